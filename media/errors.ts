@@ -1,0 +1,27 @@
+/**
+ * A file, stream or codec that media/ cannot read or write. The message is one line that names the
+ * file, says what is wrong and, where there is a way out, what to do.
+ */
+export class MediaError extends Error {
+  override name = "MediaError";
+}
+
+/**
+ * The reader of a pipe has gone away. Nobody needs the rest, so a program that streams to stdout
+ * should end without a message.
+ */
+export class ClosedPipeError extends MediaError {
+  override name = "ClosedPipeError";
+}
+
+/** Whether `error` is what the system reports when the other end of a pipe is closed. */
+export function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe ||
+    (error instanceof Error && "code" in error && error.code === "EPIPE");
+}
+
+/** The message of anything thrown, on one line. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/\s+/g, " ").trim();
+}

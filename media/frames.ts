@@ -1,0 +1,100 @@
+/** One picture, 8 bits a channel: `data` is [height, width, 3], RGB interleaved. */
+export interface RgbFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** One picture as the model sees it: `data` is planar [3, height, width] in [0, 1]. */
+export interface FloatFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/** Whether `frame` holds bytes rather than floats. */
+export function isRgb(frame: RgbFrame | FloatFrame): frame is RgbFrame {
+  return frame.data instanceof Uint8Array;
+}
+
+/**
+ * Rounds a float picture to bytes: `round(255 x)`, halves up, clamped to 0..255. Not-a-number
+ * becomes 0.
+ *
+ * @throws {TypeError} when the data does not hold 3 x height x width values.
+ */
+export function toRgb(frame: FloatFrame): RgbFrame {
+  checkFrame(frame);
+  const { width, height, data } = frame;
+  const pixels = width * height;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < pixels; i++) {
+      const value = data[channel * pixels + i]! * 255 + 0.5;
+      rgb[i * 3 + channel] = value >= 255 ? 255 : value > 0 ? value : 0;
+    }
+  }
+  return { width, height, data: rgb };
+}
+
+/**
+ * Turns bytes into floats: `x / 255`. `toRgb(toFloat(f))` gives `f` back exactly.
+ *
+ * @throws {TypeError} when the data does not hold 3 x height x width values.
+ */
+export function toFloat(frame: RgbFrame): FloatFrame {
+  checkFrame(frame);
+  const { width, height, data } = frame;
+  const pixels = width * height;
+  const planes = new Float32Array(pixels * 3);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < pixels; i++) planes[channel * pixels + i] = data[i * 3 + channel]! / 255;
+  }
+  return { width, height, data: planes };
+}
+
+/**
+ * Repeats each pixel `factor` times in both directions (nearest neighbour).
+ *
+ * @param factor whole number, 1 or more
+ */
+export function enlarge(frame: RgbFrame, factor: number): RgbFrame {
+  if (!Number.isInteger(factor) || factor < 1) {
+    throw new RangeError(
+      `Cannot enlarge a picture ${factor}-fold: the factor must be 1, 2, 3, ...`,
+    );
+  }
+  if (factor === 1) return frame;
+  const width = frame.width * factor;
+  const height = frame.height * factor;
+  const data = new Uint8Array(width * height * 3);
+  const rowBytes = width * 3;
+  for (let y = 0; y < frame.height; y++) {
+    const top = y * factor * rowBytes;
+    for (let x = 0; x < width; x++) {
+      const from = (y * frame.width + Math.floor(x / factor)) * 3;
+      data[top + x * 3] = frame.data[from]!;
+      data[top + x * 3 + 1] = frame.data[from + 1]!;
+      data[top + x * 3 + 2] = frame.data[from + 2]!;
+    }
+    for (let copy = 1; copy < factor; copy++) {
+      data.copyWithin(top + copy * rowBytes, top, top + rowBytes);
+    }
+  }
+  return { width, height, data };
+}
+
+/**
+ * Holds a frame to its own sizes.
+ *
+ * @throws {TypeError} when the data does not hold 3 x height x width values.
+ */
+export function checkFrame(frame: RgbFrame | FloatFrame): void {
+  const { width, height, data } = frame;
+  if (data.length !== width * height * 3) {
+    throw new TypeError(
+      `Cannot use a frame of ${width}x${height}: it needs ${width * height * 3} values, ` +
+        `but holds ${data.length}`,
+    );
+  }
+}

@@ -1,0 +1,163 @@
+import { basename, dirname, join } from "node:path";
+import { MediaError, reasonOf } from "./errors.ts";
+
+/**
+ * A file that appears under its own name only when it is whole.
+ *
+ * Bytes go to `.<name>.<uuid>.partial` in the same folder. `commit()` syncs, compares the size on
+ * disk with what was written, renames, and syncs the folder. `FsFile.writable` and friends are
+ * avoided: they lose the error of a full disk.
+ */
+export class OutputFile implements AsyncDisposable {
+  #file: Deno.FsFile | undefined;
+  #position = 0;
+  #size = 0;
+
+  private constructor(
+    /** The final name. */
+    readonly path: string,
+    /** The name until `commit()`. */
+    readonly partialPath: string,
+    file: Deno.FsFile,
+  ) {
+    this.#file = file;
+  }
+
+  /**
+   * Opens the temporary file beside `path`.
+   *
+   * @throws {MediaError} when the folder is missing or not writable, or `path` is a folder or a
+   *   device, which must not be renamed over.
+   */
+  static async create(path: string): Promise<OutputFile> {
+    path = await refuseUnlessFile(path);
+    const folder = dirname(path);
+    const partial = join(folder, `.${basename(path)}.${crypto.randomUUID()}.partial`);
+    try {
+      return new OutputFile(
+        path,
+        partial,
+        await Deno.open(partial, { write: true, createNew: true }),
+      );
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) {
+        throw new MediaError(`Cannot write "${path}": there is no folder "${folder}"`);
+      }
+      throw new MediaError(`Cannot write "${path}": ${reasonOf(error)}`);
+    }
+  }
+
+  /** Bytes in the file so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Appends `bytes` after the last write.
+   *
+   * @throws {MediaError} when the disk is full or fails.
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    const file = this.#open();
+    try {
+      // The system may take fewer bytes than it is given.
+      for (let done = 0; done < bytes.length;) {
+        const count = await file.write(bytes.subarray(done));
+        if (count <= 0) throw new Error("the system took no more bytes");
+        done += count;
+      }
+    } catch (error) {
+      throw new MediaError(`Cannot write "${this.path}": ${reasonOf(error)}`);
+    }
+    this.#position += bytes.length;
+    this.#size = Math.max(this.#size, this.#position);
+  }
+
+  /** Writes `bytes` at `position` (bytes from the start); later writes follow it. */
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    if (position !== this.#position) {
+      try {
+        this.#position = await this.#open().seek(position, Deno.SeekMode.Start);
+      } catch (error) {
+        throw new MediaError(`Cannot write "${this.path}": ${reasonOf(error)}`);
+      }
+    }
+    await this.write(bytes);
+  }
+
+  /**
+   * Puts the finished file in its place.
+   *
+   * @throws {MediaError} when the bytes did not all reach the disk; nothing is left behind then.
+   */
+  async commit(): Promise<void> {
+    const file = this.#open();
+    try {
+      await file.sync();
+      const { size } = await file.stat();
+      if (size !== this.#size) throw new Error(`${size} of ${this.#size} bytes are on the disk`);
+      this.#close();
+      await Deno.rename(this.partialPath, this.path);
+    } catch (error) {
+      await this.discard();
+      throw new MediaError(`Cannot write "${this.path}": ${reasonOf(error)}`);
+    }
+    await syncFolder(dirname(this.path));
+  }
+
+  /** Removes the temporary file. Does nothing after `commit()`. */
+  async discard(): Promise<void> {
+    this.#close();
+    try {
+      await Deno.remove(this.partialPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Discards what was not committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discard();
+  }
+
+  #open(): Deno.FsFile {
+    if (!this.#file) throw new MediaError(`Cannot write "${this.path}": it is closed already`);
+    return this.#file;
+  }
+
+  #close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
+/** Writes a whole file at once, with the same guarantees as `OutputFile`. */
+export async function writeWholeFile(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await OutputFile.create(path);
+  await file.write(bytes);
+  await file.commit();
+}
+
+/** Follows a link, so that it stays one, and turns down what a rename would destroy. */
+async function refuseUnlessFile(path: string): Promise<string> {
+  let found: Deno.FileInfo;
+  try {
+    found = await Deno.stat(path);
+  } catch {
+    return path; // Nothing there yet, or opening the temporary file will say what is wrong.
+  }
+  if (found.isDirectory) throw new MediaError(`Cannot write "${path}": it is a folder`);
+  if (!found.isFile) throw new MediaError(`Cannot write "${path}": it is not a regular file`);
+  return await Deno.realPath(path);
+}
+
+/** Makes the rename itself durable; only Unix lets a folder be opened. */
+async function syncFolder(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    using directory = await Deno.open(folder);
+    await directory.sync();
+  } catch {
+    // Some file systems refuse to sync a folder. The file itself is synced already.
+  }
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { MediaError } from "../../media/errors.ts";
+import { OutputFile, writeWholeFile } from "../../media/output_file.ts";
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const names = (folder: string) => Array.from(Deno.readDirSync(folder), (entry) => entry.name);
+
+Deno.test("OutputFile appears under its name only on commit()", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.bin");
+    const file = await OutputFile.create(path);
+    await file.write(Uint8Array.of(1, 2, 3, 4));
+    await file.writeAt(Uint8Array.of(9), 1);
+    await file.write(Uint8Array.of(8));
+    assert.equal(names(folder).length, 1);
+    assert.match(names(folder)[0]!, /^\.a\.bin\.[0-9a-f-]{36}\.partial$/);
+    await file.commit();
+    assert.deepEqual(names(folder), ["a.bin"]);
+    assert.deepEqual([...await Deno.readFile(path)], [1, 9, 8, 4]);
+  }));
+
+Deno.test("OutputFile leaves the old file alone when discarded", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.bin");
+    await writeWholeFile(path, Uint8Array.of(1));
+    {
+      await using file = await OutputFile.create(path);
+      await file.write(Uint8Array.of(2, 2));
+    }
+    assert.deepEqual(names(folder), ["a.bin"]);
+    assert.deepEqual([...await Deno.readFile(path)], [1]);
+    await writeWholeFile(path, Uint8Array.of(3, 3));
+    assert.deepEqual([...await Deno.readFile(path)], [3, 3]);
+  }));
+
+Deno.test("OutputFile writes on after short counts", () =>
+  inFolder(async (folder) => {
+    const write = Deno.FsFile.prototype.write;
+    Deno.FsFile.prototype.write = function (bytes) {
+      return write.call(this, bytes.subarray(0, 7));
+    };
+    try {
+      const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
+      await writeWholeFile(join(folder, "a.bin"), bytes);
+      assert.deepEqual(await Deno.readFile(join(folder, "a.bin")), bytes);
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+  }));
+
+Deno.test("OutputFile reports a full disk and leaves nothing behind", () =>
+  inFolder(async (folder) => {
+    const write = Deno.FsFile.prototype.write;
+    let room = 10;
+    Deno.FsFile.prototype.write = function (bytes) {
+      if (room === 0) return Promise.reject(new Error("No space left on device (os error 28)"));
+      const part = bytes.subarray(0, room);
+      room -= part.length;
+      return write.call(this, part);
+    };
+    try {
+      await assert.rejects(
+        writeWholeFile(join(folder, "a.bin"), new Uint8Array(100)),
+        (error: Error) =>
+          error instanceof MediaError && /a\.bin.*No space left/.test(error.message),
+      );
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test("OutputFile.create() refuses a missing folder, a folder and a device", () =>
+  inFolder(async (folder) => {
+    await assert.rejects(
+      OutputFile.create(join(folder, "no", "a.mp4")),
+      /there is no folder ".*no"/,
+    );
+    await assert.rejects(OutputFile.create(folder), /it is a folder/);
+    if (Deno.build.os !== "windows") {
+      await assert.rejects(OutputFile.create("/dev/null"), /it is not a regular file/);
+    }
+    assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test(
+  "OutputFile writes through a link",
+  { ignore: Deno.build.os === "windows" },
+  () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(join(folder, "real"));
+      await Deno.writeFile(join(folder, "real", "a"), Uint8Array.of(1));
+      await Deno.symlink(join(folder, "real", "a"), join(folder, "link"));
+      await writeWholeFile(join(folder, "link"), Uint8Array.of(2));
+      assert.ok((await Deno.lstat(join(folder, "link"))).isSymlink);
+      assert.deepEqual([...await Deno.readFile(join(folder, "real", "a"))], [2]);
+    }),
+);
