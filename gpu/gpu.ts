@@ -1,0 +1,258 @@
+import { GpuError } from "./errors.ts";
+import type { Kernel } from "./kernel.ts";
+import type { DeviceBuffer, Tensor } from "./memory.ts";
+import type { Program } from "./program.ts";
+
+/** What the adapter calls itself, and what matters of it. */
+export interface AdapterSummary {
+  /** e.g. "llvmpipe (LLVM 15.0.6, 256 bits)". */
+  readonly name: string;
+  readonly vendor: string;
+  /** True for software adapters, whose best kernels differ. */
+  readonly cpu: boolean;
+  readonly f16: boolean;
+  readonly timestamps: boolean;
+  readonly subgroups: boolean;
+}
+
+export interface GpuOptions {
+  /** WebGPU backend; the system's best when absent. Read once a process, at the first adapter. */
+  readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
+}
+
+/** The largest buffers and bindings that kernels here rely on are asked for in full. */
+const WANTED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+] as const;
+
+/**
+ * One WebGPU device. All raw queue and buffer calls are here, because Deno's need care: writes out
+ * of bounds panic, errors without a listener are silent, `destroy` right after a submit has hung.
+ */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly adapter: AdapterSummary;
+  /** Bytes of all live buffers, and the most they ever were. */
+  allocatedBytes = 0;
+  peakBytes = 0;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  #failure: GpuError | undefined;
+  #closed = false;
+
+  private constructor(device: GPUDevice, adapter: AdapterSummary) {
+    this.device = device;
+    this.adapter = adapter;
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#fail(toGpuError((event as GPUUncapturedErrorEvent).error));
+    });
+    device.lost.then(({ message }) => {
+      if (!this.#closed) this.#fail(new GpuError("lost", `The GPU was lost: ${message}`));
+    });
+  }
+
+  /**
+   * Opens the fastest adapter with all its limits.
+   * @throws {GpuError} `no-adapter` when there is none
+   */
+  static async open(options: GpuOptions = {}): Promise<Gpu> {
+    if (options.backend) Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new GpuError(
+        "no-adapter",
+        "Cannot find a GPU adapter: install a Vulkan driver (see `far doctor`)",
+      );
+    }
+    const requiredLimits: Record<string, number> = {};
+    for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
+    const timestamps = adapter.features.has("timestamp-query");
+    const features: GPUFeatureName[] = timestamps ? ["timestamp-query"] : [];
+    const { device, subgroups } = await requestDevice(adapter, features, requiredLimits);
+    const { description, device: model, vendor } = adapter.info;
+    const name = description || model || vendor || "unknown adapter";
+    return new Gpu(device, {
+      name,
+      vendor,
+      cpu: isSoftware(adapter, name),
+      f16: adapter.features.has("shader-f16"),
+      timestamps,
+      subgroups,
+    });
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  #fail(error: GpuError): void {
+    this.#failure ??= error;
+  }
+
+  /** Throws the first error the device reported, if any did. @throws {GpuError} */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Makes a zero-filled buffer; `DeviceBuffer.allocate` is the way to call it. */
+  createBuffer(label: string, bytes: number, uniform = false): GPUBuffer {
+    if (bytes > this.limits.maxBufferSize) {
+      throw new GpuError(
+        "limit",
+        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's buffers end at ${this.limits.maxBufferSize}`,
+      );
+    }
+    const usage = (uniform ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) |
+      GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.device.createBuffer({ label, size: bytes, usage });
+    this.allocatedBytes += bytes;
+    this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
+    return buffer;
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.allocatedBytes -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** @throws {GpuError} when a buffer is larger than one storage binding may span */
+  checkBinding(buffer: DeviceBuffer): void {
+    const limit = this.limits.maxStorageBufferBindingSize;
+    if (buffer.uniform || buffer.bytes <= limit) return;
+    throw new GpuError(
+      "limit",
+      `Cannot bind "${buffer.label}": ${buffer.bytes} bytes, but this GPU's bindings end at ${limit}`,
+    );
+  }
+
+  /**
+   * Writes bytes into a buffer, before anything submitted later runs. Work that is recorded but not
+   * submitted sees it too: write, then submit, in that order.
+   * @throws {RangeError} out of bounds, or not a multiple of 4 bytes
+   */
+  write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void {
+    const { byteLength } = data;
+    if (offset % 4 || byteLength % 4 || offset < 0 || offset + byteLength > buffer.bytes) {
+      throw new RangeError(
+        `Cannot write ${byteLength} bytes at ${offset} of "${buffer.label}" (${buffer.bytes} bytes)`,
+      );
+    }
+    if (byteLength === 0) return;
+    this.device.queue.writeBuffer(buffer.raw, offset, data as Uint8Array<ArrayBuffer>);
+  }
+
+  /** The pipeline of a kernel with its constants; compiled once. @throws {GpuError} with its label */
+  pipeline(kernel: Kernel, constants: Readonly<Record<string, number>>): GPUComputePipeline {
+    const key = `${kernel.name} ${JSON.stringify(constants)}`;
+    const known = this.#pipelines.get(key);
+    if (known) return known;
+    const label = kernel.name;
+    const module = this.device.createShaderModule({ label: `${label}.wgsl`, code: kernel.code });
+    const pipeline = this.device.createComputePipeline({
+      label,
+      layout: "auto",
+      compute: { module, entryPoint: "main", constants: { ...constants } },
+    });
+    this.#pipelines.set(key, pipeline);
+    return pipeline;
+  }
+
+  /** Number of distinct pipelines compiled so far. */
+  get pipelines(): number {
+    return this.#pipelines.size;
+  }
+
+  /** Runs programs in order: one command buffer, one compute pass, one submit, no waiting. */
+  run(...programs: Program[]): void {
+    for (const program of programs) program.make(this);
+    this.check();
+    const encoder = this.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const program of programs) program.encode(this, pass);
+    pass.end();
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Starts copying a range of a buffer to the CPU. The call blocks until the GPU is idle (that is
+   * how Deno polls), the promise then takes 10 ms more: submit the next work before awaiting it.
+   * @throws {GpuError} anything the device reported up to then
+   */
+  async read(source: DeviceBuffer | Tensor, offset = 0, bytes?: number): Promise<ArrayBuffer> {
+    const buffer = "buffer" in source ? source.buffer : source;
+    const size = bytes ?? buffer.bytes - offset;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = this.device.createBuffer({ label: "readback", size, usage });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer.raw, offset, staging, 0, size);
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      this.check();
+      return staging.getMappedRange().slice(0);
+    } catch (error) {
+      this.check();
+      throw error;
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Reads a whole f32 tensor. */
+  async readFloats(tensor: Tensor): Promise<Float32Array> {
+    const count = tensor.shape.reduce((a, b) => a * b, 1);
+    return new Float32Array(await this.read(tensor.buffer, 0, Math.max(4, 4 * count)), 0, count);
+  }
+
+  /** Waits until all submitted work is done. @throws {GpuError} what the device reported */
+  async idle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /** Waits for the queue, then destroys the device. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#failure?.reason !== "lost") await this.device.queue.onSubmittedWorkDone();
+    this.device.destroy();
+  }
+}
+
+/** Deno grants subgroups without listing them, so the only way to know is to ask. */
+async function requestDevice(
+  adapter: GPUAdapter,
+  features: GPUFeatureName[],
+  requiredLimits: Record<string, number>,
+): Promise<{ device: GPUDevice; subgroups: boolean }> {
+  const withSubgroups = [...features, "subgroups" as GPUFeatureName];
+  try {
+    const device = await adapter.requestDevice({ requiredFeatures: withSubgroups, requiredLimits });
+    return { device, subgroups: true };
+  } catch {
+    const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+    return { device, subgroups: false };
+  }
+}
+
+function isSoftware(adapter: GPUAdapter, name: string): boolean {
+  const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
+  return info.isFallbackAdapter === true || /llvmpipe|swiftshader|basic render/i.test(name);
+}
+
+function toGpuError(error: GPUError): GpuError {
+  if (error instanceof GPUOutOfMemoryError) {
+    return new GpuError("out-of-memory", `The GPU is out of memory: ${error.message}`);
+  }
+  const reason = error instanceof GPUValidationError ? "validation" : "internal";
+  return new GpuError(reason, `The GPU refused a command: ${firstLines(error.message)}`);
+}
+
+function firstLines(message: string): string {
+  return message.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 4).join("; ");
+}

@@ -1,0 +1,158 @@
+import { GpuError } from "./errors.ts";
+import type { Gpu } from "./gpu.ts";
+import { type Kernel, packParams } from "./kernel.ts";
+import type { DeviceBuffer, Dtype, Memory, Tensor } from "./memory.ts";
+
+/** Workgroups in x, y, z; a function where they follow a number that changes from run to run. */
+export type Groups = readonly [number, number, number] | (() => readonly [number, number, number]);
+
+/** One kernel call, as recorded. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  /** Values of `override` constants: they choose a pipeline. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Values of `struct Params`, fixed when recorded. */
+  readonly params?: Readonly<Record<string, number>>;
+  /** What each binding of the shader refers to. */
+  readonly buffers: Readonly<Record<string, Tensor | DeviceBuffer>>;
+  readonly groups: Groups;
+  /** For timing tables and error texts, where the kernel's name says too little. */
+  readonly label?: string;
+}
+
+interface Ready {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly groups: Groups;
+  readonly label: string;
+}
+
+/** WebGPU's default minUniformBufferOffsetAlignment, which every device accepts. */
+const UNIFORM_STRIDE = 256;
+
+/**
+ * A recorded list of dispatches: recorded once for a shape, run as often as needed. Recording needs
+ * no device and only declares buffers; pipelines, bind groups and parameters are made at the first
+ * run. What changes from run to run is read by the kernels from a small buffer (`Gpu.write`).
+ */
+export class Program {
+  readonly label: string;
+  readonly memory: Memory;
+  readonly #dispatches: Dispatch[] = [];
+  readonly #scopes: Tensor[][] = [];
+  #uniforms: DeviceBuffer | undefined;
+  #ready: Ready[] | undefined;
+
+  constructor(label: string, memory: Memory) {
+    this.label = label;
+    this.memory = memory;
+  }
+
+  /** Adds a kernel call. */
+  dispatch(dispatch: Dispatch): void {
+    if (this.#ready) throw new GpuError("internal", `Cannot add to ${this.label}: it is made`);
+    this.#dispatches.push(dispatch);
+  }
+
+  /** An intermediate tensor; its memory is reused when the enclosing `scope` ends. */
+  scratch(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+    const tensor = this.memory.take(shape, dtype);
+    const scope = this.#scopes.at(-1);
+    if (!scope) throw new GpuError("internal", `Cannot take scratch in ${this.label}: no scope`);
+    scope.push(tensor);
+    return tensor;
+  }
+
+  /** Runs `body`; tensors taken in it go back afterwards, except what it returns. */
+  scope<T extends Tensor | void>(body: () => T): T {
+    this.#scopes.push([]);
+    const result = body();
+    const taken = this.#scopes.pop()!;
+    const outer = this.#scopes.at(-1);
+    for (const tensor of taken) {
+      if (result && tensor.buffer === result.buffer && outer) outer.push(tensor);
+      else this.memory.release(tensor);
+    }
+    return result;
+  }
+
+  /** Number of dispatches of one run. */
+  get dispatches(): number {
+    return this.#dispatches.length;
+  }
+
+  /** Labels in the order of execution. */
+  get labels(): string[] {
+    return this.#dispatches.map((d) => d.label ?? d.kernel.name);
+  }
+
+  /** Declares what only running needs; called once recording is over, before `Memory.allocate`. */
+  finish(): this {
+    if (this.#uniforms) return this;
+    const count = this.#dispatches.filter((d) => d.kernel.paramsBinding !== undefined).length;
+    const bytes = count * UNIFORM_STRIDE;
+    this.#uniforms = this.memory.buffer(`${this.label} parameters`, bytes, true);
+    return this;
+  }
+
+  /** Makes pipelines, bind groups and parameter blocks; `encode` calls it when needed. */
+  make(gpu: Gpu): readonly Ready[] {
+    if (this.#ready) return this.#ready;
+    const uniforms = this.finish().#uniforms!;
+    uniforms.allocate(gpu);
+    const bytes = new ArrayBuffer(uniforms.bytes);
+    const view = new DataView(bytes);
+    let offset = 0;
+    this.#ready = this.#dispatches.map((d) => {
+      const label = d.label ?? d.kernel.name;
+      const pipeline = gpu.pipeline(d.kernel, d.constants ?? {});
+      let uniform: GPUBufferBinding | undefined;
+      if (d.kernel.paramsBinding !== undefined) {
+        packParams(d.kernel, d.params ?? {}, view, offset);
+        const size = Math.ceil(d.kernel.params.length / 4) * 16;
+        uniform = { buffer: uniforms.raw, offset, size };
+        offset += UNIFORM_STRIDE;
+      }
+      return { pipeline, bindGroup: bind(gpu, d, pipeline, uniform), groups: d.groups, label };
+    });
+    gpu.write(uniforms, 0, new Uint8Array(bytes));
+    return this.#ready;
+  }
+
+  /** Encodes every dispatch into a compute pass. */
+  encode(gpu: Gpu, pass: GPUComputePassEncoder): void {
+    for (const { pipeline, bindGroup, groups } of this.make(gpu)) {
+      const [x, y, z] = typeof groups === "function" ? groups() : groups;
+      if (x * y * z === 0) continue;
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y, z);
+    }
+  }
+}
+
+function bind(
+  gpu: Gpu,
+  { kernel, buffers, label }: Dispatch,
+  pipeline: GPUComputePipeline,
+  uniform: GPUBufferBinding | undefined,
+): GPUBindGroup {
+  const entries: GPUBindGroupEntry[] = [];
+  if (uniform) entries.push({ binding: kernel.paramsBinding!, resource: uniform });
+  for (const [name, { binding }] of kernel.bindings) {
+    const bound = buffers[name];
+    if (!bound) throw new TypeError(`Cannot run ${kernel.name}: nothing is bound to ${name}`);
+    const buffer = "buffer" in bound ? bound.buffer : bound;
+    gpu.checkBinding(buffer);
+    entries.push({ binding, resource: { buffer: buffer.raw } });
+  }
+  for (const name of Object.keys(buffers)) {
+    if (kernel.bindings.has(name)) continue;
+    throw new TypeError(`Cannot run ${kernel.name}: it has no binding ${name}`);
+  }
+  return gpu.device.createBindGroup({
+    label: label ?? kernel.name,
+    layout: pipeline.getBindGroupLayout(0),
+    entries,
+  });
+}
