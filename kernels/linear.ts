@@ -1,0 +1,93 @@
+import code from "./linear.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+
+const LINEAR = defineKernel("linear", code);
+const LANES = 8;
+const ROWS = 8;
+
+/** Weights of a linear layer as `packWeight` lays them out. */
+export interface LinearWeights {
+  /** [inputs, outputs rounded up to 8], f32 or f16. */
+  readonly weight: Tensor;
+  /** [outputs rounded up to 8] f32. */
+  readonly bias?: Tensor;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** adaLN numbers of the frames of a pass. */
+export interface Modulation {
+  /** [R, width] f32: one row per (timestep, class). */
+  readonly table: Tensor;
+  /** Per (batch, frame) of the pass: modulation row, frame position, cache slot, visible keys. */
+  readonly frames: Tensor;
+  /** Rows of x per frame. */
+  readonly tokens: number;
+}
+
+export interface LinearOptions {
+  readonly input?: "silu";
+  readonly output?: "gelu" | "silu";
+  /** y += value, or y += gate * value with the gate at this offset of the table. */
+  readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
+  readonly label?: string;
+}
+
+const INPUTS = { none: 0, silu: 1 } as const;
+const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
+
+/**
+ * y = act(x W + b), optionally added to `into.y`, gated per frame.
+ * @param x [..., inputs] f32, inputs a multiple of 4
+ * @returns [..., outputs] f32 (rows padded to a multiple of 4 floats)
+ * @throws {ShapeError}
+ */
+export function linear(
+  p: Program,
+  w: LinearWeights,
+  x: Tensor,
+  options: LinearOptions = {},
+): Tensor {
+  const rows = x.shape.slice(0, -1);
+  const m = rows.reduce((a, b) => a * b, 1);
+  const { inputs: k, outputs: n } = w;
+  if (x.shape.at(-1) !== k || k % 4) {
+    throw new ShapeError(`Cannot run linear ${k} -> ${n} on x [${x.shape}]: needs [..., ${k}]`);
+  }
+  const { into, label } = options;
+  const y = into?.y ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
+  const gate = into?.gate;
+  p.dispatch({
+    kernel: LINEAR,
+    label,
+    constants: {
+      WG: LANES,
+      F16: Number(w.weight.dtype === "f16"),
+      INPUT: INPUTS[options.input ?? "none"],
+      OUTPUT: OUTPUTS[options.output ?? "none"],
+      RESIDUAL: gate ? 2 : into ? 1 : 0,
+      BIAS: Number(w.bias !== undefined),
+    },
+    params: {
+      m,
+      k,
+      n,
+      tokens: gate?.tokens ?? 1,
+      gate_stride: gate?.table.shape[1] ?? 0,
+      gate_offset: gate?.offset ?? 0,
+    },
+    buffers: {
+      x,
+      w: w.weight,
+      bias: w.bias ?? w.weight,
+      gate: gate?.table ?? w.weight,
+      frames: gate?.frames ?? w.weight,
+      y,
+    },
+    groups: [Math.ceil(Math.ceil(n / 8) / LANES), Math.ceil(m / ROWS), 1],
+  });
+  return y;
+}

@@ -1,0 +1,51 @@
+import code from "./pack_weight.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+
+const PACK_WEIGHT = defineKernel("pack_weight", code);
+const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
+
+/** How the bytes of a weight lie in its file. */
+export type WeightDtype = keyof typeof SOURCES;
+
+/** Where and how a weight goes into a packed one. */
+export interface PackOptions {
+  readonly dtype: WeightDtype;
+  /** [N, K], or [N, K / taps, taps] of a convolution. */
+  readonly shape: readonly [n: number, k: number];
+  readonly taps?: number;
+  /** First column of the packed weight, for layers that are joined (q, k, v); even. */
+  readonly offset?: number;
+}
+
+/**
+ * Turns a weight as files store it into the layout of `linear` and `conv2d`.
+ * @param source the tensor's bytes, untouched
+ * @param packed [taps * channels padded to 4, N8], f32 or f16
+ * @throws {ShapeError}
+ */
+export function packWeight(
+  p: Program,
+  source: DeviceBuffer,
+  packed: Tensor,
+  options: PackOptions,
+): void {
+  const { dtype, shape: [n, k], taps = 1, offset = 0 } = options;
+  const channels = Math.ceil(k / taps / 4) * 4;
+  const [rows, stride] = packed.shape;
+  const columns = Math.ceil(n / 2) * 2;
+  if (rows !== channels * taps || offset % 2 || offset + columns > stride!) {
+    throw new ShapeError(`Cannot pack [${n}, ${k}] at ${offset} of [${packed.shape}]`);
+  }
+  const groups = Math.ceil((rows * columns / 2) / 64);
+  const width = Math.min(groups, 32768);
+  p.dispatch({
+    kernel: PACK_WEIGHT,
+    constants: { SOURCE: SOURCES[dtype], F16: Number(packed.dtype === "f16") },
+    params: { n, k, taps, channels, stride: stride!, offset, width },
+    buffers: { source, packed },
+    groups: [width, Math.ceil(groups / width), 1],
+  });
+}

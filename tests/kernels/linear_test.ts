@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { linear, type LinearOptions } from "../../kernels/linear.ts";
+import { ShapeError } from "../../gpu/errors.ts";
+import { Memory } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { gelu, linearReference, silu } from "../reference/linear.ts";
+import { assertClose } from "../support/close.ts";
+import { GPU_TEST, runOnce } from "../support/gpu.ts";
+import { packed, unpad } from "../support/weights.ts";
+import { randomFloats } from "../support/random.ts";
+
+const SHAPES: [number, number, number][] = [
+  [1, 4, 1],
+  [3, 8, 5],
+  [7, 12, 33],
+  [16, 64, 64],
+  [65, 36, 130],
+];
+
+for (const [m, k, n] of SHAPES) {
+  Deno.test(
+    { name: `linear() matches the reference for M=${m} K=${k} N=${n}`, ...GPU_TEST },
+    async () => {
+      const x = randomFloats(m * k, 1);
+      const w = randomFloats(n * k, 2);
+      const b = randomFloats(n, 3);
+      const y = await runOnce((p, input) =>
+        linear(p, packed(p, input, w, [n, k], b), input([m, k], x))
+      );
+      assertClose(unpad(y, m, n), linearReference(x, w, b, [m, k, n]), 1e-5);
+    },
+  );
+}
+
+const EPILOGUES: [string, LinearOptions, (v: number) => number, (v: number) => number][] = [
+  ["SiLU before", { input: "silu" }, silu, (v) => v],
+  ["GELU after", { output: "gelu" }, (v) => v, gelu],
+  ["SiLU after", { output: "silu" }, (v) => v, silu],
+];
+
+for (const [name, options, before, after] of EPILOGUES) {
+  Deno.test({ name: `linear() applies ${name}`, ...GPU_TEST }, async () => {
+    const [m, k, n] = [5, 16, 12] as const;
+    const x = randomFloats(m * k, 1, 8);
+    const w = randomFloats(n * k, 2);
+    const y = await runOnce((p, input) =>
+      linear(p, packed(p, input, w, [n, k]), input([m, k], x), options)
+    );
+    assertClose(y, linearReference(x, w, undefined, [m, k, n], before, after), 1e-5);
+  });
+}
+
+Deno.test(
+  { name: "linear() adds gate times value to y, the gate chosen by frame", ...GPU_TEST },
+  async () => {
+    const [m, k, n, tokens] = [6, 8, 12, 2] as const;
+    const x = randomFloats(m * k, 1);
+    const w = randomFloats(n * k, 2);
+    const b = randomFloats(n, 3);
+    const y0 = randomFloats(m * n, 4);
+    const table = randomFloats(4 * 24, 5);
+    const rows = [3, 0, 2];
+    const y = await runOnce((p, input) => {
+      const into = input([m, n], y0);
+      const frames = input([3, 4], Uint32Array.from(rows.flatMap((row) => [row, 0, 0, 0])));
+      const gate = { table: input([4, 24], table), frames, tokens, offset: 8 };
+      return linear(p, packed(p, input, w, [n, k], b), input([m, k], x), {
+        into: { y: into, gate },
+      });
+    });
+    const value = linearReference(x, w, b, [m, k, n]);
+    const expected = y0.map((old, i) => {
+      const row = rows[Math.floor(Math.floor(i / n) / tokens)]!;
+      return old + table[row * 24 + 8 + i % n]! * value[i]!;
+    });
+    assertClose(y, expected, 1e-5);
+  },
+);
+
+Deno.test(
+  { name: "linear() with f16 weights equals the rounded weights in f32", ...GPU_TEST },
+  async () => {
+    const [m, k, n] = [9, 32, 24] as const;
+    const x = randomFloats(m * k, 1);
+    const w = randomFloats(n * k, 2).map(Math.f16round);
+    const y = await runOnce((p, input) =>
+      linear(p, packed(p, input, w, [n, k], undefined, "f16"), input([m, k], x))
+    );
+    assertClose(y, linearReference(x, w, undefined, [m, k, n]), 1e-5);
+  },
+);
+
+Deno.test("linear() refuses an input of the wrong width", () => {
+  const memory = new Memory();
+  const p = new Program("test", memory);
+  const weight = memory.tensor("w", [8, 8]);
+  const x = memory.tensor("x", [2, 12]);
+  assert.throws(() => linear(p, { weight, inputs: 8, outputs: 8 }, x), ShapeError);
+});
