@@ -1,0 +1,259 @@
+import { join } from "node:path";
+import { unreadable } from "./byte_source.ts";
+import { CheckpointError, quote, quoteSome, shapeText } from "./errors.ts";
+import { SafetensorsFile } from "./safetensors.ts";
+import { readShardIndex } from "./shard_index.ts";
+import type { TensorFile, TensorInfo } from "./tensor_file.ts";
+
+/** Files a folder of weights may hold, in the order they are looked for. */
+const WEIGHT_FILES = [
+  "diffusion_pytorch_model.safetensors",
+  "diffusion_pytorch_model.safetensors.index.json",
+  "model.safetensors",
+  "model.safetensors.index.json",
+];
+
+/** What all scopes of one checkpoint share. */
+interface CheckpointState {
+  readonly path: string;
+  readonly files: readonly TensorFile[];
+  readonly places: ReadonlyMap<string, { file: TensorFile; info: TensorInfo }>;
+  readonly expected: Set<string>;
+  readonly missing: Set<string>;
+  readonly misshaped: Map<string, string>;
+}
+
+/**
+ * Named tensors of one model part, from one file or from shards, read by name. A loader says what
+ * it needs with {@linkcode expect}; {@linkcode finish} reports everything that didn't fit at once.
+ */
+export class Checkpoint {
+  readonly #state: CheckpointState;
+  readonly #prefix: string;
+
+  private constructor(state: CheckpointState, prefix: string) {
+    this.#state = state;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Opens a .safetensors file, an index of shards, or a folder that holds either.
+   * @throws {CheckpointError} not found, or any file in it is malformed
+   */
+  static async open(folderOrFile: string): Promise<Checkpoint> {
+    const path = await findWeights(folderOrFile);
+    if (!path.endsWith(".json")) return Checkpoint.from(await SafetensorsFile.open(path));
+    return await openShards(path, (files) => Checkpoint.#of(path, files));
+  }
+
+  /** A checkpoint of one file that is open already; closing it closes the file. */
+  static from(file: TensorFile): Checkpoint {
+    return Checkpoint.#of(file.path, [file]);
+  }
+
+  static #of(path: string, files: readonly TensorFile[]): Checkpoint {
+    const places = new Map<string, { file: TensorFile; info: TensorInfo }>();
+    for (const file of files) {
+      for (const info of file.tensors.values()) places.set(info.name, { file, info });
+    }
+    const expected = new Set<string>();
+    const state = { path, files, places, expected, missing: new Set<string>() };
+    return new Checkpoint({ ...state, misshaped: new Map() }, "");
+  }
+
+  /** File or index it was read from. */
+  get path(): string {
+    return this.#state.path;
+  }
+
+  /** Names in this scope, without its prefix. */
+  get names(): string[] {
+    const all = [...this.#state.places.keys()];
+    return all.filter((name) => name.startsWith(this.#prefix))
+      .map((name) => name.slice(this.#prefix.length));
+  }
+
+  /** The same checkpoint seen from `prefix`: `at("attn").expect("to_q.weight", ...)`. */
+  at(prefix: string): Checkpoint {
+    return new Checkpoint(this.#state, `${this.#prefix}${prefix}.`);
+  }
+
+  /** Whether there is such a tensor in this scope. */
+  has(name: string): boolean {
+    return this.#state.places.has(this.#prefix + name);
+  }
+
+  /** Where a tensor of this scope lies; `name` in it is the full one. */
+  info(name: string): TensorInfo | undefined {
+    return this.#state.places.get(this.#prefix + name)?.info;
+  }
+
+  /**
+   * Says that the model needs a tensor. A missing or mis-shaped one is recorded for
+   * {@linkcode finish}; what is returned then has the right shape and cannot be read.
+   */
+  expect(name: string, shape: readonly number[]): TensorInfo {
+    const full = this.#prefix + name;
+    this.#state.expected.add(full);
+    const info = this.info(name);
+    if (!info) this.#state.missing.add(full);
+    else if (sameShape(info.shape, shape)) return info;
+    else {
+      const detail = `${quote(full)} is ${shapeText(info.shape)}, expected ${shapeText(shape)}`;
+      this.#state.misshaped.set(full, detail);
+    }
+    return { name: full, dtype: "F32", shape, offset: -1, bytes: 0 };
+  }
+
+  /** Values of a tensor as they are stored. @throws {CheckpointError} there is none */
+  read(tensor: string | TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
+    const { file, info } = this.#place(tensor);
+    return file.read(info, into);
+  }
+
+  /** A range in bytes of a tensor's values. @throws {CheckpointError} there is no such tensor */
+  readRange(
+    tensor: string | TensorInfo,
+    start: number,
+    bytes: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
+    const { file, info } = this.#place(tensor);
+    return file.readRange(info, start, bytes, into);
+  }
+
+  /**
+   * Ends loading of this scope.
+   * @param ignore names (without the scope's prefix) that may be there unused
+   * @throws {CheckpointError} one, with every missing, unexpected and mis-shaped name
+   */
+  finish(ignore: (name: string) => boolean = () => false): void {
+    const { places, expected, missing, misshaped } = this.#state;
+    const here = (name: string) => name.startsWith(this.#prefix);
+    const unexpected = [...places.keys()].filter((name) =>
+      here(name) && !expected.has(name) && !ignore(name.slice(this.#prefix.length))
+    );
+    const wrong = {
+      missing: [...missing].filter(here),
+      unexpected,
+      misshaped: [...misshaped.keys()].filter(here),
+    };
+    const details = wrong.misshaped.map((name) => misshaped.get(name)!);
+    const problems = describe(wrong.missing, unexpected, details);
+    if (problems) {
+      throw new CheckpointError(`Cannot load ${quote(this.path)}: ${problems}`, {
+        file: this.path,
+        reason: "NamesAndShapes",
+        ...wrong,
+      });
+    }
+  }
+
+  /** Closes the files, for every scope. */
+  close(): void {
+    for (const file of this.#state.files) file.close();
+  }
+
+  #place(tensor: string | TensorInfo): { file: TensorFile; info: TensorInfo } {
+    const name = typeof tensor === "string" ? this.#prefix + tensor : tensor.name;
+    const place = this.#state.places.get(name);
+    const usable = place && (typeof tensor === "string" || tensor.offset === place.info.offset);
+    if (usable) return place;
+    const misshaped = this.#state.misshaped.get(name);
+    throw new CheckpointError(
+      misshaped
+        ? `Cannot read from ${quote(this.path)}: ${misshaped}`
+        : `Cannot read ${quote(name)} from ${quote(this.path)}: no such tensor`,
+      {
+        file: this.path,
+        reason: "NamesAndShapes",
+        ...(misshaped ? { misshaped: [name] } : { missing: [name] }),
+      },
+    );
+  }
+}
+
+/** Batch norms count their training steps in such a tensor; nothing uses it. */
+export function isBatchCount(name: string): boolean {
+  return name.endsWith(".num_batches_tracked");
+}
+
+/** One line on names that don't fit, empty if all do. */
+export function describe(
+  missing: readonly string[],
+  unexpected: readonly string[],
+  misshaped: readonly string[],
+): string {
+  const parts: string[] = [];
+  if (missing.length) parts.push(`${missing.length} missing (${quoteSome(missing)})`);
+  if (unexpected.length) parts.push(`${unexpected.length} unexpected (${quoteSome(unexpected)})`);
+  if (misshaped.length) {
+    const more = misshaped.length > 3 ? ` and ${misshaped.length - 3} more` : "";
+    parts.push(`${misshaped.length} of another shape (${misshaped.slice(0, 3).join("; ")}${more})`);
+  }
+  return parts.join(", ");
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/**
+ * The file of weights that a path means: itself, or the one a folder holds.
+ * @throws {CheckpointError} NotFound
+ */
+export async function findWeights(path: string): Promise<string> {
+  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
+    throw unreadable(path, cause);
+  });
+  if (!isFolder) return path;
+  for (const name of WEIGHT_FILES) {
+    const file = join(path, name);
+    if (await Deno.stat(file).then((stat) => stat.isFile, () => false)) return file;
+  }
+  throw new CheckpointError(
+    `Cannot find weights in ${quote(path)}: it holds no ${WEIGHT_FILES[0]} and no index of shards`,
+    { file: path, reason: "NotFound" },
+  );
+}
+
+/** Opens every shard and checks that the index says exactly what they hold. */
+async function openShards(
+  path: string,
+  build: (files: TensorFile[]) => Checkpoint,
+): Promise<Checkpoint> {
+  const index = await readShardIndex(path);
+  const files: SafetensorsFile[] = [];
+  try {
+    for (const file of index.files) files.push(await SafetensorsFile.open(file));
+    checkShards(path, index.places, files);
+    return build(files);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
+
+function checkShards(
+  path: string,
+  places: ReadonlyMap<string, string>,
+  files: readonly SafetensorsFile[],
+): void {
+  const found = new Map<string, string>();
+  for (const file of files) {
+    for (const name of file.tensors.keys()) {
+      if (places.get(name) === file.path) found.set(name, file.path);
+      else disagree(path, `${quote(file.path)} holds ${quote(name)}, the index says otherwise`);
+    }
+  }
+  for (const [name, file] of places) {
+    if (!found.has(name)) disagree(path, `${quote(name)} is not in ${quote(file)}`);
+  }
+}
+
+function disagree(path: string, why: string): never {
+  throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
+    file: path,
+    reason: "BadIndex",
+  });
+}

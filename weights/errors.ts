@@ -1,0 +1,97 @@
+/** Why a file of weights was refused. The first group are the names the safetensors reference uses. */
+export type CheckpointReason =
+  | "HeaderTooSmall"
+  | "HeaderTooLarge"
+  | "InvalidHeaderLength"
+  | "InvalidHeader"
+  | "InvalidHeaderDeserialization"
+  | "MetadataIncompleteBuffer"
+  | "InvalidOffset"
+  | "TensorInvalidInfo"
+  | "ValidationOverflow"
+  | "MisalignedSlice"
+  // our own
+  | "DuplicateKey"
+  | "NotSafetensors"
+  | "NotCheckpoint"
+  | "ShortRead"
+  | "FileChanged"
+  | "NotFound"
+  | "BadIndex"
+  | "BadConfig"
+  | "BadZip"
+  | "BadPickle"
+  | "RefusedGlobal"
+  | "BadStorage"
+  | "NamesAndShapes"
+  | "WrongDtype"
+  | "NonFinite"
+  | "Overflow"
+  | "Hub"
+  | "BadDownload";
+
+/** What a {@linkcode CheckpointError} carries beside its message. */
+export interface CheckpointDetails {
+  /** Path of the file or folder. */
+  file?: string;
+  reason: CheckpointReason;
+  /** Names the model needs and the file lacks. */
+  missing?: readonly string[];
+  /** Names the file has and the model doesn't know. */
+  unexpected?: readonly string[];
+  /** Names whose shape is another than the model's. */
+  misshaped?: readonly string[];
+  cause?: unknown;
+}
+
+/** A file of weights, or what is around it, cannot be used. The message is one line. */
+export class CheckpointError extends Error {
+  override readonly name = "CheckpointError";
+  readonly file?: string;
+  readonly reason: CheckpointReason;
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+  readonly misshaped: readonly string[];
+
+  constructor(message: string, details: CheckpointDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.file = details.file;
+    this.reason = details.reason;
+    this.missing = details.missing ?? [];
+    this.unexpected = details.unexpected ?? [];
+    this.misshaped = details.misshaped ?? [];
+  }
+}
+
+const LONGEST_QUOTE = 80;
+
+/**
+ * A name from a file, quoted for a message: control, bidirectional and unpaired characters
+ * are escaped, so that a hostile name cannot rewrite the terminal, and long names are cut.
+ */
+export function quote(name: string): string {
+  const cut = name.length > LONGEST_QUOTE
+    ? `${name.slice(0, LONGEST_QUOTE)}... (${name.length} characters)`
+    : name;
+  // C0, DEL, C1, line and paragraph separators, bidi controls, surrogates left alone
+  const hostile =
+    // deno-lint-ignore no-control-regex
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Cs}/gu;
+  const escaped = cut.replace(/["\\]/g, "\\$&").replace(
+    hostile,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `"${escaped}"`;
+}
+
+/** `[2, 3]`; long shapes are cut. */
+export function shapeText(shape: readonly (number | bigint)[]): string {
+  const shown = shape.length > 8 ? [...shape.slice(0, 8), "..."] : shape;
+  return `[${shown.join(", ")}]`;
+}
+
+/** The first few of a list of quoted names and how many there are beside. */
+export function quoteSome(names: readonly string[], most = 5): string {
+  const shown = names.slice(0, most).map(quote).join(", ");
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}

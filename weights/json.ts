@@ -1,0 +1,222 @@
+/**
+ * A strict JSON reader over bytes: what JSON.parse forgives (the last of two equal keys wins,
+ * large integers are rounded) is an error here, because two readers that disagree about one
+ * file are how a checked file becomes another one when it is used.
+ */
+
+/** Nesting beyond this is refused; the Rust reference stops there too. */
+const DEEPEST = 128;
+
+/** Where and why the text is not the JSON that was expected. */
+export class JsonError extends SyntaxError {
+  override readonly name = "JsonError";
+  /** True if a key occurs twice in one object. */
+  readonly duplicate: boolean;
+
+  constructor(message: string, duplicate = false) {
+    super(message);
+    this.duplicate = duplicate;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
+const ESCAPES = new Map<number, string>([
+  [0x22, '"'],
+  [0x5c, "\\"],
+  [0x2f, "/"],
+  [0x62, "\b"],
+  [0x66, "\f"],
+  [0x6e, "\n"],
+  [0x72, "\r"],
+  [0x74, "\t"],
+]);
+
+/** Reads one JSON text from UTF-8 bytes, piece by piece, in the order the caller expects. */
+export class JsonScanner {
+  readonly #bytes: Uint8Array;
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #position = 0;
+
+  /** @param bytes the whole text, already known to be valid UTF-8 */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /**
+   * Reads an object. `member` is called after each key and must read the value.
+   * @throws {JsonError} not an object, or a key occurs twice
+   */
+  object(member: (key: string) => void): void {
+    this.#expect(0x7b, "an object");
+    const seen = new Set<string>();
+    if (this.#take(0x7d)) return;
+    do {
+      const key = this.string();
+      if (seen.has(key)) this.#fail(`key ${JSON.stringify(key.slice(0, 80))} occurs twice`, true);
+      seen.add(key);
+      this.#expect(0x3a, "':'");
+      member(key);
+    } while (this.#take(0x2c));
+    this.#expect(0x7d, "',' or '}'");
+  }
+
+  /** Reads an array. `element` is called before each element and must read it. */
+  array(element: () => void): void {
+    this.#expect(0x5b, "an array");
+    if (this.#take(0x5d)) return;
+    do element(); while (this.#take(0x2c));
+    this.#expect(0x5d, "',' or ']'");
+  }
+
+  /** Reads a string. @throws {JsonError} also for unpaired surrogates and raw control characters */
+  string(): string {
+    this.#expect(QUOTE, "a string");
+    const start = this.#position;
+    let escaped = false;
+    for (;; this.#position++) {
+      const byte = this.#bytes[this.#position];
+      if (byte === QUOTE) break;
+      if (byte === undefined) this.#fail("string without an end");
+      if (byte < 0x20) this.#fail("control character in a string");
+      if (byte === BACKSLASH) {
+        escaped = true;
+        this.#position++;
+      }
+    }
+    const raw = this.#bytes.subarray(start, this.#position++);
+    return escaped ? this.#unescape(raw) : this.#decoder.decode(raw);
+  }
+
+  /** Reads an integer >= 0 written as digits alone: no sign, point, exponent or leading zero. */
+  unsigned(): bigint {
+    const text = this.#numberText();
+    if (!/^(0|[1-9][0-9]*)$/.test(text)) this.#fail(`expected an unsigned integer`);
+    if (text.length > 20) this.#fail("integer beyond 64 bits");
+    const value = BigInt(text);
+    if (value > 0xffff_ffff_ffff_ffffn) this.#fail("integer beyond 64 bits");
+    return value;
+  }
+
+  /** Whether `null` comes next; it is read if so. */
+  null(): boolean {
+    return this.#word("null");
+  }
+
+  /** Reads any value and drops it; its objects are checked for repeated keys. */
+  skip(depth = 0): void {
+    if (depth > DEEPEST) this.#fail(`nested more than ${DEEPEST} deep`);
+    const next = this.#peek();
+    if (next === 0x7b) this.object(() => this.skip(depth + 1));
+    else if (next === 0x5b) this.array(() => this.skip(depth + 1));
+    else if (next === QUOTE) this.string();
+    else if (!this.#word("null") && !this.#word("true") && !this.#word("false")) {
+      if (!NUMBER.test(this.#numberText())) this.#fail("expected a value");
+    }
+  }
+
+  /** Reads the end of the text; only white space may come before it. */
+  end(): void {
+    if (this.#peek() !== undefined) this.#fail("expected the end of the text");
+  }
+
+  #peek(): number | undefined {
+    for (;; this.#position++) {
+      const byte = this.#bytes[this.#position];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+    }
+  }
+
+  #take(byte: number): boolean {
+    if (this.#peek() !== byte) return false;
+    this.#position++;
+    return true;
+  }
+
+  #expect(byte: number, what: string): void {
+    if (!this.#take(byte)) this.#fail(`expected ${what}`);
+  }
+
+  #word(word: string): boolean {
+    this.#peek();
+    for (let i = 0; i < word.length; i++) {
+      if (this.#bytes[this.#position + i] !== word.charCodeAt(i)) return false;
+    }
+    this.#position += word.length;
+    return true;
+  }
+
+  #numberText(): string {
+    this.#peek();
+    const start = this.#position;
+    while (isNumberByte(this.#bytes[this.#position])) {
+      if (++this.#position - start > 1000) this.#fail("number of more than 1000 characters");
+    }
+    return this.#decoder.decode(this.#bytes.subarray(start, this.#position));
+  }
+
+  #unescape(raw: Uint8Array): string {
+    const parts: string[] = [];
+    let start = 0;
+    for (let i = 0; i < raw.length; i++) {
+      if (raw[i] !== BACKSLASH) continue;
+      parts.push(this.#decoder.decode(raw.subarray(start, i)));
+      const kind = raw[++i]!;
+      if (kind === 0x75) {
+        parts.push(String.fromCharCode(this.#hex(raw, i + 1)));
+        i += 4;
+      } else parts.push(ESCAPES.get(kind) ?? this.#fail("unknown escape in a string"));
+      start = i + 1;
+    }
+    const text = parts.join("") + this.#decoder.decode(raw.subarray(start));
+    if (!text.isWellFormed()) this.#fail("unpaired surrogate in a string");
+    return text;
+  }
+
+  #hex(raw: Uint8Array, start: number): number {
+    const digits = String.fromCharCode(...raw.subarray(start, start + 4));
+    return /^[0-9a-fA-F]{4}$/.test(digits)
+      ? parseInt(digits, 16)
+      : this.#fail("\\u without four hexadecimal digits");
+  }
+
+  #fail(message: string, duplicate = false): never {
+    throw new JsonError(`${message} at byte ${this.#position}`, duplicate);
+  }
+}
+
+function isNumberByte(byte: number | undefined): boolean {
+  if (byte === undefined) return false;
+  const digit = byte >= 0x30 && byte <= 0x39;
+  return digit || byte === 0x2d || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;
+}
+
+/** A value as JSON.parse returns it. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+/** An object as JSON.parse returns it. */
+export type JsonObject = { [key: string]: JsonValue };
+
+/**
+ * JSON.parse that refuses repeated keys, deep nesting, a byte order mark, bytes that are no UTF-8
+ * and the key `__proto__`.
+ * @throws {JsonError} with the byte where reading stopped
+ */
+export function parseJson(bytes: Uint8Array): JsonValue {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    throw new JsonError("starts with a byte order mark; save it as UTF-8 without one");
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new JsonError("not UTF-8");
+  }
+  const scanner = new JsonScanner(bytes);
+  scanner.skip();
+  scanner.end();
+  return JSON.parse(text, (key, value) => {
+    if (key === "__proto__") throw new JsonError('key "__proto__" is not allowed');
+    return value;
+  });
+}

@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { unreadable } from "./byte_source.ts";
+import { Checkpoint, findWeights } from "./checkpoint.ts";
+import { CheckpointError, quote } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
+import { readJson } from "./read_json.ts";
+
+/** One model of a pipeline: its configuration and its weights. */
+export interface ModelPart {
+  /** Folder of the part. */
+  readonly path: string;
+  /** config.json as it stands. */
+  readonly config: JsonObject;
+  /** File of weights, or index of its shards. */
+  readonly weights: string;
+  /** Opens the weights. @throws {CheckpointError} */
+  open(): Promise<Checkpoint>;
+}
+
+/** A folder as FARPipeline.save_pretrained writes it, with far.json if there is one. */
+export interface ModelFolder {
+  readonly path: string;
+  /** model_index.json as it stands. */
+  readonly modelIndex: JsonObject;
+  readonly transformer: ModelPart;
+  readonly vae: ModelPart;
+  /** scheduler/scheduler_config.json as it stands. */
+  readonly scheduler: JsonObject;
+  /** far.json as it stands: name, fps, actions, labels, defaults. */
+  readonly far: JsonObject | undefined;
+}
+
+/**
+ * Reads the configurations of a model folder; weights are opened by its parts when asked.
+ * @throws {CheckpointError} not a folder, a file is missing, or one isn't a JSON object
+ */
+export async function openModelFolder(path: string): Promise<ModelFolder> {
+  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
+    throw unreadable(path, cause);
+  });
+  const index = join(path, "model_index.json");
+  if (!isFolder || !await exists(index)) {
+    throw new CheckpointError(
+      `Cannot use ${quote(path)} as a model: it is not a folder with a model_index.json`,
+      { file: path, reason: "NotFound" },
+    );
+  }
+  const far = join(path, "far.json");
+  return {
+    path,
+    modelIndex: await readJson(index),
+    transformer: await openPart(join(path, "transformer")),
+    vae: await openPart(join(path, "vae")),
+    scheduler: await readJson(join(path, "scheduler", "scheduler_config.json")),
+    far: await exists(far) ? await readJson(far) : undefined,
+  };
+}
+
+/** One part alone: a folder with config.json and weights. @throws {CheckpointError} */
+export async function openPart(path: string): Promise<ModelPart> {
+  const config = await readJson(join(path, "config.json"));
+  const weights = await findWeights(path);
+  return { path, config, weights, open: () => Checkpoint.open(weights) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((stat) => stat.isFile, () => false);
+}

@@ -1,0 +1,36 @@
+import { FileSource } from "./byte_source.ts";
+import { CheckpointError, quote } from "./errors.ts";
+import { type JsonObject, parseJson } from "./json.ts";
+
+/** No configuration or index is longer; what is, isn't one. */
+const LONGEST = 32 * 1024 * 1024;
+
+/**
+ * Reads a JSON object from a file, strictly.
+ * @throws {CheckpointError} NotFound, or BadConfig with what is wrong and where
+ */
+export async function readJson(path: string): Promise<JsonObject> {
+  const source = await FileSource.open(path);
+  try {
+    if (source.size > LONGEST) bad(path, `it has ${source.size} bytes, at most ${LONGEST} may be`);
+    const bytes = new Uint8Array(source.size);
+    await source.read(0, bytes);
+    const value = parseJson(bytes);
+    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+      bad(path, "it holds no JSON object");
+    }
+    return value;
+  } catch (error) {
+    if (error instanceof SyntaxError) bad(path, error.message);
+    throw error;
+  } finally {
+    source.close();
+  }
+}
+
+function bad(path: string, why: string): never {
+  throw new CheckpointError(`Cannot read ${quote(path)}: ${why}`, {
+    file: path,
+    reason: "BadConfig",
+  });
+}

@@ -1,0 +1,47 @@
+import { basename, dirname, join } from "node:path";
+import { CheckpointError, quote } from "./errors.ts";
+import { readJson } from "./read_json.ts";
+
+/** As many shards as the hub's own readers allow. */
+const MOST_SHARDS = 10_000;
+const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors$/;
+
+/** Which file of a sharded checkpoint holds each tensor. */
+export interface ShardIndex {
+  /** Paths of the shards. */
+  readonly files: readonly string[];
+  /** Path of the shard by name of tensor. */
+  readonly places: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads `*.safetensors.index.json`. A shard is a plain file name beside the index, never a path.
+ * @throws {CheckpointError} NotFound, BadConfig or BadIndex
+ */
+export async function readShardIndex(path: string): Promise<ShardIndex> {
+  const { weight_map: map } = await readJson(path);
+  if (map === null || typeof map !== "object" || Array.isArray(map)) {
+    bad(path, "it has no weight_map");
+  }
+  const folder = dirname(path);
+  const places = new Map<string, string>();
+  for (const [name, shard] of Object.entries(map)) {
+    if (typeof shard !== "string" || !SHARD_NAME.test(shard) || basename(shard) !== shard) {
+      bad(path, `${quote(name)} is in ${quote(String(shard))}, not a plain .safetensors file name`);
+    }
+    places.set(name, join(folder, shard));
+  }
+  const files = [...new Set(places.values())].sort();
+  if (files.length === 0) bad(path, "its weight_map is empty");
+  if (files.length > MOST_SHARDS) {
+    bad(path, `it names ${files.length} files, at most ${MOST_SHARDS} may be`);
+  }
+  return { files, places };
+}
+
+function bad(path: string, why: string): never {
+  throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
+    file: path,
+    reason: "BadIndex",
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * Bits of one element of each dtype of the safetensors format, in the format's order, by which
+ * files are written (last first).
+ */
+export const DTYPE_BITS = {
+  BOOL: 8,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+  F64: 64,
+  I64: 64,
+  U64: 64,
+} as const;
+
+/** Element type of a tensor, as the safetensors format names it. */
+export type Dtype = keyof typeof DTYPE_BITS;
+
+/** Where a tensor lies in its file. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Of its first byte in the file. */
+  readonly offset: number;
+  /** Length of its values in bytes, contiguous and little-endian. */
+  readonly bytes: number;
+}
+
+/** A file of named tensors whose data is read by range: safetensors, or a PyTorch checkpoint. */
+export interface TensorFile {
+  readonly path: string;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /**
+   * All bytes of a tensor, contiguous and little-endian.
+   * @param into of `info.bytes`; made if left out
+   */
+  read(info: TensorInfo, into?: Uint8Array): Promise<Uint8Array>;
+  /** `bytes` bytes of a tensor's values from byte `start` of them on. */
+  readRange(
+    info: TensorInfo,
+    start: number,
+    bytes: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** Number of values of a shape. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Checks a range and the target of a read. @throws {RangeError} */
+export function checkRange(
+  info: TensorInfo,
+  start: number,
+  bytes: number,
+  into: Uint8Array | undefined,
+): Uint8Array {
+  const inside = Number.isSafeInteger(start) && Number.isSafeInteger(bytes) && start >= 0 &&
+    bytes >= 0 && start + bytes <= info.bytes;
+  if (!inside) {
+    throw new RangeError(
+      `Cannot read bytes ${start}..${start + bytes} of a tensor of ${info.bytes} bytes`,
+    );
+  }
+  const target = into ?? new Uint8Array(bytes);
+  if (target.length !== bytes) {
+    throw new RangeError(`Cannot read ${bytes} bytes into an array of ${target.length}`);
+  }
+  return target;
+}
