@@ -1,0 +1,262 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import type { LinearWeights } from "../kernels/linear.ts";
+import { packWeight, type WeightDtype } from "../kernels/pack_weight.ts";
+import { toFloats } from "../weights/floats.ts";
+import type { TensorInfo } from "../weights/tensor_file.ts";
+
+/** Where weights come from: a `Checkpoint`, or made-up numbers for a benchmark. */
+export interface WeightSource {
+  /** Says that the model needs a tensor; what does not fit is the source's to report. */
+  expect(name: string, shape: readonly number[]): TensorInfo;
+  /** A range in bytes of a tensor's values. */
+  readRange(
+    tensor: TensorInfo,
+    start: number,
+    bytes: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array>;
+}
+
+export interface FillOptions {
+  /** Called as weights arrive, in bytes of the file. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Makes one vector of several, e.g. a scale of a variance and a weight. */
+export type Combine = (...values: Float32Array[]) => Float32Array;
+
+/** A weight that is turned into the layout of `linear` on the GPU. */
+interface PackedPart {
+  readonly kind: "packed";
+  readonly target: Tensor;
+  readonly infos: readonly [TensorInfo];
+  readonly n: number;
+  readonly k: number;
+  readonly taps: number;
+  /** First column of the target. */
+  readonly offset: number;
+}
+
+/** Numbers that are written in f32 as the file has them, or as `combine` makes them of several. */
+interface FloatsPart {
+  readonly kind: "floats";
+  readonly target: Tensor;
+  readonly infos: readonly TensorInfo[];
+  /** First float of the target. */
+  readonly offset: number;
+  readonly combine?: Combine;
+}
+
+type Part = PackedPart | FloatsPart;
+
+/** Most bytes of a weight that are in memory, and in the staging buffer, at a time. */
+const CHUNK = 16 << 20;
+/** Bytes that may be on their way to the GPU before it is waited for. */
+const IN_FLIGHT = 64 << 20;
+
+/**
+ * Declares the weights of a model (names, shapes, buffers) without touching the GPU, then fills
+ * them tensor by tensor. So what a model needs is known from the headers of its files alone, and
+ * no file is ever in memory as a whole.
+ */
+export class Loader {
+  readonly #source: WeightSource;
+  readonly #memory: Memory;
+  readonly #scope: { readonly prefix: string; readonly parts: Part[] };
+  /** What `linear` and `conv` store; vectors and tables are always f32. */
+  readonly dtype: "f32" | "f16";
+
+  constructor(
+    source: WeightSource,
+    memory: Memory,
+    dtype: "f32" | "f16",
+    scope: { readonly prefix: string; readonly parts: Part[] } = { prefix: "", parts: [] },
+  ) {
+    this.#source = source;
+    this.#memory = memory;
+    this.#scope = scope;
+    this.dtype = dtype;
+  }
+
+  /** The same loader seen from `prefix`: `at("attn").linear("to_q", [d, d])`. */
+  at(prefix: string): Loader {
+    const scope = { prefix: `${this.#scope.prefix}${prefix}.`, parts: this.#scope.parts };
+    return new Loader(this.#source, this.#memory, this.dtype, scope);
+  }
+
+  /**
+   * A linear layer, or several of one input joined along their outputs (to_q, to_k, to_v).
+   * @param names keys without `.weight`; n outputs each, even where they are joined
+   */
+  linear(
+    names: string | readonly string[],
+    [n, k]: readonly [n: number, k: number],
+    options: { readonly bias?: boolean } = {},
+  ): LinearWeights {
+    const all = typeof names === "string" ? [names] : names;
+    return this.#layer(all, [n, k], [n, k], options.bias ?? true);
+  }
+
+  /** A convolution with `size` x `size` taps; 1 x 1 is a `linear` whose file has two axes more. */
+  conv(
+    name: string,
+    [n, k]: readonly [n: number, k: number],
+    options: { readonly size: number; readonly bias?: boolean },
+  ): LinearWeights {
+    const shape = [n, k, options.size, options.size];
+    return this.#layer([name], [n, k], shape, options.bias ?? true);
+  }
+
+  #layer(
+    names: readonly string[],
+    [n, k]: readonly [number, number],
+    shape: readonly number[],
+    bias: boolean,
+  ): LinearWeights {
+    const taps = size(shape) / (n * k);
+    const inputs = Math.ceil(k / 4) * 4;
+    const outputs = n * names.length;
+    const n8 = Math.ceil(outputs / 8) * 8;
+    const label = this.#scope.prefix + names.join("+");
+    const target = this.#memory.tensor(`${label}.weight`, [inputs * taps, n8], this.dtype);
+    for (const [i, name] of names.entries()) {
+      const infos = [this.#expect(`${name}.weight`, shape)] as const;
+      this.#scope.parts.push({
+        kind: "packed",
+        target,
+        infos,
+        n,
+        k: k * taps,
+        taps,
+        offset: i * n,
+      });
+    }
+    if (!bias) return { weight: target, inputs, outputs };
+    const biases = this.#memory.tensor(`${label}.bias`, [n8]);
+    for (const [i, name] of names.entries()) {
+      const infos = [this.#expect(`${name}.bias`, [n])];
+      this.#scope.parts.push({ kind: "floats", target: biases, infos, offset: i * n });
+    }
+    return { weight: target, bias: biases, inputs, outputs };
+  }
+
+  /** A vector in f32, padded with zeros to a multiple of 8. */
+  vector(name: string, n: number): Tensor {
+    return this.combined(name, [name], n, (values) => values!);
+  }
+
+  /** A vector that is computed from several of the same length, padded like `vector`. */
+  combined(label: string, names: readonly string[], n: number, combine: Combine): Tensor {
+    const shape = [Math.ceil(n / 8) * 8];
+    const target = this.#memory.tensor(this.#scope.prefix + label, shape);
+    const infos = names.map((name) => this.#expect(name, [n]));
+    this.#scope.parts.push({ kind: "floats", target, infos, offset: 0, combine });
+    return target;
+  }
+
+  /** A tensor in f32 as the file has it, row-major (an embedding table). */
+  table(name: string, shape: readonly number[]): Tensor {
+    const target = this.#memory.tensor(this.#scope.prefix + name, shape);
+    const infos = [this.#expect(name, shape)];
+    this.#scope.parts.push({ kind: "floats", target, infos, offset: 0 });
+    return target;
+  }
+
+  #expect(name: string, shape: readonly number[]): TensorInfo {
+    return this.#source.expect(this.#scope.prefix + name, shape);
+  }
+
+  /** Bytes of the staging buffer that `fill` needs for its duration. */
+  get stagingBytes(): number {
+    const packed = this.#scope.parts.filter((part) => part.kind === "packed");
+    return Math.max(...packed.map((part) => chunkRows(part) * part.k * 4), 16);
+  }
+
+  /**
+   * Makes the declared buffers and fills them. Call it once, when the source found all names.
+   * @throws {CheckpointError} a tensor cannot be read @throws {GpuError}
+   */
+  async fill(gpu: Gpu, { onProgress, signal }: FillOptions = {}): Promise<void> {
+    const { parts } = this.#scope;
+    const total = parts.reduce((sum, part) => sum + fileBytes(part), 0);
+    const transient = new Memory();
+    const staging = transient.buffer("weight staging", this.stagingBytes);
+    let done = 0;
+    let inFlight = 0;
+    try {
+      staging.allocate(gpu);
+      for (const part of parts) {
+        part.target.buffer.allocate(gpu);
+        const steps = part.kind === "floats"
+          ? this.#fillFloats(gpu, part)
+          : this.#fillPacked(gpu, part, staging, transient);
+        for await (const bytes of steps) {
+          signal?.throwIfAborted();
+          onProgress?.(done += bytes, total);
+          if ((inFlight += bytes) < IN_FLIGHT) continue;
+          await gpu.idle();
+          inFlight = 0;
+        }
+      }
+      await gpu.idle();
+    } finally {
+      transient.free(gpu);
+    }
+  }
+
+  async *#fillFloats(gpu: Gpu, { target, infos, offset, combine }: FloatsPart) {
+    const values: Float32Array[] = [];
+    for (const info of infos) {
+      const bytes = await this.#source.readRange(info, 0, info.bytes);
+      values.push(toFloats(bytes, info.dtype, info.name));
+    }
+    gpu.write(target.buffer, 4 * offset, combine ? combine(...values) : values[0]!);
+    yield infos.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Row by row of the file, as many at a time as the staging buffer takes. */
+  async *#fillPacked(gpu: Gpu, part: PackedPart, staging: DeviceBuffer, memory: Memory) {
+    const { target, n, k, taps, offset, infos: [info] } = part;
+    const atOnce = chunkRows(part);
+    for (let row = 0; row < n; row += atOnce) {
+      const rows = Math.min(atOnce, n - row);
+      const bytes = rows * rowBytes(part);
+      const raw = await this.#source.readRange(info, row * rowBytes(part), bytes);
+      const { data, dtype } = packable(raw, info);
+      gpu.write(staging, 0, data);
+      const p = new Program(`pack ${info.name}`, memory);
+      packWeight(p, staging, target, { dtype, shape: [rows, k], taps, offset: offset + row });
+      gpu.run(p);
+      yield bytes;
+    }
+  }
+}
+
+function fileBytes(part: Part): number {
+  return part.infos.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function rowBytes({ infos: [info], n }: PackedPart): number {
+  return info.bytes / n;
+}
+
+/** Rows of the file that go through the staging buffer at a time: an even number, or all. */
+function chunkRows(part: PackedPart): number {
+  const fitting = Math.floor(CHUNK / (4 * part.k) / 2) * 2;
+  return Math.min(part.n, Math.max(2, fitting));
+}
+
+/** The bytes as the packing kernel takes them: of a dtype it knows, and whole words. */
+function packable(raw: Uint8Array, info: TensorInfo): { data: Uint8Array; dtype: WeightDtype } {
+  if (info.dtype !== "F32" && info.dtype !== "F16" && info.dtype !== "BF16") {
+    const floats = toFloats(raw, info.dtype, info.name);
+    return { data: new Uint8Array(floats.buffer), dtype: "F32" };
+  }
+  if (raw.length % 4 === 0) return { data: raw, dtype: info.dtype };
+  const data = new Uint8Array(Math.ceil(raw.length / 4) * 4);
+  data.set(raw);
+  return { data, dtype: info.dtype };
+}
