@@ -1,0 +1,52 @@
+import { equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { openModelFolder, openPart } from "../../weights/model_folder.ts";
+
+const DEMO = new URL("../../weights/demo", import.meta.url).pathname;
+const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+
+Deno.test("openModelFolder() reads the demo model", async () => {
+  const model = await openModelFolder(DEMO);
+  equal(model.modelIndex._class_name, "FARPipeline");
+  equal(model.transformer.config._class_name, "FAR_Long");
+  equal(model.scheduler.shift, 1);
+  equal(model.far?.name, "maze");
+  const transformer = await model.transformer.open();
+  equal(transformer.names.length, 237);
+  transformer.close();
+});
+
+Deno.test("openModelFolder() does without far.json", async () => {
+  const model = await openModelFolder(`${GOLDENS}far-uncond`);
+  equal(model.far, undefined);
+  const vae = await model.vae.open();
+  equal(vae.has("decoder.conv_in.weight"), true);
+  vae.close();
+});
+
+Deno.test("openPart() reads an autoencoder alone", async () => {
+  const part = await openPart(`${GOLDENS}vae-16x`);
+  equal(part.config.latent_channels, 32);
+});
+
+Deno.test("openModelFolder() says what is no model folder", async () => {
+  await rejects(openModelFolder("/nowhere"), { reason: "NotFound" });
+  await rejects(openModelFolder(`${GOLDENS}vae-8x`), /not a folder with a model_index.json/);
+});
+
+Deno.test("openModelFolder() names the file that is missing or broken", async () => {
+  const folder = await Deno.makeTempDir();
+  const put = async (path: string, text: string) => {
+    await Deno.mkdir(join(folder, path, ".."), { recursive: true });
+    await Deno.writeTextFile(join(folder, path), text);
+  };
+  await put("model_index.json", "{}");
+  await rejects(openModelFolder(folder), /transformer\/config\.json/);
+  await put("transformer/config.json", "[]");
+  await rejects(openModelFolder(folder), { reason: "BadConfig", message: /holds no JSON object/ });
+  await put("transformer/config.json", `{"a":1,"a":2}`);
+  await rejects(openModelFolder(folder), { reason: "BadConfig", message: /occurs twice/ });
+  await put("transformer/config.json", "{}");
+  await rejects(openModelFolder(folder), { reason: "NotFound", message: /holds no diffusion/ });
+  await Deno.remove(folder, { recursive: true });
+});
