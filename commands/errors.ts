@@ -1,0 +1,67 @@
+/** The command line, a settings file or a manifest asks for what cannot be (exit status 2). */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A signal asked the program to stop; its exit status is 128 and the signal's number. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+  readonly status: number;
+
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super(`Stopped by ${signal}: nothing was written`);
+    this.status = signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+/** Exit statuses, as scripts and schedulers branch on them. */
+export const STATUS = { done: 0, failed: 1, usage: 2, temporary: 75 } as const;
+
+const NETWORK_ERRORS = [
+  Deno.errors.ConnectionRefused,
+  Deno.errors.ConnectionReset,
+  Deno.errors.ConnectionAborted,
+  Deno.errors.NotConnected,
+  Deno.errors.TimedOut,
+  Deno.errors.NetworkUnreachable,
+];
+
+/** The exit status that an error asks for. */
+export function exitStatus(error: unknown): number {
+  if (isClosedPipe(error)) return STATUS.done;
+  if (error instanceof InterruptedError) return error.status;
+  if (error instanceof UsageError) return STATUS.usage;
+  return isTemporary(error) ? STATUS.temporary : STATUS.failed;
+}
+
+/** True where the reader of stdout went away: it has what it wanted, so that is no failure. */
+export function isClosedPipe(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe ||
+    (error instanceof Error && error.name === "ClosedPipeError");
+}
+
+/**
+ * True where the same run may succeed later: the network, or an error that says so of itself
+ * (`temporary`), as `GpuError` does of a lost device.
+ */
+function isTemporary(error: unknown): boolean {
+  if (NETWORK_ERRORS.some((kind) => error instanceof kind)) return true;
+  return error instanceof Error && "temporary" in error && error.temporary === true;
+}
+
+/** Runs a check of what the user asked for: what is wrong with it is wrong usage. */
+export function asUsage<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const kinds = [TypeError, RangeError, SyntaxError];
+    if (!kinds.some((kind) => error instanceof kind)) throw error;
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+/** The one line an error is told in. */
+export function errorLine(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  return `error: ${message.replace(/^error: /, "").trim()}`;
+}

@@ -1,0 +1,167 @@
+import { UsageError } from "./errors.ts";
+
+/** What a value is; decides how text and JSON are read. `seed` is a whole number of up to 64 bits. */
+export type OptionKind =
+  | "flag"
+  | "integer"
+  | "number"
+  | "seed"
+  | "size"
+  | "choice"
+  | "list"
+  | "path"
+  | "string";
+
+/** One entry of the option table: it parses, checks, explains and completes the option. */
+export interface OptionSpec {
+  readonly kind: OptionKind;
+  readonly help: string;
+  /** One letter. */
+  readonly short?: string;
+  /** Name of the value in the help, such as `FILE`. */
+  readonly value?: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** Other words for choices. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** What holds when the option is not given, in words; the command decides it. */
+  readonly default?: string;
+  readonly repeatable?: boolean;
+  /** Environment variable that stands in where neither command line nor settings file says it. */
+  readonly env?: string;
+  /** Heading in the help. */
+  readonly group?: string;
+}
+
+/** Options by their name in code; `optionName` gives the name on the command line. */
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** Pixels across and down. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+type Single<S extends OptionSpec> = S["kind"] extends "flag" ? boolean
+  : S["kind"] extends "integer" | "number" ? number
+  : S["kind"] extends "seed" ? bigint
+  : S["kind"] extends "size" ? Size
+  : S extends { readonly choices: readonly (infer C)[] } ? C
+  : string;
+
+/** The type of an option's value, from its entry. */
+export type ValueOf<S extends OptionSpec> = S extends { readonly repeatable: true } ? Single<S>[]
+  : Single<S>;
+
+/** The values given for a table of options; what was not given is absent. */
+export type Values<T extends OptionTable> = { -readonly [K in keyof T]?: ValueOf<T[K]> };
+
+/** `contextFrames` -> `context-frames`, the name on the command line and in JSON. */
+export function optionName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** `context-frames`, `context_frames` or `contextFrames` -> `contextFrames`. */
+export function optionKey(name: string): string {
+  return name.replace(/[-_]([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/**
+ * Reads one value as it stands on the command line.
+ * @param where the option as the user wrote it, for the message: `--frames`
+ * @throws {UsageError}
+ */
+export function parseText(spec: OptionSpec, text: string, where: string): unknown {
+  const numeric = spec.kind === "integer" || spec.kind === "number";
+  const value = numeric && text.trim() !== "" ? Number(text) : text;
+  const problem = fault(spec, value);
+  if (problem) throw new UsageError(`Cannot use ${where} ${text || '""'}: it must be ${problem}`);
+  return convert(spec, value);
+}
+
+/**
+ * Reads one value from JSON: numbers and booleans are written as such, lists may be arrays.
+ * @param where the field and its file, for the message: `"frames" in jobs.jsonl:3`
+ * @throws {UsageError}
+ */
+export function parseJson(spec: OptionSpec, json: unknown, where: string): unknown {
+  if (spec.repeatable) {
+    const values = Array.isArray(json) ? json : [json];
+    return values.map((value) => parseJson({ ...spec, repeatable: false }, value, where));
+  }
+  const value = plainValue(spec, json);
+  const problem = fault(spec, value);
+  if (problem) {
+    throw new UsageError(`Cannot use ${where}: it must be ${problem}, not ${JSON.stringify(json)}`);
+  }
+  return convert(spec, value);
+}
+
+/** Words that JSON may write in another type: `[0, 0, 1]` for a list, `7` for a label or seed. */
+function plainValue(spec: OptionSpec, json: unknown): unknown {
+  const plain = (v: unknown) => typeof v === "number" ? String(v) : v;
+  if (spec.kind === "list" && Array.isArray(json)) {
+    const words = json.map(plain);
+    return words.every((word) => typeof word === "string") ? words.join(",") : json;
+  }
+  return spec.kind === "list" || spec.kind === "seed" || spec.kind === "string"
+    ? plain(json)
+    : json;
+}
+
+/** What the value must be, if it isn't. */
+function fault(spec: OptionSpec, value: unknown): string | undefined {
+  switch (spec.kind) {
+    case "flag":
+      return typeof value === "boolean" ? undefined : "true or false";
+    case "integer":
+    case "number":
+      return numberFault(spec, value);
+    case "seed":
+      return seedFault(value);
+    case "size":
+      return typeof value === "string" && /^[1-9]\d{0,4}x[1-9]\d{0,4}$/i.test(value)
+        ? undefined
+        : "WIDTHxHEIGHT, such as 64x64";
+    case "choice": {
+      const known = [...(spec.choices ?? []), ...Object.keys(spec.aliases ?? {})];
+      return known.includes(value as string) ? undefined : oneOf(spec.choices ?? []);
+    }
+    default:
+      return typeof value === "string" && value !== "" ? undefined : "a text that is not empty";
+  }
+}
+
+function numberFault({ kind, min, max }: OptionSpec, value: unknown): string | undefined {
+  const fits = typeof value === "number" && Number.isFinite(value) &&
+    (kind === "number" || Number.isSafeInteger(value)) &&
+    value >= (min ?? -Infinity) && value <= (max ?? Infinity);
+  if (fits) return undefined;
+  const what = kind === "integer" ? "a whole number" : "a number";
+  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`;
+  if (min !== undefined) return `${what} of at least ${min}`;
+  return max === undefined ? what : `${what} of at most ${max}`;
+}
+
+const LARGEST_SEED = 2n ** 64n - 1n;
+
+function seedFault(value: unknown): string | undefined {
+  const fits = typeof value === "string" && /^(-1|\d{1,20})$/.test(value) &&
+    BigInt(value) <= LARGEST_SEED;
+  return fits ? undefined : `a whole number from 0 to ${LARGEST_SEED}, or -1 to draw one`;
+}
+
+function oneOf(choices: readonly string[]): string {
+  if (choices.length === 1) return `"${choices[0]}"`;
+  return `one of ${choices.join(", ")}`;
+}
+
+/** The checked value in the type the code uses. */
+function convert(spec: OptionSpec, value: unknown): unknown {
+  if (spec.kind === "seed") return BigInt(value as string);
+  if (spec.kind === "choice") return spec.aliases?.[value as string] ?? value;
+  if (spec.kind !== "size") return value;
+  const [width, height] = (value as string).toLowerCase().split("x").map(Number);
+  return { width, height };
+}
