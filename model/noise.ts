@@ -1,0 +1,194 @@
+import { boxMuller16 } from "./box_muller.ts";
+import { Mt19937 } from "./mt19937.ts";
+import { Philox4x32 } from "./philox.ts";
+
+/** The least count for which PyTorch's CPU generator fills normal numbers in groups of 16. */
+const GROUPED_FROM = 16;
+/** Threads in a block of PyTorch's CUDA random kernels, and numbers each draws at a time. */
+const CUDA_BLOCK = 256;
+const CUDA_UNROLL = 4;
+/** Beyond this many floats CUDA's kernel would split the tensor for 32-bit addresses. */
+const CUDA_LIMIT = 2 ** 29 - 1;
+const TWO_PI_PER_WORD = Math.fround(2 * Math.PI * 2 ** -32);
+
+/** A stream of normal numbers; every draw goes on where the last one ended. */
+export interface NormalGenerator {
+  /** Draws `count` float32 numbers as one `torch.randn` call of so many elements does. */
+  randn(count: number): Float32Array<ArrayBuffer>;
+}
+
+/**
+ * PyTorch's CPU generator: `randn` equals `torch.randn(count, generator=...)` in float32 bit for
+ * bit, as PyTorch computes it on x86 processors with AVX2 (others differ by an ulp or two).
+ *
+ * Source: PyTorch 2.5.1, aten/src/ATen/native/cpu/DistributionTemplates.h, `normal_kernel`.
+ */
+export class CpuGenerator implements NormalGenerator {
+  readonly #bits: Mt19937;
+  /** The second number of a Box-Muller pair, kept for the next draw of fewer than 16 numbers. */
+  #kept: number | undefined;
+
+  /** `seed`: as for `torch.manual_seed`, of which this generator uses the low 32 bits. */
+  constructor(seed: bigint | number) {
+    this.#bits = new Mt19937(splitSeed(seed).low);
+  }
+
+  /** @throws {RangeError} when `count` is not a whole number >= 0. */
+  randn(count: number): Float32Array<ArrayBuffer> {
+    checkCount(count);
+    const out = new Float32Array(count);
+    if (count < GROUPED_FROM) {
+      for (let i = 0; i < count; i++) out[i] = this.#next();
+      return out;
+    }
+    this.#fillUniform(out, 0);
+    const grouped = count - (count % 16);
+    for (let i = 0; i < grouped; i += 16) boxMuller16(out, i);
+    if (grouped < count) {
+      // PyTorch draws the last 16 anew when they don't fill a group.
+      this.#fillUniform(out, count - 16);
+      boxMuller16(out, count - 16);
+    }
+    return out;
+  }
+
+  #fillUniform(out: Float32Array, start: number): void {
+    for (let i = start; i < out.length; i++) out[i] = (this.#bits.next() & 0xffffff) * 2 ** -24;
+  }
+
+  /** One normal number by Box-Muller in float64, from two uniform numbers of 53 bits. */
+  #next(): number {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept !== undefined) return kept;
+    const theta = 2 * Math.PI * this.#uniform();
+    const radius = Math.sqrt(-2 * Math.log1p(-this.#uniform()));
+    this.#kept = radius * Math.sin(theta);
+    return radius * Math.cos(theta);
+  }
+
+  #uniform(): number {
+    const high = this.#bits.next() & 0x1fffff;
+    return (high * 2 ** 32 + (this.#bits.next() >>> 0)) * 2 ** -53;
+  }
+}
+
+/** What PyTorch's random kernels ask of a CUDA device. */
+export interface CudaDevice {
+  readonly multiprocessors: number;
+  readonly threadsPerMultiprocessor: number;
+}
+
+/**
+ * Some devices. The order of the numbers depends on the device only for draws of more than
+ * multiprocessors x threadsPerMultiprocessor numbers (270336 on an H100, 132 frames of 32 x 8 x 8).
+ */
+export const CUDA_DEVICES = {
+  a100: { multiprocessors: 108, threadsPerMultiprocessor: 2048 },
+  h100: { multiprocessors: 132, threadsPerMultiprocessor: 2048 },
+} as const satisfies Record<string, CudaDevice>;
+
+/**
+ * PyTorch's CUDA generator: `randn` equals `torch.randn(count, device="cuda", generator=...)` in
+ * float32 up to 1e-6 (the device's own sine and cosine are approximate).
+ *
+ * Source: PyTorch 2.5.1, aten/src/ATen/native/cuda/DistributionTemplates.h,
+ * `calc_execution_policy` and `distribution_elementwise_grid_stride_kernel`.
+ */
+export class CudaGenerator implements NormalGenerator {
+  readonly #philox: Philox4x32;
+  readonly #maxBlocks: number;
+  /** Counter blocks that earlier draws have used up, the same for every thread. */
+  #used = 0;
+
+  /** `seed`: 64 bits, as for `torch.manual_seed`; `device`: the one to be like (an H100). */
+  constructor(seed: bigint | number, device: CudaDevice = CUDA_DEVICES.h100) {
+    const { low, high } = splitSeed(seed);
+    this.#philox = new Philox4x32(low, high);
+    const { multiprocessors, threadsPerMultiprocessor } = device;
+    this.#maxBlocks = multiprocessors * Math.floor(threadsPerMultiprocessor / CUDA_BLOCK);
+  }
+
+  /** @throws {RangeError} when `count` is not a whole number from 0 to 2^29 - 1. */
+  randn(count: number): Float32Array<ArrayBuffer> {
+    checkCount(count);
+    if (count > CUDA_LIMIT) {
+      throw new RangeError(`Cannot draw ${count} numbers at once: the most is ${CUDA_LIMIT}`);
+    }
+    const out = new Float32Array(count);
+    // Thread t of the grid writes elements t, t + threads, t + 2 threads ..., four a block of bits.
+    const threads = CUDA_BLOCK * Math.min(Math.ceil(count / CUDA_BLOCK), this.#maxBlocks);
+    const words = new Uint32Array(4);
+    let used = this.#used;
+    for (let start = 0; start < count; start += CUDA_UNROLL * threads) {
+      const end = Math.min(threads, count - start);
+      for (let thread = 0; thread < end; thread++) {
+        this.#philox.block(used, 0, thread, 0, words);
+        writeNormalPair(out, start + thread, threads, words[0]!, words[1]!);
+        writeNormalPair(out, start + thread + 2 * threads, threads, words[2]!, words[3]!);
+      }
+      used++;
+    }
+    this.#used = used;
+    return out;
+  }
+}
+
+/** Box-Muller as cuRAND does it: sine at `index`, cosine at `index + stride`, where they exist. */
+function writeNormalPair(
+  out: Float32Array,
+  index: number,
+  stride: number,
+  first: number,
+  second: number,
+): void {
+  if (index >= out.length) return;
+  const fround = Math.fround;
+  const u = fround(fround(first) * 2 ** -32 + 2 ** -33);
+  const angle = fround(fround(second) * TWO_PI_PER_WORD + TWO_PI_PER_WORD / 2);
+  const radius = fround(Math.sqrt(-2 * fround(Math.log(u))));
+  out[index] = radius * fround(Math.sin(angle));
+  if (index + stride < out.length) out[index + stride] = radius * fround(Math.cos(angle));
+}
+
+/**
+ * Draws as `torch.manual_seed(seed); torch.randn(count)` does on the CPU: see {@link CpuGenerator}.
+ *
+ * @throws {RangeError} when the seed or the count is out of range.
+ */
+export function torchRandn(seed: bigint | number, count: number): Float32Array<ArrayBuffer> {
+  return new CpuGenerator(seed).randn(count);
+}
+
+/**
+ * Draws as `torch.manual_seed(seed); torch.randn(count, device="cuda")` does: see
+ * {@link CudaGenerator}.
+ *
+ * @throws {RangeError} when the seed or the count is out of range.
+ */
+export function cudaRandn(
+  seed: bigint | number,
+  count: number,
+  device?: CudaDevice,
+): Float32Array<ArrayBuffer> {
+  return new CudaGenerator(seed, device).randn(count);
+}
+
+/** The two 32-bit words of a seed; negative seeds wrap, as in `torch.manual_seed`. */
+function splitSeed(seed: bigint | number): { low: number; high: number } {
+  const whole = typeof seed === "bigint" || Number.isSafeInteger(seed);
+  if (!whole || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
+    throw new RangeError(
+      `Cannot seed with ${seed}: a seed is a whole number from -2^63 to 2^64 - 1` +
+        " (a bigint beyond 2^53)",
+    );
+  }
+  const bits = BigInt.asUintN(64, BigInt(seed));
+  return { low: Number(bits & 0xffffffffn), high: Number(bits >> 32n) };
+}
+
+function checkCount(count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0) {
+    throw new RangeError(`Cannot draw ${count} numbers: the count must be a whole number >= 0`);
+  }
+}
