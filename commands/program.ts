@@ -1,0 +1,170 @@
+import { Command, CommanderError, Option } from "commander";
+import type { ArgumentSpec, CommandSpec } from "./command.ts";
+import { environment } from "./environment.ts";
+import { UsageError } from "./errors.ts";
+import { optionName, type OptionSpec, type OptionTable, parseText, type Values } from "./option.ts";
+import { readSettingsFile } from "./settings_file.ts";
+import { COMMON_OPTIONS, CONFIG } from "./option_table.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** What a command line asks for: a text to show, or a command to run. */
+export type Request =
+  | { readonly kind: "text"; readonly text: string }
+  | {
+    readonly kind: "command";
+    readonly spec: CommandSpec;
+    readonly options: Values<OptionTable>;
+    readonly operands: readonly string[];
+  };
+
+/**
+ * Reads a command line by the table of commands.
+ * @param version the text of `--version`
+ * @throws {UsageError} for whatever the table doesn't allow
+ */
+export async function parseCommandLine(
+  argv: readonly string[],
+  commands: readonly CommandSpec[],
+  version: string,
+): Promise<Request> {
+  let text = "";
+  let request: Request | undefined;
+  const program = rootCommand(commands, version);
+  const capture = (part: string) => text += part;
+  for (const spec of commands) {
+    const command = subcommand(program, spec, version);
+    command.action(() => {
+      request = {
+        kind: "command",
+        spec,
+        options: givenOptions(command, spec.options),
+        operands: command.args,
+      };
+    });
+  }
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ writeOut: capture, writeErr: capture, outputError: () => {} });
+  }
+  if (argv.length === 0) throw new UsageError(`Say what to do\n\n${program.helpInformation()}`);
+  refuseUnknownTopic(argv, commands);
+  try {
+    await program.parseAsync(argv.join(" ") === "help help" ? ["help"] : argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
+    return { kind: "text", text };
+  }
+  if (!request) return { kind: "text", text };
+  if (request.kind === "text") return request;
+  return { ...request, options: await completeOptions(request.spec.options, request.options) };
+}
+
+function rootCommand(commands: readonly CommandSpec[], version: string): Command {
+  const names = ["help", ...commands.map(({ name }) => name)];
+  const program = new Command("far")
+    .description("Generates video frame by frame with FAR models, on any GPU that WebGPU reaches.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [COMMAND]", "explain a command")
+    .showSuggestionAfterError(false)
+    .exitOverride((error) => {
+      throw translate(error, "far", names);
+    });
+  program.addHelpText("after", "\nfar help COMMAND explains a command and its options.");
+  return program;
+}
+
+function subcommand(program: Command, spec: CommandSpec, version: string): Command {
+  const command = program.command(spec.name).summary(spec.summary).description(spec.description);
+  for (const argument of spec.arguments) {
+    command.argument(argumentText(argument), argument.help);
+  }
+  for (const [key, option] of Object.entries(spec.options)) {
+    command.addOption(commanderOption(key, option));
+  }
+  command.version(version, "-V, --version", "print the version");
+  command.options.at(-1)!.helpGroup(REPORT_HEADING);
+  command.addHelpOption(new Option("-h, --help", "print this help").helpGroup(REPORT_HEADING));
+  const flags = Object.keys(spec.options).map((key) => `--${optionName(key)}`);
+  command.exitOverride((error) => {
+    throw translate(error, `far ${spec.name}`, flags);
+  });
+  const examples = spec.examples.map(({ line, does }) => `  ${line}\n      ${does}`);
+  if (examples.length > 0) command.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+  return command;
+}
+
+function argumentText({ name, optional, repeatable }: ArgumentSpec): string {
+  const dots = repeatable ? `${name}...` : name;
+  return optional ? `[${dots}]` : `<${dots}>`;
+}
+
+const REPORT_HEADING = `${COMMON_OPTIONS.verbose.group}:`;
+
+/** The entry of the table as commander knows options. */
+function commanderOption(key: string, spec: OptionSpec): Option {
+  const option = new Option(flagsText(key, spec), helpText(spec));
+  if (spec.group) option.helpGroup(`${spec.group}:`);
+  if (spec.kind === "flag") return option;
+  return option.argParser((text: string, previous: unknown) => {
+    const value = parseText(spec, text, `--${optionName(key)}`);
+    return spec.repeatable ? [...(previous as unknown[] ?? []), value] : value;
+  });
+}
+
+/** `-n, --frames <N>` */
+export function flagsText(key: string, spec: OptionSpec): string {
+  const short = spec.short ? `-${spec.short}, ` : "";
+  const value = spec.kind === "flag" ? "" : ` <${spec.choices?.join("|") ?? spec.value ?? key}>`;
+  return `${short}--${optionName(key)}${value}`;
+}
+
+/** The help of an option with its default. */
+export function helpText(spec: OptionSpec): string {
+  return spec.default === undefined ? spec.help : `${spec.help} (default: ${spec.default})`;
+}
+
+/** Only what the command line says, by the names of the table. */
+function givenOptions(command: Command, table: OptionTable): Values<OptionTable> {
+  const given: Record<string, unknown> = {};
+  for (const key of Object.keys(table)) {
+    // commander stores --no-cache as cache: false, and assumes true without it
+    const negated = key.match(/^no([A-Z])(.*)$/);
+    const attribute = negated ? negated[1]!.toLowerCase() + negated[2] : key;
+    if (command.getOptionValueSource(attribute) !== "cli") continue;
+    given[key] = negated ? true : command.getOptionValue(attribute);
+  }
+  return given as Values<OptionTable>;
+}
+
+/** Adds what `--config` and the environment say and the command line doesn't. */
+async function completeOptions(
+  table: OptionTable,
+  given: Values<OptionTable>,
+): Promise<Values<OptionTable>> {
+  const path = table.config === CONFIG ? given.config as unknown as string | undefined : undefined;
+  const settings = path === undefined ? {} : await readSettingsFile(table, path);
+  const options: Record<string, unknown> = { ...settings, ...given };
+  for (const [key, spec] of Object.entries(table)) {
+    const text = spec.env && options[key] === undefined ? environment(spec.env) : undefined;
+    if (text !== undefined) options[key] = parseText(spec, text, spec.env!);
+  }
+  return options as Values<OptionTable>;
+}
+
+/** Commander would answer `far help typo` with the general help. */
+function refuseUnknownTopic([help, topic]: readonly string[], commands: readonly CommandSpec[]) {
+  const names = commands.map(({ name }) => name);
+  if (help !== "help" || topic === undefined || [...names, "help"].includes(topic)) return;
+  if (topic.startsWith("-")) return;
+  throw new UsageError(`Unknown command '${topic}'${didYouMean(topic, names)}; see \`far help\``);
+}
+
+/** Commander's complaint as our own error, with the nearest right word. */
+function translate(error: CommanderError, command: string, known: readonly string[]): Error {
+  if (error.exitCode === 0) return error;
+  const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
+  const word = message.match(/^unknown (?:option|command) '([^'=]*)/)?.[1];
+  const hint = word === undefined ? "" : didYouMean(word, known);
+  const capital = message.charAt(0).toUpperCase() + message.slice(1);
+  return new UsageError(`${capital}${hint}; see \`${command.replace("far", "far help")}\``);
+}

@@ -1,0 +1,81 @@
+import { UsageError } from "./errors.ts";
+import { optionKey, optionName, type OptionTable, parseJson, type Values } from "./option.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** Options read from JSON, and one line for each that cannot be used. */
+export interface CheckedSettings<T extends OptionTable> {
+  readonly values: Values<T>;
+  readonly problems: readonly string[];
+}
+
+/**
+ * Checks a JSON object of options as the command line would be checked. Names may be written
+ * `context-frames`, `context_frames` or `contextFrames`; `"cache": false` is `--no-cache`.
+ * @param where the file, and the line if there is one, for the messages
+ */
+export function checkSettings<T extends OptionTable>(
+  table: T,
+  json: unknown,
+  where: string,
+): CheckedSettings<T> {
+  if (json === null || typeof json !== "object" || Array.isArray(json)) {
+    return { values: {}, problems: [`Cannot use ${where}: it must be one JSON object`] };
+  }
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(json)) {
+    try {
+      const [key, plain] = findOption(table, name, value, where);
+      if (key in values) {
+        throw new UsageError(`Cannot use "${name}" in ${where}: it is there twice`);
+      }
+      values[key] = parseJson(table[key]!, plain, `"${name}" in ${where}`);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { values: values as Values<T>, problems };
+}
+
+/** The option that a JSON name means, and its value: `no-x` is the opposite of `x`. */
+function findOption(
+  table: OptionTable,
+  name: string,
+  value: unknown,
+  where: string,
+): [string, unknown] {
+  const key = optionKey(name);
+  if (key === "config" && table.config) {
+    throw new UsageError(`Cannot use "config" in ${where}: settings cannot name other settings`);
+  }
+  if (Object.hasOwn(table, key)) return [key, value];
+  const opposite = `no${key.charAt(0).toUpperCase()}${key.slice(1)}`;
+  if (Object.hasOwn(table, opposite) && typeof value === "boolean") return [opposite, !value];
+  const known = Object.keys(table).filter((k) => k !== "config").map(optionName);
+  throw new UsageError(
+    `Cannot use "${name}" in ${where}: there is no such option${didYouMean(name, known)}`,
+  );
+}
+
+/**
+ * Reads a `--config` file.
+ * @throws {UsageError} with all that is wrong with it
+ */
+export async function readSettingsFile<T extends OptionTable>(
+  table: T,
+  path: string,
+): Promise<Values<T>> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : (error as Error).message;
+    throw new UsageError(`Cannot read settings "${path}": ${reason}`);
+  }
+  const { values, problems } = checkSettings(table, json, `"${path}"`);
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return values;
+}
