@@ -20,6 +20,12 @@ export interface Dispatch {
   readonly label?: string;
 }
 
+/** What of a device decides between variants of a kernel; known, or assumed, when recording. */
+export interface DeviceProfile {
+  /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
+  readonly cpu: boolean;
+}
+
 interface Ready {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -38,14 +44,16 @@ const UNIFORM_STRIDE = 256;
 export class Program {
   readonly label: string;
   readonly memory: Memory;
+  readonly device: DeviceProfile;
   readonly #dispatches: Dispatch[] = [];
   readonly #scopes: Tensor[][] = [];
   #uniforms: DeviceBuffer | undefined;
   #ready: Ready[] | undefined;
 
-  constructor(label: string, memory: Memory) {
+  constructor(label: string, memory: Memory, device: DeviceProfile = { cpu: true }) {
     this.label = label;
     this.memory = memory;
+    this.device = device;
   }
 
   /** Adds a kernel call. */

@@ -29,14 +29,14 @@ export interface Modulation {
 }
 
 export interface LinearOptions {
-  readonly input?: "silu";
+  /** Where to write; a new tensor when absent. */
+  readonly to?: Tensor;
   readonly output?: "gelu" | "silu";
   /** y += value, or y += gate * value with the gate at this offset of the table. */
   readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
   readonly label?: string;
 }
 
-const INPUTS = { none: 0, silu: 1 } as const;
 const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
 
 /**
@@ -58,7 +58,7 @@ export function linear(
     throw new ShapeError(`Cannot run linear ${k} -> ${n} on x [${x.shape}]: needs [..., ${k}]`);
   }
   const { into, label } = options;
-  const y = into?.y ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
+  const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const gate = into?.gate;
   p.dispatch({
     kernel: LINEAR,
@@ -66,7 +66,6 @@ export function linear(
     constants: {
       WG: LANES,
       F16: Number(w.weight.dtype === "f16"),
-      INPUT: INPUTS[options.input ?? "none"],
       OUTPUT: OUTPUTS[options.output ?? "none"],
       RESIDUAL: gate ? 2 : into ? 1 : 0,
       BIAS: Number(w.bias !== undefined),

@@ -1,10 +1,9 @@
-// y = epilogue(act(x) W + bias), W stored as [K, N8] with N8 = N rounded up to a multiple of 8.
+// y = epilogue(x W + bias), W stored as [K, N8] with N8 = N rounded up to a multiple of 8.
 // One lane computes ROWS = 8 rows by 8 columns; the activations are loaded by an index that is the
 // same for all lanes of a workgroup, so a row of x is read once for WG * 8 columns.
 
 override WG: u32 = 8u;
 override F16: bool = false;       // weights are half floats, two to a word
-override INPUT: u32 = 0u;         // 0 as it is, 1 SiLU
 override OUTPUT: u32 = 0u;        // 0 as it is, 1 GELU (tanh), 2 SiLU
 override RESIDUAL: u32 = 0u;      // 0 y = v, 1 y += v, 2 y += gate * v
 override BIAS: bool = true;
@@ -40,9 +39,7 @@ fn weights(i: u32) -> Octet {
 }
 
 fn activation(row: u32, k4: u32) -> vec4<f32> {
-  let v = x[min(row, params.m - 1u) * (params.k / 4u) + k4];
-  if (INPUT == 1u) { return v / (1.0 + exp(-v)); }
-  return v;
+  return x[min(row, params.m - 1u) * (params.k / 4u) + k4];
 }
 
 fn finish(v: vec4<f32>) -> vec4<f32> {

@@ -4,14 +4,13 @@ export function linearReference(
   w: Float32Array,
   bias: Float32Array | undefined,
   [m, k, n]: [number, number, number],
-  input: (v: number) => number = (v) => v,
   output: (v: number) => number = (v) => v,
 ): Float32Array {
   const y = new Float32Array(m * n);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let sum = bias?.[j] ?? 0;
-      for (let l = 0; l < k; l++) sum += input(x[i * k + l]!) * w[j * k + l]!;
+      for (let l = 0; l < k; l++) sum += x[i * k + l]! * w[j * k + l]!;
       y[i * n + j] = output(sum);
     }
   }

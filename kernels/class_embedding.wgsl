@@ -1,0 +1,22 @@
+// y[r, :] = act(x[r, :] + table[index[r], :]); an index beyond the table adds nothing (no class).
+// One lane per element.
+
+override SILU: bool = false;
+
+struct Params { rows: u32, width: u32, entries: u32, }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;          // [rows, width]
+@group(0) @binding(2) var<storage, read> table: array<f32>;      // [entries, width]
+@group(0) @binding(3) var<storage, read> index: array<u32>;      // [rows]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;    // [rows, width]
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  if (id.x >= params.rows * params.width) { return; }
+  let entry = index[id.x / params.width];
+  var v = x[id.x];
+  if (entry < params.entries) { v += table[entry * params.width + id.x % params.width]; }
+  if (SILU) { v = v / (1.0 + exp(-v)); }
+  y[id.x] = v;
+}

@@ -1,0 +1,40 @@
+import code from "./layer_norm.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import type { Modulation } from "./linear.ts";
+
+const LAYER_NORM = defineKernel("layer_norm", code);
+
+export interface LayerNormOptions {
+  readonly modulation: Modulation;
+  /** Offsets of shift and scale in a row of the table. */
+  readonly shift: number;
+  readonly scale: number;
+  /** First frame to keep (0). */
+  readonly first?: number;
+}
+
+/**
+ * y = LN(x) * (1 + scale) + shift, without weights, eps 1e-6, modulated per frame.
+ * @param x [B, F, T, d] f32
+ * @returns [B, F - first, T, d] f32
+ * @throws {ShapeError}
+ */
+export function layerNorm(p: Program, x: Tensor, options: LayerNormOptions): Tensor {
+  const { modulation, shift, scale, first = 0 } = options;
+  const [batch, frames, tokens, d] = x.shape as [number, number, number, number];
+  const [rows, stride] = modulation.table.shape;
+  if (x.shape.length !== 4 || d % 4 || Math.max(shift, scale) + d > stride! || first >= frames) {
+    throw new ShapeError(`Cannot normalise x [${x.shape}] with a table [${rows}, ${stride}]`);
+  }
+  const y = p.scratch([batch, frames - first, tokens, d]);
+  p.dispatch({
+    kernel: LAYER_NORM,
+    params: { d, tokens, frames, first, stride: stride!, shift, scale, eps: 1e-6 },
+    buffers: { x, table: modulation.table, frames: modulation.frames, y },
+    groups: [batch * (frames - first) * tokens, 1, 1],
+  });
+  return y;
+}

@@ -1,0 +1,66 @@
+import code from "./qk_norm_rope.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+
+const QK_NORM_ROPE = defineKernel("qk_norm_rope", code);
+const WG = 64;
+
+/** Where a pass's keys and values go, and how its tokens lie in space and time. */
+export interface RopeOptions {
+  readonly heads: number;
+  /** Weights of the per-head RMS norms, [64]. */
+  readonly normQ: Tensor;
+  readonly normK: Tensor;
+  /** Per (video, frame): .z is the first cache slot of the frame. */
+  readonly frames: Tensor;
+  /** Angles as (cos, sin) pairs: [positions, rows and columns], then [F, time] of the pass. */
+  readonly rope: Tensor;
+  /** Where the time part starts in `rope`, in vec4s. */
+  readonly time: number;
+  /** Head dims rotated by frame, row and column; multiples of 4, 64 in all. */
+  readonly axes: readonly [number, number, number];
+  /** Tokens per row of a frame, and the factor of row and column positions. */
+  readonly columns: number;
+  readonly spread: number;
+  /** Caches [B, heads, slots, 64], f32 or f16. */
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+/**
+ * Normalises, rotates and stores: q [B, F, T, d] (scaled by 1/8) is returned, k and v are cached.
+ * @param qkv [B, F, T, 3 d] f32
+ * @throws {ShapeError}
+ * Source: released class `FARAttnProcessor`; the cache is rotated once, positions being absolute.
+ */
+export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tensor {
+  const { heads, axes, columns, spread, time, normQ, normK, frames, rope, k, v } = options;
+  const [batch, count, tokens, width] = qkv.shape as [number, number, number, number];
+  const d = heads * 64;
+  if (width !== 3 * d || k.shape[1] !== heads || k.shape[0] !== batch) {
+    throw new ShapeError(`Cannot split qkv [${qkv.shape}] into ${heads} heads of 64`);
+  }
+  const m = batch * count * tokens;
+  const q = p.scratch([batch, count, tokens, d]);
+  p.dispatch({
+    kernel: QK_NORM_ROPE,
+    constants: { WG, F16: Number(k.dtype === "f16") },
+    params: {
+      m,
+      heads,
+      tokens,
+      frames: count,
+      columns,
+      spread,
+      slots: k.shape[2]!,
+      time_pairs: axes[0] / 4,
+      row_pairs: axes[1] / 4,
+      time,
+    },
+    buffers: { qkv, q_weight: normQ, k_weight: normK, frames, rope, q, k, v },
+    groups: [Math.ceil(m * heads / WG), 3, 1],
+  });
+  return q;
+}

@@ -1,0 +1,129 @@
+import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { attention } from "../kernels/attention.ts";
+import { gatedAdd } from "../kernels/gated_add.ts";
+import { layerNorm } from "../kernels/layer_norm.ts";
+import { linear, type LinearWeights } from "../kernels/linear.ts";
+import { qkNormRope } from "../kernels/qk_norm_rope.ts";
+import type { FarSizes } from "./config.ts";
+import type { Loader } from "./loader.ts";
+
+/** Projections of one kind of tokens: the window's (`to_q` ...) or the long-term context's. */
+export interface AttentionWeights {
+  /** q, k and v joined: d -> 3 d. */
+  readonly qkv: LinearWeights;
+  readonly normQ: Tensor;
+  readonly normK: Tensor;
+  /** Absent for the context tokens of the last block. */
+  readonly out: LinearWeights | undefined;
+}
+
+/** Weights of one block; keys are the checkpoint's. Source: released `FARTransformerBlock`. */
+export function loadBlock(l: Loader, sizes: FarSizes, last: boolean) {
+  const { d, contextPatch } = sizes;
+  const attn = l.at("attn");
+  const window: AttentionWeights = {
+    qkv: attn.linear(["to_q", "to_k", "to_v"], [d, d]),
+    normQ: attn.vector("norm_q.weight", 64),
+    normK: attn.vector("norm_k.weight", 64),
+    out: attn.linear("to_out.0", [d, d]),
+  };
+  const context: AttentionWeights | undefined = contextPatch === undefined ? undefined : {
+    qkv: attn.linear(["add_q_proj", "add_k_proj", "add_v_proj"], [d, d]),
+    normQ: attn.vector("norm_added_q.weight", 64),
+    normK: attn.vector("norm_added_k.weight", 64),
+    out: last ? undefined : attn.linear("to_add_out", [d, d]),
+  };
+  return {
+    window,
+    context,
+    /** Both halves' adaLN projections, joined: [shift, scale, gate] of attention, then of the mlp. */
+    modulation: l.linear(["norm1.linear", "norm2.linear"], [3 * d, d]),
+    mlp: {
+      proj: l.linear("mlp.net.0.proj", [4 * d, d]),
+      out: l.linear("mlp.net.2", [d, 4 * d]),
+    },
+  };
+}
+
+export type BlockWeights = ReturnType<typeof loadBlock>;
+
+/** One layer's keys and values, [B, H, slots, 64] each. */
+export interface LayerCache {
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+/** What the blocks of one pass share. */
+export interface PassContext {
+  readonly kind: "window" | "context";
+  /** Per (video, frame): modulation row, frame index, first cache slot, visible keys. */
+  readonly frames: Tensor;
+  readonly step: DeviceBuffer;
+  readonly rope: Tensor;
+  /** Where the pass's time angles start in `rope`, in vec4s. */
+  readonly ropeTime: number;
+  /** Tokens per row of a frame, and the factor of row and column positions. */
+  readonly columns: number;
+  readonly spread: number;
+  /** First cache slot of the window, and keys per frame of either region. */
+  readonly windowSlot: number;
+  readonly contextTokens: number;
+  readonly windowTokens: number;
+}
+
+/**
+ * x += gate1 * attn(LN(x) (1 + scale1) + shift1), x += gate2 * mlp(LN(x) (1 + scale2) + shift2).
+ * Keys and values of the pass's tokens go into the cache first, then attention reads the cache.
+ * @param x [B, F, T, d] f32, updated in place
+ * @param table [R, 6 d]: modulation by row
+ */
+export function block(
+  p: Program,
+  w: BlockWeights,
+  x: Tensor,
+  table: Tensor,
+  cache: LayerCache,
+  sizes: FarSizes,
+  pass: PassContext,
+): void {
+  const { d, heads, axes, slope } = sizes;
+  const { frames, kind, columns, spread } = pass;
+  const attn = w[kind]!;
+  const modulation = { table, frames, tokens: x.shape[2]! };
+  p.scope(() => {
+    const normed = layerNorm(p, x, { modulation, shift: 0, scale: d });
+    const qkv = linear(p, attn.qkv, normed, { label: "qkv" });
+    const q = qkNormRope(p, qkv, {
+      heads,
+      axes,
+      columns,
+      spread,
+      normQ: attn.normQ,
+      normK: attn.normK,
+      rope: pass.rope,
+      time: pass.ropeTime,
+      frames,
+      ...cache,
+    });
+    const y = attention(p, q, {
+      heads,
+      slope,
+      frames,
+      step: pass.step,
+      window: pass.windowSlot,
+      contextTokens: pass.contextTokens,
+      windowTokens: pass.windowTokens,
+      ...cache,
+    });
+    const gate = { ...modulation, offset: 2 * d };
+    if (attn.out) linear(p, attn.out, y, { into: { y: x, gate }, label: "attention out" });
+    else gatedAdd(p, y, x, gate);
+  });
+  p.scope(() => {
+    const normed = layerNorm(p, x, { modulation, shift: 3 * d, scale: 4 * d });
+    const hidden = linear(p, w.mlp.proj, normed, { output: "gelu", label: "mlp in" });
+    const gate = { ...modulation, offset: 5 * d };
+    linear(p, w.mlp.out, hidden, { into: { y: x, gate }, label: "mlp out" });
+  });
+}

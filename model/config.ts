@@ -1,0 +1,150 @@
+/**
+ * Sizes as letters, used in comments throughout: B batch, F frames, T tokens of a frame, H heads,
+ * d = 64 H width, C latent channels, h w latent height and width, p patch, P context patch.
+ */
+export interface FarSizes {
+  readonly layers: number;
+  readonly heads: number;
+  /** Model width, 64 heads. */
+  readonly d: number;
+  /** Latent channels in and out. */
+  readonly channels: number;
+  readonly patch: number;
+  /** Patch size of long-term context frames; undefined for FAR, which has none. */
+  readonly contextPatch: number | undefined;
+  /** Frames of the short-term window; Infinity for FAR, whose window is everything. */
+  readonly window: number;
+  /** Frames the model was trained on at full resolution (short_term_ctx_winsize as written). */
+  readonly trainedWindow: number;
+  /** FlexRoPE's temporal decay a frame. */
+  readonly slope: number;
+  /** Head dims rotated by frame, row and column. */
+  readonly axes: readonly [number, number, number];
+  readonly condition: Condition;
+}
+
+/** What a model is conditioned on: `count` classes; the null class has the index `count`. */
+export interface Condition {
+  readonly kind: "none" | "label" | "action";
+  readonly count: number;
+}
+
+const KNOWN = new Set([
+  "attention_head_dim",
+  "axes_dims_rope",
+  "condition_cfg",
+  "context_patch_size",
+  "in_channels",
+  "num_attention_heads",
+  "num_layers",
+  "out_channels",
+  "patch_size",
+  "short_term_ctx_winsize",
+  "slope_scale",
+]);
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a transformer's config.json.
+ * @throws {TypeError} an entry that is missing, malformed or not supported, by name
+ * Source: released classes `FAR` and `FAR_Long`.
+ */
+export function parseTransformerConfig(config: Json): FarSizes {
+  for (const name of Object.keys(config)) {
+    if (!name.startsWith("_") && !KNOWN.has(name)) {
+      throw new TypeError(`Cannot use this transformer: config entry "${name}" is not supported`);
+    }
+  }
+  const className = config._class_name;
+  const long = className === undefined
+    ? config.context_patch_size !== undefined
+    : className === "FAR_Long";
+  if (className !== undefined && className !== "FAR" && className !== "FAR_Long") {
+    throw new TypeError(
+      `Cannot use this transformer: class ${className} is neither FAR nor FAR_Long`,
+    );
+  }
+  const heads = positive(config, "num_attention_heads");
+  const channels = positive(config, "in_channels");
+  expectEqual(config, "attention_head_dim", 64);
+  expectEqual(config, "out_channels", channels);
+  const patch = positive(config, "patch_size");
+  if (channels * patch ** 2 % 4) {
+    throw new TypeError(
+      `Cannot use this transformer: ${channels} channels are not a multiple of 4`,
+    );
+  }
+  const trainedWindow = positive(config, "short_term_ctx_winsize");
+  return {
+    layers: positive(config, "num_layers"),
+    heads,
+    d: 64 * heads,
+    channels,
+    patch,
+    contextPatch: long ? contextPatch(config, patch) : undefined,
+    window: long ? trainedWindow : Infinity,
+    trainedWindow,
+    slope: slope(config),
+    axes: axes(config),
+    condition: parseCondition(config.condition_cfg),
+  };
+}
+
+function positive(config: Json, name: string): number {
+  const value = config[name];
+  if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
+  throw new TypeError(
+    `Cannot use this transformer: config entry "${name}" must be a positive whole number, ` +
+      `but is ${JSON.stringify(value)}`,
+  );
+}
+
+function expectEqual(config: Json, name: string, wanted: number): void {
+  if (positive(config, name) === wanted) return;
+  throw new TypeError(
+    `Cannot use this transformer: config entry "${name}" is ${
+      config[name]
+    }, only ${wanted} works here`,
+  );
+}
+
+function contextPatch(config: Json, patch: number): number {
+  const value = positive(config, "context_patch_size");
+  if (value % patch === 0) return value;
+  throw new TypeError(
+    `Cannot use this transformer: context_patch_size ${value} is not a multiple of patch_size ${patch}`,
+  );
+}
+
+function slope(config: Json): number {
+  const value = config.slope_scale ?? 0;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new TypeError(`Cannot use this transformer: slope_scale must be a number, not ${value}`);
+}
+
+function axes(config: Json): [number, number, number] {
+  const value = config.axes_dims_rope;
+  const fits = Array.isArray(value) && value.length === 3 &&
+    value.every((n) => Number.isInteger(n) && n > 0 && n % 8 === 0) &&
+    value[0] + value[1] + value[2] === 64 && value[1] === value[2];
+  if (fits) return value as [number, number, number];
+  throw new TypeError(
+    `Cannot use this transformer: axes_dims_rope ${JSON.stringify(value)} is not supported ` +
+      "(three multiples of 8 that add up to 64, rows and columns alike)",
+  );
+}
+
+function parseCondition(value: unknown): Condition {
+  if (value === null || value === undefined) return { kind: "none", count: 0 };
+  const condition = value as Json;
+  if (condition.type === "label") {
+    return { kind: "label", count: positive(condition, "num_classes") };
+  }
+  if (condition.type === "action") {
+    return { kind: "action", count: positive(condition, "num_action_classes") };
+  }
+  throw new TypeError(
+    `Cannot use this transformer: condition_cfg type ${condition.type} is unknown`,
+  );
+}

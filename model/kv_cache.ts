@@ -1,0 +1,142 @@
+/** Numbers of the `Step` buffer that depend on what is cached. */
+export interface CacheState {
+  /** Keys in the long-term region, its oldest slot, its size, frame index of its oldest key. */
+  readonly contextKeys: number;
+  readonly contextStart: number;
+  readonly contextSlots: number;
+  readonly contextFrame: number;
+  /** The same for the short-term window. */
+  readonly windowStart: number;
+  readonly windowSlots: number;
+  readonly windowFrame: number;
+}
+
+/** One pass over frames of one kind: which, where their keys go and how many keys each sees. */
+export interface PassPlan {
+  readonly kind: "window" | "context";
+  readonly frames: readonly number[];
+  readonly slots: readonly number[];
+  readonly keys: readonly number[];
+  readonly state: CacheState;
+  /** True when the last frame is the noisy one, whose velocity is wanted. */
+  readonly final: boolean;
+}
+
+export interface CacheSizes {
+  /** Frames of the short-term window; Infinity where everything is. */
+  readonly window: number;
+  /** Keys per long-term and per window frame. */
+  readonly contextTokens: number;
+  readonly windowTokens: number;
+  /** Frames that each region has room for; when full, the oldest frame is dropped. */
+  readonly contextCapacity: number;
+  readonly windowCapacity: number;
+  /** Most frames a pass may hold. */
+  readonly passFrames: { readonly window: number; readonly context: number };
+  /** False recomputes everything at each step (for checking). */
+  readonly enabled: boolean;
+}
+
+/**
+ * Book-keeping of the two-level KV cache. Long-term frames are encoded once, when they leave the
+ * window. Up to a full window each clean frame is encoded once; beyond it the whole window is
+ * encoded again at the first step of each new frame, since a frame's keys change with what it can
+ * see. The noisy frame's keys have a slot of their own and are overwritten at each step.
+ * Source: released `FAR_Long.forward` with `FARMultiLevelKVCache`.
+ */
+export class KvCache {
+  readonly #sizes: CacheSizes;
+  #context = 0;
+  #clean = 0;
+
+  constructor(sizes: CacheSizes) {
+    this.#sizes = sizes;
+  }
+
+  /** Slots per head, both regions. */
+  get slots(): number {
+    const { contextCapacity, contextTokens, windowCapacity, windowTokens } = this.#sizes;
+    return contextCapacity * contextTokens + windowCapacity * windowTokens;
+  }
+
+  /** First slot of the window region. */
+  get windowSlot(): number {
+    return this.#sizes.contextCapacity * this.#sizes.contextTokens;
+  }
+
+  /** Passes of one model call for the noisy frame with this index; `first` for its first call. */
+  passes(frame: number, first: boolean): PassPlan[] {
+    const { window, enabled } = this.#sizes;
+    const windowFirst = Math.max(0, frame + 1 - window);
+    if (!enabled) this.#context = this.#clean = 0;
+    const plans: PassPlan[] = [];
+    if (first || !enabled) {
+      plans.push(...this.#contextPasses(windowFirst));
+      const from = windowFirst > 0 ? windowFirst : this.#clean;
+      plans.push(...this.#windowPasses(from, frame, windowFirst));
+      this.#context = windowFirst;
+      this.#clean = frame;
+    } else plans.push(...this.#windowPasses(frame, frame, windowFirst));
+    return plans;
+  }
+
+  #contextPasses(end: number): PassPlan[] {
+    const { contextTokens, contextCapacity, passFrames } = this.#sizes;
+    return chunks(this.#context, end, passFrames.context).map((frames) => {
+      const last = frames.at(-1)!;
+      const state = this.#state(last + 1, 0);
+      return {
+        kind: "context",
+        frames,
+        slots: frames.map((i) => (i % contextCapacity) * contextTokens),
+        keys: frames.map((i) => (i + 1 - state.contextFrame) * contextTokens),
+        state,
+        final: false,
+      };
+    });
+  }
+
+  #windowPasses(from: number, noisy: number, windowFirst: number): PassPlan[] {
+    const { windowTokens, passFrames } = this.#sizes;
+    const state = this.#state(windowFirst, noisy);
+    return chunks(from, noisy + 1, passFrames.window).map((frames) => ({
+      kind: "window",
+      frames,
+      slots: frames.map((i) => this.windowSlot + this.#windowPlace(i, windowFirst) * windowTokens),
+      keys: frames.map((i) => state.contextKeys + (i + 1 - state.windowFrame) * windowTokens),
+      state,
+      final: frames.at(-1) === noisy,
+    }));
+  }
+
+  /** A re-encoded window starts at its first slot; one that only grows is a ring. */
+  #windowPlace(frame: number, windowFirst: number): number {
+    return windowFirst > 0 ? frame - windowFirst : frame % this.#sizes.windowCapacity;
+  }
+
+  #state(contextFrames: number, noisy: number): CacheState {
+    const { contextTokens, contextCapacity, windowTokens, windowCapacity } = this.#sizes;
+    const kept = Math.min(contextFrames, contextCapacity);
+    const contextFrame = contextFrames - kept;
+    const windowFrame = Math.max(contextFrames, noisy + 1 - windowCapacity);
+    return {
+      contextKeys: kept * contextTokens,
+      contextStart: (contextCapacity ? contextFrame % contextCapacity : 0) * contextTokens,
+      contextSlots: contextCapacity * contextTokens,
+      contextFrame,
+      windowStart: this.#windowPlace(windowFrame, contextFrames) * windowTokens,
+      windowSlots: windowCapacity * windowTokens,
+      windowFrame,
+    };
+  }
+}
+
+/** [from, to) cut into runs of at most `most`. */
+function chunks(from: number, to: number, most: number): number[][] {
+  const out: number[][] = [];
+  for (let start = from; start < to; start += most) {
+    const length = Math.min(most, to - start);
+    out.push(Array.from({ length }, (_, i) => start + i));
+  }
+  return out;
+}
