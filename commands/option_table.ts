@@ -231,7 +231,7 @@ const SAMPLING_OPTIONS = {
   },
   solver: {
     kind: "choice",
-    choices: ["euler"],
+    choices: ["euler", "ab2", "heun"],
     value: "NAME",
     default: "euler",
     help: "how the steps are taken",

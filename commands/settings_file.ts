@@ -58,6 +58,12 @@ function findOption(
   );
 }
 
+/** The options of a whole record of settings, as `far inspect --json` prints it of an output. */
+function optionsOf(json: unknown): unknown {
+  const record = json as { command?: unknown; options?: unknown } | null;
+  return typeof record?.command === "string" && record.options ? record.options : json;
+}
+
 /**
  * Reads a `--config` file.
  * @throws {UsageError} with all that is wrong with it
@@ -75,7 +81,7 @@ export async function readSettingsFile<T extends OptionTable>(
       : (error as Error).message;
     throw new UsageError(`Cannot read settings "${path}": ${reason}`);
   }
-  const { values, problems } = checkSettings(table, json, `"${path}"`);
+  const { values, problems } = checkSettings(table, optionsOf(json), `"${path}"`);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return values;
 }

@@ -1,0 +1,117 @@
+import type { SingleBar } from "cli-progress";
+import type { Terminal } from "./terminal.ts";
+
+/** Tells how far a piece of work has come, in the form the user asked for. */
+export interface Progress {
+  /** `done` of `total` units are finished. */
+  update(done: number): void;
+  /** Says that the work ended, whole or not. */
+  stop(): void;
+}
+
+/** What is counted. */
+export interface Work {
+  /** In the plural: `frames`. */
+  readonly unit: string;
+  readonly total: number;
+}
+
+/** How the user wants to see it. */
+export interface ProgressOptions {
+  readonly quiet?: boolean;
+  readonly progress?: "auto" | "json";
+}
+
+const NOTHING: Progress = { update() {}, stop() {} };
+
+/** Seconds between two lines where no bar can move. */
+const LINE_SECONDS = 10;
+
+/** A bar on a terminal, JSON lines if asked for, else a line now and then; nothing with --quiet. */
+export async function startProgress(
+  work: Work,
+  options: ProgressOptions,
+  terminal: Terminal,
+  now: () => number = performance.now.bind(performance),
+): Promise<Progress> {
+  if (options.progress === "json") return jsonLines(work, terminal, now);
+  if (options.quiet || work.total === 0) return NOTHING;
+  return terminal.live ? await movingBar(work) : plainLines(work, terminal, now);
+}
+
+async function movingBar({ unit, total }: Work): Promise<Progress> {
+  const { default: progress } = await import("cli-progress");
+  const bar: SingleBar = new progress.SingleBar({
+    format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 30,
+    hideCursor: true,
+    gracefulExit: false, // signals are the program's own business
+  });
+  const start = performance.now();
+  bar.start(total, 0, { rate: "-", left: "-" });
+  return {
+    update(done) {
+      const { rate, left } = pace(done, total, performance.now() - start);
+      bar.update(done, { rate: rate.toFixed(2), left: duration(left) });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function plainLines({ unit, total }: Work, terminal: Terminal, now: () => number): Progress {
+  const start = now();
+  let last = start;
+  return {
+    update(done) {
+      if (now() - last < LINE_SECONDS * 1000 || done >= total) return;
+      last = now();
+      const { rate, left } = pace(done, total, last - start);
+      terminal.note(`${done}/${total} ${unit}, ${rate.toFixed(2)}/s, ${duration(left)} left`);
+    },
+    stop() {},
+  };
+}
+
+function jsonLines({ unit, total }: Work, terminal: Terminal, now: () => number): Progress {
+  const start = now();
+  let finished = 0;
+  const tell = (event: string, done: number) => {
+    const seconds = (now() - start) / 1000;
+    const { left } = pace(done, total, now() - start);
+    const remaining = Number.isFinite(left) ? round(left) : null;
+    terminal.note(
+      JSON.stringify({ event, unit, done, total, seconds: round(seconds), remaining }),
+    );
+  };
+  tell("start", 0);
+  return {
+    update(done) {
+      finished = done;
+      tell("progress", done);
+    },
+    stop: () => tell("end", finished),
+  };
+}
+
+/** Units a second so far, and the seconds that the rest takes at that rate. */
+function pace(done: number, total: number, milliseconds: number): { rate: number; left: number } {
+  const rate = milliseconds > 0 ? done / (milliseconds / 1000) : 0;
+  return { rate, left: rate > 0 ? (total - done) / rate : Infinity };
+}
+
+/** `1:05` minutes, `45 s`, or `-` while unknown. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "-";
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const pad = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}:${pad(whole % 60)} min`;
+  return `${Math.floor(minutes / 60)}:${pad(minutes % 60)} h`;
+}
+
+function round(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -1,0 +1,65 @@
+import { optionName } from "./option.ts";
+
+/** A value as a settings record holds it. */
+export type SettingValue = string | number | boolean | readonly string[];
+
+/**
+ * What made an output: options of a command by their names on the command line. It is stored in the
+ * output's metadata, works as a `--config` file, and gives back the command.
+ */
+export interface Settings {
+  readonly command: string;
+  readonly version: string;
+  readonly options: Readonly<Record<string, SettingValue>>;
+}
+
+/** Key of the record in the metadata of every kind of output. */
+export const SETTINGS_KEY = "far.settings";
+
+/** The record as metadata: whole under one key, and the command line for people. */
+export function settingsMetadata(settings: Settings): Record<string, string> {
+  return {
+    [SETTINGS_KEY]: JSON.stringify(settings),
+    comment: commandLine(settings),
+  };
+}
+
+/**
+ * Reads the record from metadata that some file carries.
+ * @returns undefined where there is none, or it is not ours
+ */
+export function settingsOf(
+  metadata: Readonly<Record<string, string>> | ReadonlyMap<string, string>,
+): Settings | undefined {
+  const text = metadata instanceof Map
+    ? metadata.get(SETTINGS_KEY)
+    : (metadata as Record<string, string>)[SETTINGS_KEY];
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text);
+    const fits = typeof value?.command === "string" && typeof value?.version === "string" &&
+      typeof value?.options === "object" && value.options !== null;
+    return fits ? value as Settings : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command line that makes it again, quoted for a shell. */
+export function commandLine({ command, options }: Settings): string {
+  const words = ["far", command];
+  for (const [name, value] of Object.entries(options)) {
+    const flag = `--${optionName(name)}`;
+    if (value === true) words.push(flag);
+    else if (value !== false) {
+      const values = Array.isArray(value) ? value : [value];
+      for (const item of values) words.push(flag, shellQuote(String(item)));
+    }
+  }
+  return words.join(" ");
+}
+
+/** A word that a POSIX shell reads back as it is. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { duration, startProgress } from "../../commands/progress.ts";
+import { recorder } from "./recorder.ts";
+
+/** A clock that shows the seconds it is set to. */
+function clock() {
+  const state = { seconds: 0 };
+  return { state, now: () => state.seconds * 1000 };
+}
+
+Deno.test("startProgress() writes a line now and then where no bar can move", async () => {
+  const terminal = recorder();
+  const { state, now } = clock();
+  const progress = await startProgress({ unit: "frames", total: 40 }, {}, terminal, now);
+  for (let done = 1; done <= 40; done++) {
+    state.seconds = done;
+    progress.update(done);
+  }
+  progress.stop();
+  assert.deepEqual(terminal.stderr, [
+    "10/40 frames, 1.00/s, 30 s left",
+    "20/40 frames, 1.00/s, 20 s left",
+    "30/40 frames, 1.00/s, 10 s left",
+  ]);
+});
+
+Deno.test("startProgress() writes JSON lines when asked, even with --quiet", async () => {
+  const terminal = recorder();
+  const { state, now } = clock();
+  const options = { progress: "json", quiet: true } as const;
+  const progress = await startProgress({ unit: "frames", total: 4 }, options, terminal, now);
+  state.seconds = 2;
+  progress.update(1);
+  progress.stop();
+  assert.deepEqual(terminal.stderr.map((line) => JSON.parse(line)), [
+    { event: "start", unit: "frames", done: 0, total: 4, seconds: 0, remaining: null },
+    { event: "progress", unit: "frames", done: 1, total: 4, seconds: 2, remaining: 6 },
+    { event: "end", unit: "frames", done: 1, total: 4, seconds: 2, remaining: 6 },
+  ]);
+});
+
+Deno.test("startProgress() says nothing with --quiet", async () => {
+  const terminal = recorder();
+  const { state, now } = clock();
+  const progress = await startProgress(
+    { unit: "frames", total: 4 },
+    { quiet: true },
+    terminal,
+    now,
+  );
+  state.seconds = 99;
+  progress.update(3);
+  progress.stop();
+  assert.deepEqual(terminal.stderr, []);
+});
+
+Deno.test("duration() is short at every size", () => {
+  assert.deepEqual([0.4, 59.4, 60, 3599, 3600, Infinity].map(duration), [
+    "0 s",
+    "59 s",
+    "1:00 min",
+    "59:59 min",
+    "1:00 h",
+    "-",
+  ]);
+});

@@ -1,0 +1,27 @@
+import type { Terminal } from "../../commands/terminal.ts";
+
+/** A terminal that keeps what a command wrote. */
+export interface Recorder extends Terminal {
+  readonly stdout: string;
+  /** Lines. */
+  readonly stderr: readonly string[];
+}
+
+/** Records stdout and stderr; neither is a screen. */
+export function recorder(): Recorder {
+  const stderr: string[] = [];
+  let stdout = "";
+  return {
+    print(text) {
+      stdout += text;
+      return Promise.resolve();
+    },
+    note: (line) => void stderr.push(line),
+    live: false,
+    stdoutIsTerminal: false,
+    get stdout() {
+      return stdout;
+    },
+    stderr,
+  };
+}
