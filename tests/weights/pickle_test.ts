@@ -1,0 +1,246 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { CheckpointError } from "../../weights/errors.ts";
+import {
+  PickleDict,
+  PickleList,
+  PickleTuple,
+  type PickleValue,
+  PLAIN,
+  readPickle,
+} from "../../weights/pickle.ts";
+import { torchNames } from "../../weights/torch_pickle.ts";
+import { bytes, call, dict, global, int, le, pickle, tensor, text, tuple } from "./torch_bytes.ts";
+
+const read = (data: Uint8Array) => readPickle(data, torchNames(new Map(), 5)).value;
+
+function reason(data: Uint8Array): string {
+  try {
+    read(data);
+    return "OK";
+  } catch (error) {
+    if (error instanceof CheckpointError) return error.reason;
+    throw error;
+  }
+}
+
+/** Plain values of a pickle, for comparison. */
+function plain(value: PickleValue): unknown {
+  if (value instanceof PickleList || value instanceof PickleTuple) return value.items.map(plain);
+  if (value instanceof PickleDict) {
+    return new Map([...value.entries].map(([key, item]) => [key, plain(item)]));
+  }
+  return value;
+}
+
+Deno.test("readPickle() reads every kind of plain value", () => {
+  const value = pickle(
+    "](",
+    bytes("N", 0x88, 0x89),
+    bytes("J", le(-5, 4)),
+    bytes("K", 200),
+    bytes("M", le(40000, 2)),
+    bytes(0x8a, 0),
+    bytes(0x8a, 1, 0xff),
+    bytes(0x8a, 2, 0, 1),
+    bytes("G", 0x3f, 0xf8, 0, 0, 0, 0, 0, 0),
+    text("é"),
+    bytes("U", 2, "ab"),
+    bytes(")"),
+    bytes("K", 1, 0x85),
+    bytes("K", 1, "K", 2, 0x86),
+    bytes("K", 1, "K", 2, "K", 3, 0x87),
+    tuple(text("t")),
+    bytes("]K", 7, "a"),
+    bytes("}", text("k"), "K", 1, "s"),
+    bytes("K", 9, "q", 3, "h", 3),
+    bytes("K", 8, "r", le(70000, 4), "j", le(70000, 4)),
+    "e",
+  );
+  deepEqual(plain(read(value)), [
+    null,
+    true,
+    false,
+    -5,
+    200,
+    40000,
+    0,
+    -1,
+    256,
+    1.5,
+    "é",
+    "ab",
+    [],
+    [1],
+    [1, 2],
+    [1, 2, 3],
+    ["t"],
+    [7],
+    new Map([["k", 1]]),
+    9,
+    9,
+    8,
+    8,
+  ]);
+});
+
+Deno.test("readPickle() says where the pickle ends", () => {
+  equal(readPickle(bytes("xx", pickle("N"), "yy"), PLAIN, 2).end, 6);
+});
+
+Deno.test("readPickle() keeps an OrderedDict's items and drops its attributes", () => {
+  const state = dict(text("_metadata"), call(global("collections", "OrderedDict")));
+  const ordered = bytes(call(global("collections", "OrderedDict")), text("a"), "K", 1, "s");
+  deepEqual(plain(read(pickle(ordered, state, "b"))), new Map([["a", 1]]));
+});
+
+const KNOWN = new Set(
+  [..."cRbQhjqrNJKMGXU()t]}aesu."].map((c) => c.charCodeAt(0))
+    .concat(0x85, 0x86, 0x87, 0x88, 0x89, 0x8a),
+);
+
+Deno.test("readPickle() refuses every opcode that tensors don't need, by number", () => {
+  for (let op = 0; op < 256; op++) {
+    if (KNOWN.has(op)) continue;
+    throws(() => read(pickle("N", op)), {
+      reason: "BadPickle",
+      message: new RegExp(`0x${op.toString(16).padStart(2, "0")}`),
+    });
+  }
+});
+
+Deno.test("readPickle() gives a typed error for every first byte", () => {
+  for (let first = 0; first < 256; first++) {
+    for (const rest of ["", ".", "N.", "\x02N.x"]) ok(reason(bytes(first, rest)));
+  }
+});
+
+for (const protocol of [0, 1, 3, 4, 5, 255]) {
+  Deno.test(`readPickle() refuses protocol ${protocol}`, () => {
+    equal(reason(bytes(0x80, protocol, "N.")), "BadPickle");
+  });
+}
+
+Deno.test("readPickle() refuses a stack that is too short, opcode by opcode", () => {
+  for (const op of [..."RbQqrtaesu.", "\x85", "\x86", "\x87"]) {
+    const code = op.charCodeAt(0);
+    const argument = op === "r" ? le(0, 4) : op === "q" ? bytes(0) : bytes();
+    equal(reason(bytes(0x80, 2, code, argument, ".")), "BadPickle", op);
+  }
+  equal(reason(pickle("K", 1, 0x86)), "BadPickle");
+  equal(reason(pickle("K", 1, 0x87)), "BadPickle");
+  equal(reason(pickle("NR")), "BadPickle");
+});
+
+Deno.test("readPickle() refuses values left over, open marks, unknown memos", () => {
+  equal(reason(pickle("NN")), "BadPickle");
+  equal(reason(pickle("(N")), "BadPickle");
+  equal(reason(pickle("N(")), "BadPickle");
+  equal(reason(pickle("h", 0)), "BadPickle");
+  equal(reason(pickle("j", le(2 ** 32 - 1, 4))), "BadPickle");
+  deepEqual(plain(read(pickle("Nr", le(2 ** 32 - 1, 4)))), null);
+});
+
+const REFUSED: [module: string, name: string][] = [
+  ["os", "system"],
+  ["posix", "system"],
+  ["nt", "system"],
+  ["builtins", "eval"],
+  ["builtins", "exec"],
+  ["builtins", "getattr"],
+  ["__builtin__", "eval"],
+  ["subprocess", "Popen"],
+  ["numpy.core.multiarray", "_reconstruct"],
+  ["torch._utils", "__globals__"],
+  ["torch._utils", "_rebuild_tensor_v2.__globals__"],
+  ["torch._utils", "_rebuild_tensor_v3"],
+  ["torch._utils ", "_rebuild_tensor_v2"],
+  ["torch.ｆloatStorage", "x"],
+  ["torch", "FlоatStorage"],
+  ["torch", "load"],
+  ["torch", "FloatStorage "],
+  ["torch FloatStorage", ""],
+  ["", "torch FloatStorage"],
+  ["__proto__", "constructor"],
+  ["constructor", "constructor"],
+  ["__proto__.constructor", ""],
+  ["", ""],
+  ["argparse", "Namespace"],
+];
+for (const [module, name] of REFUSED) {
+  Deno.test(`readPickle() refuses ${module}.${name} by name`, () => {
+    throws(() => read(pickle(global(module, name))), {
+      reason: "RefusedGlobal",
+      message: /nothing was run/,
+    });
+  });
+}
+
+Deno.test("readPickle() names what was asked for", () => {
+  throws(() => read(pickle(global("posix", "system"), text("touch PWNED"), 0x85, "R")), {
+    message: /asks for "posix\.system"/,
+  });
+});
+
+Deno.test("readPickle() refuses to call types, values and other arguments than a tuple", () => {
+  equal(reason(pickle(call(global("torch", "FloatStorage")))), "BadPickle");
+  equal(reason(pickle("K", 1, ")R")), "BadPickle");
+  equal(reason(pickle(global("collections", "OrderedDict"), "]R")), "BadPickle");
+  equal(reason(pickle(call(global("collections", "OrderedDict"), int(1)))), "BadPickle");
+  equal(reason(pickle(call(global("torch", "Size"), int(1)))), "BadPickle");
+});
+
+Deno.test("readPickle() refuses to set items and attributes of what has none", () => {
+  equal(reason(pickle("]", text("a"), "Ns")), "BadPickle");
+  equal(reason(pickle("}Na")), "BadPickle");
+  equal(reason(pickle("}}b")), "BadPickle");
+  equal(reason(pickle(global("torch", "FloatStorage"), "}b")), "BadPickle");
+  equal(reason(pickle(call(global("collections", "OrderedDict")), "]b")), "BadPickle");
+});
+
+Deno.test("readPickle() refuses odd, repeated and unhashable keys", () => {
+  equal(reason(pickle("}(", text("a"), "u")), "BadPickle");
+  equal(reason(pickle(dict(text("a"), bytes("N"), text("a"), bytes("N")))), "BadPickle");
+  equal(reason(pickle(dict(bytes("]"), bytes("N")))), "BadPickle");
+  const value = read(pickle(dict(text("__proto__"), int(1), text("constructor"), int(2))));
+  deepEqual([...(value as PickleDict).entries], [["__proto__", 1], ["constructor", 2]]);
+});
+
+Deno.test("readPickle() refuses lengths beyond the input without allocating them", () => {
+  equal(reason(bytes(0x80, 2, "X", le(0xffffffff, 4), "abc.")), "BadPickle");
+  equal(reason(bytes(0x80, 2, 0x8a, 255, "abc.")), "BadPickle");
+  equal(reason(bytes(0x80, 2, "c", "x".repeat(5000))), "BadPickle");
+  equal(reason(pickle(0x8a, 255, new Uint8Array(255).fill(0x7f))), "OK");
+});
+
+Deno.test("readPickle() refuses deep nesting and a crowd of containers, and does not recurse", () => {
+  equal(reason(pickle("(".repeat(1_000_000))), "BadPickle");
+  equal(reason(pickle("]", "]a".repeat(600_000))), "BadPickle");
+  equal(reason(bytes(0x80, 2, ")", new Uint8Array(300_000).fill(0x85), ".")), "OK");
+  equal(reason(bytes(0x80, 2, ")", new Uint8Array(600_000).fill(0x85), ".")), "BadPickle");
+});
+
+Deno.test("readPickle() keeps shared values shared: a billion laughs costs nothing", () => {
+  // each of 30 tuples holds the one before twice: 2^30 leaves if it were written out
+  const level = (i: number) => bytes("h", i, "h", i, 0x86, "q", i + 1);
+  const laughs = Array.from({ length: 30 }, (_, i) => level(i));
+  const value = pickle("](K", 1, "q", 0, ...laughs, "e");
+  equal((read(value) as PickleList).items.length, 31);
+});
+
+Deno.test("readPickle() refuses text that is not UTF-8", () => {
+  equal(reason(pickle("X", le(1, 4), 0xff)), "BadPickle");
+  equal(reason(pickle("U", 1, 0xff)), "BadPickle");
+});
+
+Deno.test("readPickle() gives a typed error at every prefix of a state dict", () => {
+  const whole = pickle(dict(text("w"), tensor(), text("epoch"), int(3)));
+  for (let length = 0; length < whole.length; length++) {
+    throws(() => read(whole.slice(0, length)), CheckpointError, `${length} bytes`);
+  }
+  read(whole);
+});
+
+Deno.test("readPickle() with PLAIN refuses every global and persistent id", () => {
+  throws(() => readPickle(pickle(global("torch", "Size")), PLAIN), { reason: "RefusedGlobal" });
+  throws(() => readPickle(pickle("NQ"), PLAIN), { reason: "BadPickle" });
+});

@@ -1,0 +1,370 @@
+/**
+ * A reader of the pickles inside PyTorch checkpoints. It builds plain values and nothing else: a
+ * global is a name that the caller's table maps to a function of ours, or it is refused. No name
+ * from a file is ever looked up in the language, and no opcode that plain tensors don't need is
+ * known. One loop, no recursion; memory is bounded by the length of the input.
+ */
+import { CheckpointError, type CheckpointReason, quote } from "./errors.ts";
+import { REFUSED_OPCODES } from "./pickle_opcodes.ts";
+
+/** A list. */
+export class PickleList {
+  readonly items: PickleValue[] = [];
+}
+
+/** A tuple. */
+export class PickleTuple {
+  readonly items: readonly PickleValue[];
+  constructor(items: readonly PickleValue[]) {
+    this.items = items;
+  }
+}
+
+/** A dict or OrderedDict with keys that are strings or integers. */
+export class PickleDict {
+  readonly entries: Map<string | number, PickleValue> = new Map();
+  /** Whether it came from collections.OrderedDict, which may be followed by its attributes. */
+  readonly ordered: boolean;
+  constructor(ordered = false) {
+    this.ordered = ordered;
+  }
+}
+
+/** What a pickle may hold; `object` is what the caller's functions return. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | PickleList
+  | PickleTuple
+  | PickleDict
+  | PickleGlobal
+  | PickleObject;
+
+/** Base of whatever the caller's functions make. */
+export abstract class PickleObject {}
+
+/** A name the caller knows: `make` is called where the pickle calls it. */
+export class PickleGlobal {
+  readonly name: string;
+  /** Undefined if it is only passed around, as a type of storage is. */
+  readonly make: ((args: readonly PickleValue[]) => PickleValue) | undefined;
+  constructor(name: string, make?: (args: readonly PickleValue[]) => PickleValue) {
+    this.name = name;
+    this.make = make;
+  }
+}
+
+/** What a pickle may ask its reader for. */
+export interface PickleNames {
+  /** By module and name with a space between: `torch FloatStorage`. */
+  readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** Resolves a persistent id. */
+  readonly persistent: (id: PickleValue) => PickleValue;
+}
+
+/** The end of the input came before the end of the pickle. */
+export class PickleCutOff extends CheckpointError {
+  constructor() {
+    super("its pickle is cut off", { reason: "BadPickle" });
+  }
+}
+
+/** Nothing to resolve: for pickles of plain values. */
+export const PLAIN: PickleNames = {
+  globals: new Map(),
+  persistent: () => failPickle("BadPickle", "its pickle refers to something outside itself"),
+};
+
+/**
+ * Reads one pickle of protocol 2.
+ * @returns the value, and the byte after the pickle
+ * @throws {CheckpointError} BadPickle, RefusedGlobal, or what the functions in `names` throw
+ */
+export function readPickle(
+  bytes: Uint8Array,
+  names: PickleNames,
+  start = 0,
+): { value: PickleValue; end: number } {
+  return new Machine(bytes, names, start).run();
+}
+
+/** Throws the error of a pickle that is refused. */
+export function failPickle(reason: CheckpointReason, why: string): never {
+  throw new CheckpointError(why, { reason });
+}
+
+const LONGEST_NAME = 200;
+const DEEPEST_MARK = 1000;
+/** A tensor makes five; so this is 100,000 tensors, and about 100 MB at the worst. */
+const MOST_CONTAINERS = 500_000;
+
+class Machine {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #names: PickleNames;
+  readonly #memo = new Map<number, PickleValue>();
+  /** Stacks that a mark put aside; the last one is under the current. */
+  readonly #below: PickleValue[][] = [];
+  #stack: PickleValue[] = [];
+  #containers = 0;
+  #at: number;
+
+  constructor(bytes: Uint8Array, names: PickleNames, start: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#names = names;
+    this.#at = start;
+  }
+
+  run(): { value: PickleValue; end: number } {
+    if (this.#u8() !== 0x80) failPickle("BadPickle", "it is no pickle of protocol 2");
+    const protocol = this.#u8();
+    if (protocol !== 2) {
+      failPickle("BadPickle", `its pickle has protocol ${protocol}, torch.save writes 2`);
+    }
+    for (let op = this.#u8(); op !== 0x2e; op = this.#u8()) this.#step(op);
+    const value = this.#pop();
+    if (this.#stack.length || this.#below.length) {
+      failPickle("BadPickle", "its pickle ends with values left over");
+    }
+    return { value, end: this.#at };
+  }
+
+  #step(op: number): void {
+    if (this.#constant(op) || this.#container(op)) return;
+    switch (op) {
+      case 0x63: // GLOBAL
+        return this.#push(this.#global());
+      case 0x52: // REDUCE
+        return this.#reduce();
+      case 0x62: // BUILD
+        return this.#build();
+      case 0x51: // BINPERSID
+        return this.#push(this.#names.persistent(this.#pop()));
+      case 0x68: // BINGET
+        return this.#push(this.#recall(this.#u8()));
+      case 0x6a: // LONG_BINGET
+        return this.#push(this.#recall(this.#u32()));
+      case 0x71: // BINPUT
+        return void this.#memo.set(this.#u8(), this.#top());
+      case 0x72: // LONG_BINPUT
+        return void this.#memo.set(this.#u32(), this.#top());
+      default:
+        failPickle(
+          "BadPickle",
+          `its pickle asks for ${REFUSED_OPCODES.get(op) ?? "an unknown opcode"} ` +
+            `(0x${op.toString(16).padStart(2, "0")}), which no tensor needs`,
+        );
+    }
+  }
+
+  /** Opcodes that push one value written in the pickle. */
+  #constant(op: number): boolean {
+    switch (op) {
+      case 0x4e: // NONE
+        return this.#push(null), true;
+      case 0x88: // NEWTRUE
+        return this.#push(true), true;
+      case 0x89: // NEWFALSE
+        return this.#push(false), true;
+      case 0x4a: // BININT
+        return this.#push(this.#view.getInt32(this.#take(4), true)), true;
+      case 0x4b: // BININT1
+        return this.#push(this.#u8()), true;
+      case 0x4d: // BININT2
+        return this.#push(this.#view.getUint16(this.#take(2), true)), true;
+      case 0x8a: // LONG1
+        return this.#push(this.#long(this.#u8())), true;
+      case 0x47: // BINFLOAT
+        return this.#push(this.#view.getFloat64(this.#take(8), false)), true;
+      case 0x58: // BINUNICODE
+        return this.#push(this.#text(this.#u32())), true;
+      case 0x55: // SHORT_BINSTRING
+        return this.#push(this.#text(this.#u8())), true;
+      default:
+        return false;
+    }
+  }
+
+  /** Opcodes that make or fill tuples, lists and dicts. */
+  #container(op: number): boolean {
+    switch (op) {
+      case 0x28: // MARK
+        return this.#mark(), true;
+      case 0x29: // EMPTY_TUPLE
+        return this.#pushNew(new PickleTuple([])), true;
+      case 0x85: // TUPLE1
+      case 0x86: // TUPLE2
+      case 0x87: // TUPLE3
+        return this.#pushNew(new PickleTuple(this.#popMany(op - 0x84))), true;
+      case 0x74: // TUPLE
+        return this.#pushNew(new PickleTuple(this.#popMark())), true;
+      case 0x5d: // EMPTY_LIST
+        return this.#pushNew(new PickleList()), true;
+      case 0x7d: // EMPTY_DICT
+        return this.#pushNew(new PickleDict()), true;
+      case 0x61: // APPEND
+        return this.#append(this.#popMany(1)), true;
+      case 0x65: // APPENDS
+        return this.#append(this.#popMark()), true;
+      case 0x73: // SETITEM
+        return this.#setItems(this.#popMany(2)), true;
+      case 0x75: // SETITEMS
+        return this.#setItems(this.#popMark()), true;
+      default:
+        return false;
+    }
+  }
+
+  #global(): PickleGlobal {
+    const key = `${this.#line()} ${this.#line()}`;
+    const known = this.#names.globals.get(key);
+    if (known) return known;
+    const name = key.replace(" ", ".");
+    failPickle(
+      "RefusedGlobal",
+      `its pickle asks for ${quote(name)}, which is not one of the names that tensors need; ` +
+        `nothing was run`,
+    );
+  }
+
+  #reduce(): void {
+    const args = this.#pop();
+    const callee = this.#pop();
+    if (!(args instanceof PickleTuple)) failPickle("BadPickle", "its pickle calls without a tuple");
+    if (!(callee instanceof PickleGlobal) || !callee.make) {
+      const what = callee instanceof PickleGlobal ? quote(callee.name) : "what is no function";
+      failPickle("BadPickle", `its pickle calls ${what}`);
+    }
+    this.#pushNew(callee.make(args.items));
+  }
+
+  /** Attributes of an OrderedDict (a state dict has `_metadata`); they are not kept. */
+  #build(): void {
+    const state = this.#pop();
+    const target = this.#top();
+    const harmless = target instanceof PickleDict && target.ordered && state instanceof PickleDict;
+    if (!harmless) failPickle("BadPickle", "its pickle sets attributes of what is no OrderedDict");
+  }
+
+  #append(items: PickleValue[]): void {
+    const list = this.#top();
+    if (!(list instanceof PickleList)) failPickle("BadPickle", "its pickle appends to no list");
+    for (const item of items) list.items.push(item);
+  }
+
+  #setItems(items: PickleValue[]): void {
+    const dict = this.#top();
+    if (!(dict instanceof PickleDict)) failPickle("BadPickle", "its pickle sets items of no dict");
+    if (items.length % 2) failPickle("BadPickle", "its pickle has a key without a value");
+    for (let i = 0; i < items.length; i += 2) {
+      const key = items[i]!;
+      if (typeof key !== "string" && typeof key !== "number") {
+        failPickle("BadPickle", "its pickle has a key that is neither text nor a number");
+      }
+      if (dict.entries.has(key)) {
+        failPickle("BadPickle", `its pickle has the key ${quote(String(key))} twice`);
+      }
+      dict.entries.set(key, items[i + 1]!);
+    }
+  }
+
+  #recall(index: number): PickleValue {
+    const value = this.#memo.get(index);
+    if (value === undefined) failPickle("BadPickle", "its pickle recalls what it never stored");
+    return value;
+  }
+
+  #push(value: PickleValue): void {
+    this.#stack.push(value);
+  }
+
+  #pushNew(value: PickleValue): void {
+    if (++this.#containers > MOST_CONTAINERS) {
+      failPickle("BadPickle", `its pickle has more than ${MOST_CONTAINERS} containers`);
+    }
+    this.#stack.push(value);
+  }
+
+  #mark(): void {
+    if (this.#below.length >= DEEPEST_MARK) {
+      failPickle("BadPickle", `its pickle is nested more than ${DEEPEST_MARK} deep`);
+    }
+    this.#below.push(this.#stack);
+    this.#stack = [];
+  }
+
+  #pop(): PickleValue {
+    const value = this.#stack.pop();
+    if (value === undefined) failPickle("BadPickle", "its pickle takes from an empty stack");
+    return value;
+  }
+
+  #top(): PickleValue {
+    const value = this.#stack.at(-1);
+    if (value === undefined) failPickle("BadPickle", "its pickle uses an empty stack");
+    return value;
+  }
+
+  #popMany(count: number): PickleValue[] {
+    if (this.#stack.length < count) {
+      failPickle("BadPickle", "its pickle takes from an empty stack");
+    }
+    return this.#stack.splice(this.#stack.length - count);
+  }
+
+  #popMark(): PickleValue[] {
+    const items = this.#stack;
+    const below = this.#below.pop();
+    if (!below) failPickle("BadPickle", "its pickle closes what it never opened");
+    this.#stack = below;
+    return items;
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) throw new PickleCutOff();
+    this.#at = at + count;
+    return at;
+  }
+
+  #u8(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  #u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  #long(length: number): number | bigint {
+    const at = this.#take(length);
+    let value = 0n;
+    for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(this.#bytes[at + i]!);
+    value = BigInt.asIntN(8 * length, value);
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+
+  #text(length: number): string {
+    const at = this.#take(length);
+    try {
+      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+      return decoder.decode(this.#bytes.subarray(at, at + length));
+    } catch {
+      failPickle("BadPickle", "its pickle holds text that is not UTF-8");
+    }
+  }
+
+  #line(): string {
+    const end = this.#bytes.indexOf(0x0a, this.#at);
+    const length = (end < 0 ? this.#bytes.length : end) - this.#at;
+    if (length > LONGEST_NAME) failPickle("BadPickle", "its pickle has a name without an end");
+    if (end < 0) throw new PickleCutOff();
+    const text = this.#text(length);
+    this.#at++;
+    return text;
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * The zip archives that torch.save writes, read strictly: every entry is stored, and the entries,
+ * the central directory and the end records must account for every byte of the file, in order.
+ * So there is nothing to inflate, nothing overlaps, nothing hides before, between or after, and
+ * no two readers can see different contents. Names are keys here, never paths.
+ */
+import { crc32 } from "node:zlib";
+import type { ByteSource } from "./byte_source.ts";
+import { CheckpointError, quote } from "./errors.ts";
+
+/** One stored file of an archive. */
+export interface ZipEntry {
+  readonly name: string;
+  /** Of its first byte in the archive. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly crc: number;
+}
+
+interface Located extends ZipEntry {
+  readonly rawName: Uint8Array;
+  readonly header: number;
+  readonly flags: number;
+}
+
+interface Directory {
+  readonly count: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+const END_BYTES = 22;
+const END64_BYTES = 56;
+const LOCATOR_BYTES = 20;
+const CENTRAL_BYTES = 46;
+const LOCAL_BYTES = 30;
+const MOST_ENTRIES = 1_000_000;
+const MOST_DIRECTORY_BYTES = 128 * 1024 * 1024;
+const FULL16 = 0xffff;
+const FULL32 = 0xffffffff;
+const FLAG_DESCRIPTOR = 0x0008;
+const FLAG_UTF8 = 0x0800;
+const EXTRA_ZIP64 = 0x0001;
+const EXTRA_UNICODE_NAME = 0x7075;
+
+/** Whether the bytes begin as a zip archive does. */
+export function isZip(start: Uint8Array): boolean {
+  return start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4;
+}
+
+/**
+ * Reads the table of contents and checks it against every local header.
+ * @throws {CheckpointError} BadZip; the message lacks the file's name
+ */
+export async function readZip(source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> {
+  const directory = await readEnd(source);
+  const bytes = new Uint8Array(directory.bytes);
+  await source.read(directory.offset, bytes);
+  const entries = parseDirectory(bytes, directory);
+  entries.sort((a, b) => a.header - b.header);
+  let position = 0;
+  const located = new Map<string, ZipEntry>();
+  for (const [i, entry] of entries.entries()) {
+    if (entry.header !== position) {
+      bad(`entry ${quote(entry.name)} begins at ${entry.header}, expected at ${position}`);
+    }
+    const next = entries[i + 1]?.header ?? directory.offset;
+    const offset = await checkLocal(source, entry, next);
+    position = next;
+    located.set(entry.name, { name: entry.name, offset, bytes: entry.bytes, crc: entry.crc });
+  }
+  if (position !== directory.offset) bad("its central directory doesn't follow its entries");
+  return located;
+}
+
+/**
+ * Reads an entry once and compares its checksum.
+ * @throws {CheckpointError} BadZip
+ */
+export async function checkCrc(source: ByteSource, entry: ZipEntry): Promise<void> {
+  const buffer = new Uint8Array(Math.min(entry.bytes, 1 << 22));
+  let crc = 0;
+  for (let done = 0; done < entry.bytes; done += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, entry.bytes - done));
+    await source.read(entry.offset + done, piece);
+    crc = crc32(piece, crc);
+  }
+  if (crc !== entry.crc) {
+    bad(`the checksum of ${quote(entry.name)} is wrong: the file is damaged`);
+  }
+}
+
+/** Finds the central directory through the end records, which must close the file. */
+async function readEnd(source: ByteSource): Promise<Directory> {
+  if (source.size < END_BYTES) bad("it is too short for a zip archive");
+  const length = Math.min(source.size, END_BYTES + LOCATOR_BYTES + END64_BYTES);
+  const tail = await viewOf(source, source.size - length, length);
+  const at = length - END_BYTES;
+  if (tail.getUint32(at, true) !== 0x06054b50 || tail.getUint16(at + 20, true) !== 0) {
+    bad("it doesn't end as a zip archive does: it is cut off, or something follows it");
+  }
+  const hasLocator = at >= LOCATOR_BYTES + END64_BYTES &&
+    tail.getUint32(at - LOCATOR_BYTES, true) === 0x07064b50;
+  const end = hasLocator ? readEnd64(tail, at, source.size) : readEnd32(tail, at);
+  const records = END_BYTES + (hasLocator ? LOCATOR_BYTES + END64_BYTES : 0);
+  if (end.offset + end.bytes !== source.size - records) {
+    bad("its central directory doesn't end where its end record begins");
+  }
+  if (end.count > MOST_ENTRIES || end.bytes > MOST_DIRECTORY_BYTES) {
+    bad(`it has ${end.count} entries in a directory of ${end.bytes} bytes`);
+  }
+  return end;
+}
+
+function readEnd32(tail: DataView, at: number): Directory {
+  const count = tail.getUint16(at + 10, true);
+  const bytes = tail.getUint32(at + 12, true);
+  const offset = tail.getUint32(at + 16, true);
+  const disks = tail.getUint32(at + 4, true);
+  if (disks !== 0 || tail.getUint16(at + 8, true) !== count) bad("it spans several disks");
+  if (count === FULL16 || bytes === FULL32 || offset === FULL32) bad("its zip64 record is missing");
+  return { count, bytes, offset };
+}
+
+function readEnd64(tail: DataView, at: number, fileSize: number): Directory {
+  const locator = at - LOCATOR_BYTES;
+  const record = locator - END64_BYTES;
+  const place = integer64(tail, locator + 8);
+  const whole = tail.getUint32(locator + 4, true) === 0 && tail.getUint32(locator + 16, true) === 1;
+  if (!whole || place !== fileSize - (tail.byteLength - record)) {
+    bad("its zip64 locator points elsewhere");
+  }
+  if (tail.getUint32(record, true) !== 0x06064b50 || integer64(tail, record + 4) !== 44) {
+    bad("its zip64 end record is malformed");
+  }
+  const count = integer64(tail, record + 32);
+  const bytes = integer64(tail, record + 40);
+  const offset = integer64(tail, record + 48);
+  const disks = tail.getUint32(record + 16, true) + tail.getUint32(record + 20, true);
+  if (disks !== 0 || integer64(tail, record + 24) !== count) bad("it spans several disks");
+  const agrees = (short: number, value: number, full: number) => short === value || short === full;
+  if (
+    tail.getUint32(at + 4, true) !== 0 ||
+    !agrees(tail.getUint16(at + 8, true), count, FULL16) ||
+    !agrees(tail.getUint16(at + 10, true), count, FULL16) ||
+    !agrees(tail.getUint32(at + 12, true), bytes, FULL32) ||
+    !agrees(tail.getUint32(at + 16, true), offset, FULL32)
+  ) bad("its two end records disagree");
+  return { count, bytes, offset };
+}
+
+function parseDirectory(bytes: Uint8Array, { count }: Directory): Located[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const entries: Located[] = [];
+  const names = new Set<string>();
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + CENTRAL_BYTES > bytes.length || view.getUint32(at, true) !== 0x02014b50) {
+      bad("its central directory is malformed");
+    }
+    const nameBytes = view.getUint16(at + 28, true);
+    const extraBytes = view.getUint16(at + 30, true);
+    const end = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
+    if (end > bytes.length) bad("its central directory is malformed");
+    const rawName = bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes);
+    const extraAt = at + CENTRAL_BYTES + nameBytes;
+    const extra = new DataView(bytes.buffer, bytes.byteOffset + extraAt, extraBytes);
+    const entry = centralEntry(view, at, rawName, extra);
+    if (names.has(entry.name)) bad(`it has two entries named ${quote(entry.name)}`);
+    names.add(entry.name);
+    entries.push(entry);
+    at = end;
+  }
+  if (entries.length !== count) bad(`it has ${entries.length} entries, its end says ${count}`);
+  return entries;
+}
+
+function centralEntry(
+  view: DataView,
+  at: number,
+  rawName: Uint8Array,
+  extra: DataView,
+): Located {
+  const name = decodeName(rawName);
+  const flags = view.getUint16(at + 8, true);
+  if (flags & 1) bad(`entry ${quote(name)} is encrypted`);
+  if (flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8)) {
+    bad(`entry ${quote(name)} has flags 0x${flags.toString(16)}`);
+  }
+  if (view.getUint16(at + 10, true) !== 0) {
+    bad(`entry ${quote(name)} is compressed; PyTorch stores its tensors as they are`);
+  }
+  if (view.getUint16(at + 34, true) !== 0) bad("it spans several disks");
+  const raw = [24, 20, 42].map((field) => view.getUint32(at + field, true));
+  const [size, packed, header] = wideValues(raw, extra, name) as [number, number, number];
+  if (size !== packed) bad(`entry ${quote(name)} is stored, but has two sizes`);
+  const crc = view.getUint32(at + 16, true);
+  return { name, rawName, flags, crc, header, bytes: size, offset: -1 };
+}
+
+/** Replaces values of 2^32 - 1 by those of the zip64 field, which must hold exactly these. */
+function wideValues(values: number[], extra: DataView, name: string): number[] {
+  const wide = findExtra(extra, EXTRA_ZIP64, name);
+  if (findExtra(extra, EXTRA_UNICODE_NAME, name)) bad(`entry ${quote(name)} has a second name`);
+  const needed = values.filter((value) => value === FULL32).length;
+  if ((wide?.byteLength ?? 0) !== 8 * needed) bad(`entry ${quote(name)} has a wrong zip64 field`);
+  let at = 0;
+  return values.map((value) => {
+    if (value !== FULL32) return value;
+    at += 8;
+    return integer64(wide!, at - 8);
+  });
+}
+
+function findExtra(extra: DataView, id: number, name: string): DataView | undefined {
+  let found: DataView | undefined;
+  for (let at = 0; at < extra.byteLength;) {
+    const bytes = at + 4 > extra.byteLength ? Infinity : extra.getUint16(at + 2, true);
+    if (at + 4 + bytes > extra.byteLength) bad(`entry ${quote(name)} has a malformed extra field`);
+    if (extra.getUint16(at, true) === id) {
+      if (found) bad(`entry ${quote(name)} has an extra field twice`);
+      found = new DataView(extra.buffer, extra.byteOffset + at + 4, bytes);
+    }
+    at += 4 + bytes;
+  }
+  return found;
+}
+
+/**
+ * Compares a local header with the central directory.
+ * @param next where the next entry begins
+ * @returns byte where the data begins
+ */
+async function checkLocal(source: ByteSource, entry: Located, next: number): Promise<number> {
+  const { name, rawName, header } = entry;
+  const mismatch = (what: string) => bad(`the two headers of ${quote(name)} differ in ${what}`);
+  if (header + LOCAL_BYTES + rawName.length > next) bad(`entry ${quote(name)} is cut off`);
+  const view = await viewOf(source, header, LOCAL_BYTES + rawName.length);
+  if (view.getUint32(0, true) !== 0x04034b50) bad(`entry ${quote(name)} has no header`);
+  if (view.getUint16(6, true) !== entry.flags) mismatch("flags");
+  if (view.getUint16(8, true) !== 0) mismatch("method");
+  const local = new Uint8Array(view.buffer, LOCAL_BYTES);
+  const nameBytes = view.getUint16(26, true);
+  if (nameBytes !== rawName.length || !local.every((byte, i) => byte === rawName[i])) {
+    mismatch("name");
+  }
+  const extraBytes = view.getUint16(28, true);
+  const offset = header + LOCAL_BYTES + nameBytes + extraBytes;
+  const gap = next - (offset + entry.bytes);
+  const described = (entry.flags & FLAG_DESCRIPTOR) !== 0;
+  if (described ? gap !== 16 && gap !== 24 : gap !== 0) {
+    bad(`entry ${quote(name)} has ${entry.bytes} bytes, which don't fill its place`);
+  }
+  const blank = described && [14, 18, 22].every((at) => view.getUint32(at, true) === 0);
+  if (!blank) {
+    if (view.getUint32(14, true) !== entry.crc) mismatch("checksum");
+    const extra = await viewOf(source, offset - extraBytes, extraBytes);
+    for (const size of localSizes(view, extra, name)) {
+      if (size !== entry.bytes) mismatch("size");
+    }
+  }
+  if (described) await checkDescriptor(source, entry, offset + entry.bytes, gap);
+  return offset;
+}
+
+function localSizes(view: DataView, extra: DataView, name: string): number[] {
+  const sizes = [22, 18].map((at) => view.getUint32(at, true));
+  return sizes.includes(FULL32) ? wideValues(sizes, extra, name) : sizes;
+}
+
+async function checkDescriptor(
+  source: ByteSource,
+  { name, crc, bytes }: Located,
+  at: number,
+  length: number,
+): Promise<void> {
+  const view = await viewOf(source, at, length);
+  const sizes = length === 16
+    ? [view.getUint32(8, true), view.getUint32(12, true)]
+    : [integer64(view, 8), integer64(view, 16)];
+  const agrees = view.getUint32(0, true) === 0x08074b50 && view.getUint32(4, true) === crc &&
+    sizes.every((size) => size === bytes);
+  if (!agrees) bad(`the data descriptor of ${quote(name)} disagrees with its headers`);
+}
+
+async function viewOf(source: ByteSource, position: number, length: number): Promise<DataView> {
+  const bytes = new Uint8Array(length);
+  await source.read(position, bytes);
+  return new DataView(bytes.buffer);
+}
+
+function integer64(view: DataView, at: number): number {
+  const value = view.getBigUint64(at, true);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) bad(`it has a size or offset of ${value}`);
+  return Number(value);
+}
+
+function decodeName(raw: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
+  } catch {
+    bad("it has an entry whose name is not UTF-8");
+  }
+}
+
+function bad(why: string): never {
+  throw new CheckpointError(why, { reason: "BadZip" });
+}
