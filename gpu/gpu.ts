@@ -62,6 +62,7 @@ export class Gpu {
    */
   static async open(options: GpuOptions = {}): Promise<Gpu> {
     if (options.backend) Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
+    quietDriver();
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
       throw new GpuError(
@@ -221,6 +222,15 @@ export class Gpu {
     this.#closed = true;
     if (this.#failure?.reason !== "lost") await this.device.queue.onSubmittedWorkDone();
     this.device.destroy();
+  }
+}
+
+/** Mesa's window system prints an error where this is unset, though no window is wanted. */
+function quietDriver(): void {
+  const name = "XDG_RUNTIME_DIR";
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  if (Deno.build.os === "linux" && state === "granted" && !Deno.env.get(name)) {
+    Deno.env.set(name, "/tmp");
   }
 }
 
