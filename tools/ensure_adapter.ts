@@ -1,0 +1,112 @@
+/**
+ * Makes sure that WebGPU has an adapter before a task runs.
+ *
+ * With a GPU there is nothing to do, and nothing is installed. Without one, Debian and Ubuntu with
+ * root get lavapipe, Mesa's Vulkan driver for CPUs; elsewhere the command that installs one is
+ * printed. `--ffmpeg` asks, where there is no GPU, for ffmpeg as well: some tests judge outputs by it.
+ */
+
+const DRIVER = ["mesa-vulkan-drivers", "libvulkan1"];
+
+type Adapter = "hardware" | "software" | "none";
+
+/** What WebGPU finds in this process. */
+async function findAdapter(): Promise<Adapter> {
+  // unset, it makes Mesa's window system print an error, though no window is wanted
+  if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
+    Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+  }
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return "none";
+  const { description, device } = adapter.info;
+  return /llvmpipe|swiftshader|basic render/i.test(`${description} ${device}`)
+    ? "software"
+    : "hardware";
+}
+
+/** A new process asks again: this one has looked for drivers already and would not see new ones. */
+async function findAdapterAnew(): Promise<Adapter> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", import.meta.filename!, "--which"],
+    stderr: "inherit",
+  }).output();
+  return new TextDecoder().decode(stdout).trim() as Adapter || "none";
+}
+
+interface System {
+  /** Of /etc/os-release, with what it is like; or the name of another system. */
+  readonly names: readonly string[];
+  readonly root: boolean;
+}
+
+async function readSystem(): Promise<System> {
+  if (Deno.build.os !== "linux") return { names: [Deno.build.os], root: false };
+  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  const names = [...release.matchAll(/^(?:ID|ID_LIKE)=(.*)$/gm)]
+    .flatMap(([, value]) => value!.replaceAll('"', "").split(" "));
+  return { names, root: Deno.uid() === 0 };
+}
+
+/** What a user of another system has to type. */
+function advice({ names, root }: System): string {
+  const sudo = root ? "" : "sudo ";
+  const commands: Record<string, string> = {
+    debian: `${sudo}apt-get install -y ${DRIVER.join(" ")}`,
+    fedora: `${sudo}dnf install -y mesa-vulkan-drivers vulkan-loader`,
+    rhel: `${sudo}dnf install -y mesa-vulkan-drivers vulkan-loader`,
+    arch: `${sudo}pacman -S --needed vulkan-swrast vulkan-icd-loader`,
+    suse: `${sudo}zypper install -y libvulkan1 libvulkan_lvp`,
+    alpine: `${sudo}apk add mesa-vulkan-swrast vulkan-loader`,
+  };
+  const known = names.map((name) => name === "ubuntu" ? "debian" : name).find((n) => commands[n]);
+  if (known) return `Install one that runs on the CPU with:\n  ${commands[known]}`;
+  if (names.includes("windows")) return "Install or update your graphics driver.";
+  if (names.includes("darwin")) return "Metal is part of macOS: is this a machine without a GPU?";
+  return "Install a Vulkan driver, for example Mesa's lavapipe.";
+}
+
+function isDebian({ names }: System): boolean {
+  return names.includes("debian") || names.includes("ubuntu");
+}
+
+async function install(packages: readonly string[]): Promise<void> {
+  console.error(`Installing ${packages.join(" ")}, as there is no GPU here ...`);
+  await aptGet("update", "-qq");
+  await aptGet("install", "-y", "-qq", "--no-install-recommends", ...packages);
+}
+
+async function aptGet(...args: string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command("apt-get", {
+    args,
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+  }).output();
+  if (success) return;
+  const text = new TextDecoder();
+  console.error(text.decode(stdout) + text.decode(stderr));
+  console.error(`error: \`apt-get ${args.join(" ")}\` failed`);
+  Deno.exit(1);
+}
+
+async function hasFfmpeg(): Promise<boolean> {
+  const command = new Deno.Command("ffmpeg", { args: ["-version"], stdout: "null" });
+  return await command.output().then(({ success }) => success, () => false);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  let adapter = await findAdapter();
+  if (args.includes("--which")) return console.log(adapter);
+  if (adapter === "hardware") return;
+  const system = await readSystem();
+  const needed = adapter === "none" ? [...DRIVER] : [];
+  if (args.includes("--ffmpeg") && !await hasFfmpeg()) needed.push("ffmpeg");
+  if (needed.length > 0 && isDebian(system) && system.root) {
+    await install(needed);
+    adapter = await findAdapterAnew();
+  }
+  if (adapter !== "none") return;
+  console.error("error: Cannot find a GPU adapter, not even one that runs on the CPU.");
+  console.error(advice(system));
+  Deno.exit(1);
+}
+
+await main(Deno.args);
