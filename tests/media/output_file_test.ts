@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { MediaError } from "../../media/errors.ts";
+import { inFolder, namesIn } from "./support/folder.ts";
 import { OutputFile, writeWholeFile } from "../../media/output_file.ts";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const names = (folder: string) => Array.from(Deno.readDirSync(folder), (entry) => entry.name);
 
 Deno.test("OutputFile appears under its name only on commit()", () =>
   inFolder(async (folder) => {
@@ -21,10 +11,10 @@ Deno.test("OutputFile appears under its name only on commit()", () =>
     await file.write(Uint8Array.of(1, 2, 3, 4));
     await file.writeAt(Uint8Array.of(9), 1);
     await file.write(Uint8Array.of(8));
-    assert.equal(names(folder).length, 1);
-    assert.match(names(folder)[0]!, /^\.a\.bin\.[0-9a-f-]{36}\.partial$/);
+    assert.equal(namesIn(folder).length, 1);
+    assert.match(namesIn(folder)[0]!, /^\.a\.bin\.[0-9a-f-]{36}\.partial$/);
     await file.commit();
-    assert.deepEqual(names(folder), ["a.bin"]);
+    assert.deepEqual(namesIn(folder), ["a.bin"]);
     assert.deepEqual([...await Deno.readFile(path)], [1, 9, 8, 4]);
   }));
 
@@ -36,7 +26,7 @@ Deno.test("OutputFile leaves the old file alone when discarded", () =>
       await using file = await OutputFile.create(path);
       await file.write(Uint8Array.of(2, 2));
     }
-    assert.deepEqual(names(folder), ["a.bin"]);
+    assert.deepEqual(namesIn(folder), ["a.bin"]);
     assert.deepEqual([...await Deno.readFile(path)], [1]);
     await writeWholeFile(path, Uint8Array.of(3, 3));
     assert.deepEqual([...await Deno.readFile(path)], [3, 3]);
@@ -76,7 +66,7 @@ Deno.test("OutputFile reports a full disk and leaves nothing behind", () =>
     } finally {
       Deno.FsFile.prototype.write = write;
     }
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(namesIn(folder), []);
   }));
 
 Deno.test("OutputFile.create() refuses a missing folder, a folder and a device", () =>
@@ -89,7 +79,7 @@ Deno.test("OutputFile.create() refuses a missing folder, a folder and a device",
     if (Deno.build.os !== "windows") {
       await assert.rejects(OutputFile.create("/dev/null"), /it is not a regular file/);
     }
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(namesIn(folder), []);
   }));
 
 Deno.test(

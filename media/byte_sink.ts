@@ -1,0 +1,64 @@
+import { ClosedPipeError, isBrokenPipe, MediaError, reasonOf } from "./errors.ts";
+import { OutputFile } from "./output_file.ts";
+
+/** Where the bytes of an output go: a file that appears when whole, or standard output. */
+export interface ByteSink {
+  /** Name for people: the path, or `stdout`. */
+  readonly path: string;
+  /** Bytes so far. */
+  readonly size: number;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Writes at a byte position; on a pipe only the end is one. */
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/**
+ * Opens the sink for an output name; `-` is standard output.
+ *
+ * @throws {MediaError} when the file cannot be made
+ */
+export async function openSink(path: string): Promise<ByteSink> {
+  return path === "-" ? new StdoutSink() : await OutputFile.create(path);
+}
+
+/** Standard output as a sink: what is written is gone, so there is nothing to take back. */
+export class StdoutSink implements ByteSink {
+  readonly path = "stdout";
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Writes all of `bytes`.
+   *
+   * @throws {ClosedPipeError} when nobody reads any more
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      try {
+        done += await Deno.stdout.write(bytes.subarray(done));
+      } catch (error) {
+        if (isBrokenPipe(error)) throw new ClosedPipeError("The reader of stdout has gone away");
+        throw new MediaError(`Cannot write to stdout: ${reasonOf(error)}`);
+      }
+    }
+    this.#size += bytes.length;
+  }
+
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    if (position !== this.#size) throw new MediaError("Cannot go back in stdout: it is a pipe");
+    await this.write(bytes);
+  }
+
+  commit(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  discard(): Promise<void> {
+    return Promise.resolve();
+  }
+}

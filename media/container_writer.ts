@@ -1,0 +1,174 @@
+import {
+  EncodedPacket,
+  EncodedVideoPacketSource,
+  type MetadataTags,
+  Mp4OutputFormat,
+  Output,
+  StreamTarget,
+  type StreamTargetChunk,
+  WebMOutputFormat,
+} from "mediabunny";
+import type { ByteSink } from "./byte_sink.ts";
+import { MediaError } from "./errors.ts";
+import type { RgbFrame } from "./frames.ts";
+import {
+  AddonEncoder,
+  codedSize,
+  type EncodedFrame,
+  type EncoderOptions,
+  streamColour,
+} from "./video_encoder.ts";
+import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+
+/** How the compressed pictures are packed. A fragmented MP4 can be watched while it is made. */
+export type Container = "mp4" | "fragmented-mp4" | "webm";
+
+/** Options of a video file. */
+export interface ContainerOptions extends EncoderOptions {
+  readonly container: Container;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Seconds of video in each fragment of a stream. */
+const FRAGMENT_SECONDS = 0.5;
+
+/**
+ * Writes MP4 or WebM: native encoder, muxer, sink. Frame k is shown from k / fps to (k + 1) / fps.
+ * In an MP4 the index comes first and custom metadata is kept under its own name (`mdta`).
+ */
+export class ContainerWriter implements FrameWriter {
+  readonly #sink: ByteSink;
+  readonly #options: ContainerOptions;
+  readonly #encoder: AddonEncoder;
+  readonly #source: EncodedVideoPacketSource;
+  readonly #output: Output;
+  #frames = 0;
+  #packets = 0;
+  #failure: unknown;
+
+  private constructor(sink: ByteSink, options: ContainerOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#encoder = new AddonEncoder(
+      options.container === "fragmented-mp4"
+        ? { ...options, keyFrameSeconds: FRAGMENT_SECONDS }
+        : options,
+    );
+    this.#source = new EncodedVideoPacketSource(options.codec);
+    this.#output = new Output({ format: outputFormat(options.container), target: this.#target() });
+    this.#output.addVideoTrack(this.#source, { frameRate: options.fps });
+    if (options.metadata) this.#output.setMetadataTags(metadataTags(options.metadata));
+  }
+
+  /**
+   * Starts a file in `sink`.
+   *
+   * @throws {MediaError} when the encoder cannot be had
+   */
+  static async open(sink: ByteSink, options: ContainerOptions): Promise<ContainerWriter> {
+    const writer = new ContainerWriter(sink, options);
+    await writer.#output.start();
+    return writer;
+  }
+
+  async write(frame: RgbFrame): Promise<void> {
+    await this.#mux(await this.#encoder.encode(frame));
+    this.#frames++;
+  }
+
+  async close(): Promise<WrittenFile> {
+    await this.#mux(await this.#encoder.finish());
+    if (this.#packets !== this.#frames) {
+      throw new MediaError(
+        `Cannot finish "${this.#sink.path}": ${this.#frames} frames went into the encoder, ` +
+          `${this.#packets} came out`,
+      );
+    }
+    await this.#guard(() => this.#output.finalize());
+    await this.#sink.commit();
+    return { path: this.#sink.path, frames: this.#frames, bytes: this.#sink.size };
+  }
+
+  async abort(): Promise<void> {
+    this.#encoder.close();
+    try {
+      if (this.#output.state === "started") await this.#output.cancel();
+    } catch {
+      // A broken target cannot be closed either; its own error has been reported.
+    }
+    await this.#sink.discard();
+  }
+
+  async #mux(pictures: EncodedFrame[]): Promise<void> {
+    for (const { index, key, data } of pictures) {
+      const { fps } = this.#options;
+      const type = key ? "key" : "delta";
+      const packet = new EncodedPacket(data, type, index / fps, 1 / fps);
+      const description = this.#packets === 0 ? this.#describe() : undefined;
+      await this.#guard(() => this.#source.add(packet, description));
+      this.#packets++;
+    }
+  }
+
+  /** Colour tags and sizes are ours; the rest is what the encoder says of its stream. */
+  #describe(): EncodedVideoChunkMetadata {
+    const { codec, description } = this.#encoder.decoderConfig;
+    const { width, height } = codedSize(
+      this.#options.codec,
+      this.#options.width,
+      this.#options.height,
+    );
+    return {
+      decoderConfig: {
+        codec,
+        description,
+        codedWidth: width,
+        codedHeight: height,
+        colorSpace: streamColour(this.#options.codec).tags,
+      },
+    };
+  }
+
+  /** The muxer wraps what its target throws; the first error of the sink is the one to tell. */
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  #target(): StreamTarget {
+    return new StreamTarget(
+      new WritableStream<StreamTargetChunk>({
+        write: async ({ data, position }) => {
+          try {
+            await this.#sink.writeAt(data, position);
+          } catch (error) {
+            this.#failure ??= error;
+            throw error;
+          }
+        },
+      }),
+    );
+  }
+}
+
+function outputFormat(container: Container): Mp4OutputFormat | WebMOutputFormat {
+  if (container === "webm") return new WebMOutputFormat();
+  if (container === "mp4") {
+    return new Mp4OutputFormat({ fastStart: "in-memory", metadataFormat: "mdta" });
+  }
+  return new Mp4OutputFormat({
+    fastStart: "fragmented",
+    minimumFragmentDuration: FRAGMENT_SECONDS,
+    metadataFormat: "mdta",
+  });
+}
+
+/** `title` and `comment` have places of their own in every container; other names are kept as is. */
+function metadataTags(metadata: Readonly<Record<string, string>>): MetadataTags {
+  const { title, comment, ...raw } = metadata;
+  return { title, comment, raw };
+}

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { VideoCodec } from "../../media/video_encoder.ts";
+import { openFrameWriter, type WriterOptions } from "../../media/video_writer.ts";
+import { decodeWithFfmpeg, difference, HAS_FFMPEG, movingBar, probe } from "./support/ffmpeg.ts";
+import { inFolder, namesIn } from "./support/folder.ts";
+
+const judged = { ignore: !HAS_FFMPEG };
+
+async function writeBar(path: string, count: number, options: WriterOptions) {
+  const frames = movingBar(options.width, options.height, count);
+  const writer = await openFrameWriter(path, options);
+  for (const frame of frames) await writer.write(frame);
+  return { frames, written: await writer.close() };
+}
+
+Deno.test(
+  "openFrameWriter() makes an MP4 that ffprobe finds right in every respect",
+  judged,
+  () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "bar.mp4");
+      const metadata = { comment: "far generate -m demo", "far.settings": '{"seed":0}' };
+      const { frames, written } = await writeBar(path, 24, {
+        width: 64,
+        height: 48,
+        fps: 8,
+        metadata,
+      });
+      assert.deepEqual(written, { path, frames: 24, bytes: (await Deno.stat(path)).size });
+      assert.deepEqual(namesIn(folder), ["bar.mp4"]);
+      const { stream, tags, times, durations } = await probe(path);
+      assert.equal(stream.codec_name, "h264");
+      assert.equal(stream.pix_fmt, "yuv420p");
+      for (const tag of ["color_space", "color_transfer", "color_primaries"]) {
+        assert.equal(stream[tag], "bt709");
+      }
+      assert.equal(stream.color_range, "tv");
+      assert.deepEqual([stream.width, stream.height, stream.nb_frames], [64, 48, "24"]);
+      assert.deepEqual([stream.r_frame_rate, stream.avg_frame_rate], ["8/1", "8/1"]);
+      assert.equal(Number(stream.duration), 3);
+      assert.deepEqual(times, Array.from({ length: 24 }, (_, k) => k / 8));
+      assert.ok(durations.every((d) => d === 1 / 8));
+      assert.equal(tags.comment, metadata.comment);
+      assert.equal(tags["far.settings"], metadata["far.settings"]);
+      const decoded = await decodeWithFfmpeg(path, { width: 64, height: 48 });
+      assert.equal(decoded.length, 24);
+      // The bar moves by 2 pixels a frame, so frames in a wrong order are far off.
+      frames.forEach((frame, k) =>
+        assert.ok(difference(frame, decoded[k]!).mean < 3, `frame ${k}`)
+      );
+    }),
+);
+
+Deno.test("openFrameWriter() puts the index of an MP4 first", () =>
+  inFolder(async (folder) => {
+    await writeBar(join(folder, "a.mp4"), 3, { width: 16, height: 16, fps: 8 });
+    const text = new TextDecoder("latin1").decode(await Deno.readFile(join(folder, "a.mp4")));
+    const [moov, mdat] = [text.indexOf("moov"), text.indexOf("mdat")];
+    assert.ok(moov > 0 && moov < mdat, `moov at ${moov}, mdat at ${mdat}`);
+  }));
+
+const CODECS: [string, VideoCodec, string][] = [
+  ["mp4", "hevc", "hevc"],
+  ["mp4", "vp9", "vp9"],
+  ["mp4", "av1", "av1"],
+  ["webm", "vp9", "vp9"],
+  ["webm", "av1", "av1"],
+];
+for (const [extension, codec, name] of CODECS) {
+  Deno.test(
+    `openFrameWriter() writes ${codec} in .${extension} in the right order and colours`,
+    judged,
+    () =>
+      inFolder(async (folder) => {
+        const path = join(folder, `a.${extension}`);
+        const size = { width: 64, height: 80 };
+        const { frames } = await writeBar(path, 20, { ...size, fps: 8, codec, quality: 90 });
+        const { stream, times } = await probe(path);
+        assert.equal(stream.codec_name, name);
+        assert.deepEqual(times, Array.from({ length: 20 }, (_, k) => k / 8));
+        const decoded = await decodeWithFfmpeg(path, size);
+        assert.equal(decoded.length, 20);
+        frames.forEach((frame, k) =>
+          assert.ok(difference(frame, decoded[k]!).mean < 4, `frame ${k}`)
+        );
+      }),
+  );
+}
+
+Deno.test(
+  "openFrameWriter() pads odd sizes for H.264 and keeps them for VP9",
+  judged,
+  () =>
+    inFolder(async (folder) => {
+      const odd = { width: 47, height: 33, fps: 24 };
+      const { frames } = await writeBar(join(folder, "a.mp4"), 2, odd);
+      const h264 = await probe(join(folder, "a.mp4"));
+      assert.deepEqual([h264.stream.width, h264.stream.height], [48, 34]);
+      const [first] = await decodeWithFfmpeg(join(folder, "a.mp4"), { width: 48, height: 34 });
+      const corner = (47 + 33 * 48) * 3;
+      const edge = [...frames[0]!.data.subarray(-3)];
+      edge.forEach((v, c) => assert.ok(Math.abs(v - first!.data[corner + c]!) < 12));
+      await writeBar(join(folder, "a.webm"), 2, odd);
+      const vp9 = await probe(join(folder, "a.webm"));
+      assert.deepEqual([vp9.stream.width, vp9.stream.height], [47, 33]);
+    }),
+);
+
+Deno.test(
+  "openFrameWriter() keeps slow, broken and single-frame rates constant",
+  judged,
+  () =>
+    inFolder(async (folder) => {
+      for (
+        const [fps, count, rate] of [[0.5, 3, "1/2"], [30000 / 1001, 5, "30000/1001"], [
+          10,
+          1,
+          "10/1",
+        ]] as const
+      ) {
+        const path = join(folder, "a.mp4");
+        await writeBar(path, count, { width: 32, height: 32, fps });
+        const { stream, times } = await probe(path);
+        assert.equal(stream.r_frame_rate, rate);
+        times.forEach((t, k) => assert.ok(Math.abs(t - k / fps) < 1e-4));
+        assert.ok(Math.abs(Number(stream.duration) - count / fps) < 1e-4);
+      }
+    }),
+);
+
+Deno.test(
+  "openFrameWriter() enlarges N-fold and spends more on quality",
+  judged,
+  () =>
+    inFolder(async (folder) => {
+      const sizes: number[] = [];
+      for (const quality of [20, 60, 100]) {
+        const path = join(folder, `q${quality}.mp4`);
+        const { written } = await writeBar(path, 8, {
+          width: 20,
+          height: 10,
+          fps: 8,
+          scale: 4,
+          quality,
+        });
+        assert.deepEqual([(await probe(path)).stream.width, (await probe(path)).stream.height], [
+          80,
+          40,
+        ]);
+        sizes.push(written.bytes);
+      }
+      assert.ok(sizes[0]! < sizes[1]! && sizes[1]! < sizes[2]!, `${sizes}`);
+    }),
+);
+
+Deno.test("openFrameWriter() refuses HEVC in sizes that x265 breaks on", () =>
+  inFolder(async (folder) => {
+    const options = { width: 48, height: 64, fps: 8, codec: "hevc" } as const;
+    await assert.rejects(
+      openFrameWriter(join(folder, "a.mp4"), options),
+      /hevc at 48x64: .* --scale/,
+    );
+    assert.deepEqual(namesIn(folder), []);
+  }));
+
+Deno.test("openFrameWriter() leaves nothing behind after a wrong frame, abort() or no frames", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.mp4");
+    const options = { width: 16, height: 16, fps: 8 };
+    const [frame] = movingBar(16, 16, 1);
+    const wrong = await openFrameWriter(path, options);
+    await wrong.write(frame!);
+    await assert.rejects(
+      wrong.write(movingBar(16, 18, 1)[0]!),
+      /a frame of 16x18 .* opened for 16x16/,
+    );
+    await wrong.abort();
+    const aborted = await openFrameWriter(path, options);
+    await aborted.write(frame!);
+    await aborted.abort();
+    await assert.rejects(aborted.write(frame!), /it is closed already/);
+    const empty = await openFrameWriter(path, options);
+    await assert.rejects(empty.close(), /there are no frames/);
+    assert.deepEqual(namesIn(folder), []);
+  }));
+
+Deno.test("openFrameWriter() reports a disk that fills up and leaves nothing behind", () =>
+  inFolder(async (folder) => {
+    const write = Deno.FsFile.prototype.write;
+    Deno.FsFile.prototype.write = () => Promise.reject(new Error("No space left on device"));
+    try {
+      const writer = await openFrameWriter(join(folder, "a.mp4"), {
+        width: 16,
+        height: 16,
+        fps: 8,
+      });
+      await assert.rejects(async () => {
+        await writer.write(movingBar(16, 16, 1)[0]!);
+        await writer.close();
+      }, /Cannot write ".*a\.mp4": No space left on device/);
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    assert.deepEqual(namesIn(folder), []);
+  }));
