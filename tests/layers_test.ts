@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { dirname, join, relative } from "node:path";
+
+// Imports point one way. Whoever needs another arrow has put something in the wrong place.
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  cli: ["commands", "deno.json"],
+  commands: ["mod", "weights/demo", "deno.json"],
+  mod: ["model", "weights", "media", "gpu"],
+  model: ["kernels", "weights", "gpu"],
+  kernels: ["gpu"],
+  weights: ["gpu"],
+  media: [],
+  gpu: [],
+};
+
+/** Raw calls that have lost data or ended the process; their one safe wrapper may use them. */
+const BANNED: readonly { pattern: RegExp; why: string; except?: string }[] = [
+  {
+    pattern: /\bqueue\s*\.\s*(writeBuffer|writeTexture|submit)\s*\(/,
+    why: "Gpu checks bounds and reports errors",
+    except: "gpu/gpu.ts",
+  },
+  { pattern: /\.pipeTo\s*\(/, why: "a full disk's error is lost: write in a loop" },
+  { pattern: /\.writable\b/, why: "a full disk's error is lost: write in a loop" },
+  {
+    pattern: /\bconsole\.(log|info|debug)\s*\(/,
+    why: "a closed pipe is swallowed: Terminal.print",
+  },
+];
+
+const LONGEST_FILE = 400;
+const ROOT = new URL("..", import.meta.url).pathname;
+
+/** Every source file of the program, by its path from the root. */
+function sources(): string[] {
+  const files = ["cli.ts", "mod.ts"];
+  const visit = (folder: string) => {
+    for (const entry of Deno.readDirSync(join(ROOT, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) visit(path);
+      else if (/\.(ts|wgsl)$/.test(entry.name)) files.push(path);
+    }
+  };
+  for (const layer of Object.keys(MAY_IMPORT)) {
+    if (layer !== "cli" && layer !== "mod") visit(layer);
+  }
+  return files;
+}
+
+function read(path: string): string {
+  return Deno.readTextFileSync(join(ROOT, path));
+}
+
+/** `gpu/gpu.ts` -> `gpu`, `mod.ts` -> `mod`. */
+function layerOf(path: string): string {
+  return path.split("/")[0]!.replace(/\.ts$/, "");
+}
+
+/** Files of this project that a file names in imports, dynamic ones and URLs included. */
+function imports(path: string): string[] {
+  const text = read(path);
+  const patterns = [
+    /\b(?:from|import)\s*\(?\s*"(\.[^"]*)"/g,
+    /new URL\(\s*"(\.[^"]*)",\s*import\.meta\.url/g,
+  ];
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)])
+    .map(([, target]) => relative(ROOT, join(ROOT, dirname(path), target!)));
+}
+
+Deno.test("imports point one way: cli, commands, mod, model, kernels, gpu", () => {
+  const wrong: string[] = [];
+  for (const path of sources().filter((p) => p.endsWith(".ts"))) {
+    const own = layerOf(path);
+    for (const target of imports(path)) {
+      const layer = layerOf(target);
+      const allowed = MAY_IMPORT[own]!.some((name) =>
+        target === name || layer === name ||
+        target.startsWith(`${name}/`)
+      );
+      if (layer !== own && !allowed) wrong.push(`${path} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("sources make no raw call that loses data or ends the process", () => {
+  const wrong: string[] = [];
+  for (const path of sources()) {
+    const code = read(path).replace(/\/\*[^]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+    for (const { pattern, why, except } of BANNED) {
+      if (path !== except && pattern.test(code)) wrong.push(`${path}: ${pattern.source} (${why})`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("sources stay short enough to read", () => {
+  const long = sources().map((path) => [path, read(path).trimEnd().split("\n").length] as const)
+    .filter(([, lines]) => lines > LONGEST_FILE);
+  assert.deepEqual(long, []);
+});
+
+Deno.test("sources name packages only as the import map does", () => {
+  const wrong = sources().filter((path) =>
+    /\b(?:from|import)\s*\(?\s*"(?:npm:|jsr:|https?:)/.test(read(path))
+  );
+  assert.deepEqual(wrong, []);
+});
