@@ -1,0 +1,54 @@
+import code from "./channel_norm.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { expectShape, size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const CHANNEL_NORM = defineKernel("channel_norm", code);
+
+/** Weight and bias of a norm, [C rounded up to 8] f32 each. */
+export interface NormWeights {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+export interface ChannelNormOptions {
+  /** Added before the activation, of x's shape. */
+  readonly residual?: Tensor;
+  readonly activation?: "relu";
+}
+
+/**
+ * y = act(x / sqrt(mean(x^2) + 1e-5) * weight + bias + residual), the mean over channels.
+ * @param x [B, H, W, C] f32, C a multiple of 4
+ * @returns a tensor like x
+ * @throws {ShapeError}
+ * Source: diffusers `RMSNorm` with weight and bias.
+ */
+export function channelNorm(
+  p: Program,
+  w: NormWeights,
+  x: Tensor,
+  { residual, activation }: ChannelNormOptions = {},
+): Tensor {
+  const channels = x.shape.at(-1)!;
+  if (channels % 4 || size(w.weight.shape) < channels) {
+    throw new ShapeError(`Cannot run channel_norm [${w.weight.shape}] on x [${x.shape}]`);
+  }
+  if (residual) expectShape("channel_norm's residual", residual, x.shape);
+  const y = p.scratch(x.shape);
+  const pixels = size(x.shape) / channels;
+  p.dispatch({
+    kernel: CHANNEL_NORM,
+    constants: {
+      WG: p.device.cpu ? 8 : 32,
+      RELU: Number(activation === "relu"),
+      RESIDUAL: Number(residual !== undefined),
+    },
+    params: { channels, pixels, eps: 1e-5 },
+    buffers: { x, weight: w.weight, bias: w.bias, residual: residual ?? w.weight, y },
+    groups: grid(pixels, 1),
+  });
+  return y;
+}

@@ -1,0 +1,29 @@
+// y[p, n] = mean over t < size of x[p, (n size + t) / repeat]: fewer channels by averaging (then
+// repeat is 1), or more by repeating (then size is 1). One lane per channel of a pixel.
+
+struct Params {
+  count: u32,    // pixels N
+  inputs: u32,   // channels of x
+  outputs: u32,  // N, channels of y
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;       // [pixels, inputs]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pixels, N]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let size = max(params.inputs / params.outputs, 1u);
+  let repeat = max(params.outputs / params.inputs, 1u);
+  let first = id / params.outputs * params.inputs;
+  let n = id % params.outputs;
+  var sum = 0.0;
+  for (var t = 0u; t < size; t++) { sum += x[first + (n * size + t) / repeat]; }
+  y[id] = sum / f32(size);
+}

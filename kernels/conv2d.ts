@@ -1,0 +1,70 @@
+import code from "./conv2d.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { expectShape, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import type { LinearWeights } from "./linear.ts";
+
+const CONV2D = defineKernel("conv2d", code);
+const LANES = 8;
+const PIXELS = 16;
+const ACTIVATIONS = { none: 0, relu: 1, silu: 2 } as const;
+
+export interface Conv2dOptions {
+  readonly activation?: "relu" | "silu";
+  /** Factor of each output channel before the bias, [N8] f32: a batch norm's. */
+  readonly scale?: Tensor;
+  /** Added at the end, [B, H, W, outputs]. */
+  readonly residual?: Tensor;
+  readonly label?: string;
+}
+
+/**
+ * y = act(conv(x, w) * scale + bias) + residual, stride 1, padded with zeros to the same size.
+ * @param w weights as `packWeight` lays them out with `taps: 9` (3 x 3) or 1
+ * @param x [B, H, W, inputs] f32, inputs a multiple of 4
+ * @returns [B, H, W, outputs] (padded to a multiple of 4)
+ * @throws {ShapeError}
+ */
+export function conv2d(
+  p: Program,
+  w: LinearWeights,
+  x: Tensor,
+  options: Conv2dOptions = {},
+): Tensor {
+  const [b, height, width, k] = x.shape as [number, number, number, number];
+  const { inputs, outputs: n, bias } = w;
+  const taps = Math.sqrt(w.weight.shape[0]! / inputs);
+  if (x.shape.length !== 4 || k !== inputs || k % 4 || taps % 2 !== 1) {
+    throw new ShapeError(`Cannot run conv2d ${inputs} -> ${n} on x [${x.shape}]`);
+  }
+  const { activation, scale, residual, label } = options;
+  const shape = [b, height, width, Math.ceil(n / 4) * 4];
+  if (residual) expectShape("conv2d's residual", residual, shape);
+  const y = p.scratch(shape);
+  const pixels = b * height * width;
+  p.dispatch({
+    kernel: CONV2D,
+    label,
+    constants: {
+      WG: LANES,
+      F16: Number(w.weight.dtype === "f16"),
+      SIZE: taps,
+      SCALE: Number(scale !== undefined),
+      BIAS: Number(bias !== undefined),
+      ACTIVATION: ACTIVATIONS[activation ?? "none"],
+      RESIDUAL: Number(residual !== undefined),
+    },
+    params: { pixels, height, width, k, n },
+    buffers: {
+      x,
+      w: w.weight,
+      bias: bias ?? w.weight,
+      scale: scale ?? w.weight,
+      residual: residual ?? w.weight,
+      y,
+    },
+    groups: [Math.ceil(pixels / PIXELS), Math.ceil(Math.ceil(n / 8) / LANES), 1],
+  });
+  return y;
+}

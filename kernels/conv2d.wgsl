@@ -1,0 +1,119 @@
+// y = act(conv(x, w) * scale + bias) + residual: SIZE x SIZE taps, stride 1, zero padding, NHWC.
+// An implicit matmul over k = tap * C + channel. One lane computes 16 pixels by 8 channels, four
+// pixels by four channels a matrix; a pixel's channels are loaded by an index that is the same for
+// all lanes of a workgroup.
+
+override WG: u32 = 8u;
+override F16: bool = false;       // weights are half floats, two to a word
+override SIZE: i32 = 3;
+override SCALE: bool = false;
+override BIAS: bool = true;
+override ACTIVATION: u32 = 0u;    // 0 none, 1 ReLU, 2 SiLU
+override RESIDUAL: bool = false;
+
+struct Params {
+  pixels: u32,   // B H W
+  height: i32,
+  width: i32,
+  k: u32,        // channels of x, a multiple of 4
+  n: u32,        // channels of y
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [B, H, W, K]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;        // [taps K, N8]
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;     // [N8]
+@group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;    // [N8]
+@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>; // [B, H, W, N4]
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, W, N4]
+
+// Weights of four channels of x (columns) for eight of y.
+struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
+
+fn weights(i: u32, octets: u32) -> Tile {
+  let j = vec4(i, i + octets, i + 2u * octets, i + 3u * octets);
+  if (F16) {
+    let a = w[j.x]; let b = w[j.y]; let c = w[j.z]; let d = w[j.w];
+    return Tile(
+      mat4x4(halves(a.xy), halves(b.xy), halves(c.xy), halves(d.xy)),
+      mat4x4(halves(a.zw), halves(b.zw), halves(c.zw), halves(d.zw)),
+    );
+  }
+  let k = 2u * j;
+  return Tile(
+    mat4x4(floats(k.x), floats(k.y), floats(k.z), floats(k.w)),
+    mat4x4(floats(k.x + 1u), floats(k.y + 1u), floats(k.z + 1u), floats(k.w + 1u)),
+  );
+}
+
+fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
+
+fn floats(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(w[i]); }
+
+// Four neighbours, one tap away from four pixels: where they start, 0 for those outside the image.
+struct Neighbours { at: vec4<u32>, weight: vec4<f32>, }
+
+fn neighbours(p: vec4<u32>, tap: i32) -> Neighbours {
+  let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
+  let size = vec2<u32>(vec2(params.width, params.height));
+  let x = vec4<i32>(p % size.x) + d.x;
+  let y = vec4<i32>(p / size.x % size.y) + d.y;
+  let low = (x >= vec4(0)) & (y >= vec4(0)) & (p < vec4(params.pixels));
+  let inside = low & (x < vec4(params.width)) & (y < vec4(params.height));
+  let at = vec4<u32>(vec4<i32>(p) + d.y * params.width + d.x) * (params.k / 4u);
+  return Neighbours(select(vec4(0u), at, inside), select(vec4(0.0), vec4(1.0), inside));
+}
+
+fn channels(n: Neighbours, k4: u32) -> mat4x4<f32> {
+  return mat4x4(
+    x[n.at.x + k4] * n.weight.x, x[n.at.y + k4] * n.weight.y,
+    x[n.at.z + k4] * n.weight.z, x[n.at.w + k4] * n.weight.w,
+  );
+}
+
+fn store(pixel: u32, column4: u32, sum: vec4<f32>) {
+  if (pixel >= params.pixels || column4 * 4u >= params.n) { return; }
+  var v = sum;
+  if (SCALE) { v *= scale[column4]; }
+  if (BIAS) { v += bias[column4]; }
+  if (ACTIVATION == 1u) { v = max(v, vec4(0.0)); }
+  if (ACTIVATION == 2u) { v = v / (1.0 + exp(-v)); }
+  let i = pixel * ((params.n + 3u) / 4u) + column4;
+  if (RESIDUAL) { v += residual[i]; }
+  y[i] = v;
+}
+
+fn store4(pixel: u32, column4: u32, sum: mat4x4<f32>) {
+  store(pixel, column4, sum[0]); store(pixel + 1u, column4, sum[1]);
+  store(pixel + 2u, column4, sum[2]); store(pixel + 3u, column4, sum[3]);
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let octets = (params.n + 7u) / 8u;
+  let column = group.y * WG + lane;
+  if (column >= octets) { return; }
+  let first = group.x * 16u;
+  let p = first + vec4(0u, 1u, 2u, 3u);
+  var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
+  var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
+  for (var tap = 0; tap < SIZE * SIZE; tap++) {
+    let n0 = neighbours(p, tap);
+    let n1 = neighbours(p + 4u, tap);
+    let n2 = neighbours(p + 8u, tap);
+    let n3 = neighbours(p + 12u, tap);
+    let base = u32(tap) * params.k * octets + column;
+    for (var k4 = 0u; k4 < params.k / 4u; k4++) {
+      let t = weights(base + k4 * 4u * octets, octets);
+      let x0 = channels(n0, k4); a0 += t.lo * x0; b0 += t.hi * x0;
+      let x1 = channels(n1, k4); a1 += t.lo * x1; b1 += t.hi * x1;
+      let x2 = channels(n2, k4); a2 += t.lo * x2; b2 += t.hi * x2;
+      let x3 = channels(n3, k4); a3 += t.lo * x3; b3 += t.hi * x3;
+    }
+  }
+  let c = 2u * column;
+  store4(first, c, a0); store4(first, c + 1u, b0);
+  store4(first + 4u, c, a1); store4(first + 4u, c + 1u, b1);
+  store4(first + 8u, c, a2); store4(first + 8u, c + 1u, b2);
+  store4(first + 12u, c, a3); store4(first + 12u, c + 1u, b3);
+}

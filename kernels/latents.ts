@@ -1,0 +1,54 @@
+import readCode from "./read_latents.wgsl" with { type: "text" };
+import writeCode from "./write_latents.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const READ_LATENTS = defineKernel("read_latents", readCode);
+const WRITE_LATENTS = defineKernel("write_latents", writeCode);
+
+/** Some frames of all latents; which ones may change from run to run. */
+export interface LatentFrames {
+  /** [..., C, h, w] f32. */
+  readonly latents: Tensor;
+  /** [B, 4] u32: .x counts frames along all leading axes of `latents` together. */
+  readonly frames: Tensor;
+  /** Factor on the way. */
+  readonly scale: number;
+}
+
+/**
+ * The named frames, channels last.
+ * @returns [B, h, w, C] f32
+ * @throws {ShapeError}
+ */
+export function readLatents(p: Program, selection: LatentFrames): Tensor {
+  const { latents, frames } = selection;
+  const [channels, height, width] = latents.shape.slice(-3) as [number, number, number];
+  const y = p.scratch([frames.shape[0]!, height, width, channels]);
+  p.dispatch({ kernel: READ_LATENTS, ...call(selection, y), buffers: { latents, frames, y } });
+  return y;
+}
+
+/**
+ * Writes [B, h, w, C] to the named frames.
+ * @throws {ShapeError}
+ */
+export function writeLatents(p: Program, x: Tensor, selection: LatentFrames): void {
+  const { latents, frames } = selection;
+  p.dispatch({ kernel: WRITE_LATENTS, ...call(selection, x), buffers: { x, frames, latents } });
+}
+
+function call({ latents, frames, scale }: LatentFrames, pixels: Tensor) {
+  const [channels, height, width] = latents.shape.slice(-3) as [number, number, number];
+  const expected = [frames.shape[0], height, width, channels];
+  if (latents.shape.length < 3 || String(pixels.shape) !== String(expected)) {
+    throw new ShapeError(`Cannot move latents [${latents.shape}] to or from [${pixels.shape}]`);
+  }
+  const count = size(pixels.shape);
+  const of = size(latents.shape.slice(0, -3));
+  const params = { count, pixels: height * width, channels, frames: of, scale };
+  return { params, groups: grid(count, 64) };
+}

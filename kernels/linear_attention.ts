@@ -1,0 +1,50 @@
+import code from "./linear_attention.wgsl" with { type: "text" };
+import stateCode from "./linear_attention_state.wgsl" with { type: "text" };
+import quadraticCode from "./quadratic_attention.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const STATE = defineKernel("linear_attention_state", stateCode);
+const LINEAR = defineKernel("linear_attention", code);
+const QUADRATIC = defineKernel("quadratic_attention", quadraticCode);
+const EPS = 1e-15;
+
+/**
+ * ReLU attention of a frame's tokens, sum_m v_m s_nm / (sum_m s_nm + 1e-15) with
+ * s_nm = relu(q_n) . relu(k_m): by D x D states for more than D tokens, else pair by pair.
+ * @param qkv [B, h, w, 3 C] f32; every 3 D consecutive channels are D query, D key, D value ones
+ * @param dim D, a multiple of 4
+ * @returns [B, h, w, C] f32
+ * @throws {ShapeError}
+ * Source: diffusers `SanaMultiscaleAttnProcessor2_0`.
+ */
+export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
+  const [b, height, width, channels] = qkv.shape as [number, number, number, number];
+  if (qkv.shape.length !== 4 || dim % 4 || channels % (3 * dim)) {
+    throw new ShapeError(`Cannot attend over qkv [${qkv.shape}] by groups of 3 x ${dim}`);
+  }
+  const groups = channels / (3 * dim);
+  const tokens = height * width;
+  const y = p.scratch([b, height, width, groups * dim]);
+  const count = size(y.shape) / 4;
+  const params = { count, tokens, groups, dim, eps: EPS };
+  if (tokens <= dim) {
+    p.dispatch({ kernel: QUADRATIC, params, buffers: { qkv, y }, groups: grid(count, 64) });
+    return y;
+  }
+  return p.scope(() => {
+    const state = p.scratch([b, groups, dim / 4 + 1, dim, 4]);
+    const lanes = size(state.shape) / 4;
+    p.dispatch({
+      kernel: STATE,
+      params: { count: lanes, tokens, groups, dim },
+      buffers: { qkv, state },
+      groups: grid(lanes, 32),
+    });
+    p.dispatch({ kernel: LINEAR, params, buffers: { qkv, state, y }, groups: grid(count, 64) });
+    return y;
+  });
+}

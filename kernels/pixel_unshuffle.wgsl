@@ -1,0 +1,54 @@
+// y[b, r, c, (k, i, j)] = x[b, 2 r + i, 2 c + j, k], plus the shortcut, unshuffled in the same way
+// and averaged over groups of channels.
+// One lane computes four channels of one pixel of y: one channel of x at four places.
+
+override SHORTCUT: bool = false;
+
+struct Params {
+  count: u32,      // lanes: B h w N / 4
+  height: u32,     // of y; x and shortcut have twice as many rows and columns
+  width: u32,
+  channels: u32,   // N, of y
+  stride: u32,     // channels of x: N / 4, padded
+  shortcut: u32,   // channels of shortcut
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;             // [B, 2 h, 2 w, stride]
+@group(0) @binding(2) var<storage, read> shortcut: array<f32>;      // [B, 2 h, 2 w, shortcut]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [B, h, w, N]
+
+// Mean of the channels of the unshuffled shortcut that go into channel n.
+fn mean_of(place: vec4<u32>, n: u32) -> f32 {
+  let group = 4u * params.shortcut / params.channels;
+  var sum = 0.0;
+  for (var q = n * group; q < (n + 1u) * group; q++) {
+    sum += shortcut[place[q % 4u] * params.shortcut + q / 4u];
+  }
+  return sum / f32(group);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let n4s = params.channels / 4u;
+  let k = id % n4s;
+  let pixel = id / n4s;
+  let row = pixel / params.width;   // of all images
+  let corner = 4u * row * params.width + 2u * (pixel % params.width);
+  let place = corner + vec4(0u, 1u, 2u * params.width, 2u * params.width + 1u);
+  let at = place * params.stride + k;
+  var v = vec4(x[at.x], x[at.y], x[at.z], x[at.w]);
+  if (SHORTCUT) {
+    let n = 4u * k;
+    v += vec4(
+      mean_of(place, n), mean_of(place, n + 1u), mean_of(place, n + 2u), mean_of(place, n + 3u),
+    );
+  }
+  y[id] = v;
+}
