@@ -20,6 +20,13 @@ export interface GpuOptions {
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
 }
 
+/** Part of a buffer; offset and bytes are multiples of 4. */
+export interface BufferRange {
+  readonly buffer: DeviceBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** The largest buffers and bindings that kernels here rely on are asked for in full. */
 const WANTED_LIMITS = [
   "maxBufferSize",
@@ -29,6 +36,8 @@ const WANTED_LIMITS = [
   "maxComputeInvocationsPerWorkgroup",
   "maxComputeWorkgroupSizeX",
 ] as const;
+
+const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "validation"];
 
 /**
  * One WebGPU device. All raw queue and buffer calls are here, because Deno's need care: writes out
@@ -100,6 +109,24 @@ export class Gpu {
     if (this.#failure) throw this.#failure;
   }
 
+  /**
+   * Runs `make`, which creates something on the device; an error that the device reports about it
+   * (which comes later, with the next `check`) says for what.
+   */
+  naming<T>(what: string, make: () => T): T {
+    for (const filter of ERROR_FILTERS) this.device.pushErrorScope(filter);
+    try {
+      return make();
+    } finally {
+      for (const _ of ERROR_FILTERS) {
+        this.device.popErrorScope().then(
+          (error) => error && this.#fail(toGpuError(error, what)),
+          () => {}, // the device is lost, which is reported by itself
+        );
+      }
+    }
+  }
+
   /** Makes a zero-filled buffer; `DeviceBuffer.allocate` is the way to call it. */
   createBuffer(label: string, bytes: number, uniform = false): GPUBuffer {
     if (bytes > this.limits.maxBufferSize) {
@@ -110,7 +137,8 @@ export class Gpu {
     }
     const usage = (uniform ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) |
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.device.createBuffer({ label, size: bytes, usage });
+    const make = () => this.device.createBuffer({ label, size: bytes, usage });
+    const buffer = this.naming(`"${label}" (${bytes} bytes)`, make);
     this.allocatedBytes += bytes;
     this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
     return buffer;
@@ -128,6 +156,16 @@ export class Gpu {
     throw new GpuError(
       "limit",
       `Cannot bind "${buffer.label}": ${buffer.bytes} bytes, but this GPU's bindings end at ${limit}`,
+    );
+  }
+
+  /** @throws {GpuError} when a kernel is asked for more workgroups in a row than the GPU takes */
+  checkGroups(label: string, groups: number): void {
+    const limit = this.limits.maxComputeWorkgroupsPerDimension;
+    if (groups <= limit) return;
+    throw new GpuError(
+      "limit",
+      `Cannot run ${label}: ${groups} workgroups, but this GPU takes ${limit}`,
     );
   }
 
@@ -153,11 +191,10 @@ export class Gpu {
     const known = this.#pipelines.get(key);
     if (known) return known;
     const label = kernel.name;
-    const module = this.device.createShaderModule({ label: `${label}.wgsl`, code: kernel.code });
-    const pipeline = this.device.createComputePipeline({
-      label,
-      layout: "auto",
-      compute: { module, entryPoint: "main", constants: { ...constants } },
+    const pipeline = this.naming(`kernel ${label}`, () => {
+      const module = this.device.createShaderModule({ label: `${label}.wgsl`, code: kernel.code });
+      const compute = { module, entryPoint: "main", constants: { ...constants } };
+      return this.device.createComputePipeline({ label, layout: "auto", compute });
     });
     this.#pipelines.set(key, pipeline);
     return pipeline;
@@ -180,18 +217,22 @@ export class Gpu {
   }
 
   /**
-   * Starts copying a range of a buffer to the CPU. The call blocks until the GPU is idle (that is
-   * how Deno polls), the promise then takes 10 ms more: submit the next work before awaiting it.
+   * Starts copying ranges of buffers to the CPU, one after the other. The call blocks until the GPU
+   * is idle (that is how Deno polls), the promise then takes 10 ms more: submit the next work before
+   * awaiting it.
    * @throws {GpuError} anything the device reported up to then
    */
-  async read(source: DeviceBuffer | Tensor, offset = 0, bytes?: number): Promise<ArrayBuffer> {
-    const buffer = "buffer" in source ? source.buffer : source;
-    const size = bytes ?? buffer.bytes - offset;
+  async readAll(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
+    const size = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const staging = this.device.createBuffer({ label: "readback", size, usage });
     try {
       const encoder = this.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer.raw, offset, staging, 0, size);
+      let at = 0;
+      for (const { buffer, offset, bytes } of ranges) {
+        encoder.copyBufferToBuffer(buffer.raw, offset, staging, at, bytes);
+        at += bytes;
+      }
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ);
       this.check();
@@ -202,6 +243,11 @@ export class Gpu {
     } finally {
       staging.destroy();
     }
+  }
+
+  /** Reads one range; everything from `offset` on when `bytes` is absent. */
+  read(buffer: DeviceBuffer, offset = 0, bytes = buffer.bytes - offset): Promise<ArrayBuffer> {
+    return this.readAll([{ buffer, offset, bytes }]);
   }
 
   /** Reads a whole f32 tensor. */
@@ -255,12 +301,13 @@ function isSoftware(adapter: GPUAdapter, name: string): boolean {
   return info.isFallbackAdapter === true || /llvmpipe|swiftshader|basic render/i.test(name);
 }
 
-function toGpuError(error: GPUError): GpuError {
+function toGpuError(error: GPUError, what?: string): GpuError {
   if (error instanceof GPUOutOfMemoryError) {
-    return new GpuError("out-of-memory", `The GPU is out of memory: ${error.message}`);
+    return new GpuError("out-of-memory", `The GPU is out of memory${what ? ` for ${what}` : ""}`);
   }
   const reason = error instanceof GPUValidationError ? "validation" : "internal";
-  return new GpuError(reason, `The GPU refused a command: ${firstLines(error.message)}`);
+  const message = firstLines(error.message);
+  return new GpuError(reason, `The GPU refused ${what ?? "a command"}: ${message}`);
 }
 
 function firstLines(message: string): string {

@@ -111,6 +111,11 @@ export class Memory {
     return this.#buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
   }
 
+  /** Bytes of what is declared and not made yet. */
+  get pendingBytes(): number {
+    return this.#buffers.reduce((sum, b) => sum + (b.allocated ? 0 : b.bytes), 0);
+  }
+
   /** The largest buffer declared, which a storage binding must be able to span. */
   get largest(): DeviceBuffer | undefined {
     return this.#buffers.reduce<DeviceBuffer | undefined>(

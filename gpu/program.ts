@@ -129,9 +129,10 @@ export class Program {
 
   /** Encodes every dispatch into a compute pass. */
   encode(gpu: Gpu, pass: GPUComputePassEncoder): void {
-    for (const { pipeline, bindGroup, groups } of this.make(gpu)) {
+    for (const { pipeline, bindGroup, groups, label } of this.make(gpu)) {
       const [x, y, z] = typeof groups === "function" ? groups() : groups;
       if (x * y * z === 0) continue;
+      gpu.checkGroups(label, Math.max(x, y, z));
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);
@@ -158,9 +159,8 @@ function bind(
     if (kernel.bindings.has(name)) continue;
     throw new TypeError(`Cannot run ${kernel.name}: it has no binding ${name}`);
   }
-  return gpu.device.createBindGroup({
-    label: label ?? kernel.name,
-    layout: pipeline.getBindGroupLayout(0),
-    entries,
-  });
+  const name = label ?? kernel.name;
+  const layout = pipeline.getBindGroupLayout(0);
+  const make = () => gpu.device.createBindGroup({ label: name, layout, entries });
+  return gpu.naming(`the buffers of ${name}`, make);
 }

@@ -28,7 +28,10 @@ export interface RunSpec {
   /** Clean frames that are given, and all frames of a video. */
   readonly contextFrames: number;
   readonly frames: number;
-  /** Long-term frames the cache has room for (all that there will be). */
+  /**
+   * For a run without an end: how many frames it remembers. `frames` then only says how many
+   * latents are kept; when the caches are full the oldest frame is dropped.
+   */
   readonly memoryFrames?: number;
   readonly guidance: GuidanceMode;
   /** Class indices that occur; the null class is added where guidance needs it. */
@@ -133,15 +136,20 @@ export class Session {
     const { patch, contextPatch, window, d } = this.sizes;
     const windowTokens = height * width / patch ** 2;
     const contextTokens = contextPatch === undefined ? 0 : height * width / contextPatch ** 2;
-    const long = Math.max(0, frames - window);
+    const endless = memoryFrames !== undefined;
+    const long = contextPatch === undefined
+      ? 0
+      : endless
+      ? memoryFrames
+      : Math.max(0, frames - window);
     const fitting = (tokens: number) =>
       Math.max(1, Math.floor(WIDEST_ACTIVATION / (this.batch * tokens * 4 * d * 4)));
     return {
       window,
       windowTokens,
       contextTokens,
-      contextCapacity: Math.min(long, memoryFrames ?? Infinity),
-      windowCapacity: Math.min(frames, window, (memoryFrames ?? Infinity) + 1),
+      contextCapacity: long,
+      windowCapacity: Math.min(endless ? memoryFrames + 1 : frames, window),
       passFrames: {
         window: Math.min(PASS_FRAMES.window, frames, fitting(windowTokens)),
         context: long && Math.min(PASS_FRAMES.context, long, fitting(contextTokens)),
@@ -162,10 +170,14 @@ export class Session {
 
   /** Plays the whole run through on paper, and records each kind of pass once, widest first. */
   #recordAll(sizes: CacheSizes): void {
-    const { contextFrames, frames } = this.spec;
+    const { contextFrames, frames, memoryFrames } = this.spec;
     const paper = new KvCache(sizes);
     const plans = new Map<string, PassPlan>();
-    for (let frame = contextFrames; frame < frames; frame++) {
+    // an endless run repeats itself once its window is full
+    const end = memoryFrames === undefined
+      ? frames
+      : Math.max(contextFrames, this.sizes.trainedWindow) + 3;
+    for (let frame = contextFrames; frame < end; frame++) {
       for (const first of [true, false]) {
         for (const plan of paper.passes(frame, first)) plans.set(programKey(plan), plan);
       }

@@ -1,0 +1,34 @@
+/**
+ * far: FAR video models (frame-autoregressive diffusion, arXiv 2503.19325) on WebGPU.
+ *
+ * @example Generate frames one by one
+ * ```ts
+ * import { loadPipeline } from "./mod.ts";
+ *
+ * const pipeline = await loadPipeline("weights/demo");
+ * const actions = Array(8).fill(0);
+ * for await (const frame of pipeline.generate({ frames: 8, width: 64, height: 64, actions })) {
+ *   console.error(frame.index, frame.pixels.width, frame.pixels.height);
+ * }
+ * await pipeline.close();
+ * ```
+ * @module
+ */
+
+// the model
+export {
+  type Frame,
+  loadPipeline,
+  type Pipeline,
+  type PipelineOptions,
+  type RunPlan,
+} from "./model/pipeline.ts";
+export type { GenerateOptions } from "./model/options.ts";
+export type { ModelInfo } from "./model/model.ts";
+export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
+export { type MemoryNeed, memoryNeeded } from "./model/memory_needed.ts";
+export { type Solver, SOLVERS } from "./model/scheduler.ts";
+
+// the device
+export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
+export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";

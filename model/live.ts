@@ -1,0 +1,200 @@
+import { Memory } from "../gpu/memory.ts";
+import { FrameCodec } from "./frame_codec.ts";
+import { checkMemory } from "./memory_check.ts";
+import { CpuGenerator } from "./noise.ts";
+import type { GenerateOptions, ResolvedOptions } from "./options.ts";
+import { resolveOptions } from "./options.ts";
+import type { Frame, Pipeline } from "./pipeline.ts";
+import { Session } from "./session.ts";
+
+/** How a live run starts; `frames` and `count` of generate have no meaning here. */
+export interface LiveOptions
+  extends Omit<GenerateOptions, "frames" | "count" | "noise" | "resume"> {
+  /** Actions of the context frames (one list). */
+  readonly actions?: readonly number[];
+  /** Frames the world remembers; older ones are dropped (128). */
+  readonly memoryFrames?: number;
+}
+
+/** What can be changed while the world runs. */
+export type LiveSettings = Pick<LiveOptions, "steps" | "solver" | "guidance">;
+
+const MEMORY_FRAMES = 128;
+
+interface Remembered {
+  readonly latents: Float32Array;
+  readonly action: number;
+}
+
+/** Buffers and programs for one choice of settings. */
+interface Stage {
+  readonly memory: Memory;
+  readonly session: Session;
+  readonly codec: FrameCodec;
+  readonly options: ResolvedOptions;
+}
+
+/**
+ * A world that is generated one frame at a time, without an end and within fixed memory. The first
+ * frames equal those of `generate` with the same seed and actions.
+ */
+export class LiveWorld {
+  readonly #pipeline: Pipeline;
+  readonly #memoryFrames: number;
+  #options: LiveOptions;
+  #stage: Stage | undefined;
+  #noise: CpuGenerator;
+  /** The frames that a new stage would start from, oldest first. */
+  #remembered: Remembered[] = [];
+  /** Frame index of the stage's next frame, and of the output. */
+  #next = 0;
+  #shown = 0;
+
+  private constructor(pipeline: Pipeline, options: LiveOptions) {
+    this.#pipeline = pipeline;
+    this.#options = options;
+    this.#memoryFrames = options.memoryFrames ?? MEMORY_FRAMES;
+    this.#noise = new CpuGenerator(options.seed ?? 0);
+  }
+
+  /**
+   * Starts from context frames, or from nothing.
+   * @throws {RangeError | TypeError | GpuError} as `Pipeline.plan`
+   */
+  static async start(pipeline: Pipeline, options: LiveOptions): Promise<LiveWorld> {
+    const world = new LiveWorld(pipeline, options);
+    try {
+      await world.#encodeContext();
+      await world.#stageAfresh();
+    } catch (error) {
+      world.close();
+      throw error;
+    }
+    return world;
+  }
+
+  /** Frames shown so far, the context among them. */
+  get frames(): number {
+    return this.#shown;
+  }
+
+  async #encodeContext(): Promise<void> {
+    const { context, contextFrames = 0, width, height, actions = [] } = this.#options;
+    if (!context || !contextFrames) return;
+    const o = this.#resolve();
+    const raw = await this.#pipeline.encode(context, width ?? o.width, height ?? o.height);
+    const { scalingFactor } = this.#pipeline.model.vae;
+    for (let i = 0; i < contextFrames; i++) {
+      const latents = raw.slice(i * o.latent.volume, (i + 1) * o.latent.volume);
+      this.#remember(latents.map((v) => v * scalingFactor), actions[i] ?? this.#nullClass);
+    }
+    this.#shown = contextFrames;
+  }
+
+  get #nullClass(): number {
+    return this.#pipeline.info.condition.count;
+  }
+
+  /** Any action may come, so all classes are prepared. */
+  #resolve(): ResolvedOptions {
+    const { info, model } = this.#pipeline;
+    const { condition: { kind, count } } = info;
+    const { memoryFrames: _, actions: _actions, ...rest } = this.#options;
+    const options = { ...rest, frames: 1, contextFrames: 0, context: undefined };
+    const actions = kind === "action" ? [count] : undefined;
+    const resolved = resolveOptions({ ...options, actions }, info, model.sizes.channels);
+    const classes = kind === "action" ? Array.from({ length: count + 1 }, (_, i) => i) : undefined;
+    return { ...resolved, classes: classes ?? resolved.classes };
+  }
+
+  /** Declares, allocates and fills a stage; the caches are filled by the next frame's first call. */
+  async #stageAfresh(): Promise<void> {
+    const { gpu, model } = this.#pipeline;
+    const options = this.#resolve();
+    const memory = new Memory();
+    const device = { cpu: gpu.adapter.cpu };
+    const kept = this.#remembered.length;
+    const window = Number.isFinite(model.sizes.window) ? model.sizes.window : 1;
+    const session = new Session(model.transformer, model.sizes, memory, device, {
+      videos: 1,
+      height: options.latent.height,
+      width: options.latent.width,
+      contextFrames: kept,
+      frames: Math.max(kept, window) + 2,
+      memoryFrames: this.#memoryFrames,
+      guidance: options.mode,
+      classes: options.classes,
+      timesteps: options.calls.map((call) => call.timestep),
+      cache: true,
+      cacheDtype: model.dtype,
+    });
+    const codec = new FrameCodec(model, memory, device, session.latents, { encoder: false });
+    this.#stage?.memory.free(gpu);
+    this.#stage = undefined;
+    checkMemory(gpu, [memory], "this world");
+    this.#stage = { memory, session, codec, options };
+    memory.allocate(gpu);
+    await gpu.idle();
+    session.start(gpu);
+    for (const [i, { latents }] of this.#remembered.entries()) {
+      session.writeLatents(gpu, 0, i, latents);
+    }
+    this.#next = kept;
+  }
+
+  #remember(latents: Float32Array, action: number): void {
+    this.#remembered.push({ latents, action });
+    if (this.#remembered.length > this.#memoryFrames) this.#remembered.shift();
+  }
+
+  /**
+   * The next frame.
+   * @param action the move that leads to it; ignored by a model without actions
+   * @throws {RangeError} an action the model does not have @throws {GpuError}
+   */
+  async step(action = this.#nullClass): Promise<Frame> {
+    const { gpu, info } = this.#pipeline;
+    const { session, codec, options } = this.#stage!;
+    if (!Number.isInteger(action) || action < 0 || action > this.#nullClass) {
+      throw new RangeError(
+        `action ${action} is not one of the model's: 0 to ${this.#nullClass - 1}`,
+      );
+    }
+    const frame = this.#next++;
+    const first = frame - this.#remembered.length;
+    const isAction = info.condition.kind === "action";
+    const classOf = (_: number, at: number) =>
+      !isAction
+        ? options.classOf(0, 0)
+        : at === frame
+        ? action
+        : this.#remembered[at - first]!.action;
+    session.writeLatents(gpu, 0, frame, this.#noise.randn(options.latent.volume));
+    session.denoise(gpu, frame, options.calls, classOf, options.guidance);
+    codec.decode(gpu, frame);
+    const { pixels, latents } = await codec.read(gpu, frame);
+    this.#remember(latents, action);
+    const { width, height } = options;
+    const index = this.#shown++;
+    return { index, kind: "generated", video: 0, pixels: { width, height, data: pixels }, latents };
+  }
+
+  /** Changes steps, solver or guidance; what is remembered stays. */
+  async configure(settings: LiveSettings): Promise<void> {
+    const before = this.#options;
+    this.#options = { ...before, ...settings };
+    try {
+      this.#resolve();
+    } catch (error) {
+      this.#options = before;
+      throw error;
+    }
+    await this.#stageAfresh();
+  }
+
+  /** Frees the world's memory; the pipeline stays. */
+  close(): void {
+    this.#stage?.memory.free(this.#pipeline.gpu);
+    this.#stage = undefined;
+  }
+}

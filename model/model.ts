@@ -1,0 +1,195 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { Memory } from "../gpu/memory.ts";
+import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
+import { CheckpointError } from "../weights/errors.ts";
+import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
+import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
+import { type AutoencoderConfig, parseAutoencoderConfig } from "./autoencoder_config.ts";
+import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
+import { type FillOptions, Loader } from "./loader.ts";
+import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
+
+/** What far.json adds to a model folder, and what its configurations say. */
+export interface ModelInfo {
+  readonly path: string;
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly license: string | undefined;
+  readonly fps: number;
+  /** Names by index, where far.json has them. */
+  readonly actions: readonly string[] | undefined;
+  readonly labels: readonly string[] | undefined;
+  /** Options of generate that the model suggests. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  readonly condition: Condition;
+  /** Pixels a latent element stands for, per side. */
+  readonly compression: number;
+  /** Sides of a picture are multiples of this. */
+  readonly multiple: number;
+  /** Weights of transformer and autoencoder, as numbers. */
+  readonly parameters: number;
+  readonly long: boolean;
+  /** Frames the transformer was trained to see at full resolution. */
+  readonly window: number;
+}
+
+/** A model whose weights are declared: sizes, names and memory are known, nothing is loaded. */
+export interface DeclaredModel {
+  readonly info: ModelInfo;
+  readonly sizes: FarSizes;
+  readonly vae: AutoencoderConfig;
+  readonly transformer: TransformerWeights;
+  readonly autoencoder: AutoencoderWeights;
+  readonly dtype: "f32" | "f16";
+  readonly memory: Memory;
+  /** Makes the buffers and reads the weights into them. */
+  fill(gpu: Gpu, options?: FillOptions): Promise<void>;
+  /** Closes the files. */
+  close(): void;
+}
+
+export interface DeclareOptions {
+  readonly dtype: "f32" | "f16";
+  /** Overrides slope_scale (FlexRoPE). */
+  readonly slope?: number;
+}
+
+const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
+
+/**
+ * Reads a model folder's configurations and the headers of its weights.
+ * @throws {CheckpointError} files that are missing or malformed; all names and shapes that are wrong
+ * @throws {TypeError} a configuration that is not supported, by name
+ */
+export async function declareModel(path: string, options: DeclareOptions): Promise<DeclaredModel> {
+  const folder = await openModelFolder(path);
+  checkScheduler(folder);
+  const config = parseTransformerConfig(folder.transformer.config);
+  const sizes = { ...config, slope: options.slope ?? config.slope };
+  const vae = parseAutoencoderConfig(folder.vae.config);
+  if (vae.latentChannels !== sizes.channels) {
+    throw new TypeError(
+      `Cannot use model "${path}": the autoencoder makes ${vae.latentChannels} latent channels, ` +
+        `the transformer takes ${sizes.channels}`,
+    );
+  }
+  const checkpoints: Checkpoint[] = [];
+  try {
+    const memory = new Memory();
+    const open = async (part: ModelFolder["vae"]) => {
+      const checkpoint = await part.open();
+      checkpoints.push(checkpoint);
+      return { checkpoint, loader: new Loader(checkpoint, memory, options.dtype) };
+    };
+    const far = await open(folder.transformer);
+    const dcae = await open(folder.vae);
+    const transformer = loadTransformer(far.loader, sizes);
+    const autoencoder = loadAutoencoder(dcae.loader, vae);
+    finishAll([
+      () => far.checkpoint.finish(isUnusedByInference),
+      () => dcae.checkpoint.finish(isBatchCount),
+    ]);
+    return {
+      info: describeModel(folder, sizes, vae.compression, countParameters(checkpoints)),
+      sizes,
+      vae,
+      transformer,
+      autoencoder,
+      dtype: options.dtype,
+      memory,
+      fill: async (gpu, fill = {}) => {
+        await far.loader.fill(gpu, fill);
+        await dcae.loader.fill(gpu, { signal: fill.signal });
+      },
+      close: () => closeAll(checkpoints),
+    };
+  } catch (error) {
+    closeAll(checkpoints);
+    throw error;
+  }
+}
+
+function closeAll(checkpoints: Checkpoint[]): void {
+  for (const checkpoint of checkpoints) checkpoint.close();
+}
+
+/** Both parts are checked before either complaint is raised, so that one run tells everything. */
+function finishAll(checks: (() => void)[]): void {
+  const errors: CheckpointError[] = [];
+  for (const check of checks) {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      errors.push(error);
+    }
+  }
+  if (errors.length > 1) {
+    const all = (name: "missing" | "unexpected" | "misshaped") => errors.flatMap((e) => e[name]);
+    throw new CheckpointError(errors.map((error) => error.message).join("; "), {
+      reason: "NamesAndShapes",
+      missing: all("missing"),
+      unexpected: all("unexpected"),
+      misshaped: all("misshaped"),
+    });
+  }
+  if (errors[0]) throw errors[0];
+}
+
+function checkScheduler({ path, scheduler }: ModelFolder): void {
+  const wrong = scheduler._class_name !== FAR_SCHEDULER
+    ? `scheduler ${JSON.stringify(scheduler._class_name)}`
+    : (scheduler.shift ?? 1) !== 1
+    ? `scheduler shift ${scheduler.shift}`
+    : (scheduler.num_train_timesteps ?? 1000) !== 1000
+    ? `num_train_timesteps ${scheduler.num_train_timesteps}`
+    : [
+      "use_dynamic_shifting",
+      "use_karras_sigmas",
+      "use_beta_sigmas",
+      "use_exponential_sigmas",
+      "invert_sigmas",
+    ].find((name) => scheduler[name] === true);
+  if (!wrong) return;
+  throw new TypeError(`Cannot use model "${path}": ${wrong} is not supported`);
+}
+
+function countParameters(checkpoints: readonly Checkpoint[]): number {
+  let count = 0;
+  for (const checkpoint of checkpoints) {
+    for (const name of checkpoint.names) {
+      count += checkpoint.info(name)!.shape.reduce((a, b) => a * b, 1);
+    }
+  }
+  return count;
+}
+
+function describeModel(
+  folder: ModelFolder,
+  sizes: FarSizes,
+  compression: number,
+  parameters: number,
+): ModelInfo {
+  const far = folder.far ?? {};
+  const text = (value: unknown) => typeof value === "string" ? value : undefined;
+  const names = (value: unknown) =>
+    Array.isArray(value) && value.every((name) => typeof name === "string") ? value : undefined;
+  const object = (value: unknown) =>
+    value && typeof value === "object" && !Array.isArray(value) ? value : {};
+  return {
+    path: folder.path,
+    name: text(far.name) ?? folder.path.split(/[\\/]/).filter(Boolean).at(-1) ?? "model",
+    description: text(far.description),
+    license: text(far.license),
+    fps: typeof far.fps === "number" && far.fps > 0 ? far.fps : 8,
+    actions: names(far.actions),
+    labels: names(far.labels),
+    defaults: object(far.defaults) as Record<string, unknown>,
+    condition: sizes.condition,
+    compression,
+    multiple: compression * (sizes.contextPatch ?? sizes.patch),
+    parameters,
+    long: sizes.contextPatch !== undefined,
+    window: sizes.trainedWindow,
+  };
+}
