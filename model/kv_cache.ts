@@ -46,11 +46,19 @@ export interface CacheSizes {
  */
 export class KvCache {
   readonly #sizes: CacheSizes;
+  /** Frames that long-term context has taken, those that it skipped, and clean ones encoded. */
   #context = 0;
+  #contextFrom = 0;
   #clean = 0;
 
   constructor(sizes: CacheSizes) {
     this.#sizes = sizes;
+  }
+
+  /** Frames of the window: fewer than the model's where there is no room for them. */
+  get #window(): number {
+    const { window, windowCapacity } = this.#sizes;
+    return Number.isFinite(window) ? Math.min(window, windowCapacity) : window;
   }
 
   /** Slots per head, both regions. */
@@ -66,13 +74,14 @@ export class KvCache {
 
   /** Passes of one model call for the noisy frame with this index; `first` for its first call. */
   passes(frame: number, first: boolean): PassPlan[] {
-    const { window, enabled } = this.#sizes;
-    const windowFirst = Math.max(0, frame + 1 - window);
-    if (!enabled) this.#context = this.#clean = 0;
+    const { enabled, windowCapacity } = this.#sizes;
+    const windowFirst = Math.max(0, frame + 1 - this.#window);
+    if (!enabled) this.#context = this.#contextFrom = this.#clean = 0;
     const plans: PassPlan[] = [];
     if (first || !enabled) {
       plans.push(...this.#contextPasses(windowFirst));
-      const from = windowFirst > 0 ? windowFirst : this.#clean;
+      // what a bounded memory would drop at once is not encoded at all
+      const from = Math.max(windowFirst || this.#clean, frame + 1 - windowCapacity);
       plans.push(...this.#windowPasses(from, frame, windowFirst));
       this.#context = windowFirst;
       this.#clean = frame;
@@ -82,7 +91,9 @@ export class KvCache {
 
   #contextPasses(end: number): PassPlan[] {
     const { contextTokens, contextCapacity, passFrames } = this.#sizes;
-    return chunks(this.#context, end, passFrames.context).map((frames) => {
+    if (end - this.#context > contextCapacity) this.#contextFrom = end - contextCapacity;
+    const from = Math.max(this.#context, this.#contextFrom);
+    return chunks(from, end, passFrames.context).map((frames) => {
       const last = frames.at(-1)!;
       const state = this.#state(last + 1, 0);
       return {
@@ -116,7 +127,7 @@ export class KvCache {
 
   #state(contextFrames: number, noisy: number): CacheState {
     const { contextTokens, contextCapacity, windowTokens, windowCapacity } = this.#sizes;
-    const kept = Math.min(contextFrames, contextCapacity);
+    const kept = Math.min(contextFrames - this.#contextFrom, contextCapacity);
     const contextFrame = contextFrames - kept;
     const windowFrame = Math.max(contextFrames, noisy + 1 - windowCapacity);
     return {
