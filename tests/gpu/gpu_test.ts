@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { GpuError } from "../../gpu/errors.ts";
+import { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel } from "../../gpu/kernel.ts";
+import { Memory } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { GPU_TEST, testGpu } from "../support/gpu.ts";
+
+const FILL = `override VALUE: u32;
+@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn main() { y[0] = VALUE; }`;
+
+Deno.test({ name: "Gpu.write() and read() carry bytes at an offset", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const memory = new Memory();
+  const buffer = memory.buffer("bytes", 32);
+  memory.allocate(gpu);
+  gpu.write(buffer, 8, Uint8Array.of(1, 2, 3, 4));
+  gpu.write(buffer, 32, new Uint8Array(0));
+  const bytes = new Uint8Array(await gpu.read(buffer));
+  assert.deepEqual([...bytes.subarray(4, 16)], [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+  assert.deepEqual([...new Uint8Array(await gpu.read(buffer, 8, 4))], [1, 2, 3, 4]);
+  memory.free(gpu);
+});
+
+Deno.test(
+  { name: "Gpu.write() refuses what is out of bounds or not whole words", ...GPU_TEST },
+  async () => {
+    const gpu = await testGpu();
+    const memory = new Memory();
+    const buffer = memory.buffer("bytes", 16);
+    memory.allocate(gpu);
+    const message = /RangeError: Cannot write \d+ bytes at -?\d+ of "bytes" \(16 bytes\)/;
+    assert.throws(() => gpu.write(buffer, 0, new Uint8Array(20)), message);
+    assert.throws(() => gpu.write(buffer, 16, new Uint8Array(4)), message);
+    assert.throws(() => gpu.write(buffer, -4, new Uint8Array(4)), message);
+    assert.throws(() => gpu.write(buffer, 2, new Uint8Array(4)), message);
+    assert.throws(() => gpu.write(buffer, 0, new Uint8Array(3)), message);
+    memory.free(gpu);
+  },
+);
+
+Deno.test({
+  name: "Gpu refuses buffers and bindings over its limits, with the numbers",
+  ...GPU_TEST,
+}, async () => {
+  const gpu = await testGpu();
+  const memory = new Memory();
+  const large = memory.buffer("cache", gpu.limits.maxBufferSize + 16);
+  const before = gpu.allocatedBytes;
+  assert.throws(
+    () => large.allocate(gpu),
+    (error: GpuError) => error.reason === "limit" && /Cannot allocate "cache"/.test(error.message),
+  );
+  assert.equal(gpu.allocatedBytes, before);
+  const wide = memory.buffer("keys", gpu.limits.maxStorageBufferBindingSize + 16);
+  assert.throws(() => gpu.checkBinding(wide), /GpuError: Cannot bind "keys": \d+ bytes/);
+  gpu.checkBinding(memory.buffer("small", 64));
+});
+
+Deno.test(
+  { name: "Gpu compiles a pipeline once for each set of constants", ...GPU_TEST },
+  async () => {
+    const gpu = await testGpu();
+    const kernel = defineKernel("fill", FILL);
+    const before = gpu.pipelines;
+    const pipeline = gpu.pipeline(kernel, { VALUE: 1 });
+    assert.equal(gpu.pipeline(kernel, { VALUE: 1 }), pipeline);
+    assert.notEqual(gpu.pipeline(kernel, { VALUE: 2 }), pipeline);
+    assert.equal(gpu.pipelines, before + 2);
+  },
+);
+
+const FAILURES: [string, string, Record<string, number>, number, RegExp][] = [
+  ["a missing constant", FILL, {}, 1, /The GPU refused kernel broken: .*VALUE/],
+  ["an unknown constant", FILL, { VALUE: 1, WG: 8 }, 1, /The GPU refused kernel broken: .*WG/],
+  [
+    "a shader that doesn't compile",
+    FILL.replace("VALUE; }", "nothing; }"),
+    { VALUE: 1 },
+    1,
+    /The GPU refused kernel broken: .*nothing/,
+  ],
+  ["too many workgroups", FILL, { VALUE: 1 }, 1 << 20, /Cannot run broken: 1048576 workgroups/],
+];
+
+for (const [what, code, constants, groups, message] of FAILURES) {
+  Deno.test({ name: `Gpu names the kernel of ${what}`, ...GPU_TEST }, async () => {
+    // an error sticks to its device: one for each
+    const gpu = await Gpu.open();
+    const memory = new Memory();
+    const p = new Program("test", memory);
+    const y = memory.tensor("y", [4], "u32");
+    p.dispatch({
+      kernel: defineKernel("broken", code),
+      constants,
+      buffers: { y },
+      groups: [groups, 1, 1],
+    });
+    p.finish();
+    memory.allocate(gpu);
+    const run = async () => {
+      gpu.run(p);
+      await gpu.idle();
+    };
+    await assert.rejects(run, (error) => error instanceof GpuError && message.test(error.message));
+    memory.free(gpu);
+    await gpu.close();
+  });
+}
+
+Deno.test(
+  { name: "Gpu turns an uncaptured error into a GpuError, and keeps it", ...GPU_TEST },
+  async () => {
+    const gpu = await Gpu.open();
+    // more than any device has: the driver, not our own check, must refuse
+    gpu.device.createBuffer({ size: 2 ** 52, usage: GPUBufferUsage.STORAGE });
+    const failed = (error: unknown) => error instanceof GpuError && error.reason === "validation";
+    await assert.rejects(() => gpu.idle(), failed);
+    assert.throws(() => gpu.check(), failed);
+    assert.throws(() => gpu.run(), failed);
+    await gpu.close();
+    await gpu.close();
+  },
+);
+
+Deno.test("GpuError is temporary where a retry may help", () => {
+  assert.ok(new GpuError("lost", "x").temporary);
+  assert.ok(new GpuError("out-of-memory", "x").temporary);
+  assert.ok(!new GpuError("validation", "x").temporary);
+});

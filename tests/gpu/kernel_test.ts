@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { defineKernel, packParams } from "../../gpu/kernel.ts";
+
+const CODE = `
+// @group(0) @binding(9) var<storage, read> in_a_comment: array<u32>;
+override WG: u32 = 8u;
+struct Params { a: u32, b: i32, c: f32, }  // sizes
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2)
+var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+`;
+
+Deno.test("defineKernel() reads bindings and parameters from the shader", () => {
+  const kernel = defineKernel("test", CODE);
+  assert.equal(kernel.name, "test");
+  assert.equal(kernel.paramsBinding, 0);
+  assert.deepEqual([...kernel.bindings], [
+    ["step", { binding: 1, writable: false, space: "uniform" }],
+    ["x", { binding: 2, writable: false, space: "storage" }],
+    ["y", { binding: 3, writable: true, space: "storage" }],
+  ]);
+  assert.deepEqual(kernel.params, [
+    { name: "a", type: "u32" },
+    { name: "b", type: "i32" },
+    { name: "c", type: "f32" },
+  ]);
+});
+
+Deno.test("defineKernel() bears a shader without parameters", () => {
+  const kernel = defineKernel("plain", "@group(0) @binding(0) var<storage, read> x: array<u32>;");
+  assert.equal(kernel.paramsBinding, undefined);
+  assert.deepEqual(kernel.params, []);
+});
+
+Deno.test("defineKernel() refuses a parameter that is not 4 bytes", () => {
+  assert.throws(
+    () => defineKernel("wide", "struct Params { a: u32, v: vec4f, }"),
+    /SyntaxError: Cannot define kernel wide: Params\.v is vec4f/,
+  );
+});
+
+Deno.test("packParams() writes values in the order and type of the struct", () => {
+  const view = new DataView(new ArrayBuffer(24));
+  packParams(defineKernel("test", CODE), { c: -0.5, a: 4294967295, b: -7 }, view, 8);
+  assert.equal(view.getUint32(8, true), 4294967295);
+  assert.equal(view.getInt32(12, true), -7);
+  assert.equal(view.getFloat32(16, true), -0.5);
+  assert.equal(view.getUint32(0), 0);
+  assert.equal(view.getUint32(20), 0);
+});
+
+Deno.test("packParams() refuses a missing and an unknown parameter", () => {
+  const kernel = defineKernel("test", CODE);
+  const view = new DataView(new ArrayBuffer(16));
+  assert.throws(
+    () => packParams(kernel, { a: 1, b: 2 }, view, 0),
+    /TypeError: Cannot run test: parameter c is missing/,
+  );
+  assert.throws(
+    () => packParams(kernel, { a: 1, b: 2, c: 3, d: 4 }, view, 0),
+    /TypeError: Cannot run test: it has no parameter d/,
+  );
+});
