@@ -6,7 +6,8 @@ import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 
 const ATTENTION = defineKernel("attention", code);
-const MERGE = defineKernel("merge_attention", mergeCode);
+/** Joins the parts of a split attention; exported for its test. */
+export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);
 
 /** The cache an attention reads, and how its slots are divided. */
 export interface AttentionOptions {
@@ -70,7 +71,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   });
   if (split > 1) {
     p.dispatch({
-      kernel: MERGE,
+      kernel: MERGE_ATTENTION,
       constants: { SPLIT: split },
       params: { rows },
       buffers: { parts: out, out: result },

@@ -1,0 +1,46 @@
+import { MERGE_ATTENTION } from "../../kernels/attention.ts";
+import { assertClose } from "../support/close.ts";
+import { GPU_TEST, runOnce } from "../support/gpu.ts";
+import { randomFloats } from "../support/random.ts";
+
+for (const [rows, split] of [[1, 2], [7, 3], [130, 16]] as const) {
+  const name = `merge_attention weighs ${split} parts of ${rows} rows, empty ones too`;
+  Deno.test({ name, ...GPU_TEST }, async () => {
+    const parts = randomFloats(rows * split * 68, 1, 2);
+    for (let i = 0; i < rows * split; i++) {
+      const empty = i % split === split - 1;
+      if (empty) parts.fill(0, i * 68, i * 68 + 64);
+      // maximum and total, as attention leaves them
+      parts[i * 68 + 64] = empty ? -1e30 : 20 * parts[i * 68 + 64]!;
+      parts[i * 68 + 65] = empty ? 0 : 1 + Math.abs(parts[i * 68 + 65]!);
+    }
+    const actual = await runOnce((p, input) => {
+      const out = p.memory.tensor("out", [rows, 64]);
+      p.dispatch({
+        kernel: MERGE_ATTENTION,
+        constants: { SPLIT: split },
+        params: { rows },
+        buffers: { parts: input([rows, split, 68], parts), out },
+        groups: [Math.ceil(rows * 16 / 64), 1, 1],
+      });
+      return out;
+    });
+    assertClose(actual, merged(parts, rows, split), 2e-6);
+  });
+}
+
+/** Parts are sums relative to their own maximum: brought to zero, added and divided. */
+function merged(parts: Float32Array, rows: number, split: number): Float64Array {
+  const out = new Float64Array(rows * 64);
+  for (let row = 0; row < rows; row++) {
+    let total = 0;
+    for (let s = 0; s < split; s++) {
+      const at = (row * split + s) * 68;
+      const weight = Math.exp(parts[at + 64]!);
+      total += weight * parts[at + 65]!;
+      for (let i = 0; i < 64; i++) out[row * 64 + i]! += weight * parts[at + i]!;
+    }
+    for (let i = 0; i < 64; i++) out[row * 64 + i]! /= total;
+  }
+  return out;
+}
