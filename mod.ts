@@ -32,3 +32,28 @@ export { type Solver, SOLVERS } from "./model/scheduler.ts";
 // the device
 export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
 export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
+
+// files of weights
+export { CheckpointError, type CheckpointReason } from "./weights/errors.ts";
+export { type ModelFolder, openModelFolder } from "./weights/model_folder.ts";
+export {
+  readFloats,
+  readIntegers,
+  type SafetensorsEntry,
+  SafetensorsFile,
+  type TensorInfo,
+  writeSafetensors,
+} from "./weights/safetensors.ts";
+
+// pictures and videos
+export { ClosedPipeError, MediaError } from "./media/errors.ts";
+export { type FloatFrame, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
+export { OutputFile } from "./media/output_file.ts";
+export { fitFrame } from "./media/resize.ts";
+export {
+  type FrameWriter,
+  openFrameWriter,
+  type VideoCodec,
+  type WriterOptions,
+  type WrittenFile,
+} from "./media/video_writer.ts";
