@@ -1,3 +1,5 @@
+import { environment } from "./environment.ts";
+
 /** Where a command writes: results on stdout, progress and messages on stderr. */
 export interface Terminal {
   /** Writes all of it to stdout. @throws {Deno.errors.BrokenPipe} when nobody reads any more */
@@ -6,8 +8,8 @@ export interface Terminal {
   note(line: string): void;
   /** Whether stderr is a screen, where a bar can move. */
   readonly live: boolean;
-  /** Whether stdout is a screen, where pictures can be drawn. */
-  readonly stdoutIsTerminal: boolean;
+  /** Characters a line of the screen has. */
+  readonly columns: number;
 }
 
 /** The terminal the process was started in. */
@@ -23,10 +25,14 @@ export const PROCESS_TERMINAL: Terminal = {
     writeStderr(`${line}\n`);
   },
   get live() {
-    return Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb";
+    return Deno.stderr.isTerminal() && environment("TERM") !== "dumb";
   },
-  get stdoutIsTerminal() {
-    return Deno.stdout.isTerminal();
+  get columns() {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return 80; // no screen to ask
+    }
   },
 };
 

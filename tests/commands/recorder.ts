@@ -7,8 +7,8 @@ export interface Recorder extends Terminal {
   readonly stderr: readonly string[];
 }
 
-/** Records stdout and stderr; neither is a screen. */
-export function recorder(): Recorder {
+/** Records stdout and stderr; they are a screen only if told. */
+export function recorder(live = false): Recorder {
   const stderr: string[] = [];
   let stdout = "";
   return {
@@ -17,8 +17,8 @@ export function recorder(): Recorder {
       return Promise.resolve();
     },
     note: (line) => void stderr.push(line),
-    live: false,
-    stdoutIsTerminal: false,
+    live,
+    columns: 80,
     get stdout() {
       return stdout;
     },
