@@ -14,15 +14,16 @@ export interface NormWeights {
 }
 
 export interface ChannelNormOptions {
-  /** Added before the activation, of x's shape. */
-  readonly residual?: Tensor;
+  /** y += value, for a tensor of x's shape other than x. */
+  readonly into?: Tensor;
   readonly activation?: "relu";
 }
 
 /**
- * y = act(x / sqrt(mean(x^2) + 1e-5) * weight + bias + residual), the mean over channels.
+ * y = act(x / sqrt(mean(x^2) + 1e-5) * weight + bias), the mean over channels, optionally added to
+ * `into`.
  * @param x [B, H, W, C] f32, C a multiple of 4
- * @returns a tensor like x
+ * @returns y, of x's shape
  * @throws {ShapeError}
  * Source: diffusers `RMSNorm` with weight and bias.
  */
@@ -30,24 +31,24 @@ export function channelNorm(
   p: Program,
   w: NormWeights,
   x: Tensor,
-  { residual, activation }: ChannelNormOptions = {},
+  { into, activation }: ChannelNormOptions = {},
 ): Tensor {
   const channels = x.shape.at(-1)!;
   if (channels % 4 || size(w.weight.shape) < channels) {
     throw new ShapeError(`Cannot run channel_norm [${w.weight.shape}] on x [${x.shape}]`);
   }
-  if (residual) expectShape("channel_norm's residual", residual, x.shape);
-  const y = p.scratch(x.shape);
+  if (into) expectShape("channel_norm into", into, x.shape);
+  const y = into ?? p.scratch(x.shape);
   const pixels = size(x.shape) / channels;
   p.dispatch({
     kernel: CHANNEL_NORM,
     constants: {
       WG: p.device.cpu ? 8 : 32,
       RELU: Number(activation === "relu"),
-      RESIDUAL: Number(residual !== undefined),
+      RESIDUAL: Number(into !== undefined),
     },
     params: { channels, pixels, eps: 1e-5 },
-    buffers: { x, weight: w.weight, bias: w.bias, residual: residual ?? w.weight, y },
+    buffers: { x, weight: w.weight, bias: w.bias, y },
     groups: grid(pixels, 1),
   });
   return y;

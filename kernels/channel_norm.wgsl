@@ -1,9 +1,9 @@
-// y = act(x / sqrt(mean(x^2) + eps) * weight + bias + residual), the mean over a pixel's channels.
-// One workgroup per pixel: every lane adds up its share, then all the shares.
+// y = act(x / sqrt(mean(x^2) + eps) * weight + bias), or y += that, the mean over a pixel's
+// channels. One workgroup per pixel: every lane adds up its share, then all the shares.
 
 override WG: u32 = 64u;
 override RELU: bool = false;
-override RESIDUAL: bool = false;
+override RESIDUAL: bool = false;   // y += value
 
 struct Params {
   channels: u32,   // a multiple of 4
@@ -12,11 +12,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [pixels, C]
-@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;   // [C]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;     // [C]
-@group(0) @binding(4) var<storage, read> residual: array<vec4<f32>>; // [pixels, C]
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;  // [pixels, C]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [pixels, C]
+@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;  // [C]
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [C]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [pixels, C]
 
 var<workgroup> shares: array<f32, WG>;
 
@@ -42,8 +41,8 @@ fn main(
   let inverse = inverseSqrt(sum / f32(params.channels) + params.eps);
   for (var c = lane; c < c4s; c += WG) {
     var v = x[first + c] * inverse * weight[c] + bias[c];
-    if (RESIDUAL) { v += residual[first + c]; }
     if (RELU) { v = max(v, vec4(0.0)); }
+    if (RESIDUAL) { v += y[first + c]; }
     y[first + c] = v;
   }
 }

@@ -3,24 +3,25 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
 
 const CONV2D = defineKernel("conv2d", code);
 const LANES = 8;
 const PIXELS = 16;
-const ACTIVATIONS = { none: 0, relu: 1, silu: 2 } as const;
 
 export interface Conv2dOptions {
   readonly activation?: "relu" | "silu";
   /** Factor of each output channel before the bias, [N8] f32: a batch norm's. */
   readonly scale?: Tensor;
-  /** Added at the end, [B, H, W, outputs]. */
-  readonly residual?: Tensor;
+  /** y += value, for a tensor [B, H, W, outputs]. */
+  readonly into?: Tensor;
   readonly label?: string;
 }
 
 /**
- * y = act(conv(x, w) * scale + bias) + residual, stride 1, padded with zeros to the same size.
+ * y = act(conv(x, w) * scale + bias), optionally added to `into`; stride 1, padded with zeros to the
+ * same size.
  * @param w weights as `packWeight` lays them out with `taps: 9` (3 x 3) or 1
  * @param x [B, H, W, inputs] f32, inputs a multiple of 4
  * @returns [B, H, W, outputs] (padded to a multiple of 4)
@@ -38,11 +39,12 @@ export function conv2d(
   if (x.shape.length !== 4 || k !== inputs || k % 4 || taps % 2 !== 1) {
     throw new ShapeError(`Cannot run conv2d ${inputs} -> ${n} on x [${x.shape}]`);
   }
-  const { activation, scale, residual, label } = options;
+  const { activation, scale, into, label } = options;
   const shape = [b, height, width, Math.ceil(n / 4) * 4];
-  if (residual) expectShape("conv2d's residual", residual, shape);
-  const y = p.scratch(shape);
+  if (into) expectShape("conv2d into", into, shape);
+  const y = into ?? p.scratch(shape);
   const pixels = b * height * width;
+  const [columns, rows] = grid(pixels, PIXELS);
   p.dispatch({
     kernel: CONV2D,
     label,
@@ -50,21 +52,27 @@ export function conv2d(
       WG: LANES,
       F16: Number(w.weight.dtype === "f16"),
       SIZE: taps,
-      SCALE: Number(scale !== undefined),
-      BIAS: Number(bias !== undefined),
-      ACTIVATION: ACTIVATIONS[activation ?? "none"],
-      RESIDUAL: Number(residual !== undefined),
+      SILU: Number(activation === "silu"),
+      ADDED: Number(into !== undefined),
     },
-    params: { pixels, height, width, k, n },
+    params: {
+      pixels,
+      height,
+      width,
+      k,
+      n,
+      scaled: Number(scale !== undefined),
+      biased: Number(bias !== undefined),
+      lowest: activation === "relu" ? 0 : -Infinity,
+    },
     buffers: {
       x,
       w: w.weight,
       bias: bias ?? w.weight,
       scale: scale ?? w.weight,
-      residual: residual ?? w.weight,
       y,
     },
-    groups: [Math.ceil(pixels / PIXELS), Math.ceil(Math.ceil(n / 8) / LANES), 1],
+    groups: [columns, rows, Math.ceil(n / 8 / LANES)],
   });
   return y;
 }

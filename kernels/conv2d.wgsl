@@ -1,4 +1,4 @@
-// y = act(conv(x, w) * scale + bias) + residual: SIZE x SIZE taps, stride 1, zero padding, NHWC.
+// y = act(conv(x, w) * scale + bias), or y += that: SIZE x SIZE taps, stride 1, zero padding, NHWC.
 // An implicit matmul over k = tap * C + channel. One lane computes 16 pixels by 8 channels, four
 // pixels by four channels a matrix; a pixel's channels are loaded by an index that is the same for
 // all lanes of a workgroup.
@@ -6,10 +6,8 @@
 override WG: u32 = 8u;
 override F16: bool = false;       // weights are half floats, two to a word
 override SIZE: i32 = 3;
-override SCALE: bool = false;
-override BIAS: bool = true;
-override ACTIVATION: u32 = 0u;    // 0 none, 1 ReLU, 2 SiLU
-override RESIDUAL: bool = false;
+override SILU: bool = false;
+override ADDED: bool = false;     // y += value
 
 struct Params {
   pixels: u32,   // B H W
@@ -17,15 +15,17 @@ struct Params {
   width: i32,
   k: u32,        // channels of x, a multiple of 4
   n: u32,        // channels of y
+  scaled: u32,
+  biased: u32,
+  lowest: f32,   // 0 for ReLU, else -infinity
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [B, H, W, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;        // [taps K, N8]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;     // [N8]
-@group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;    // [N8]
-@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>; // [B, H, W, N4]
-@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, W, N4]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, H, W, K]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [taps K, N8]
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
+@group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;   // [N8]
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, N4]
 
 // Weights of four channels of x (columns) for eight of y.
 struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
@@ -71,29 +71,53 @@ fn channels(n: Neighbours, k4: u32) -> mat4x4<f32> {
   );
 }
 
-fn store(pixel: u32, column4: u32, sum: vec4<f32>) {
-  if (pixel >= params.pixels || column4 * 4u >= params.n) { return; }
-  var v = sum;
-  if (SCALE) { v *= scale[column4]; }
-  if (BIAS) { v += bias[column4]; }
-  if (ACTIVATION == 1u) { v = max(v, vec4(0.0)); }
-  if (ACTIVATION == 2u) { v = v / (1.0 + exp(-v)); }
-  let i = pixel * ((params.n + 3u) / 4u) + column4;
-  if (RESIDUAL) { v += residual[i]; }
-  y[i] = v;
+// Scale and bias of four channels.
+struct Affine { scale: vec4<f32>, bias: vec4<f32>, }
+
+fn affine(column4: u32) -> Affine {
+  var a = Affine(vec4(1.0), vec4(0.0));
+  if (params.scaled != 0u) { a.scale = scale[column4]; }
+  if (params.biased != 0u) { a.bias = bias[column4]; }
+  return a;
 }
 
-fn store4(pixel: u32, column4: u32, sum: mat4x4<f32>) {
-  store(pixel, column4, sum[0]); store(pixel + 1u, column4, sum[1]);
-  store(pixel + 2u, column4, sum[2]); store(pixel + 3u, column4, sum[3]);
+fn finish(sum: vec4<f32>, a: Affine) -> vec4<f32> {
+  let v = sum * a.scale + a.bias;
+  if (SILU) { return v / (1.0 + exp(-v)); }
+  return max(v, vec4(params.lowest));
+}
+
+// What becomes of eight sums: two neighbouring quartets of channels.
+struct Epilogue { column4: u32, lo: Affine, hi: Affine, }
+
+fn store(pixel: u32, e: Epilogue, lo: vec4<f32>, hi: vec4<f32>) {
+  if (pixel >= params.pixels) { return; }
+  let n4s = (params.n + 3u) / 4u;
+  let i = pixel * n4s + e.column4;
+  var v = finish(lo, e.lo);
+  var u = finish(hi, e.hi);
+  if (ADDED) { v += y[i]; }
+  y[i] = v;
+  if (e.column4 + 1u >= n4s) { return; }
+  if (ADDED) { u += y[i + 1u]; }
+  y[i + 1u] = u;
+}
+
+fn store4(pixel: u32, e: Epilogue, lo: mat4x4<f32>, hi: mat4x4<f32>) {
+  store(pixel, e, lo[0], hi[0]); store(pixel + 1u, e, lo[1], hi[1]);
+  store(pixel + 2u, e, lo[2], hi[2]); store(pixel + 3u, e, lo[3], hi[3]);
 }
 
 @compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let octets = (params.n + 7u) / 8u;
-  let column = group.y * WG + lane;
+  let column = group.z * WG + lane;
   if (column >= octets) { return; }
-  let first = group.x * 16u;
+  let first = (group.y * groups.x + group.x) * 16u;
   let p = first + vec4(0u, 1u, 2u, 3u);
   var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
   var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
@@ -111,9 +135,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let x3 = channels(n3, k4); a3 += t.lo * x3; b3 += t.hi * x3;
     }
   }
-  let c = 2u * column;
-  store4(first, c, a0); store4(first, c + 1u, b0);
-  store4(first + 4u, c, a1); store4(first + 4u, c + 1u, b1);
-  store4(first + 8u, c, a2); store4(first + 8u, c + 1u, b2);
-  store4(first + 12u, c, a3); store4(first + 12u, c + 1u, b3);
+  let e = Epilogue(2u * column, affine(2u * column), affine(2u * column + 1u));
+  store4(first, e, a0, b0); store4(first + 4u, e, a1, b1);
+  store4(first + 8u, e, a2, b2); store4(first + 12u, e, a3, b3);
 }

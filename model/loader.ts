@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
+import type { DepthwiseWeights } from "../kernels/depthwise_glu.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
 import { packWeight, type WeightDtype } from "../kernels/pack_weight.ts";
 import { toFloats } from "../weights/floats.ts";
@@ -141,6 +142,29 @@ export class Loader {
       this.#scope.parts.push({ kind: "floats", target: biases, infos, offset: i * n });
     }
     return { weight: target, bias: biases, inputs, outputs };
+  }
+
+  /** A depthwise convolution, [at least size x size taps, channels] in f32, with bias. */
+  depthwise(name: string, channels: number, options: { readonly size: number }): DepthwiseWeights {
+    const taps = options.size ** 2;
+    const padded = Math.ceil(channels / 8) * 8;
+    const rows = Math.ceil(taps / 4) * 4;
+    const label = `${this.#scope.prefix}${name}.weight`;
+    const target = this.#memory.tensor(label, [rows, padded]);
+    const infos = [
+      this.#expect(`${name}.weight`, [channels, 1, options.size, options.size]),
+    ] as const;
+    const part = {
+      kind: "packed",
+      target,
+      infos,
+      n: channels,
+      k: taps,
+      taps: 1,
+      offset: 0,
+    } as const;
+    this.#scope.parts.push(part);
+    return { weight: target, bias: this.vector(`${name}.bias`, channels) };
   }
 
   /** A vector in f32, padded with zeros to a multiple of 8. */

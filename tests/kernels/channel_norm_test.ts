@@ -24,17 +24,17 @@ for (const [pixels, c] of [[1, 4], [7, 20], [64, 32], [5, 516]] as const) {
 }
 
 Deno.test(
-  { name: "channelNorm() adds the residual and then applies ReLU", ...GPU_TEST },
+  { name: "channelNorm() applies ReLU and then adds to a tensor", ...GPU_TEST },
   async () => {
     const [x, residual] = [randomFloats(48, 1), randomFloats(48, 2)];
     const [weight, bias] = [randomFloats(8, 3), randomFloats(8, 4)];
     const y = await runOnce((p, input) => {
       const w = { weight: input([8], weight), bias: input([8], bias) };
-      const options = { residual: input([2, 3, 1, 8], residual), activation: "relu" } as const;
+      const options = { into: input([2, 3, 1, 8], residual), activation: "relu" } as const;
       return channelNorm(p, w, input([2, 3, 1, 8], x), options);
     });
     const expected = channelNormReference(x, weight, bias, 8)
-      .map((v, i) => Math.max(0, v + residual[i]!));
+      .map((v, i) => Math.max(0, v) + residual[i]!);
     assertClose(y, expected, 1e-5);
   },
 );

@@ -84,7 +84,7 @@ Deno.test({ name: "conv2d() applies ReLU and SiLU after the bias", ...GPU_TEST }
 });
 
 Deno.test(
-  { name: "conv2d() scales before the bias and adds the residual last", ...GPU_TEST },
+  { name: "conv2d() scales before the bias and adds to a tensor last", ...GPU_TEST },
   async () => {
     const x = randomFloats(15 * 8, 1);
     const weight = randomFloats(12 * 8 * 9, 2);
@@ -97,7 +97,7 @@ Deno.test(
       conv2d(p, packedConv(p, input, weight, SMALL, bias), input([1, 5, 3, 8], x), {
         activation: "relu",
         scale: input([16], scale),
-        residual: input([1, 5, 3, 12], residual),
+        into: input([1, 5, 3, 12], residual),
       })
     );
     const expected = conv2dReference(x, weight, undefined, SMALL).map((v, i) =>
@@ -123,13 +123,13 @@ Deno.test(
   },
 );
 
-Deno.test("conv2d() refuses other channels, ranks and residuals", () => {
+Deno.test("conv2d() refuses other channels, ranks and targets", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
   const w = { weight: memory.tensor("w", [72, 8]), inputs: 8, outputs: 8 };
   const x = memory.tensor("x", [1, 4, 4, 8]);
-  const residual = memory.tensor("r", [1, 4, 4, 4]);
+  const into = memory.tensor("r", [1, 4, 4, 4]);
   assert.throws(() => conv2d(p, w, memory.tensor("x", [1, 4, 4, 12])), ShapeError);
   assert.throws(() => conv2d(p, w, memory.tensor("x", [4, 4, 8])), ShapeError);
-  assert.throws(() => conv2d(p, w, x, { residual }), ShapeError);
+  assert.throws(() => conv2d(p, w, x, { into }), ShapeError);
 });
