@@ -4,7 +4,7 @@ import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError } from "../weights/errors.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
-import { type AutoencoderConfig, parseAutoencoderConfig } from "./autoencoder_config.ts";
+import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
 import { type FillOptions, Loader } from "./loader.ts";
 import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
@@ -37,7 +37,7 @@ export interface ModelInfo {
 export interface DeclaredModel {
   readonly info: ModelInfo;
   readonly sizes: FarSizes;
-  readonly vae: AutoencoderConfig;
+  readonly vae: AutoencoderSizes;
   readonly transformer: TransformerWeights;
   readonly autoencoder: AutoencoderWeights;
   readonly dtype: "f32" | "f16";
