@@ -88,8 +88,12 @@ async function aptGet(...args: string[]): Promise<void> {
 }
 
 async function hasFfmpeg(): Promise<boolean> {
-  const command = new Deno.Command("ffmpeg", { args: ["-version"], stdout: "null" });
-  return await command.output().then(({ success }) => success, () => false);
+  try {
+    const command = new Deno.Command("ffmpeg", { args: ["-version"], stdout: "null" });
+    return (await command.output()).success;
+  } catch {
+    return false; // not there at all
+  }
 }
 
 async function main(args: readonly string[]): Promise<void> {
