@@ -27,6 +27,7 @@ export type CheckpointReason =
   | "WrongDtype"
   | "NonFinite"
   | "Overflow"
+  | "Unwritable"
   | "Hub"
   | "BadDownload";
 

@@ -57,7 +57,7 @@ export function f32ToBf16(value: number): number {
 let halves: Float32Array | undefined;
 
 /** float32 of every half, so that a whole tensor is one look-up a value. */
-function halfTable(): Float32Array {
+export function halfToFloats(): Float32Array {
   return halves ??= Float32Array.from({ length: 1 << 16 }, (_, half) => f16ToF32(half));
 }
 
@@ -77,7 +77,7 @@ export function toFloats(bytes: Uint8Array, dtype: Dtype, name: string): Float32
     case "F16":
     case "BF16": {
       const words = new DataView(bytes.buffer, at, bytes.byteLength);
-      const table = dtype === "F16" ? halfTable() : undefined;
+      const table = dtype === "F16" ? halfToFloats() : undefined;
       const floats = new Float32Array(bytes.byteLength / 2);
       const raw = new Uint32Array(floats.buffer);
       for (let i = 0; i < floats.length; i++) {

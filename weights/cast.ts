@@ -1,0 +1,165 @@
+/** Changes the float type of tensors piece by piece, and keeps account of what that costs. */
+import { CheckpointError, quote } from "./errors.ts";
+import { bf16ToF32, f32ToBf16, f32ToF16, halfToFloats } from "./floats.ts";
+import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
+
+/** Types a tensor of floats is written in. */
+export type FloatDtype = "F32" | "F16" | "BF16";
+
+const FLOATS: ReadonlySet<Dtype> = new Set(["F64", "F32", "F16", "BF16"]);
+
+/** Whether values of this type are floats that can be cast. */
+export function isFloat(dtype: Dtype): boolean {
+  return FLOATS.has(dtype);
+}
+
+/** What casting one tensor did to its values. */
+export interface CastReport {
+  /** NaN and infinities in the source. */
+  nonFinite: number;
+  /** Finite values that became infinite. */
+  overflows: number;
+  /** The first of these. */
+  firstOverflow: number | undefined;
+  /** Largest |value - rounded|. */
+  largestError: number;
+  /** Largest |value|, for scale. */
+  largestValue: number;
+}
+
+/** A report on nothing yet. */
+export function emptyReport(): CastReport {
+  return {
+    nonFinite: 0,
+    overflows: 0,
+    firstOverflow: undefined,
+    largestError: 0,
+    largestValue: 0,
+  };
+}
+
+/**
+ * Casts values; rounding is to nearest even. NaN and infinities are counted and kept.
+ * @param bytes whole values of type `from`, little-endian
+ * @param report is added to
+ */
+export function cast(
+  bytes: Uint8Array,
+  from: Dtype,
+  to: FloatDtype,
+  report: CastReport,
+): Uint8Array {
+  const values = decode(bytes, from);
+  const out = to === "F32" ? roundTo32(values, report) : roundTo16(values, to, report);
+  return from === to ? bytes : out;
+}
+
+type Values = Float32Array | Float64Array;
+
+function roundTo32(values: Values, report: CastReport): Uint8Array {
+  const rounded = new Float32Array(values);
+  for (let i = 0; i < values.length; i++) account(values[i]!, rounded[i]!, report);
+  return new Uint8Array(rounded.buffer);
+}
+
+function roundTo16(values: Values, to: "F16" | "BF16", report: CastReport): Uint8Array {
+  const words = new Uint16Array(values.length);
+  const table = halfToFloats();
+  const half = to === "F16";
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    const word = half ? f32ToF16(toOdd(value)) : f32ToBf16(toOdd(value));
+    words[i] = word;
+    account(value, half ? table[word]! : bf16ToF32(word), report);
+  }
+  return new Uint8Array(words.buffer);
+}
+
+function account(value: number, rounded: number, report: CastReport): void {
+  const size = Math.abs(value);
+  if (!(size < Infinity)) {
+    report.nonFinite++;
+    return;
+  }
+  if (size > report.largestValue) report.largestValue = size;
+  const error = Math.abs(value - rounded);
+  if (error === Infinity) {
+    report.overflows++;
+    report.firstOverflow ??= value;
+  } else if (error > report.largestError) report.largestError = error;
+}
+
+const floatView = new Float32Array(1);
+const bitView = new Int32Array(floatView.buffer);
+
+/**
+ * Rounding a double to float32 first and then to 16 bits could round twice. So where the double is
+ * no float32, the odd one of its two neighbours is taken, from which the second rounding is right.
+ */
+function toOdd(value: number): number {
+  const near = Math.fround(value);
+  if (near === value || !(Math.abs(value) < Infinity)) return near;
+  floatView[0] = near;
+  if (bitView[0]! & 1) return near;
+  // Towards the value; for finite floats one more in the bits is one more in size.
+  bitView[0]! += Math.abs(near) < Math.abs(value) ? 1 : -1;
+  return floatView[0]!;
+}
+
+function decode(bytes: Uint8Array, from: Dtype): Values {
+  const own = bytes.byteOffset % (DTYPE_BITS[from] / 8) === 0 ? bytes : bytes.slice();
+  const count = bytes.length * 8 / DTYPE_BITS[from];
+  switch (from) {
+    case "F64":
+      return new Float64Array(own.buffer, own.byteOffset, count);
+    case "F32":
+      return new Float32Array(own.buffer, own.byteOffset, count);
+    case "F16":
+    case "BF16":
+      return widen(new Uint16Array(own.buffer, own.byteOffset, count), from);
+    default:
+      throw new TypeError(`Cannot cast values of type ${from}`);
+  }
+}
+
+function widen(words: Uint16Array, from: "F16" | "BF16"): Float32Array {
+  const floats = new Float32Array(words.length);
+  const bits = new Uint32Array(floats.buffer);
+  const table = halfToFloats();
+  for (let i = 0; i < words.length; i++) {
+    if (from === "F16") floats[i] = table[words[i]!]!;
+    else bits[i] = words[i]! << 16;
+  }
+  return floats;
+}
+
+/** What to do about values that a model cannot use. */
+export interface CastPolicy {
+  /** Write NaN and infinities as they are. */
+  readonly allowNonFinite?: boolean;
+}
+
+/**
+ * Refuses a tensor whose values don't survive.
+ * @throws {CheckpointError} NonFinite or Overflow
+ */
+export function checkCast(
+  name: string,
+  to: FloatDtype,
+  report: CastReport,
+  { allowNonFinite = false }: CastPolicy = {},
+): void {
+  if (report.nonFinite && !allowNonFinite) {
+    throw new CheckpointError(
+      `Cannot convert ${quote(name)}: ${report.nonFinite} of its values are NaN or infinite`,
+      { reason: "NonFinite" },
+    );
+  }
+  if (report.overflows) {
+    throw new CheckpointError(
+      `Cannot convert ${quote(name)} to ${to.toLowerCase()}: ${report.overflows} of its values, ` +
+        `such as ${report.firstOverflow}, are beyond it; choose bf16 or f32`,
+      { reason: "Overflow" },
+    );
+  }
+}

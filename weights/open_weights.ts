@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import { FileSource, unreadable } from "./byte_source.ts";
+import { Checkpoint, findWeights } from "./checkpoint.ts";
+import { quote } from "./errors.ts";
+import { PthFile } from "./pth.ts";
+import type { StateDictChoice } from "./state_dict.ts";
+import { isZip } from "./zip.ts";
+
+/** Weights of any supported format. */
+export interface OpenWeights {
+  readonly checkpoint: Checkpoint;
+  /** The file that was opened. */
+  readonly file: string;
+  readonly format: "safetensors" | "pth (zip)" | "pth (legacy)";
+  /** Anything worth saying about which weights these are. */
+  readonly notes: readonly string[];
+}
+
+/** What FAR's trainer leaves in a checkpoint folder, the averaged copy first. */
+const AVERAGED = ["ema.pth"];
+const PLAIN = ["model.safetensors", "pytorch_model.bin"];
+
+/**
+ * Opens weights by content: safetensors, an index of shards, a PyTorch checkpoint, or a folder
+ * with one of them (a part of a model folder, or a checkpoint folder of FAR's trainer).
+ * @throws {CheckpointError}
+ */
+export async function openWeights(
+  path: string,
+  choice: StateDictChoice = {},
+): Promise<OpenWeights> {
+  const file = await fileOf(path, choice);
+  const notes = file === path ? [] : [`took ${quote(file)}`];
+  if (file.endsWith(".json") || !await isPickled(file)) {
+    return { checkpoint: await Checkpoint.open(file), file, format: "safetensors", notes };
+  }
+  const pth = await PthFile.open(file, choice);
+  if (pth.stateDict !== "") notes.push(`took its state dict ${quote(pth.stateDict)}`);
+  if (pth.stateDicts.length > 1) {
+    notes.push(`it holds the state dicts ${pth.stateDicts.map(quote).join(", ")}`);
+  }
+  return { checkpoint: Checkpoint.from(pth), file, format: `pth (${pth.format})`, notes };
+}
+
+async function fileOf(path: string, { ema = true }: StateDictChoice): Promise<string> {
+  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
+    throw unreadable(path, cause);
+  });
+  if (!isFolder) return path;
+  for (const name of ema ? [...AVERAGED, ...PLAIN] : PLAIN) {
+    const file = join(path, name);
+    if (await Deno.stat(file).then((stat) => stat.isFile, () => false)) return file;
+  }
+  return await findWeights(path);
+}
+
+async function isPickled(path: string): Promise<boolean> {
+  const source = await FileSource.open(path);
+  try {
+    const start = new Uint8Array(Math.min(source.size, 4));
+    await source.read(0, start);
+    return isZip(start) || start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5 ||
+      /\.(pth|pt|ckpt|bin)$/i.test(path);
+  } finally {
+    source.close();
+  }
+}

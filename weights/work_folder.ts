@@ -1,0 +1,145 @@
+/**
+ * A folder that is built under another name and gets its own when it is whole. An interrupted
+ * build leaves it behind; the next one of the same inputs goes on from there.
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { CheckpointError, quote } from "./errors.ts";
+import { syncFolder, unwritable, writeWhole } from "./file_sink.ts";
+import type { JsonObject } from "./json.ts";
+import { readJson } from "./read_json.ts";
+
+const LOCK = ".lock";
+const JOURNAL = ".journal.json";
+
+/** A folder under construction. */
+export class WorkFolder {
+  /** Where files are put until {@linkcode commit}. */
+  readonly path: string;
+  readonly #target: string;
+  readonly #lock: Deno.FsFile;
+  readonly #fingerprint: string;
+  readonly #overwrite: boolean;
+  #done: JsonObject = {};
+  #closed = false;
+
+  private constructor(
+    path: string,
+    lock: Deno.FsFile,
+    { target, fingerprint, overwrite }: { target: string; fingerprint: string; overwrite: boolean },
+  ) {
+    this.path = path;
+    this.#target = target;
+    this.#lock = lock;
+    this.#fingerprint = fingerprint;
+    this.#overwrite = overwrite;
+  }
+
+  /**
+   * Begins, or goes on with, the folder `target`.
+   * @param fingerprint says what is built from what; leftovers of another one are removed
+   * @throws {CheckpointError} the target exists, another process builds it, or it isn't writable
+   */
+  static async open(target: string, fingerprint: string, overwrite = false): Promise<WorkFolder> {
+    target = resolve(target);
+    if (!overwrite) await checkFree(target);
+    const path = join(dirname(target), `.${basename(target)}.partial`);
+    try {
+      await Deno.mkdir(path, { recursive: true });
+    } catch (cause) {
+      throw unwritable(target, cause);
+    }
+    const lock = await takeLock(path, target);
+    try {
+      const folder = new WorkFolder(path, lock, { target, fingerprint, overwrite });
+      folder.#done = await leftovers(path, fingerprint);
+      return folder;
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  /** What an earlier build recorded about a step that it finished. */
+  finished(step: string): JsonObject | undefined {
+    const record = this.#done[step];
+    return record && typeof record === "object" && !Array.isArray(record) ? record : undefined;
+  }
+
+  /** Records that a step is finished. */
+  async record(step: string, details: JsonObject): Promise<void> {
+    this.#done = { ...this.#done, [step]: details };
+    const journal = { fingerprint: this.#fingerprint, done: this.#done };
+    await writeWhole(join(this.path, JOURNAL), JSON.stringify(journal));
+  }
+
+  /** Gives the folder its name; one that has it already is replaced if that was asked for. */
+  async commit(): Promise<void> {
+    if (!this.#overwrite) await checkFree(this.#target);
+    await Deno.remove(join(this.path, JOURNAL)).catch(() => {});
+    syncFolder(this.path);
+    const old = join(
+      dirname(this.#target),
+      `.${basename(this.#target)}.${crypto.randomUUID()}.old`,
+    );
+    const replaced = await Deno.rename(this.#target, old).then(() => true, () => false);
+    if (Deno.build.os === "windows") this.close(); // it renames no folder with an open file
+    try {
+      await Deno.rename(this.path, this.#target);
+    } catch (cause) {
+      if (replaced) await Deno.rename(old, this.#target).catch(() => {});
+      throw unwritable(this.#target, cause);
+    }
+    // Only now: whoever takes a lock that was removed earlier would clear the folder.
+    await Deno.remove(join(this.#target, LOCK));
+    syncFolder(dirname(this.#target));
+    if (replaced) await Deno.remove(old, { recursive: true });
+  }
+
+  /** Ends work on the folder; what isn't committed stays for the next time. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lock.close();
+  }
+}
+
+/** @throws {CheckpointError} there is something of that name, and not an empty folder */
+async function checkFree(target: string): Promise<void> {
+  if (await isFree(target)) return;
+  throw new CheckpointError(
+    `Cannot write ${quote(target)}: it is there already; remove it or say --overwrite`,
+    { file: target, reason: "Unwritable" },
+  );
+}
+
+async function isFree(path: string): Promise<boolean> {
+  try {
+    for await (const _ of Deno.readDir(path)) return false;
+    return true; // an empty folder
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    return false;
+  }
+}
+
+/** The lock ends with the process, however that ends. */
+async function takeLock(path: string, target: string): Promise<Deno.FsFile> {
+  const lock = await Deno.open(join(path, LOCK), { create: true, write: true });
+  if (await lock.tryLock(true)) return lock;
+  lock.close();
+  throw new CheckpointError(`Cannot write ${quote(target)}: another process is writing it`, {
+    file: target,
+    reason: "Unwritable",
+  });
+}
+
+/** Reads the journal; removes everything if it isn't of this build. */
+async function leftovers(path: string, fingerprint: string): Promise<JsonObject> {
+  const journal = await readJson(join(path, JOURNAL)).catch(() => undefined);
+  const done = journal?.fingerprint === fingerprint ? journal.done : undefined;
+  if (done && typeof done === "object" && !Array.isArray(done)) return done;
+  for await (const { name } of Deno.readDir(path)) {
+    if (name !== LOCK) await Deno.remove(join(path, name), { recursive: true });
+  }
+  return {};
+}
