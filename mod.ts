@@ -47,7 +47,8 @@ export {
 
 // pictures and videos
 export { ClosedPipeError, MediaError } from "./media/errors.ts";
-export { type FloatFrame, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
+export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
+export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
 export { fitFrame } from "./media/resize.ts";
 export {
