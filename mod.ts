@@ -46,6 +46,7 @@ export {
 } from "./weights/safetensors.ts";
 
 // pictures and videos
+export { type Clip, type ClipOptions, readClip } from "./media/clip.ts";
 export { ClosedPipeError, MediaError } from "./media/errors.ts";
 export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
 export { NpzFile } from "./media/npz.ts";
