@@ -1,0 +1,74 @@
+import type { Gpu } from "../../gpu/gpu.ts";
+import { Memory, type Tensor } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
+import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
+import { Loader } from "../../model/loader.ts";
+import { Checkpoint, isBatchCount } from "../../weights/checkpoint.ts";
+import { testGpu, upload } from "./gpu.ts";
+
+/** An autoencoder with its weights on the test GPU. */
+export interface LoadedAutoencoder {
+  readonly gpu: Gpu;
+  readonly memory: Memory;
+  readonly sizes: AutoencoderSizes;
+  readonly weights: AutoencoderWeights;
+}
+
+/** Loads a folder with config.json and weights. */
+export async function openAutoencoder(
+  folder: string,
+  dtype: "f32" | "f16" = "f32",
+): Promise<LoadedAutoencoder> {
+  const gpu = await testGpu();
+  const memory = new Memory();
+  const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+  const sizes = parseAutoencoderConfig(config);
+  const checkpoint = await Checkpoint.open(folder);
+  const loader = new Loader(checkpoint, memory, dtype);
+  const weights = loadAutoencoder(loader, sizes);
+  checkpoint.finish(isBatchCount);
+  await loader.fill(gpu);
+  checkpoint.close();
+  return { gpu, memory, sizes, weights };
+}
+
+/** A tensor as the CPU sees it. */
+export interface Values {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** Records one step on a tensor of these values, runs it, reads its result. */
+export async function runStep(
+  gpu: Gpu,
+  { shape, values }: Values,
+  step: (p: Program, x: Tensor) => Tensor,
+): Promise<Values> {
+  const memory = new Memory();
+  const p = new Program("test", memory);
+  try {
+    let y!: Tensor;
+    p.scope(() => {
+      y = step(p, upload(gpu, memory, shape, values));
+    });
+    p.finish();
+    memory.allocate(gpu);
+    gpu.run(p);
+    return { shape: y.shape, values: await gpu.readFloats(y) };
+  } finally {
+    memory.free(gpu);
+  }
+}
+
+/** [b, c, h, w] to [b, h, w, c with zeros up to `width`]. */
+export function channelsLast({ shape, values }: Values, width = shape[1]!): Values {
+  const [b, c, h, w] = shape as [number, number, number, number];
+  const to = new Float32Array(b * h * w * width);
+  for (let i = 0; i < values.length; i++) {
+    const [pixel, channel] = [i % (h * w), Math.floor(i / (h * w)) % c];
+    const image = Math.floor(i / (h * w) / c);
+    to[(image * h * w + pixel) * width + channel] = values[i]!;
+  }
+  return { shape: [b, h, w, width], values: to };
+}
