@@ -1,0 +1,64 @@
+import { COMMANDS } from "./commands/command_table.ts";
+import { environment } from "./commands/environment.ts";
+import {
+  errorLine,
+  exitStatus,
+  InterruptedError,
+  isClosedPipe,
+  STATUS,
+} from "./commands/errors.ts";
+import { parseCommandLine } from "./commands/program.ts";
+import { PROCESS_TERMINAL, type Terminal } from "./commands/terminal.ts";
+import settings from "./deno.json" with { type: "json" };
+
+const NEVER = new AbortController().signal;
+
+/**
+ * Runs one command line and gives its exit status. Errors of all kinds end here: one line each.
+ * @param argv the arguments after the program's name
+ */
+export async function main(
+  argv: readonly string[],
+  terminal: Terminal = PROCESS_TERMINAL,
+  signal: AbortSignal = NEVER,
+): Promise<number> {
+  let verbose = environment("FAR_LOG") === "debug";
+  try {
+    const request = await parseCommandLine(argv, COMMANDS, `far ${settings.version}`);
+    if (request.kind === "text") {
+      await terminal.print(request.text);
+      return STATUS.done;
+    }
+    const { spec, options, operands } = request;
+    verbose ||= "verbose" in options;
+    const command = await spec.load();
+    await command.run({ options, operands, terminal, signal });
+    return STATUS.done;
+  } catch (error) {
+    if (!isClosedPipe(error)) report(error, terminal, verbose);
+    return exitStatus(error);
+  }
+}
+
+function report(error: unknown, terminal: Terminal, verbose: boolean): void {
+  terminal.note(errorLine(error));
+  if (verbose && error instanceof Error && error.stack) terminal.note(error.stack);
+}
+
+/** Turns the first signal into an abort, so that outputs are discarded; the second ends at once. */
+function listenForSignals(): AbortSignal {
+  const controller = new AbortController();
+  const signals = Deno.build.os === "windows"
+    ? ["SIGINT"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) {
+    Deno.addSignalListener(name, () => {
+      const error = new InterruptedError(name);
+      if (controller.signal.aborted) Deno.exit(error.status);
+      controller.abort(error);
+    });
+  }
+  return controller.signal;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args, PROCESS_TERMINAL, listenForSignals()));

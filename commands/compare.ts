@@ -1,0 +1,101 @@
+import type { Call } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import type { COMPARE_OPTIONS } from "./option_table.ts";
+import { overall, type Similarity, similarity } from "./similarity.ts";
+import { readSource, type Source } from "./sources.ts";
+
+/** `far compare A B`: how near one video is to another, frame by frame. */
+export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
+  const { options, operands, terminal } = call;
+  const [pathA, pathB] = operands as [string, string];
+  const { start, stride, frames: count } = options;
+  if (pathA === "-" && pathB === "-") throw new UsageError("Only one of the videos can be stdin");
+  const a = await readSource(pathA, { start, stride, count });
+  const b = await readSource(pathB, { start, stride, count });
+  checkAlike(a, b);
+  const warnings = [...a.warnings, ...b.warnings];
+  for (const [source, path] of [[a, pathA], [b, pathB]] as const) {
+    if (!source.lossy) continue;
+    warnings.push(
+      `"${path}" went through lossy video, which moves these numbers: compare .npz or .safetensors`,
+    );
+  }
+  const frames = compareFrames(a, b);
+  const mean = overall(frames);
+  if (!options.quiet) { for (const warning of warnings) terminal.note(`warning: ${warning}`); }
+  if (!options.json) return await terminal.print(table(frames, a.videos, mean));
+  await terminal.print(`${
+    JSON.stringify(
+      {
+        a: pathA,
+        b: pathB,
+        videos: a.videos,
+        width: a.width,
+        height: a.height,
+        frames: frames.map((frame, i) => ({
+          video: Math.floor(i / a.frames),
+          frame: i % a.frames,
+          ...finite(frame),
+        })),
+        overall: finite(mean),
+        warnings,
+      },
+      null,
+      2,
+    )
+  }\n`);
+}
+
+/** @throws {UsageError} other sizes or lengths */
+function checkAlike(a: Source, b: Source): void {
+  if (a.width !== b.width || a.height !== b.height) {
+    throw new UsageError(
+      `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal`,
+    );
+  }
+  if (a.videos !== b.videos || a.frames !== b.frames) {
+    throw new UsageError(
+      `Cannot compare ${lengthText(a)} with ${lengthText(b)}: pick as many of both with --frames`,
+    );
+  }
+}
+
+function lengthText({ videos, frames }: Source): string {
+  return videos > 1 ? `${videos} videos of ${frames} frames` : `${frames} frames`;
+}
+
+function compareFrames(a: Source, b: Source): Similarity[] {
+  const size = 3 * a.width * a.height;
+  return Array.from({ length: a.videos * a.frames }, (_, i) => {
+    const x = a.data.subarray(i * size, (i + 1) * size);
+    const y = b.data.subarray(i * size, (i + 1) * size);
+    return similarity(x, y, a.width, a.height);
+  });
+}
+
+/** JSON has no infinity: the PSNR of equal pictures is null. */
+function finite<T extends object>(values: T): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
+  );
+}
+
+function table(frames: readonly Similarity[], videos: number, mean: Similarity): string {
+  const each = frames.length / videos;
+  const rows = frames.map((frame, i) => {
+    const name = videos > 1 ? `${Math.floor(i / each)}/${i % each}` : String(i);
+    return row(name, frame);
+  });
+  const head = ["frame".padStart(7), "mse".padStart(12), "psnr".padStart(9), "ssim".padStart(8)];
+  return [head.join(" "), ...rows, row("all", mean), ""].join("\n");
+}
+
+function row(name: string, { mse, psnr, ssim }: Similarity): string {
+  const decibels = Number.isFinite(psnr) ? psnr.toFixed(4) : "inf";
+  return [
+    name.padStart(7),
+    mse.toExponential(4).padStart(12),
+    decibels.padStart(9),
+    ssim.toFixed(4).padStart(8),
+  ].join(" ");
+}

@@ -1,0 +1,150 @@
+import { type Frame, loadPipeline, openModelFolder, type Pipeline, type RunPlan } from "../mod.ts";
+import type { Call } from "./command.ts";
+import { asUsage, UsageError } from "./errors.ts";
+import { DEMO, modelPath } from "./model_path.ts";
+import type { GENERATE_OPTIONS } from "./option_table.ts";
+import { checkOutputs, Outputs } from "./outputs.ts";
+import { openPreview } from "./preview.ts";
+import { startProgress } from "./progress.ts";
+import { describePlan, describeResult, resultJson, Stopwatch } from "./report.ts";
+import {
+  buildRequest,
+  type GenerateValues,
+  type Request,
+  settingsOfRequest,
+  withDefaults,
+} from "./request.ts";
+import { settingsMetadata } from "./settings.ts";
+import { untilAborted } from "./abort.ts";
+import settings from "../deno.json" with { type: "json" };
+
+type GenerateCall = Call<typeof GENERATE_OPTIONS>;
+
+/** `far generate`: generates or continues a video. */
+export async function run(call: GenerateCall): Promise<void> {
+  const { options: given, signal } = call;
+  const watch = new Stopwatch();
+  const folder = await modelPath(given.model ?? DEMO);
+  const { far } = await openModelFolder(folder);
+  const options = withDefaults(given, far?.defaults, folder);
+  const paths = options.output ?? [];
+  if (paths.length === 0 && !options.dryRun && !options.preview) {
+    throw new UsageError("Say where to write the video: give --output FILE");
+  }
+  checkOutputs(paths, options.count ?? 1, options.json);
+  const pipeline = await loadPipeline(folder, {
+    dtype: options.dtype,
+    backend: options.backend,
+    slope: options.flexrope,
+  });
+  watch.lap("load");
+  try {
+    signal.throwIfAborted();
+    await generate(call, pipeline, options, watch);
+  } finally {
+    if (!signal.aborted) await pipeline.close();
+  }
+}
+
+async function generate(
+  { options: given, terminal, signal }: GenerateCall,
+  pipeline: Pipeline,
+  options: GenerateValues,
+  watch: Stopwatch,
+): Promise<void> {
+  const request = await buildRequest(given, options, pipeline.info);
+  for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
+  const plan = asUsage(() => pipeline.plan(request.generate));
+  watch.lap("context");
+  const record = settingsOfRequest(request, given, plan, {
+    dtype: pipeline.dtype,
+    version: settings.version,
+    info: pipeline.info,
+  });
+  const paths = options.output ?? [];
+  checkOutputs(paths, plan.videos, options.json);
+  if (options.dryRun) {
+    const text = options.json
+      ? JSON.stringify({ plan, settings: record }, null, 2)
+      : describePlan(plan, pipeline, paths);
+    return await terminal.print(`${text}\n`);
+  }
+  if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
+  const metadata = options.noMetadata ? undefined : settingsMetadata(record);
+  await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, metadata));
+  await makeFrames(pipeline, request, plan, outputs, { options, terminal, signal });
+  watch.lap("generate");
+  const written = await outputs.close();
+  watch.lap("finish");
+  const result = { plan, written, pipeline, request, watch, settings: record };
+  if (options.json) await terminal.print(`${JSON.stringify(resultJson(result), null, 2)}\n`);
+  else if (!options.quiet) {
+    const line = describeResult(result);
+    if (paths.includes("-")) terminal.note(line);
+    else await terminal.print(`${line}\n`);
+  }
+}
+
+function outputOptions(
+  pipeline: Pipeline,
+  request: Request,
+  plan: RunPlan,
+  metadata: Record<string, string> | undefined,
+): Parameters<typeof Outputs.open>[1] {
+  const { options, actions, generate, fps } = request;
+  const { width, height, videos } = plan;
+  const [, , channels, latentHeight, latentWidth] = plan.noiseShape;
+  return {
+    count: videos,
+    frames: plan.contextFrames + plan.generatedFrames,
+    from: options.onlyGenerated ? plan.contextFrames : 0,
+    width,
+    height,
+    fps,
+    codec: options.codec,
+    quality: options.quality,
+    scale: options.scale,
+    format: options.format,
+    metadata,
+    actions,
+    tensors: {
+      width,
+      height,
+      latentShape: [channels, latentHeight, latentWidth],
+      noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
+      actions,
+      labels: generate.labels,
+    },
+  };
+}
+
+/** Runs the model; every frame goes to the outputs and the preview as it is finished. */
+async function makeFrames(
+  pipeline: Pipeline,
+  { generate }: Request,
+  plan: RunPlan,
+  outputs: Outputs,
+  { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
+): Promise<void> {
+  const work = { unit: "frames", total: plan.generatedFrames };
+  const preview = openPreview(options.preview, terminal);
+  const progress = await startProgress(
+    work,
+    preview?.drawsOnScreen ? { ...options, quiet: true } : options,
+    terminal,
+  );
+  try {
+    for await (const frame of untilAborted(pipeline.generate(generate), signal)) {
+      await outputs.write(frame);
+      await preview?.show(frame);
+      if (isLast(frame, plan)) progress.update(frame.index - plan.contextFrames + 1);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Whether a generated frame is now there in every video. */
+function isLast({ kind, video }: Frame, { videos }: RunPlan): boolean {
+  return kind === "generated" && video === videos - 1;
+}

@@ -1,0 +1,239 @@
+import { isAbsolute, join } from "node:path";
+import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
+import {
+  type Classes,
+  fitLength,
+  formatClassList,
+  parseClassList,
+  planActions,
+} from "./actions.ts";
+import { readActions } from "./action_file.ts";
+import { UsageError } from "./errors.ts";
+import type { Size, Values } from "./option.ts";
+import { GENERATE_OPTIONS } from "./option_table.ts";
+import type { Settings, SettingValue } from "./settings.ts";
+import { checkSettings } from "./settings_file.ts";
+import { readNoise, readSource, type Source } from "./sources.ts";
+
+/** Options of `far generate`. */
+export type GenerateValues = Values<typeof GENERATE_OPTIONS>;
+
+/** What is to be made, with the model's defaults filled in and every source read. */
+export interface Request {
+  readonly generate: GenerateOptions;
+  readonly source: Source | undefined;
+  /** One a frame, context first, where the model takes actions. */
+  readonly actions: readonly number[] | undefined;
+  readonly fps: number;
+  readonly seed: bigint;
+  /** Options as given or by default; paths of the defaults are absolute. */
+  readonly options: GenerateValues;
+}
+
+/** Latent side of the released models' pictures. */
+const LATENT_SIDE = 8;
+
+/**
+ * Adds the model's own defaults to what the user said. A context of the user's own, or none by
+ * `--context-frames 0` or `--size`, takes the place of the default context; actions of the user's
+ * own, or a context of their own, take the place of the default actions.
+ * @param folder of the model: paths in its defaults are relative to it
+ * @throws {TypeError} defaults that are no options
+ */
+export function withDefaults(
+  given: GenerateValues,
+  json: unknown,
+  folder: string,
+): GenerateValues {
+  const { values, problems } = checkSettings(GENERATE_OPTIONS, json ?? {}, `${folder}/far.json`);
+  if (problems.length > 0) throw new TypeError(problems.join("\n"));
+  const { context, contextFrames, contextStart, contextStride, actions, ...rest } = values;
+  const defaults: GenerateValues = rest;
+  const without = given.context !== undefined || given.contextFrames === 0 || given.size;
+  if (!without && context !== undefined) {
+    defaults.context = isAbsolute(context) ? context : join(folder, context);
+    Object.assign(defaults, defined({ contextFrames, contextStart, contextStride }));
+  }
+  if (given.actions !== undefined) delete defaults.frames; // as many as there are actions
+  else if (given.context === undefined && actions !== undefined) defaults.actions = actions;
+  return { ...defaults, ...given };
+}
+
+/**
+ * Reads context, actions, label and noise, and decides what they leave open.
+ * @param given what the user said; @param options the same with the model's defaults
+ * @throws {UsageError} options that don't fit the model or each other
+ */
+export async function buildRequest(
+  given: GenerateValues,
+  options: GenerateValues,
+  info: ModelInfo,
+): Promise<Request> {
+  const source = await readContext(options, info, given.size !== undefined);
+  const labels = readLabels(options, info);
+  const count = options.count ?? Math.max(labels?.length ?? 1, source?.videos ?? 1);
+  checkCount(count, labels, source);
+  const context = source?.frames ?? 0;
+  const { frames, actions } = await frameActions(given, options, info, source);
+  const size = source ?? pictureSize(options, info);
+  const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
+  const noise = options.noise === undefined ? undefined : await readNoise(options.noise);
+  const generate: GenerateOptions = {
+    frames,
+    count,
+    context: source?.data,
+    contextFrames: context,
+    width: size.width,
+    height: size.height,
+    actions,
+    labels,
+    steps: options.steps,
+    solver: options.solver,
+    guidance: options.guidance,
+    seed,
+    rng: options.rng,
+    noise,
+    cache: !options.noCache,
+  };
+  return { generate, source, actions, fps: options.fps ?? info.fps, seed, options };
+}
+
+/** The model's own size of pictures: what far.json says, else that of the released models. */
+function pictureSize(options: GenerateValues, info: ModelInfo): Size {
+  const side = LATENT_SIDE * info.compression;
+  return options.size ?? { width: side, height: side };
+}
+
+/** @param sized the user asked for a size, so that even a context that fits is brought to it */
+async function readContext(
+  options: GenerateValues,
+  info: ModelInfo,
+  sized: boolean,
+): Promise<Source | undefined> {
+  const { context, contextFrames, contextStart, contextStride } = options;
+  if (context === undefined || contextFrames === 0) {
+    const stray = contextFrames || contextStart !== undefined || contextStride !== undefined;
+    if (stray) throw new UsageError("Cannot pick context frames: give --context");
+    return undefined;
+  }
+  return await readSource(context, {
+    start: contextStart,
+    stride: contextStride,
+    count: contextFrames,
+    fit: { ...pictureSize(options, info), multiple: info.multiple, always: sized },
+  });
+}
+
+function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | undefined {
+  if (label === undefined) return undefined;
+  const { kind, count } = info.condition;
+  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
+  return parseClassList(label, { kind, count, names: info.labels });
+}
+
+function checkCount(count: number, labels: number[] | undefined, source: Source | undefined) {
+  const refuse = (what: string, has: number) => {
+    throw new UsageError(`Cannot use ${has} ${what} for ${count} videos: give 1 or ${count}`);
+  };
+  if (labels && labels.length > 1 && labels.length !== count) refuse("labels", labels.length);
+  if (source && source.videos > 1 && source.videos !== count) {
+    refuse("videos of context", source.videos);
+  }
+}
+
+/** How many frames to generate, and the action of each frame. */
+async function frameActions(
+  given: GenerateValues,
+  options: GenerateValues,
+  info: ModelInfo,
+  source: Source | undefined,
+): Promise<{ frames: number; actions: number[] | undefined }> {
+  const { kind, count } = info.condition;
+  const own = source?.actions;
+  const context = source?.frames ?? 0;
+  if (kind !== "action") {
+    if (given.actions !== undefined) {
+      throw new UsageError(`Cannot use --actions: ${info.name} takes none`);
+    }
+    return { frames: options.frames ?? needFrames(), actions: undefined };
+  }
+  const classes: Classes = { kind, count, names: info.actions };
+  const list = options.actions === undefined
+    ? undefined
+    : await readActions(options.actions, classes);
+  const fromOwn = given.context !== undefined && own && own.length > context && !list;
+  const frames = given.frames ?? (given.actions !== undefined ? list!.length : undefined) ??
+    (fromOwn ? own.length - context : undefined) ?? options.frames ?? needFrames();
+  if (!list && options.guidance === -1) return { frames, actions: undefined };
+  const byDefault = list !== undefined && given.actions === undefined;
+  const actions = planActions({
+    given: byDefault ? fitLength(list, frames) : list,
+    clip: own,
+    context,
+    frames,
+    classes,
+  });
+  return { frames, actions };
+}
+
+function needFrames(): never {
+  throw new UsageError("Say how many frames to generate: give --frames");
+}
+
+/** 32 random bits: all that PyTorch's CPU generator uses of a seed. */
+function drawSeed(): bigint {
+  return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
+}
+
+/** The record that is kept in the outputs; a default context is left to the model to name. */
+export function settingsOfRequest(
+  request: Request,
+  given: GenerateValues,
+  plan: RunPlan,
+  made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
+): Settings {
+  const { options, seed, actions, generate, fps } = request;
+  const names = made.info.actions;
+  const size = options.size ? `${options.size.width}x${options.size.height}` : undefined;
+  const record: Record<string, SettingValue | undefined> = {
+    model: options.model ?? "demo",
+    context: given.context,
+    "context-frames": given.context ? plan.contextFrames : given.contextFrames,
+    "context-start": given.contextStart,
+    "context-stride": given.contextStride,
+    frames: plan.generatedFrames,
+    actions: actions && formatClassList(nameable(actions, plan, made.info), names),
+    label: options.label,
+    size,
+    count: generate.count === 1 ? undefined : generate.count,
+    steps: plan.steps,
+    guidance: plan.guidance,
+    solver: options.solver ?? "euler",
+    seed: options.noise ? undefined : String(seed),
+    rng: options.noise ? undefined : options.rng ?? "torch",
+    noise: options.noise,
+    flexrope: options.flexrope,
+    "no-cache": options.noCache,
+    dtype: made.dtype,
+    fps,
+    "only-generated": options.onlyGenerated,
+    codec: options.codec,
+    quality: options.quality,
+    scale: options.scale,
+    output: options.output,
+  };
+  return { command: "generate", version: made.version, options: defined(record) };
+}
+
+/** All actions, or the generated frames' alone where the context's cannot be written as a list. */
+function nameable(actions: readonly number[], plan: RunPlan, info: ModelInfo): readonly number[] {
+  const all = actions.every((action) => action < info.condition.count);
+  return all ? actions : actions.slice(plan.contextFrames);
+}
+
+/** The entries that have a value. */
+function defined<T>(entries: Record<string, T | undefined>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as Record<string, T>;
+}

@@ -1,0 +1,171 @@
+import { extname } from "node:path";
+import {
+  CheckpointError,
+  fitFrame,
+  type FloatFrame,
+  isRgb,
+  NpzFile,
+  readClip,
+  readFloats,
+  readIntegers,
+  type RgbFrame,
+  SafetensorsFile,
+  toFloat,
+} from "../mod.ts";
+import type { Size } from "./option.ts";
+import { UsageError } from "./errors.ts";
+
+/** Frames of one or more videos of the same length, ready for the model. */
+export interface Source {
+  readonly videos: number;
+  /** Of each video. */
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  /** [videos, frames, 3, height, width] in [0, 1]. */
+  readonly data: Float32Array;
+  readonly fps?: number;
+  /** The clip's own, one a frame from its first picked frame on: as far as the clip goes. */
+  readonly actions?: readonly number[];
+  /** Whether its pixels went through lossy compression. */
+  readonly lossy: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Which frames to take, and the size they are to have. */
+export interface SourceOptions {
+  readonly start?: number;
+  readonly stride?: number;
+  readonly count?: number;
+  /** Centre-crop and resize to this; as they are without it. */
+  readonly fit?: Fit;
+}
+
+/** The size a model wants. */
+export interface Fit extends Size {
+  /** Exact arrays whose sides are multiples of this are taken as they are ... */
+  readonly multiple: number;
+  /** ... unless this says that the size is wanted in any case. */
+  readonly always?: boolean;
+}
+
+/**
+ * Reads any source of frames: video, pictures, arrays or tensors.
+ *
+ * Pictures and videos are brought to the model's size. Arrays (.npz, .npy, .safetensors), which are
+ * exact, keep their own where the model can take it.
+ * @throws {MediaError | CheckpointError} it cannot be read, or has too few frames
+ */
+export async function readSource(path: string, options: SourceOptions = {}): Promise<Source> {
+  return extname(path).toLowerCase() === ".safetensors"
+    ? await readTensors(path, options)
+    : await readFrames(path, options);
+}
+
+async function readFrames(path: string, options: SourceOptions): Promise<Source> {
+  const { start, stride, count, fit } = options;
+  const exact = [".npz", ".npy"].includes(extname(path).toLowerCase());
+  const clip = await readClip(path, {
+    start,
+    stride,
+    count,
+    size: fit && (fit.always || !exact) ? { width: fit.width, height: fit.height } : undefined,
+  });
+  const frames = (clip.frames as (RgbFrame | FloatFrame)[])
+    .map((frame) => isRgb(frame) ? toFloat(frame) : frame);
+  return {
+    ...joinFrames([fit ? frames.map((frame) => fitted(frame, fit)) : frames]),
+    fps: clip.fps,
+    actions: await ownActions(path, options),
+    lossy: clip.lossy,
+    warnings: clip.warnings,
+  };
+}
+
+/** A clip's actions at the picked frames and beyond: they can lead on to where it ends. */
+async function ownActions(path: string, options: SourceOptions): Promise<number[] | undefined> {
+  if (extname(path).toLowerCase() !== ".npz") return undefined;
+  using file = await NpzFile.open(path);
+  if (!file.names.includes("actions")) return undefined;
+  const { data } = await file.read("actions");
+  return pickActions(Array.from(data, Number), options);
+}
+
+/** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
+async function readTensors(path: string, options: SourceOptions): Promise<Source> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const name = file.tensors.has("context_frames") && !file.tensors.has("frames")
+      ? "context_frames"
+      : "frames";
+    const shape = file.tensors.get(name)?.shape ?? [];
+    const [videos, length, channels, height, width] = shape.length === 4 ? [1, ...shape] : shape;
+    if (shape.length < 4 || shape.length > 5 || channels !== 3) {
+      const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it has none";
+      throw new CheckpointError(
+        `Cannot read frames from "${path}": "frames" must be [videos, t, 3, H, W], but ${found}`,
+        { file: path, reason: "WrongDtype" },
+      );
+    }
+    const picked = pick(path, length!, options);
+    const all = await readFloats(file, name);
+    const size = 3 * height! * width!;
+    const joined = Array.from({ length: videos! }, (_, video) =>
+      picked.map((frame) => {
+        const at = (video * length! + frame) * size;
+        const picture = { width: width!, height: height!, data: all.subarray(at, at + size) };
+        return options.fit ? fitted(picture, options.fit) : picture;
+      }));
+    const actions = file.tensors.has("actions")
+      ? pickActions(await readIntegers(file, "actions"), options)
+      : undefined;
+    return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
+  } finally {
+    file.close();
+  }
+}
+
+/** Indices of the wanted frames. @throws {UsageError} */
+function pick(path: string, length: number, options: SourceOptions): number[] {
+  const { start = 0, stride = 1, count = Math.max(1, Math.ceil((length - start) / stride)) } =
+    options;
+  const last = start + (count - 1) * stride;
+  if (last >= length) {
+    throw new UsageError(
+      `Cannot take ${count} frames from "${path}": it has ${length}, frame ${last} is needed`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => start + i * stride);
+}
+
+function pickActions(actions: readonly number[], { start = 0, stride = 1 }: SourceOptions) {
+  return actions.filter((_, i) => i >= start && (i - start) % stride === 0);
+}
+
+function fitted(frame: FloatFrame, fit: Fit): FloatFrame {
+  const fits = frame.width % fit.multiple === 0 && frame.height % fit.multiple === 0;
+  return fits && !fit.always ? frame : fitFrame(frame, fit.width, fit.height);
+}
+
+/** Frames of equal size as one array. */
+function joinFrames(videos: readonly (readonly FloatFrame[])[]) {
+  const { width, height } = videos[0]![0]!;
+  const frames = videos[0]!.length;
+  const size = 3 * width * height;
+  const data = new Float32Array(videos.length * frames * size);
+  for (const [i, frame] of videos.flat().entries()) data.set(frame.data, i * size);
+  return { videos: videos.length, frames, width, height, data };
+}
+
+/**
+ * Reads `noise` [count, frames, c, h, w] from a .safetensors.
+ * @throws {CheckpointError} no such file or tensor
+ */
+export async function readNoise(path: string): Promise<Float32Array> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    return await readFloats(file, "noise");
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,104 @@
+import { OutputFile, type SafetensorsEntry, writeSafetensors, type WrittenFile } from "../mod.ts";
+
+/** What a .safetensors output holds beside the frames. */
+export interface TensorWriterOptions {
+  /** Videos. */
+  readonly count: number;
+  /** Frames of each. */
+  readonly frames: number;
+  /** Of one picture. */
+  readonly width: number;
+  readonly height: number;
+  /** [c, h, w] of one frame's latents. */
+  readonly latentShape: readonly [number, number, number];
+  /** [count, generated frames, c, h, w], where a run has one. */
+  readonly noise?: { readonly shape: readonly number[]; readonly data: Float32Array };
+  /** One a frame. */
+  readonly actions?: readonly number[];
+  /** One a video, or one for all. */
+  readonly labels?: readonly number[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Exact frames and latents of all videos, written as one file when all are there. */
+export class TensorWriter {
+  readonly #file: OutputFile;
+  readonly #options: TensorWriterOptions;
+  readonly #pixels: (Float32Array | undefined)[];
+  readonly #latents: (Float32Array | undefined)[];
+
+  private constructor(file: OutputFile, options: TensorWriterOptions) {
+    this.#file = file;
+    this.#options = options;
+    this.#pixels = new Array(options.count * options.frames);
+    this.#latents = new Array(options.count * options.frames);
+  }
+
+  /** @throws {MediaError} the file cannot be made */
+  static async open(path: string, options: TensorWriterOptions): Promise<TensorWriter> {
+    return new TensorWriter(await OutputFile.create(path), options);
+  }
+
+  /** Keeps a frame of a video; both count from 0. */
+  write(video: number, frame: number, pixels: { data: Float32Array }, latents: Float32Array): void {
+    const at = video * this.#options.frames + frame;
+    this.#pixels[at] = pixels.data;
+    this.#latents[at] = latents;
+  }
+
+  /** @throws {MediaError} the disk is full; nothing is left behind then */
+  async close(): Promise<WrittenFile> {
+    const { count, frames, metadata } = this.#options;
+    try {
+      const bytes = await writeSafetensors(this.#file, this.#entries(), metadata);
+      await this.#file.commit();
+      return { path: this.#file.path, frames: count * frames, bytes };
+    } catch (error) {
+      await this.#file.discard();
+      throw error;
+    }
+  }
+
+  async abort(): Promise<void> {
+    await this.#file.discard();
+  }
+
+  #entries(): SafetensorsEntry[] {
+    const { count, frames, width, height, latentShape, noise, actions, labels } = this.#options;
+    const entries: SafetensorsEntry[] = [
+      {
+        name: "frames",
+        dtype: "F32",
+        shape: [count, frames, 3, height, width],
+        data: () => pieces(this.#pixels),
+      },
+      {
+        name: "latents",
+        dtype: "F32",
+        shape: [count, frames, ...latentShape],
+        data: () => pieces(this.#latents),
+      },
+    ];
+    if (noise) {
+      entries.push({ name: "noise", dtype: "F32", shape: noise.shape, data: bytesOf(noise.data) });
+    }
+    if (actions) entries.push(integers("actions", actions));
+    if (labels) entries.push(integers("label", labels));
+    return entries;
+  }
+}
+
+async function* pieces(parts: readonly (Float32Array | undefined)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part) yield bytesOf(part);
+  }
+}
+
+function integers(name: string, values: readonly number[]): SafetensorsEntry {
+  const data = new BigInt64Array(values.map(BigInt));
+  return { name, dtype: "I64", shape: [values.length], data: bytesOf(data) };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
