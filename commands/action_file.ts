@@ -1,16 +1,18 @@
 import { extname } from "node:path";
-import { NpzFile } from "../mod.ts";
+import { NpzFile, readIntegers, SafetensorsFile } from "../mod.ts";
 import { checkIndices, type Classes, parseActionText, parseClassList } from "./actions.ts";
 import { UsageError } from "./errors.ts";
 
 /**
- * Reads `--actions`: a list, or the name of a .npz (`actions`), .json or .txt file with one.
+ * Reads `--actions`: a list, or the name of a .npz or .safetensors (`actions`), .json or .txt.
  * @throws {UsageError} what is no action of the model, or a file that cannot be read
  */
 export async function readActions(given: string, classes: Classes): Promise<number[]> {
   switch (extname(given).toLowerCase()) {
     case ".npz":
       return await readArray(given, classes);
+    case ".safetensors":
+      return await readTensor(given, classes);
     case ".json":
     case ".txt":
       return parseActionText(await readText(given), given, classes);
@@ -28,6 +30,26 @@ async function readArray(path: string, classes: Classes): Promise<number[]> {
     );
   }
   return checkIndices(Array.from(data, Number), path, classes);
+}
+
+async function readTensor(path: string, classes: Classes): Promise<number[]> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const actions = await tensorActions(file);
+    if (actions) return checkIndices(actions, path, classes);
+    throw new UsageError(`Cannot read actions "${path}": it has no tensor "actions"`);
+  } finally {
+    file.close();
+  }
+}
+
+/** `actions` [frames] or [1, frames] of a file of tensors; FAR's own tools call them `action`. */
+export async function tensorActions(file: SafetensorsFile): Promise<number[] | undefined> {
+  const name = ["actions", "action"].find((name) => {
+    const { shape } = file.tensors.get(name) ?? { shape: [] };
+    return shape.length === 1 || (shape.length === 2 && shape[0] === 1);
+  });
+  return name === undefined ? undefined : await readIntegers(file, name);
 }
 
 async function readText(path: string): Promise<string> {

@@ -138,7 +138,8 @@ export function planActions({ given, clip, context, frames, classes }: ActionPla
   }
   const all = context > 0 ? `, or ${total} with those of the ${context} context frames` : "";
   throw new UsageError(
-    `Cannot use ${given.length} actions for ${frames} generated frames: give ${frames}${all}`,
+    `Cannot use a list of ${given.length} for the actions of ${frames} generated frames: ` +
+      `give ${frames}${all}`,
   );
 }
 

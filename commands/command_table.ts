@@ -1,4 +1,5 @@
 import { type CommandSpec, defineCommand } from "./command.ts";
+import { PLAY } from "./play/spec.ts";
 import {
   COMPARE_OPTIONS,
   DECODE_OPTIONS,
@@ -71,4 +72,4 @@ const COMPARE = defineCommand({
 });
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [GENERATE, ENCODE, DECODE, COMPARE];
+export const COMMANDS: readonly CommandSpec[] = [GENERATE, PLAY, ENCODE, DECODE, COMPARE];

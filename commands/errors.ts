@@ -8,8 +8,9 @@ export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
   readonly status: number;
 
-  constructor(signal: "SIGINT" | "SIGTERM") {
-    super(`Stopped by ${signal}: nothing was written`);
+  /** @param outcome what became of the outputs */
+  constructor(readonly signal: "SIGINT" | "SIGTERM", outcome = "nothing was written") {
+    super(`Stopped by ${signal}: ${outcome}`);
     this.status = signal === "SIGINT" ? 130 : 143;
   }
 }

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import {
   type Frame,
+  type FrameWriter,
   openFrameWriter,
   toRgb,
   type WriterOptions,
@@ -12,6 +13,8 @@ import { didYouMean } from "./suggest.ts";
 
 /** Takes finished frames of all videos, and makes files of them when all are there. */
 interface Output {
+  /** As the user wrote it. */
+  readonly path: string;
   write(frame: Frame): Promise<void>;
   close(): Promise<WrittenFile>;
   abort(): Promise<void>;
@@ -97,7 +100,8 @@ export class Outputs implements AsyncDisposable {
   async close(): Promise<WrittenFile[]> {
     const written: WrittenFile[] = [];
     while (this.#outputs.length > 0) {
-      written.push(await this.#outputs[0]!.close());
+      const output = this.#outputs[0]!;
+      written.push({ ...await output.close(), path: output.path });
       this.#outputs.shift();
     }
     return written;
@@ -117,19 +121,21 @@ export class Outputs implements AsyncDisposable {
 /** One video in a file of pictures, from the floats of the model. */
 class VideoOutput implements Output {
   private constructor(
-    readonly writer: Awaited<ReturnType<typeof openFrameWriter>>,
+    readonly path: string,
+    readonly writer: FrameWriter,
     readonly video: number,
     readonly from: number,
   ) {}
 
   static async open(path: string, video: number, options: OutputOptions): Promise<VideoOutput> {
     const { count, from, frames, actions, ...rest } = options;
-    const writer = await openFrameWriter(numberedPath(path, video, count), {
+    const name = numberedPath(path, video, count);
+    const writer = await openFrameWriter(name, {
       ...rest,
       frames: frames === undefined ? undefined : frames - from,
       actions: actions?.slice(from),
     });
-    return new VideoOutput(writer, video, from);
+    return new VideoOutput(name, writer, video, from);
   }
 
   async write(frame: Frame): Promise<void> {
@@ -148,7 +154,11 @@ class VideoOutput implements Output {
 
 /** Exact frames and latents of all videos in one file. */
 class TensorOutput implements Output {
-  private constructor(readonly writer: TensorWriter, readonly from: number) {}
+  private constructor(
+    readonly path: string,
+    readonly writer: TensorWriter,
+    readonly from: number,
+  ) {}
 
   static async open(path: string, options: OutputOptions): Promise<TensorOutput> {
     const { count, from, frames, metadata, tensors } = options;
@@ -159,7 +169,7 @@ class TensorOutput implements Output {
       metadata,
       actions: tensors.actions?.slice(from),
     });
-    return new TensorOutput(writer, from);
+    return new TensorOutput(path, writer, from);
   }
 
   write(frame: Frame): Promise<void> {

@@ -33,6 +33,11 @@ export interface Result {
   readonly settings: Settings;
 }
 
+/** `1 frame`, `2 frames`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 /** One line: what was made and how fast. */
 export function describeResult({ plan, written, pipeline, request, watch }: Result): string {
   const seconds = watch.laps.generate ?? 0;
@@ -40,15 +45,15 @@ export function describeResult({ plan, written, pipeline, request, watch }: Resu
   const what = written.length > 0 ? `Wrote ${listNames(written.map(({ path }) => path))}` : "Made";
   const took = seconds < 60 ? `${seconds.toFixed(1)} s` : duration(seconds);
   return `${what}: ${framesText(plan)}, ${clipSeconds(plan, request)} s at ${request.fps} fps; ` +
-    `made in ${took}, ${rate.toFixed(2)} frames/s at ${plan.steps} steps, on ` +
+    `made in ${took}, ${rate.toFixed(2)} frames/s at ${count(plan.steps, "step")}, on ` +
     pipeline.gpu.adapter.name;
 }
 
 /** `2 videos of 48 frames (and 12 of context) of 64x64` */
 function framesText({ videos, contextFrames, generatedFrames, width, height }: RunPlan): string {
-  const count = videos > 1 ? `${videos} videos of ` : "";
+  const each = videos > 1 ? `${videos} videos of ` : "";
   const context = contextFrames > 0 ? ` after ${contextFrames} of context` : "";
-  return `${count}${generatedFrames} frames${context}, ${width}x${height}`;
+  return `${each}${count(generatedFrames, "frame")}${context}, ${width}x${height}`;
 }
 
 function clipSeconds(plan: RunPlan, { fps, options }: Request): string {

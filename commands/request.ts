@@ -99,7 +99,7 @@ export async function buildRequest(
 }
 
 /** The model's own size of pictures: what far.json says, else that of the released models. */
-function pictureSize(options: GenerateValues, info: ModelInfo): Size {
+export function pictureSize(options: { readonly size?: Size }, info: ModelInfo): Size {
   const side = LATENT_SIDE * info.compression;
   return options.size ?? { width: side, height: side };
 }
@@ -181,7 +181,7 @@ function needFrames(): never {
 }
 
 /** 32 random bits: all that PyTorch's CPU generator uses of a seed. */
-function drawSeed(): bigint {
+export function drawSeed(): bigint {
   return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
 }
 
@@ -192,9 +192,9 @@ export function settingsOfRequest(
   plan: RunPlan,
   made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
 ): Settings {
-  const { options, seed, actions, generate, fps } = request;
+  const { options, source, seed, actions, generate, fps } = request;
   const names = made.info.actions;
-  const size = options.size ? `${options.size.width}x${options.size.height}` : undefined;
+  const size = source ? given.size : options.size;
   const record: Record<string, SettingValue | undefined> = {
     model: options.model ?? "demo",
     context: given.context,
@@ -204,7 +204,7 @@ export function settingsOfRequest(
     frames: plan.generatedFrames,
     actions: actions && formatClassList(nameable(actions, plan, made.info), names),
     label: options.label,
-    size,
+    size: size && `${size.width}x${size.height}`,
     count: generate.count === 1 ? undefined : generate.count,
     steps: plan.steps,
     guidance: plan.guidance,

@@ -7,11 +7,11 @@ import {
   NpzFile,
   readClip,
   readFloats,
-  readIntegers,
   type RgbFrame,
   SafetensorsFile,
   toFloat,
 } from "../mod.ts";
+import { tensorActions } from "./action_file.ts";
 import type { Size } from "./option.ts";
 import { UsageError } from "./errors.ts";
 
@@ -116,9 +116,8 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
         const picture = { width: width!, height: height!, data: all.subarray(at, at + size) };
         return options.fit ? fitted(picture, options.fit) : picture;
       }));
-    const actions = file.tensors.has("actions")
-      ? pickActions(await readIntegers(file, "actions"), options)
-      : undefined;
+    const own = await tensorActions(file);
+    const actions = own && pickActions(own, options);
     return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
   } finally {
     file.close();
