@@ -1,0 +1,39 @@
+import { Gpu } from "../../gpu/gpu.ts";
+import { Memory } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { linear } from "../../kernels/linear.ts";
+import type { Engine, Inputs } from "./engine.ts";
+
+/** This project's `linear`, recorded `times` times; w lies as `packWeight` puts it, [k, n]. */
+export async function openFar({ x, w, m, k, n }: Inputs): Promise<Engine> {
+  if (n % 8) throw new RangeError(`Cannot compare n = ${n}: packed weights need a multiple of 8`);
+  const gpu = await Gpu.open();
+  const memory = new Memory();
+  const weight = memory.tensor("w", [k, n]);
+  const input = memory.tensor("x", [m, k]);
+  const y = memory.tensor("y", [m, n]);
+  memory.allocate(gpu);
+  gpu.write(weight.buffer, 0, w);
+  gpu.write(input.buffer, 0, x);
+  const programs = new Map<number, Program>();
+  const record = (times: number) => {
+    const program = new Program(`${times} products`, memory, gpu.adapter);
+    const weights = { weight, inputs: k, outputs: n };
+    for (let i = 0; i < times; i++) linear(program, weights, input, { to: y });
+    program.finish();
+    programs.set(times, program);
+    memory.allocate(gpu);
+    return program;
+  };
+  return {
+    name: "far, kernels/linear.ts",
+    multiply(times) {
+      gpu.run(programs.get(times) ?? record(times));
+      return gpu.readFloats(y);
+    },
+    close() {
+      memory.free(gpu);
+      gpu.close();
+    },
+  };
+}
