@@ -109,10 +109,11 @@ export const ENCODING_OPTIONS = {
   },
   quality: {
     kind: "integer",
-    min: 1,
+    min: 0,
     max: 100,
     value: "Q",
-    help: "quality of the encoder, 100 is best",
+    default: "80",
+    help: "of the encoder: 0 smallest file, 100 finest picture",
     group: OUTPUT,
   },
   scale: {
@@ -159,10 +160,10 @@ const CONTENT_OPTIONS = {
   },
   contextFrames: {
     kind: "integer",
-    min: 1,
+    min: 0,
     value: "K",
     default: "all",
-    help: "how many of them",
+    help: "how many of them; 0 to start from nothing",
     group: CONTENT,
   },
   contextStart: {

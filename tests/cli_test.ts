@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { main } from "../cli.ts";
+import { inFolder } from "./commands/folder.ts";
+import { recorder } from "./commands/recorder.ts";
+
+// The program as scripts see it: statuses, streams and signals of a process.
+
+interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function command(args: readonly string[], env: Record<string, string> = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "cli.ts", ...args],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function far(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
+  const { code, stdout, stderr } = await command(args, env).output();
+  const text = new TextDecoder();
+  return { status: code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+Deno.test("far --help and --version write to stdout and need none of the model's code", async () => {
+  assert.match((await far(["--version"])).stdout, /^far \d+\.\d+\.\d+\n$/);
+  const help = await far(["--help"]);
+  assert.equal(help.status, 0);
+  assert.equal(help.stderr, "");
+  assert.match(help.stdout, /^Usage: far .*\n[^]*\n {2}generate /);
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", "cli.ts"] })
+    .output();
+  const { modules, roots } = JSON.parse(new TextDecoder().decode(info.stdout));
+  const loaded = staticImports(modules, roots[0]);
+  assert(loaded.some((path) => path.endsWith("/commands/command_table.ts")));
+  assert.deepEqual(loaded.filter((path) => /\/(mod|generate)\.ts$|\/model\//.test(path)), []);
+});
+
+interface GraphModule {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly isDynamic?: boolean;
+    readonly code?: { readonly specifier: string };
+  }[];
+}
+
+/** What is loaded before any command runs. */
+function staticImports(modules: readonly GraphModule[], root: string): string[] {
+  const found = new Set([root]);
+  for (const specifier of found) {
+    const module = modules.find((module) => module.specifier === specifier);
+    for (const { isDynamic, code } of module?.dependencies ?? []) {
+      if (!isDynamic && code) found.add(code.specifier);
+    }
+  }
+  return [...found];
+}
+
+Deno.test("far answers wrong usage with one line on stderr and status 2", async () => {
+  for (const args of [["generat"], ["generate", "--framse", "3"], ["generate", "-n", "0"]]) {
+    const { status, stdout, stderr } = await far(args);
+    assert.equal(status, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^error: [^\n]+\n$/);
+  }
+});
+
+Deno.test("far without an adapter says so with status 1", async () => {
+  const { status, stderr } = await far(["generate", "--backend", "dx12", "-o", "never.mp4"]);
+  assert.equal(status, 1);
+  assert.match(stderr, /^error: Cannot find a GPU adapter[^\n]*\n$/);
+});
+
+Deno.test("far shows where an error was thrown only when asked", async () => {
+  const args = ["decode", "tests/fixtures/presets.json", "-o", "never.mp4"];
+  const plain = await far(args);
+  assert.equal(plain.status, 1);
+  assert.match(plain.stderr, /^error: [^\n]+\n$/);
+  for (const shown of [await far([...args, "-v"]), await far(args, { FAR_LOG: "debug" })]) {
+    assert.equal(shown.status, 1);
+    assert(shown.stderr.startsWith(plain.stderr));
+    assert.match(shown.stderr, /\n {4}at .*decode\.ts/);
+  }
+});
+
+Deno.test({
+  name: "far stopped by a signal leaves nothing behind and says which it was by its status",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (folder) => {
+      for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+        const outputs = ["-o", join(folder, "a.mp4"), "-o", join(folder, "a.safetensors")];
+        const child = command(["generate", "--progress", "json", ...outputs]).spawn();
+        const reader = child.stderr.getReader();
+        await reader.read(); // the first line of progress: outputs are open
+        assert.equal([...Deno.readDirSync(folder)].length, 2);
+        child.kill(signal);
+        while (!(await reader.read()).done);
+        assert.equal((await child.status).code, status);
+        await child.stdout.cancel();
+        assert.deepEqual([...Deno.readDirSync(folder)], []);
+      }
+    }),
+});
+
+Deno.test("far ends quietly when nobody reads its output any more", async () => {
+  const args = ["generate", "-n", "4", "-s", "1", "--context-frames", "1", "-q"];
+  const child = command([...args, "-o", "-", "--format", "rgb24"]).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  assert(value && value.length > 0);
+  await reader.cancel();
+  const { code } = await child.status;
+  assert.equal(code, 0);
+  assert.equal(await new Response(child.stderr).text(), "");
+});
+
+Deno.test("main() prints results on stdout and nothing else", async () => {
+  const terminal = recorder();
+  assert.equal(await main(["help", "compare"], terminal), 0);
+  assert.match(terminal.stdout, /^Usage: far compare/);
+  assert.deepEqual(terminal.stderr, []);
+});
+
+Deno.test("main() takes a closed stdout for the end of interest", async () => {
+  const print = () => Promise.reject(new Deno.errors.BrokenPipe("closed"));
+  const terminal = { ...recorder(), print };
+  assert.equal(await main(["--help"], terminal), 0);
+});
