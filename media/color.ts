@@ -27,6 +27,9 @@ export interface YuvPicture {
   /** log2 of how many luma columns and rows share a chroma sample: 1, 1 in 4:2:0. */
   readonly chromaShiftX: number;
   readonly chromaShiftY: number;
+  /** Columns and rows of chroma there are, when fewer than it takes to cover the picture. */
+  readonly chromaColumns?: number;
+  readonly chromaRows?: number;
   readonly y: Plane;
   readonly u?: Plane;
   readonly v?: Plane;
@@ -103,7 +106,7 @@ export function i420Picture(data: Uint8Array, width: number, height: number): Yu
 
 /**
  * Converts planes to RGB. Each pixel takes the chroma sample that covers it, unfiltered, as
- * libswscale does by default; so does the loader that made the pixels FAR was trained on.
+ * libswscale does with `full_chroma_inp+neighbor`, to within one level of it.
  *
  * @throws {MediaError} when there are fewer than 8 or more than 16 bits a sample
  */
@@ -111,11 +114,14 @@ export function yuvToRgb(picture: YuvPicture, colour: YuvColour): RgbFrame {
   const { width, height, bits, chromaShiftX, chromaShiftY, y, u, v } = picture;
   if (bits < 8 || bits > 16) throw new MediaError(`Cannot convert samples of ${bits} bits to RGB`);
   const tables = inverseTables(colour, bits);
+  const lastColumn = (picture.chromaColumns ?? width) - 1;
+  const lastRow = (picture.chromaRows ?? height) - 1;
   const data = new Uint8Array(width * height * 3);
   for (let row = 0; row < height; row++) {
     const lumaRow = y.offset + row * y.stride;
-    const uRow = u ? u.offset + (row >> chromaShiftY) * u.stride : 0;
-    const vRow = v ? v.offset + (row >> chromaShiftY) * v.stride : 0;
+    const chromaRow = Math.min(row >> chromaShiftY, lastRow);
+    const uRow = u ? u.offset + chromaRow * u.stride : 0;
+    const vRow = v ? v.offset + chromaRow * v.stride : 0;
     for (let column = 0; column < width; column++) {
       const luma = tables.y[y.data[lumaRow + column * y.step]!]!;
       const at = 3 * (row * width + column);
@@ -123,8 +129,9 @@ export function yuvToRgb(picture: YuvPicture, colour: YuvColour): RgbFrame {
         data[at] = data[at + 1] = data[at + 2] = clampByte(luma);
         continue;
       }
-      const blue = u.data[uRow + (column >> chromaShiftX) * u.step]!;
-      const red = v.data[vRow + (column >> chromaShiftX) * v.step]!;
+      const chromaColumn = Math.min(column >> chromaShiftX, lastColumn);
+      const blue = u.data[uRow + chromaColumn * u.step]!;
+      const red = v.data[vRow + chromaColumn * v.step]!;
       data[at] = clampByte(luma + tables.redOfV[red]!);
       data[at + 1] = clampByte(luma + tables.greenOfU[blue]! + tables.greenOfV[red]!);
       data[at + 2] = clampByte(luma + tables.blueOfU[blue]!);

@@ -114,7 +114,6 @@ export class ContainerWriter implements FrameWriter {
   #describe(): EncodedVideoChunkMetadata {
     const { codec, description } = this.#encoder.decoderConfig;
     const { width, height } = codedSize(
-      this.#options.codec,
       this.#options.width,
       this.#options.height,
     );

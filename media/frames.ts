@@ -84,6 +84,26 @@ export function enlarge(frame: RgbFrame, factor: number): RgbFrame {
   return { width, height, data };
 }
 
+/** Turns a picture clockwise by 0, 90, 180 or 270 degrees. */
+export function rotate(frame: RgbFrame, degrees: number): RgbFrame {
+  const turns = ((degrees / 90) % 4 + 4) % 4;
+  if (turns === 0) return frame;
+  const { width, height, data } = frame;
+  const [newWidth, newHeight] = turns === 2 ? [width, height] : [height, width];
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const newX = turns === 1 ? height - 1 - y : turns === 2 ? width - 1 - x : y;
+      const newY = turns === 1 ? x : turns === 2 ? height - 1 - y : width - 1 - x;
+      const [from, to] = [(y * width + x) * 3, (newY * newWidth + newX) * 3];
+      out[to] = data[from]!;
+      out[to + 1] = data[from + 1]!;
+      out[to + 2] = data[from + 2]!;
+    }
+  }
+  return { width: newWidth, height: newHeight, data: out };
+}
+
 /**
  * Holds a frame to its own sizes.
  *

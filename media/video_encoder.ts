@@ -68,15 +68,14 @@ export function bitrateOf(quality: number, width: number, height: number, fps: n
   return Math.max(20_000, Math.round(width * height * fps * 0.02 * 2 ** (quality / 10)));
 }
 
-/** Sizes of the coded picture. H.264 and HEVC in 4:2:0 only have even ones. */
-export function codedSize(codec: VideoCodec, width: number, height: number) {
-  if (codec === "vp9" || codec === "av1") return { width, height };
+/** Sizes of the coded picture: even, as H.264 and HEVC need and the addon assumes of all. */
+export function codedSize(width: number, height: number) {
   return { width: width + (width & 1), height: height + (height & 1) };
 }
 
 /**
  * Turns RGB frames into compressed pictures with the native codecs: 4:2:0, BT.709, limited range. A
- * picture of odd size is grown to an even one by repeating its edge where the codec needs that.
+ * picture of odd size is grown to an even one by repeating its edge.
  */
 export class AddonEncoder {
   readonly #codecs: WebCodecs;
@@ -146,7 +145,7 @@ export class AddonEncoder {
   #submit(frame: RgbFrame): void {
     const { codec, fps, keyFrameSeconds = 2 } = this.#options;
     const rate = codecRate(fps);
-    const even = codec === "vp9" || codec === "av1" ? frame : padToEven(frame);
+    const even = padToEven(frame);
     const picture = new this.#codecs.VideoFrame(rgbToI420(even, streamColour(codec).yuv), {
       format: "I420",
       codedWidth: even.width,
@@ -193,7 +192,7 @@ export class AddonEncoder {
 
 function encoderConfig(options: EncoderOptions): Record<string, unknown> {
   const { codec, fps, quality } = options;
-  const { width, height } = codedSize(codec, options.width, options.height);
+  const { width, height } = codedSize(options.width, options.height);
   return {
     codec: codecString(codec, width * height),
     width,

@@ -3,6 +3,9 @@ import type { RgbFrame } from "../../../media/frames.ts";
 /** Whether the system has ffmpeg and ffprobe, the judges of what this tool writes. */
 export const HAS_FFMPEG = await runs("ffmpeg") && await runs("ffprobe");
 
+/** Swscale's default is off by up to 3 levels. These make it exact, and leave chroma unfiltered. */
+const EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
+
 /** What ffprobe says of the first video stream of a file. */
 export interface Probe {
   readonly stream: Readonly<Record<string, string>>;
@@ -29,7 +32,7 @@ export async function probe(source: string | Uint8Array): Promise<Probe> {
   };
 }
 
-/** Decodes every frame of a file (or of bytes) to RGB with ffmpeg, in the most exact way it has. */
+/** Decodes every frame of a file (or of bytes) to RGB with ffmpeg. */
 export async function decodeWithFfmpeg(
   source: string | Uint8Array,
   size: { width: number; height: number },
@@ -44,7 +47,7 @@ export async function decodeWithFfmpeg(
     "-i",
     input,
     "-sws_flags",
-    "accurate_rnd",
+    EXACT,
     "-vsync",
   ];
   const raw = await ffmpeg([...args, "0", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"], bytes);

@@ -1,0 +1,199 @@
+import { openNpy, openNpz } from "./array_reader.ts";
+import type { Matrix } from "./color.ts";
+import { MediaError } from "./errors.ts";
+import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
+import { imagesInFolder, imagesOfPattern, isPattern } from "./folder_reader.ts";
+import { type CollectedFrames, collectFrames, type FrameStream } from "./frame_stream.ts";
+import type { FloatFrame, RgbFrame } from "./frames.ts";
+import { openGif } from "./gif_reader.ts";
+import { decodeImage, type ImageType, isLossyImage } from "./image_reader.ts";
+import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
+import { openVideo } from "./video_reader.ts";
+import { openY4m } from "./y4m.ts";
+import { type FileType, fileType, sniff } from "./file_type.ts";
+
+/** Which frames of a source to read, and how. */
+export interface ClipOptions extends PickOptions {
+  /** Centre-crop and resize to this size; the source's own unless told. */
+  readonly size?: { readonly width: number; readonly height: number };
+  /** How the colours of a .y4m were made; BT.601 unless told. */
+  readonly matrix?: Matrix;
+}
+
+/** Frames of a source, with what it says of them. */
+export interface Clip {
+  readonly width: number;
+  readonly height: number;
+  /** Frames a second of the frames picked: the source's rate over the stride. */
+  readonly fps?: number;
+  /** Bytes, or floats where the source holds floats. */
+  readonly frames: RgbFrame[] | FloatFrame[];
+  /** The action that led to each frame picked. */
+  readonly actions?: number[];
+  /** Whether compression has changed the pixels: not a source to measure against. */
+  readonly lossy: boolean;
+  /** One line each, for the user. */
+  readonly warnings: string[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads frames from a video (.mp4 .mov .webm .mkv), .y4m, .gif, .png .jpg .webp, a folder or `%d`
+ * pattern of images, .npz, .npy, or `-` for .y4m on stdin. Files are known by what is in them.
+ *
+ * @throws {MediaError} one line that names the source and says what is wrong
+ */
+export async function readClip(source: string, options: ClipOptions = {}): Promise<Clip> {
+  const picks = new Picks(options);
+  if (source === "-") {
+    const stream = await named(
+      "stdin",
+      () => openY4m(Deno.stdin.readable, "stdin", options.matrix),
+    );
+    return await collect("stdin", stream, picks, options);
+  }
+  if (isPattern(source)) {
+    return await collect(source, openImages(await imagesOfPattern(source)), picks, options);
+  }
+  if (await isFolder(source)) {
+    return await collect(source, openImages(await imagesInFolder(source)), picks, options);
+  }
+  const type = await fileType(source);
+  if (type === "video") return await readVideo(source, picks, options);
+  const stream = await named(source, () => openFile(source, type, options));
+  try {
+    return await collect(source, stream, picks, options);
+  } finally {
+    stream[Symbol.dispose]?.();
+  }
+}
+
+async function openFile(
+  path: string,
+  type: FileType,
+  options: ClipOptions,
+): Promise<FrameStream & Partial<Disposable>> {
+  switch (type) {
+    case "npz":
+      return await openNpz(path);
+    case "npy":
+      return await openNpy(path);
+    case "gif":
+      return openGif(await Deno.readFile(path), path);
+    case "y4m": {
+      const file = await Deno.open(path);
+      return await openY4m(file.readable, path, options.matrix);
+    }
+    default:
+      return openImages([path]);
+  }
+}
+
+/** Native codecs first; ffmpeg for what they do not know and for files too damaged for them. */
+async function readVideo(path: string, picks: Picks, options: ClipOptions): Promise<Clip> {
+  const failure = await tryNative(path, picks, options);
+  if (!(failure instanceof MediaError)) return failure;
+  const stream = await openWithFfmpeg(path);
+  if (!stream) throw failure instanceof TooFewFramesError ? failure : adviseFfmpeg(failure);
+  try {
+    const clip = await collect(path, stream, picks, options);
+    if (!(failure instanceof TooFewFramesError)) return clip;
+    return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
+  } catch {
+    throw failure; // The first word on the file is the clearer one.
+  }
+}
+
+/** Returns what went wrong where ffmpeg may do better. */
+async function tryNative(
+  path: string,
+  picks: Picks,
+  options: ClipOptions,
+): Promise<Clip | MediaError> {
+  let isCutOff = false;
+  try {
+    using stream = await named(path, () => openVideo(path, picks));
+    isCutOff = stream.isCutOff;
+    return await collect(path, stream, picks, options);
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    if (!(error instanceof TooFewFramesError)) return error;
+    if (!isCutOff) throw error; // Then nobody will find more frames in it.
+    return new TooFewFramesError(`${error.message}; it is cut off`);
+  }
+}
+
+function openImages(paths: readonly string[]): FrameStream {
+  let lossy = false;
+  const read = async (path: string) => {
+    const bytes = await Deno.readFile(path);
+    const type = sniff(bytes);
+    if (type !== "png" && type !== "jpeg" && type !== "webp") {
+      throw new MediaError("it is not a PNG, JPEG or WebP");
+    }
+    lossy ||= isLossyImage(bytes, type);
+    return await decodeOrAsk(path, bytes, type);
+  };
+  return {
+    frames: paths.map((path, index) => ({ index, pixels: () => named(path, () => read(path)) })),
+    get lossy() {
+      return lossy;
+    },
+    warnings: [],
+  };
+}
+
+/** The native decoder, and ffmpeg for the layouts that it cannot return. */
+async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Promise<RgbFrame> {
+  try {
+    return await decodeImage(bytes, type);
+  } catch (error) {
+    const stream = error instanceof MediaError && type !== "png" && await openWithFfmpeg(path);
+    if (!stream) throw error;
+    try {
+      const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));
+      return frames[0] as RgbFrame;
+    } catch {
+      throw error;
+    }
+  }
+}
+
+async function collect(
+  path: string,
+  stream: FrameStream,
+  picks: Picks,
+  { size }: ClipOptions,
+): Promise<Clip> {
+  const collected: CollectedFrames = await named(
+    path,
+    () => collectFrames(path, stream, picks, size),
+  );
+  const { fps, lossy, actions, metadata, warnings } = stream;
+  return {
+    ...collected,
+    fps: fps && fps / picks.stride,
+    actions: actions && picks.indices(actions.length).map((index) => actions[index]!),
+    lossy,
+    warnings,
+    metadata,
+  };
+}
+
+/** Puts the name of the source before errors of those who only know its bytes. */
+async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof MediaError) || error.message.startsWith("Cannot ")) throw error;
+    throw new MediaError(`Cannot read "${path}": ${error.message}`);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false; // Opening it will tell why.
+  }
+}

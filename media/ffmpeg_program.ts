@@ -1,0 +1,49 @@
+import { MediaError } from "./errors.ts";
+
+/**
+ * The first line that the system's ffmpeg says of itself, or nothing where there is none (or no
+ * permission to run it).
+ */
+export async function ffmpegVersion(): Promise<string | undefined> {
+  try {
+    const command = new Deno.Command("ffmpeg", {
+      args: ["-version"],
+      stdin: "null",
+      stderr: "null",
+    });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout).split("\n")[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The option that keeps frames as they are; FFmpeg 5.1 renamed it. */
+export function keepFramesOption(version: string): string[] {
+  return /^ffmpeg version n?(?:[0-4]\.|5\.0)/.test(version)
+    ? ["-vsync", "0"]
+    : ["-fps_mode", "passthrough"];
+}
+
+/** A path that ffmpeg takes for a file whatever its name looks like. */
+export function ffmpegPath(path: string): string {
+  return `file:${path}`;
+}
+
+/** Starts ffmpeg. What it has to say is kept for `ffmpegFailure`. */
+export function startFfmpeg(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
+  const quiet = ["-hide_banner", "-v", "error", "-y"];
+  const command = new Deno.Command("ffmpeg", {
+    args: [...quiet, ...args],
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  });
+  return command.spawn();
+}
+
+/** What ffmpeg complained about, as an error. */
+export function ffmpegFailure(stderr: string): MediaError {
+  const lines = stderr.split("\n").map((line) => line.trim()).filter(Boolean);
+  return new MediaError(`ffmpeg says: ${lines[0] ?? "nothing, but failed"}`);
+}

@@ -1,0 +1,97 @@
+import { ByteQueue } from "./byte_queue.ts";
+import { MediaError } from "./errors.ts";
+import {
+  ffmpegFailure,
+  ffmpegPath,
+  ffmpegVersion,
+  keepFramesOption,
+  startFfmpeg,
+} from "./ffmpeg_program.ts";
+import type { FrameStream, LazyFrame } from "./frame_stream.ts";
+
+/** Swscale is off by up to 3 levels without; chroma is left unfiltered, as `yuvToRgb` leaves it. */
+const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
+
+/**
+ * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Rotation is
+ * applied; every frame of the file comes once.
+ *
+ * @returns nothing where there is no ffmpeg
+ */
+export async function openWithFfmpeg(path: string): Promise<FrameStream | undefined> {
+  const version = await ffmpegVersion();
+  if (!version) return undefined;
+  const frames = readPictures(path, keepFramesOption(version));
+  return { frames, fps: await probeRate(path), lossy: true, warnings: [] };
+}
+
+async function* readPictures(path: string, keepFrames: string[]): AsyncGenerator<LazyFrame> {
+  const output = [
+    ...keepFrames,
+    "-sws_flags",
+    EXACT_COLOURS,
+    "-pix_fmt",
+    "rgb24",
+    "-f",
+    "image2pipe",
+    "-c:v",
+    "ppm",
+    "pipe:1",
+  ];
+  const child = startFfmpeg(["-i", ffmpegPath(path), "-map", "0:v:0", ...output], "null");
+  const complaints = new Response(child.stderr).text();
+  let isDone = false;
+  try {
+    const bytes = new ByteQueue(child.stdout);
+    let index = 0;
+    for (; await bytes.readLine() === "P6"; index++) {
+      const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
+      await bytes.readLine(); // 255
+      const data = await bytes.read(width * height * 3);
+      if (!data) break;
+      yield { index, pixels: () => ({ width, height, data }) };
+    }
+    isDone = true;
+    if (!(await child.status).success && index === 0) throw ffmpegFailure(await complaints);
+  } finally {
+    if (!isDone) await stop(child);
+    await complaints;
+  }
+}
+
+/** Ends ffmpeg when enough has been seen. */
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+  await child.stdout.cancel().catch(() => {});
+  await child.status;
+}
+
+async function probeRate(path: string): Promise<number | undefined> {
+  const what = [
+    "-select_streams",
+    "v:0",
+    "-show_entries",
+    "stream=avg_frame_rate",
+    "-of",
+    "csv=p=0",
+  ];
+  try {
+    const command = new Deno.Command("ffprobe", {
+      args: ["-v", "error", ...what, ffmpegPath(path)],
+    });
+    const { stdout } = await command.output();
+    const [over, under] = new TextDecoder().decode(stdout).trim().split("/").map(Number);
+    return over && under ? over / under : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Adds to an error that an ffmpeg would have helped. */
+export function adviseFfmpeg(error: MediaError): MediaError {
+  return new MediaError(`${error.message} (an ffmpeg on the PATH could read more formats)`);
+}

@@ -1,0 +1,29 @@
+import { ByteReader } from "./byte_reader.ts";
+import { MediaError } from "./errors.ts";
+
+/** What a file is, by its first bytes. `video` is everything that is nothing else. */
+export type FileType = "npz" | "npy" | "y4m" | "gif" | "png" | "jpeg" | "webp" | "video";
+
+/**
+ * Looks at the first bytes of a file.
+ *
+ * @throws {MediaError} when it is missing, empty or not a file
+ */
+export async function fileType(path: string): Promise<FileType> {
+  using file = await ByteReader.open(path);
+  if (file.size === 0) throw new MediaError(`Cannot read "${path}": it is empty`);
+  return sniff(await file.read(0, Math.min(16, file.size)));
+}
+
+/** Tells the type from the first 16 bytes. */
+export function sniff(bytes: Uint8Array): FileType {
+  const text = String.fromCharCode(...bytes.subarray(0, 16));
+  if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) return "npz";
+  if (text.startsWith("\x93NUMPY")) return "npy";
+  if (text.startsWith("YUV4MPEG2")) return "y4m";
+  if (/^GIF8[79]a/.test(text)) return "gif";
+  if (text.startsWith("\x89PNG\r\n")) return "png";
+  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (/^RIFF....WEBP/s.test(text)) return "webp";
+  return "video";
+}

@@ -1,0 +1,63 @@
+import { MediaError } from "./errors.ts";
+import type { FloatFrame, RgbFrame } from "./frames.ts";
+import type { Picks } from "./picks.ts";
+import { fitFrame } from "./resize.ts";
+
+/** A frame that has been reached but perhaps need not be converted. */
+export interface LazyFrame<F extends RgbFrame | FloatFrame = RgbFrame | FloatFrame> {
+  /** Place in the source, from 0. */
+  readonly index: number;
+  /** Its pixels; only to be asked for before the next frame is. */
+  pixels(): F | Promise<F>;
+}
+
+/** A source that has been opened: frames in the order they are shown, and what is known of them. */
+export interface FrameStream {
+  readonly frames: AsyncIterable<LazyFrame> | Iterable<LazyFrame>;
+  /** Frames a second, where the source says. */
+  readonly fps?: number;
+  /** Whether compression has changed the pixels. */
+  readonly lossy: boolean;
+  /** The action that led to each frame, if the source holds them. */
+  readonly actions?: readonly number[];
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Lines for the user. They may still come while frames are read. */
+  readonly warnings: string[];
+}
+
+/** Frames of one source, ready to use. */
+export interface CollectedFrames {
+  readonly width: number;
+  readonly height: number;
+  readonly frames: RgbFrame[] | FloatFrame[];
+}
+
+/**
+ * Reads the wanted frames of a source and stops after the last one.
+ *
+ * @param size to crop and resize to; the source's own unless told
+ * @throws {MediaError} when there are too few frames or their sizes differ
+ */
+export async function collectFrames(
+  path: string,
+  stream: FrameStream,
+  picks: Picks,
+  size?: { readonly width: number; readonly height: number },
+): Promise<CollectedFrames> {
+  const frames: (RgbFrame | FloatFrame)[] = [];
+  let available = 0;
+  for await (const { index, pixels } of stream.frames) {
+    available = index + 1;
+    if (picks.wants(index)) {
+      const frame = await pixels();
+      frames.push(size ? fitFrame(frame, size.width, size.height) : frame);
+    }
+    if (picks.isDone(available)) break;
+  }
+  picks.require(path, available);
+  const { width, height } = frames[0]!;
+  if (frames.some((frame) => frame.width !== width || frame.height !== height)) {
+    throw new MediaError(`Cannot read "${path}": its frames have different sizes`);
+  }
+  return { width, height, frames: frames as RgbFrame[] | FloatFrame[] };
+}

@@ -1,0 +1,221 @@
+import { MediaError } from "./errors.ts";
+
+/** Element types of arrays that are read and written, as numpy spells them. */
+const ELEMENTS = {
+  "|b1": Uint8Array,
+  "|u1": Uint8Array,
+  "|i1": Int8Array,
+  "<u2": Uint16Array,
+  "<i2": Int16Array,
+  "<u4": Uint32Array,
+  "<i4": Int32Array,
+  "<u8": BigUint64Array,
+  "<i8": BigInt64Array,
+  "<f2": Float16Array,
+  "<f4": Float32Array,
+  "<f8": Float64Array,
+} as const;
+
+/** An element type: kind and bytes, such as `|u1` or `<f4`. */
+export type NpyType = keyof typeof ELEMENTS;
+
+/** Elements of an array, in C order. */
+export type NpyData = InstanceType<typeof ELEMENTS[NpyType]>;
+
+/** What the header of a .npy says. */
+export interface NpyHeader {
+  readonly type: NpyType;
+  readonly shape: readonly number[];
+  /** Where the elements begin, in bytes. */
+  readonly offset: number;
+  /** How many bytes the elements take. */
+  readonly bytes: number;
+}
+
+/** An array with its shape. */
+export interface NpyArray {
+  readonly type: NpyType;
+  readonly shape: readonly number[];
+  readonly data: NpyData;
+}
+
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
+/** numpy reads no longer header either, unless told that the file is trusted. */
+const LONGEST_HEADER = 10_000;
+/** No header is longer than this; so many bytes are enough for `parseNpyHeader`. */
+export const NPY_HEADER_BYTES = 12 + LONGEST_HEADER;
+
+/**
+ * Reads the header of a .npy, versions 1.0, 2.0 and 3.0.
+ *
+ * @param bytes the beginning of the file, `NPY_HEADER_BYTES` of it or all
+ * @param name what to call it in errors
+ * @throws {MediaError} when it is no array of plain numbers in C order
+ * Source: numpy/lib/format.py, "NEP 1"
+ */
+export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw fail(name, "it is not a .npy array");
+  const [major, minor] = [bytes[6], bytes[7]];
+  if (minor !== 0 || !major || major > 3) {
+    throw fail(name, `.npy version ${major}.${minor} is unknown`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = major === 1 ? 10 : 12;
+  if (bytes.length < start) throw fail(name, "it ends inside its header");
+  const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (length > LONGEST_HEADER) throw fail(name, `its header of ${length} bytes is too long`);
+  if (bytes.length < start + length) throw fail(name, "it ends inside its header");
+  const text = new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
+  const fields = new HeaderParser(text, name).parse();
+  const type = elementType(fields.descr, name);
+  if (fields.fortran) {
+    throw fail(name, "it is in Fortran order; save np.ascontiguousarray(array) instead");
+  }
+  const size = fields.shape.reduce((product, n) => product * n, ELEMENTS[type].BYTES_PER_ELEMENT);
+  // Each partial product counts: [2^40, 2^40, 0] has no elements, but no honest writer makes it.
+  const largest = fields.shape.reduce((product, n) => product * Math.max(n, 1), 8);
+  if (largest > Number.MAX_SAFE_INTEGER) {
+    throw fail(name, `its shape (${fields.shape}) is too large`);
+  }
+  return { type, shape: fields.shape, offset: start + length, bytes: size };
+}
+
+/**
+ * Reads a whole .npy.
+ *
+ * @throws {MediaError} when the header is wrong, or there are too few or too many bytes after it
+ */
+export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
+  const header = parseNpyHeader(bytes, name);
+  const found = bytes.length - header.offset;
+  if (found !== header.bytes) {
+    throw fail(name, `its header announces ${header.bytes} bytes of numbers, but ${found} follow`);
+  }
+  const data = npyElements(header.type, bytes.subarray(header.offset));
+  return { type: header.type, shape: header.shape, data };
+}
+
+/** Turns the bytes of elements into elements. */
+export function npyElements(type: NpyType, bytes: Uint8Array): NpyData {
+  const Elements = ELEMENTS[type];
+  // Elements must start at a multiple of their size, which bytes inside a file need not. Not slice():
+  // zlib returns a Buffer, whose slice() copies nothing.
+  const own = new Uint8Array(bytes);
+  return new Elements(own.buffer, 0, own.byteLength / Elements.BYTES_PER_ELEMENT);
+}
+
+/** The header of a .npy as numpy writes it: version 1.0, padded to a multiple of 64 bytes. */
+export function encodeNpyHeader(type: NpyType, shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const text = `{'descr': '${type}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
+  const bytes = new Uint8Array(10 + length).fill(0x20);
+  bytes.set([...MAGIC, 1, 0, length & 255, length >> 8]);
+  bytes.set(new TextEncoder().encode(text), 10);
+  bytes[bytes.length - 1] = 0x0a;
+  return bytes;
+}
+
+/** A whole .npy. */
+export function encodeNpy({ type, shape, data }: NpyArray): Uint8Array {
+  const header = encodeNpyHeader(type, shape);
+  const bytes = new Uint8Array(header.length + data.byteLength);
+  bytes.set(header);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length);
+  return bytes;
+}
+
+function elementType(descr: string, name: string): NpyType {
+  // One byte has no byte order, and "=" is the order of whoever wrote it: unknown to us.
+  const type = /^[<|][bui]1$/.test(descr) ? `|${descr.slice(1)}` : descr;
+  if (Object.hasOwn(ELEMENTS, type)) return type as NpyType;
+  throw fail(name, `its elements are ${JSON.stringify(descr)}, not little-endian numbers`);
+}
+
+/**
+ * Reads the one Python literal a header may hold: a dict of exactly `descr`, `fortran_order` and
+ * `shape`, each of its own kind. Nothing is evaluated.
+ */
+class HeaderParser {
+  #at = 0;
+
+  constructor(readonly text: string, readonly name: string) {}
+
+  parse(): { descr: string; fortran: boolean; shape: number[] } {
+    let descr: string | undefined;
+    let fortran: boolean | undefined;
+    let shape: number[] | undefined;
+    this.#expect("{");
+    while (!this.#accept("}")) {
+      const key = this.#string();
+      this.#expect(":");
+      if (key === "descr" && descr === undefined) descr = this.#string();
+      else if (key === "fortran_order" && fortran === undefined) fortran = this.#boolean();
+      else if (key === "shape" && shape === undefined) shape = this.#tuple();
+      else throw this.#malformed();
+      if (!this.#accept(",")) {
+        this.#expect("}");
+        break;
+      }
+    }
+    this.#skipSpace();
+    if (this.#at !== this.text.length) throw this.#malformed();
+    if (descr === undefined || fortran === undefined || !shape) throw this.#malformed();
+    return { descr, fortran, shape };
+  }
+
+  #string(): string {
+    const found = this.#match(/(?:'([^'\\\n]*)'|"([^"\\\n]*)")/y);
+    return found[1] ?? found[2] ?? "";
+  }
+
+  #boolean(): boolean {
+    return this.#match(/(?:True|False)\b/y)[0] === "True";
+  }
+
+  #tuple(): number[] {
+    const sizes: number[] = [];
+    this.#expect("(");
+    while (!this.#accept(")")) {
+      sizes.push(Number(this.#match(/(?:0|[1-9]\d{0,15})(?![\w.])/y)[0]));
+      if (!this.#accept(",")) {
+        if (sizes.length === 1) throw this.#malformed(); // (5) is a number, not a tuple.
+        this.#expect(")");
+        break;
+      }
+    }
+    return sizes;
+  }
+
+  #match(pattern: RegExp): RegExpExecArray {
+    this.#skipSpace();
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.text);
+    if (!found) throw this.#malformed();
+    this.#at = pattern.lastIndex;
+    return found;
+  }
+
+  #accept(mark: string): boolean {
+    this.#skipSpace();
+    if (this.text[this.#at] !== mark) return false;
+    this.#at++;
+    return true;
+  }
+
+  #expect(mark: string): void {
+    if (!this.#accept(mark)) throw this.#malformed();
+  }
+
+  #skipSpace(): void {
+    while (this.#at < this.text.length && " \t\r\n".includes(this.text[this.#at]!)) this.#at++;
+  }
+
+  #malformed(): MediaError {
+    return fail(this.name, `its .npy header is malformed at character ${this.#at}`);
+  }
+}
+
+function fail(name: string, reason: string): MediaError {
+  return new MediaError(`Cannot read "${name}": ${reason}`);
+}

@@ -1,0 +1,82 @@
+import { MediaError } from "./errors.ts";
+
+/** A source that has fewer frames than were asked for. */
+export class TooFewFramesError extends MediaError {
+  override name = "TooFewFramesError";
+}
+
+/** Which frames of a source are wanted: `start`, `start + stride`, ..., `count` of them. */
+export interface PickOptions {
+  /** First frame, counted from 0. */
+  readonly start?: number;
+  readonly stride?: number;
+  /** How many; all there are unless told. */
+  readonly count?: number;
+}
+
+/** A checked choice of frames. */
+export class Picks {
+  readonly start: number;
+  readonly stride: number;
+  readonly count: number;
+
+  /** @throws {RangeError} when a number is not whole or too small */
+  constructor({ start = 0, stride = 1, count = Infinity }: PickOptions = {}) {
+    check("first frame", start, 0);
+    check("stride", stride, 1);
+    if (count !== Infinity) check("number of frames", count, 1);
+    this.start = start;
+    this.stride = stride;
+    this.count = count;
+  }
+
+  /** Whether frame `index` is one of them. */
+  wants(index: number): boolean {
+    const distance = index - this.start;
+    return distance >= 0 && distance % this.stride === 0 && distance / this.stride < this.count;
+  }
+
+  /** Whether no frame from `index` on is one of them. */
+  isDone(index: number): boolean {
+    return index >= this.end;
+  }
+
+  /** One more than the last frame wanted; `Infinity` when all are. */
+  get end(): number {
+    return this.count === Infinity ? Infinity : this.start + (this.count - 1) * this.stride + 1;
+  }
+
+  /** The wanted frames of a source that has `available`. */
+  indices(available: number): number[] {
+    const found: number[] = [];
+    const end = Math.min(available, this.end);
+    for (let index = this.start; index < end; index += this.stride) found.push(index);
+    return found;
+  }
+
+  /**
+   * Holds a source to the choice.
+   *
+   * @param available how many frames it has
+   * @throws {TooFewFramesError} when that is too few
+   */
+  require(path: string, available: number): void {
+    const found = this.indices(available).length;
+    if (found > 0 && (this.count === Infinity || found === this.count)) return;
+    const frames = available === 1 ? "1 frame" : `${available} frames`;
+    const wanted = this.count === Infinity
+      ? `the first one asked for is frame ${this.start}`
+      : `${this.count} from frame ${this.start}` +
+        (this.stride > 1 ? ` at a stride of ${this.stride}` : "") + ` need ${this.end}`;
+    const verb = available === 0 ? "has no frames" : `has ${frames}, but ${wanted}`;
+    throw new TooFewFramesError(`Cannot read "${path}": it ${verb}`);
+  }
+}
+
+function check(what: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(
+      `Cannot pick frames: the ${what} must be ${least} or more, but is ${value}`,
+    );
+  }
+}

@@ -1,0 +1,207 @@
+import { type Plane, type YuvColour, type YuvPicture, yuvToRgb } from "./color.ts";
+import { MediaError, reasonOf } from "./errors.ts";
+import type { RgbFrame } from "./frames.ts";
+import {
+  type CodecDecoder,
+  type CodecFrame,
+  type ColourTags,
+  type DecoderConfig,
+  loadWebCodecs,
+  type WebCodecs,
+} from "./webcodecs.ts";
+
+/** A compressed picture on its way into the decoder. */
+export interface Packet {
+  readonly type: "key" | "delta";
+  readonly data: Uint8Array;
+}
+
+/** Pictures that may wait in the addon. */
+const QUEUE = 8;
+
+/**
+ * Turns compressed pictures into RGB frames with the native codecs. Frames come out in the order
+ * they are shown. Their timestamps are not used: the addon hands those out in decoding order.
+ */
+export class AddonDecoder implements Disposable {
+  readonly #codecs: WebCodecs;
+  readonly #decoder: CodecDecoder;
+  readonly #tags: ColourTags;
+  #ready: CodecFrame[] = [];
+  #failure: Error | undefined;
+
+  /**
+   * @param tags colours as the container describes them; the decoder's own word comes second
+   * @throws {MediaError} when the addon cannot be loaded or does not know the codec
+   */
+  constructor(config: DecoderConfig, tags: ColourTags) {
+    this.#codecs = loadWebCodecs();
+    this.#tags = tags;
+    this.#decoder = new this.#codecs.VideoDecoder({
+      output: (frame) => this.#ready.push(frame),
+      error: (error) => this.#failure ??= error,
+    });
+    try {
+      this.#decoder.configure(config);
+    } catch (error) {
+      throw new MediaError(`the codec "${config.codec}" is not known: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Hands a packet in and yields the frames that have come out. */
+  async *decode(packet: Packet): AsyncGenerator<DecodedFrame> {
+    this.#throwFailure();
+    try {
+      this.#decoder.decode(new this.#codecs.EncodedVideoChunk({ ...packet, timestamp: 0 }));
+    } catch (error) {
+      await pause(); // The reason arrives by the callback.
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    }
+    while (!this.#failure && this.#decoder.decodeQueueSize > QUEUE) await pause();
+    yield* this.#take();
+    this.#throwFailure();
+  }
+
+  /** Ends the stream and yields what was still inside. */
+  async *finish(): AsyncGenerator<DecodedFrame> {
+    // The addon's promises do not keep the program running.
+    const alive = setInterval(() => {}, 1000);
+    try {
+      if (this.#decoder.state === "configured") await this.#decoder.flush();
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    } finally {
+      clearInterval(alive);
+    }
+    yield* this.#take();
+    this.#throwFailure();
+  }
+
+  [Symbol.dispose](): void {
+    for (const frame of this.#ready) frame.close();
+    this.#ready = [];
+    if (this.#decoder.state !== "closed") this.#decoder.close();
+  }
+
+  *#take(): Generator<DecodedFrame> {
+    while (this.#ready.length > 0) {
+      const frame = this.#ready.shift()!;
+      try {
+        yield new DecodedFrame(frame, this.#tags);
+      } finally {
+        frame.close();
+      }
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw new MediaError(reasonOf(this.#failure));
+  }
+}
+
+/** A picture in the decoder's memory, valid until the next one is asked for. */
+export class DecodedFrame {
+  constructor(readonly frame: CodecFrame, readonly tags: ColourTags) {}
+
+  /**
+   * Copies the picture out as RGB.
+   *
+   * @throws {MediaError} when its pixel format is not known
+   */
+  async toRgb(): Promise<RgbFrame> {
+    const { frame } = this;
+    if (!frame.format) throw new MediaError("its pixel format is not known");
+    const bytes = new Uint8Array(frame.allocationSize());
+    const layout = await frame.copyTo(bytes);
+    const { width, height } = frame.visibleRect;
+    const packed = /^(RGB|BGR)[AX]$/.exec(frame.format);
+    if (packed) return fromPacked(bytes, layout[0]!, width, height, packed[1] === "BGR");
+    const picture = describePlanes(frame.format, bytes, layout, width, height);
+    return yuvToRgb(picture, colourOf(this.tags, frame.colorSpace));
+  }
+}
+
+/**
+ * The matrix and range to convert with. A stream that does not say is taken for BT.601 in limited
+ * range, as libswscale takes it, and with it the data sets that were read through it.
+ *
+ * @throws {MediaError} when the stream names a matrix that is not known here
+ */
+export function colourOf(container: ColourTags, stream: ColourTags): YuvColour {
+  const matrix = container.matrix ?? stream.matrix;
+  const fullRange = container.fullRange ?? stream.fullRange ?? false;
+  switch (matrix) {
+    case undefined:
+    case null:
+    case "smpte170m":
+    case "bt470bg":
+      return { matrix: "bt601", fullRange };
+    case "bt709":
+      return { matrix: "bt709", fullRange };
+    case "bt2020-ncl":
+      return { matrix: "bt2020", fullRange };
+    default:
+      throw new MediaError(`its colour matrix "${matrix}" is not known`);
+  }
+}
+
+/** Gives the planes of WebCodecs' pixel formats names. */
+function describePlanes(
+  format: string,
+  bytes: Uint8Array,
+  layout: readonly { readonly offset: number; readonly stride: number }[],
+  width: number,
+  height: number,
+): YuvPicture {
+  const planar = /^I(420|422|444)A?(?:P(10|12))?$/.exec(format);
+  const bits = Number(planar?.[2] ?? 8);
+  const data = bits === 8 ? bytes : new Uint16Array(bytes.buffer, 0, bytes.length >> 1);
+  const plane = (index: number, step = 1, shift = 0): Plane => {
+    const { offset, stride } = layout[index]!;
+    const unit = data.BYTES_PER_ELEMENT;
+    return { data, offset: offset / unit + shift, stride: stride / unit, step };
+  };
+  if (planar) {
+    const chromaShiftX = planar[1] === "444" ? 0 : 1;
+    const chromaShiftY = planar[1] === "420" ? 1 : 0;
+    // The addon rounds chroma sizes down and leaves out the last column and row of odd pictures.
+    const chromaColumns = width >> chromaShiftX;
+    const chromaRows = height >> chromaShiftY;
+    const hasChroma = chromaColumns > 0 && chromaRows > 0;
+    const chroma = hasChroma ? { u: plane(1), v: plane(2), chromaColumns, chromaRows } : {};
+    return { width, height, bits, chromaShiftX, chromaShiftY, y: plane(0), ...chroma };
+  }
+  if (format === "NV12" || format === "NV21") {
+    const [u, v] = format === "NV12"
+      ? [plane(1, 2, 0), plane(1, 2, 1)]
+      : [plane(1, 2, 1), plane(1, 2, 0)];
+    return { width, height, bits, chromaShiftX: 1, chromaShiftY: 1, y: plane(0), u, v };
+  }
+  throw new MediaError(`its pixel format "${format}" is not known`);
+}
+
+/** Drops the fourth byte of each pixel. Transparent pixels keep their colour. */
+function fromPacked(
+  bytes: Uint8Array,
+  { offset, stride }: { readonly offset: number; readonly stride: number },
+  width: number,
+  height: number,
+  blueFirst: boolean,
+): RgbFrame {
+  const data = new Uint8Array(width * height * 3);
+  const [red, blue] = blueFirst ? [2, 0] : [0, 2];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = offset + y * stride + x * 4;
+      const to = (y * width + x) * 3;
+      data[to] = bytes[from + red]!;
+      data[to + 1] = bytes[from + 1]!;
+      data[to + 2] = bytes[from + blue]!;
+    }
+  }
+  return { width, height, data };
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}

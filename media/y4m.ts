@@ -1,0 +1,132 @@
+import { ByteQueue } from "./byte_queue.ts";
+import { type Matrix, type Plane, type YuvPicture, yuvToRgb } from "./color.ts";
+import { MediaError } from "./errors.ts";
+import type { FrameStream, LazyFrame } from "./frame_stream.ts";
+
+/** The stream header of a .y4m. */
+export interface Y4mHeader {
+  readonly width: number;
+  readonly height: number;
+  /** Frames a second; unknown where the file gives 0:0. */
+  readonly fps?: number;
+  /** Bits a sample. */
+  readonly bits: number;
+  /** log2 of the pixels that share a chroma sample, across and down; absent in grey video. */
+  readonly chroma?: readonly [across: number, down: number];
+  /** Whether a fourth plane follows, of transparency. */
+  readonly alpha: boolean;
+  readonly fullRange: boolean;
+}
+
+const CHROMA: Readonly<Record<string, readonly [number, number] | undefined>> = {
+  "420": [1, 1],
+  "411": [2, 0],
+  "422": [1, 0],
+  "444": [0, 0],
+  mono: undefined,
+};
+
+/**
+ * Reads the first line of a .y4m.
+ *
+ * @throws {MediaError} without the file's name, when it is none or its format is not known
+ * Source: yuv4mpeg(5) of mjpegtools; names of high bit depths and XCOLORRANGE as FFmpeg writes them
+ */
+export function parseY4mHeader(line: string): Y4mHeader {
+  const [magic, ...fields] = line.split(" ");
+  if (magic !== "YUV4MPEG2") throw new MediaError("it is not a .y4m stream");
+  const value = (letter: string) => fields.find((field) => field[0] === letter)?.slice(1);
+  const width = Number(value("W"));
+  const height = Number(value("H"));
+  if (!isSize(width) || !isSize(height)) throw new MediaError("its .y4m header gives no size");
+  const rate = /^(\d+):(\d+)$/.exec(value("F") ?? "");
+  const fps = rate ? Number(rate[1]) / Number(rate[2]) : 0;
+  const layout = value("C") ?? "420jpeg";
+  const known = /^(420|411|422|444|mono)(alpha|jpeg|mpeg2|paldv)?(?:p?(9|10|12|14|16))?$/.exec(
+    layout,
+  );
+  if (!known) throw new MediaError(`its .y4m colour layout "${layout}" is not known`);
+  return {
+    width,
+    height,
+    fps: Number.isFinite(fps) && fps > 0 ? fps : undefined,
+    bits: Number(known[3] ?? 8),
+    chroma: CHROMA[known[1]!],
+    alpha: known[2] === "alpha",
+    fullRange: fields.includes("XCOLORRANGE=FULL"),
+  };
+}
+
+/**
+ * Opens a .y4m, from a file or a pipe.
+ *
+ * @param chunks its bytes
+ * @param matrix how colours were made, which the format cannot say; readers take BT.601
+ * @throws {MediaError} without the file's name, when it is none or its format is not known
+ */
+export async function openY4m(
+  chunks: AsyncIterable<Uint8Array>,
+  path: string,
+  matrix: Matrix = "bt601",
+): Promise<FrameStream> {
+  const bytes = new ByteQueue(chunks);
+  const line = await bytes.readLine();
+  if (line === undefined) throw new MediaError("it is not a .y4m stream");
+  const header = parseY4mHeader(line);
+  const warnings: string[] = [];
+  const frames = readFrames(bytes, header, matrix, (text) => warnings.push(`"${path}" ${text}`));
+  return { frames, fps: header.fps, lossy: false, warnings };
+}
+
+async function* readFrames(
+  bytes: ByteQueue,
+  header: Y4mHeader,
+  matrix: Matrix,
+  warn: (text: string) => void,
+): AsyncGenerator<LazyFrame> {
+  const { bytesPerFrame } = planesOf(header);
+  for (let index = 0;; index++) {
+    const line = await bytes.readLine();
+    if (line === undefined) {
+      if (bytes.length > 0) warn("is cut off: only its beginning can be read");
+      return;
+    }
+    if (!/^FRAME( |$)/.test(line)) {
+      throw new MediaError(`frame ${index} of it does not begin with FRAME`);
+    }
+    const data = await bytes.read(bytesPerFrame);
+    if (!data) return warn("is cut off: only its beginning can be read");
+    const colour = { matrix, fullRange: header.fullRange };
+    yield { index, pixels: () => yuvToRgb(pictureOf(header, data), colour) };
+  }
+}
+
+/** Sizes of the planes of one frame, in samples and bytes. */
+function planesOf({ width, height, bits, chroma, alpha }: Y4mHeader) {
+  const luma = width * height;
+  const chromaWidth = chroma ? (width + (1 << chroma[0]) - 1) >> chroma[0] : 0;
+  const chromaSize = chroma ? chromaWidth * ((height + (1 << chroma[1]) - 1) >> chroma[1]) : 0;
+  const samples = luma + 2 * chromaSize + (alpha ? luma : 0);
+  return { luma, chromaWidth, chromaSize, bytesPerFrame: samples * (bits > 8 ? 2 : 1) };
+}
+
+function pictureOf(header: Y4mHeader, bytes: Uint8Array): YuvPicture {
+  const { width, height, bits, chroma } = header;
+  const { luma, chromaWidth, chromaSize } = planesOf(header);
+  const data = bits > 8 ? new Uint16Array(bytes.slice().buffer) : bytes;
+  const plane = (offset: number, stride: number): Plane => ({ data, offset, stride, step: 1 });
+  return {
+    width,
+    height,
+    bits,
+    chromaShiftX: chroma?.[0] ?? 0,
+    chromaShiftY: chroma?.[1] ?? 0,
+    y: plane(0, width),
+    u: chroma && plane(luma, chromaWidth),
+    v: chroma && plane(luma + chromaSize, chromaWidth),
+  };
+}
+
+function isSize(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= 65536;
+}
