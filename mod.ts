@@ -52,6 +52,7 @@ export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/f
 export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
 export { fitFrame } from "./media/resize.ts";
+export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
 export {
   type FrameWriter,
   openFrameWriter,

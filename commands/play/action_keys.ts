@@ -1,0 +1,39 @@
+import type { ModelInfo } from "../../mod.ts";
+
+/** An action and the keys that mean it. */
+export interface ActionKeys {
+  readonly action: number;
+  readonly name: string;
+  /** As `KeyboardEvent.key` calls them, in lower case. */
+  readonly keys: readonly string[];
+}
+
+/** What names of actions mean, whatever the data set calls them. */
+const MEANINGS: readonly { readonly names: RegExp; readonly keys: readonly string[] }[] = [
+  { names: /^(move[ _-]?)?(forwards?|up|north|ahead)$/, keys: ["arrowup", "w"] },
+  { names: /^(move[ _-]?)?(backwards?|back|down|south)$/, keys: ["arrowdown", "s"] },
+  { names: /^((turn|look|move)[ _-]?)?(left|west)$/, keys: ["arrowleft", "a"] },
+  { names: /^((turn|look|move)[ _-]?)?(right|east)$/, keys: ["arrowright", "d"] },
+  { names: /^(stay|stand|wait|idle|none|nothing|no[ _-]?op)$/, keys: [" "] },
+];
+
+/**
+ * Keys for every action of a model: arrows, WASD and the space bar by the actions' names, and the
+ * digits 1 to 9 by their numbers.
+ */
+export function actionKeys({ condition, actions }: ModelInfo): ActionKeys[] {
+  if (condition.kind !== "action") return [];
+  const taken = new Set<string>();
+  return Array.from({ length: condition.count }, (_, action) => {
+    const name = actions?.[action] ?? `action ${action}`;
+    const meaning = MEANINGS.find(({ names }) => names.test(name.trim().toLowerCase()));
+    const keys = (meaning?.keys ?? []).filter((key) => !taken.has(key));
+    for (const key of keys) taken.add(key);
+    return { action, name, keys: action < 9 ? [...keys, String(action + 1)] : keys };
+  });
+}
+
+/** The action that means doing nothing; without one a world waits when no key is down. */
+export function idleAction(keys: readonly ActionKeys[]): number | undefined {
+  return keys.find((entry) => entry.keys.includes(" "))?.action;
+}

@@ -1,0 +1,78 @@
+import { basename, extname, join } from "node:path";
+import { readSource, type Source } from "../sources.ts";
+import type { Fit } from "../sources.ts";
+
+/** Which frames of a clip a world begins with. */
+export interface ClipChoice {
+  /** The clip to begin with; undefined begins from noise. */
+  readonly context?: string;
+  readonly contextFrames?: number;
+  readonly contextStart?: number;
+  readonly contextStride?: number;
+}
+
+/** Name of the beginning without a clip. */
+export const NOTHING = "nothing";
+
+const CLIP_FILES = [".npz", ".npy", ".mp4", ".webm", ".mov", ".mkv", ".gif", ".y4m"];
+
+/** The beginnings that a game offers, by name. */
+export class StartClips {
+  readonly #paths: ReadonlyMap<string, string>;
+  readonly #choice: ClipChoice;
+  readonly #fit: Fit;
+
+  private constructor(paths: ReadonlyMap<string, string>, choice: ClipChoice, fit: Fit) {
+    this.#paths = paths;
+    this.#choice = choice;
+    this.#fit = fit;
+  }
+
+  /**
+   * The chosen clip first, then those in the model's folder `clips`, then noise.
+   * @param folder of the model
+   */
+  static async find(choice: ClipChoice, folder: string, fit: Fit): Promise<StartClips> {
+    const paths = new Map<string, string>();
+    const add = (path: string) => {
+      if ([...paths.values()].includes(path)) return;
+      const stem = basename(path, extname(path)) || path;
+      paths.set(paths.has(stem) || stem === NOTHING ? basename(path) : stem, path);
+    };
+    if (choice.context !== undefined) add(choice.context);
+    for (const path of await clipsIn(join(folder, "clips"))) add(path);
+    return new StartClips(paths, choice, fit);
+  }
+
+  /** Names, the first one to begin with. */
+  get names(): readonly string[] {
+    const names = [...this.#paths.keys()];
+    return this.#choice.context === undefined ? [NOTHING, ...names] : [...names, NOTHING];
+  }
+
+  /** File of a beginning; undefined for noise. */
+  path(name: string): string | undefined {
+    return this.#paths.get(name);
+  }
+
+  /** Frames of a beginning; undefined for noise. @throws {MediaError} it cannot be read */
+  async read(name: string): Promise<Source | undefined> {
+    const path = this.#paths.get(name);
+    if (path === undefined) return undefined;
+    const { contextFrames: count, contextStart: start, contextStride: stride } = this.#choice;
+    return await readSource(path, { count, start, stride, fit: { ...this.#fit, always: true } });
+  }
+}
+
+async function clipsIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile && CLIP_FILES.includes(extname(name).toLowerCase())) names.push(name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const order = new Intl.Collator("en", { numeric: true }).compare;
+  return names.sort(order).map((name) => join(folder, name));
+}

@@ -1,0 +1,84 @@
+import { MediaError, SessionVideo } from "../../mod.ts";
+import settings from "../../deno.json" with { type: "json" };
+import { settingsMetadata } from "../settings.ts";
+import { isLoopback } from "./access.ts";
+import type { Game } from "./game.ts";
+import { LIMITS, type Welcome } from "./protocol.ts";
+import { PlayServer } from "./server.ts";
+import type { PlaySetup } from "./setup.ts";
+import { MEMORY_FRAMES, PORT } from "./spec.ts";
+
+/** Serves the game as a page until the signal ends it. */
+export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
+  const { options, terminal, signal } = setup;
+  const { port = PORT, host: hostname = "127.0.0.1" } = options;
+  const { video, problem } = openVideo(setup);
+  if (video) game.watch({ frame: ({ picture }) => video.append(picture) });
+  const welcome = welcomeOf(setup, problem);
+  const save = async () => {
+    if (!video) throw new MediaError(problem!);
+    return await video.save(metadata(game, setup));
+  };
+  const server = new PlayServer(game, { hostname, port, welcome, save });
+  try {
+    terminal.note(`Play at ${server.url} (Ctrl-C ends it)`);
+    if (!isLoopback(hostname)) terminal.note("warning: whoever can reach this address can play");
+    await game.play(signal);
+  } finally {
+    video?.close();
+    await server.close();
+  }
+}
+
+/** What the page's "Save MP4" gives; without an encoder there is none. */
+function openVideo({ size, fps }: PlaySetup): { video?: SessionVideo; problem?: string } {
+  try {
+    return { video: new SessionVideo({ ...size, fps }) };
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    return { problem: `${error.message}; start with --record FILE instead` };
+  }
+}
+
+function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
+  const { pipeline: { info }, options, size, clips, keys, fps } = setup;
+  return {
+    type: "welcome",
+    model: info.name,
+    description: info.description ?? "",
+    ...size,
+    fps,
+    guided: info.condition.kind !== "none",
+    actions: keys,
+    clips: clips.names,
+    limits: LIMITS,
+    memoryFrames: options.memoryFrames ?? MEMORY_FRAMES,
+    unsaveable,
+  };
+}
+
+/** The command that makes the same frames again, where one does: nothing was changed on the way. */
+function metadata(game: Game, setup: PlaySetup): Record<string, string> {
+  const { options, clips, fps, pipeline } = setup;
+  const actions = game.history.text();
+  const comment = `far play, ${game.frames} frames of ${pipeline.info.name}`;
+  const repeatable = game.untouched && game.history.complete && actions !== "" &&
+    game.generated <= (options.memoryFrames ?? MEMORY_FRAMES);
+  if (!repeatable) return { comment };
+  const context = clips.path(game.clip);
+  return settingsMetadata({
+    command: "generate",
+    version: settings.version,
+    options: {
+      model: options.model ?? "demo",
+      ...context === undefined ? {} : { context },
+      "context-frames": game.contextFrames,
+      actions,
+      steps: game.settings.steps!,
+      guidance: game.settings.guidance!,
+      solver: game.settings.solver!,
+      seed: String(options.seed),
+      fps,
+    },
+  });
+}

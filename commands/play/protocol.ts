@@ -1,0 +1,151 @@
+import { type LiveSettings, type Solver, SOLVERS } from "../../mod.ts";
+import type { ActionKeys } from "./action_keys.ts";
+
+/** What the page may ask for. */
+export type ClientMessage =
+  | { readonly type: "press" | "release"; readonly action: number }
+  | { readonly type: "clear" }
+  | { readonly type: "run"; readonly on: boolean }
+  | { readonly type: "restart"; readonly clip: string }
+  | { readonly type: "settings"; readonly settings: LiveSettings };
+
+/** What a page needs to know when it opens. */
+export interface Welcome {
+  readonly type: "welcome";
+  readonly model: string;
+  readonly description: string;
+  readonly width: number;
+  readonly height: number;
+  readonly fps: number;
+  readonly guided: boolean;
+  readonly actions: readonly ActionKeys[];
+  readonly clips: readonly string[];
+  readonly limits: { readonly steps: number; readonly guidance: number };
+  readonly memoryFrames: number;
+  /** Why a session cannot be saved, where it cannot. */
+  readonly unsaveable?: string;
+}
+
+/** What changes now and then. */
+export interface State {
+  readonly type: "state";
+  readonly clip: string;
+  readonly settings: LiveSettings;
+  readonly running: boolean;
+  /** Frames of the whole session. */
+  readonly frames: number;
+  /** Actions since the last restart, oldest first, in the notation of --actions. */
+  readonly history: string;
+}
+
+/** Something went wrong; the world goes on. */
+export interface Complaint {
+  readonly type: "error";
+  readonly message: string;
+}
+
+/** Everything the server sends as text; frames are binary. */
+export type ServerMessage = Welcome | State | Complaint;
+
+/** Bounds of the sliders, and of what a page may ask for. */
+export const LIMITS = { steps: 100, guidance: 10 } as const;
+
+const LONGEST_MESSAGE = 1000;
+
+/**
+ * Reads a message of the page.
+ * @throws {SyntaxError} it is none
+ */
+export function parseClientMessage(data: unknown): ClientMessage {
+  if (typeof data !== "string" || data.length > LONGEST_MESSAGE) {
+    throw new SyntaxError("A message must be a short text");
+  }
+  const json: unknown = JSON.parse(data);
+  const message = typeof json === "object" && json !== null ? json as Record<string, unknown> : {};
+  const { type, action, on, clip } = message;
+  switch (type) {
+    case "press":
+    case "release":
+      if (Number.isSafeInteger(action) && (action as number) >= 0) {
+        return { type, action: action as number };
+      }
+      break;
+    case "clear":
+      return { type };
+    case "run":
+      if (typeof on === "boolean") return { type, on };
+      break;
+    case "restart":
+      if (typeof clip === "string") return { type, clip };
+      break;
+    case "settings":
+      return { type, settings: parseSettings(message) };
+  }
+  throw new SyntaxError(`Cannot understand the message ${data}`);
+}
+
+function parseSettings({ steps, guidance, solver }: Record<string, unknown>): LiveSettings {
+  const settings: { steps?: number; guidance?: number; solver?: Solver } = {};
+  if (steps !== undefined) {
+    const fits = Number.isSafeInteger(steps) && (steps as number) >= 1 &&
+      (steps as number) <= LIMITS.steps;
+    if (!fits) throw new SyntaxError(`steps must be a whole number from 1 to ${LIMITS.steps}`);
+    settings.steps = steps as number;
+  }
+  if (guidance !== undefined) {
+    const fits = typeof guidance === "number" && guidance >= -1 && guidance <= LIMITS.guidance;
+    if (!fits) throw new SyntaxError(`guidance must be a number from -1 to ${LIMITS.guidance}`);
+    settings.guidance = guidance as number;
+  }
+  if (solver !== undefined) {
+    if (!SOLVERS.includes(solver as Solver)) {
+      throw new SyntaxError(`solver must be one of ${SOLVERS.join(", ")}`);
+    }
+    settings.solver = solver as Solver;
+  }
+  return settings;
+}
+
+/** A frame as the page gets it. */
+export interface FrameMessage {
+  /** Since the last restart, context included. */
+  readonly index: number;
+  /** Frames a second of late, by the server's clock. */
+  readonly rate: number;
+  /** Action that led to it; -1 for none. */
+  readonly action: number;
+  readonly width: number;
+  readonly height: number;
+  /** RGB interleaved. */
+  readonly pixels: Uint8Array;
+}
+
+/** Bytes before the pixels: index u32, rate f32, action i32, width u16, height u16; little-endian. */
+const HEADER = 16;
+
+/** A frame in one binary message. */
+export function frameBytes(frame: FrameMessage): Uint8Array<ArrayBuffer> {
+  const { index, rate, action, width, height, pixels } = frame;
+  const bytes = new Uint8Array(HEADER + pixels.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, index, true);
+  view.setFloat32(4, rate, true);
+  view.setInt32(8, action, true);
+  view.setUint16(12, width, true);
+  view.setUint16(14, height, true);
+  bytes.set(pixels, HEADER);
+  return bytes;
+}
+
+/** The inverse of `frameBytes`, as page.js does it too. */
+export function parseFrame(bytes: Uint8Array): FrameMessage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    index: view.getUint32(0, true),
+    rate: view.getFloat32(4, true),
+    action: view.getInt32(8, true),
+    width: view.getUint16(12, true),
+    height: view.getUint16(14, true),
+    pixels: bytes.subarray(HEADER),
+  };
+}

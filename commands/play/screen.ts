@@ -1,0 +1,92 @@
+import { UsageError } from "../errors.ts";
+import { KEYBOARD_OFF, KEYBOARD_ON, KeyDecoder, type KeyEvent } from "./keyboard.ts";
+
+/** A terminal that is drawn on as a whole, and read key by key. */
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+  /** Whether keys are reported as they go up. */
+  readonly reportsRelease: boolean;
+  write(text: string): Promise<void>;
+  /** Keys until the input ends. */
+  keys(): AsyncGenerator<KeyEvent, void, void>;
+  /** Gives the terminal back as it was; more than once does no harm. */
+  close(): void;
+}
+
+/** Another screen beside the shell's, without a cursor. */
+const ENTER = `\x1b[?1049h\x1b[?25l\x1b[2J${KEYBOARD_ON}`;
+const LEAVE = `${KEYBOARD_OFF}\x1b[0m\x1b[?25h\x1b[?1049l`;
+
+/** @throws {UsageError} stdin or stdout is no terminal */
+export function requireTerminal(): void {
+  if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
+  throw new UsageError("Cannot play here, as this is no terminal: give --web");
+}
+
+/**
+ * Takes the process's terminal over. Whichever way the process ends, short of being killed, the
+ * terminal is given back.
+ * @throws {UsageError} stdin or stdout is no terminal
+ */
+export function openScreen(): Screen {
+  requireTerminal();
+  return new ProcessScreen();
+}
+
+class ProcessScreen implements Screen {
+  readonly #decoder = new KeyDecoder();
+  readonly #restore = () => this.close();
+  #open = true;
+
+  constructor() {
+    Deno.stdin.setRaw(true);
+    globalThis.addEventListener("unload", this.#restore); // Deno.exit comes by here too
+    writeNow(ENTER);
+  }
+
+  get columns(): number {
+    return Deno.consoleSize().columns;
+  }
+
+  get rows(): number {
+    return Deno.consoleSize().rows;
+  }
+
+  get reportsRelease(): boolean {
+    return this.#decoder.reportsRelease;
+  }
+
+  async write(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    for (let done = 0; done < bytes.length;) {
+      done += await Deno.stdout.write(bytes.subarray(done));
+    }
+  }
+
+  async *keys(): AsyncGenerator<KeyEvent, void, void> {
+    const buffer = new Uint8Array(1024);
+    while (this.#open) {
+      const count = await Deno.stdin.read(buffer);
+      if (count === null) return;
+      yield* this.#decoder.decode(buffer.subarray(0, count));
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    globalThis.removeEventListener("unload", this.#restore);
+    try {
+      writeNow(LEAVE);
+      Deno.stdin.setRaw(false);
+    } catch {
+      // the terminal is gone, and nobody is left to mind
+    }
+  }
+}
+
+function writeNow(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+}

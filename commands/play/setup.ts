@@ -1,0 +1,19 @@
+import type { Pipeline } from "../../mod.ts";
+import type { Size, Values } from "../option.ts";
+import type { Terminal } from "../terminal.ts";
+import type { ActionKeys } from "./action_keys.ts";
+import type { StartClips } from "./clips.ts";
+import type { PLAY_OPTIONS } from "./spec.ts";
+
+/** What a game is made of, whichever way it is shown. */
+export interface PlaySetup {
+  readonly pipeline: Pipeline;
+  /** With the model's defaults. */
+  readonly options: Values<typeof PLAY_OPTIONS>;
+  readonly size: Size;
+  readonly clips: StartClips;
+  readonly keys: readonly ActionKeys[];
+  readonly fps: number;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}

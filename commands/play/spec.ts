@@ -1,0 +1,105 @@
+import { type CommandSpec, defineCommand } from "../command.ts";
+import type { OptionTable } from "../option.ts";
+import {
+  COMMON_OPTIONS,
+  CONFIG,
+  ENCODING_OPTIONS,
+  GENERATE_OPTIONS,
+  MODEL_OPTIONS,
+} from "../option_table.ts";
+
+const WORLD = "The world";
+const PAGE = "The page";
+
+/** Port of the page where none is given. */
+export const PORT = 8420;
+/** Denoising steps a frame where none are given: fewer than for a video, so that it is swift. */
+export const STEPS = 4;
+/** Frames the world remembers where nothing is given. */
+export const MEMORY_FRAMES = 128;
+
+const { context, contextFrames, contextStart, contextStride, label, size } = GENERATE_OPTIONS;
+const { steps, guidance, solver, seed, flexrope } = GENERATE_OPTIONS;
+const { codec, quality, scale } = ENCODING_OPTIONS;
+
+/** Options of `far play`. */
+export const PLAY_OPTIONS = {
+  ...MODEL_OPTIONS,
+  context: { ...context, default: "the model's own example", group: WORLD },
+  contextFrames: { ...contextFrames, default: "the model's own, else all", group: WORLD },
+  contextStart: { ...contextStart, group: WORLD },
+  contextStride: { ...contextStride, group: WORLD },
+  label: { ...label, help: "class, by number or name", group: WORLD },
+  size: { ...size, help: "pixels of the world", group: WORLD },
+  memoryFrames: {
+    kind: "integer",
+    min: 1,
+    max: 100_000,
+    value: "N",
+    default: String(MEMORY_FRAMES),
+    help: "frames the world remembers; older ones are forgotten, so that memory stays fixed",
+    group: WORLD,
+  },
+  steps: { ...steps, default: String(STEPS) },
+  guidance: { ...guidance, default: "the model's own, else 1" },
+  solver,
+  seed,
+  flexrope,
+  web: { kind: "flag", help: "play in a browser, on a page of this machine", group: PAGE },
+  port: {
+    kind: "integer",
+    min: 0,
+    max: 65535,
+    value: "PORT",
+    default: String(PORT),
+    help: "where the page is; 0 takes any that is free",
+    group: PAGE,
+  },
+  host: {
+    kind: "string",
+    value: "ADDRESS",
+    default: "127.0.0.1, which other machines cannot reach",
+    help: "address to listen on; whoever can reach it can play",
+    group: PAGE,
+  },
+  record: {
+    kind: "path",
+    short: "o",
+    value: "FILE.mp4",
+    help: "write all that is shown: .mp4 .webm .gif or .y4m",
+    group: ENCODING_OPTIONS.output.group,
+  },
+  fps: {
+    kind: "number",
+    min: 0.1,
+    max: 1000,
+    value: "F",
+    default: "the model's",
+    help: "frames a second of recordings, and the most that are made",
+    group: ENCODING_OPTIONS.output.group,
+  },
+  codec,
+  quality,
+  scale,
+  ...COMMON_OPTIONS,
+  config: CONFIG,
+} as const satisfies OptionTable;
+
+/** `far play` as help, parser, completions and manual know it. */
+export const PLAY: CommandSpec = defineCommand({
+  name: "play",
+  summary: "steer a world model live",
+  description:
+    "Makes a world one frame at a time while you steer it with the arrow keys or WASD, in the " +
+    "terminal or, with --web, in a page on this machine. A world that takes actions stands still " +
+    "while no key is down. In the terminal: r begins again, n takes the next clip, p lets the " +
+    "world run by itself, [ and ] change the steps, - and + the guidance, q ends it.",
+  arguments: [],
+  options: PLAY_OPTIONS,
+  examples: [
+    { line: "far play", does: "walk through the demo model's maze, in the terminal" },
+    { line: "far play --web", does: "the same in a browser, at http://127.0.0.1:8420/" },
+    { line: "far play -c clip.npz --record walk.mp4", does: "go on from a clip, and keep it" },
+  ],
+  load: () => import("../play.ts"),
+});

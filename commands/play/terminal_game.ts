@@ -1,0 +1,27 @@
+import type { Game } from "./game.ts";
+import { openScreen } from "./screen.ts";
+import type { PlaySetup } from "./setup.ts";
+import { TerminalPlayer } from "./terminal_player.ts";
+
+/** Plays in the terminal until a key or the signal ends it. */
+export async function playInTerminal(game: Game, setup: PlaySetup): Promise<void> {
+  const { pipeline, options, clips, keys, signal } = setup;
+  const screen = openScreen();
+  const quit = new AbortController();
+  try {
+    const player = new TerminalPlayer(game, screen, {
+      title: pipeline.info.name,
+      actions: keys,
+      clips: clips.names,
+      guided: pipeline.info.condition.kind !== "none",
+      record: options.record,
+    });
+    game.watch(player);
+    const reading = player.read().finally(() => quit.abort());
+    reading.catch(() => {}); // awaited below, where it is over
+    await game.play(AbortSignal.any([signal, quit.signal]));
+    if (quit.signal.aborted) await reading;
+  } finally {
+    screen.close();
+  }
+}

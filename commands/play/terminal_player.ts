@@ -1,0 +1,145 @@
+import { fitFrame, type RgbFrame } from "../../mod.ts";
+import { halfBlocks } from "../half_blocks.ts";
+import type { ActionKeys } from "./action_keys.ts";
+import type { Game, GameWatcher, Shown } from "./game.ts";
+import type { KeyEvent } from "./keyboard.ts";
+import { LIMITS } from "./protocol.ts";
+import type { Screen } from "./screen.ts";
+
+/** What a terminal player shows besides the picture. */
+export interface TerminalPlayerOptions {
+  readonly title: string;
+  readonly actions: readonly ActionKeys[];
+  readonly clips: readonly string[];
+  /** Whether guidance changes anything. */
+  readonly guided: boolean;
+  /** File that is being recorded. */
+  readonly record?: string;
+}
+
+/** Lines under the picture. */
+const STATUS_LINES = 4;
+
+/** Frames are drawn at once where the terminal can do that, so that they don't tear. */
+const BEGIN_DRAWING = "\x1b[?2026h\x1b[H";
+const END_DRAWING = "\x1b[J\x1b[?2026l";
+
+/** Plays a game in a terminal. */
+export class TerminalPlayer implements GameWatcher {
+  readonly #game: Game;
+  readonly #screen: Screen;
+  readonly #options: TerminalPlayerOptions;
+  #message = "";
+
+  constructor(game: Game, screen: Screen, options: TerminalPlayerOptions) {
+    this.#game = game;
+    this.#screen = screen;
+    this.#options = options;
+  }
+
+  frame(shown: Shown): Promise<void> {
+    this.#message = "";
+    return this.#draw(shown);
+  }
+
+  changed(): void {
+    this.#drawNow();
+  }
+
+  refused(message: string): void {
+    this.#message = message;
+    this.#drawNow();
+  }
+
+  #drawNow(): void {
+    const { shown } = this.#game;
+    if (shown) this.#draw(shown).catch(() => {}); // the game's own drawing tells of a dead terminal
+  }
+
+  /** Reads keys until one says to stop, or the input ends. */
+  async read(): Promise<void> {
+    for await (const event of this.#screen.keys()) {
+      if (this.#key(event) === "quit") return;
+    }
+  }
+
+  #key({ key, type }: KeyEvent): "quit" | void {
+    const game = this.#game;
+    const found = this.#options.actions.find(({ keys }) => keys.includes(key));
+    if (found && !this.#screen.reportsRelease) game.input.tap(found.action);
+    else if (found && type === "press") game.input.press(found.action);
+    else if (found) game.input.release(found.action);
+    if (found) return game.poke();
+    if (type === "release") return;
+    if (key === "q" || key === "escape" || key === "ctrl+c") return "quit";
+    const { clips } = this.#options;
+    const { steps = 1, guidance = 1 } = game.settings;
+    const commands: Record<string, () => void> = {
+      r: () => game.restart(),
+      n: () => game.restart(clips[(clips.indexOf(game.clip) + 1) % clips.length]),
+      p: () => game.run(!game.running),
+      "[": () => game.configure({ steps: Math.max(1, steps - 1) }),
+      "]": () => game.configure({ steps: Math.min(LIMITS.steps, steps + 1) }),
+      "-": () => game.configure({ guidance: Math.max(1, guidance - 0.5) }),
+      "+": () => game.configure({ guidance: Math.min(LIMITS.guidance, guidance + 0.5) }),
+    };
+    commands[key === "=" ? "+" : key]?.();
+  }
+
+  #draw({ picture, index, action, rate }: Shown): Promise<void> {
+    const { columns, rows } = this.#screen;
+    const pictureLines = halfBlocks(fitScreen(picture, columns, rows - STATUS_LINES));
+    const { actions, record, title, guided } = this.#options;
+    const { settings, clip, running } = this.#game;
+    const name = actions.find((entry) => entry.action === action)?.name;
+    const status = [
+      title,
+      clip,
+      `frame ${index}`,
+      ...name ? [name] : [],
+      ...rate > 0 ? [`${rate.toFixed(1)} frames/s`] : [],
+      `${settings.steps} steps`,
+      ...guided ? [`guidance ${settings.guidance}`] : [],
+      ...running ? ["running"] : [],
+      ...record ? [`recording ${record}`] : [],
+    ].join(" | ");
+    const lines = [status, ...this.#keyLines(), this.#message].map((l) => l.slice(0, columns));
+    const text = [...pictureLines, ...lines].map((line) => `${line}\x1b[K`).join("\r\n");
+    return this.#screen.write(`${BEGIN_DRAWING}${text}${END_DRAWING}`);
+  }
+
+  #keyLines(): string[] {
+    const { actions, clips, guided } = this.#options;
+    const steer = actions.filter(({ keys }) => keys.length > 0)
+      .map(({ name, keys }) => `${keys.slice(0, 2).map(keyName).join(" ")} ${name}`);
+    const other = [
+      "r restart",
+      ...clips.length > 1 ? ["n next clip"] : [],
+      "p run",
+      "[ ] steps",
+      ...guided ? ["- + guidance"] : [],
+      "q quit",
+    ];
+    return [steer, other].map((words) => words.join("  "));
+  }
+}
+
+const KEY_NAMES: Readonly<Record<string, string>> = {
+  arrowup: "↑",
+  arrowdown: "↓",
+  arrowleft: "←",
+  arrowright: "→",
+  " ": "space",
+};
+
+function keyName(key: string): string {
+  return KEY_NAMES[key] ?? key;
+}
+
+/** A picture made smaller where it does not fit; a character shows two pixels, one above the other. */
+export function fitScreen(picture: RgbFrame, columns: number, rows: number): RgbFrame {
+  const ratio = Math.min(columns / picture.width, 2 * rows / picture.height);
+  if (ratio >= 1) return picture;
+  const side = (pixels: number) => Math.max(1, Math.floor(pixels * ratio));
+  return fitFrame(picture, side(picture.width), side(picture.height));
+}

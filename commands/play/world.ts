@@ -1,0 +1,42 @@
+import { LiveWorld, toRgb } from "../../mod.ts";
+import { classIndex } from "../actions.ts";
+import { UsageError } from "../errors.ts";
+import type { GameOptions } from "./game.ts";
+import type { PlaySetup } from "./setup.ts";
+import { MEMORY_FRAMES } from "./spec.ts";
+
+/**
+ * How the worlds of a game begin: with the frames of a clip, or from noise.
+ * @throws {UsageError} a label that the model does not have
+ */
+export function worldOpener(setup: PlaySetup): GameOptions["open"] {
+  const { pipeline, options, clips, size: { width, height } } = setup;
+  const labels = readLabel(setup);
+  const { seed, memoryFrames = MEMORY_FRAMES } = options;
+  return async (clip, settings) => {
+    const source = await clips.read(clip);
+    const frames = source?.frames ?? 0;
+    const floats = 3 * width * height;
+    const context = source?.data.subarray(0, frames * floats);
+    const world = await LiveWorld.start(pipeline, {
+      ...settings,
+      width,
+      height,
+      labels,
+      context,
+      contextFrames: frames,
+      actions: source?.actions?.slice(0, frames),
+      seed,
+      memoryFrames,
+    });
+    const last = context?.subarray((frames - 1) * floats);
+    return { world, frames, picture: last && toRgb({ width, height, data: last }) };
+  };
+}
+
+function readLabel({ pipeline: { info }, options: { label } }: PlaySetup): number[] | undefined {
+  if (label === undefined) return undefined;
+  const { kind, count } = info.condition;
+  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
+  return [classIndex(label, { kind, count, names: info.labels })];
+}

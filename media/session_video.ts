@@ -1,0 +1,154 @@
+import {
+  BufferTarget,
+  EncodedPacket,
+  EncodedVideoPacketSource,
+  Mp4OutputFormat,
+  Output,
+} from "mediabunny";
+import { MediaError } from "./errors.ts";
+import type { RgbFrame } from "./frames.ts";
+import { AddonEncoder, codedSize, type EncodedFrame, streamColour } from "./video_encoder.ts";
+
+/** What a session's video is like. */
+export interface SessionVideoOptions {
+  readonly width: number;
+  readonly height: number;
+  /** Frames a second. */
+  readonly fps: number;
+  /** Frames compressed together (480): saving starts a new segment. */
+  readonly segmentFrames?: number;
+  /** Bytes kept (64 MB); then the oldest segment is dropped. */
+  readonly mostBytes?: number;
+}
+
+/** A run of frames that was compressed on its own, and so can follow any other. */
+interface Segment {
+  readonly pictures: readonly EncodedFrame[];
+  readonly description: Uint8Array | undefined;
+  readonly codec: string;
+  readonly bytes: number;
+}
+
+const CODEC = "avc";
+const QUALITY = 75;
+const SEGMENT_FRAMES = 480;
+const MOST_BYTES = 64e6;
+
+/**
+ * A video without an end that can be had as an MP4 at any time. Frames are compressed as they come
+ * and kept in memory, within a fixed number of bytes; nothing is written to disk.
+ */
+export class SessionVideo {
+  readonly #options: SessionVideoOptions;
+  #encoder: AddonEncoder;
+  #pictures: EncodedFrame[] = [];
+  #pending = 0;
+  #segments: Segment[] = [];
+  #dropped = 0;
+  /** Ends when nothing is using the encoder. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @throws {MediaError} where there is no encoder */
+  constructor(options: SessionVideoOptions) {
+    this.#options = options;
+    this.#encoder = this.#newEncoder();
+  }
+
+  /** Frames that a save would hold. */
+  get frames(): number {
+    return this.#segments.reduce((sum, { pictures }) => sum + pictures.length, this.#pending);
+  }
+
+  /** Frames at the beginning that have been dropped. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** @throws {MediaError} the encoder failed */
+  append(frame: RgbFrame): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#pictures.push(...await this.#encoder.encode(frame));
+      this.#pending++;
+      const { segmentFrames = SEGMENT_FRAMES } = this.#options;
+      if (this.#pending >= segmentFrames) await this.#endSegment();
+    });
+  }
+
+  /**
+   * The whole session so far as an MP4.
+   * @throws {MediaError} there are no frames
+   */
+  save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#inTurn(async () => {
+      if (this.#pending > 0) await this.#endSegment();
+      return await this.#mux(metadata);
+    });
+  }
+
+  /** One at a time: a save may be asked for while a frame is being compressed. */
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(action);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #mux(metadata: Readonly<Record<string, string>>): Promise<Uint8Array<ArrayBuffer>> {
+    const first = this.#segments[0];
+    if (!first) throw new MediaError("Cannot save the session: it has no frames yet");
+    const { comment, ...raw } = metadata;
+    const source = new EncodedVideoPacketSource(CODEC);
+    const target = new BufferTarget();
+    const format = new Mp4OutputFormat({ fastStart: "in-memory", metadataFormat: "mdta" });
+    const output = new Output({ format, target });
+    const { fps } = this.#options;
+    output.addVideoTrack(source, { frameRate: fps });
+    output.setMetadataTags({ comment, raw });
+    await output.start();
+    const decoderConfig = this.#decoderConfig(first);
+    let frame = 0;
+    for (const { key, data } of this.#segments.flatMap(({ pictures }) => pictures)) {
+      const packet = new EncodedPacket(data, key ? "key" : "delta", frame / fps, 1 / fps);
+      await source.add(packet, frame === 0 ? { decoderConfig } : undefined);
+      frame++;
+    }
+    await output.finalize();
+    return new Uint8Array(target.buffer!);
+  }
+
+  #decoderConfig({ codec, description }: Segment) {
+    const { width, height } = codedSize(this.#options.width, this.#options.height);
+    const colorSpace = streamColour(CODEC).tags;
+    return { codec, description, codedWidth: width, codedHeight: height, colorSpace };
+  }
+
+  /** Lets go of the encoder. */
+  close(): void {
+    this.#encoder.close();
+  }
+
+  #newEncoder(): AddonEncoder {
+    const { width, height, fps } = this.#options;
+    return new AddonEncoder({ codec: CODEC, width, height, fps, quality: QUALITY });
+  }
+
+  async #endSegment(): Promise<void> {
+    const pictures = [...this.#pictures, ...await this.#encoder.finish()];
+    const { codec, description } = this.#encoder.decoderConfig;
+    const bytes = pictures.reduce((sum, { data }) => sum + data.length, 0);
+    this.#segments.push({ pictures, description, codec, bytes });
+    this.#pictures = [];
+    this.#pending = 0;
+    this.#encoder = this.#newEncoder();
+    this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    const most = this.#options.mostBytes ?? MOST_BYTES;
+    let held = this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    while (held > most && this.#segments.length > 1) {
+      const { bytes, pictures } = this.#segments.shift()!;
+      held -= bytes;
+      this.#dropped += pictures.length;
+    }
+  }
+}
