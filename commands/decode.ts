@@ -113,7 +113,12 @@ async function decodeTo(
     scale: options.scale,
     format: options.format,
     metadata: options.noMetadata ? undefined : settingsMetadata(record),
-    tensors: { width: w * compression, height: h * compression, latentShape: latents.shape },
+    tensors: {
+      width: w * compression,
+      height: h * compression,
+      latentShape: latents.shape,
+      metadata: { scaling_factor: String(pipeline.model.vae.scalingFactor) },
+    },
   });
   const work = { unit: "frames", total: videos * frames };
   const progress = await startProgress(work, options, terminal);

@@ -14,7 +14,7 @@ import {
   settingsOfRequest,
   withDefaults,
 } from "./request.ts";
-import { settingsMetadata } from "./settings.ts";
+import { flatSettings, type Settings, settingsMetadata } from "./settings.ts";
 import { untilAborted } from "./abort.ts";
 import settings from "../deno.json" with { type: "json" };
 
@@ -70,8 +70,8 @@ async function generate(
     return await terminal.print(`${text}\n`);
   }
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
-  const metadata = options.noMetadata ? undefined : settingsMetadata(record);
-  await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, metadata));
+  const kept = options.noMetadata ? undefined : record;
+  await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, kept));
   await makeFrames(pipeline, request, plan, outputs, { options, terminal, signal });
   watch.lap("generate");
   const written = await outputs.close();
@@ -85,11 +85,12 @@ async function generate(
   }
 }
 
-function outputOptions(
+/** How the outputs of a run are written; `record` is kept in them. */
+export function outputOptions(
   pipeline: Pipeline,
   request: Request,
   plan: RunPlan,
-  metadata: Record<string, string> | undefined,
+  record: Settings | undefined,
 ): Parameters<typeof Outputs.open>[1] {
   const { options, actions, generate, fps } = request;
   const { width, height, videos } = plan;
@@ -105,7 +106,7 @@ function outputOptions(
     quality: options.quality,
     scale: options.scale,
     format: options.format,
-    metadata,
+    metadata: record && settingsMetadata(record),
     actions,
     tensors: {
       width,
@@ -114,6 +115,7 @@ function outputOptions(
       noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
       actions,
       labels: generate.labels,
+      metadata: record && flatSettings(record),
     },
   };
 }

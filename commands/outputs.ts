@@ -31,8 +31,8 @@ export interface OutputOptions extends Omit<WriterOptions, "actions"> {
   readonly from: number;
   /** One a frame, from frame 0 on. */
   readonly actions?: readonly number[];
-  /** For .safetensors. */
-  readonly tensors: Omit<TensorWriterOptions, "count" | "frames" | "from" | "metadata">;
+  /** For .safetensors; its metadata is added to that of all outputs. */
+  readonly tensors: Omit<TensorWriterOptions, "count" | "frames">;
 }
 
 /**
@@ -166,7 +166,7 @@ class TensorOutput implements Output {
       ...tensors,
       count,
       frames: frames! - from,
-      metadata,
+      metadata: { ...tensors.metadata, ...metadata },
       actions: tensors.actions?.slice(from),
     });
     return new TensorOutput(path, writer, from);

@@ -24,6 +24,11 @@ export function settingsMetadata(settings: Settings): Record<string, string> {
   };
 }
 
+/** Each setting under its own name, for formats whose readers look for single numbers. */
+export function flatSettings({ options }: Settings): Record<string, string> {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
+}
+
 /**
  * Reads the record from metadata that some file carries.
  * @returns undefined where there is none, or it is not ours
