@@ -42,6 +42,8 @@ export interface CheckpointDetails {
   unexpected?: readonly string[];
   /** Names whose shape is another than the model's. */
   misshaped?: readonly string[];
+  /** The same may succeed later: the network, a busy server. */
+  temporary?: boolean;
   cause?: unknown;
 }
 
@@ -53,6 +55,7 @@ export class CheckpointError extends Error {
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];
   readonly misshaped: readonly string[];
+  readonly temporary: boolean;
 
   constructor(message: string, details: CheckpointDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -61,6 +64,7 @@ export class CheckpointError extends Error {
     this.missing = details.missing ?? [];
     this.unexpected = details.unexpected ?? [];
     this.misshaped = details.misshaped ?? [];
+    this.temporary = details.temporary ?? false;
   }
 }
 

@@ -1,0 +1,96 @@
+import { createHash, type Hash } from "node:crypto";
+import { unwritable } from "./file_sink.ts";
+
+/**
+ * A download that is not whole yet: bytes are appended and hashed, and an earlier run's are taken
+ * over, hashed again.
+ */
+export class PartialFile {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  readonly #algorithm: { name: string; prefix: string };
+  #hash: Hash;
+  /** Bytes that are there. */
+  size = 0;
+
+  private constructor(
+    path: string,
+    file: Deno.FsFile,
+    algorithm: { name: string; prefix: string },
+  ) {
+    this.#path = path;
+    this.#file = file;
+    this.#algorithm = algorithm;
+    this.#hash = this.#begin();
+  }
+
+  /**
+   * Opens it, or makes it.
+   * @param size bytes it will have
+   * @param hash its sha256, or git's sha1 (which counts the length first); tells which to compute
+   * @throws {CheckpointError} it isn't writable
+   */
+  static async open(path: string, size: number, hash: string): Promise<PartialFile> {
+    const algorithm = hash.length === 40
+      ? { name: "sha1", prefix: `blob ${size}\0` }
+      : { name: "sha256", prefix: "" };
+    let file: Deno.FsFile;
+    try {
+      file = await Deno.open(path, { read: true, write: true, create: true });
+    } catch (cause) {
+      throw unwritable(path, cause);
+    }
+    const partial = new PartialFile(path, file, algorithm);
+    try {
+      if ((await file.stat()).size > size) await partial.restart();
+      else await partial.#takeOver();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return partial;
+  }
+
+  async #takeOver(): Promise<void> {
+    const buffer = new Uint8Array(1 << 20);
+    for (let count; (count = await this.#file.read(buffer)) !== null;) {
+      this.#hash.update(buffer.subarray(0, count));
+      this.size += count;
+    }
+  }
+
+  #begin(): Hash {
+    return createHash(this.#algorithm.name).update(this.#algorithm.prefix);
+  }
+
+  /** Forgets what is there. */
+  async restart(): Promise<void> {
+    await this.#file.truncate(0);
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    this.#hash = this.#begin();
+    this.size = 0;
+  }
+
+  /** @throws {CheckpointError} the disk is full or fails */
+  async append(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += await this.#file.write(bytes.subarray(done));
+      }
+    } catch (cause) {
+      throw unwritable(this.#path, cause);
+    }
+    this.#hash.update(bytes);
+    this.size += bytes.length;
+  }
+
+  /** Syncs it to the disk. @returns its hash in hexadecimal */
+  async finish(): Promise<string> {
+    await this.#file.sync();
+    return this.#hash.digest("hex");
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
