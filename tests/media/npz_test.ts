@@ -1,0 +1,317 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readNpzActions } from "../../media/array_reader.ts";
+import { readClip } from "../../media/clip.ts";
+import { MediaError } from "../../media/errors.ts";
+import { toRgb } from "../../media/frames.ts";
+import { encodeNpz, NpzFile } from "../../media/npz.ts";
+import { fixture } from "./support/expected.ts";
+import { inFolder } from "./support/folder.ts";
+
+const FRAMES = Uint8Array.from({ length: 180 }, (_, i) => i * 7 % 256);
+const DMLAB = new URL("../fixtures/clips/dmlab-5.npz", import.meta.url).pathname;
+
+const u16 = (bytes: Uint8Array, at: number) => bytes[at]! | bytes[at + 1]! << 8;
+const put = (bytes: Uint8Array, at: number, value: number, size: number) => {
+  for (let i = 0; i < size; i++) bytes[at + i] = Math.floor(value / 2 ** (8 * i)) & 255;
+};
+/** Where the central directory begins, and the record at the end. */
+const directoryOf = (bytes: Uint8Array) => {
+  const end = bytes.length - 22;
+  return { end, first: u16(bytes, end + 16) | u16(bytes, end + 18) << 16 };
+};
+
+/** A file with changed bytes. */
+function changed(name: string, change: (bytes: Uint8Array) => Uint8Array | void): Uint8Array {
+  const bytes = Deno.readFileSync(fixture(name));
+  return change(bytes) ?? bytes;
+}
+
+async function readBytes(folder: string, bytes: Uint8Array) {
+  const path = join(folder, "x.npz");
+  await Deno.writeFile(path, bytes);
+  return await readClip(path);
+}
+
+Deno.test("readClip() reads a clip of FAR's data set with its actions", async () => {
+  const clip = await readClip(DMLAB, { start: 10, count: 4 });
+  assert.deepEqual([clip.width, clip.height, clip.frames.length, clip.lossy], [64, 64, 4, false]);
+  using file = await NpzFile.open(DMLAB);
+  const video = await file.read("video");
+  assert.deepEqual(video.shape, [300, 64, 64, 3]);
+  const size = 64 * 64 * 3;
+  clip.frames.forEach((frame, k) => {
+    assert.deepEqual([...frame.data], [
+      ...video.data.subarray((10 + k) * size, (11 + k) * size) as Uint8Array,
+    ]);
+  });
+  assert.deepEqual(clip.actions, (await readNpzActions(DMLAB)).slice(10, 14));
+});
+
+Deno.test("readClip() reads every way that numpy packs an .npz", async () => {
+  for (const name of ["compressed", "stored", "zip64", "streamed", "unnamed"]) {
+    const { frames, actions } = await readClip(fixture(`${name}.npz`));
+    assert.deepEqual(frames.map((frame) => frame.data.length), [60, 60, 60]);
+    assert.deepEqual([...frames[1]!.data], [...FRAMES.subarray(60, 120)], name);
+    assert.deepEqual(actions, name === "unnamed" ? undefined : [0, 2, 1]);
+  }
+});
+
+Deno.test("readClip() reads .npy frames, floats and single pictures", async () => {
+  for (const name of ["bytes", "floats", "doubles", "halves"]) {
+    const { frames } = await readClip(fixture(`${name}.npy`), { start: 1, count: 1 });
+    const frame = frames[0]!;
+    const rgb = frame.data instanceof Float32Array ? toRgb({ ...frame, data: frame.data }) : frame;
+    assert.deepEqual([...rgb.data], [...FRAMES.subarray(60, 120)], name);
+  }
+  assert.equal((await readClip(fixture("picture.npy"))).frames.length, 1);
+});
+
+const REFUSED: [file: string, message: RegExp][] = [
+  ["empty.npy", /it has no frames/],
+  ["big_endian.npy", /">f4", not little-endian/],
+  ["fortran.npy", /ascontiguousarray/],
+  ["bools.npy", /must be \(T, H, W, 3\) of uint8 or float, but is \(3, 4, 5, 3\) of \|b1/],
+  ["grey.npy", /must be \(T, H, W, 3\)/],
+  ["strings.npz", /actions.*"<U5"/],
+  ["no_video.npz", /it has no array "video", only "pixels", "more"/],
+];
+for (const [file, message] of REFUSED) {
+  Deno.test(`readClip() refuses ${file}`, async () => {
+    await assert.rejects(readClip(fixture(file)), (error: Error) => {
+      assert.ok(error instanceof MediaError);
+      assert.match(error.message, message);
+      return error.message.includes(file);
+    });
+  });
+}
+
+Deno.test("NpzFile refuses an archive that is cut off at any byte", () =>
+  inFolder(async (folder) => {
+    for (const name of ["compressed.npz", "stored.npz", "streamed.npz"]) {
+      const whole = Deno.readFileSync(fixture(name));
+      for (let length = 1; length < whole.length; length++) {
+        await assert.rejects(readBytes(folder, whole.subarray(0, length)), MediaError, `${length}`);
+      }
+    }
+  }));
+
+Deno.test("NpzFile finds every damaged byte or is not harmed by it", () =>
+  inFolder(async (folder) => {
+    const whole = Deno.readFileSync(fixture("compressed.npz"));
+    const { frames } = await readBytes(folder, whole);
+    let refused = 0;
+    for (let at = 0; at < whole.length; at++) {
+      const bytes = whole.slice();
+      bytes[at]! ^= 0x15;
+      try {
+        const clip = await readBytes(folder, bytes);
+        // Dates and the like may change; pixels may not.
+        assert.deepEqual(clip.frames, frames, `byte ${at}`);
+      } catch (error) {
+        assert.ok(error instanceof MediaError, `byte ${at}: ${error}`);
+        refused++;
+      }
+    }
+    assert.ok(refused > whole.length / 2, `${refused}`);
+  }));
+
+const ATTACKS: [name: string, bytes: Uint8Array, message: RegExp][] = [
+  [
+    "no end record",
+    changed("stored.npz", (b) => b.subarray(0, b.length - 22)),
+    /not a whole \.npz/,
+  ],
+  [
+    "more entries than counted",
+    changed("stored.npz", (b) => {
+      put(b, directoryOf(b).end + 8, 1, 2);
+      put(b, directoryOf(b).end + 10, 1, 2);
+    }),
+    /not counted/,
+  ],
+  [
+    "fewer entries than counted",
+    changed("stored.npz", (b) => {
+      put(b, directoryOf(b).end + 8, 3, 2);
+      put(b, directoryOf(b).end + 10, 3, 2);
+    }),
+    /directory is damaged/,
+  ],
+  [
+    "several disks",
+    changed("stored.npz", (b) => put(b, directoryOf(b).end + 4, 1, 2)),
+    /over disks/,
+  ],
+  [
+    "a directory behind the end",
+    changed("stored.npz", (b) => put(b, directoryOf(b).end + 16, 9e6, 4)),
+    /cut off/,
+  ],
+  ["encryption", changed("stored.npz", (b) => put(b, directoryOf(b).first + 8, 1, 2)), /encrypted/],
+  [
+    "an unknown method",
+    changed("stored.npz", (b) => {
+      put(b, directoryOf(b).first + 10, 12, 2);
+      put(b, 8, 12, 2);
+    }),
+    /method 12/,
+  ],
+  [
+    "a local header of another method",
+    changed("stored.npz", (b) => put(b, 8, 8, 2)),
+    /descriptions of "video\.npy" in it differ/,
+  ],
+  [
+    "a local header of another name",
+    changed("stored.npz", (b) => put(b, 30, 0x57, 1)),
+    /descriptions of "video\.npy" in it differ/,
+  ],
+  [
+    "a wrong checksum",
+    changed("stored.npz", (b) => put(b, directoryOf(b).first + 16, 7, 4)),
+    /checksum/,
+  ],
+  [
+    "a size that cannot be",
+    changed("compressed.npz", (b) => put(b, directoryOf(b).first + 24, 9e8, 4)),
+    /impossible size/,
+  ],
+  [
+    "a size that is too small",
+    changed("compressed.npz", (b) => {
+      put(b, directoryOf(b).first + 24, 100, 4);
+    }),
+    /differ|does not unpack/,
+  ],
+  [
+    "a member that overlaps the next",
+    changed("stored.npz", (b) => {
+      put(b, directoryOf(b).first + 20, 400, 4);
+      put(b, directoryOf(b).first + 24, 400, 4);
+    }),
+    /overlaps/,
+  ],
+  [
+    "an offset to nowhere",
+    changed("stored.npz", (b) => put(b, directoryOf(b).first + 42, 3, 4)),
+    /points nowhere|overlaps/,
+  ],
+];
+for (const [name, bytes, message] of ATTACKS) {
+  Deno.test(`NpzFile refuses ${name}`, () =>
+    inFolder((folder) =>
+      assert.rejects(readBytes(folder, bytes), (error: Error) => {
+        assert.ok(error instanceof MediaError);
+        assert.match(error.message, message);
+        return true;
+      })
+    ));
+}
+
+Deno.test("NpzFile refuses the same name twice", () =>
+  inFolder(async (folder) => {
+    const bytes = changed("stored.npz", (b) => {
+      // "video" and "extra" have the same length.
+      const text = new TextDecoder("latin1").decode(b).replaceAll("actions.npy", "video.npy\0\0");
+      return Uint8Array.from(text, (c) => c.charCodeAt(0));
+    });
+    await assert.rejects(readBytes(folder, bytes), MediaError);
+    const array = { type: "|u1", shape: [1], data: Uint8Array.of(1) } as const;
+    const twice = encodeNpz({ aa: array, bb: array });
+    const joined = new Uint8Array(await new Blob(twice as BlobPart[]).arrayBuffer());
+    for (let at = 0; at < joined.length - 1; at++) {
+      if (joined[at] === 0x62 && joined[at + 1] === 0x62) joined.fill(0x61, at, at + 2);
+    }
+    await assert.rejects(readBytes(folder, joined), /holds "aa\.npy" twice/);
+  }));
+
+Deno.test("NpzFile reads 64-bit sizes, offsets and end records", () =>
+  inFolder(async (folder) => {
+    const bytes = changed("stored.npz", to64Bit);
+    const { frames } = await readBytes(folder, bytes);
+    assert.deepEqual([...frames[0]!.data], [...FRAMES.subarray(0, 60)]);
+    const locator = bytes.length - 42;
+    put(bytes, locator + 8, 2 ** 53, 8);
+    await assert.rejects(readBytes(folder, bytes), /absurd|ends too early/);
+    put(bytes, locator, 0, 4);
+    await assert.rejects(readBytes(folder, bytes), /zip64 record is missing/);
+  }));
+
+/** Rewrites the directory of an archive in the 64-bit forms that files over 4 GiB have. */
+function to64Bit(bytes: Uint8Array): Uint8Array {
+  const { end, first } = directoryOf(bytes);
+  const out = [...bytes.subarray(0, first)];
+  let count = 0;
+  for (let at = first; at < end; count++) {
+    const nameLength = u16(bytes, at + 28);
+    const entry = bytes.slice(at, at + 46 + nameLength);
+    const extra = new Uint8Array(28);
+    put(extra, 0, 1, 2);
+    put(extra, 2, 24, 2);
+    extra.set(bytes.subarray(at + 24, at + 28), 4);
+    extra.set(bytes.subarray(at + 20, at + 24), 12);
+    extra.set(bytes.subarray(at + 42, at + 46), 20);
+    for (const field of [20, 24, 42]) put(entry, field, 0xffffffff, 4);
+    put(entry, 30, 28, 2);
+    out.push(...entry, ...extra);
+    at += 46 + nameLength + u16(bytes, at + 30) + u16(bytes, at + 32);
+  }
+  const size = out.length - first;
+  const record = new Uint8Array(56 + 20 + 22);
+  put(record, 0, 0x06064b50, 4);
+  put(record, 4, 44, 8);
+  for (const [field, value] of [[24, count], [32, count], [40, size], [48, first]] as const) {
+    put(record, field, value, 8);
+  }
+  put(record, 56, 0x07064b50, 4);
+  put(record, 64, out.length, 8);
+  put(record, 72, 1, 4);
+  put(record, 76, 0x06054b50, 4);
+  put(record, 84, 0xffff, 2);
+  put(record, 86, 0xffff, 2);
+  put(record, 88, 0xffffffff, 4);
+  put(record, 92, 0xffffffff, 4);
+  return Uint8Array.of(...out, ...record);
+}
+
+Deno.test("encodeNpz() writes what NpzFile reads, the same each time", () =>
+  inFolder(async (folder) => {
+    const arrays = {
+      video: { type: "|u1", shape: [3, 4, 5, 3], data: FRAMES },
+      actions: { type: "<i8", shape: [3], data: BigInt64Array.of(0n, 5n, -1n) },
+    } as const;
+    const metadata = { comment: "far generate", "far.settings": '{"seed":0}' };
+    const join2 = (parts: Uint8Array[]) => new Blob(parts as BlobPart[]).bytes();
+    const bytes = await join2(encodeNpz(arrays, metadata));
+    assert.deepEqual(bytes, await join2(encodeNpz(arrays, metadata)));
+    const clip = await readBytes(folder, bytes);
+    assert.deepEqual(clip.actions, [0, 5, -1]);
+    assert.deepEqual(clip.metadata, metadata);
+    assert.deepEqual([...clip.frames[2]!.data], [...FRAMES.subarray(120)]);
+  }));
+
+Deno.test("readClip() refuses floats outside [0, 1], with the value", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "x.npz");
+    for (const value of [255, -1, NaN, Infinity]) {
+      const data = new Float32Array(12).fill(value);
+      const parts = encodeNpz({ video: { type: "<f4", shape: [1, 2, 2, 3], data } });
+      await Deno.writeFile(path, await new Blob(parts as BlobPart[]).bytes());
+      await assert.rejects(
+        readClip(path),
+        /frame 0 holds (255|-1|NaN|Infinity); floats must be in/,
+      );
+    }
+  }));
+
+Deno.test("readClip() refuses as many actions as there are not frames", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "x.npz");
+    const parts = encodeNpz({
+      video: { type: "|u1", shape: [3, 4, 5, 3], data: FRAMES },
+      actions: { type: "<i8", shape: [2], data: BigInt64Array.of(0n, 1n) },
+    });
+    await Deno.writeFile(path, await new Blob(parts as BlobPart[]).bytes());
+    await assert.rejects(readClip(path), /it has 3 frames but 2 actions/);
+  }));
