@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { Game, type GameWatcher, type Shown } from "../../../commands/play/game.ts";
+import { fakeGame } from "./fake_world.ts";
+
+/** A watcher that keeps what it is told, and can be waited on. */
+class Audience implements GameWatcher {
+  readonly shown: Shown[] = [];
+  readonly refusals: string[] = [];
+  changes = 0;
+  #check: () => void = () => {};
+
+  frame(shown: Shown): void {
+    this.shown.push(shown);
+    this.#check();
+  }
+
+  changed(): void {
+    this.changes++;
+    this.#check();
+  }
+
+  refused(message: string): void {
+    this.refusals.push(message);
+    this.#check();
+  }
+
+  /** Resolves when `condition` holds. */
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#check = () => condition() && resolve();
+      this.#check();
+    });
+  }
+}
+
+/** Plays on a fake world while `script` does something. */
+async function playing(
+  made: ReturnType<typeof fakeGame>,
+  script: (game: Game, audience: Audience) => Promise<void>,
+): Promise<Audience> {
+  const game = new Game(made.options);
+  const audience = new Audience();
+  game.watch(audience);
+  const quit = new AbortController();
+  const played = game.play(quit.signal);
+  await script(game, audience);
+  quit.abort();
+  await played;
+  return audience;
+}
+
+Deno.test("Game shows the clip's last frame first, then a frame for each key", async () => {
+  const made = fakeGame();
+  const { shown } = await playing(made, async (game, audience) => {
+    await audience.until(() => audience.shown.length === 1);
+    for (const [i, action] of [0, 2].entries()) {
+      game.input.tap(action);
+      game.poke();
+      await audience.until(() => audience.shown.length === 2 + i);
+    }
+    assert.equal(game.history.text(), "forward,right");
+    assert.equal(game.untouched, true);
+    assert.deepEqual([game.contextFrames, game.generated, game.frames], [12, 2, 3]);
+  });
+  assert.deepEqual(shown.map(({ index, action }) => [index, action]), [
+    [11, undefined],
+    [12, 0],
+    [13, 2],
+  ]);
+  assert.equal(shown[2]!.picture.data[0], 100);
+  assert.deepEqual(made.worlds[0]!.actions, [0, 2]);
+  assert.equal(made.worlds[0]!.closed, true);
+});
+
+Deno.test("Game stands still while no key is down, and runs with the idle action if told", async () => {
+  const made = fakeGame();
+  await playing(made, async (game, audience) => {
+    await audience.until(() => audience.shown.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(audience.shown.length, 1);
+    game.run(true);
+    await audience.until(() => audience.shown.length === 4);
+    game.run(false);
+  });
+  assert.deepEqual(made.worlds[0]!.actions.slice(0, 3), [3, 3, 3]);
+});
+
+Deno.test("Game samples the keys at each frame", async () => {
+  const made = fakeGame();
+  await playing(made, async (game, audience) => {
+    await audience.until(() => audience.shown.length === 1);
+    made.worlds[0]!.onStep = (step) => {
+      if (step === 3) game.input.press(1);
+      if (step === 5) game.input.release(1);
+      if (step === 6) game.input.release(0);
+    };
+    game.input.press(0);
+    game.poke();
+    await audience.until(() => audience.shown.length === 7);
+  });
+  assert.deepEqual(made.worlds[0]!.actions, [0, 0, 0, 1, 1, 0]);
+});
+
+Deno.test("Game restarts with another clip, and refuses one that is not there", async () => {
+  const made = fakeGame();
+  const { refusals } = await playing(made, async (game, audience) => {
+    await audience.until(() => audience.changes === 1);
+    game.restart("nowhere");
+    game.restart("two");
+    await audience.until(() => audience.changes === 2);
+    assert.equal(game.clip, "two");
+    assert.equal(game.untouched, false);
+    assert.equal(made.worlds[0]!.closed, true);
+  });
+  assert.deepEqual(made.opened, ["one", "two"]);
+  assert.deepEqual(refusals, ['There is no clip "nowhere"']);
+});
+
+Deno.test("Game changes settings between frames and goes on when they don't fit", async () => {
+  const made = fakeGame();
+  const { refusals } = await playing(made, async (game, audience) => {
+    await audience.until(() => audience.changes === 1);
+    game.configure({ steps: 8 });
+    await audience.until(() => audience.changes === 2);
+    game.configure({ guidance: 9 });
+    await audience.until(() => audience.refusals.length === 1);
+    assert.deepEqual(game.settings, { steps: 8, guidance: 1 });
+  });
+  assert.deepEqual(made.worlds[0]!.settings, [{ steps: 8, guidance: 1 }]);
+  assert.deepEqual(refusals, ["too much guidance"]);
+});
+
+Deno.test("Game runs by itself where a model takes no actions, and waits for an audience", async () => {
+  const made = fakeGame({ actions: [], idle: undefined });
+  await playing(made, async (game, audience) => {
+    await audience.until(() => audience.shown.length === 3);
+    game.attended = false;
+    const { length } = audience.shown;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(audience.shown.length <= length + 1);
+    game.attended = true;
+    await audience.until(() => audience.shown.length > length + 2);
+  });
+  assert.equal(made.worlds[0]!.actions[0], undefined);
+});
+
+Deno.test("Game.play() ends with an error of the model, and closes the world", async () => {
+  const made = fakeGame();
+  const game = new Game(made.options);
+  game.watch({
+    frame() {
+      made.worlds[0]!.onStep = () => {
+        throw new Error("the GPU was lost");
+      };
+      game.input.tap(0);
+    },
+  });
+  await assert.rejects(game.play(new AbortController().signal), /the GPU was lost/);
+  assert.equal(made.worlds[0]!.closed, true);
+});

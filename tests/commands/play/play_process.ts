@@ -1,0 +1,66 @@
+const ROOT = new URL("../../..", import.meta.url).pathname;
+
+/** A `far play --web` of its own. */
+export interface PageProcess {
+  readonly url: string;
+  /** What it said on stderr besides where the page is. */
+  readonly complaints: string;
+  /** Stops it as Ctrl-C does. */
+  stop(): Promise<number>;
+}
+
+/** Starts `far play --web` with no more than the permissions that the manual names. */
+export async function startPage(...args: string[]): Promise<PageProcess> {
+  const port = freePort();
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--quiet", ...playPermissions(port)],
+      ...["cli.ts", "play", "--quiet", "--web", "--port", String(port), ...args],
+    ],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const reader = process.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  let url: string | undefined;
+  while (url === undefined) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`far play ended: ${said}`);
+    said += value;
+    url = said.match(/Play at (http\S+)/)?.[1];
+  }
+  const rest = (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) said += part.value;
+  })();
+  return {
+    url,
+    get complaints() {
+      return said.replace(/^(Play at|error: Stopped by SIGINT:) .*\n/gm, "");
+    },
+    async stop() {
+      process.kill("SIGINT");
+      await rest;
+      return (await process.status).code;
+    },
+  };
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+function playPermissions(port: number): string[] {
+  return [
+    "--allow-read",
+    "--allow-env",
+    "--allow-sys",
+    "--allow-ffi",
+    `--allow-net=127.0.0.1:${port}`,
+  ];
+}

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { actionKeys } from "../../../commands/play/action_keys.ts";
+import { Game } from "../../../commands/play/game.ts";
+import {
+  type FrameMessage,
+  LIMITS,
+  parseFrame,
+  type ServerMessage,
+} from "../../../commands/play/protocol.ts";
+import { PlayServer } from "../../../commands/play/server.ts";
+import type { ModelInfo } from "../../../mod.ts";
+import { fakeGame, SIZE } from "./fake_world.ts";
+
+const ACTIONS = actionKeys(
+  {
+    actions: ["forward", "left", "right", "stay"],
+    condition: { kind: "action", count: 4 },
+  } as unknown as ModelInfo,
+);
+
+const VIDEO = new Uint8Array([0, 0, 0, 8, 102, 116, 121, 112]);
+
+/** Serves a game on fake worlds at any free port while `script` uses it. */
+async function serving(
+  script: (server: PlayServer, made: ReturnType<typeof fakeGame>, game: Game) => Promise<void>,
+): Promise<void> {
+  const made = fakeGame();
+  const game = new Game(made.options);
+  const server = new PlayServer(game, {
+    hostname: "127.0.0.1",
+    port: 0,
+    welcome: {
+      type: "welcome",
+      model: "maze",
+      description: "a maze",
+      ...SIZE,
+      fps: 8,
+      guided: true,
+      actions: ACTIONS,
+      clips: made.options.clips,
+      limits: LIMITS,
+      memoryFrames: 128,
+    },
+    save: () => Promise.resolve(VIDEO),
+  });
+  const quit = new AbortController();
+  const played = game.play(quit.signal);
+  try {
+    await script(server, made, game);
+  } finally {
+    quit.abort();
+    await played;
+    await server.close();
+  }
+}
+
+/** A page: its messages in the order they come. */
+class Page {
+  readonly messages: ServerMessage[] = [];
+  readonly frames: FrameMessage[] = [];
+  readonly #socket: WebSocket;
+  readonly #closed: Promise<void>;
+  #check: () => void = () => {};
+
+  constructor(url: string) {
+    this.#socket = new WebSocket(new URL("live", url), { headers: { origin: url.slice(0, -1) } });
+    this.#socket.binaryType = "arraybuffer";
+    this.#closed = new Promise((resolve) => this.#socket.onclose = () => resolve());
+    this.#socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.messages.push(JSON.parse(data));
+      else this.frames.push(parseFrame(new Uint8Array(data)));
+      this.#check();
+    };
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#check = () => condition() && resolve();
+      this.#check();
+    });
+  }
+
+  untilState(count: number): Promise<void> {
+    return this.until(() => this.messages.filter(({ type }) => type === "state").length >= count);
+  }
+
+  tell(message: unknown): void {
+    this.#socket.send(typeof message === "string" ? message : JSON.stringify(message));
+  }
+
+  close(): Promise<void> {
+    this.#socket.close();
+    return this.#closed;
+  }
+}
+
+/** A request whose headers, Host among them, are ours to choose. */
+function ask(
+  url: string,
+  headers: Record<string, string>,
+  method = "GET",
+): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { headers, method }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (piece) => text += piece);
+      response.on("end", () => {
+        resolve({ status: response.statusCode!, text, headers: response.headers });
+      });
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+Deno.test("PlayServer serves a page that needs nothing from elsewhere", () =>
+  serving(async ({ url }) => {
+    const page = await ask(url, {});
+    assert.equal(page.status, 200);
+    assert.match(page.text, /<canvas/);
+    assert.doesNotMatch(page.text, /https?:|\/\//);
+    assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
+    for (const [name, type] of [["page.js", "text/javascript"], ["page.css", "text/css"]]) {
+      const file = await ask(url + name, {});
+      assert.equal(file.headers["content-type"], `${type}; charset=utf-8`);
+      assert.doesNotMatch(file.text, /https?:/);
+    }
+    assert.equal((await ask(`${url}etc/passwd`, {})).status, 404);
+    assert.equal((await ask(url, {}, "POST")).status, 405);
+  }));
+
+Deno.test("PlayServer answers only to its own name, and only to its own page", () =>
+  serving(async ({ url }) => {
+    const own = new URL(url).host;
+    assert.equal((await ask(url, { host: "evil.example" })).status, 403);
+    assert.equal((await ask(url, { host: "evil.example:80" })).status, 403);
+    const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const key = { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" };
+    for (const origin of ["http://evil.example", `https://${own}`, "null"]) {
+      const answer = await ask(`${url}live`, { host: own, origin, ...upgrade, ...key });
+      assert.equal(answer.status, 403, origin);
+    }
+    assert.equal((await ask(`${url}live`, { host: own, ...upgrade, ...key })).status, 403);
+    const plain = await ask(`${url}live`, { host: own, origin: `http://${own}` });
+    assert.equal(plain.status, 426);
+    const stolen = await ask(`${url}session.mp4`, { "sec-fetch-site": "cross-site" });
+    assert.equal(stolen.status, 403);
+  }));
+
+Deno.test("PlayServer gives the session as a video to save", () =>
+  serving(async ({ url }) => {
+    const { status, headers, text } = await ask(`${url}session.mp4`, {
+      "sec-fetch-site": "same-origin",
+    });
+    assert.equal(status, 200);
+    assert.equal(headers["content-type"], "video/mp4");
+    assert.match(String(headers["content-disposition"]), /attachment.*session\.mp4/);
+    assert.match(text, /ftyp/);
+  }));
+
+Deno.test("PlayServer welcomes a page, streams frames as keys are held, and takes orders", () =>
+  serving(async ({ url }, made) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    assert.deepEqual([page.messages[0]!.type, page.messages.at(-1)!.type], ["welcome", "state"]);
+    page.tell({ type: "press", action: 1 });
+    await page.until(() => page.frames.length >= 4);
+    page.tell({ type: "release", action: 1 });
+    const made4 = page.frames.filter(({ action }) => action === 1).slice(0, 3);
+    assert.deepEqual(made4.map(({ index }) => index), [12, 13, 14]);
+    assert.deepEqual([made4[0]!.width, made4[0]!.height], [SIZE.width, SIZE.height]);
+    assert.ok(made4[0]!.pixels.every((level) => level === 50));
+    const states = () => page.messages.filter(({ type }) => type === "state");
+    const before = states().length;
+    page.tell({ type: "settings", steps: 9 });
+    await page.untilState(before + 1);
+    page.tell({ type: "restart", clip: "two" });
+    await page.untilState(before + 2);
+    const state = states().at(-1) as Extract<ServerMessage, { type: "state" }>;
+    assert.deepEqual([state.clip, state.settings.steps, state.history], ["two", 9, ""]);
+    assert.deepEqual(made.opened, ["one", "two"]);
+    await page.close();
+  }));
+
+Deno.test("PlayServer tells a page what it cannot do, and goes on", () =>
+  serving(async ({ url }) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    const errors = () => page.messages.filter(({ type }) => type === "error").length;
+    const wrong = ["{", { type: "press", action: 99 }, { type: "restart", clip: "x" }];
+    for (const [i, message] of wrong.entries()) {
+      page.tell(message);
+      await page.until(() => errors() === i + 1);
+    }
+    page.tell({ type: "press", action: 0 });
+    await page.until(() => page.frames.some(({ action }) => action === 0));
+    await page.close();
+  }));
+
+Deno.test("PlayServer lets the world stand still when the last page is closed", () =>
+  serving(async ({ url }, made, game) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    page.tell({ type: "press", action: 0 });
+    await page.until(() => page.frames.length >= 2);
+    await page.close();
+    while (game.input.waiting) await new Promise((resolve) => setTimeout(resolve, 5));
+    const { length } = made.worlds[0]!.actions;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.ok(made.worlds[0]!.actions.length <= length + 1);
+    const again = new Page(url);
+    await again.untilState(1);
+    assert.equal(again.frames.length, 1); // what was on the screen
+    await again.close();
+  }));
+
+Deno.test("PlayServer says so when its port is taken", () =>
+  serving((server) => {
+    const { port } = new URL(server.url);
+    const game = new Game(fakeGame().options);
+    const options = { hostname: "127.0.0.1", port: Number(port) };
+    assert.throws(
+      () => new PlayServer(game, options as never),
+      { name: "UsageError", message: /the port is taken; give another with --port/ },
+    );
+    return Promise.resolve();
+  }));

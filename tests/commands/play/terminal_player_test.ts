@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { Game } from "../../../commands/play/game.ts";
+import type { KeyEvent } from "../../../commands/play/keyboard.ts";
+import type { Screen } from "../../../commands/play/screen.ts";
+import { fitScreen, TerminalPlayer } from "../../../commands/play/terminal_player.ts";
+import { fakeGame } from "./fake_world.ts";
+
+const ACTIONS = [
+  { action: 0, name: "forward", keys: ["arrowup", "w"] },
+  { action: 1, name: "left", keys: ["arrowleft"] },
+];
+
+/** A screen whose keys are typed by the test. */
+class FakeScreen implements Screen {
+  readonly columns = 60;
+  readonly rows = 10;
+  written = "";
+  #events: KeyEvent[] = [];
+  #wake = () => {};
+  #check = () => {};
+
+  constructor(readonly reportsRelease: boolean) {}
+
+  write(text: string): Promise<void> {
+    this.written += text;
+    this.#check();
+    return Promise.resolve();
+  }
+
+  type(key: string, type: KeyEvent["type"] = "press"): void {
+    this.#events.push({ key, type });
+    this.#wake();
+  }
+
+  async *keys() {
+    while (true) {
+      const event = this.#events.shift();
+      if (event) yield event;
+      else await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  /** Resolves when what was written since the last call holds the text. */
+  until(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#check = () => {
+        const at = this.written.indexOf(text);
+        if (at < 0) return;
+        this.written = this.written.slice(at + text.length);
+        resolve();
+      };
+      this.#check();
+    });
+  }
+
+  close(): void {}
+}
+
+async function playing(
+  reportsRelease: boolean,
+  script: (screen: FakeScreen, game: Game) => Promise<void>,
+): Promise<ReturnType<typeof fakeGame>> {
+  const made = fakeGame();
+  const game = new Game(made.options);
+  const screen = new FakeScreen(reportsRelease);
+  const player = new TerminalPlayer(game, screen, {
+    title: "maze",
+    actions: ACTIONS,
+    clips: made.options.clips,
+    guided: true,
+    record: "out.mp4",
+  });
+  game.watch(player);
+  const quit = new AbortController();
+  const played = game.play(quit.signal);
+  const read = player.read();
+  await script(screen, game);
+  screen.type("q");
+  await read;
+  quit.abort();
+  await played;
+  return made;
+}
+
+Deno.test("TerminalPlayer draws the picture, what is going on, and the keys", async () => {
+  await playing(false, async (screen) => {
+    await screen.until("\x1b[38;2;200;200;200m\x1b[48;2;200;200;200m▀");
+    await screen.until("maze | one | frame 11 | 4 steps | guidance 1 | recording ");
+    await screen.until("↑ w forward  ← left");
+    await screen.until("r restart  n next clip  p run  [ ] steps  - + guidance  q qu");
+  });
+});
+
+Deno.test("TerminalPlayer makes one frame for each key of a plain terminal", async () => {
+  const made = await playing(false, async (screen) => {
+    await screen.until("frame 11");
+    screen.type("w");
+    await screen.until("frame 12 | forward");
+    screen.type("arrowleft");
+    await screen.until("frame 13 | left");
+  });
+  assert.deepEqual(made.worlds[0]!.actions, [0, 1]);
+});
+
+Deno.test("TerminalPlayer walks on while a key is down where the terminal tells", async () => {
+  const made = await playing(true, async (screen, game) => {
+    await screen.until("frame 11");
+    screen.type("w");
+    await screen.until("frame 15 | forward");
+    screen.type("w", "release");
+    while (game.input.waiting) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+  assert.ok(made.worlds[0]!.actions.length >= 4);
+});
+
+Deno.test("TerminalPlayer obeys the other keys", async () => {
+  const made = await playing(false, async (screen) => {
+    await screen.until("one | frame 11");
+    screen.type("n");
+    await screen.until("two | frame 11");
+    screen.type("r");
+    await screen.until("two | frame 11");
+    screen.type("]");
+    await screen.until("5 steps");
+    screen.type("=");
+    await screen.until("guidance 1.5");
+    screen.type("-");
+    await screen.until("guidance 1 ");
+    screen.type("p");
+    await screen.until("running");
+    screen.type("x");
+  });
+  assert.deepEqual(made.opened, ["one", "two", "two"]);
+});
+
+Deno.test("TerminalPlayer shows what was refused until the next frame", async () => {
+  await playing(false, async (screen, game) => {
+    await screen.until("frame 11");
+    game.configure({ guidance: 9 });
+    await screen.until("too much guidance");
+    screen.type("w");
+    await screen.until("frame 12");
+    assert.doesNotMatch(screen.written, /too much guidance/);
+  });
+});
+
+Deno.test("fitScreen() shrinks a picture to the characters there are, and keeps its shape", () => {
+  const picture = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64) };
+  assert.equal(fitScreen(picture, 80, 32), picture);
+  const small = fitScreen(picture, 80, 10);
+  assert.deepEqual([small.width, small.height], [20, 20]);
+  const narrow = fitScreen(picture, 16, 100);
+  assert.deepEqual([narrow.width, narrow.height], [16, 16]);
+  assert.equal(fitScreen(picture, 80, -1).height, 1);
+});
