@@ -1,0 +1,88 @@
+/**
+ * How near each solver comes to the flow's own solution on the demo model: the error of the latents
+ * against a 200-step Euler run, for the next frame of each of the demo's clips and several seeds.
+ *
+ *     deno run -A tools/measure_solvers.ts
+ */
+import { loadPipeline, NpzFile, type Pipeline, type Solver, SOLVERS } from "../mod.ts";
+
+const STEPS = [4, 8, 16, 25];
+const REFERENCE_STEPS = 200;
+const CONTEXT_FRAMES = 12;
+const CLIPS = [0, 1, 2, 3];
+const SEEDS = [0, 1];
+const DEMO = new URL("../weights/demo", import.meta.url).pathname;
+
+interface Start {
+  readonly context: Float32Array;
+  readonly actions: number[];
+}
+
+/** The first frames of a clip as [k, 3, H, W] in [0, 1], and the actions up to the next frame. */
+async function readStart(clip: number): Promise<Start> {
+  using file = await NpzFile.open(`${DEMO}/clips/${clip}.npz`);
+  const { shape: [, height, width], data } = await file.read("video");
+  const plane = height! * width!;
+  const context = new Float32Array(CONTEXT_FRAMES * 3 * plane);
+  for (let i = 0; i < context.length; i++) {
+    const frame = Math.floor(i / (3 * plane));
+    const channel = Math.floor(i / plane) % 3;
+    context[i] = Number(data[(frame * plane + i % plane) * 3 + channel]) / 255;
+  }
+  const actions = Array.from((await file.read("actions")).data, Number);
+  return { context, actions: actions.slice(0, CONTEXT_FRAMES + 1) };
+}
+
+/** Latents of the frame after the context. */
+async function nextFrame(
+  pipeline: Pipeline,
+  start: Start,
+  seed: number,
+  steps: number,
+  solver: Solver,
+): Promise<Float32Array> {
+  const options = { frames: 1, contextFrames: CONTEXT_FRAMES, width: 64, height: 64 };
+  let latents = new Float32Array();
+  for await (const frame of pipeline.generate({ ...options, ...start, seed, steps, solver })) {
+    latents = new Float32Array(frame.latents);
+  }
+  return latents;
+}
+
+/** Root mean square of a - b over that of b. */
+function relativeDistance(a: Float32Array, b: Float32Array): number {
+  let difference = 0;
+  let scale = 0;
+  for (const [i, value] of b.entries()) {
+    difference += (a[i]! - value) ** 2;
+    scale += value ** 2;
+  }
+  return Math.sqrt(difference / scale);
+}
+
+const pipeline = await loadPipeline(DEMO);
+const errors = new Map<string, number[]>();
+for (const clip of CLIPS) {
+  const start = await readStart(clip);
+  for (const seed of SEEDS) {
+    const reference = await nextFrame(pipeline, start, seed, REFERENCE_STEPS, "euler");
+    for (const solver of SOLVERS) {
+      for (const steps of STEPS) {
+        const latents = await nextFrame(pipeline, start, seed, steps, solver);
+        const key = `${solver} ${steps}`;
+        errors.set(key, [...errors.get(key) ?? [], relativeDistance(latents, reference)]);
+      }
+    }
+  }
+}
+await pipeline.close();
+
+console.log(`| solver | ${STEPS.map((steps) => `${steps} steps`).join(" | ")} |`);
+console.log(`|---|${STEPS.map(() => "---|").join("")}`);
+for (const solver of SOLVERS) {
+  const cells = STEPS.map((steps) => {
+    const all = errors.get(`${solver} ${steps}`)!;
+    return (all.reduce((a, b) => a + b, 0) / all.length).toFixed(4);
+  });
+  console.log(`| ${solver} | ${cells.join(" | ")} |`);
+}
