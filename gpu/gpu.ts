@@ -18,6 +18,8 @@ export interface AdapterSummary {
 export interface GpuOptions {
   /** WebGPU backend; the system's best when absent. Read once a process, at the first adapter. */
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
+  /** Most kernel calls in one submit (no limit): drivers that end long work may take shorter. */
+  readonly dispatchesPerSubmit?: number;
 }
 
 /** Part of a buffer; offset and bytes are multiples of 4. */
@@ -46,6 +48,7 @@ const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "
 export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterSummary;
+  readonly #dispatchesPerSubmit: number;
   /** Bytes of all live buffers, and the most they ever were. */
   allocatedBytes = 0;
   peakBytes = 0;
@@ -53,9 +56,10 @@ export class Gpu {
   #failure: GpuError | undefined;
   #closed = false;
 
-  private constructor(device: GPUDevice, adapter: AdapterSummary) {
+  private constructor(device: GPUDevice, adapter: AdapterSummary, dispatchesPerSubmit = Infinity) {
     this.device = device;
     this.adapter = adapter;
+    this.#dispatchesPerSubmit = Math.max(1, dispatchesPerSubmit);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fail(toGpuError((event as GPUUncapturedErrorEvent).error));
@@ -86,14 +90,15 @@ export class Gpu {
     const { device, subgroups } = await requestDevice(adapter, features, requiredLimits);
     const { description, device: model, vendor } = adapter.info;
     const name = description || model || vendor || "unknown adapter";
-    return new Gpu(device, {
+    const summary = {
       name,
       vendor,
       cpu: isSoftware(adapter, name),
       f16: adapter.features.has("shader-f16"),
       timestamps,
       subgroups,
-    });
+    };
+    return new Gpu(device, summary, options.dispatchesPerSubmit);
   }
 
   get limits(): GPUSupportedLimits {
@@ -205,13 +210,24 @@ export class Gpu {
     return this.#pipelines.size;
   }
 
-  /** Runs programs in order: one command buffer, one compute pass, one submit, no waiting. */
+  /** Runs programs in order: one submit unless `dispatchesPerSubmit` says otherwise, no waiting. */
   run(...programs: Program[]): void {
     for (const program of programs) program.make(this);
     this.check();
+    const most = this.#dispatchesPerSubmit;
+    if (most === Infinity) return this.#submit((pass) => encodeAll(this, pass, programs));
+    for (const program of programs) {
+      for (let at = 0; at < program.dispatches; at += most) {
+        this.#submit((pass) => program.encode(this, pass, at, at + most));
+      }
+    }
+  }
+
+  /** One command buffer with one compute pass. */
+  #submit(encode: (pass: GPUComputePassEncoder) => void): void {
     const encoder = this.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const program of programs) program.encode(this, pass);
+    encode(pass);
     pass.end();
     this.device.queue.submit([encoder.finish()]);
   }
@@ -269,6 +285,10 @@ export class Gpu {
     if (this.#failure?.reason !== "lost") await this.device.queue.onSubmittedWorkDone();
     this.device.destroy();
   }
+}
+
+function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Program[]): void {
+  for (const program of programs) program.encode(gpu, pass);
 }
 
 /** Mesa's window system prints an error where this is unset, though no window is wanted. */

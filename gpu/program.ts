@@ -127,9 +127,9 @@ export class Program {
     return this.#ready;
   }
 
-  /** Encodes every dispatch into a compute pass. */
-  encode(gpu: Gpu, pass: GPUComputePassEncoder): void {
-    for (const { pipeline, bindGroup, groups, label } of this.make(gpu)) {
+  /** Encodes dispatches into a compute pass: all, or those from `start` up to `end`. */
+  encode(gpu: Gpu, pass: GPUComputePassEncoder, start = 0, end = Infinity): void {
+    for (const { pipeline, bindGroup, groups, label } of this.make(gpu).slice(start, end)) {
       const [x, y, z] = typeof groups === "function" ? groups() : groups;
       if (x * y * z === 0) continue;
       gpu.checkGroups(label, Math.max(x, y, z));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { GpuError } from "../../gpu/errors.ts";
+import { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
@@ -46,6 +47,33 @@ Deno.test(
     const values = new Uint32Array(await gpu.read(y.buffer, 0, 12));
     assert.deepEqual([...values], [0, 1, 2].map((x) => 3 * (2 * (3 * (2 * x + 1)) + 1)));
     memory.free(gpu);
+  },
+);
+
+Deno.test(
+  { name: "Gpu.run() cuts a program into submits of the size it was opened with", ...GPU_TEST },
+  async () => {
+    const gpu = await Gpu.open({ dispatchesPerSubmit: 2 });
+    const memory = new Memory();
+    const p = new Program("test", memory);
+    const y = memory.tensor("y", [3], "u32");
+    for (let i = 0; i < 5; i++) scale(p, y, 2, i);
+    p.finish();
+    memory.allocate(gpu);
+    gpu.write(y.buffer, 0, Uint32Array.of(0, 1, 2));
+    const { queue } = gpu.device;
+    const submit = queue.submit.bind(queue);
+    let submits = 0;
+    queue.submit = (buffers) => {
+      submits++;
+      submit(buffers);
+    };
+    gpu.run(p);
+    assert.equal(submits, 3);
+    const values = new Uint32Array(await gpu.read(y.buffer, 0, 12));
+    assert.deepEqual([...values], [0, 1, 2].map((x) => 32 * x + 26));
+    memory.free(gpu);
+    await gpu.close();
   },
 );
 
