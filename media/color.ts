@@ -87,6 +87,23 @@ export function rgbToI420(frame: RgbFrame, colour: YuvColour): Uint8Array {
   return out;
 }
 
+/** Converts RGB to three full planes Y, U and V, [H, W] each. */
+export function rgbToI444(frame: RgbFrame, colour: YuvColour): Uint8Array {
+  checkFrame(frame);
+  const pixels = frame.width * frame.height;
+  const out = new Uint8Array(pixels * 3);
+  const { y, u, v, black } = forwardWeights(colour);
+  for (let i = 0; i < pixels; i++) {
+    const red = frame.data[3 * i]!;
+    const green = frame.data[3 * i + 1]!;
+    const blue = frame.data[3 * i + 2]!;
+    out[i] = ((y[0] * red + y[1] * green + y[2] * blue + HALF) >> FRACTION) + black;
+    out[pixels + i] = chromaByte(u, red, green, blue);
+    out[2 * pixels + i] = chromaByte(v, red, green, blue);
+  }
+  return out;
+}
+
 /** Describes I420 bytes as `rgbToI420` lays them out. */
 export function i420Picture(data: Uint8Array, width: number, height: number): YuvPicture {
   const stride = (width + 1) >> 1;

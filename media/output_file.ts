@@ -12,6 +12,7 @@ export class OutputFile implements AsyncDisposable {
   #file: Deno.FsFile | undefined;
   #position = 0;
   #size = 0;
+  #isReleased = false;
 
   private constructor(
     /** The final name. */
@@ -73,6 +74,13 @@ export class OutputFile implements AsyncDisposable {
     this.#size = Math.max(this.#size, this.#position);
   }
 
+  /**
+   * Takes over what another program has written under `partialPath`: all of it is the file now.
+   */
+  async adopt(): Promise<void> {
+    this.#size = (await this.#open().stat()).size;
+  }
+
   /** Writes `bytes` at `position` (bytes from the start); later writes follow it. */
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
     if (position !== this.#position) {
@@ -86,17 +94,31 @@ export class OutputFile implements AsyncDisposable {
   }
 
   /**
+   * Lets go of the open file; only `commit()` and `discard()` may follow. For those who make more
+   * files than a process may hold open.
+   *
+   * @throws {MediaError} when the bytes did not all reach the disk
+   */
+  async release(): Promise<void> {
+    const file = this.#open();
+    try {
+      await this.#settle(file);
+    } catch (error) {
+      await this.discard();
+      throw new MediaError(`Cannot write "${this.path}": ${reasonOf(error)}`);
+    }
+    this.#isReleased = true;
+  }
+
+  /**
    * Puts the finished file in its place.
    *
    * @throws {MediaError} when the bytes did not all reach the disk; nothing is left behind then.
    */
   async commit(): Promise<void> {
-    const file = this.#open();
+    const file = this.#isReleased ? undefined : this.#open();
     try {
-      await file.sync();
-      const { size } = await file.stat();
-      if (size !== this.#size) throw new Error(`${size} of ${this.#size} bytes are on the disk`);
-      this.#close();
+      if (file) await this.#settle(file);
       await Deno.rename(this.partialPath, this.path);
     } catch (error) {
       await this.discard();
@@ -118,6 +140,13 @@ export class OutputFile implements AsyncDisposable {
   /** Discards what was not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discard();
+  }
+
+  async #settle(file: Deno.FsFile): Promise<void> {
+    await file.sync();
+    const { size } = await file.stat();
+    if (size !== this.#size) throw new Error(`${size} of ${this.#size} bytes are on the disk`);
+    this.#close();
   }
 
   #open(): Deno.FsFile {

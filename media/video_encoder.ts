@@ -53,9 +53,6 @@ export function streamColour(codec: VideoCodec) {
 /** Frames that may wait inside the addon; more would only hold memory. */
 const QUEUE = 8;
 
-/** The addon's x265 writes past its buffers when a picture is narrower than about 50 pixels. */
-const HEVC_SMALLEST = 64;
-
 /** The largest picture of each level, in pixels. Source: VP9 and AV1 specifications, annex A. */
 const VP9_LEVELS = [[10, 36864], [20, 122880], [30, 552960], [40, 2228224], [50, 8912896]] as const;
 const AV1_LEVELS = [[0, 147456], [4, 665856], [8, 2359296], [12, 8912896]] as const;
@@ -66,6 +63,14 @@ const AV1_LEVELS = [[0, 147456], [4, 665856], [8, 2359296], [12, 8912896]] as co
  */
 export function bitrateOf(quality: number, width: number, height: number, fps: number): number {
   return Math.max(20_000, Math.round(width * height * fps * 0.02 * 2 ** (quality / 10)));
+}
+
+/**
+ * The least width and height of a codec. The addon's x265 writes past its buffers when a picture is
+ * narrower than about 50 pixels.
+ */
+export function smallestSide(codec: VideoCodec): number {
+  return codec === "hevc" ? 64 : 1;
 }
 
 /** Sizes of the coded picture: even, as H.264 and HEVC need and the addon assumes of all. */
@@ -88,13 +93,6 @@ export class AddonEncoder {
 
   /** @throws {MediaError} when the addon cannot be loaded or refuses the settings */
   constructor(options: EncoderOptions) {
-    const { codec, width, height } = options;
-    if (codec === "hevc" && Math.min(width, height) < HEVC_SMALLEST) {
-      throw new MediaError(
-        `Cannot encode hevc at ${width}x${height}: it needs ${HEVC_SMALLEST}x${HEVC_SMALLEST}; ` +
-          `enlarge with --scale or take --codec avc`,
-      );
-    }
     this.#codecs = loadWebCodecs();
     this.#options = options;
     this.#encoder = new this.#codecs.VideoEncoder({

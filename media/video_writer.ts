@@ -1,12 +1,26 @@
 import { extname } from "node:path";
-import { openSink } from "./byte_sink.ts";
-import { ContainerWriter } from "./container_writer.ts";
-import { MediaError } from "./errors.ts";
+import { type ByteSink, openSink } from "./byte_sink.ts";
+import { type Container, type ContainerOptions, ContainerWriter } from "./container_writer.ts";
+import { MediaError, reasonOf } from "./errors.ts";
+import { ffmpegVersion } from "./ffmpeg_program.ts";
+import { FfmpegWriter } from "./ffmpeg_writer.ts";
+import { isPattern } from "./folder_reader.ts";
 import { CheckedWriter, type FrameWriter } from "./frame_writer.ts";
-import type { VideoCodec } from "./video_encoder.ts";
+import { GifWriter } from "./gif_writer.ts";
+import { NpzWriter } from "./npz_writer.ts";
+import { SequenceWriter, SheetWriter } from "./png_writer.ts";
+import { openRgb24Writer, openY4mWriter } from "./raw_writer.ts";
+import { smallestSide, type VideoCodec } from "./video_encoder.ts";
+import { webCodecsProblem } from "./webcodecs.ts";
 
 export type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 export type { VideoCodec } from "./video_encoder.ts";
+
+/** What an output can be. `png` is one contact sheet, or with `%d` in its name a file a frame. */
+export type OutputFormat = "mp4" | "webm" | "gif" | "png" | "y4m" | "npz" | "rgb24";
+
+/** Formats that can be watched while they are made. */
+export const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputFormat[];
 
 /** How an output is written. Sizes are those of the frames handed in, in pixels. */
 export interface WriterOptions {
@@ -26,29 +40,137 @@ export interface WriterOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Actions that led to each frame, for formats that keep them. */
   readonly actions?: readonly number[];
+  /** What to write to stdout; a file is known by its name. */
+  readonly format?: OutputFormat;
+}
+
+const EXTENSIONS: Readonly<Record<string, OutputFormat>> = {
+  ".mp4": "mp4",
+  ".webm": "webm",
+  ".gif": "gif",
+  ".png": "png",
+  ".y4m": "y4m",
+  ".npz": "npz",
+};
+const DEFAULT_QUALITY = 80;
+
+/**
+ * The format of an output, by its name, or by `format` where the name is `-` (stdout).
+ *
+ * @throws {MediaError} when there is none
+ */
+export function outputFormat(path: string, format?: OutputFormat): OutputFormat {
+  if (path === "-") {
+    const streams: readonly string[] = STREAM_FORMATS;
+    if (format && streams.includes(format)) return format;
+    throw new MediaError(
+      `Cannot write ${format ?? "a video"} to stdout: formats are ${streams.join(", ")}`,
+    );
+  }
+  const found = EXTENSIONS[extname(path).toLowerCase()];
+  if (!found) {
+    throw new MediaError(
+      `Cannot write "${path}": the name must end in ${Object.keys(EXTENSIONS).join(", ")}`,
+    );
+  }
+  return found;
 }
 
 /**
- * Opens an output by the extension of its name.
+ * Opens an output. Frames are written as they come, where the format can take them one by one; a
+ * file has its name only when `close()` has resolved.
  *
+ * @param path a file, a `%d` pattern of .png files, or `-` for stdout
  * @throws {MediaError} when the file cannot be made or the format cannot be written here
  */
 export async function openFrameWriter(path: string, options: WriterOptions): Promise<FrameWriter> {
   const { width, height, scale = 1 } = options;
+  checkOptions(path, options);
+  const format = outputFormat(path, options.format);
+  const writer = format === "png" && isPattern(path)
+    ? new SequenceWriter(path, options.metadata)
+    : await openSingle(path, format, { ...options, width: width * scale, height: height * scale });
+  return new CheckedWriter(path, width, height, scale, writer);
+}
+
+/** Opens an output that is one file or stream; sizes are those written. */
+async function openSingle(
+  path: string,
+  format: OutputFormat,
+  options: WriterOptions,
+): Promise<FrameWriter> {
   const sink = await openSink(path);
   try {
-    const writer = await ContainerWriter.open(sink, {
-      container: extname(path) === ".webm" ? "webm" : "mp4",
-      codec: options.codec ?? (extname(path) === ".webm" ? "vp9" : "avc"),
-      width: width * scale,
-      height: height * scale,
-      fps: options.fps,
-      quality: options.quality ?? 80,
-      metadata: options.metadata,
-    });
-    return new CheckedWriter(path, width, height, scale, writer);
+    switch (format) {
+      case "mp4":
+        return await openVideo(sink, options, path === "-" ? "fragmented-mp4" : "mp4");
+      case "webm":
+        return await openVideo(sink, options, "webm");
+      case "gif":
+        return new GifWriter(sink, options);
+      case "png":
+        return new SheetWriter(sink, options.metadata);
+      case "y4m":
+        return openY4mWriter(sink, options);
+      case "npz":
+        return new NpzWriter(sink, options);
+      case "rgb24":
+        return openRgb24Writer(sink);
+    }
   } catch (error) {
     await sink.discard();
-    throw error instanceof MediaError ? error : new MediaError(`Cannot write "${path}": ${error}`);
+    throw named(path, error);
   }
+}
+
+/** Native codecs, else the system's ffmpeg, else an error that says what does work. */
+async function openVideo(
+  sink: ByteSink,
+  { quality = DEFAULT_QUALITY, codec, ...rest }: WriterOptions,
+  container: Container,
+): Promise<FrameWriter> {
+  const options: ContainerOptions = {
+    ...rest,
+    codec: codec ?? (container === "webm" ? "vp9" : "avc"),
+    quality,
+    container,
+  };
+  if (container === "webm" && options.codec !== "vp9" && options.codec !== "av1") {
+    throw new MediaError(`a .webm holds vp9 or av1, not ${options.codec}`);
+  }
+  const { width, height } = options;
+  const side = smallestSide(options.codec);
+  if (Math.min(width, height) < side) {
+    throw new MediaError(
+      `${options.codec} needs ${side}x${side} and the video has ${width}x${height}; ` +
+        `enlarge it with --scale or take --codec avc`,
+    );
+  }
+  const problem = webCodecsProblem();
+  if (!problem) return await ContainerWriter.open(sink, options);
+  if (await ffmpegVersion()) return new FfmpegWriter(sink, options);
+  throw new MediaError(`${problem}. Install ffmpeg, or write .gif, .png, .y4m or .npz`);
+}
+
+function checkOptions(
+  path: string,
+  { width, height, fps, quality = DEFAULT_QUALITY }: WriterOptions,
+) {
+  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
+    throw new RangeError(`Cannot write "${path}": ${width}x${height} is no size of a picture`);
+  }
+  if (!(fps > 0 && fps <= 1000)) {
+    throw new RangeError(
+      `Cannot write "${path}": frames a second must be over 0 and at most 1000, but are ${fps}`,
+    );
+  }
+  if (!(quality >= 0 && quality <= 100)) {
+    throw new RangeError(`Cannot write "${path}": quality must be 0 to 100, but is ${quality}`);
+  }
+}
+
+/** Puts the name of the output before errors of those who do not know it. */
+function named(path: string, error: unknown): unknown {
+  if (error instanceof MediaError && error.message.startsWith("Cannot write ")) return error;
+  return new MediaError(`Cannot write "${path}": ${reasonOf(error)}`);
 }

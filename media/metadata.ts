@@ -1,0 +1,36 @@
+import { fileType } from "./file_type.ts";
+import { MediaError } from "./errors.ts";
+import { readGifComments } from "./gif_reader.ts";
+import { readPngText } from "./image_reader.ts";
+import { NpzFile } from "./npz.ts";
+import { fromComments } from "./text_tags.ts";
+import { readVideoTags } from "./video_reader.ts";
+
+/**
+ * Reads back the text that an output was written with: tags of a video, text chunks of a .png,
+ * comments of a .gif, `metadata.json` of an .npz. Empty for formats that hold none.
+ *
+ * @throws {MediaError} when the file cannot be read
+ */
+export async function readMetadata(path: string): Promise<Record<string, string>> {
+  const type = await fileType(path);
+  try {
+    switch (type) {
+      case "video":
+        return await readVideoTags(path);
+      case "png":
+        return readPngText(await Deno.readFile(path));
+      case "gif":
+        return fromComments(readGifComments(await Deno.readFile(path)));
+      case "npz": {
+        using file = await NpzFile.open(path);
+        return await file.readMetadata();
+      }
+      default:
+        return {};
+    }
+  } catch (error) {
+    if (!(error instanceof MediaError) || error.message.startsWith("Cannot ")) throw error;
+    throw new MediaError(`Cannot read "${path}": ${error.message}`);
+  }
+}

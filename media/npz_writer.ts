@@ -1,0 +1,55 @@
+import type { ByteSink } from "./byte_sink.ts";
+import { MediaError } from "./errors.ts";
+import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { RgbFrame } from "./frames.ts";
+import type { NpyArray } from "./npy.ts";
+import { encodeNpz } from "./npz.ts";
+
+/** What goes beside the frames. */
+export interface NpzOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly actions?: readonly number[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the layout of FAR's data sets: `video` uint8 (T, H, W, 3) and `actions` int64 (T), where
+ * action i led to frame i.
+ */
+export class NpzWriter implements FrameWriter {
+  #frames: Uint8Array[] = [];
+
+  constructor(readonly sink: ByteSink, readonly options: NpzOptions) {}
+
+  write(frame: RgbFrame): Promise<void> {
+    this.#frames.push(frame.data.slice());
+    return Promise.resolve();
+  }
+
+  async close(): Promise<WrittenFile> {
+    const { width, height, actions, metadata } = this.options;
+    const count = this.#frames.length;
+    const size = width * height * 3;
+    const data = new Uint8Array(count * size);
+    this.#frames.forEach((frame, k) => data.set(frame, k * size));
+    const arrays: Record<string, NpyArray> = {
+      video: { type: "|u1", shape: [count, height, width, 3], data },
+    };
+    if (actions) arrays.actions = actionsArray(actions, count, this.sink.path);
+    for (const part of encodeNpz(arrays, metadata)) await this.sink.write(part);
+    await this.sink.commit();
+    return { path: this.sink.path, frames: count, bytes: this.sink.size };
+  }
+
+  async abort(): Promise<void> {
+    await this.sink.discard();
+  }
+}
+
+function actionsArray(actions: readonly number[], count: number, path: string): NpyArray {
+  if (actions.length !== count) {
+    throw new MediaError(`Cannot write "${path}": ${count} frames have ${actions.length} actions`);
+  }
+  return { type: "<i8", shape: [count], data: BigInt64Array.from(actions, BigInt) };
+}

@@ -1,0 +1,98 @@
+import { encode as encodePngImage } from "fast-png";
+import type { ByteSink } from "./byte_sink.ts";
+import { numberedName } from "./folder_reader.ts";
+import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { RgbFrame } from "./frames.ts";
+import { OutputFile } from "./output_file.ts";
+import { toAscii } from "./text_tags.ts";
+
+type Metadata = Readonly<Record<string, string>>;
+
+/** Pixels between the pictures of a contact sheet, and their grey. */
+const GAP = 2;
+const GAP_LEVEL = 32;
+/** Up to 8 rows of 8; larger sheets are square. */
+const COLUMNS = 8;
+
+/** A picture as PNG, with text chunks. */
+export function encodePng({ width, height, data }: RgbFrame, metadata: Metadata = {}): Uint8Array {
+  const pairs = Object.entries(metadata).map(([name, value]) => [name, toAscii(value)]);
+  return encodePngImage({
+    width,
+    height,
+    data,
+    depth: 8,
+    channels: 3,
+    text: Object.fromEntries(pairs),
+  });
+}
+
+/** Places pictures of one size in rows, in reading order. */
+export function contactSheet(frames: readonly RgbFrame[]): RgbFrame {
+  const { width, height } = frames[0]!;
+  const square = Math.ceil(Math.sqrt(frames.length));
+  const columns = Math.min(frames.length, frames.length <= COLUMNS ** 2 ? COLUMNS : square);
+  const rows = Math.ceil(frames.length / columns);
+  const sheetWidth = columns * (width + GAP) - GAP;
+  const sheetHeight = rows * (height + GAP) - GAP;
+  const data = new Uint8Array(sheetWidth * sheetHeight * 3).fill(GAP_LEVEL);
+  frames.forEach((frame, k) => {
+    const left = (k % columns) * (width + GAP);
+    const top = Math.floor(k / columns) * (height + GAP);
+    for (let y = 0; y < height; y++) {
+      const row = frame.data.subarray(y * width * 3, (y + 1) * width * 3);
+      data.set(row, ((top + y) * sheetWidth + left) * 3);
+    }
+  });
+  return { width: sheetWidth, height: sheetHeight, data };
+}
+
+/** Collects all frames into one contact sheet. */
+export class SheetWriter implements FrameWriter {
+  #frames: RgbFrame[] = [];
+
+  constructor(readonly sink: ByteSink, readonly metadata?: Metadata) {}
+
+  write(frame: RgbFrame): Promise<void> {
+    // The frame is the caller's to use again.
+    this.#frames.push({ ...frame, data: frame.data.slice() });
+    return Promise.resolve();
+  }
+
+  async close(): Promise<WrittenFile> {
+    await this.sink.write(encodePng(contactSheet(this.#frames), this.metadata));
+    await this.sink.commit();
+    return { path: this.sink.path, frames: this.#frames.length, bytes: this.sink.size };
+  }
+
+  async abort(): Promise<void> {
+    await this.sink.discard();
+  }
+}
+
+/**
+ * Writes each frame to a file of its own, numbered from 0. The files get their names together at the
+ * end, so that no half sequence is left behind.
+ */
+export class SequenceWriter implements FrameWriter {
+  #files: OutputFile[] = [];
+
+  constructor(readonly pattern: string, readonly metadata?: Metadata) {}
+
+  async write(frame: RgbFrame): Promise<void> {
+    const file = await OutputFile.create(numberedName(this.pattern, this.#files.length));
+    this.#files.push(file);
+    await file.write(encodePng(frame, this.metadata));
+    await file.release();
+  }
+
+  async close(): Promise<WrittenFile> {
+    const bytes = this.#files.reduce((sum, file) => sum + file.size, 0);
+    for (const file of this.#files) await file.commit();
+    return { path: this.pattern, frames: this.#files.length, bytes };
+  }
+
+  async abort(): Promise<void> {
+    for (const file of this.#files) await file.discard();
+  }
+}

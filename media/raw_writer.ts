@@ -1,0 +1,71 @@
+import type { ByteSink } from "./byte_sink.ts";
+import { rgbToI444 } from "./color.ts";
+import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { RgbFrame } from "./frames.ts";
+
+/** Sizes and speed of a raw stream. */
+export interface RawOptions {
+  readonly width: number;
+  readonly height: number;
+  /** Frames a second. */
+  readonly fps: number;
+}
+
+/** Writes frames one after the other as something turns them into bytes. */
+class StreamWriter implements FrameWriter {
+  #frames = 0;
+
+  constructor(
+    readonly sink: ByteSink,
+    readonly header: Uint8Array,
+    readonly encode: (frame: RgbFrame) => Uint8Array[],
+  ) {}
+
+  async write(frame: RgbFrame): Promise<void> {
+    if (this.#frames++ === 0) await this.sink.write(this.header);
+    for (const bytes of this.encode(frame)) await this.sink.write(bytes);
+  }
+
+  async close(): Promise<WrittenFile> {
+    await this.sink.commit();
+    return { path: this.sink.path, frames: this.#frames, bytes: this.sink.size };
+  }
+
+  async abort(): Promise<void> {
+    await this.sink.discard();
+  }
+}
+
+/** Writes bare pixels, R G B for each, rows from the top: exact, but sizes must be known. */
+export function openRgb24Writer(sink: ByteSink): FrameWriter {
+  return new StreamWriter(sink, new Uint8Array(0), (frame) => [frame.data]);
+}
+
+/**
+ * Writes .y4m in 4:4:4, so that every pixel keeps its colour. The format cannot name a colour
+ * matrix and readers take BT.601 in limited range, so that is what is written.
+ */
+export function openY4mWriter(sink: ByteSink, { width, height, fps }: RawOptions): FrameWriter {
+  const [over, under] = fractionOf(fps);
+  const text =
+    `YUV4MPEG2 W${width} H${height} F${over}:${under} Ip A1:1 C444 XCOLORRANGE=LIMITED\n`;
+  const frameMark = new TextEncoder().encode("FRAME\n");
+  return new StreamWriter(
+    sink,
+    new TextEncoder().encode(text),
+    (frame) => [frameMark, rgbToI444(frame, { matrix: "bt601", fullRange: false })],
+  );
+}
+
+/**
+ * A frame rate as a fraction of whole numbers: the first that is right to 1 in 10^7, such as 8/1,
+ * 15/2 or 30000/1001.
+ */
+export function fractionOf(fps: number): [over: number, under: number] {
+  for (const under of [1, 2, 3, 1001]) {
+    const over = Math.round(fps * under);
+    if (over > 0 && Math.abs(over / under - fps) <= fps * 1e-7) return [over, under];
+  }
+  const under = fps < 1000 ? 1_000_000 : 1000;
+  return [Math.max(1, Math.round(fps * under)), under];
+}
