@@ -24,7 +24,7 @@ export {
   type RunPlan,
 } from "./model/pipeline.ts";
 export type { GenerateOptions } from "./model/options.ts";
-export type { ModelInfo } from "./model/model.ts";
+export { declareModel, type ModelInfo } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
 export { type MemoryNeed, memoryNeeded } from "./model/memory_needed.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
@@ -34,8 +34,53 @@ export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
 export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
 // files of weights
-export { CheckpointError, type CheckpointReason } from "./weights/errors.ts";
-export { type ModelFolder, openModelFolder } from "./weights/model_folder.ts";
+export {
+  CheckpointError,
+  type CheckpointReason,
+  printable,
+  quote,
+  shapeText,
+} from "./weights/errors.ts";
+export type { Checkpoint } from "./weights/checkpoint.ts";
+export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
+export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
+export { PthFile } from "./weights/pth.ts";
+export type { JsonObject } from "./weights/json.ts";
+export { readJson } from "./weights/read_json.ts";
+export { recognise, type Recognised } from "./weights/recognise.ts";
+export type { StateDictChoice } from "./weights/state_dict.ts";
+
+// released models, converting and pulling
+export { convertModel, type ConvertOptions, type ConvertReport } from "./weights/convert.ts";
+export type { PartReport, TargetDtype } from "./weights/convert_part.ts";
+export { ARCHITECTURE_NAMES } from "./weights/model_files.ts";
+export {
+  autoencoderConfig,
+  type AutoencoderName,
+  COMPRESSION,
+  HUB_REPOSITORY,
+  type Preset,
+  PRESETS,
+} from "./weights/presets.ts";
+export {
+  findModel,
+  folderBytes,
+  type LocalModel,
+  localModels,
+  type PresetState,
+  presetStates,
+} from "./weights/local_models.ts";
+export {
+  planPull,
+  pull,
+  type Pulled,
+  type PulledPreset,
+  type PullOptions,
+  pullPreset,
+} from "./weights/hub.ts";
+export type { FetchTools } from "./weights/hub_fetch.ts";
+export { type HubTarget, parseTarget } from "./weights/hub_names.ts";
+export { type Environment, type HubSettings, hubSettings } from "./weights/hub_settings.ts";
 export {
   readFloats,
   readIntegers,

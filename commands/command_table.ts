@@ -1,5 +1,6 @@
 import { type CommandSpec, defineCommand } from "./command.ts";
 import { PLAY } from "./play/spec.ts";
+import { WEIGHTS_COMMANDS } from "./weights_commands.ts";
 import {
   COMPARE_OPTIONS,
   DECODE_OPTIONS,
@@ -72,4 +73,11 @@ const COMPARE = defineCommand({
 });
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [GENERATE, PLAY, ENCODE, DECODE, COMPARE];
+export const COMMANDS: readonly CommandSpec[] = [
+  GENERATE,
+  PLAY,
+  ENCODE,
+  DECODE,
+  COMPARE,
+  ...WEIGHTS_COMMANDS,
+];

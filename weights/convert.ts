@@ -106,7 +106,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
 
 async function openTransformer(options: ConvertOptions, notes: string[]): Promise<Part> {
   const weights = await openWeights(options.transformer, options.stateDict);
-  notes.push(...weights.notes.map((note) => `transformer: ${note}`));
+  notes.push(...sourceNotes("transformer", options.transformer, weights));
   try {
     const { preset, architecture, config: given } = options;
     const known = preset ? presetConfig(preset) : given;
@@ -122,7 +122,7 @@ async function openTransformer(options: ConvertOptions, notes: string[]): Promis
 
 async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> {
   const weights = await openWeights(options.vae, options.stateDict);
-  notes.push(...weights.notes.map((note) => `vae: ${note}`));
+  notes.push(...sourceNotes("vae", options.vae, weights));
   try {
     const { preset, vaeConfig: given } = options;
     const known = preset ? autoencoderConfig(preset.vae) : given;
@@ -132,6 +132,12 @@ async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> 
     weights.checkpoint.close();
     throw error;
   }
+}
+
+/** Which of several files or copies was taken. */
+function sourceNotes(part: PartName, given: string, { file, notes }: OpenWeights): string[] {
+  const taken = file === given ? [] : [`took ${quote(file)}`];
+  return [...taken, ...notes].map((note) => `${part}: ${note}`);
 }
 
 /** The config.json beside the weights, else what their shapes tell. */
@@ -154,10 +160,11 @@ async function findConfig(
     );
   }
   const what = found.name ?? found.config._class_name;
-  notes.push(
-    `${found.kind}: recognised as ${what} by its shapes; assumed ` +
-      found.assumed.map((name) => `${name} ${JSON.stringify(found.config[name] ?? "")}`).join(", "),
+  const assumed = found.assumed.map((name) =>
+    name in found.config ? `${name} ${JSON.stringify(found.config[name])}` : name
   );
+  const part = found.kind === "transformer" ? "transformer" : "vae";
+  notes.push(`${part}: recognised as ${what} by its shapes; assumed ${assumed.join(", ")}`);
   return found.config;
 }
 

@@ -70,23 +70,25 @@ export class CheckpointError extends Error {
 
 const LONGEST_QUOTE = 80;
 
-/**
- * A name from a file, quoted for a message: control, bidirectional and unpaired characters
- * are escaped, so that a hostile name cannot rewrite the terminal, and long names are cut.
- */
+// C0, DEL, C1, zero-width and bidirectional controls, separators, lone surrogates
+const HOSTILE =
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Cs}/gu;
+
+/** Text from a file, safe to show: what could rewrite the terminal is escaped. */
+export function printable(text: string): string {
+  return text.replace(
+    HOSTILE,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** A name from a file, quoted for a message: escaped, and cut if it is long. */
 export function quote(name: string): string {
   const cut = name.length > LONGEST_QUOTE
     ? `${name.slice(0, LONGEST_QUOTE)}... (${name.length} characters)`
     : name;
-  // C0, DEL, C1, line and paragraph separators, bidi controls, surrogates left alone
-  const hostile =
-    // deno-lint-ignore no-control-regex
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Cs}/gu;
-  const escaped = cut.replace(/["\\]/g, "\\$&").replace(
-    hostile,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return `"${escaped}"`;
+  return `"${printable(cut.replace(/["\\]/g, "\\$&"))}"`;
 }
 
 /** `[2, 3]`; long shapes are cut. */

@@ -104,6 +104,27 @@ export function presetFolder(preset: Preset, { models }: HubSettings): string {
   return join(models, preset.name);
 }
 
+/** A file that a pull would bring. */
+export interface PlannedFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Whether it is in the cache already. */
+  readonly cached: boolean;
+}
+
+/**
+ * Says what {@linkcode pull} would fetch.
+ * @param files several files of the target's repository, in place of its own
+ * @throws {CheckpointError} Hub
+ */
+export async function planPull(
+  { repository, file, revision }: HubTarget,
+  options: PullOptions,
+  files: readonly string[] | undefined = file === undefined ? undefined : [file],
+): Promise<PlannedFile[]> {
+  return await new Hub(repository, options).plan(revision, files);
+}
+
 /** One repository of a hub. */
 class Hub {
   readonly cache: HubCache;
@@ -139,6 +160,18 @@ class Hub {
     }
     await this.cache.setRef(revision, commit);
     return { commit, pulled };
+  }
+
+  async plan(revision: string, names: readonly string[] | undefined): Promise<PlannedFile[]> {
+    if (this.#options.settings.offline) {
+      const { pulled } = await this.#local(revision, names);
+      return pulled.map(({ name, bytes }) => ({ name, bytes, cached: true }));
+    }
+    const listed = await this.#list(await this.#commit(revision), names);
+    return await Promise.all(listed.map(async (file) => {
+      const cached = await isWhole(this.cache.blob(file.hash), file);
+      return { name: file.name, bytes: file.size, cached };
+    }));
   }
 
   /** What is in the cache, without asking anybody. */

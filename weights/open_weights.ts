@@ -3,6 +3,7 @@ import { FileSource, unreadable } from "./byte_source.ts";
 import { Checkpoint, findWeights } from "./checkpoint.ts";
 import { quote } from "./errors.ts";
 import { PthFile } from "./pth.ts";
+import { SafetensorsFile } from "./safetensors.ts";
 import type { StateDictChoice } from "./state_dict.ts";
 import { isZip } from "./zip.ts";
 
@@ -11,7 +12,9 @@ export interface OpenWeights {
   readonly checkpoint: Checkpoint;
   /** The file that was opened. */
   readonly file: string;
-  readonly format: "safetensors" | "pth (zip)" | "pth (legacy)";
+  readonly format: "safetensors" | "safetensors (shards)" | "pth (zip)" | "pth (legacy)";
+  /** Text that a safetensors file carries. */
+  readonly metadata: ReadonlyMap<string, string>;
   /** Anything worth saying about which weights these are. */
   readonly notes: readonly string[];
 }
@@ -30,16 +33,23 @@ export async function openWeights(
   choice: StateDictChoice = {},
 ): Promise<OpenWeights> {
   const file = await fileOf(path, choice);
-  const notes = file === path ? [] : [`took ${quote(file)}`];
-  if (file.endsWith(".json") || !await isPickled(file)) {
-    return { checkpoint: await Checkpoint.open(file), file, format: "safetensors", notes };
+  const notes: string[] = [];
+  if (file.endsWith(".json")) {
+    const checkpoint = await Checkpoint.open(file);
+    return { checkpoint, file, format: "safetensors (shards)", metadata: new Map(), notes };
+  }
+  if (!await isPickled(file)) {
+    const opened = await SafetensorsFile.open(file);
+    const { metadata } = opened;
+    return { checkpoint: Checkpoint.from(opened), file, format: "safetensors", metadata, notes };
   }
   const pth = await PthFile.open(file, choice);
   if (pth.stateDict !== "") notes.push(`took its state dict ${quote(pth.stateDict)}`);
   if (pth.stateDicts.length > 1) {
     notes.push(`it holds the state dicts ${pth.stateDicts.map(quote).join(", ")}`);
   }
-  return { checkpoint: Checkpoint.from(pth), file, format: `pth (${pth.format})`, notes };
+  const { metadata } = pth;
+  return { checkpoint: Checkpoint.from(pth), file, format: `pth (${pth.format})`, metadata, notes };
 }
 
 async function fileOf(path: string, { ema = true }: StateDictChoice): Promise<string> {

@@ -1,0 +1,49 @@
+import { extname, join } from "node:path";
+import type { Call } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import { inspectClip } from "./inspect_clip.ts";
+import { inspectModel } from "./inspect_model.ts";
+import { inspectWeights } from "./inspect_weights.ts";
+import { modelPath } from "./model_path.ts";
+import type { INSPECT_OPTIONS } from "./option_table.ts";
+
+/** What there is to say about a file, for people and for programs. */
+export interface Inspection {
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
+
+/** `far inspect`: says what a file or folder holds. */
+export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
+  const { text, json } = await inspect(operands[0]!, options);
+  await terminal.print(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
+}
+
+async function inspect(
+  given: string,
+  { frames, verbose }: Call<typeof INSPECT_OPTIONS>["options"],
+): Promise<Inspection> {
+  const found = await Deno.stat(given).catch(() => undefined);
+  const path = found ? given : await modelPath(given);
+  const isFolder = found ? found.isDirectory : true;
+  if (isFolder) {
+    const isModel = await Deno.stat(join(path, "model_index.json")).then(() => true, () => false);
+    if (isModel) return await inspectModel(path, { frames, list: verbose });
+    if (await holdsWeights(path)) return await inspectWeights(path);
+  }
+  if (frames !== undefined) {
+    throw new UsageError("Cannot count memory: --frames is for a model folder");
+  }
+  const isWeights = WEIGHTS.includes(extname(path).toLowerCase()) || path.endsWith(".index.json");
+  return isWeights && !isFolder ? await inspectWeights(path) : await inspectClip(path);
+}
+
+/** Whether a folder is one part of a model, or a trainer's checkpoint, and no folder of images. */
+async function holdsWeights(path: string): Promise<boolean> {
+  for await (const { name } of Deno.readDir(path)) {
+    if (WEIGHTS.includes(extname(name).toLowerCase())) return true;
+  }
+  return false;
+}
