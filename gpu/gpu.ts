@@ -223,6 +223,12 @@ export class Gpu {
     }
   }
 
+  /** Submits commands that were recorded elsewhere, such as passes with time stamps. */
+  submit(encoder: GPUCommandEncoder): void {
+    this.check();
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   /** One command buffer with one compute pass. */
   #submit(encode: (pass: GPUComputePassEncoder) => void): void {
     const encoder = this.device.createCommandEncoder();
@@ -292,7 +298,7 @@ function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Pro
 }
 
 /** Mesa's window system prints an error where this is unset, though no window is wanted. */
-function quietDriver(): void {
+export function quietDriver(): void {
   const name = "XDG_RUNTIME_DIR";
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   if (Deno.build.os === "linux" && state === "granted" && !Deno.env.get(name)) {
@@ -316,7 +322,7 @@ async function requestDevice(
   }
 }
 
-function isSoftware(adapter: GPUAdapter, name: string): boolean {
+export function isSoftware(adapter: GPUAdapter, name: string): boolean {
   const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
   return info.isFallbackAdapter === true || /llvmpipe|swiftshader|basic render/i.test(name);
 }

@@ -24,6 +24,8 @@ export interface Dispatch {
 export interface DeviceProfile {
   /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
   readonly cpu: boolean;
+  /** Lanes that can exchange values for certain; 0 where none can. Absent: as software adapters. */
+  readonly subgroupSize?: number;
 }
 
 interface Ready {
@@ -87,6 +89,11 @@ export class Program {
   /** Number of dispatches of one run. */
   get dispatches(): number {
     return this.#dispatches.length;
+  }
+
+  /** The dispatches of one run as recorded, for counting what they do. */
+  get recorded(): readonly Dispatch[] {
+    return this.#dispatches;
   }
 
   /** Labels in the order of execution. */

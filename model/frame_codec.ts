@@ -23,8 +23,8 @@ export class FrameCodec {
   readonly #latents: Tensor;
   readonly #selection: Tensor;
   readonly #pictures: Image;
-  readonly #decoder: Program;
-  readonly #encoder: Program | undefined;
+  readonly decoder: Program;
+  readonly encoder: Program | undefined;
 
   /** @param latents [videos, frames, C, h, w] f32 */
   constructor(
@@ -42,19 +42,19 @@ export class FrameCodec {
     this.#pictures = imageBuffer(memory, "pictures", [videos, this.height, this.width], "floats");
     const scale = options.scalingFactor ?? vae.scalingFactor;
     const frames = this.#selection;
-    this.#decoder = new Program("decode", memory, device);
-    this.#decoder.scope(() => {
-      const x = readLatents(this.#decoder, { latents, frames, scale: 1 / scale });
-      writeImage(this.#decoder, decode(this.#decoder, autoencoder, x), this.#pictures);
+    this.decoder = new Program("decode", memory, device);
+    this.decoder.scope(() => {
+      const x = readLatents(this.decoder, { latents, frames, scale: 1 / scale });
+      writeImage(this.decoder, decode(this.decoder, autoencoder, x), this.#pictures);
     });
-    this.#decoder.finish();
+    this.decoder.finish();
     if (options.encoder === false) return;
-    this.#encoder = new Program("encode", memory, device);
-    this.#encoder.scope(() => {
-      const x = encode(this.#encoder!, autoencoder, readImage(this.#encoder!, this.#pictures));
-      writeLatents(this.#encoder!, x, { latents, frames, scale });
+    this.encoder = new Program("encode", memory, device);
+    this.encoder.scope(() => {
+      const x = encode(this.encoder!, autoencoder, readImage(this.encoder!, this.#pictures));
+      writeLatents(this.encoder!, x, { latents, frames, scale });
     });
-    this.#encoder.finish();
+    this.encoder.finish();
   }
 
   #select(gpu: Gpu, frame: number): void {
@@ -74,13 +74,13 @@ export class FrameCodec {
   encode(gpu: Gpu, frame: number, pictures: Float32Array): void {
     gpu.write(this.#pictures.pixels.buffer, 0, pictures);
     this.#select(gpu, frame);
-    gpu.run(this.#encoder!);
+    gpu.run(this.encoder!);
   }
 
   /** Queues the decoding of one frame. */
   decode(gpu: Gpu, frame: number): void {
     this.#select(gpu, frame);
-    gpu.run(this.#decoder);
+    gpu.run(this.decoder);
   }
 
   /**

@@ -1,0 +1,154 @@
+import type { Gpu } from "./gpu.ts";
+import type { Program } from "./program.ts";
+
+/** Seconds of some work. */
+export interface Timing {
+  /** From the first command to the GPU being idle, without Deno's own wait for it. */
+  readonly wall: number;
+  /** Within the compute passes, by the GPU's own clock; undefined where it has none. */
+  readonly gpu: number | undefined;
+}
+
+/** Time and number of the dispatches with one label. */
+export interface LabelTiming {
+  readonly label: string;
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** Two stamps a pass, and every device takes a set of 4096. */
+const MOST_PASSES = 2048;
+const STAMP_BYTES = 8;
+const IDLE_WAITS = 5;
+
+/**
+ * Times programs on a device: with time stamps at the ends of compute passes where the device has
+ * them, and by the clock on the wall always. Nothing else may be queued meanwhile.
+ */
+export class GpuTimer {
+  /** Seconds until an idle GPU is reported idle, which are taken off the wall's time. */
+  readonly idleSeconds: number;
+  readonly #gpu: Gpu;
+  readonly #stamps: GPUQuerySet | undefined;
+  #passes = 0;
+
+  private constructor(gpu: Gpu, idleSeconds: number) {
+    this.#gpu = gpu;
+    this.idleSeconds = idleSeconds;
+    if (gpu.adapter.timestamps) {
+      this.#stamps = gpu.device.createQuerySet({ type: "timestamp", count: 2 * MOST_PASSES });
+    }
+  }
+
+  /** Makes a timer; waits for the GPU a few times to learn what waiting costs. */
+  static async open(gpu: Gpu): Promise<GpuTimer> {
+    const waits: number[] = [];
+    await gpu.idle();
+    for (let i = 0; i < IDLE_WAITS; i++) {
+      const start = performance.now();
+      await gpu.idle();
+      waits.push((performance.now() - start) / 1000);
+    }
+    return new GpuTimer(gpu, waits.sort((a, b) => a - b)[IDLE_WAITS >> 1]!);
+  }
+
+  /** Whether the GPU's own clock is there. */
+  get stamped(): boolean {
+    return this.#stamps !== undefined;
+  }
+
+  /** Times what `enqueue` queues; what it runs with `run` is stamped too. */
+  async time(enqueue: () => void): Promise<Timing> {
+    await this.#gpu.idle();
+    this.#passes = 0;
+    const start = performance.now();
+    enqueue();
+    await this.#gpu.idle();
+    const wall = (performance.now() - start) / 1000 - this.idleSeconds;
+    const passes = await this.#read();
+    const gpu = passes.length > 0 ? passes.reduce((a, b) => a + b, 0) : undefined;
+    return { wall: Math.max(wall, 0), gpu };
+  }
+
+  /** Queues a program, or its dispatches from `start` up to `end`, as one pass with stamps. */
+  run(program: Program, start = 0, end = Infinity): void {
+    program.make(this.#gpu);
+    if (!this.#stamps && start === 0 && end === Infinity) return this.#gpu.run(program);
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass({ timestampWrites: this.#nextStamps() });
+    program.encode(this.#gpu, pass, start, end);
+    pass.end();
+    this.#gpu.submit(encoder);
+  }
+
+  /** Stamps of the next pass; beyond the set's end passes go unstamped. */
+  #nextStamps(): GPUComputePassTimestampWrites | undefined {
+    if (!this.#stamps || this.#passes === MOST_PASSES) return undefined;
+    const first = 2 * this.#passes++;
+    return {
+      querySet: this.#stamps,
+      beginningOfPassWriteIndex: first,
+      endOfPassWriteIndex: first + 1,
+    };
+  }
+
+  /**
+   * Runs a program with one pass a dispatch. The sum is more than the program's own time by what a
+   * pass costs. Undefined where the device has no clock.
+   */
+  async profile(program: Program): Promise<LabelTiming[] | undefined> {
+    if (!this.#stamps) return undefined;
+    const { labels } = program;
+    const seconds = new Map<string, { count: number; seconds: number }>();
+    for (let from = 0; from < labels.length; from += MOST_PASSES) {
+      const part = labels.slice(from, from + MOST_PASSES);
+      this.#passes = 0;
+      for (const i of part.keys()) this.run(program, from + i, from + i + 1);
+      for (const [i, time] of (await this.#read()).entries()) {
+        const sum = seconds.get(part[i]!) ?? { count: 0, seconds: 0 };
+        seconds.set(part[i]!, { count: sum.count + 1, seconds: sum.seconds + time });
+      }
+    }
+    return [...seconds].map(([label, sum]) => ({ label, ...sum }));
+  }
+
+  /** Seconds of each pass that was stamped since the last reading. */
+  async #read(): Promise<number[]> {
+    const count = this.#passes;
+    this.#passes = 0;
+    if (!this.#stamps || count === 0) return [];
+    const { device } = this.#gpu;
+    const size = 2 * STAMP_BYTES * count;
+    const resolved = device.createBuffer({
+      size,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+    const staging = device.createBuffer({
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = device.createCommandEncoder();
+      encoder.resolveQuerySet(this.#stamps, 0, 2 * count, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
+      this.#gpu.submit(encoder);
+      await staging.mapAsync(GPUMapMode.READ);
+      const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
+      return Array.from({ length: count }, (_, i) => passSeconds(stamps, i));
+    } finally {
+      resolved.destroy();
+      staging.destroy();
+    }
+  }
+
+  /** Gives the stamps back. */
+  close(): void {
+    this.#stamps?.destroy();
+  }
+}
+
+/** Nanoseconds wrap on some devices; a pass that seems to end before it began counts nothing. */
+function passSeconds(stamps: BigUint64Array, pass: number): number {
+  const nanoseconds = stamps[2 * pass + 1]! - stamps[2 * pass]!;
+  return Math.max(0, Number(nanoseconds)) / 1e9;
+}
