@@ -1,0 +1,107 @@
+import { basename } from "node:path";
+import { UsageError } from "../errors.ts";
+import type { Fields } from "./expand.ts";
+import { type Job, JobChecker } from "./job.ts";
+import { Digests } from "./digest.ts";
+import { type Entry, Manifest } from "./manifest.ts";
+import { shardOf } from "./identity.ts";
+import { readLines } from "./protocol.ts";
+
+/** What a line turned out to be; without `mustRun` the job may be done already. */
+export type Item =
+  | { readonly job: Job; readonly mustRun?: boolean }
+  | { readonly line: number; readonly problem: string };
+
+/** Which jobs of a manifest are wanted, and what they have in common. */
+export interface JobsOptions {
+  /** Settings of all jobs, the last winning. */
+  readonly common: readonly { readonly fields: Fields; readonly where: string }[];
+  readonly shard?: { readonly index: number; readonly count: number };
+}
+
+/** Reads `--defaults`. @throws {UsageError} */
+export async function readDefaults(path: string): Promise<Fields> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    const why = missing ? "there is no such file" : (error as Error).message;
+    throw new UsageError(`Cannot read defaults "${path}": ${why}`);
+  }
+  if (json !== null && typeof json === "object" && !Array.isArray(json)) return json as Fields;
+  throw new UsageError(`Cannot use "${path}": it must be one JSON object`);
+}
+
+/**
+ * All jobs of a manifest file.
+ * @throws {UsageError} everything that is wrong with any line
+ */
+export async function readJobs(path: string, options: JobsOptions): Promise<Job[]> {
+  const name = basename(path);
+  const manifest = new Manifest(name, options.common);
+  const entries: Entry[] = [];
+  const problems: string[] = [];
+  for (const line of (await readManifest(path)).split("\n")) {
+    const read = manifest.read(line);
+    entries.push(...read.entries);
+    problems.push(...read.problems);
+  }
+  const checker = new JobChecker(name, new Digests());
+  const jobs: Job[] = [];
+  for (const entry of entries) {
+    try {
+      // every shard checks every line: what is wrong is found before any of them runs
+      const job = await checker.check(entry);
+      if (isMine(entry, options)) jobs.push(job);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      if (!problems.includes(error.message)) problems.push(error.message);
+    }
+  }
+  if (problems.length > 0) throw new UsageError(problemText(problems, path));
+  return jobs;
+}
+
+async function readManifest(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    const why = missing ? "there is no such file" : (error as Error).message;
+    throw new UsageError(`Cannot read "${path}": ${why}`);
+  }
+}
+
+function problemText(problems: readonly string[], path: string): string {
+  if (problems.length === 1) return problems[0]!;
+  return `There are ${problems.length} problems in "${path}"; nothing was run:\n` +
+    problems.map((problem) => `  ${problem}`).join("\n");
+}
+
+function isMine({ id }: Entry, { shard }: JobsOptions): boolean {
+  return !shard || shardOf(id, shard.count) === shard.index;
+}
+
+/** Jobs of a stream of lines as they come; what is wrong with one stops none of the others. */
+export async function* streamJobs(
+  stream: ReadableStream<Uint8Array>,
+  options: JobsOptions,
+): AsyncGenerator<Item, void, void> {
+  const manifest = new Manifest("stdin", options.common);
+  const checker = new JobChecker("stdin", new Digests());
+  let line = 0;
+  for await (const text of readLines(stream)) {
+    line++;
+    const { entries, problems } = manifest.read(text);
+    for (const problem of problems) yield { line, problem };
+    for (const entry of entries.filter((one) => isMine(one, options))) {
+      try {
+        yield { job: await checker.check(entry) };
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        yield { line, problem: error.message };
+      }
+    }
+  }
+}

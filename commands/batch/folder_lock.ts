@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+
+/**
+ * Keeps a second batch out of the same folder: it would do the same jobs and take the first one's
+ * unfinished files for rubbish. The system lets go of the lock when the process ends, in any way.
+ */
+export class FolderLock implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #path: string;
+
+  private constructor(file: Deno.FsFile, path: string) {
+    this.#file = file;
+    this.#path = path;
+  }
+
+  /** @param part of the batch, where several share the folder @throws {UsageError} it is taken */
+  static async take(folder: string, part: string): Promise<FolderLock> {
+    const path = join(folder, `.far-batch${part}.lock`);
+    const file = await Deno.open(path, { write: true, create: true });
+    if (await file.tryLock(true)) return new FolderLock(file, path);
+    file.close();
+    throw new UsageError(`Cannot use "${folder}": another batch is writing to it`);
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(this.#path);
+    } catch {
+      // the folder is gone, or the system keeps open files
+    }
+    this.#file.close();
+  }
+}

@@ -1,0 +1,109 @@
+import { fileURLToPath } from "node:url";
+import { CHILD_ARGUMENT, type ChildSettings } from "./child_settings.ts";
+import {
+  type ChildMessage,
+  encodeLine,
+  parseChildMessage,
+  readLines,
+  type RunMessage,
+} from "./protocol.ts";
+
+/** A program and its arguments. */
+export interface ProcessCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/** This program itself, as a GPU process: the compiled binary, or Deno with the same entry. */
+export function ownCommand(): ProcessCommand {
+  const program = Deno.execPath();
+  if (Deno.build.standalone) return { program, args: [CHILD_ARGUMENT] };
+  const entry = fileURLToPath(Deno.mainModule);
+  return { program, args: ["run", "-A", "--quiet", entry, CHILD_ARGUMENT] };
+}
+
+/** What the owner of a GPU process is told. */
+export interface ProcessEvents {
+  message(message: ChildMessage): void;
+  /** The process has ended; `why` quotes what it said last. Called once. */
+  ended(why: string): void;
+  /** A line of its stderr, or of a library on its stdout. */
+  said(line: string): void;
+}
+
+const LAST_LINES = 4;
+
+/** A running GPU process. */
+export class GpuProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #events: ProcessEvents;
+  readonly #lastLines: string[] = [];
+  /** Resolves when it has ended and everything it said is told. */
+  readonly ended: Promise<void>;
+
+  constructor(command: ProcessCommand, settings: ChildSettings, events: ProcessEvents) {
+    this.#events = events;
+    this.#child = new Deno.Command(command.program, {
+      args: [...command.args, JSON.stringify(settings)],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#input.closed.catch(() => {}); // its end is told by the process itself
+    this.ended = this.#watch();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async #watch(): Promise<void> {
+    const [, , { code, signal }] = await Promise.all([
+      this.#readMessages(),
+      this.#readNoise(),
+      this.#child.status,
+    ]);
+    await this.#input.close().catch(() => {});
+    const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
+    const last = this.#lastLines.length > 0 ? `: ${this.#lastLines.join(" | ")}` : "";
+    this.#events.ended(`the GPU process ${how}${last}`);
+  }
+
+  async #readMessages(): Promise<void> {
+    for await (const line of readLines(this.#child.stdout)) {
+      const message = parseChildMessage(line);
+      if (message) this.#events.message(message);
+      else if (line.trim() !== "") this.#events.said(line);
+    }
+  }
+
+  async #readNoise(): Promise<void> {
+    for await (const line of readLines(this.#child.stderr)) {
+      if (line.trim() === "") continue;
+      this.#lastLines.push(line.trim());
+      if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+      this.#events.said(line);
+    }
+  }
+
+  /** Sends jobs; that they do not arrive shows in the end of the process. */
+  run(message: RunMessage): void {
+    this.#input.write(encodeLine(message)).catch(() => {});
+  }
+
+  /** Lets it end by itself. */
+  close(): void {
+    this.#input.close().catch(() => {});
+  }
+
+  /** Ends it at once, whatever it is in. */
+  kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // it has ended already
+    }
+  }
+}

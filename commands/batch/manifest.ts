@@ -1,0 +1,227 @@
+import { UsageError } from "../errors.ts";
+import { optionKey, optionName, type Values } from "../option.ts";
+import { checkSettings } from "../settings_file.ts";
+import { GENERATE_OPTIONS } from "../option_table.ts";
+import { expand, type Expanded, type Fields } from "./expand.ts";
+import { JOB_OPTIONS } from "./options.ts";
+import { collisionKey, DEFAULT_OUTPUT, outputFiles, outputNames } from "./output_names.ts";
+
+/** Options of a job, checked. */
+export type JobValues = Values<typeof JOB_OPTIONS>;
+
+/** A job as a manifest says it; nothing is known of its model yet. */
+export interface Entry {
+  readonly id: string;
+  /** Of the manifest, from 1. */
+  readonly line: number;
+  readonly values: JobValues;
+  /** Relative to the output folder. */
+  readonly outputs: readonly string[];
+}
+
+/** What came of one line. */
+export interface LineRead {
+  readonly entries: readonly Entry[];
+  /** Everything that is wrong with it, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Fields of every job, and where they come from. */
+interface Common {
+  readonly fields: Fields;
+  readonly where: string;
+}
+
+const NOTHING: LineRead = { entries: [], problems: [] };
+const LONGEST_ID = 200;
+
+/** Reads a manifest of jobs line by line, and remembers what must not come twice. */
+export class Manifest {
+  readonly name: string;
+  readonly #common: Common[];
+  readonly #told = new Set<string>();
+  /** Line of each id, and of each output by its collision key. */
+  readonly #ids = new Map<string, number>();
+  readonly #outputs = new Map<string, { readonly line: number; readonly id: string }>();
+  #line = 0;
+  #begun = false;
+
+  /** @param common settings of all jobs, later ones winning; the manifest's header wins over them */
+  constructor(name: string, common: readonly Common[] = []) {
+    this.name = name;
+    this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields), where }));
+  }
+
+  /** The next line; blank ones say nothing. */
+  read(text: string): LineRead {
+    this.#line++;
+    if (text.trim() === "") return NOTHING;
+    const first = !this.#begun;
+    this.#begun = true;
+    const where = `${this.name}:${this.#line}`;
+    try {
+      const fields = parseLine(text, where);
+      if (Object.hasOwn(fields, "defaults")) return this.#header(fields, where, first);
+      return this.#jobs(fields, where);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return { entries: [], problems: this.#new([error.message]) };
+    }
+  }
+
+  /** Problems that were not told before: what is wrong with the defaults is so on every line. */
+  #new(problems: readonly string[]): string[] {
+    const fresh = problems.filter((problem) => !this.#told.has(problem));
+    for (const problem of fresh) this.#told.add(problem);
+    return fresh;
+  }
+
+  #header(fields: Fields, where: string, first: boolean): LineRead {
+    const { defaults } = fields;
+    if (!first) throw new UsageError(`Cannot use ${where}: "defaults" must be the first line`);
+    if (Object.keys(fields).length > 1) {
+      throw new UsageError(`Cannot use ${where}: the line with "defaults" has nothing beside it`);
+    }
+    if (defaults === null || typeof defaults !== "object" || Array.isArray(defaults)) {
+      throw new UsageError(`Cannot use "defaults" in ${where}: it must be a JSON object`);
+    }
+    this.#common.push({ fields: byKey(defaults as Fields), where });
+    return NOTHING;
+  }
+
+  #jobs(fields: Fields, where: string): LineRead {
+    const { id = String(this.#line), ...own } = fields;
+    if (typeof id !== "string" && typeof id !== "number") {
+      throw new UsageError(`Cannot use "id" in ${where}: it must be a text or a number`);
+    }
+    const origins = new Map<string, string>();
+    let merged: Fields = {};
+    for (const layer of [...this.#common, { fields: byKey(own), where }]) {
+      merged = { ...merged, ...layer.fields };
+      for (const key of Object.keys(layer.fields)) origins.set(key, layer.where);
+    }
+    const entries: Entry[] = [];
+    const problems: string[] = [];
+    for (const one of expand(named(merged), where)) {
+      try {
+        const found = this.#job(one, String(id), origins, where);
+        problems.push(...found.problems);
+        entries.push(...found.entries);
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        problems.push(error.message);
+      }
+    }
+    return { entries, problems: this.#new(problems) };
+  }
+
+  #job(
+    one: Expanded,
+    template: string,
+    origins: ReadonlyMap<string, string>,
+    where: string,
+  ): LineRead {
+    const id = jobId(template, one, where);
+    const { values, problems } = checkFields(one.fields, origins, where);
+    if (problems.length > 0) return { entries: [], problems };
+    const outputs = outputNames(values.output ?? [DEFAULT_OUTPUT], id, where);
+    this.#refuseTwice(id, outputFiles(outputs, videosOf(values)), where);
+    return { entries: [{ id, line: this.#line, values, outputs }], problems: [] };
+  }
+
+  #refuseTwice(id: string, files: readonly string[], where: string): void {
+    const before = this.#ids.get(id);
+    if (before !== undefined) {
+      throw new UsageError(`Cannot use id "${id}" in ${where}: line ${before} has it too`);
+    }
+    for (const file of files) {
+      const other = this.#outputs.get(collisionKey(file));
+      if (!other) continue;
+      throw new UsageError(
+        `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of line ` +
+          `${other.line}`,
+      );
+    }
+    this.#ids.set(id, this.#line);
+    for (const file of files) this.#outputs.set(collisionKey(file), { line: this.#line, id });
+  }
+}
+
+function parseLine(text: string, where: string): Fields {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${where}: ${(error as Error).message}`);
+  }
+  if (json === null || typeof json !== "object" || Array.isArray(json)) {
+    throw new UsageError(`Cannot use ${where}: it must be one JSON object`);
+  }
+  return json as Fields;
+}
+
+/** The same option may be written in three ways; a job must win over defaults in any of them. */
+function byKey(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, v]) => [optionKey(name), v]));
+}
+
+function named(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([key, v]) => [optionName(key), v]));
+}
+
+/** Checks each field as the place it comes from: the line, its header or the file of defaults. */
+function checkFields(
+  fields: Fields,
+  origins: ReadonlyMap<string, string>,
+  line: string,
+): { values: JobValues; problems: string[] } {
+  const values: JobValues = {};
+  const problems: string[] = [];
+  for (const where of new Set(origins.values())) {
+    const own = Object.entries(fields).filter(([name]) => origins.get(optionKey(name)) === where);
+    const strange = own.filter(([name]) => isOnlyForGenerate(name));
+    problems.push(
+      ...strange.map(([name]) =>
+        `Cannot use "${name}" in ${where}: it is for the whole batch or for far generate alone`
+      ),
+    );
+    const rest = own.filter(([name]) => !isOnlyForGenerate(name));
+    const checked = checkSettings(JOB_OPTIONS, Object.fromEntries(rest), where);
+    Object.assign(values, checked.values);
+    problems.push(...checked.problems);
+  }
+  if (values.seed === -1n) {
+    problems.push(
+      `Cannot use "seed" -1 in ${
+        origins.get("seed") ?? line
+      }: a batch must know what it has made; ` +
+        'give {"range": [0, 100]} for 100 of them',
+    );
+  }
+  return { values, problems };
+}
+
+function isOnlyForGenerate(name: string): boolean {
+  const key = optionKey(name);
+  return Object.hasOwn(GENERATE_OPTIONS, key) && !Object.hasOwn(JOB_OPTIONS, key);
+}
+
+/** `maze-{seed}` with its fields filled in; what it does not name of them is added. */
+function jobId(template: string, { fields, marks }: Expanded, where: string): string {
+  let id = template;
+  for (const [name, mark] of marks) {
+    const place = `{${name}}`;
+    id = id.includes(place) ? id.replaceAll(place, String(fields[name])) : `${id}-${mark}`;
+  }
+  if (id.trim() === "" || id.length > LONGEST_ID) {
+    throw new UsageError(`Cannot use "id" in ${where}: it must have 1 to ${LONGEST_ID} characters`);
+  }
+  return id;
+}
+
+/** How many videos a job says it makes. */
+export function videosOf({ count, label }: JobValues): number {
+  if (count !== undefined || label === undefined) return count ?? 1;
+  const repeats = label.split(/[\s,]+/).filter(Boolean).map((item) => item.match(/\*(\d+)$/)?.[1]);
+  return repeats.reduce((sum, times) => sum + Number(times ?? 1), 0);
+}

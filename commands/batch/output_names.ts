@@ -1,0 +1,62 @@
+import { extname } from "node:path";
+import { checkOutputs, numberedPath } from "../outputs.ts";
+import { UsageError } from "../errors.ts";
+
+/** Output of a job that names none. */
+export const DEFAULT_OUTPUT = "{id}.mp4";
+
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\u0000-\u001f\u007f<>:"|?*\\]/;
+const LONGEST_NAME = 200;
+
+/**
+ * The outputs of a job, `{id}` filled in. They stay inside the output folder, and are files under
+ * the rules of every system.
+ * @throws {UsageError}
+ */
+export function outputNames(templates: readonly string[], id: string, where: string): string[] {
+  const names = templates.map((template) => template.replaceAll("{id}", id));
+  for (const name of names) {
+    const fault = nameFault(name);
+    if (fault) throw new UsageError(`Cannot use "output" in ${where}: "${name}" ${fault}`);
+  }
+  try {
+    checkOutputs(names, 1);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`Cannot use "output" in ${where}: ${error.message}`);
+  }
+  return names;
+}
+
+/** What is wrong with the name of a file inside the output folder. */
+export function nameFault(name: string): string | undefined {
+  if (name === "-") return "is stdout, which a batch cannot write to";
+  if (FORBIDDEN.test(name)) {
+    return 'has a character that not every system allows (\\ : * ? " < > |)';
+  }
+  if (name.startsWith("/")) return "must be inside the output folder";
+  for (const part of name.split("/")) {
+    if (part === "..") return "must be inside the output folder";
+    if (part === "" || part === ".") return "has an empty part";
+    if (part.length > LONGEST_NAME) return `has a part of more than ${LONGEST_NAME} characters`;
+    if (/[. ]$/.test(part)) return "has a part that ends in a dot or a space";
+    if (RESERVED.test(part)) return `has a part that is a device on Windows ("${part}")`;
+  }
+  return undefined;
+}
+
+/** Every file that the outputs of `count` videos become; a `%d` pattern stays one name. */
+export function outputFiles(names: readonly string[], count: number): string[] {
+  return names.flatMap((name) =>
+    extname(name).toLowerCase() === ".safetensors"
+      ? [name]
+      : Array.from({ length: count }, (_, video) => numberedPath(name, video, count))
+  );
+}
+
+/** Names that differ only in case or in how accents are written are one file on some systems. */
+export function collisionKey(name: string): string {
+  return name.normalize("NFC").toLowerCase();
+}
