@@ -100,6 +100,9 @@ const LONGEST_NAME = 200;
 const DEEPEST_MARK = 1000;
 /** A tensor makes five; so this is 100,000 tensors, and about 100 MB at the worst. */
 const MOST_CONTAINERS = 500_000;
+/** Values waiting on the stack, and values kept for later. */
+const MOST_WAITING = 1_000_000;
+const MOST_KEPT = 1_000_000;
 
 class Machine {
   readonly #bytes: Uint8Array;
@@ -149,9 +152,9 @@ class Machine {
       case 0x6a: // LONG_BINGET
         return this.#push(this.#recall(this.#u32()));
       case 0x71: // BINPUT
-        return void this.#memo.set(this.#u8(), this.#top());
+        return this.#keep(this.#u8());
       case 0x72: // LONG_BINPUT
-        return void this.#memo.set(this.#u32(), this.#top());
+        return this.#keep(this.#u32());
       default:
         failPickle(
           "BadPickle",
@@ -278,7 +281,15 @@ class Machine {
     return value;
   }
 
+  #keep(index: number): void {
+    this.#memo.set(index, this.#top());
+    if (this.#memo.size > MOST_KEPT) failPickle("BadPickle", `its pickle keeps too many values`);
+  }
+
   #push(value: PickleValue): void {
+    if (this.#stack.length >= MOST_WAITING) {
+      failPickle("BadPickle", "its pickle has too many values waiting");
+    }
     this.#stack.push(value);
   }
 
@@ -286,7 +297,7 @@ class Machine {
     if (++this.#containers > MOST_CONTAINERS) {
       failPickle("BadPickle", `its pickle has more than ${MOST_CONTAINERS} containers`);
     }
-    this.#stack.push(value);
+    this.#push(value);
   }
 
   #mark(): void {

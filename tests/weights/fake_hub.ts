@@ -38,7 +38,7 @@ export const gitHash = (bytes: Uint8Array) =>
 
 /** A hub with one repository. */
 export class FakeHub {
-  readonly repository = "someone/model";
+  readonly repository: string;
   /** Large files are kept in the store, under their sha256. */
   readonly large = new Map<string, Uint8Array>();
   /** Small files come from the hub itself, under git's hash. */
@@ -52,12 +52,13 @@ export class FakeHub {
   /** Waits that were asked for, in milliseconds. */
   readonly waits: number[] = [];
 
-  private constructor(cache: string) {
+  private constructor(cache: string, repository: string) {
     this.#cache = cache;
+    this.repository = repository;
   }
 
-  static async start(): Promise<FakeHub> {
-    const hub = new FakeHub(await Deno.makeTempDir());
+  static async start(repository = "someone/model"): Promise<FakeHub> {
+    const hub = new FakeHub(await Deno.makeTempDir(), repository);
     for (const name of ["hub", "store"] as const) {
       const server = createServer((request, response) => hub.#answer(name, request, response));
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -227,6 +227,18 @@ Deno.test("readPickle() keeps shared values shared: a billion laughs costs nothi
   equal((read(value) as PickleList).items.length, 31);
 });
 
+Deno.test("readPickle() refuses a crowd of values, waiting or kept", () => {
+  equal(reason(bytes(0x80, 2, new Uint8Array(1_100_000).fill(0x4e))), "BadPickle");
+  const kept = new Uint8Array(5 * 1_100_000).fill(0x72);
+  const view = new DataView(kept.buffer);
+  for (let i = 0; i < 1_100_000; i++) view.setUint32(5 * i + 1, i, true);
+  const whole = new Uint8Array(kept.length + 4);
+  whole.set([0x80, 2, 0x4e]);
+  whole.set(kept, 3);
+  whole[whole.length - 1] = 0x2e;
+  throws(() => read(whole), { reason: "BadPickle", message: /keeps too many/ });
+});
+
 Deno.test("readPickle() refuses text that is not UTF-8", () => {
   equal(reason(pickle("X", le(1, 4), 0xff)), "BadPickle");
   equal(reason(pickle("U", 1, 0xff)), "BadPickle");

@@ -1,0 +1,154 @@
+/**
+ * Feeds the parsers of weights with broken input and checks that each of them either reads it or
+ * refuses it with a CheckpointError, quickly, and that what is read lies inside the file.
+ *
+ *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth COUNT [SEED]
+ *
+ * Input number i of a seed is always the same one: a crash is repeated with its number as COUNT -1.
+ */
+import { MemorySource } from "../weights/byte_source.ts";
+import { CheckpointError } from "../weights/errors.ts";
+import { readPickle } from "../weights/pickle.ts";
+import { PthFile } from "../weights/pth.ts";
+import { SafetensorsFile } from "../weights/safetensors.ts";
+import { DTYPE_BITS } from "../weights/tensor_file.ts";
+import { torchNames } from "../weights/torch_pickle.ts";
+import { checkCrc, readZip } from "../weights/zip.ts";
+import { Mutator } from "./fuzz_mutator.ts";
+
+const CHECKPOINTS = new URL("../tests/fixtures/goldens/checkpoints/", import.meta.url);
+/** No input of a few kilobytes may take longer. */
+const SLOW_MS = 1000;
+
+/** A parser under test: how input is made, and what reading it must hold to. */
+interface Target {
+  readonly make: (mutator: Mutator) => Uint8Array;
+  /** Reads the input; throws CheckpointError if it is refused, anything else if that is a bug. */
+  readonly read: (input: Uint8Array) => Promise<void>;
+}
+
+const seed = (name: string) => Deno.readFileSync(new URL(name, CHECKPOINTS));
+const zips = ["nested.pth", "odd.pth", "evil-reduce.pth"].map(seed);
+
+const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  safetensors: () => Promise.resolve(safetensorsTarget()),
+  pickle: pickleTarget,
+  zip: () => Promise.resolve({ make: (m) => m.archive(m.pick(zips)), read: readArchive }),
+  pth: () => {
+    const files = [...zips, seed("odd-legacy.pth")];
+    return Promise.resolve({ make: (m) => m.archive(m.pick(files)), read: readCheckpoint });
+  },
+};
+
+function safetensorsTarget(): Target {
+  const whole = seed("odd.safetensors");
+  const length = Number(new DataView(whole.buffer).getBigUint64(0, true));
+  const header = new TextDecoder().decode(whole.subarray(8, 8 + length)).trimEnd();
+  const data = whole.subarray(8 + length);
+  const dtypes = Object.keys(DTYPE_BITS);
+  const make = (m: Mutator) => {
+    if (m.chance(0.2)) return m.bytes(whole);
+    const text = m.chance(0.5) ? m.json(header, dtypes) : m.header(dtypes);
+    return m.withLength(text, m.chance(0.7) ? data : m.bytes(data));
+  };
+  return { make, read: readTensors };
+}
+
+async function readTensors(input: Uint8Array): Promise<void> {
+  const file = await SafetensorsFile.from(new MemorySource(input));
+  let position = input.length;
+  for (const info of [...file.tensors.values()].reverse()) {
+    const { offset, bytes, shape, dtype } = info;
+    const size = shape.reduce((a, b) => a * b, 1) * DTYPE_BITS[dtype] / 8;
+    if (offset + bytes !== position || size !== bytes) {
+      throw new Error("tensors don't tile the data");
+    }
+    position = offset;
+    await file.read(info);
+  }
+}
+
+async function pickleTarget(): Promise<Target> {
+  const pickles = await Promise.all(zips.map(async (zip) => {
+    const entries = await readZip(new MemorySource(zip));
+    const { offset, bytes } = [...entries].find(([name]) => name.endsWith("data.pkl"))![1];
+    return zip.slice(offset, offset + bytes);
+  }));
+  const read = (input: Uint8Array) => {
+    const { end } = readPickle(input, torchNames(new Map(), 5));
+    if (end > input.length) throw new Error("read beyond the end");
+    return Promise.resolve();
+  };
+  return { make: (m) => m.chance(0.5) ? m.bytes(m.pick(pickles)) : m.pickle(), read };
+}
+
+async function readArchive(input: Uint8Array): Promise<void> {
+  const source = new MemorySource(input);
+  let total = 0;
+  for (const entry of (await readZip(source)).values()) {
+    await checkCrc(source, entry);
+    total += entry.bytes;
+  }
+  if (total > input.length) throw new Error("entries are larger than the archive");
+}
+
+async function readCheckpoint(input: Uint8Array): Promise<void> {
+  const file = await PthFile.from(new MemorySource(input));
+  for (const info of file.tensors.values()) {
+    const { length } = await file.read(info);
+    if (length !== info.bytes) throw new Error("a tensor has another length");
+  }
+}
+
+/** Counts of one run. */
+interface Tally {
+  accepted: number;
+  readonly refused: Map<string, number>;
+  slowest: number;
+}
+
+/** Runs inputs `from`..`to` of a seed. @throws on the first bug */
+async function fuzz(target: Target, seed: number, from: number, to: number): Promise<Tally> {
+  const tally: Tally = { accepted: 0, refused: new Map(), slowest: 0 };
+  for (let i = from; i < to; i++) {
+    const input = target.make(new Mutator(seed, i));
+    const start = performance.now();
+    try {
+      await target.read(input);
+      tally.accepted++;
+    } catch (error) {
+      if (!(error instanceof CheckpointError) || /\n/.test(error.message)) {
+        throw new Error(`Input ${i} of seed ${seed} (${hex(input)})`, { cause: error });
+      }
+      tally.refused.set(error.reason, (tally.refused.get(error.reason) ?? 0) + 1);
+    }
+    const took = performance.now() - start;
+    tally.slowest = Math.max(tally.slowest, took);
+    if (took > SLOW_MS) throw new Error(`Input ${i} of seed ${seed} took ${took} ms`);
+  }
+  return tally;
+}
+
+function hex(bytes: Uint8Array): string {
+  return bytes.subarray(0, 2000).toHex();
+}
+
+if (import.meta.main) {
+  const [name = "", countText = "", seedText = "1"] = Deno.args;
+  const open = TARGETS[name];
+  const count = Number(countText);
+  if (!open || !Number.isInteger(count)) {
+    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED]`);
+    Deno.exit(2);
+  }
+  const start = performance.now();
+  const [from, to] = count < 0 ? [-count, 1 - count] : [0, count];
+  const { accepted, refused, slowest } = await fuzz(await open(), Number(seedText), from, to);
+  const seconds = (performance.now() - start) / 1000;
+  const reasons = [...refused].sort(([, a], [, b]) => b - a);
+  console.error(
+    `${name}: ${to - from} inputs in ${seconds.toFixed(0)} s, ${accepted} accepted, slowest ` +
+      `${slowest.toFixed(0)} ms, RSS ${(Deno.memoryUsage().rss / 1e6).toFixed(0)} MB\n  ` +
+      reasons.map(([reason, times]) => `${reason} ${times}`).join(", "),
+  );
+}
