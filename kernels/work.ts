@@ -1,0 +1,134 @@
+import { size, type Tensor, tensorBytes } from "../gpu/memory.ts";
+import type { Dispatch } from "../gpu/program.ts";
+
+/** What dispatches do, counted from their record. */
+export interface Work {
+  /** Multiplications and additions of matrix products, convolutions and attention; no others. */
+  readonly flops: number;
+  /** Bytes read and written, each tensor once a dispatch, only the part that is touched. */
+  readonly read: number;
+  readonly written: number;
+}
+
+/** What the record of a pass leaves open. */
+export interface PassWork {
+  /** Keys that the queries of each frame of the pass see. */
+  readonly keys: readonly number[];
+}
+
+type Buffers = Readonly<Record<string, Tensor>>;
+
+/** Kernels whose writable tensors are also read, where no constant tells it. */
+const UPDATING = new Set(["gated_add", "solver_step", "peak_fma"]);
+
+/** The sum of what dispatches do. */
+export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Work {
+  const sum = { flops: 0, read: 0, written: 0 };
+  for (const dispatch of dispatches) {
+    const { flops, read, written } = workOf(dispatch, pass);
+    sum.flops += flops;
+    sum.read += read;
+    sum.written += written;
+  }
+  return sum;
+}
+
+/**
+ * What one dispatch does at the least: caches that are too small, or lanes that read the same
+ * value again, can only add to it.
+ * @param pass needed for attention
+ */
+export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
+  const { kernel, constants = {}, buffers } = dispatch;
+  const updates = UPDATING.has(kernel.name) || constants.RESIDUAL || constants.ADDED;
+  const seen = new Set<unknown>();
+  let read = 0;
+  let written = 0;
+  for (const [name, bound] of Object.entries(buffers)) {
+    // a binding that a variant does not use holds another one's tensor
+    const buffer = "buffer" in bound ? bound.buffer : bound;
+    if (seen.has(buffer)) continue;
+    seen.add(buffer);
+    const bytes = touchedBytes(dispatch, name, pass);
+    const writable = kernel.bindings.get(name)?.writable;
+    if (writable) written += bytes;
+    if (!writable || updates) read += bytes;
+  }
+  return { flops: flopsOf(dispatch, pass), read, written };
+}
+
+function flopsOf(dispatch: Dispatch, pass: PassWork | undefined): number {
+  const { kernel, constants = {}, params = {} } = dispatch;
+  const { x, q, y } = dispatch.buffers as Buffers;
+  const outputs = params.n ?? y?.shape.at(-1) ?? 0;
+  if (isLinear(kernel.name)) return 2 * size(x!.shape) * outputs;
+  if (kernel.name.startsWith("conv2d")) {
+    return 2 * size(x!.shape) * constants.SIZE! ** 2 * outputs;
+  }
+  if (isAttention(kernel.name)) return 4 * q!.shape.at(-1)! * visiblePairs(q!, pass);
+  return 0;
+}
+
+function isLinear(name: string): boolean {
+  return name.startsWith("linear") && !name.startsWith("linear_attention");
+}
+
+function isAttention(name: string): boolean {
+  return name.startsWith("attention");
+}
+
+/** Pairs of a query and a key that it sees, all videos together. */
+function visiblePairs(q: Tensor, pass: PassWork | undefined): number {
+  const [batch, , tokens] = q.shape as [number, number, number];
+  return batch * tokens * keysOf(pass).reduce((a, b) => a + b, 0);
+}
+
+function keysOf(pass: PassWork | undefined): readonly number[] {
+  if (pass) return pass.keys;
+  throw new TypeError("Cannot count an attention's work: the number of keys is not in the record");
+}
+
+/** Bytes of a binding's tensor that a dispatch reads or writes. */
+function touchedBytes(
+  { kernel, params = {}, buffers }: Dispatch,
+  name: string,
+  pass: PassWork | undefined,
+): number {
+  const bound = buffers[name]!;
+  if (!("buffer" in bound)) return bound.bytes;
+  const { frames, x, y, q, qkv, tokens, velocity } = buffers as Buffers;
+  const key = `${isLinear(kernel.name) ? "linear" : kernel.name} ${name}`;
+  switch (key) {
+    // adaLN: the rows of the frames at hand, and of them the numbers of one half
+    case "linear gate":
+      return 4 * rows(frames!) * params.n!;
+    case "gated_add gate":
+      return 4 * rows(frames!) * params.d!;
+    case "layer_norm table":
+      return 4 * rows(frames!) * 2 * params.d!;
+    case "class_embedding table":
+      return tensorBytes(y!.shape, "f32");
+    // one frame's numbers out of all latents
+    case "patchify latents":
+      return tensorBytes(tokens!.shape, "f32");
+    case "read_latents latents":
+      return tensorBytes(y!.shape, "f32");
+    case "write_latents latents":
+      return tensorBytes(x!.shape, "f32");
+    case "solver_step latents":
+      return 4 * size(velocity!.shape) / (velocity!.shape[0]! / bound.shape[0]!);
+    // new keys and values
+    case "qk_norm_rope k":
+    case "qk_norm_rope v":
+      return tensorBytes([size(qkv!.shape) / 3], bound.dtype);
+  }
+  if (isAttention(kernel.name) && (name === "k" || name === "v")) {
+    return tensorBytes([q!.shape[0]! * q!.shape.at(-1)! * Math.max(...keysOf(pass))], bound.dtype);
+  }
+  return tensorBytes(bound.shape, bound.dtype);
+}
+
+/** Frames of a pass, all videos together. */
+function rows(frames: Tensor): number {
+  return size(frames.shape) / 4;
+}
