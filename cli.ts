@@ -1,3 +1,4 @@
+import { CHILD_ARGUMENT } from "./commands/batch/child_settings.ts";
 import { COMMANDS } from "./commands/command_table.ts";
 import { environment } from "./commands/environment.ts";
 import {
@@ -61,4 +62,11 @@ function listenForSignals(): AbortSignal {
   return controller.signal;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args, PROCESS_TERMINAL, listenForSignals()));
+/** The program as its user starts it, or as a batch starts it to hold the GPU. */
+async function start([first, second]: readonly string[]): Promise<number> {
+  if (first !== CHILD_ARGUMENT) return await main(Deno.args, PROCESS_TERMINAL, listenForSignals());
+  const { runChild } = await import("./commands/batch/child.ts");
+  return await runChild(second);
+}
+
+if (import.meta.main) Deno.exit(await start(Deno.args));

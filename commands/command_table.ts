@@ -1,4 +1,7 @@
+import { BATCH_COMMANDS } from "./batch/specs.ts";
 import { type CommandSpec, defineCommand } from "./command.ts";
+import { COMPLETIONS } from "./completions/spec.ts";
+import { DOCTOR } from "./doctor/spec.ts";
 import { PLAY } from "./play/spec.ts";
 import { WEIGHTS_COMMANDS } from "./weights_commands.ts";
 import {
@@ -79,5 +82,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   ENCODE,
   DECODE,
   COMPARE,
+  ...BATCH_COMMANDS,
   ...WEIGHTS_COMMANDS,
+  DOCTOR,
+  COMPLETIONS,
 ];
