@@ -112,21 +112,37 @@ async function fuzz(target: Target, seed: number, from: number, to: number): Pro
   const tally: Tally = { accepted: 0, refused: new Map(), slowest: 0 };
   for (let i = from; i < to; i++) {
     const input = target.make(new Mutator(seed, i));
-    const start = performance.now();
-    try {
-      await target.read(input);
-      tally.accepted++;
-    } catch (error) {
-      if (!(error instanceof CheckpointError) || /\n/.test(error.message)) {
-        throw new Error(`Input ${i} of seed ${seed} (${hex(input)})`, { cause: error });
-      }
-      tally.refused.set(error.reason, (tally.refused.get(error.reason) ?? 0) + 1);
+    const { reason, took: first } = await attempt(target, input, `Input ${i} of seed ${seed}`);
+    let took = first;
+    // A busy machine can stop any of them: only what is slow each time is slow.
+    for (let tries = 0; took > SLOW_MS && tries < 5; tries++) {
+      took = Math.min(took, (await attempt(target, input, "")).took);
     }
-    const took = performance.now() - start;
-    tally.slowest = Math.max(tally.slowest, took);
     if (took > SLOW_MS) throw new Error(`Input ${i} of seed ${seed} took ${took} ms`);
+    tally.slowest = Math.max(tally.slowest, took);
+    if (reason === undefined) tally.accepted++;
+    else tally.refused.set(reason, (tally.refused.get(reason) ?? 0) + 1);
   }
   return tally;
+}
+
+/** Reads one input. @returns why it was refused, if it was, and the milliseconds it took */
+async function attempt(
+  target: Target,
+  input: Uint8Array,
+  name: string,
+): Promise<{ reason: string | undefined; took: number }> {
+  const start = performance.now();
+  let reason: string | undefined;
+  try {
+    await target.read(input);
+  } catch (error) {
+    if (!(error instanceof CheckpointError) || /\n/.test(error.message)) {
+      throw new Error(`${name} (${hex(input)})`, { cause: error });
+    }
+    reason = error.reason;
+  }
+  return { reason, took: performance.now() - start };
 }
 
 function hex(bytes: Uint8Array): string {
