@@ -97,7 +97,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
     try {
       return await writeModel(options, folder, parts, notes);
     } finally {
-      folder.close();
+      await folder.close();
     }
   } finally {
     for (const { weights } of parts) weights.checkpoint.close();

@@ -21,6 +21,7 @@ export class WorkFolder {
   readonly #overwrite: boolean;
   #done: JsonObject = {};
   #closed = false;
+  #committed = false;
 
   private constructor(
     path: string,
@@ -82,7 +83,8 @@ export class WorkFolder {
       `.${basename(this.#target)}.${crypto.randomUUID()}.old`,
     );
     const replaced = await Deno.rename(this.#target, old).then(() => true, () => false);
-    if (Deno.build.os === "windows") this.close(); // it renames no folder with an open file
+    this.#committed = true;
+    if (Deno.build.os === "windows") await this.close(); // it renames no folder with an open file
     try {
       await Deno.rename(this.path, this.#target);
     } catch (cause) {
@@ -95,10 +97,14 @@ export class WorkFolder {
     if (replaced) await Deno.remove(old, { recursive: true });
   }
 
-  /** Ends work on the folder; what isn't committed stays for the next time. */
-  close(): void {
+  /** Ends work on the folder; steps that were finished stay for the next time. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const useless = !this.#committed && Object.keys(this.#done).length === 0;
+    if (useless && Deno.build.os !== "windows") {
+      await Deno.remove(this.path, { recursive: true }).catch(() => {});
+    }
     this.#lock.close();
   }
 }
