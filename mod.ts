@@ -27,9 +27,11 @@ export type { GenerateOptions } from "./model/options.ts";
 export { declareModel, type ModelInfo } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
 export { type MemoryNeed, memoryNeeded } from "./model/memory_needed.ts";
+export { selfTest, type SelfTestResult } from "./model/self_test.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 
 // the device
+export { type AdapterReport, listAdapters } from "./gpu/adapters.ts";
 export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
 export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
@@ -92,6 +94,7 @@ export {
 
 // pictures and videos
 export { type Clip, type ClipOptions, readClip } from "./media/clip.ts";
+export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
 export { ClosedPipeError, MediaError } from "./media/errors.ts";
 export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
 export { NpzFile } from "./media/npz.ts";

@@ -2,6 +2,7 @@ import { BATCH_COMMANDS } from "./batch/specs.ts";
 import { type CommandSpec, defineCommand } from "./command.ts";
 import { COMPLETIONS } from "./completions/spec.ts";
 import { DOCTOR } from "./doctor/spec.ts";
+import { MANUAL } from "./manual/spec.ts";
 import { PLAY } from "./play/spec.ts";
 import { WEIGHTS_COMMANDS } from "./weights_commands.ts";
 import {
@@ -86,4 +87,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...WEIGHTS_COMMANDS,
   DOCTOR,
   COMPLETIONS,
+  MANUAL,
 ];

@@ -1,0 +1,24 @@
+import { type CommandSpec, defineCommand } from "../command.ts";
+import type { OptionTable } from "../option.ts";
+import { COMMON_OPTIONS } from "../option_table.ts";
+
+/** Shells whose completions are known. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** Options of `far completions`. */
+export const COMPLETIONS_OPTIONS = { ...COMMON_OPTIONS } as const satisfies OptionTable;
+
+/** `far completions` as help, parser, completions and manual know it. */
+export const COMPLETIONS: CommandSpec = defineCommand({
+  name: "completions",
+  summary: "print completions for a shell",
+  description: "Prints a script that lets a shell complete commands, options and their values.",
+  arguments: [{ name: "SHELL", help: "bash, zsh or fish", choices: SHELLS }],
+  options: COMPLETIONS_OPTIONS,
+  examples: [
+    { line: "source <(far completions bash)", does: "in this shell; in ~/.bashrc for all" },
+    { line: 'far completions zsh > "${fpath[1]}/_far"', does: "for zsh" },
+    { line: "far completions fish > ~/.config/fish/completions/far.fish", does: "for fish" },
+  ],
+  load: () => import("../completions.ts"),
+});

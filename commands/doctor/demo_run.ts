@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { Pipeline } from "../../mod.ts";
+import { readSource } from "../sources.ts";
+
+/** What is kept of the demo's run, as a golden. */
+export interface DemoRun {
+  /** Some of the last frame's latents, and of its pixels. */
+  readonly latents: readonly number[];
+  readonly pixels: readonly number[];
+}
+
+const CONTEXT_FRAMES = 10;
+const SAMPLES = 48;
+
+/**
+ * Continues one of the demo's clips by two frames, guided: the autoencoder both ways, both levels
+ * of the cache, and both halves of guidance.
+ */
+export async function runDemo(pipeline: Pipeline): Promise<DemoRun> {
+  const path = join(pipeline.info.path, "clips", "1.npz");
+  const source = await readSource(path, { count: CONTEXT_FRAMES });
+  let run: DemoRun = { latents: [], pixels: [] };
+  const frames = pipeline.generate({
+    frames: 2,
+    context: source.data,
+    contextFrames: CONTEXT_FRAMES,
+    width: source.width,
+    height: source.height,
+    actions: [...source.actions!.slice(0, CONTEXT_FRAMES), 0, 1],
+    steps: 2,
+    guidance: 1.5,
+    seed: 7,
+  });
+  for await (const { latents, pixels } of frames) {
+    run = { latents: sample(latents), pixels: sample(pixels.data) };
+  }
+  return run;
+}
+
+function sample(values: Float32Array): number[] {
+  return Array.from({ length: SAMPLES }, (_, i) => values[(i * 7919) % values.length]!);
+}

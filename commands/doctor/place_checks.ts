@@ -1,0 +1,77 @@
+import { statfs } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { hubSettings } from "../../mod.ts";
+import { environment } from "../environment.ts";
+import { shellQuote } from "../settings.ts";
+import { type Check, sizeText } from "./check.ts";
+
+/** Below this, videos and models may not fit. */
+const LEAST_DISK = 2e9;
+/** Below this, the demo may not run on the CPU. */
+const LEAST_MEMORY = 1e9;
+
+/** Memory of the machine. */
+export function checkMemory({ available, total } = Deno.systemMemoryInfo()): Check {
+  const name = "memory";
+  const detail = `${sizeText(available)} of ${sizeText(total)} are free`;
+  if (available >= LEAST_MEMORY) return { name, status: "ok", detail };
+  return { name, status: "warning", detail, mend: "end other programs" };
+}
+
+/** Folders that files go to: is there room, may we write? */
+export async function checkPlaces(): Promise<Check[]> {
+  const { cache, models } = await hubSettings(environment);
+  const places = {
+    "current folder": Deno.cwd(),
+    "temporary folder": tmpdir(),
+    "hub's cache": cache,
+    "converted models": models,
+  };
+  const checks: Check[] = [];
+  for (const [name, path] of Object.entries(places)) checks.push(await checkPlace(name, path));
+  return checks;
+}
+
+/** One folder; one that is not there yet is judged by the nearest one that is. */
+export async function checkPlace(name: string, path: string): Promise<Check> {
+  const existing = await nearestFolder(path);
+  const shown = withoutHome(path) + (existing === path ? "" : " (not made yet)");
+  if (!await canWrite(existing)) {
+    return {
+      name,
+      status: "failed",
+      detail: `${shown} cannot be written to`,
+      mend: `sudo chown -R "$(id -un)" ${shellQuote(existing)}`,
+    };
+  }
+  const { bavail, bsize } = await statfs(existing);
+  const free = bavail * bsize;
+  const detail = `${shown}, ${sizeText(free)} free`;
+  if (free >= LEAST_DISK) return { name, status: "ok", detail };
+  return { name, status: "warning", detail, mend: `du -xh ${shellQuote(existing)} | sort -h` };
+}
+
+/** Reports are made public: they need not tell who made them. */
+function withoutHome(path: string): string {
+  const home = homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  const parent = dirname(path);
+  return info?.isDirectory || parent === path ? path : await nearestFolder(parent);
+}
+
+/** Tried with a file: the rights of a folder do not tell of read-only disks. */
+async function canWrite(folder: string): Promise<boolean> {
+  const path = join(folder, `.far-doctor-${crypto.randomUUID()}`);
+  try {
+    await Deno.writeFile(path, new Uint8Array());
+    await Deno.remove(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

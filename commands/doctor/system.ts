@@ -1,0 +1,93 @@
+/** What decides how something is installed here. */
+export interface System {
+  /** Of /etc/os-release, with what it is like; or the name of another system. */
+  readonly names: readonly string[];
+  /** Whether packages can be installed without sudo. */
+  readonly root: boolean;
+  /** Device files of graphics cards that exist. */
+  readonly cards: readonly string[];
+  /** Those of them that this user may not open. */
+  readonly closed: readonly string[];
+}
+
+const CARDS = ["/dev/nvidiactl", "/dev/dri/renderD128", "/dev/dri/renderD129", "/dev/dxg"];
+
+/** Looks at this machine. */
+export async function readSystem(): Promise<System> {
+  if (Deno.build.os !== "linux") {
+    return { names: [Deno.build.os], root: false, cards: [], closed: [] };
+  }
+  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  const names = [...release.matchAll(/^(?:ID|ID_LIKE)=(.*)$/gm)]
+    .flatMap(([, value]) => value!.replaceAll('"', "").split(" "));
+  const cards: string[] = [];
+  const closed: string[] = [];
+  for (const path of CARDS) {
+    if (!await Deno.stat(path).then(() => true, () => false)) continue;
+    cards.push(path);
+    const opened = await Deno.open(path, { read: true }).catch((error) => error);
+    if (opened instanceof Deno.FsFile) opened.close();
+    else if (opened instanceof Deno.errors.PermissionDenied) closed.push(path);
+  }
+  return { names, root: Deno.uid() === 0, cards, closed };
+}
+
+/** Commands that install packages, by the system's name. */
+const INSTALLERS: Readonly<Record<string, string>> = {
+  debian: "apt-get install -y",
+  fedora: "dnf install -y",
+  rhel: "dnf install -y",
+  arch: "pacman -S --needed",
+  suse: "zypper install -y",
+  alpine: "apk add",
+};
+
+/** Packages by what they are for, where systems name them differently. */
+const PACKAGES = {
+  driver: {
+    debian: "mesa-vulkan-drivers libvulkan1",
+    fedora: "mesa-vulkan-drivers vulkan-loader",
+    rhel: "mesa-vulkan-drivers vulkan-loader",
+    arch: "vulkan-swrast vulkan-icd-loader",
+    suse: "libvulkan1 libvulkan_lvp",
+    alpine: "mesa-vulkan-swrast vulkan-loader",
+  },
+  ffmpeg: {
+    debian: "ffmpeg",
+    fedora: "ffmpeg-free",
+    rhel: "ffmpeg-free",
+    arch: "ffmpeg",
+    suse: "ffmpeg",
+    alpine: "ffmpeg",
+  },
+} as const satisfies Record<string, Readonly<Record<string, string>>>;
+
+/** The command that installs something here; undefined where we don't know it. */
+export function installCommand(
+  what: keyof typeof PACKAGES,
+  { names, root }: System,
+): string | undefined {
+  const name = names.map((n) => n === "ubuntu" ? "debian" : n).find((n) => INSTALLERS[n]);
+  if (name === undefined) {
+    if (what === "ffmpeg" && names.includes("darwin")) return "brew install ffmpeg";
+    if (what === "ffmpeg" && names.includes("windows")) return "winget install ffmpeg";
+    return undefined;
+  }
+  const packages: Readonly<Record<string, string>> = PACKAGES[what];
+  return `${root ? "" : "sudo "}${INSTALLERS[name]} ${packages[name]}`;
+}
+
+/** What to do where WebGPU finds no adapter, or only one that runs on the CPU. */
+export function adapterAdvice(system: System): string | undefined {
+  const { names, cards, closed } = system;
+  if (closed.length > 0) return "sudo usermod -aG render,video $USER (then log in again)";
+  if (cards.includes("/dev/nvidiactl")) {
+    return "in a container, start it with: --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all; " +
+      "elsewhere install NVIDIA's driver with its Vulkan part";
+  }
+  const install = installCommand("driver", system);
+  if (install) return install;
+  if (names.includes("windows")) return "install or update your graphics driver";
+  if (names.includes("darwin")) return "nothing: Metal is part of macOS, but needs a GPU";
+  return "install a Vulkan driver, for example Mesa's lavapipe";
+}

@@ -1,0 +1,57 @@
+import { isSoftware, quietDriver } from "./gpu.ts";
+
+/** What WebGPU tells of one adapter. */
+export interface AdapterReport {
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** Runs on the CPU. */
+  readonly software: boolean;
+  readonly subgroupSizes: readonly [least: number, most: number];
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+/** Limits that decide which models fit and which kernels run. */
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+/** The adapters that WebGPU can be brought to name, the one that is used first. */
+export async function listAdapters(): Promise<AdapterReport[]> {
+  quietDriver();
+  const wishes: GPURequestAdapterOptions[] = [
+    { powerPreference: "high-performance" },
+    { powerPreference: "low-power" },
+    { forceFallbackAdapter: true },
+  ];
+  const found = new Map<string, AdapterReport>();
+  for (const wish of wishes) {
+    const adapter = await navigator.gpu?.requestAdapter(wish);
+    if (!adapter) continue;
+    const report = describe(adapter);
+    const { vendor, device } = adapter.info;
+    found.set(`${report.name} ${vendor} ${device}`, report);
+  }
+  return [...found.values()];
+}
+
+function describe(adapter: GPUAdapter): AdapterReport {
+  const { description, device, vendor, architecture, subgroupMinSize, subgroupMaxSize } = adapter
+    .info as GPUAdapterInfo & { subgroupMinSize?: number; subgroupMaxSize?: number };
+  const name = description || device || vendor || "unknown adapter";
+  return {
+    name,
+    vendor,
+    architecture,
+    software: isSoftware(adapter, name),
+    subgroupSizes: [subgroupMinSize ?? 0, subgroupMaxSize ?? 0],
+    features: [...adapter.features].sort(),
+    limits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  };
+}

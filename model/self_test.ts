@@ -1,0 +1,61 @@
+import goldens from "./self_test_goldens.json" with { type: "json" };
+import type { Gpu } from "../gpu/gpu.ts";
+import { SelfTestBench } from "./self_test_bench.ts";
+import { SELF_TESTS, type SelfTestCase } from "./self_test_cases.ts";
+
+/** How one family of kernels did on this device. */
+export interface SelfTestResult {
+  readonly family: string;
+  readonly ok: boolean;
+  /** Largest difference to the golden relative to its largest number; absent where it did not run. */
+  readonly error?: number;
+  readonly tolerance: number;
+  /** What the device said, where it did not run. */
+  readonly problem?: string;
+}
+
+/** Numbers of each family's results that are kept as its golden. */
+const SAMPLES = 40;
+
+/**
+ * Runs every family of kernels once, on small inputs, and compares it with numbers that a device
+ * gave whose every kernel agreed with the plain references of the tests.
+ */
+export async function* selfTest(
+  gpu: Gpu,
+  known: Readonly<Record<string, readonly number[]>> = goldens,
+): AsyncGenerator<SelfTestResult, void, void> {
+  for (const test of SELF_TESTS) yield await judge(gpu, test, known[test.family] ?? []);
+}
+
+async function judge(
+  gpu: Gpu,
+  test: SelfTestCase,
+  golden: readonly number[],
+): Promise<SelfTestResult> {
+  const { family, tolerance } = test;
+  try {
+    const values = await runSelfTest(gpu, test);
+    const scale = Math.max(...golden.map(Math.abs));
+    let error = 0;
+    for (const [i, wanted] of golden.entries()) {
+      error = Math.max(error, Math.abs(values[i]! - wanted) / scale); // not-a-number stays one
+    }
+    return { family, tolerance, error, ok: error <= tolerance };
+  } catch (error) {
+    return { family, tolerance, ok: false, problem: (error as Error).message };
+  }
+}
+
+/** The sampled results of one family, as goldens are made of. @throws {GpuError} */
+export async function runSelfTest(gpu: Gpu, test: SelfTestCase): Promise<number[]> {
+  const bench = new SelfTestBench(gpu);
+  const results: ReturnType<SelfTestCase["record"]>[] = [];
+  bench.program.scope(() => {
+    results.push(test.record(bench));
+  });
+  const values = await bench.run(gpu, results.flat());
+  const count = Math.min(SAMPLES, values.length);
+  // a stride without a common factor with the shapes, so that all columns are seen
+  return Array.from({ length: count }, (_, i) => values[(i * 7919) % values.length]!);
+}

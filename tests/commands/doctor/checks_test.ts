@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { checkAdapters } from "../../../commands/doctor/adapter_checks.ts";
+import { describeCheck, sizeText } from "../../../commands/doctor/check.ts";
+import { checkCodecs } from "../../../commands/doctor/codec_checks.ts";
+import { checkMemory, checkPlace } from "../../../commands/doctor/place_checks.ts";
+import { checkProgram } from "../../../commands/doctor/program_checks.ts";
+import { differences } from "../../../commands/doctor/self_tests.ts";
+import type { System } from "../../../commands/doctor/system.ts";
+import type { AdapterReport, CodecReport } from "../../../mod.ts";
+
+const SYSTEM: System = { names: ["debian"], root: true, cards: [], closed: [] };
+
+function adapter(name: string, software: boolean): AdapterReport {
+  return {
+    name,
+    software,
+    vendor: "",
+    architecture: "",
+    subgroupSizes: [8, 8],
+    features: [],
+    limits: {},
+  };
+}
+
+Deno.test("checkProgram() wants a Deno that is new enough", () => {
+  assert.equal(checkProgram("2.9.6").status, "ok");
+  assert.equal(checkProgram("3.0.0").status, "ok");
+  const { status, mend } = checkProgram("2.7.14");
+  assert.deepEqual([status, mend], ["failed", "deno upgrade 2.9.6"]);
+});
+
+Deno.test("checkAdapters() fails without an adapter, and says how to get one", () => {
+  const { status, mend } = checkAdapters([], SYSTEM);
+  assert.equal(status, "failed");
+  assert.equal(mend, "apt-get install -y mesa-vulkan-drivers libvulkan1");
+});
+
+Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
+  const software = adapter("llvmpipe", true);
+  assert.equal(checkAdapters([software], SYSTEM).status, "ok");
+  const card = { ...SYSTEM, cards: ["/dev/dri/renderD128"] };
+  const idle = checkAdapters([software], card);
+  assert.equal(idle.status, "warning");
+  assert.match(idle.detail, /there is a graphics card \(\/dev\/dri\/renderD128\)/);
+  const both = checkAdapters([adapter("A card", false), software], card);
+  assert.deepEqual([both.status, both.detail], ["ok", "A card; also llvmpipe"]);
+  assert.equal(both.mend, undefined);
+});
+
+Deno.test("checkCodecs() tells which writer is left, and how to get a better one", () => {
+  const good: CodecReport = { codecs: [{ codec: "avc" }], ffmpeg: "ffmpeg 5", writer: "addon" };
+  assert.deepEqual(checkCodecs(good, SYSTEM).map(({ status }) => status), ["ok", "ok", "ok"]);
+  const second: CodecReport = { addon: "none here", codecs: [], ffmpeg: "f", writer: "ffmpeg" };
+  const [codecs, , writer] = checkCodecs(second, SYSTEM);
+  assert.deepEqual([codecs!.status, codecs!.mend], ["warning", undefined]);
+  assert.equal(writer!.detail, "the system's ffmpeg");
+  const none: CodecReport = { addon: "none here", codecs: [], writer: "none" };
+  const failed = checkCodecs(none, SYSTEM).filter(({ status }) => status === "failed");
+  assert.deepEqual(failed.map(({ mend }) => mend), [
+    "apt-get install -y ffmpeg",
+    "apt-get install -y ffmpeg",
+  ]);
+  const broken: CodecReport = { ...good, codecs: [{ codec: "hevc", problem: "grey is green" }] };
+  assert.match(checkCodecs(broken, SYSTEM)[0]!.detail, /hevc: grey is green/);
+});
+
+Deno.test("checkMemory() warns where little is free", () => {
+  const info = { ...Deno.systemMemoryInfo(), total: 8e9 };
+  assert.equal(checkMemory({ ...info, available: 4e9 }).detail, "4.0 GB of 8.0 GB are free");
+  assert.equal(checkMemory({ ...info, available: 5e8 }).status, "warning");
+});
+
+Deno.test("checkPlace() tries whether a folder can be written to", async () => {
+  const folder = await Deno.makeTempDir();
+  const fine = await checkPlace("here", `${folder}/not/there`);
+  assert.notEqual(fine.status, "failed");
+  assert.match(fine.detail, /not made yet.* free$/);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
+  await Deno.remove(folder);
+});
+
+Deno.test({
+  name: "checkPlace() names the command for a folder that cannot be written to",
+  ignore: Deno.build.os !== "linux", // where even root cannot write to /proc
+  fn: async () => {
+    const { status, mend } = await checkPlace("there", "/proc/sub");
+    assert.deepEqual([status, mend], ["failed", 'sudo chown -R "$(id -un)" /proc']);
+  },
+});
+
+Deno.test("differences() is the largest, relative for latents, and not-a-number for that", () => {
+  const golden = { latents: [1, -4], pixels: [0.5, 0.25] };
+  const run = { latents: [1.5, -4], pixels: [0.5, 0.5] };
+  assert.deepEqual(differences(run, golden), { latents: 0.125, pixels: 0.25 });
+  const broken = { latents: [NaN, -4], pixels: [0.5, 0.25] };
+  assert.deepEqual(differences(broken, golden), { latents: NaN, pixels: 0 });
+});
+
+Deno.test("describeCheck() has the mending command under the finding", () => {
+  const check = { name: "adapter", status: "failed", detail: "none", mend: "apt-get x" } as const;
+  assert.match(describeCheck(check), /^FAILED {3}adapter +none\n +to mend it: apt-get x$/);
+  assert.deepEqual([sizeText(134217728), sizeText(2e9)], ["134 MB", "2.0 GB"]);
+});

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { adapterAdvice, installCommand, type System } from "../../../commands/doctor/system.ts";
+
+const DEBIAN: System = { names: ["debian"], root: true, cards: [], closed: [] };
+
+Deno.test("installCommand() is the system's own, with sudo where it is needed", () => {
+  assert.equal(installCommand("ffmpeg", DEBIAN), "apt-get install -y ffmpeg");
+  const user = { ...DEBIAN, names: ["ubuntu", "debian"], root: false };
+  assert.equal(
+    installCommand("driver", user),
+    "sudo apt-get install -y mesa-vulkan-drivers libvulkan1",
+  );
+  const others: [string, string][] = [
+    ["fedora", "dnf install -y mesa-vulkan-drivers vulkan-loader"],
+    ["arch", "pacman -S --needed vulkan-swrast vulkan-icd-loader"],
+    ["alpine", "apk add mesa-vulkan-swrast vulkan-loader"],
+  ];
+  for (const [name, command] of others) {
+    assert.equal(installCommand("driver", { ...DEBIAN, names: [name] }), command);
+  }
+  assert.equal(installCommand("ffmpeg", { ...DEBIAN, names: ["darwin"] }), "brew install ffmpeg");
+  assert.equal(installCommand("driver", { ...DEBIAN, names: ["darwin"] }), undefined);
+});
+
+Deno.test("adapterAdvice() looks at the graphics cards first", () => {
+  assert.match(adapterAdvice(DEBIAN)!, /^apt-get install -y mesa/);
+  const nvidia = { ...DEBIAN, cards: ["/dev/nvidiactl"] };
+  assert.match(adapterAdvice(nvidia)!, /NVIDIA_DRIVER_CAPABILITIES=all/);
+  const closed = { ...nvidia, closed: ["/dev/dri/renderD128"] };
+  assert.match(adapterAdvice(closed)!, /usermod -aG render,video/);
+  assert.match(adapterAdvice({ ...DEBIAN, names: ["windows"] })!, /graphics driver/);
+});

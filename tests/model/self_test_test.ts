@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import goldens from "../../model/self_test_goldens.json" with { type: "json" };
+import { selfTest } from "../../model/self_test.ts";
+import { SelfTestBench } from "../../model/self_test_bench.ts";
+import { SELF_TESTS } from "../../model/self_test_cases.ts";
+import { GPU_TEST, testGpu } from "../support/gpu.ts";
+
+const KERNELS = new URL("../../kernels/", import.meta.url);
+
+Deno.test({ name: "selfTest() finds every family right on this device", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const before = gpu.allocatedBytes;
+  for await (const { family, ok, error, problem } of selfTest(gpu)) {
+    assert.ok(ok, `${family}: ${problem ?? error}`);
+  }
+  assert.equal(gpu.allocatedBytes, before);
+});
+
+Deno.test({ name: "selfTest() runs every kernel there is", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const run = new Set(SELF_TESTS.flatMap((test) => {
+    const bench = new SelfTestBench(gpu);
+    bench.program.scope(() => void test.record(bench));
+    return bench.program.labels;
+  }));
+  const all = [...Deno.readDirSync(KERNELS)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".wgsl")).map((name) => name.replace(".wgsl", ""));
+  assert.deepEqual(all.filter((name) => !run.has(name)), []);
+});
+
+Deno.test(
+  { name: "selfTest() finds a family wrong whose numbers differ", ...GPU_TEST },
+  async () => {
+    const norm = goldens["channel norm"];
+    const wrong = { ...goldens, "channel norm": norm.map((v, i) => i === 11 ? v + 0.01 : v) };
+    for await (const { family, ok } of selfTest(await testGpu(), wrong)) {
+      assert.equal(ok, family !== "channel norm", family);
+    }
+  },
+);
+
+Deno.test("selfTest() has a golden of every family, and of nothing else", () => {
+  assert.deepEqual(Object.keys(goldens), SELF_TESTS.map(({ family }) => family));
+});
