@@ -13,6 +13,8 @@ export interface AdapterSummary {
   readonly f16: boolean;
   readonly timestamps: boolean;
   readonly subgroups: boolean;
+  /** Lanes that can exchange values for certain; 0 where none can. */
+  readonly subgroupSize: number;
 }
 
 export interface GpuOptions {
@@ -97,6 +99,7 @@ export class Gpu {
       f16: adapter.features.has("shader-f16"),
       timestamps,
       subgroups,
+      subgroupSize: subgroups ? adapter.info.subgroupMinSize ?? 0 : 0,
     };
     return new Gpu(device, summary, options.dispatchesPerSubmit);
   }

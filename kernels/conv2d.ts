@@ -35,7 +35,7 @@ export function conv2d(
 ): Tensor {
   const [b, height, width, k] = x.shape as [number, number, number, number];
   const { inputs, outputs: n, bias } = w;
-  const taps = Math.sqrt(w.weight.shape[0]! / inputs);
+  const taps = Math.sqrt(w.weight.shape[1]! / inputs);
   if (x.shape.length !== 4 || k !== inputs || k % 4 || taps % 2 !== 1) {
     throw new ShapeError(`Cannot run conv2d ${inputs} -> ${n} on x [${x.shape}]`);
   }

@@ -22,7 +22,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, H, W, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [taps K, N8]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, taps K, 32]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;   // [N8]
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, N4]
@@ -30,19 +30,17 @@ struct Params {
 // Weights of four channels of x (columns) for eight of y.
 struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
 
-fn weights(i: u32, octets: u32) -> Tile {
-  let j = vec4(i, i + octets, i + 2u * octets, i + 3u * octets);
+fn weights(i: u32) -> Tile {
   if (F16) {
-    let a = w[j.x]; let b = w[j.y]; let c = w[j.z]; let d = w[j.w];
+    let a = w[i]; let b = w[i + 1u]; let c = w[i + 8u]; let d = w[i + 9u];
     return Tile(
-      mat4x4(halves(a.xy), halves(b.xy), halves(c.xy), halves(d.xy)),
-      mat4x4(halves(a.zw), halves(b.zw), halves(c.zw), halves(d.zw)),
+      mat4x4(halves(a.xy), halves(a.zw), halves(c.xy), halves(c.zw)),
+      mat4x4(halves(b.xy), halves(b.zw), halves(d.xy), halves(d.zw)),
     );
   }
-  let k = 2u * j;
   return Tile(
-    mat4x4(floats(k.x), floats(k.y), floats(k.z), floats(k.w)),
-    mat4x4(floats(k.x + 1u), floats(k.y + 1u), floats(k.z + 1u), floats(k.w + 1u)),
+    mat4x4(floats(i), floats(i + 8u), floats(i + 16u), floats(i + 24u)),
+    mat4x4(floats(i + 1u), floats(i + 9u), floats(i + 17u), floats(i + 25u)),
   );
 }
 
@@ -126,9 +124,9 @@ fn main(
     let n1 = neighbours(p + 4u, tap);
     let n2 = neighbours(p + 8u, tap);
     let n3 = neighbours(p + 12u, tap);
-    let base = u32(tap) * params.k * octets + column;
+    let base = (column / 4u * u32(SIZE * SIZE) + u32(tap)) * (params.k / 4u);
     for (var k4 = 0u; k4 < params.k / 4u; k4++) {
-      let t = weights(base + k4 * 4u * octets, octets);
+      let t = weights((base + k4) * select(32u, 16u, F16) + column % 4u * 2u);
       let x0 = channels(n0, k4); a0 += t.lo * x0; b0 += t.hi * x0;
       let x1 = channels(n1, k4); a1 += t.lo * x1; b1 += t.hi * x1;
       let x2 = channels(n2, k4); a2 += t.lo * x2; b2 += t.hi * x2;

@@ -1,16 +1,20 @@
 import code from "./linear.wgsl" with { type: "text" };
+import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { type LinearVariant, linearVariant } from "../gpu/tuning.ts";
 
 const LINEAR = defineKernel("linear", code);
-const LANES = 8;
-const ROWS = 8;
+const LINEAR_BROADCAST = defineKernel("linear_broadcast", broadcastCode);
+/** Columns a workgroup computes, and the rows of the tiled form. */
+const COLUMNS = 32;
+const TILE_ROWS = 32;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
 export interface LinearWeights {
-  /** [inputs, outputs rounded up to 8], f32 or f16. */
+  /** As `packedShape(inputs, outputs)` says, f32 or f16. */
   readonly weight: Tensor;
   /** [outputs rounded up to 8] f32. */
   readonly bias?: Tensor;
@@ -35,6 +39,8 @@ export interface LinearOptions {
   /** y += value, or y += gate * value with the gate at this offset of the table. */
   readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
   readonly label?: string;
+  /** How it is computed; chosen by device and shape when absent. */
+  readonly variant?: LinearVariant;
 }
 
 const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
@@ -60,11 +66,13 @@ export function linear(
   const { into, label } = options;
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const gate = into?.gate;
+  const variant = options.variant ?? linearVariant(p.device, [m, k, n]);
+  const broadcast = variant.form === "broadcast";
   p.dispatch({
-    kernel: LINEAR,
+    kernel: broadcast ? LINEAR_BROADCAST : LINEAR,
     label,
     constants: {
-      WG: LANES,
+      ...(broadcast ? { ROWS: variant.rows } : { SLICES: variant.slices }),
       F16: Number(w.weight.dtype === "f16"),
       OUTPUT: OUTPUTS[options.output ?? "none"],
       RESIDUAL: gate ? 2 : into ? 1 : 0,
@@ -86,7 +94,7 @@ export function linear(
       frames: gate?.frames ?? w.weight,
       y,
     },
-    groups: [Math.ceil(Math.ceil(n / 8) / LANES), Math.ceil(m / ROWS), 1],
+    groups: [Math.ceil(n / COLUMNS), Math.ceil(m / (broadcast ? variant.rows : TILE_ROWS)), 1],
   });
   return y;
 }

@@ -1,12 +1,15 @@
-// y = epilogue(x W + bias), W stored as [K, N8] with N8 = N rounded up to a multiple of 8.
-// One lane computes ROWS = 8 rows by 8 columns; the activations are loaded by an index that is the
-// same for all lanes of a workgroup, so a row of x is read once for WG * 8 columns.
+// y = epilogue(x W + bias). A workgroup computes 32 rows by 32 columns with 64 lanes of 4 rows by 4
+// columns; a tile of x goes through workgroup memory, weights come straight from memory, 128 bytes
+// a k. Where the tiles alone leave a GPU idle, SLICES > 1 times 64 lanes share the k of a tile.
 
-override WG: u32 = 8u;
+override SLICES: u32 = 1u;
 override F16: bool = false;       // weights are half floats, two to a word
 override OUTPUT: u32 = 0u;        // 0 as it is, 1 GELU (tanh), 2 SiLU
 override RESIDUAL: u32 = 0u;      // 0 y = v, 1 y += v, 2 y += gate * v
 override BIAS: bool = true;
+
+const TILE_K4 = 4u;               // vec4s of a row of x in workgroup memory
+const TILE = 32u * TILE_K4;       // and vec4s of the tile
 
 struct Params {
   m: u32,             // rows of x and y
@@ -19,27 +22,33 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [K, N8]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;    // [R, gate_stride]
 @group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;  // .x = row of the table
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>; // [M, N4]
 
-struct Octet { lo: vec4<f32>, hi: vec4<f32>, }
+// The slices' tiles of x; then, 256 vec4s, sums of one slice for another.
+var<workgroup> shared_x: array<vec4<f32>, SLICES * TILE>;
 
-fn weights(i: u32) -> Octet {
+fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
+
+// Weights of four k (columns of the matrix) for the lane's four columns of y.
+fn weights(i: u32) -> mat4x4<f32> {
   if (F16) {
-    let p = w[i];
-    return Octet(
-      vec4(unpack2x16float(p.x), unpack2x16float(p.y)),
-      vec4(unpack2x16float(p.z), unpack2x16float(p.w)),
-    );
+    let a = w[i]; let b = w[i + 8u];
+    return mat4x4(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw));
   }
-  return Octet(bitcast<vec4<f32>>(w[2u * i]), bitcast<vec4<f32>>(w[2u * i + 1u]));
+  let a = w[i]; let b = w[i + 8u]; let c = w[i + 16u]; let d = w[i + 24u];
+  return mat4x4(
+    bitcast<vec4<f32>>(a), bitcast<vec4<f32>>(b), bitcast<vec4<f32>>(c), bitcast<vec4<f32>>(d),
+  );
 }
 
+// x outside the matrix is 0, so that what else is read there doesn't count.
 fn activation(row: u32, k4: u32) -> vec4<f32> {
-  return x[min(row, params.m - 1u) * (params.k / 4u) + k4];
+  let inside = row < params.m && k4 < params.k / 4u;
+  return select(vec4(0.0), x[min(row, params.m - 1u) * (params.k / 4u) + k4], inside);
 }
 
 fn finish(v: vec4<f32>) -> vec4<f32> {
@@ -66,37 +75,50 @@ fn store(row: u32, column4: u32, sum: vec4<f32>) {
   y[i] = v;
 }
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let octets = (params.n + 7u) / 8u;
-  let column = group.x * WG + lane;
-  if (column >= octets) { return; }
-  let row = group.y * 8u;
-  var a0 = vec4(0.0); var a1 = vec4(0.0); var a2 = vec4(0.0); var a3 = vec4(0.0);
-  var a4 = vec4(0.0); var a5 = vec4(0.0); var a6 = vec4(0.0); var a7 = vec4(0.0);
-  var b0 = vec4(0.0); var b1 = vec4(0.0); var b2 = vec4(0.0); var b3 = vec4(0.0);
-  var b4 = vec4(0.0); var b5 = vec4(0.0); var b6 = vec4(0.0); var b7 = vec4(0.0);
-  for (var k4 = 0u; k4 < params.k / 4u; k4++) {
-    let i = k4 * 4u * octets + column;
-    let w0 = weights(i);
-    let w1 = weights(i + octets);
-    let w2 = weights(i + 2u * octets);
-    let w3 = weights(i + 3u * octets);
-    let lo = mat4x4(w0.lo, w1.lo, w2.lo, w3.lo);
-    let hi = mat4x4(w0.hi, w1.hi, w2.hi, w3.hi);
-    let x0 = activation(row, k4);      a0 += lo * x0; b0 += hi * x0;
-    let x1 = activation(row + 1u, k4); a1 += lo * x1; b1 += hi * x1;
-    let x2 = activation(row + 2u, k4); a2 += lo * x2; b2 += hi * x2;
-    let x3 = activation(row + 3u, k4); a3 += lo * x3; b3 += hi * x3;
-    let x4 = activation(row + 4u, k4); a4 += lo * x4; b4 += hi * x4;
-    let x5 = activation(row + 5u, k4); a5 += lo * x5; b5 += hi * x5;
-    let x6 = activation(row + 6u, k4); a6 += lo * x6; b6 += hi * x6;
-    let x7 = activation(row + 7u, k4); a7 += lo * x7; b7 += hi * x7;
+@compute @workgroup_size(64u * SLICES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+  let slice = index / 64u;
+  let lane = index % 64u;
+  let column = lane % 8u;
+  let row = lane / 8u * 4u;
+  let tile = slice * TILE;
+  let k4s = params.k / 4u;
+  let steps = (k4s + SLICES * TILE_K4 - 1u) / (SLICES * TILE_K4);
+  var k = slice * steps * TILE_K4;
+  var a = mat4x4<f32>();
+  for (var step = 0u; step < steps; step++) {
+    let place = vec2(group.y * 32u + lane / TILE_K4, k + lane % TILE_K4);
+    shared_x[tile + lane] = activation(place.x, place.y);
+    shared_x[tile + 64u + lane] = activation(place.x + 16u, place.y);
+    workgroupBarrier();
+    let own = tile + row * TILE_K4;
+    for (var j = 0u; j < TILE_K4; j++) {
+      let k4 = min(k + j, k4s - 1u);
+      let t = weights((group.x * k4s + k4) * select(32u, 16u, F16) + column);
+      a += t * mat4x4(
+        shared_x[own + j], shared_x[own + TILE_K4 + j],
+        shared_x[own + 2u * TILE_K4 + j], shared_x[own + 3u * TILE_K4 + j],
+      );
+    }
+    workgroupBarrier();
+    k += TILE_K4;
   }
-  let c = column * 2u;
-  store(row, c, a0); store(row + 1u, c, a1); store(row + 2u, c, a2); store(row + 3u, c, a3);
-  store(row + 4u, c, a4); store(row + 5u, c, a5); store(row + 6u, c, a6); store(row + 7u, c, a7);
-  let d = c + 1u;
-  store(row, d, b0); store(row + 1u, d, b1); store(row + 2u, d, b2); store(row + 3u, d, b3);
-  store(row + 4u, d, b4); store(row + 5u, d, b5); store(row + 6u, d, b6); store(row + 7u, d, b7);
+  for (var other = SLICES - 1u; other > 0u; other--) {
+    if (slice == other) {
+      shared_x[lane] = a[0]; shared_x[lane + 64u] = a[1];
+      shared_x[lane + 128u] = a[2]; shared_x[lane + 192u] = a[3];
+    }
+    workgroupBarrier();
+    if (slice == 0u) {
+      a += mat4x4(
+        shared_x[lane], shared_x[lane + 64u], shared_x[lane + 128u], shared_x[lane + 192u],
+      );
+    }
+    workgroupBarrier();
+  }
+  if (slice > 0u) { return; }
+  let first = group.y * 32u + row;
+  let column4 = group.x * 8u + column;
+  store(first, column4, a[0]); store(first + 1u, column4, a[1]);
+  store(first + 2u, column4, a[2]); store(first + 3u, column4, a[3]);
 }

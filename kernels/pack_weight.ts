@@ -10,6 +10,18 @@ const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 /** How the bytes of a weight lie in its file. */
 export type WeightDtype = keyof typeof SOURCES;
 
+/** Columns of a block: as many as a matmul's workgroup computes on a CPU. */
+const BLOCK = 32;
+
+/**
+ * Shape of a weight packed in blocks: block b holds columns 32 b to 32 b + 31 of all k, one k after
+ * the other, so that a workgroup reads its weights from beginning to end. In f16 two k take turns,
+ * four columns each.
+ */
+export function packedShape(k: number, n: number): [blocks: number, k: number, columns: number] {
+  return [Math.ceil(n / BLOCK), k, BLOCK];
+}
+
 /** Where and how a weight goes into a packed one. */
 export interface PackOptions {
   readonly dtype: WeightDtype;
@@ -21,9 +33,9 @@ export interface PackOptions {
 }
 
 /**
- * Turns a weight as files store it into the layout of `linear` and `conv2d`.
+ * Turns a weight as files store it into the layout of `linear` and `conv2d`, or into rows.
  * @param source the tensor's bytes, untouched
- * @param packed [taps * channels padded to 4, N8], f32 or f16
+ * @param packed of shape `packedShape(taps * channels padded to 4, N)`, or [those, N8]; f32 or f16
  * @throws {ShapeError}
  */
 export function packWeight(
@@ -34,18 +46,25 @@ export function packWeight(
 ): void {
   const { dtype, shape: [n, k], taps = 1, offset = 0 } = options;
   const channels = Math.ceil(k / taps / 4) * 4;
-  const [rows, stride] = packed.shape;
+  const blocked = packed.shape.length === 3;
+  const [rows, width] = blocked
+    ? [packed.shape[1]!, packed.shape[0]! * BLOCK]
+    : packed.shape as [number, number];
   const columns = Math.ceil(n / 2) * 2;
-  if (rows !== channels * taps || offset % 2 || offset + columns > stride!) {
+  if (rows !== channels * taps || offset % 2 || offset + columns > width) {
     throw new ShapeError(`Cannot pack [${n}, ${k}] at ${offset} of [${packed.shape}]`);
   }
   const groups = Math.ceil((rows * columns / 2) / 64);
-  const width = Math.min(groups, 32768);
+  const across = Math.min(groups, 32768);
   p.dispatch({
     kernel: PACK_WEIGHT,
-    constants: { SOURCE: SOURCES[dtype], F16: Number(packed.dtype === "f16") },
-    params: { n, k, taps, channels, stride: stride!, offset, width },
+    constants: {
+      SOURCE: SOURCES[dtype],
+      F16: Number(packed.dtype === "f16"),
+      BLOCKED: Number(blocked),
+    },
+    params: { n, k, taps, channels, stride: width, offset, width: across },
     buffers: { source, packed },
-    groups: [width, Math.ceil(groups / width), 1],
+    groups: [across, Math.ceil(groups / across), 1],
   });
 }

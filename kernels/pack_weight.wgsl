@@ -1,16 +1,18 @@
 // packed[k, offset + n] = source[n, k]: a weight as files store it ([N, K], or a convolution's
-// [N, K / taps, taps]) to the matmul's [K, N8] with k = tap * (K / taps) + channel, in f32 or f16.
-// One lane writes two neighbouring columns. Integer arithmetic only: exact, also for subnormals.
+// [N, K / taps, taps]) to the matmul's [K, N] with k = tap * (K / taps) + channel, in f32 or f16,
+// in rows or in blocks of 32 columns. One lane writes two neighbouring columns. Integer arithmetic
+// only: exact, also for subnormals.
 
-override SOURCE: u32 = 0u;   // 0 f32, 1 f16, 2 bf16
-override F16: bool = false;  // what is written
+override SOURCE: u32 = 0u;      // 0 f32, 1 f16, 2 bf16
+override F16: bool = false;     // what is written
+override BLOCKED: bool = true;  // [N / 32, K, 32], else [K, stride]
 
 struct Params {
   n: u32,          // rows of the source
   k: u32,          // columns of the source
   taps: u32,
   channels: u32,   // rows of packed per tap (K / taps, padded)
-  stride: u32,     // columns of packed
+  stride: u32,     // columns of packed in rows
   offset: u32,     // first column, even
   width: u32,      // workgroups in x
 }
@@ -63,6 +65,16 @@ fn element(n: u32, k: u32) -> u32 {
   return half_bits(bits);
 }
 
+// Where packed[k, column] lies. A lane of the matmul takes four columns: in f16 those of two k are
+// neighbours, so that it reads 16 bytes either way.
+fn place(k: u32, column: u32) -> u32 {
+  if (!BLOCKED) { return k * params.stride + column; }
+  let block = column / 32u * params.channels * params.taps;
+  let c = column % 32u;
+  if (F16) { return (block + (k & ~1u)) * 32u + c / 4u * 8u + (k & 1u) * 4u + c % 4u; }
+  return (block + k) * 32u + c;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let pair = (group.y * params.width + group.x) * 64u + lane;
@@ -72,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (k >= params.channels * params.taps) { return; }
   let a = element(n, k);
   let b = element(n + 1u, k);
-  let i = k * params.stride + params.offset + n;
+  let i = place(k, params.offset + n);
   if (F16) {
     packed[i / 2u] = to_half(a) | (to_half(b) << 16u);
   } else {

@@ -112,7 +112,7 @@ export class LiveWorld {
     const { gpu, model } = this.#pipeline;
     const options = this.#resolve();
     const memory = new Memory();
-    const device = { cpu: gpu.adapter.cpu };
+    const device = gpu.adapter;
     const kept = this.#remembered.length;
     const window = Number.isFinite(model.sizes.window) ? model.sizes.window : 1;
     const session = new Session(model.transformer, model.sizes, memory, device, {

@@ -3,7 +3,7 @@ import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import type { DepthwiseWeights } from "../kernels/depthwise_glu.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
-import { packWeight, type WeightDtype } from "../kernels/pack_weight.ts";
+import { packedShape, packWeight, type WeightDtype } from "../kernels/pack_weight.ts";
 import { toFloats } from "../weights/floats.ts";
 import type { TensorInfo } from "../weights/tensor_file.ts";
 
@@ -122,7 +122,8 @@ export class Loader {
     const outputs = n * names.length;
     const n8 = Math.ceil(outputs / 8) * 8;
     const label = this.#scope.prefix + names.join("+");
-    const target = this.#memory.tensor(`${label}.weight`, [inputs * taps, n8], this.dtype);
+    const packed = packedShape(inputs * taps, outputs);
+    const target = this.#memory.tensor(`${label}.weight`, packed, this.dtype);
     for (const [i, name] of names.entries()) {
       const infos = [this.#expect(`${name}.weight`, shape)] as const;
       this.#scope.parts.push({

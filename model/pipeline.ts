@@ -136,7 +136,7 @@ export class Pipeline {
   }
 
   #declare(options: GenerateOptions): Run {
-    return declareRun(this.model, { cpu: this.gpu.adapter.cpu }, this.#resolve(options));
+    return declareRun(this.model, this.gpu.adapter, this.#resolve(options));
   }
 
   /**
@@ -265,7 +265,7 @@ export class Pipeline {
     const memory = new Memory();
     const shape = [1, count, this.model.sizes.channels, height, width];
     const latents = memory.tensor("latents", shape);
-    const device = { cpu: this.gpu.adapter.cpu };
+    const device = this.gpu.adapter;
     const codec = new FrameCodec(this.model, memory, device, latents, { scalingFactor: 1 });
     checkMemory(this.gpu, [this.model.memory, memory], "this");
     return { codec, memory, latents };

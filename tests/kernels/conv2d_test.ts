@@ -4,7 +4,7 @@ import { type Dtype, Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import type { LinearWeights } from "../../kernels/linear.ts";
-import { packWeight } from "../../kernels/pack_weight.ts";
+import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
 import { conv2dReference, type ConvSizes } from "../reference/conv2d.ts";
 import { silu } from "../reference/linear.ts";
 import { assertClose } from "../support/close.ts";
@@ -23,7 +23,7 @@ function packedConv(
   dtype: Dtype = "f32",
 ): LinearWeights {
   const [inputs, n8, taps] = [Math.ceil(k / 4) * 4, Math.ceil(n / 8) * 8, size * size];
-  const target = p.memory.tensor("weight", [inputs * taps, n8], dtype);
+  const target = p.memory.tensor("weight", packedShape(inputs * taps, n), dtype);
   const shape = [n, k * taps] as const;
   packWeight(p, input([...shape], weight).buffer, target, { dtype: "F32", shape, taps });
   const padded = new Float32Array(n8);
@@ -126,7 +126,7 @@ Deno.test(
 Deno.test("conv2d() refuses other channels, ranks and targets", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
-  const w = { weight: memory.tensor("w", [72, 8]), inputs: 8, outputs: 8 };
+  const w = { weight: memory.tensor("w", [1, 72, 32]), inputs: 8, outputs: 8 };
   const x = memory.tensor("x", [1, 4, 4, 8]);
   const into = memory.tensor("r", [1, 4, 4, 4]);
   assert.throws(() => conv2d(p, w, memory.tensor("x", [1, 4, 4, 12])), ShapeError);

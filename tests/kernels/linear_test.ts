@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { linear, type LinearOptions } from "../../kernels/linear.ts";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
+import type { LinearVariant } from "../../gpu/tuning.ts";
 import { Program } from "../../gpu/program.ts";
 import { gelu, linearReference, silu } from "../reference/linear.ts";
 import { assertClose } from "../support/close.ts";
@@ -15,22 +16,55 @@ const SHAPES: [number, number, number][] = [
   [7, 12, 33],
   [16, 64, 64],
   [65, 36, 130],
+  [130, 100, 40],
 ];
 
-for (const [m, k, n] of SHAPES) {
-  Deno.test(
-    { name: `linear() matches the reference for M=${m} K=${k} N=${n}`, ...GPU_TEST },
-    async () => {
+const VARIANTS: LinearVariant[] = [
+  { form: "broadcast", rows: 8 },
+  { form: "broadcast", rows: 16 },
+  { form: "broadcast", rows: 32 },
+  { form: "broadcast", rows: 64 },
+  { form: "tiled", slices: 1 },
+  { form: "tiled", slices: 2 },
+  { form: "tiled", slices: 4 },
+];
+
+function describe(variant: LinearVariant): string {
+  return variant.form === "tiled"
+    ? `tiles in ${variant.slices} slices`
+    : `broadcasts of ${variant.rows} rows`;
+}
+
+for (const variant of VARIANTS) {
+  for (const [m, k, n] of SHAPES) {
+    const name = `M=${m} K=${k} N=${n} by ${describe(variant)}`;
+    Deno.test({ name: `linear() matches the reference for ${name}`, ...GPU_TEST }, async () => {
       const x = randomFloats(m * k, 1);
       const w = randomFloats(n * k, 2);
       const b = randomFloats(n, 3);
       const y = await runOnce((p, input) =>
-        linear(p, packed(p, input, w, [n, k], b), input([m, k], x))
+        linear(p, packed(p, input, w, [n, k], b), input([m, k], x), { variant })
       );
       assertClose(unpad(y, m, n), linearReference(x, w, b, [m, k, n]), 1e-5);
+    });
+  }
+
+  Deno.test(
+    { name: `linear() takes f16 weights by ${describe(variant)}`, ...GPU_TEST },
+    async () => {
+      const [m, k, n] = [9, 36, 40] as const;
+      const x = randomFloats(m * k, 1);
+      const w = randomFloats(n * k, 2).map(Math.f16round);
+      const y = await runOnce((p, input) =>
+        linear(p, packed(p, input, w, [n, k], undefined, "f16"), input([m, k], x), { variant })
+      );
+      assertClose(y, linearReference(x, w, undefined, [m, k, n]), 1e-5);
     },
   );
 }
+
+/** One of each form, for what both must do after the product. */
+const FORMS = [VARIANTS[0]!, VARIANTS[6]!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
   ["GELU after", { output: "gelu" }, gelu],
@@ -38,56 +72,65 @@ const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
 ];
 
 for (const [name, options, after] of EPILOGUES) {
-  Deno.test({ name: `linear() applies ${name}`, ...GPU_TEST }, async () => {
-    const [m, k, n] = [5, 16, 12] as const;
-    const x = randomFloats(m * k, 1, 8);
-    const w = randomFloats(n * k, 2);
-    const y = await runOnce((p, input) =>
-      linear(p, packed(p, input, w, [n, k]), input([m, k], x), options)
+  for (const variant of FORMS) {
+    Deno.test(
+      { name: `linear() applies ${name} by ${describe(variant)}`, ...GPU_TEST },
+      async () => {
+        const [m, k, n] = [5, 16, 12] as const;
+        const x = randomFloats(m * k, 1, 8);
+        const w = randomFloats(n * k, 2);
+        const y = await runOnce((p, input) =>
+          linear(p, packed(p, input, w, [n, k]), input([m, k], x), { ...options, variant })
+        );
+        assertClose(y, linearReference(x, w, undefined, [m, k, n], after), 1e-5);
+      },
     );
-    assertClose(y, linearReference(x, w, undefined, [m, k, n], after), 1e-5);
-  });
+  }
 }
 
-Deno.test(
-  { name: "linear() adds gate times value to y, the gate chosen by frame", ...GPU_TEST },
-  async () => {
-    const [m, k, n, tokens] = [6, 8, 12, 2] as const;
-    const x = randomFloats(m * k, 1);
-    const w = randomFloats(n * k, 2);
-    const b = randomFloats(n, 3);
-    const y0 = randomFloats(m * n, 4);
-    const table = randomFloats(4 * 24, 5);
-    const rows = [3, 0, 2];
-    const y = await runOnce((p, input) => {
-      const into = input([m, n], y0);
-      const frames = input([3, 4], Uint32Array.from(rows.flatMap((row) => [row, 0, 0, 0])));
-      const gate = { table: input([4, 24], table), frames, tokens, offset: 8 };
-      return linear(p, packed(p, input, w, [n, k], b), input([m, k], x), {
-        into: { y: into, gate },
-      });
-    });
-    const value = linearReference(x, w, b, [m, k, n]);
-    const expected = y0.map((old, i) => {
-      const row = rows[Math.floor(Math.floor(i / n) / tokens)]!;
-      return old + table[row * 24 + 8 + i % n]! * value[i]!;
-    });
-    assertClose(y, expected, 1e-5);
-  },
-);
-
-Deno.test(
-  { name: "linear() with f16 weights equals the rounded weights in f32", ...GPU_TEST },
-  async () => {
-    const [m, k, n] = [9, 32, 24] as const;
-    const x = randomFloats(m * k, 1);
-    const w = randomFloats(n * k, 2).map(Math.f16round);
+for (const variant of FORMS) {
+  const by = describe(variant);
+  Deno.test({ name: `linear() adds its value to y by ${by}`, ...GPU_TEST }, async () => {
+    const [m, k, n] = [5, 8, 12] as const;
+    const [x, w, y0] = [randomFloats(m * k, 1), randomFloats(n * k, 2), randomFloats(m * n, 4)];
     const y = await runOnce((p, input) =>
-      linear(p, packed(p, input, w, [n, k], undefined, "f16"), input([m, k], x))
+      linear(p, packed(p, input, w, [n, k]), input([m, k], x), {
+        into: { y: input([m, n], y0) },
+        variant,
+      })
     );
-    assertClose(y, linearReference(x, w, undefined, [m, k, n]), 1e-5);
-  },
-);
+    const value = linearReference(x, w, undefined, [m, k, n]);
+    assertClose(y, y0.map((old, i) => old + value[i]!), 1e-5);
+  });
+
+  Deno.test(
+    { name: `linear() adds gate times value, the gate by frame, by ${by}`, ...GPU_TEST },
+    async () => {
+      const [m, k, n, tokens] = [6, 8, 12, 2] as const;
+      const x = randomFloats(m * k, 1);
+      const w = randomFloats(n * k, 2);
+      const b = randomFloats(n, 3);
+      const y0 = randomFloats(m * n, 4);
+      const table = randomFloats(4 * 24, 5);
+      const rows = [3, 0, 2];
+      const y = await runOnce((p, input) => {
+        const into = input([m, n], y0);
+        const frames = input([3, 4], Uint32Array.from(rows.flatMap((row) => [row, 0, 0, 0])));
+        const gate = { table: input([4, 24], table), frames, tokens, offset: 8 };
+        return linear(p, packed(p, input, w, [n, k], b), input([m, k], x), {
+          into: { y: into, gate },
+          variant,
+        });
+      });
+      const value = linearReference(x, w, b, [m, k, n]);
+      const expected = y0.map((old, i) => {
+        const row = rows[Math.floor(Math.floor(i / n) / tokens)]!;
+        return old + table[row * 24 + 8 + i % n]! * value[i]!;
+      });
+      assertClose(y, expected, 1e-5);
+    },
+  );
+}
 
 Deno.test("linear() refuses an input of the wrong width", () => {
   const memory = new Memory();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import { packWeight, type WeightDtype } from "../../kernels/pack_weight.ts";
+import { packedShape, packWeight, type WeightDtype } from "../../kernels/pack_weight.ts";
 import { packWeightReference } from "../reference/pack_weight.ts";
 import { GPU_TEST, runAll } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
@@ -80,38 +80,50 @@ Deno.test({ name: "packWeight() joins layers of different dtypes", ...GPU_TEST }
   }
 });
 
+Deno.test(
+  { name: "packWeight() lays weights out in rows for who asks so", ...GPU_TEST },
+  async () => {
+    const bits = new Uint32Array(randomFloats(6 * 9).buffer);
+    await compare([{ dtype: "F32", bits, shape: [6, 9] }], "f32", [12, 8]);
+    await compare([{ dtype: "F32", bits, shape: [6, 9] }], "f16", [12, 8]);
+  },
+);
+
 Deno.test("packWeight() refuses what doesn't fit the packed weight", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
   const packed = memory.tensor("packed", [8, 16]);
+  const blocked = memory.tensor("packed", [1, 8, 32]);
   const source = memory.buffer("source", 1024);
-  const pack = (shape: [number, number], offset = 0, taps = 1) =>
-    packWeight(p, source, packed, { dtype: "F32", shape, offset, taps });
+  const pack = (shape: [number, number], offset = 0, taps = 1, to = packed) =>
+    packWeight(p, source, to, { dtype: "F32", shape, offset, taps });
   assert.throws(() => pack([16, 12]), ShapeError);
   assert.throws(() => pack([17, 8]), ShapeError);
   assert.throws(() => pack([8, 8], 10), ShapeError);
   assert.throws(() => pack([8, 8], 3), ShapeError);
   assert.throws(() => pack([8, 18], 0, 9), ShapeError);
+  assert.throws(() => pack([33, 8], 0, 1, blocked), ShapeError);
+  assert.throws(() => pack([8, 12], 0, 1, blocked), ShapeError);
 });
 
 /** Packs the layers into one weight, on the GPU and by the reference, and compares bit by bit. */
-async function compare(layers: Layer[], dtype: "f32" | "f16"): Promise<void> {
+async function compare(layers: Layer[], dtype: "f32" | "f16", rows?: number[]): Promise<void> {
   const { shape: [, k], taps = 1 } = layers[0]!;
   const channels = Math.ceil(k / taps / 4) * 4;
   const outputs = Math.max(...layers.map(({ shape, offset = 0 }) => offset + shape[0]));
-  const columns = Math.ceil(outputs / 8) * 8;
+  const shape = rows ?? packedShape(channels * taps, outputs);
   const [bytes] = await runAll((p, input) => {
-    const packed = p.memory.tensor("packed", [channels * taps, columns], dtype);
+    const packed = p.memory.tensor("packed", shape, dtype);
     for (const { bits, ...options } of layers) packWeight(p, words(bits, input), packed, options);
     return [packed];
   });
-  const expected = new Float32Array(channels * taps * columns);
-  for (const { dtype, bits, shape, offset = 0 } of layers) {
-    packWeightReference(expected, valuesOf(dtype, bits), shape, {
+  const expected = new Float32Array(shape.reduce((a, b) => a * b));
+  for (const { dtype: from, bits, shape: layerShape, offset = 0 } of layers) {
+    packWeightReference(expected, valuesOf(from, bits), layerShape, {
       taps,
       channels,
-      columns,
       offset,
+      layout: rows ? { columns: rows[1]! } : dtype,
     });
   }
   const actual = dtype === "f16" ? new Float16Array(bytes!) : new Float32Array(bytes!);

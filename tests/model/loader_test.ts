@@ -5,10 +5,9 @@ import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 import { MemoryWeights } from "../support/weight_source.ts";
 
-/** [n, k] as files store it to [k4, n8] at column `offset`. */
+/** [n, k] as files store it to a block of 32 columns [k4, 32], from column `offset` on. */
 function place(to: Float32Array, w: Float32Array, [n, k]: [number, number], offset: number) {
-  const n8 = to.length / (Math.ceil(k / 4) * 4);
-  for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) to[j * n8 + offset + i] = w[i * k + j]!;
+  for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) to[j * 32 + offset + i] = w[i * k + j]!;
 }
 
 Deno.test(
@@ -26,7 +25,7 @@ Deno.test(
     assert.deepEqual([w.inputs, w.outputs], [8, 12]);
     try {
       await loader.fill(gpu);
-      const expected = new Float32Array(8 * 16);
+      const expected = new Float32Array(8 * 32);
       place(expected, q!, [n, k], 0);
       place(expected, v!, [n, k], n);
       assert.deepEqual(await gpu.readFloats(w.weight), expected);
@@ -43,8 +42,8 @@ Deno.test(
   async () => {
     const gpu = await testGpu();
     const memory = new Memory();
-    const [n, k] = [11, 1 << 20] as const;
-    const values = new Uint16Array(n * k).map((_, i) => 0x3f80 + (i >> 20) + (i & 7)); // bfloat16
+    const [n, k] = [11, 1 << 19] as const;
+    const values = new Uint16Array(n * k).map((_, i) => 0x3f80 + (i >> 19) + (i & 7)); // bfloat16
     const source = new MemoryWeights().add("w.weight", [n, k], "BF16", values);
     const loader = new Loader(source, memory, "f32");
     const { weight } = loader.linear("w", [n, k], { bias: false });
@@ -52,11 +51,11 @@ Deno.test(
     const progress: number[] = [];
     try {
       await loader.fill(gpu, { onProgress: (done, total) => progress.push(done / total) });
-      const row = new Uint16Array(await gpu.read(weight.buffer, 4 * 16 * (k - 1), 64))
+      const row = new Uint16Array(await gpu.read(weight.buffer, 4 * 32 * (k - 1), 128))
         .filter((_, i) => i % 2 === 1);
-      const expected = Array.from({ length: 16 }, (_, i) => i < n ? 0x3f80 + i + 7 : 0);
+      const expected = Array.from({ length: 32 }, (_, i) => i < n ? 0x3f80 + i + 7 : 0);
       assert.deepEqual([...row], expected);
-      assert.deepEqual(progress, [4 / 11, 8 / 11, 1]);
+      assert.deepEqual(progress, [8 / 11, 1]);
     } finally {
       memory.free(gpu);
     }
@@ -92,8 +91,8 @@ Deno.test("Loader declares names and buffers without a device", () => {
     .add("c.bias", [8], "F32", new Float32Array(8));
   const w = new Loader(source, memory, "f16").conv("c", [8, 3], { size: 3 });
   assert.deepEqual(source.expected, ["c.weight", "c.bias"]);
-  assert.deepEqual(w.weight.shape, [36, 8]); // three channels are padded to four
-  assert.equal(memory.bytes, 36 * 8 * 2 + 32);
+  assert.deepEqual(w.weight.shape, [1, 36, 32]); // three channels are padded to four
+  assert.equal(memory.bytes, 36 * 32 * 2 + 32);
 });
 
 Deno.test({ name: "Loader.fill() stops when it is told to", ...GPU_TEST }, async () => {

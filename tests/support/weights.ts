@@ -1,5 +1,5 @@
 import type { LinearWeights } from "../../kernels/linear.ts";
-import { packWeight } from "../../kernels/pack_weight.ts";
+import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
 import type { Dtype, Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
 
@@ -15,7 +15,7 @@ export function packed(
   dtype: Dtype = "f32",
 ): LinearWeights {
   const n8 = Math.ceil(n / 8) * 8;
-  const weight = p.memory.tensor("weight", [k, n8], dtype);
+  const weight = p.memory.tensor("weight", packedShape(k, n), dtype);
   packWeight(p, input([n, k], w).buffer, weight, { dtype: "F32", shape: [n, k] });
   const padded = new Float32Array(n8);
   padded.set(bias ?? []);
