@@ -128,10 +128,11 @@ class VideoOutput implements Output {
   ) {}
 
   static async open(path: string, video: number, options: OutputOptions): Promise<VideoOutput> {
-    const { count, from, frames, actions, ...rest } = options;
+    const { count, from, frames, actions, format = "mp4", ...rest } = options;
     const name = numberedPath(path, video, count);
     const writer = await openFrameWriter(name, {
       ...rest,
+      format,
       frames: frames === undefined ? undefined : frames - from,
       actions: actions?.slice(from),
     });
