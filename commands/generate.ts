@@ -69,6 +69,7 @@ async function generate(
       : describePlan(plan, pipeline, paths);
     return await terminal.print(`${text}\n`);
   }
+  if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
   await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, kept));
