@@ -10,7 +10,7 @@ export function nearest(unknown: string, known: Iterable<string>): string | unde
   let fewest = Infinity;
   for (const name of known) {
     const edits = editDistance(unknown.toLowerCase(), name.toLowerCase());
-    const most = Math.max(1, Math.floor(Math.max(name.length, unknown.length) / 3));
+    const most = Math.floor(Math.max(name.length, unknown.length) / 3);
     if (edits <= most && edits < fewest) [best, fewest] = [name, edits];
   }
   return best;
