@@ -35,6 +35,21 @@ export { type AdapterReport, listAdapters } from "./gpu/adapters.ts";
 export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
 export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
+// how fast it is
+export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
+export { type Measured, type MeasureOptions } from "./bench/measure.ts";
+export { measurePeaks, type Peaks } from "./bench/peaks.ts";
+export { type KernelResult, measureArchitecture, measureDecoder } from "./bench/kernels.ts";
+export { measureStep, type StepResult } from "./bench/step.ts";
+export {
+  type CodecResult,
+  type GenerationResult,
+  measureCodec,
+  measureGeneration,
+} from "./bench/frames.ts";
+export type { Spread } from "./bench/spread.ts";
+export { syntheticPipeline } from "./bench/synthetic_model.ts";
+
 // files of weights
 export {
   CheckpointError,

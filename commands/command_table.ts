@@ -1,4 +1,5 @@
 import { BATCH_COMMANDS } from "./batch/specs.ts";
+import { BENCH } from "./bench/spec.ts";
 import { type CommandSpec, defineCommand } from "./command.ts";
 import { COMPLETIONS } from "./completions/spec.ts";
 import { DOCTOR } from "./doctor/spec.ts";
@@ -85,6 +86,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   COMPARE,
   ...BATCH_COMMANDS,
   ...WEIGHTS_COMMANDS,
+  BENCH,
   DOCTOR,
   COMPLETIONS,
   MANUAL,

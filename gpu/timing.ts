@@ -70,13 +70,15 @@ export class GpuTimer {
     return { wall: Math.max(wall, 0), gpu };
   }
 
-  /** Queues a program, or its dispatches from `start` up to `end`, as one pass with stamps. */
-  run(program: Program, start = 0, end = Infinity): void {
+  /**
+   * Queues a program, or its dispatches from `start` up to `end`, as one pass with stamps, `times`
+   * times over.
+   */
+  run(program: Program, start = 0, end = Infinity, times = 1): void {
     program.make(this.#gpu);
-    if (!this.#stamps && start === 0 && end === Infinity) return this.#gpu.run(program);
     const encoder = this.#gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass({ timestampWrites: this.#nextStamps() });
-    program.encode(this.#gpu, pass, start, end);
+    for (let i = 0; i < times; i++) program.encode(this.#gpu, pass, start, end);
     pass.end();
     this.#gpu.submit(encoder);
   }

@@ -1,0 +1,88 @@
+import { checkMemory } from "../model/memory_check.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { Memory } from "../gpu/memory.ts";
+import { loadAutoencoder } from "../model/autoencoder.ts";
+import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
+import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
+import { Loader } from "../model/loader.ts";
+import type { DeclaredModel, ModelInfo } from "../model/model.ts";
+import { Pipeline } from "../model/pipeline.ts";
+import { SyntheticWeights } from "../model/synthetic_weights.ts";
+import { loadTransformer } from "../model/transformer.ts";
+import {
+  architectureConfig,
+  type ArchitectureName,
+  autoencoderConfig,
+  type AutoencoderName,
+} from "../weights/presets.ts";
+
+/** A released architecture without its weights. */
+export interface SyntheticOptions {
+  readonly architecture: ArchitectureName;
+  /** The released autoencoder (8x). */
+  readonly vae?: AutoencoderName;
+  readonly dtype?: "f32" | "f16";
+  /** Blocks; as the architecture has when absent. */
+  readonly layers?: number;
+}
+
+/** Declares a released architecture with made-up weights; needs no device. */
+export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
+  const { architecture, dtype = "f32", layers } = options;
+  const parsed = parseTransformerConfig(architectureConfig(architecture));
+  const sizes = { ...parsed, layers: layers ?? parsed.layers };
+  const vae = parseAutoencoderConfig(autoencoderConfig(options.vae ?? "8x"));
+  const memory = new Memory();
+  const weights = new SyntheticWeights();
+  const loader = new Loader(weights, memory, dtype);
+  const vaeLoader = new Loader(weights, memory, dtype);
+  return {
+    info: describe(architecture, sizes, vae.compression),
+    sizes,
+    vae,
+    transformer: loadTransformer(loader, sizes),
+    autoencoder: loadAutoencoder(vaeLoader, vae),
+    dtype,
+    memory,
+    fill: async (gpu, fill = {}) => {
+      await loader.fill(gpu, fill);
+      await vaeLoader.fill(gpu, { signal: fill.signal });
+    },
+    close: () => {},
+  };
+}
+
+/**
+ * Puts a released architecture with made-up weights on a device.
+ * @throws {GpuError} not enough memory
+ */
+export async function syntheticPipeline(gpu: Gpu, options: SyntheticOptions): Promise<Pipeline> {
+  const model = declareSynthetic(options);
+  checkMemory(gpu, [model.memory], "the weights alone");
+  try {
+    await model.fill(gpu);
+  } catch (error) {
+    model.memory.free(gpu);
+    throw error;
+  }
+  return new Pipeline(gpu, model, false);
+}
+
+function describe(name: string, sizes: FarSizes, compression: number): ModelInfo {
+  return {
+    path: "",
+    name: `${name} with made-up weights`,
+    description: undefined,
+    license: undefined,
+    fps: 8,
+    actions: undefined,
+    labels: undefined,
+    defaults: {},
+    condition: sizes.condition,
+    compression,
+    multiple: compression * (sizes.contextPatch ?? sizes.patch),
+    parameters: 0,
+    long: sizes.contextPatch !== undefined,
+    window: sizes.trainedWindow,
+  };
+}

@@ -1,0 +1,92 @@
+import { type CommandSpec, defineCommand } from "../command.ts";
+import type { OptionTable } from "../option.ts";
+import { COMMON_OPTIONS, CONFIG, JSON_OPTION, MODEL_OPTIONS } from "../shared_options.ts";
+
+const WHAT = "What is measured";
+const HOW = "How it is measured";
+
+/** Parts of a benchmark, in the order they run. */
+export const PARTS = ["kernels", "codec", "steps", "frames"] as const;
+
+/** Options of `far bench`. */
+export const BENCH_OPTIONS = {
+  ...MODEL_OPTIONS,
+  architecture: {
+    kind: "choice",
+    choices: ["FAR_B", "FAR_M", "FAR_L", "FAR_XL", "FAR_B_Long", "FAR_M_Long"],
+    value: "NAME",
+    help: "a released architecture instead of a model; with --synthetic",
+    group: MODEL_OPTIONS.model.group,
+  },
+  synthetic: {
+    kind: "flag",
+    help: "made-up weights for --architecture: as fast as real ones, and nothing to pull",
+    group: MODEL_OPTIONS.model.group,
+  },
+  only: {
+    kind: "choice",
+    choices: PARTS,
+    value: "PART",
+    repeatable: true,
+    default: "all four",
+    help: "kernels at released shapes, codec (encode and decode), steps, frames of a short run",
+    group: WHAT,
+  },
+  framesAt: {
+    kind: "list",
+    value: "LIST",
+    default: "2,16,64,128,156,300; with --quick 2,16; with --architecture by its kind",
+    help: "frames that come before the one whose steps are measured",
+    group: WHAT,
+  },
+  profile: {
+    kind: "flag",
+    help: "time by kernel within steps, encode and decode (needs the GPU's own clock)",
+    group: WHAT,
+  },
+  steps: {
+    kind: "integer",
+    short: "s",
+    min: 1,
+    max: 1000,
+    value: "N",
+    default: "the model's, else 8",
+    help: "denoising steps a frame of the short run",
+    group: WHAT,
+  },
+  runs: {
+    kind: "integer",
+    min: 1,
+    max: 1000,
+    value: "N",
+    default: "5; with --quick 3",
+    help: "measurements, of which the median counts",
+    group: HOW,
+  },
+  quick: { kind: "flag", help: "fewer shapes, frames and runs", group: HOW },
+  ...JSON_OPTION,
+  ...COMMON_OPTIONS,
+  config: CONFIG,
+} as const satisfies OptionTable;
+
+/** `far bench` as help, parser, completions and manual know it. */
+export const BENCH: CommandSpec = defineCommand({
+  name: "bench",
+  summary: "measure how fast kernels and a model are here",
+  description:
+    "Measures plain peaks of the adapter, each kernel at the shapes of the released models, whole " +
+    "denoising steps by the number of frames before, encoding, decoding and a short run. Medians " +
+    "of several runs after one that warms up; the least and the most show what else the machine " +
+    "was doing. Bytes, products and calls are counted from the recorded work.",
+  arguments: [],
+  options: BENCH_OPTIONS,
+  examples: [
+    { line: "far bench --quick", does: "the demo model, in half a minute or so" },
+    {
+      line: "far bench --architecture FAR_B_Long --synthetic --only steps --frames-at 16,156",
+      does: "steps of a released architecture, without its weights",
+    },
+    { line: "far bench --only steps --profile --json", does: "where the time of a step goes" },
+  ],
+  load: () => import("../bench.ts"),
+});

@@ -1,0 +1,178 @@
+import type {
+  CodecResult,
+  GenerationResult,
+  KernelResult,
+  LabelTiming,
+  Measured,
+  Peaks,
+  Spread,
+  StepResult,
+} from "../../mod.ts";
+
+/** All that was measured; what was left out is absent. */
+export interface BenchResult {
+  readonly adapter: string;
+  readonly deno: string;
+  readonly model: string;
+  readonly dtype: "f32" | "f16";
+  readonly runs: number;
+  /** Whether seconds are the GPU's own, or the wall's. */
+  readonly clock: "gpu" | "wall";
+  readonly load: { readonly open: number; readonly weights: number };
+  readonly peaks: Peaks;
+  readonly kernels?: readonly KernelResult[];
+  readonly codec?: readonly CodecResult[];
+  readonly steps?: readonly StepResult[];
+  readonly generation?: GenerationResult;
+}
+
+/** The seconds that count: by the GPU's own clock where there is one. */
+export function clocked({ gpu, wall }: Measured): Spread {
+  return gpu ?? wall;
+}
+
+/** A line about the adapter and its peaks. */
+export function peaksText({ peaks }: Pick<BenchResult, "peaks">): string {
+  return `peaks: ${giga(peaks.flops)} GFLOP/s in a plain multiply-add loop, ` +
+    `${giga(peaks.bytes)} GB/s in a plain copy`;
+}
+
+const KERNEL_HEAD = [
+  "model",
+  "kernel",
+  "shape",
+  "ms",
+  "least .. most",
+  "GFLOP/s",
+  "of peak",
+  "GB/s",
+  "of copy",
+];
+
+/** Kernels, with their shares of the peaks. */
+export function kernelTable(kernels: readonly KernelResult[], peaks: Peaks): string {
+  const rows = kernels.map(({ model, label, shape, seconds, work }) => {
+    const took = clocked(seconds);
+    const flops = work.flops / took.median;
+    const bytes = (work.read + work.written) / took.median;
+    return [
+      model,
+      label,
+      shape,
+      ...milliseconds(took),
+      flops ? giga(flops) : "",
+      flops ? percent(flops / peaks.flops) : "",
+      giga(bytes),
+      percent(bytes / peaks.bytes),
+    ];
+  });
+  return table(KERNEL_HEAD, rows, 3);
+}
+
+const STEP_HEAD = [
+  "frames before",
+  "call",
+  "ms",
+  "least .. most",
+  "wall ms",
+  "passes",
+  "dispatches",
+  "GFLOP",
+  "MB",
+  "GFLOP/s",
+  "of peak",
+];
+
+/** Model calls by the number of frames before. */
+export function stepTable(steps: readonly StepResult[], peaks: Peaks): string {
+  const rows = steps.map(({ frame, kind, seconds, work }) => {
+    const took = clocked(seconds);
+    const flops = work.flops / took.median;
+    return [
+      String(frame),
+      kind === "first" ? "first of a frame" : "step",
+      ...milliseconds(took),
+      (seconds.wall.median * 1000).toFixed(1),
+      String(work.passes),
+      String(work.dispatches),
+      (work.flops / 1e9).toFixed(2),
+      ((work.read + work.written) / 1e6).toFixed(1),
+      giga(flops),
+      percent(flops / peaks.flops),
+    ];
+  });
+  return table(STEP_HEAD, rows, 2);
+}
+
+/** Encoding and decoding of a frame. */
+export function codecTable(codec: readonly CodecResult[], peaks: Peaks): string {
+  const head = ["one frame", "ms", "least .. most", "dispatches", "GFLOP", "GFLOP/s", "of peak"];
+  const rows = codec.map(({ half, seconds, work }) => {
+    const took = clocked(seconds);
+    const flops = work.flops / took.median;
+    return [
+      half,
+      ...milliseconds(took),
+      String(work.dispatches),
+      (work.flops / 1e9).toFixed(2),
+      giga(flops),
+      percent(flops / peaks.flops),
+    ];
+  });
+  return table(head, rows, 1);
+}
+
+/** Time by label, longest first. */
+export function profileTable(what: string, profile: readonly LabelTiming[]): string {
+  const total = profile.reduce((sum, { seconds }) => sum + seconds, 0);
+  const rows = profile.toSorted((a, b) => b.seconds - a.seconds).map(({ label, ...sum }) => [
+    label,
+    String(sum.count),
+    (sum.seconds * 1000).toFixed(2),
+    percent(sum.seconds / total),
+  ]);
+  return table([what, "calls", "ms", "share"], rows, 1);
+}
+
+/** A short run: speed and memory. */
+export function generationText({ memory, ...run }: GenerationResult): string {
+  const apart = Math.abs(memory.peak / memory.predicted - 1);
+  const later = run.laterFrames === undefined
+    ? ""
+    : `, then ${run.laterFrames.toFixed(2)} s a frame`;
+  return `first frame after ${run.firstFrame.toFixed(2)} s${later} (${run.steps} steps)\n` +
+    `GPU memory: ${megabytes(memory.peak)} at the peak, ${megabytes(memory.predicted)} predicted ` +
+    `(${(100 * apart).toFixed(2)} % apart)`;
+}
+
+function milliseconds({ median, min, max }: Spread): [string, string] {
+  const text = (seconds: number) => (seconds * 1000).toFixed(seconds < 0.01 ? 3 : 1);
+  return [text(median), `${text(min)} .. ${text(max)}`];
+}
+
+function giga(value: number): string {
+  return (value / 1e9).toFixed(value < 1e10 ? 2 : 1);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Columns as wide as they need; the first `left` of them are words. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  left: number,
+): string {
+  const widths = head.map((name, i) =>
+    Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length))
+  );
+  return [head, ...rows].map((row) =>
+    row.map((cell, i) => i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))
+      .join("  ").trimEnd()
+  ).join("\n");
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { recordStep, type StepCase } from "../../bench/step.ts";
+import { declareSynthetic } from "../../bench/synthetic_model.ts";
+import { Memory } from "../../gpu/memory.ts";
+import type { ArchitectureName } from "../../weights/presets.ts";
+
+const CPU = { cpu: true };
+
+/** A recorded model call of a released architecture, on paper. */
+function record(architecture: ArchitectureName, frame: number, kind: StepCase["kind"]) {
+  const model = declareSynthetic({ architecture });
+  return recordStep(model, new Memory(), CPU, { height: 8, width: 8 }, { frame, kind });
+}
+
+/** Products of 64 tokens' linear layers, and of their attention to so many keys. */
+function flops(d: number, layers: number, keys: number): number {
+  return 2 * 64 * (layers * 12 * d * d + 2 * 32 * d) + layers * 4 * 64 * d * keys;
+}
+
+for (const [name, d, layers] of [["FAR_B", 768, 12], ["FAR_XL", 1152, 28]] as const) {
+  Deno.test(`recordStep() counts the products of a step of ${name}`, () => {
+    const { work, passes } = record(name, 16, "later");
+    assert.equal(work.flops, flops(d, layers, 17 * 64));
+    assert.equal(work.passes, 1);
+    assert.equal(work.dispatches, passes[0]!.program.dispatches);
+    assert.ok(work.dispatches <= 8 * layers + 6, `${work.dispatches} dispatches`);
+    // every weight is read once: a step can do with no less
+    const weights = 4 * (layers * 12 * d * d + 2 * 32 * d);
+    const cache = 2 * 4 * layers * 17 * 64 * d;
+    assert.ok(work.read > weights + cache && work.read < 1.1 * (weights + cache));
+  });
+}
+
+Deno.test("recordStep() takes the newest clean frame into a frame's first call", () => {
+  const { passes, work } = record("FAR_B", 5, "first");
+  assert.deepEqual(passes.map(({ plan }) => plan.frames), [[4, 5]]);
+  assert.deepEqual(passes[0]!.plan.keys, [5 * 64, 6 * 64]);
+  assert.ok(work.flops > record("FAR_B", 5, "later").work.flops);
+});
+
+Deno.test("recordStep() encodes FAR_Long's window again, and what left it", () => {
+  const { passes, work } = record("FAR_B_Long", 40, "first");
+  const kinds = passes.map(({ plan }) => [plan.kind, plan.frames.length]);
+  assert.deepEqual(kinds, [["context", 1], ["window", 16]]);
+  assert.equal(work.passes, 2);
+  // the noisy frame sees 25 frames of 4 tokens and 16 of 64
+  assert.equal(passes[1]!.plan.keys.at(-1), 25 * 4 + 16 * 64);
+});
+
+Deno.test("recordStep() denoises the first frame of all with nothing before it", () => {
+  const { passes } = record("FAR_B", 0, "first");
+  assert.deepEqual(passes.map(({ plan }) => plan.frames), [[0]]);
+});
