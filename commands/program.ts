@@ -65,12 +65,22 @@ function rootCommand(commands: readonly CommandSpec[], version: string): Command
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [COMMAND]", "explain a command")
+    .configureHelp({ subcommandTerm: commandTerm })
     .showSuggestionAfterError(false)
     .exitOverride((error) => {
       throw translate(error, "far", names);
     });
   program.addHelpText("after", "\nfar help COMMAND explains a command and its options.");
   return program;
+}
+
+/** A command and its arguments, as the list of commands shows it: all of them have options. */
+function commandTerm(command: Command): string {
+  const words = command.registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? "..." : "");
+    return argument.required ? name : `[${name}]`;
+  });
+  return [command.name(), ...words].join(" ");
 }
 
 function subcommand(program: Command, spec: CommandSpec, version: string): Command {

@@ -169,6 +169,25 @@ Deno.test("far generate reads back what it wrote, and goes on by the clip's own 
     });
   }));
 
+Deno.test("far generate: action i is the move that leads to frame i", () =>
+  inFolder(async (folder) => {
+    const latents = async (actions: string) => {
+      const path = join(folder, "out.safetensors");
+      const args = ["-n", "3", "-s", "1", "--context-frames", "1", "-a", actions];
+      await generate(...args, "-o", path);
+      let values: Float32Array = new Float32Array();
+      await withTensors(path, async (file) => {
+        values = await readFloats(file, "latents");
+      });
+      return Array.from({ length: 4 }, (_, frame) => values.slice(frame * 512, (frame + 1) * 512));
+    };
+    const straight = await latents("forward,forward,forward");
+    const turn = await latents("forward,left,forward"); // at the second generated frame, frame 2
+    assert.deepEqual(turn.slice(0, 2), straight.slice(0, 2));
+    assert.notDeepEqual(turn[2], straight[2]);
+    assert.notDeepEqual(turn[3], straight[3]);
+  }));
+
 Deno.test("far generate --count numbers the videos, and keeps tensors together", () =>
   inFolder(async (folder) => {
     const args = ["--count", "2", "-n", "1", "-s", "1", "--context-frames", "1"];
