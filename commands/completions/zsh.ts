@@ -27,8 +27,10 @@ if [ "$funcstack[1]" = "_far" ]; then _far "$@"; else compdef _far far; fi
 }
 
 function commandCase({ name, options, argument }: CommandWords): string {
-  const lines = [...options.map(optionLine), quote(`*:argument:${action(argument)}`)];
-  return `    ${name})\n      _arguments -s ${
+  // one that takes no words must say nothing of them: zsh would explain that instead of completing
+  const rest = argument.kind === "text" ? [] : [quote(`*:argument:${action(argument)}`)];
+  const lines = [...options.map(optionLine), ...rest];
+  return `    ${name})\n      _arguments ${
     lines.map((line) => `\\\n        ${line}`).join(" ")
   }\n      ;;`;
 }

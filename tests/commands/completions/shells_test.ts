@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { COMMANDS } from "../../../commands/command_table.ts";
+import { bashCompletions } from "../../../commands/completions/bash.ts";
+import { fishCompletions } from "../../../commands/completions/fish.ts";
+import { commandWords } from "../../../commands/completions/words.ts";
+import { zshCompletions } from "../../../commands/completions/zsh.ts";
+import { optionName } from "../../../commands/option.ts";
+import { HAS_TMUX, TmuxTerminal } from "../play/tmux.ts";
+
+async function runs(program: string): Promise<boolean> {
+  const command = new Deno.Command(program, { args: ["-c", "true"] });
+  return await command.output().then(({ success }) => success, () => false);
+}
+
+const [BASH, ZSH, FISH] = [await runs("bash"), await runs("zsh"), await runs("fish")];
+if (!BASH) console.error("NOT TESTED: completions for bash, as it is not installed");
+if (!ZSH || !HAS_TMUX) console.error("NOT TESTED: completions for zsh, as it is not installed");
+if (!FISH) console.error("NOT TESTED: completions for fish, as it is not installed");
+
+const WORDS = commandWords(COMMANDS);
+
+/** What a shell prints for a script, with files around it. */
+async function shell(program: string, script: string, text: string): Promise<string[]> {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(join(folder, "script"), text);
+  await Deno.writeTextFile(join(folder, "clip.npz"), "");
+  const command = new Deno.Command(program, { args: ["-c", script], cwd: folder });
+  const { success, stdout, stderr } = await command.output();
+  await Deno.remove(folder, { recursive: true });
+  assert.equal(new TextDecoder().decode(stderr), "");
+  assert.ok(success);
+  return new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split("\t")[0]!);
+}
+
+function bash(...line: string[]): Promise<string[]> {
+  const words = line.map((word) => `'${word}'`).join(" ");
+  const script = `source ./script; COMP_WORDS=(${words}); COMP_CWORD=${line.length - 1}; _far; ` +
+    `printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return shell("bash", script, bashCompletions(WORDS));
+}
+
+function fish(line: string): Promise<string[]> {
+  return shell("fish", `source ./script; complete -C '${line}'`, fishCompletions(WORDS));
+}
+
+const NAMES = [...COMMANDS.map(({ name }) => name), "help"];
+
+Deno.test({
+  name: "bash completes commands, options, values and files",
+  ignore: !BASH,
+  fn: async () => {
+    assert.deepEqual(await bash("far", "ge"), ["generate"]);
+    assert.deepEqual(await bash("far", ""), [...NAMES, "--help", "--version"]);
+    assert.deepEqual(await bash("far", "generate", "--so"), ["--solver"]);
+    assert.deepEqual(await bash("far", "generate", "--solver", "h"), ["heun"]);
+    assert.deepEqual(await bash("far", "generate", "-n", ""), [""]);
+    assert.deepEqual(await bash("far", "completions", ""), ["bash", "zsh", "fish"]);
+    assert.deepEqual(await bash("far", "help", "pl"), ["play"]);
+    // nothing of our own: bash goes on with files
+    assert.deepEqual(await bash("far", "generate", "-o", "cl"), [""]);
+  },
+});
+
+Deno.test({
+  name: "fish completes commands, options, values and files",
+  ignore: !FISH,
+  fn: async () => {
+    assert.deepEqual((await fish("far ")).sort(), [...NAMES].sort());
+    assert.deepEqual(await fish("far generate --so"), ["--solver"]);
+    assert.deepEqual(await fish("far generate --solver h"), ["heun"]);
+    assert.deepEqual(await fish("far generate --context cl"), ["clip.npz"]);
+    assert.deepEqual(await fish("far inspect cl"), ["clip.npz"]);
+    assert.deepEqual((await fish("far completions ")).sort(), ["bash", "fish", "zsh"]);
+  },
+});
+
+Deno.test({
+  name: "zsh completes commands, options, values and files",
+  ignore: !ZSH || !HAS_TMUX,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    await Deno.writeTextFile(join(folder, "_far"), zshCompletions(WORDS));
+    await Deno.writeTextFile(join(folder, "clip.npz"), "");
+    const terminal = await TmuxTerminal.open("zsh -f", folder);
+    try {
+      await terminal.press("PS1=READY; autoload -U compinit; compinit -u; . ./_far", "Enter");
+      await terminal.until(/^READY/m);
+      const cases: [string, RegExp][] = [
+        ["far gen", /far generate$/m],
+        ["far generate --so", /far generate --solver$/m],
+        ["far generate --solver h", /far generate --solver heun/],
+        ["far inspect cl", /far inspect clip\.npz/],
+        ["far completions z", /far completions zsh/],
+      ];
+      for (const [line, wanted] of cases) {
+        await terminal.press("C-u", line, "Tab");
+        await terminal.until(wanted);
+      }
+    } finally {
+      await terminal.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test("all three scripts know every option of every command", () => {
+  const texts = [bashCompletions(WORDS), zshCompletions(WORDS), fishCompletions(WORDS)];
+  for (const { name, options } of COMMANDS) {
+    for (const key of Object.keys(options)) {
+      const long = optionName(key);
+      assert.match(texts[0]!, new RegExp(`--${long}\\b`), `${name} ${long}`);
+      assert.match(texts[1]!, new RegExp(`--${long}[\\[}]`), `${name} ${long}`);
+      assert.match(texts[2]!, new RegExp(`from ${name}' -l ${long} `), `${name} ${long}`);
+    }
+  }
+});
