@@ -23,6 +23,9 @@ import { type Progress, startProgress } from "./progress.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
+/** Jobs that wait for the GPU at once: enough to find some of equal shape among them. */
+const WINDOW = 256;
+
 /** Some jobs have failed; the status tells whether another run may cure them all. */
 export class JobsFailedError extends Error {
   override readonly name = "JobsFailedError";
@@ -62,6 +65,7 @@ export async function run(call: BatchCall): Promise<void> {
     });
     const folder = resolve(options.outDir!);
     return {
+      window: WINDOW,
       submit: (job) => supervisor.submit(wireJob(job, folder)),
       close: () => supervisor.close(),
       kill: (reason) => supervisor.kill(reason),
@@ -196,16 +200,17 @@ async function report(
   milliseconds: number,
   { options, terminal }: BatchCall,
 ): Promise<void> {
-  const { done, skipped, failed, failedBefore } = tally;
+  const { done, skipped, failed, failedBefore, queued } = tally;
   const seconds = Math.round(milliseconds) / 1000;
-  const jobs = done + skipped + failed;
+  const jobs = done + skipped + failed + queued;
   if (options.json) {
-    const summary = { jobs, done, skipped, failed, failedBefore, seconds, results };
+    const summary = { jobs, done, skipped, failed, failedBefore, queued, seconds, results };
     await terminal.print(`${JSON.stringify(summary)}\n`);
   } else if (!options.quiet) {
     const before = skipped > 0 ? `, ${skipped} were done before` : "";
     const bad = failed > 0 ? `, ${failed} failed` : "";
-    await terminal.print(`${done} of ${jobs} jobs done in ${seconds} s${before}${bad}\n`);
+    const rest = queued > 0 ? `, ${queued} are on the queue` : "";
+    await terminal.print(`${done} of ${jobs} jobs done in ${seconds} s${before}${bad}${rest}\n`);
   }
   if (failed > 0) throw new JobsFailedError(tally, results);
 }

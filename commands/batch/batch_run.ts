@@ -8,6 +8,8 @@ import type { Outcome } from "./supervisor.ts";
 
 /** Runs jobs: the GPU process of this machine, or those behind a queue. */
 export interface Executor {
+  /** Jobs that may be on their way at once. */
+  readonly window: number;
   /** @throws what makes every job impossible */
   submit(job: Job): Promise<Outcome>;
 }
@@ -33,6 +35,8 @@ export interface Tally {
   temporary: number;
   /** Of them: failed in an earlier run, and were left alone. */
   failedBefore: number;
+  /** Left on a queue. */
+  queued: number;
 }
 
 /** How a batch treats what is there and what fails. */
@@ -56,7 +60,14 @@ export function expectedFiles({ entry }: Job): string[] {
 /** Decides what is to be done and keeps the record of it. */
 export class BatchRun {
   readonly #options: BatchRunOptions;
-  readonly tally: Tally = { done: 0, skipped: 0, failed: 0, temporary: 0, failedBefore: 0 };
+  readonly tally: Tally = {
+    done: 0,
+    skipped: 0,
+    failed: 0,
+    temporary: 0,
+    failedBefore: 0,
+    queued: 0,
+  };
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: BatchRunOptions) {
@@ -110,6 +121,10 @@ export class BatchRun {
    */
   async run(job: Job, executor: Executor): Promise<void> {
     const outcome = await executor.submit(job);
+    if (outcome.status === "queued") {
+      this.tally.queued++;
+      return;
+    }
     if (outcome.status === "failed") {
       const { error } = outcome;
       await this.#checkStorage(error);

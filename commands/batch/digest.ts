@@ -9,6 +9,11 @@ export function digestText(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** SHA-256 of bytes, in hex. */
+export function digestBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /** Bytes and SHA-256 of a file. */
 export interface FileDigest {
   readonly bytes: number;

@@ -3,9 +3,6 @@ import type { Item } from "./batch_jobs.ts";
 import type { BatchRun, Executor } from "./batch_run.ts";
 import type { Job } from "./job.ts";
 
-/** Jobs that are on their way at once: enough to find some of equal shape among them. */
-const WINDOW = 256;
-
 /**
  * Runs jobs as they come until all have ended, or one of them stops the rest.
  * @param stop aborted from outside (a signal), or here by what stops the batch
@@ -29,7 +26,7 @@ export async function drive(
   try {
     for await (const item of untilAborted(items, stop.signal)) {
       watch(handle(item, run, executor, unfinished));
-      while (inFlight.size >= WINDOW) await Promise.race(inFlight);
+      while (inFlight.size >= executor.window) await Promise.race(inFlight);
       stop.signal.throwIfAborted();
     }
   } finally {

@@ -56,6 +56,11 @@ export class JobPool<T> {
     return this.#size;
   }
 
+  /** Jobs that the GPU process does not have. */
+  get waiting(): number {
+    return this.#size - this.#inHand.size;
+  }
+
   /** Whether the GPU process still works on the last message. */
   busy = false;
 
@@ -153,6 +158,14 @@ export class JobPool<T> {
     this.#suspects.clear();
     this.busy = false;
     return { blamed, failed };
+  }
+
+  /** Ends the jobs that nothing was begun of. */
+  rejectWaiting(reason: Error): void {
+    const entries = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    this.#size -= entries.length;
+    for (const { result } of entries) result.reject(reason);
   }
 
   /** Ends all jobs with an error. */

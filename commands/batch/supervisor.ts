@@ -13,7 +13,14 @@ export type Outcome =
     readonly batch: number;
     readonly outputs: readonly MadeFile[];
   }
-  | { readonly status: "failed"; readonly error: ChildFailure };
+  | {
+    readonly status: "failed";
+    readonly error: ChildFailure;
+    /** The GPU process did not survive it. */
+    readonly lost?: boolean;
+  }
+  /** It is on a queue, and nobody waits for it here. */
+  | { readonly status: "queued" };
 
 /** How jobs are run. */
 export interface SupervisorOptions {
@@ -23,6 +30,8 @@ export interface SupervisorOptions {
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   /** Seconds of silence after which a GPU process is taken for hung. */
   readonly hangAfter: number;
+  /** Milliseconds to wait for more jobs of the same shape before a batch is begun. */
+  readonly gather?: number;
   /** A line for the user: warnings, restarts. */
   readonly note: (line: string) => void;
   /** Everything that the GPU process and its libraries say. */
@@ -35,7 +44,7 @@ const MOST_AT_ONCE = 16;
  * Videos of an `auto` batch. A software adapter already uses every core for one video; a real GPU
  * is filled by a few, and more would only make each of them late.
  */
-const AUTO_VIDEOS = { cpu: 1, gpu: 8 };
+export const AUTO_VIDEOS = { cpu: 1, gpu: 8 };
 /** Kernel calls in a submit after the first loss; each further one halves them. */
 const FIRST_SUBMIT = 128;
 /** A job that the GPU process did not survive so often has failed. */
@@ -65,6 +74,7 @@ export class Supervisor {
   #closing = false;
   #falseStarts = 0;
   #restart: ReturnType<typeof setTimeout> | undefined;
+  #gathering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -100,15 +110,19 @@ export class Supervisor {
     if (this.#fatal) throw this.#fatal;
     const outcome = this.#pool.add(job);
     this.#spawn();
-    this.#feed();
+    this.#feedSoon();
     return await outcome;
+  }
+
+  /** Gives back, with `reason`, the jobs that nothing was begun of. */
+  withdraw(reason: Error): void {
+    this.#pool.rejectWaiting(reason);
   }
 
   /** Ends the GPU process once nothing is running. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#restart);
-    this.#watchdog?.stop();
+    this.#stopTimers();
     this.#process?.close();
     await this.#process?.ended;
   }
@@ -119,11 +133,16 @@ export class Supervisor {
     await this.#process?.ended;
   }
 
+  #stopTimers(): void {
+    clearTimeout(this.#restart);
+    clearTimeout(this.#gathering);
+    this.#watchdog?.stop();
+  }
+
   #giveUp(reason: Error): void {
     this.#closing = true;
     this.#fatal ??= reason;
-    clearTimeout(this.#restart);
-    this.#watchdog?.stop();
+    this.#stopTimers();
     this.#process?.kill();
     this.#device.reject(reason);
     this.#pool.rejectAll(reason);
@@ -147,11 +166,24 @@ export class Supervisor {
     });
   }
 
+  /** Videos of a batch. */
+  #wanted({ cpu }: DeviceInfo): number {
+    const { gpuBatch } = this.#options;
+    return gpuBatch === "auto" ? AUTO_VIDEOS[cpu ? "cpu" : "gpu"] : gpuBatch;
+  }
+
+  /** Jobs that come one by one are waited for, as long as they would make a batch larger. */
+  #feedSoon(): void {
+    const { gather } = this.#options;
+    const few = this.#ready && this.#pool.waiting < this.#wanted(this.#ready);
+    if (!gather || !few) return this.#feed();
+    clearTimeout(this.#gathering);
+    this.#gathering = setTimeout(() => this.#feed(), gather);
+  }
+
   #feed(): void {
     if (!this.#ready || this.#closing || this.#pool.busy) return;
-    const { gpuBatch } = this.#options;
-    const wanted = gpuBatch === "auto" ? AUTO_VIDEOS[this.#ready.cpu ? "cpu" : "gpu"] : gpuBatch;
-    const { jobs, videos } = this.#pool.take(MOST_AT_ONCE, wanted);
+    const { jobs, videos } = this.#pool.take(MOST_AT_ONCE, this.#wanted(this.#ready));
     if (jobs.length === 0) return this.#watchdog!.stop();
     this.#watchdog!.start();
     this.#process!.run({ type: "run", jobs, videos });
@@ -176,7 +208,8 @@ export class Supervisor {
         return this.#pool.end(message.hash, { status: "failed", error: message.error });
       case "idle":
         this.#pool.idle();
-        return this.#feed();
+        this.#watchdog!.stop();
+        return this.#feedSoon();
       case "note":
         return this.#options.note(message.text);
       case "fatal":
@@ -211,7 +244,8 @@ export class Supervisor {
 
   #failLost(job: WireJob, reason: string): void {
     const message = `Lost ${MOST_LOSSES} times, the last time alone: ${reason}`;
-    this.#pool.end(job.hash, { status: "failed", error: { message, temporary: true } });
+    const error = { message, temporary: true };
+    this.#pool.end(job.hash, { status: "failed", error, lost: true });
   }
 }
 

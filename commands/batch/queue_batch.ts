@@ -1,0 +1,241 @@
+import { resolve } from "node:path";
+import { type Job as QueuedJob, QueueEvents } from "bullmq";
+import { type BatchExecutor, runBatch } from "../batch.ts";
+import type { Call } from "../command.ts";
+import { OutputFile } from "../../mod.ts";
+import { failureOf } from "./child_failure.ts";
+import { digestBytes } from "./digest.ts";
+import { outputPath } from "./identity.ts";
+import type { Job } from "./job.ts";
+import type { BATCH_OPTIONS } from "./options.ts";
+import { nameFault } from "./output_names.ts";
+import { packJob, type QueueFailure, type QueueJob, type QueueResult } from "./queue_job.ts";
+import { QueueLink, queueName } from "./queue_link.ts";
+import { type MadeFile, makeFolderOf } from "./results.ts";
+import type { Outcome } from "./supervisor.ts";
+
+/** Attempts of a job before it is left to `far batch failed`. */
+const ATTEMPTS = 3;
+const FIRST_PAUSE_MS = 1000;
+/** Events may be lost while the server is away; this often the jobs themselves are asked. */
+const SWEEP_MS = 15_000;
+const SWEEP_AT_ONCE = 100;
+
+/** `far batch --redis`: puts jobs on the queue, waits for them, and collects what they made. */
+export async function runThroughQueue(
+  source: string,
+  call: Call<typeof BATCH_OPTIONS>,
+): Promise<void> {
+  const { options } = call;
+  await runBatch(source, call, async (note) => {
+    const link = await QueueLink.open({
+      url: options.redis!,
+      queue: options.queue ?? "far",
+      note,
+    });
+    const folder = resolve(options.outDir!);
+    return new QueueExecutor(link, {
+      folder,
+      shared: options.shared,
+      again: options.force || options.retryFailed,
+      detach: options.detach,
+      note,
+    });
+  });
+}
+
+interface QueueExecutorOptions {
+  readonly folder: string;
+  readonly shared?: boolean;
+  /** Jobs that have ended are run once more. */
+  readonly again?: boolean;
+  readonly detach?: boolean;
+  readonly note: (line: string) => void;
+}
+
+/** A job that somebody waits for. */
+interface Waiting {
+  readonly identity: string;
+  readonly result: PromiseWithResolvers<Outcome>;
+  settling?: boolean;
+  /** Asked for again in the meantime. */
+  again?: boolean;
+}
+
+/** Runs jobs on whatever machines serve the queue. */
+class QueueExecutor implements BatchExecutor {
+  /** All machines together take many. */
+  readonly window = 10_000;
+  readonly #link: QueueLink;
+  readonly #options: QueueExecutorOptions;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #events = new Map<string, QueueEvents>();
+  readonly #registered = new Set<string>();
+  #sweeper: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(link: QueueLink, options: QueueExecutorOptions) {
+    this.#link = link;
+    this.#options = options;
+    this.#sweepLater();
+  }
+
+  async submit(job: Job): Promise<Outcome> {
+    let packed: QueueJob;
+    try {
+      packed = await packJob(
+        job,
+        this.#link,
+        this.#options.shared ? this.#options.folder : undefined,
+      );
+    } catch (error) {
+      return { status: "failed", error: failureOf(error) };
+    }
+    const { identity } = packed.model;
+    await this.#announce(packed.model);
+    const result = Promise.withResolvers<Outcome>();
+    if (!this.#options.detach) this.#waiting.set(job.hash, { identity, result });
+    await this.#enqueue(packed);
+    if (this.#options.detach) return { status: "queued" };
+    await this.#settle(job.hash);
+    return await result.promise;
+  }
+
+  async #announce({ identity, name }: QueueJob["model"]): Promise<void> {
+    if (this.#registered.has(identity)) return;
+    this.#registered.add(identity);
+    await this.#link.register(identity, name);
+    if (this.#options.detach) return;
+    const events = new QueueEvents(queueName(identity), {
+      connection: this.#link.connect(),
+      prefix: this.#link.prefix,
+    });
+    events.on("error", this.#link.onError);
+    events.on("completed", ({ jobId }) => void this.#settle(jobId));
+    events.on("failed", ({ jobId }) => void this.#settle(jobId));
+    this.#events.set(identity, events);
+    await events.waitUntilReady();
+  }
+
+  async #enqueue(job: QueueJob): Promise<void> {
+    const queue = this.#link.queue(job.model.identity);
+    const before = await queue.getJob(job.hash);
+    if (before) {
+      const state = await before.getState();
+      const ended = state === "completed" || state === "failed";
+      if (!ended || !await this.#isStale(before)) return;
+      await before.remove();
+    }
+    await queue.add("generate", job, {
+      jobId: job.hash,
+      attempts: ATTEMPTS,
+      backoff: { type: "exponential", delay: FIRST_PAUSE_MS },
+    });
+  }
+
+  /** Whether a job that has ended is no answer: its outputs were taken, or another try is wanted. */
+  async #isStale(job: QueuedJob): Promise<boolean> {
+    if (this.#options.again) return true;
+    const progress = job.progress as Partial<QueueFailure>;
+    if (job.failedReason) return progress.failure?.temporary !== false;
+    const { sent, outputs } = job.returnvalue as QueueResult;
+    if (!sent) return true; // the folder was looked at: it is not there
+    for (const { sha256 } of outputs) if (!await this.#link.hasBlob(sha256)) return true;
+    return false;
+  }
+
+  /** Ends the waiting for a job if it has ended. */
+  async #settle(hash: string): Promise<void> {
+    const waiting = this.#waiting.get(hash);
+    if (!waiting) return;
+    waiting.again = true;
+    if (waiting.settling) return;
+    waiting.settling = true;
+    try {
+      while (waiting.again) {
+        waiting.again = false;
+        const outcome = await this.#outcome(hash, waiting.identity);
+        if (!outcome) continue;
+        this.#waiting.delete(hash);
+        return waiting.result.resolve(outcome);
+      }
+    } catch (error) {
+      if (!this.#closed) waiting.result.reject(error as Error);
+    } finally {
+      waiting.settling = false;
+    }
+  }
+
+  async #outcome(hash: string, identity: string): Promise<Outcome | undefined> {
+    const job = await this.#link.queue(identity).getJob(hash);
+    if (!job) return undefined;
+    const state = await job.getState();
+    if (state === "failed") {
+      const { failure } = job.progress as Partial<QueueFailure>;
+      const { failedReason: message } = job;
+      return { status: "failed", error: { temporary: true, ...failure, message } };
+    }
+    if (state !== "completed") return undefined;
+    const result: QueueResult = job.returnvalue;
+    if (result.sent) await this.#collect(result.outputs);
+    await job.remove();
+    const { seconds, batch, outputs } = result;
+    return { status: "done", seconds, batch, outputs };
+  }
+
+  /** Writes what was sent back; only then is it dropped from the queue. */
+  async #collect(outputs: readonly MadeFile[]): Promise<void> {
+    for (const { path, sha256 } of outputs) {
+      const fault = nameFault(path);
+      if (fault) throw new Error(`Cannot collect "${path}" of a worker: it ${fault}`);
+      const bytes = await this.#link.getBlob(sha256);
+      if (!bytes) throw new Error(`Cannot collect "${path}": the queue has lost it`);
+      if (digestBytes(bytes) !== sha256) {
+        throw new Error(`Cannot collect "${path}": it was altered`);
+      }
+      const target = outputPath(this.#options.folder, path);
+      await makeFolderOf(target);
+      await using file = await OutputFile.create(target);
+      await file.write(bytes);
+      await file.commit();
+    }
+    await this.#link.dropBlobs(outputs.map(({ sha256 }) => sha256));
+  }
+
+  #sweepLater(): void {
+    if (this.#closed) return;
+    this.#sweeper = setTimeout(() => void this.#sweep(), SWEEP_MS);
+  }
+
+  async #sweep(): Promise<void> {
+    const hashes = [...this.#waiting.keys()];
+    while (hashes.length > 0 && !this.#closed) {
+      await Promise.all(hashes.splice(0, SWEEP_AT_ONCE).map((hash) => this.#settle(hash)));
+    }
+    this.#sweepLater();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#sweeper);
+    const closing = [...this.#events.values()].map((events) => events.close().catch(() => {}));
+    await Promise.race([
+      Promise.all(closing),
+      new Promise((resolve) => setTimeout(resolve, 2000)),
+    ]);
+    await this.#link.close();
+  }
+
+  async kill(reason: Error): Promise<void> {
+    if (this.#closed) return;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { result } of waiting) result.reject(reason);
+    if (waiting.length > 0) {
+      this.#options.note(
+        `${waiting.length} jobs stay on the queue: the same command collects what they make`,
+      );
+    }
+    await this.close();
+  }
+}
