@@ -37,7 +37,7 @@ export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
 // how fast it is
 export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
-export { type Measured, type MeasureOptions } from "./bench/measure.ts";
+export { type Clock, type Measured, type MeasureOptions, secondsBy } from "./bench/measure.ts";
 export { measurePeaks, type Peaks } from "./bench/peaks.ts";
 export { type KernelResult, measureArchitecture, measureDecoder } from "./bench/kernels.ts";
 export { measureStep, type StepResult } from "./bench/step.ts";

@@ -43,7 +43,12 @@ export async function* measureArchitecture(
   architecture: ArchitectureName,
   options: KernelOptions,
 ): AsyncGenerator<KernelResult> {
-  const model = declareSynthetic({ architecture, dtype: options.dtype, layers: 1 });
+  const model = declareSynthetic({
+    architecture,
+    dtype: options.dtype,
+    layers: 1,
+    only: "transformer",
+  });
   const size = { height: SIDE, width: SIDE };
   try {
     await model.fill(gpu);
@@ -73,7 +78,12 @@ export async function* measureDecoder(
   timer: GpuTimer,
   options: KernelOptions,
 ): AsyncGenerator<KernelResult> {
-  const model = declareSynthetic({ architecture: "FAR_B", dtype: options.dtype, layers: 1 });
+  const model = declareSynthetic({
+    architecture: "FAR_B",
+    dtype: options.dtype,
+    layers: 1,
+    only: "autoencoder",
+  });
   const memory = new Memory();
   const { decoder } = declareCodec(gpu, model, memory);
   try {

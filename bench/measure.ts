@@ -16,11 +16,17 @@ export interface Measured {
   readonly wall: Spread;
   /** By the GPU's own clock, where it has one. */
   readonly gpu: Spread | undefined;
+  /** Of all cores that worked for this process. */
+  readonly cpu: Spread;
 }
 
-/** The better of the two clocks: the GPU's own. */
-export function secondsOf({ wall, gpu }: Measured): Spread {
-  return gpu ?? wall;
+/** Which seconds count: the GPU's own, the wall's, or those of the process's cores. */
+export type Clock = "gpu" | "wall" | "cpu";
+
+/** Seconds by a clock; by the wall's where the GPU has none. */
+export function secondsBy({ wall, gpu, cpu }: Measured, clock: Clock): Spread {
+  if (clock === "cpu") return cpu;
+  return clock === "gpu" && gpu ? gpu : wall;
 }
 
 const MOST_REPEATS = 1000;
@@ -41,12 +47,17 @@ export async function measure(
   const timings: Timing[] = [];
   for (let i = 0; i < runs; i++) {
     signal?.throwIfAborted();
-    const { wall, gpu } = await timer.time(() => enqueue(times));
-    timings.push({ wall: wall / times, gpu: gpu === undefined ? undefined : gpu / times });
+    const { wall, gpu, cpu } = await timer.time(() => enqueue(times));
+    timings.push({
+      wall: wall / times,
+      gpu: gpu === undefined ? undefined : gpu / times,
+      cpu: cpu / times,
+    });
   }
   const stamped = timings.flatMap(({ gpu }) => gpu === undefined ? [] : [gpu]);
   return {
     wall: spread(timings.map(({ wall }) => wall)),
     gpu: stamped.length > 0 ? spread(stamped) : undefined,
+    cpu: spread(timings.map(({ cpu }) => cpu)),
   };
 }

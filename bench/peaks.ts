@@ -3,7 +3,7 @@ import { Memory } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import type { GpuTimer } from "../gpu/timing.ts";
 import { FMA_FLOPS, peakCopy, peakFma } from "../kernels/peak.ts";
-import { measure, type MeasureOptions, secondsOf } from "./measure.ts";
+import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
 
 /** What an adapter reaches with code that does nothing else. */
 export interface Peaks {
@@ -20,10 +20,11 @@ const COPIED = 4 << 20;
 /** Short and often, so that one of them finds the cores free on a machine that others use. */
 const BOUND = { runs: 15, seconds: 0.03 };
 
-/** Measures the adapter's peaks; the shortest run counts, since it is a bound. */
+/** Measures the adapter's peaks by a clock; the shortest run counts, since it is a bound. */
 export async function measurePeaks(
   gpu: Gpu,
   timer: GpuTimer,
+  clock: Clock,
   { signal }: Pick<MeasureOptions, "signal"> = {},
 ): Promise<Peaks> {
   const memory = new Memory();
@@ -40,8 +41,8 @@ export async function measurePeaks(
     const run = (program: Program) =>
       measure(timer, (times) => timer.run(program, 0, Infinity, times), { ...BOUND, signal });
     return {
-      flops: 4 * lanes * LOOPS * FMA_FLOPS / secondsOf(await run(fma)).min,
-      bytes: 2 * 16 * COPIED / secondsOf(await run(copy)).min,
+      flops: 4 * lanes * LOOPS * FMA_FLOPS / secondsBy(await run(fma), clock).min,
+      bytes: 2 * 16 * COPIED / secondsBy(await run(copy), clock).min,
     };
   } finally {
     memory.free(gpu);

@@ -24,11 +24,13 @@ export interface SyntheticOptions {
   readonly dtype?: "f32" | "f16";
   /** Blocks; as the architecture has when absent. */
   readonly layers?: number;
+  /** The half whose weights are made, where the other is not needed. */
+  readonly only?: "transformer" | "autoencoder";
 }
 
 /** Declares a released architecture with made-up weights; needs no device. */
 export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
-  const { architecture, dtype = "f32", layers } = options;
+  const { architecture, dtype = "f32", layers, only } = options;
   const parsed = parseTransformerConfig(architectureConfig(architecture));
   const sizes = { ...parsed, layers: layers ?? parsed.layers };
   const vae = parseAutoencoderConfig(autoencoderConfig(options.vae ?? "8x"));
@@ -45,8 +47,8 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
     dtype,
     memory,
     fill: async (gpu, fill = {}) => {
-      await loader.fill(gpu, fill);
-      await vaeLoader.fill(gpu, { signal: fill.signal });
+      if (only !== "autoencoder") await loader.fill(gpu, fill);
+      if (only !== "transformer") await vaeLoader.fill(gpu, { signal: fill.signal });
     },
     close: () => {},
   };

@@ -1,4 +1,5 @@
 import {
+  type Clock,
   Gpu,
   GpuTimer,
   type KernelResult,
@@ -16,6 +17,7 @@ import {
 } from "../mod.ts";
 import { type BENCH_OPTIONS, PARTS } from "./bench/spec.ts";
 import {
+  type Basis,
   type BenchResult,
   codecTable,
   generationText,
@@ -37,6 +39,12 @@ const KERNEL_SECONDS = 0.03;
 /** Pixels a side of the pictures that codec and run work on, in latents. */
 const LATENT_SIDE = 8;
 const RUN_FRAMES = 3;
+
+const CLOCK_TEXTS = {
+  gpu: "the GPU's clock",
+  wall: "the clock on the wall",
+  cpu: "the process's CPU time",
+} as const satisfies Record<Clock, string>;
 
 /** What of a model is measured. */
 interface Bench extends MeasureOptions {
@@ -104,25 +112,31 @@ async function openPipeline(gpu: Gpu, options: BenchValues): Promise<Pipeline> {
     return await loadPipeline(await modelPath(options.model ?? DEMO), { gpu, dtype });
   }
   const f16 = dtype === "f16" || (dtype === "auto" && gpu.adapter.f16 && !gpu.adapter.cpu);
-  return await syntheticPipeline(gpu, { architecture, dtype: f16 ? "f16" : "f32" });
+  const whole = !options.only || options.only.some((part) => part === "codec" || part === "frames");
+  return await syntheticPipeline(gpu, {
+    architecture,
+    dtype: f16 ? "f16" : "f32",
+    only: whole ? undefined : "transformer",
+  });
 }
 
 async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<BenchResult> {
   const { gpu, timer, pipeline, options, show } = bench;
-  const peaks = await measurePeaks(gpu, timer, bench);
+  const clock = options.cpuTime ? "cpu" : timer.stamped ? "gpu" : "wall";
+  const peaks = await measurePeaks(gpu, timer, clock, bench);
   const base = {
     adapter: gpu.adapter.name,
     deno: Deno.version.deno,
     model: pipeline.info.name,
     dtype: pipeline.dtype,
     runs: bench.runs,
-    clock: timer.stamped ? "gpu" as const : "wall" as const,
+    clock: clock as Clock,
     load,
     peaks,
   };
   await show(
     `${base.model} in ${base.dtype} on ${base.adapter}, Deno ${base.deno}; median of ` +
-      `${base.runs} by the ${base.clock === "gpu" ? "GPU's clock" : "clock on the wall"}\n` +
+      `${base.runs} by ${CLOCK_TEXTS[base.clock]}\n` +
       `${peaksText(base)}\n` +
       `load: ${load.open.toFixed(2)} s for the GPU, ${load.weights.toFixed(2)} s for the weights`,
   );
@@ -136,9 +150,7 @@ async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<Benc
   };
 }
 
-type Base = Pick<BenchResult, "peaks">;
-
-async function kernels(bench: Bench, { peaks }: Base): Promise<readonly KernelResult[]> {
+async function kernels(bench: Bench, basis: Basis): Promise<readonly KernelResult[]> {
   const { gpu, timer, pipeline, options, show } = bench;
   const how = {
     ...bench,
@@ -154,21 +166,21 @@ async function kernels(bench: Bench, { peaks }: Base): Promise<readonly KernelRe
     }
   }
   for await (const result of measureDecoder(gpu, timer, how)) results.push(result);
-  await show(kernelTable(results, peaks));
+  await show(kernelTable(results, basis));
   return results;
 }
 
-async function codec(bench: Bench, { peaks }: Base) {
+async function codec(bench: Bench, basis: Basis) {
   const { gpu, timer, pipeline, show } = bench;
   const results = await measureCodec(gpu, timer, pipeline.model, LATENT_SIDE, bench);
-  await show(codecTable(results, peaks));
+  await show(codecTable(results, basis));
   for (const { half, profile } of results) {
     if (profile) await show(profileTable(half, profile));
   }
   return results;
 }
 
-async function steps(bench: Bench, { peaks }: Base): Promise<readonly StepResult[]> {
+async function steps(bench: Bench, basis: Basis): Promise<readonly StepResult[]> {
   const { gpu, timer, pipeline, options, show } = bench;
   const size = { height: LATENT_SIDE, width: LATENT_SIDE };
   const results: StepResult[] = [];
@@ -179,7 +191,7 @@ async function steps(bench: Bench, { peaks }: Base): Promise<readonly StepResult
       );
     }
   }
-  await show(stepTable(results, peaks));
+  await show(stepTable(results, basis));
   for (const { frame, kind, profile } of results) {
     if (profile && kind === "later") await show(profileTable(`step after ${frame}`, profile));
   }

@@ -31,13 +31,15 @@ export class SyntheticWeights implements WeightSource {
     bytes: number,
     into = new Uint8Array(bytes),
   ): Promise<Uint8Array> {
-    const floats = new Float32Array(bytes / 4);
     const { scale, shift } = spread(name, shape);
-    const first = start / 4 + hash(name);
-    for (let i = 0; i < floats.length; i++) {
-      floats[i] = shift + scale * this.#values[(first + i) % PERIOD]!;
+    const period = new Uint8Array(this.#values.map((value) => shift + scale * value).buffer);
+    let from = (start + 4 * hash(name)) % period.length;
+    for (let done = 0; done < bytes;) {
+      const part = period.subarray(from, from + bytes - done);
+      into.set(part, done);
+      done += part.length;
+      from = 0;
     }
-    into.set(new Uint8Array(floats.buffer));
     return Promise.resolve(into);
   }
 }

@@ -63,6 +63,11 @@ export const BENCH_OPTIONS = {
     help: "measurements, of which the median counts",
     group: HOW,
   },
+  cpuTime: {
+    kind: "flag",
+    help: "count the seconds of the process's cores: for software adapters on a busy machine",
+    group: HOW,
+  },
   quick: { kind: "flag", help: "fewer shapes, frames and runs", group: HOW },
   ...JSON_OPTION,
   ...COMMON_OPTIONS,

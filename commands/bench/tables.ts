@@ -1,12 +1,13 @@
-import type {
-  CodecResult,
-  GenerationResult,
-  KernelResult,
-  LabelTiming,
-  Measured,
-  Peaks,
-  Spread,
-  StepResult,
+import {
+  type Clock,
+  type CodecResult,
+  type GenerationResult,
+  type KernelResult,
+  type LabelTiming,
+  type Peaks,
+  secondsBy,
+  type Spread,
+  type StepResult,
 } from "../../mod.ts";
 
 /** All that was measured; what was left out is absent. */
@@ -16,8 +17,8 @@ export interface BenchResult {
   readonly model: string;
   readonly dtype: "f32" | "f16";
   readonly runs: number;
-  /** Whether seconds are the GPU's own, or the wall's. */
-  readonly clock: "gpu" | "wall";
+  /** Which seconds the shares of the peaks go by. */
+  readonly clock: Clock;
   readonly load: { readonly open: number; readonly weights: number };
   readonly peaks: Peaks;
   readonly kernels?: readonly KernelResult[];
@@ -26,15 +27,14 @@ export interface BenchResult {
   readonly generation?: GenerationResult;
 }
 
-/** The seconds that count: by the GPU's own clock where there is one. */
-export function clocked({ gpu, wall }: Measured): Spread {
-  return gpu ?? wall;
-}
+/** What figures are set against. */
+export type Basis = Pick<BenchResult, "peaks" | "clock">;
 
 /** A line about the adapter and its peaks. */
-export function peaksText({ peaks }: Pick<BenchResult, "peaks">): string {
-  return `peaks: ${giga(peaks.flops)} GFLOP/s in a plain multiply-add loop, ` +
-    `${giga(peaks.bytes)} GB/s in a plain copy`;
+export function peaksText({ peaks, clock }: Basis): string {
+  const second = clock === "cpu" ? "CPU second" : "s";
+  return `peaks: ${giga(peaks.flops)} GFLOP/${second} in a plain multiply-add loop, ` +
+    `${giga(peaks.bytes)} GB/${second} in a plain copy`;
 }
 
 const KERNEL_HEAD = [
@@ -50,9 +50,9 @@ const KERNEL_HEAD = [
 ];
 
 /** Kernels, with their shares of the peaks. */
-export function kernelTable(kernels: readonly KernelResult[], peaks: Peaks): string {
+export function kernelTable(kernels: readonly KernelResult[], { peaks, clock }: Basis): string {
   const rows = kernels.map(({ model, label, shape, seconds, work }) => {
-    const took = clocked(seconds);
+    const took = secondsBy(seconds, clock);
     const flops = work.flops / took.median;
     const bytes = (work.read + work.written) / took.median;
     return [
@@ -75,6 +75,7 @@ const STEP_HEAD = [
   "ms",
   "least .. most",
   "wall ms",
+  "CPU ms",
   "passes",
   "dispatches",
   "GFLOP",
@@ -84,15 +85,16 @@ const STEP_HEAD = [
 ];
 
 /** Model calls by the number of frames before. */
-export function stepTable(steps: readonly StepResult[], peaks: Peaks): string {
+export function stepTable(steps: readonly StepResult[], { peaks, clock }: Basis): string {
   const rows = steps.map(({ frame, kind, seconds, work }) => {
-    const took = clocked(seconds);
+    const took = secondsBy(seconds, clock);
     const flops = work.flops / took.median;
     return [
       String(frame),
       kind === "first" ? "first of a frame" : "step",
       ...milliseconds(took),
       (seconds.wall.median * 1000).toFixed(1),
+      (seconds.cpu.median * 1000).toFixed(1),
       String(work.passes),
       String(work.dispatches),
       (work.flops / 1e9).toFixed(2),
@@ -105,10 +107,10 @@ export function stepTable(steps: readonly StepResult[], peaks: Peaks): string {
 }
 
 /** Encoding and decoding of a frame. */
-export function codecTable(codec: readonly CodecResult[], peaks: Peaks): string {
+export function codecTable(codec: readonly CodecResult[], { peaks, clock }: Basis): string {
   const head = ["one frame", "ms", "least .. most", "dispatches", "GFLOP", "GFLOP/s", "of peak"];
   const rows = codec.map(({ half, seconds, work }) => {
-    const took = clocked(seconds);
+    const took = secondsBy(seconds, clock);
     const flops = work.flops / took.median;
     return [
       half,

@@ -66,7 +66,6 @@ Deno.test("workOf() counts an attention's visible keys, not the cache", () => {
       contextTokens: 1,
       windowTokens: 4,
       slope: 0,
-      split: 1,
     });
   };
   const work = counted(record, [20, 24]);
