@@ -6,14 +6,12 @@ import { fishCompletions } from "../../../commands/completions/fish.ts";
 import { commandWords } from "../../../commands/completions/words.ts";
 import { zshCompletions } from "../../../commands/completions/zsh.ts";
 import { optionName } from "../../../commands/option.ts";
+import { isInstalled } from "../../support/installed.ts";
 import { HAS_TMUX, TmuxTerminal } from "../play/tmux.ts";
 
-async function runs(program: string): Promise<boolean> {
-  const command = new Deno.Command(program, { args: ["-c", "true"] });
-  return await command.output().then(({ success }) => success, () => false);
-}
-
-const [BASH, ZSH, FISH] = [await runs("bash"), await runs("zsh"), await runs("fish")];
+const [BASH, ZSH, FISH] = await Promise.all(
+  ["bash", "zsh", "fish"].map((shell) => isInstalled(shell, "-c", "true")),
+);
 if (!BASH) console.error("NOT TESTED: completions for bash, as it is not installed");
 if (!ZSH || !HAS_TMUX) console.error("NOT TESTED: completions for zsh, as it is not installed");
 if (!FISH) console.error("NOT TESTED: completions for fish, as it is not installed");

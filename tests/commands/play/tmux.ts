@@ -1,6 +1,7 @@
+import { isInstalled } from "../../support/installed.ts";
+
 /** Whether tmux is installed: a terminal that a program can type into and look at. */
-export const HAS_TMUX = await new Deno.Command("tmux", { args: ["-V"], stdout: "null" }).output()
-  .then(({ success }) => success, () => false);
+export const HAS_TMUX = await isInstalled("tmux", "-V");
 
 /** One terminal of 80 columns in a tmux of its own. */
 export class TmuxTerminal {
