@@ -7,6 +7,13 @@ export type LinearVariant =
   /** Tiles through workgroup memory; groups of 64 lanes that share a tile's k. */
   | { readonly form: "tiled"; readonly slices: 1 | 2 | 4 };
 
+/** How attention is computed: queries a workgroup, parts of the keys (flash-decoding). */
+export type AttentionVariant =
+  /** Lanes load for each other, by subgroup broadcast. For CPUs. */
+  | { readonly form: "broadcast"; readonly queries: 16; readonly split: number }
+  /** A lane a query; keys are loaded by all lanes at once. */
+  | { readonly form: "lanes"; readonly queries: number; readonly split: number };
+
 /** Lanes whose values the broadcasting kernels exchange. */
 const SUBGROUP = 8;
 /** Tiles that fill a large GPU; fewer share their k among more lanes. */
@@ -28,4 +35,28 @@ export function linearVariant(
   const tiles = Math.ceil(m / 32) * Math.ceil(n / 32);
   const slices = k < 256 || tiles >= BUSY_TILES ? 1 : tiles >= BUSY_TILES / 2 ? 2 : 4;
   return { form: "tiled", slices };
+}
+
+/** What an attention's variant depends on; `rows` are heads times videos. */
+export interface AttentionShape {
+  readonly queries: number;
+  readonly slots: number;
+  readonly rows: number;
+}
+
+/** Workgroups that keep a large GPU busy, and the fewest keys that are worth a part of their own. */
+const BUSY = 512;
+const KEYS_A_PART = 256;
+const MOST_PARTS = 16;
+
+/** The built-in choice: keys are split where the queries alone do not fill a GPU. */
+export function attentionVariant(
+  device: DeviceProfile,
+  { queries, slots, rows }: AttentionShape,
+): AttentionVariant {
+  if (broadcasts(device)) return { form: "broadcast", queries: 16, split: 1 };
+  if (device.cpu) return { form: "lanes", queries: 8, split: 1 };
+  const groups = Math.ceil(queries / 64) * rows;
+  const parts = Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
+  return { form: "lanes", queries: 64, split: Math.max(1, parts) };
 }

@@ -1,11 +1,15 @@
 import code from "./attention.wgsl" with { type: "text" };
+import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
 import mergeCode from "./merge_attention.wgsl" with { type: "text" };
+import sharedCode from "./shared/attention.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { type AttentionVariant, attentionVariant } from "../gpu/tuning.ts";
 
-const ATTENTION = defineKernel("attention", code);
+const ATTENTION = defineKernel("attention", sharedCode + code);
+const ATTENTION_BROADCAST = defineKernel("attention_broadcast", sharedCode + broadcastCode);
 /** Joins the parts of a split attention; exported for its test. */
 export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);
 
@@ -25,9 +29,8 @@ export interface AttentionOptions {
   readonly windowTokens: number;
   /** Bias per frame of distance (FlexRoPE's temporal decay); 0 for none. */
   readonly slope: number;
-  /** Workgroups' lanes (one query each) and parts of the keys; chosen by device when absent. */
-  readonly lanes?: number;
-  readonly split?: number;
+  /** How it is computed; chosen by device and shape when absent. */
+  readonly variant?: AttentionVariant;
 }
 
 /**
@@ -37,21 +40,23 @@ export interface AttentionOptions {
  * @throws {ShapeError}
  */
 export function attention(p: Program, q: Tensor, options: AttentionOptions): Tensor {
-  const { heads, k, v, frames, step, slope, lanes = p.device.cpu ? 8 : 64 } = options;
+  const { heads, k, v, frames, step, slope } = options;
   const [batch, count, tokens, d] = q.shape as [number, number, number, number];
   if (d !== heads * 64 || k.shape[0] !== batch || k.shape[1] !== heads) {
     throw new ShapeError(`Cannot attend q [${q.shape}] to a cache [${k.shape}]`);
   }
   const queries = count * tokens;
-  const tiles = Math.ceil(queries / lanes);
-  const split = options.split ?? (p.device.cpu ? 1 : splits(tiles * heads * batch, k.shape[2]!));
+  const slots = k.shape[2]!;
+  const { form, queries: queriesAGroup, split } = options.variant ??
+    attentionVariant(p.device, { queries, slots, rows: heads * batch });
+  const broadcast = form === "broadcast";
   const result = p.scratch(q.shape);
   const rows = batch * queries * heads;
   const out = split === 1 ? result : p.scratch([rows, split, 68]);
   p.dispatch({
-    kernel: ATTENTION,
+    kernel: broadcast ? ATTENTION_BROADCAST : ATTENTION,
     constants: {
-      WG: lanes,
+      ...(broadcast ? {} : { WG: queriesAGroup }),
       F16: Number(k.dtype === "f16"),
       SPLIT: split,
       SLOPE: Number(slope !== 0),
@@ -60,14 +65,15 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
       queries,
       tokens,
       heads,
-      slots: k.shape[2]!,
+      slots,
       window: options.window,
       context_tokens: options.contextTokens,
       window_tokens: options.windowTokens,
       slope,
+      vec4s: 16,
     },
     buffers: { step, q, k, v, frames, out },
-    groups: [tiles * split, heads, batch],
+    groups: [Math.ceil(queries / queriesAGroup) * split, heads, batch],
   });
   if (split > 1) {
     p.dispatch({
@@ -79,13 +85,4 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
     });
   }
   return result;
-}
-
-/** Workgroups that keep a large GPU busy, and the fewest keys that are worth a part of their own. */
-const BUSY = 512;
-const KEYS_A_PART = 256;
-
-/** Flash-decoding: parts so that the workgroups fill the device where the queries alone do not. */
-function splits(workgroups: number, slots: number): number {
-  return Math.max(1, Math.min(Math.ceil(BUSY / workgroups), Math.floor(slots / KEYS_A_PART), 16));
 }

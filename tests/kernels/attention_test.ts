@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
+import type { AttentionVariant } from "../../gpu/tuning.ts";
 import { attention } from "../../kernels/attention.ts";
 import { attentionReference, type CachedKey } from "../reference/attention.ts";
 import { assertClose } from "../support/close.ts";
@@ -25,7 +26,7 @@ interface Case {
   readonly pass: number;
   readonly slope: number;
   readonly dtype: "f32" | "f16";
-  readonly split: number;
+  readonly variant?: AttentionVariant;
 }
 
 const EMPTY = { capacity: 0, first: 0, count: 0 };
@@ -39,7 +40,6 @@ const BASE: Case = {
   pass: 1,
   slope: 0,
   dtype: "f32",
-  split: 1,
 };
 const FULL: Case = {
   ...BASE,
@@ -76,24 +76,34 @@ const CASES: [string, Case][] = [
   ["64 tokens", { ...BASE, heads: 2, tokens: 64, window: { capacity: 3, first: 1, count: 3 } }],
 ];
 
+const FORMS: AttentionVariant[] = [
+  { form: "broadcast", queries: 16, split: 1 },
+  { form: "lanes", queries: 64, split: 1 },
+];
+
 for (const [name, c] of CASES) {
-  for (const split of [1, 3]) {
-    Deno.test(
-      { name: `attention() matches the reference for ${name}, split ${split}`, ...GPU_TEST },
-      () => compare({ ...c, split }),
-    );
+  for (const form of FORMS) {
+    for (const split of [1, 3]) {
+      const how = `${name}, ${form.form} of ${form.queries}, split ${split}`;
+      Deno.test({ name: `attention() matches the reference for ${how}`, ...GPU_TEST }, async () => {
+        await compare({ ...c, variant: { ...form, split } });
+      });
+    }
   }
 }
 
-Deno.test({ name: "attention() bears parts without any key", ...GPU_TEST }, async () => {
-  await compare({ ...BASE, tokens: 3, split: 16 });
-  await compare({ ...FULL, split: 50 });
-});
+for (const form of FORMS) {
+  const how = `by ${form.form}`;
+  Deno.test({ name: `attention() bears parts without any key ${how}`, ...GPU_TEST }, async () => {
+    await compare({ ...BASE, variant: { ...form, split: 3 } });
+    await compare({ ...BASE, tokens: 3, variant: { ...form, split: 3 } });
+  });
 
-Deno.test({ name: "attention() bears scores far from zero", ...GPU_TEST }, async () => {
-  await compare({ ...FULL, slope: 40 }, 30);
-  await compare({ ...FULL, slope: -40, split: 4 }, 30);
-});
+  Deno.test({ name: `attention() bears scores far from zero ${how}`, ...GPU_TEST }, async () => {
+    await compare({ ...FULL, slope: 40, variant: form }, 30);
+    await compare({ ...FULL, slope: -40, variant: { ...form, split: 3 } }, 30);
+  });
+}
 
 Deno.test("attention() refuses a cache of other heads, batch or width", () => {
   const memory = new Memory();
@@ -167,7 +177,7 @@ function run(
   k: Float32Array,
   v: Float32Array,
 ): Promise<Float32Array> {
-  const { batch, heads, tokens, contextTokens, context, window, pass, slope, dtype, split } = c;
+  const { batch, heads, tokens, contextTokens, context, window, pass, slope, dtype, variant } = c;
   const contextKeys = context.count * contextTokens;
   const step = Uint32Array.of(
     contextKeys,
@@ -200,7 +210,7 @@ function run(
       contextTokens,
       windowTokens: tokens,
       slope,
-      split,
+      variant,
     });
   });
 }

@@ -1,0 +1,111 @@
+// What both forms of `attention` are given: out = softmax(q k^T + slope * (frame_k - frame_q)) v
+// over the first keys of a frame, long-term context first, then the window (frame-causal, no mask).
+// q is already scaled. With SPLIT > 1 each workgroup takes a share of the keys and leaves partial
+// results: 17 vec4s a query and head, 16 of values, then (maximum, total).
+
+override F16: bool = false;    // caches of half floats
+override SPLIT: u32 = 1u;
+override SLOPE: bool = false;
+
+struct Params {
+  queries: u32,          // queries per video (frames * tokens)
+  tokens: u32,           // queries per frame
+  heads: u32,
+  slots: u32,            // cache slots per head
+  window: u32,           // first slot of the window region
+  context_tokens: u32,   // keys per long-term frame
+  window_tokens: u32,    // keys per window frame
+  slope: f32,
+  vec4s: u32,            // 16 a head; as a number that compilers don't know, it keeps loops loops
+}
+
+// Numbers that change from frame to frame.
+struct Step {
+  context_keys: u32,     // keys in the long-term region
+  context_start: u32,    // its oldest key, the region being a ring
+  context_slots: u32,    // and its size
+  context_frame: u32,    // frame index of the oldest long-term key
+  window_start: u32,     // the same for the short-term window
+  window_slots: u32,
+  window_frame: u32,
+  latent_frame: u32,     // index of the frame that is being denoised
+  c0: f32,               // factors of the velocity and of the one before
+  c1: f32,
+  guidance: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;         // [B, queries, d]
+@group(0) @binding(3) var<storage, read> k: array<vec4<u32>>;         // [B, heads, slots, 64]
+@group(0) @binding(4) var<storage, read> v: array<vec4<u32>>;         // [B, heads, slots, 64]
+@group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;    // .y = frame index, .w = keys
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>; // [B, queries, d] or partial
+
+struct Octet { lo: vec4<f32>, hi: vec4<f32>, }
+
+fn halves(p: vec4<u32>) -> Octet {
+  return Octet(
+    vec4(unpack2x16float(p.x), unpack2x16float(p.y)),
+    vec4(unpack2x16float(p.z), unpack2x16float(p.w)),
+  );
+}
+
+// Eight dims of a key; `i` counts octets of the cache.
+fn key(i: u32) -> Octet {
+  if (F16) { return halves(k[i]); }
+  return Octet(bitcast<vec4<f32>>(k[2u * i]), bitcast<vec4<f32>>(k[2u * i + 1u]));
+}
+
+fn value(i: u32) -> Octet {
+  if (F16) { return halves(v[i]); }
+  return Octet(bitcast<vec4<f32>>(v[2u * i]), bitcast<vec4<f32>>(v[2u * i + 1u]));
+}
+
+// Cache slot of a logical key.
+fn slot_of(i: u32) -> u32 {
+  if (i >= step.context_keys) {
+    let slot = step.window_start + i - step.context_keys;
+    return params.window + select(slot, slot - step.window_slots, slot >= step.window_slots);
+  }
+  let slot = step.context_start + i;
+  return select(slot, slot - step.context_slots, slot >= step.context_slots);
+}
+
+fn frame_of(i: u32) -> f32 {
+  if (i >= step.context_keys) {
+    return f32(step.window_frame + (i - step.context_keys) / params.window_tokens);
+  }
+  return f32(step.context_frame + i / params.context_tokens);
+}
+
+// The keys a workgroup looks at: a share of those that the last of its queries sees.
+struct Share { first: u32, end: u32, }
+
+fn share_of(video: u32, last: u32, part: u32) -> Share {
+  let frame = min(last, params.queries - 1u) / params.tokens;
+  let keys = frames[video * (params.queries / params.tokens) + frame].w;
+  let share = (keys + SPLIT - 1u) / SPLIT;
+  return Share(min(part * share, keys), min(part * share + share, keys));
+}
+
+// A query and head: its row of q and of the result, its frame, how many keys it sees.
+struct Query { row: u32, valid: bool, frame: f32, keys: u32, }
+
+fn query_of(video: u32, query: u32, head: u32) -> Query {
+  let own = min(query, params.queries - 1u);
+  let mine = frames[video * (params.queries / params.tokens) + own / params.tokens];
+  let row = (video * params.queries + own) * params.heads + head;
+  return Query(row, query < params.queries, f32(mine.y), mine.w);
+}
+
+struct Softmax { maximum: f32, total: f32, rescale: f32, weights: vec4<f32>, }
+
+// Takes four more scores in; those of keys that the query doesn't see count nothing.
+fn soften(s: Softmax, scores: vec4<f32>, visible: vec4<bool>) -> Softmax {
+  let seen = select(vec4(-1e30), scores, visible);
+  let maximum = max(s.maximum, max(max(seen.x, seen.y), max(seen.z, seen.w)));
+  let weights = select(vec4(0.0), exp(seen - maximum), visible);
+  let rescale = exp(s.maximum - maximum);
+  return Softmax(maximum, s.total * rescale + dot(weights, vec4(1.0)), rescale, weights);
+}
