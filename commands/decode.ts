@@ -1,7 +1,6 @@
 import {
   CheckpointError,
   type Frame,
-  loadPipeline,
   type Pipeline,
   readFloats,
   SafetensorsFile,
@@ -13,8 +12,10 @@ import { DEMO, modelPath } from "./model_path.ts";
 import type { DECODE_OPTIONS } from "./option_table.ts";
 import { checkOutputs, listNames, Outputs } from "./outputs.ts";
 import { startProgress } from "./progress.ts";
+import { count } from "./report.ts";
 import { settingsMetadata, settingsOf } from "./settings.ts";
 import { untilAborted } from "./abort.ts";
+import { withPipeline } from "./with_pipeline.ts";
 import settings from "../deno.json" with { type: "json" };
 
 type DecodeCall = Call<typeof DECODE_OPTIONS>;
@@ -35,11 +36,8 @@ export async function run(call: DecodeCall): Promise<void> {
   const paths = options.output ?? [];
   if (paths.length === 0) throw new UsageError("Say where to write: give --output FILE");
   checkOutputs(paths, 1, options.json);
-  const pipeline = await loadPipeline(await modelPath(options.model ?? DEMO), {
-    dtype: options.dtype,
-    backend: options.backend,
-  });
-  try {
+  const folder = await modelPath(options.model ?? DEMO);
+  await withPipeline(folder, options, signal, async (pipeline) => {
     const latents = await readLatents(operands[0]!, pipeline);
     checkOutputs(paths, latents.videos, options.json);
     const written = await decodeTo(paths, latents, pipeline, call);
@@ -47,11 +45,9 @@ export async function run(call: DecodeCall): Promise<void> {
       await terminal.print(`${JSON.stringify({ outputs: written }, null, 2)}\n`);
     } else if (!options.quiet && !paths.includes("-")) {
       const names = listNames(written.map(({ path }) => path));
-      await terminal.print(`Wrote ${names}: ${latents.frames} frames\n`);
+      await terminal.print(`Wrote ${names}: ${count(latents.frames, "frame")}\n`);
     }
-  } finally {
-    if (!signal.aborted) await pipeline.close();
-  }
+  });
 }
 
 /**

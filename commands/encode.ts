@@ -1,10 +1,12 @@
-import { loadPipeline, OutputFile, type Pipeline, writeSafetensors } from "../mod.ts";
+import { OutputFile, type Pipeline, writeSafetensors } from "../mod.ts";
+import { orAborted } from "./abort.ts";
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
 import type { ENCODE_OPTIONS } from "./option_table.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { readSource, type Source } from "./sources.ts";
+import { withPipeline } from "./with_pipeline.ts";
 
 /** Frames that are on the GPU at once. */
 const BATCH = 16;
@@ -18,37 +20,42 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
     throw new UsageError("Say where to write the latents: give --output FILE.safetensors");
   }
   const model = options.model ?? DEMO;
-  const pipeline = await loadPipeline(await modelPath(model), {
-    dtype: options.dtype,
-    backend: options.backend,
-  });
-  try {
+  await withPipeline(await modelPath(model), options, signal, async (pipeline) => {
     const source = await readFitting(path, options, pipeline.info.compression);
     if (!options.quiet) {
       for (const warning of source.warnings) terminal.note(`warning: ${warning}`);
     }
     const work = { unit: "frames", total: source.videos * source.frames };
-    const progress = await startProgress(work, options, terminal);
     await using file = await OutputFile.create(output);
+    const progress = await startProgress(work, options, terminal);
     const latents = await encodeFrames(pipeline, source, progress, signal)
       .finally(() => progress.stop());
     const shape = latentShape(pipeline, source);
-    const bytes = await writeSafetensors(file, [
-      { name: "latents", dtype: "F32", shape, data: new Uint8Array(latents.buffer) },
-    ], {
+    const bytes = await writeLatents(file, latents, shape, {
       scaling_factor: String(pipeline.model.vae.scalingFactor),
       fps: String(source.fps ?? pipeline.info.fps),
       model,
     });
-    await file.commit();
     const result = { outputs: [{ path: output, frames: work.total, bytes }], latents: shape };
     if (options.json) await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
     else if (!options.quiet) {
       await terminal.print(`Wrote ${output}: latents [${shape.join(", ")}], unscaled\n`);
     }
-  } finally {
-    if (!signal.aborted) await pipeline.close();
-  }
+  });
+}
+
+async function writeLatents(
+  file: OutputFile,
+  latents: Float32Array,
+  shape: readonly number[],
+  metadata: Record<string, string>,
+): Promise<number> {
+  const { buffer, byteOffset, byteLength } = latents;
+  const data = new Uint8Array(buffer, byteOffset, byteLength);
+  const entry = { name: "latents", dtype: "F32", shape, data } as const;
+  const bytes = await writeSafetensors(file, [entry], metadata);
+  await file.commit();
+  return bytes;
 }
 
 type EncodeOptions = Call<typeof ENCODE_OPTIONS>["options"];
@@ -104,14 +111,14 @@ async function encodeFrames(
   { videos, frames, width, height, data }: Source,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Float32Array<ArrayBuffer>> {
+): Promise<Float32Array> {
   const size = 3 * width * height;
   const total = videos * frames;
-  let latents: Float32Array<ArrayBuffer> | undefined;
+  let latents: Float32Array | undefined;
   for (let at = 0; at < total; at += BATCH) {
-    signal.throwIfAborted();
     const end = Math.min(total, at + BATCH);
-    const part = await pipeline.encode(data.subarray(at * size, end * size), width, height);
+    const pictures = data.subarray(at * size, end * size);
+    const part = await orAborted(pipeline.encode(pictures, width, height), signal);
     latents ??= new Float32Array(part.length / (end - at) * total);
     latents.set(part, at * (part.length / (end - at)));
     progress.update(end);

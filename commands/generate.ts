@@ -1,4 +1,4 @@
-import { type Frame, loadPipeline, openModelFolder, type Pipeline, type RunPlan } from "../mod.ts";
+import { type Frame, openModelFolder, type Pipeline, type RunPlan } from "../mod.ts";
 import type { Call } from "./command.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
@@ -15,7 +15,8 @@ import {
   withDefaults,
 } from "./request.ts";
 import { flatSettings, type Settings, settingsMetadata } from "./settings.ts";
-import { untilAborted } from "./abort.ts";
+import { orAborted, untilAborted } from "./abort.ts";
+import { withPipeline } from "./with_pipeline.ts";
 import settings from "../deno.json" with { type: "json" };
 
 type GenerateCall = Call<typeof GENERATE_OPTIONS>;
@@ -32,18 +33,10 @@ export async function run(call: GenerateCall): Promise<void> {
     throw new UsageError("Say where to write the video: give --output FILE");
   }
   checkOutputs(paths, options.count ?? 1, options.json);
-  const pipeline = await loadPipeline(folder, {
-    dtype: options.dtype,
-    backend: options.backend,
-    slope: options.flexrope,
-  });
-  watch.lap("load");
-  try {
-    signal.throwIfAborted();
+  await withPipeline(folder, options, signal, async (pipeline) => {
+    watch.lap("load");
     await generate(call, pipeline, options, watch);
-  } finally {
-    if (!signal.aborted) await pipeline.close();
-  }
+  });
 }
 
 async function generate(
@@ -52,8 +45,10 @@ async function generate(
   options: GenerateValues,
   watch: Stopwatch,
 ): Promise<void> {
-  const request = await buildRequest(given, options, pipeline.info);
-  for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
+  const request = await orAborted(buildRequest(given, options, pipeline.info), signal);
+  if (!options.quiet) {
+    for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
+  }
   const plan = asUsage(() => pipeline.plan(request.generate));
   watch.lap("context");
   const record = settingsOfRequest(request, given, plan, {

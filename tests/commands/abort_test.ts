@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { untilAborted } from "../../commands/abort.ts";
+import { orAborted, untilAborted } from "../../commands/abort.ts";
 
 /** Counts up; `ended` tells whether the loop's end reached it. */
 function counter(wait?: Promise<void>) {
@@ -45,4 +45,13 @@ Deno.test("untilAborted() starts nothing when the signal is aborted already", as
   const { items } = counter();
   const signal = AbortSignal.abort(new Error("stop"));
   await assert.rejects(untilAborted(items, signal).next(), { message: "stop" });
+});
+
+Deno.test("orAborted() gives the result, or the signal's reason if that comes first", async () => {
+  const controller = new AbortController();
+  assert.equal(await orAborted(Promise.resolve(3), controller.signal), 3);
+  const waiting = orAborted(new Promise(() => {}), controller.signal);
+  controller.abort(new Error("stop"));
+  await assert.rejects(waiting, { message: "stop" });
+  await assert.rejects(orAborted(Promise.resolve(3), controller.signal), { message: "stop" });
 });
