@@ -9,6 +9,7 @@ import {
   STATUS,
 } from "./commands/errors.ts";
 import { parseCommandLine } from "./commands/program.ts";
+import { dropPermissions } from "./commands/permissions.ts";
 import { PROCESS_TERMINAL, type Terminal } from "./commands/terminal.ts";
 import settings from "./deno.json" with { type: "json" };
 
@@ -17,11 +18,13 @@ const NEVER = new AbortController().signal;
 /**
  * Runs one command line and gives its exit status. Errors of all kinds end here: one line each.
  * @param argv the arguments after the program's name
+ * @param beforeRun called with the command's name when its module is loaded
  */
 export async function main(
   argv: readonly string[],
   terminal: Terminal = PROCESS_TERMINAL,
   signal: AbortSignal = NEVER,
+  beforeRun: (command: string) => void = () => {},
 ): Promise<number> {
   let verbose = environment("FAR_LOG") === "debug";
   try {
@@ -33,6 +36,7 @@ export async function main(
     const { spec, options, operands } = request;
     verbose ||= "verbose" in options;
     const command = await spec.load();
+    beforeRun(spec.name);
     await command.run({ options, operands, terminal, signal });
     return STATUS.done;
   } catch (error) {
@@ -64,8 +68,11 @@ function listenForSignals(): AbortSignal {
 
 /** The program as its user starts it, or as a batch starts it to hold the GPU. */
 async function start([first, second]: readonly string[]): Promise<number> {
-  if (first !== CHILD_ARGUMENT) return await main(Deno.args, PROCESS_TERMINAL, listenForSignals());
+  if (first !== CHILD_ARGUMENT) {
+    return await main(Deno.args, PROCESS_TERMINAL, listenForSignals(), dropPermissions);
+  }
   const { runChild } = await import("./commands/batch/child.ts");
+  dropPermissions("generate");
   return await runChild(second);
 }
 

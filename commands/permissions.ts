@@ -11,8 +11,14 @@ export interface Permissions {
   readonly sys: readonly string[];
   /** Hosts and ports; true for any, where the user names them. */
   readonly net?: readonly string[] | true;
-  /** Programs. */
-  readonly run?: readonly string[];
+  /** Programs; true for any. */
+  readonly run?: readonly string[] | true;
+  /** What is needed on top in one case. */
+  readonly more?: {
+    readonly when: string;
+    readonly write?: true;
+    readonly run?: readonly string[];
+  };
 }
 
 const SAY = ["FAR_LOG", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"];
@@ -41,9 +47,9 @@ const NOTHING: Permissions = { env: SAY, sys: [] };
 const MEDIA: Permissions = {
   read: true,
   ffi: true,
-  run: FFMPEG,
   env: [...SAY, ...CODECS],
   sys: [],
+  more: { when: "where there are no native codecs", run: FFMPEG },
 };
 const GPU: Permissions = {
   ...MEDIA,
@@ -61,7 +67,12 @@ const BATCH: Permissions = {
 /** What each command needs, and no more. */
 const PERMISSIONS: Readonly<Record<string, Permissions>> = {
   generate: GPU,
-  play: { ...GPU, write: undefined, run: undefined, net: [`127.0.0.1:${PORT}`] },
+  play: {
+    ...GPU,
+    write: undefined,
+    net: [`127.0.0.1:${PORT}`],
+    more: { when: "with --record", write: true, run: FFMPEG },
+  },
   encode: GPU,
   decode: GPU,
   compare: MEDIA,
@@ -76,7 +87,7 @@ const PERMISSIONS: Readonly<Record<string, Permissions>> = {
   },
   models: { read: true, env: [...SAY, ...HUB], sys: ["homedir"] },
   convert: { read: true, write: true, env: SAY, sys: [] },
-  inspect: { ...MEDIA, run: undefined },
+  inspect: MEDIA,
   bench: GPU,
   doctor: {
     ...GPU,
@@ -89,12 +100,35 @@ const PERMISSIONS: Readonly<Record<string, Permissions>> = {
 
 /** Flags of `deno run` for a command. @throws {TypeError} there is no such command */
 export function permissionFlags(command: string): string[] {
-  const permissions = PERMISSIONS[command];
-  if (!permissions) throw new TypeError(`Cannot tell the permissions of "${command}"`);
-  return flagsOf(permissions);
+  return flagsOf(permissionsOf(command));
 }
 
-/** Flags for a program that is to do all that any command does. */
+/** Flags that a command needs on top of those in one case, and when that is. */
+export function moreFlags(command: string): { when: string; flags: string[] } | undefined {
+  const { more } = permissionsOf(command);
+  return more && { when: more.when, flags: flagsOf({ ...more, env: [], sys: [] }) };
+}
+
+function permissionsOf(command: string): Permissions {
+  const permissions = PERMISSIONS[command];
+  if (!permissions) throw new TypeError(`Cannot tell the permissions of "${command}"`);
+  return permissions;
+}
+
+/**
+ * Gives back for good what a command does not need, whatever the program was started with. Lists of
+ * hosts, variables and programs cannot be narrowed afterwards: those are kept or given back whole.
+ */
+export function dropPermissions(command: string): void {
+  const needed = PERMISSIONS[command];
+  if (!needed) return;
+  const { more, net, ffi, run = more?.run, write = more?.write } = needed;
+  for (const [name, has] of Object.entries({ net, ffi, run, write })) {
+    if (!has) Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
+  }
+}
+
+/** Flags for a binary, which is to do all that any command does. */
 export function allPermissionFlags(): string[] {
   const all = Object.values(PERMISSIONS);
   const every = (
@@ -107,7 +141,7 @@ export function allPermissionFlags(): string[] {
     env: every(({ env }) => env),
     sys: every(({ sys }) => sys),
     net: true,
-    run: every(({ run }) => run).filter((program) => program !== "deno"),
+    run: true, // batches start this very program, and Deno has no name for that
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, type Dtype, Memory, type Tensor } from "../gpu/memory.ts";
-import { Program } from "../gpu/program.ts";
+import { type DeviceProfile, Program } from "../gpu/program.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
 import { packedShape, packWeight } from "../kernels/pack_weight.ts";
 
@@ -22,8 +22,9 @@ export class SelfTestBench {
   readonly #inputs: { readonly buffer: DeviceBuffer; readonly data: ArrayBufferView }[] = [];
   #seed = 0;
 
-  constructor(gpu: Gpu) {
-    this.program = new Program("self-test", this.#memory, { cpu: gpu.adapter.cpu });
+  /** @param profile decides between the forms of a kernel */
+  constructor(profile: DeviceProfile) {
+    this.program = new Program("self-test", this.#memory, profile);
   }
 
   /** A tensor of numbers from -1 to 1, other ones at each call. */

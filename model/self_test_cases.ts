@@ -80,8 +80,9 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
       windowTokens: tokens,
       slope: 0.3,
     };
-    const whole = attention(b.program, q, { ...options, split: 1 });
-    return [whole, attention(b.program, q, { ...options, split: 3 })];
+    const whole = attention(b.program, q, options);
+    const variant = { form: "lanes", queries: 8, split: 3 } as const;
+    return [whole, attention(b.program, q, { ...options, variant })];
   };
 }
 

@@ -22,7 +22,9 @@ async function write(path: string, json: unknown): Promise<void> {
 
 const gpu = await Gpu.open();
 const kernels: Record<string, number[]> = {};
-for (const test of SELF_TESTS) kernels[test.family] = (await runSelfTest(gpu, test)).map(round);
+for (const test of SELF_TESTS) {
+  kernels[test.family] = (await runSelfTest(gpu, test, { cpu: false })).map(round);
+}
 await write("model/self_test_goldens.json", kernels);
 const pipeline = await loadPipeline(await modelPath(DEMO), { gpu, dtype: "f32" });
 const { latents, pixels } = await runDemo(pipeline);

@@ -1,7 +1,7 @@
 import type { CommandSpec } from "../command.ts";
 import type { OptionSpec, OptionTable } from "../option.ts";
 import { flagsText, helpText } from "../program.ts";
-import { permissionFlags } from "../permissions.ts";
+import { moreFlags, permissionFlags } from "../permissions.ts";
 import { DESCRIPTION, type Entry, ENVIRONMENT, EXIT_STATUS } from "./chapters.ts";
 import { operands, optionVariables } from "./man_page.ts";
 
@@ -34,8 +34,15 @@ function commandParts(spec: CommandSpec): string[] {
       : [],
     ...optionParts(options),
     ...examples.length > 0 ? ["**Examples**", blocks.join("\n\n")] : [],
-    `**Permissions**: \`${permissionFlags(name).join(" ")}\``,
+    permissionText(name),
   ];
+}
+
+/** Flags of `deno run`, for those who don't want to give all. */
+function permissionText(command: string): string {
+  const flags = `**Permissions**: \`${permissionFlags(command).join(" ")}\``;
+  const more = moreFlags(command);
+  return more ? `${flags}; ${more.when} also \`${more.flags.join(" ")}\`` : flags;
 }
 
 /** A table for each heading of the help. */
