@@ -85,7 +85,7 @@ export class JobPool<T> {
   }
 
   /**
-   * The next jobs of one likeness, of the model used last where it has any.
+   * The next jobs of one likeness: those lost least, of the model used last where it has any.
    * @param videos that may run as one batch; fewer do after a loss
    */
   take(most: number, videos: number): Taken {
@@ -102,11 +102,15 @@ export class JobPool<T> {
     return { jobs, videos: videosAfter(entries[0]!.losses, videos) };
   }
 
+  /** What was lost before comes last: it may take the process with it again. */
   #nextBucket(): string | undefined {
+    let best: string | undefined;
+    let least = Infinity;
     for (const [key, [first]] of this.#waiting) {
-      if (first!.job.model === this.#model) return key;
+      const cost = 2 * first!.losses + (first!.job.model === this.#model ? 0 : 1);
+      if (cost < least) [best, least] = [key, cost];
     }
-    return this.#waiting.keys().next().value;
+    return best;
   }
 
   /** These are being worked on; if the process ends now, they may be why. */

@@ -1,0 +1,58 @@
+// A GPU process without a GPU, for tests of its supervisor: the name of each job says what happens.
+// It appends a line for each job it begins to the file of its first argument.
+
+const [log, settings] = Deno.args;
+const say = (message: unknown) => {
+  Deno.stdout.writeSync(new TextEncoder().encode(`\n${JSON.stringify(message)}\n`));
+};
+const note = (text: string) => Deno.writeTextFileSync(log!, `${text}\n`, { append: true });
+const begun = () => Deno.readTextFileSync(log!).split("\n");
+
+async function runJob(hash: string): Promise<void> {
+  const times = begun().filter((line) => line === `job ${hash}`).length;
+  note(`job ${hash}`);
+  const [kind, count] = hash.split(":");
+  if (times < Number(count ?? Infinity)) {
+    if (kind === "crash") Deno.kill(Deno.pid, "SIGKILL");
+    if (kind === "panic") {
+      console.error("thread 'main' panicked at wgpu: device lost");
+      Deno.exit(1);
+    }
+    if (kind === "lost") {
+      say({ type: "lost", message: "The GPU was lost: unknown" });
+      Deno.exit(75);
+    }
+    if (kind === "hang") await new Promise((resolve) => setTimeout(resolve, 1e8));
+    if (kind === "liar") Deno.exit(0); // a good status is no success
+  }
+  if (kind === "bad") {
+    const error = { message: "Cannot use it", temporary: false };
+    return say({ type: "failed", hash, error });
+  }
+  if (kind === "fatal") {
+    say({ type: "fatal", error: { message: "The weights alone do not fit", temporary: true } });
+    Deno.exit(1);
+  }
+  say({ type: "done", hash, seconds: 0.1, batch: 1, outputs: [] });
+}
+
+note(`start ${settings}`);
+if (begun().includes("break at start")) Deno.exit(3);
+console.log("a library says hello");
+say({ type: "ready", device: { name: "fake", cpu: false } });
+let rest = "";
+for await (const bytes of Deno.stdin.readable) {
+  const lines = (rest + new TextDecoder().decode(bytes)).split("\n");
+  rest = lines.pop()!;
+  for (const line of lines) {
+    const { jobs, videos } = JSON.parse(line);
+    note(`run ${jobs.length} by ${videos}`);
+    const waiting = jobs.map(({ hash }: { hash: string }) => hash);
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, videos);
+      say({ type: "start", hashes: batch });
+      for (const hash of batch) await runJob(hash);
+    }
+    say({ type: "idle" });
+  }
+}
