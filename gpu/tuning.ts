@@ -7,6 +7,13 @@ export type LinearVariant =
   /** Tiles through workgroup memory; groups of 64 lanes that share a tile's k. */
   | { readonly form: "tiled"; readonly slices: 1 | 2 | 4 };
 
+/** How a convolution is computed. */
+export type Conv2dVariant =
+  /** Lanes load for each other, by subgroup broadcast; pixels a workgroup. For CPUs. */
+  | { readonly form: "broadcast"; readonly rows: 8 | 16 | 32 | 64 }
+  /** A pixel's channels are loaded by all lanes at once; a lane computes 16 pixels. */
+  | { readonly form: "lanes" };
+
 /** How attention is computed: queries a workgroup, parts of the keys (flash-decoding). */
 export type AttentionVariant =
   /** Lanes load for each other, by subgroup broadcast. For CPUs. */
@@ -29,12 +36,22 @@ export function linearVariant(
   device: DeviceProfile,
   [m, k, n]: readonly [m: number, k: number, n: number],
 ): LinearVariant {
-  if (broadcasts(device)) {
-    return { form: "broadcast", rows: m <= 8 ? 8 : m <= 16 ? 16 : m <= 32 ? 32 : 64 };
-  }
+  if (broadcasts(device)) return { form: "broadcast", rows: broadcastRows(m) };
   const tiles = Math.ceil(m / 32) * Math.ceil(n / 32);
   const slices = k < 256 || tiles >= BUSY_TILES ? 1 : tiles >= BUSY_TILES / 2 ? 2 : 4;
   return { form: "tiled", slices };
+}
+
+/** The built-in choice for so many pixels. */
+export function conv2dVariant(device: DeviceProfile, pixels: number): Conv2dVariant {
+  return broadcasts(device)
+    ? { form: "broadcast", rows: broadcastRows(pixels) }
+    : { form: "lanes" };
+}
+
+/** As many rows a workgroup as there are; a compiled kernel holds the sums of 64 at the most. */
+function broadcastRows(rows: number): 8 | 16 | 32 | 64 {
+  return rows <= 8 ? 8 : rows <= 16 ? 16 : rows <= 32 ? 32 : 64;
 }
 
 /** What an attention's variant depends on; `rows` are heads times videos. */

@@ -1,12 +1,19 @@
 import code from "./conv2d.wgsl" with { type: "text" };
+import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
+import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { type Conv2dVariant, conv2dVariant } from "../gpu/tuning.ts";
 import { grid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
 
-const CONV2D = defineKernel("conv2d", code);
+const CONV2D = defineKernel("conv2d", sharedCode + code);
+const CONV2D_BROADCAST = defineKernel("conv2d_broadcast", sharedCode + broadcastCode);
+/** Channels a workgroup of the broadcasting form computes. */
+const COLUMNS = 32;
+/** Lanes and pixels of the other form; a lane computes eight channels. */
 const LANES = 8;
 const PIXELS = 16;
 
@@ -17,6 +24,8 @@ export interface Conv2dOptions {
   /** y += value, for a tensor [B, H, W, outputs]. */
   readonly into?: Tensor;
   readonly label?: string;
+  /** How it is computed; chosen by device and shape when absent. */
+  readonly variant?: Conv2dVariant;
 }
 
 /**
@@ -44,16 +53,16 @@ export function conv2d(
   if (into) expectShape("conv2d into", into, shape);
   const y = into ?? p.scratch(shape);
   const pixels = b * height * width;
-  const [columns, rows] = grid(pixels, PIXELS);
+  const variant = options.variant ?? conv2dVariant(p.device, pixels);
+  const broadcast = variant.form === "broadcast";
+  const [columns, rows] = grid(pixels, broadcast ? variant.rows : PIXELS);
   p.dispatch({
-    kernel: CONV2D,
+    kernel: broadcast ? CONV2D_BROADCAST : CONV2D,
     label,
     constants: {
-      WG: LANES,
+      ...(broadcast ? { ROWS: variant.rows } : { WG: LANES }),
       F16: Number(w.weight.dtype === "f16"),
       SIZE: taps,
-      SILU: Number(activation === "silu"),
-      ADDED: Number(into !== undefined),
     },
     params: {
       pixels,
@@ -63,7 +72,9 @@ export function conv2d(
       n,
       scaled: Number(scale !== undefined),
       biased: Number(bias !== undefined),
+      silu: Number(activation === "silu"),
       lowest: activation === "relu" ? 0 : -Infinity,
+      added: Number(into !== undefined),
     },
     buffers: {
       x,
@@ -72,7 +83,7 @@ export function conv2d(
       scale: scale ?? w.weight,
       y,
     },
-    groups: [columns, rows, Math.ceil(n / 8 / LANES)],
+    groups: [columns, rows, Math.ceil(n / (broadcast ? COLUMNS : 8 * LANES))],
   });
   return y;
 }

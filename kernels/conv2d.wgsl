@@ -4,49 +4,6 @@
 // all lanes of a workgroup.
 
 override WG: u32 = 8u;
-override F16: bool = false;       // weights are half floats, two to a word
-override SIZE: i32 = 3;
-override SILU: bool = false;
-override ADDED: bool = false;     // y += value
-
-struct Params {
-  pixels: u32,   // B H W
-  height: i32,
-  width: i32,
-  k: u32,        // channels of x, a multiple of 4
-  n: u32,        // channels of y
-  scaled: u32,
-  biased: u32,
-  lowest: f32,   // 0 for ReLU, else -infinity
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, H, W, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, taps K, 32]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
-@group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;   // [N8]
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, N4]
-
-// Weights of four channels of x (columns) for eight of y.
-struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
-
-fn weights(i: u32) -> Tile {
-  if (F16) {
-    let a = w[i]; let b = w[i + 1u]; let c = w[i + 8u]; let d = w[i + 9u];
-    return Tile(
-      mat4x4(halves(a.xy), halves(a.zw), halves(c.xy), halves(c.zw)),
-      mat4x4(halves(b.xy), halves(b.zw), halves(d.xy), halves(d.zw)),
-    );
-  }
-  return Tile(
-    mat4x4(floats(i), floats(i + 8u), floats(i + 16u), floats(i + 24u)),
-    mat4x4(floats(i + 1u), floats(i + 9u), floats(i + 17u), floats(i + 25u)),
-  );
-}
-
-fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
-
-fn floats(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(w[i]); }
 
 // Four neighbours, one tap away from four pixels: where they start, 0 for those outside the image.
 struct Neighbours { at: vec4<u32>, weight: vec4<f32>, }
@@ -69,41 +26,17 @@ fn channels(n: Neighbours, k4: u32) -> mat4x4<f32> {
   );
 }
 
-// Scale and bias of four channels.
-struct Affine { scale: vec4<f32>, bias: vec4<f32>, }
-
-fn affine(column4: u32) -> Affine {
-  var a = Affine(vec4(1.0), vec4(0.0));
-  if (params.scaled != 0u) { a.scale = scale[column4]; }
-  if (params.biased != 0u) { a.bias = bias[column4]; }
-  return a;
-}
-
-fn finish(sum: vec4<f32>, a: Affine) -> vec4<f32> {
-  let v = sum * a.scale + a.bias;
-  if (SILU) { return v / (1.0 + exp(-v)); }
-  return max(v, vec4(params.lowest));
-}
-
 // What becomes of eight sums: two neighbouring quartets of channels.
 struct Epilogue { column4: u32, lo: Affine, hi: Affine, }
 
-fn store(pixel: u32, e: Epilogue, lo: vec4<f32>, hi: vec4<f32>) {
-  if (pixel >= params.pixels) { return; }
-  let n4s = (params.n + 3u) / 4u;
-  let i = pixel * n4s + e.column4;
-  var v = finish(lo, e.lo);
-  var u = finish(hi, e.hi);
-  if (ADDED) { v += y[i]; }
-  y[i] = v;
-  if (e.column4 + 1u >= n4s) { return; }
-  if (ADDED) { u += y[i + 1u]; }
-  y[i + 1u] = u;
+fn store2(pixel: u32, e: Epilogue, lo: vec4<f32>, hi: vec4<f32>) {
+  store(pixel, e.column4, lo, e.lo);
+  store(pixel, e.column4 + 1u, hi, e.hi);
 }
 
 fn store4(pixel: u32, e: Epilogue, lo: mat4x4<f32>, hi: mat4x4<f32>) {
-  store(pixel, e, lo[0], hi[0]); store(pixel + 1u, e, lo[1], hi[1]);
-  store(pixel + 2u, e, lo[2], hi[2]); store(pixel + 3u, e, lo[3], hi[3]);
+  store2(pixel, e, lo[0], hi[0]); store2(pixel + 1u, e, lo[1], hi[1]);
+  store2(pixel + 2u, e, lo[2], hi[2]); store2(pixel + 3u, e, lo[3], hi[3]);
 }
 
 @compute @workgroup_size(WG)
@@ -126,11 +59,13 @@ fn main(
     let n3 = neighbours(p + 12u, tap);
     let base = (column / 4u * u32(SIZE * SIZE) + u32(tap)) * (params.k / 4u);
     for (var k4 = 0u; k4 < params.k / 4u; k4++) {
-      let t = weights((base + k4) * select(32u, 16u, F16) + column % 4u * 2u);
-      let x0 = channels(n0, k4); a0 += t.lo * x0; b0 += t.hi * x0;
-      let x1 = channels(n1, k4); a1 += t.lo * x1; b1 += t.hi * x1;
-      let x2 = channels(n2, k4); a2 += t.lo * x2; b2 += t.hi * x2;
-      let x3 = channels(n3, k4); a3 += t.lo * x3; b3 += t.hi * x3;
+      let i = (base + k4) * select(32u, 16u, F16) + column % 4u * 2u;
+      let lo = weights(i);
+      let hi = weights(i + 1u);
+      let x0 = channels(n0, k4); a0 += lo * x0; b0 += hi * x0;
+      let x1 = channels(n1, k4); a1 += lo * x1; b1 += hi * x1;
+      let x2 = channels(n2, k4); a2 += lo * x2; b2 += hi * x2;
+      let x3 = channels(n3, k4); a3 += lo * x3; b3 += hi * x3;
     }
   }
   let e = Epilogue(2u * column, affine(2u * column), affine(2u * column + 1u));

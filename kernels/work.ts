@@ -39,8 +39,8 @@ export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Wor
  * @param pass needed for attention
  */
 export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
-  const { kernel, constants = {}, buffers } = dispatch;
-  const updates = UPDATING.has(kernel.name) || constants.RESIDUAL || constants.ADDED;
+  const { kernel, constants = {}, params = {}, buffers } = dispatch;
+  const updates = UPDATING.has(kernel.name) || constants.RESIDUAL || params.added;
   const seen = new Set<unknown>();
   let read = 0;
   let written = 0;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { type Dtype, Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
+import { type Conv2dVariant, conv2dVariant } from "../../gpu/tuning.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import type { LinearWeights } from "../../kernels/linear.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
@@ -49,6 +50,14 @@ const SIZES: ConvSizes[] = [
   { b: 1, h: 6, w: 3, k: 4, n: 8, size: 5 },
 ];
 
+/** Both forms; the broadcasting one with too few rows too, so that its workgroups are many. */
+const VARIANTS: (Conv2dVariant | undefined)[] = [
+  undefined,
+  { form: "broadcast", rows: 8 },
+  { form: "broadcast", rows: 64 },
+  { form: "lanes" },
+];
+
 for (const sizes of SIZES) {
   const { b, h, w, k, n, size } = sizes;
   Deno.test({
@@ -58,70 +67,82 @@ for (const sizes of SIZES) {
     const x = randomFloats(b * h * w * k, 1);
     const weight = randomFloats(n * k * size * size, 2);
     const bias = randomFloats(n, 3);
-    const y = await runOnce((p, input) => {
-      const image = input([b, h, w, Math.ceil(k / 4) * 4], pad(x, k));
-      return conv2d(p, packedConv(p, input, weight, sizes, bias), image);
-    });
-    assertClose(unpad(y, b * h * w, n), conv2dReference(x, weight, bias, sizes), 1e-5);
+    const expected = conv2dReference(x, weight, bias, sizes);
+    for (const variant of VARIANTS) {
+      const y = await runOnce((p, input) => {
+        const image = input([b, h, w, Math.ceil(k / 4) * 4], pad(x, k));
+        return conv2d(p, packedConv(p, input, weight, sizes, bias), image, { variant });
+      });
+      assertClose(unpad(y, b * h * w, n), expected, 1e-5, JSON.stringify(variant));
+    }
   });
 }
 
 const SMALL: ConvSizes = { b: 1, h: 5, w: 3, k: 8, n: 12, size: 3 };
 
-Deno.test({ name: "conv2d() applies ReLU and SiLU after the bias", ...GPU_TEST }, async () => {
-  const x = randomFloats(15 * 8, 1);
-  const weight = randomFloats(12 * 8 * 9, 2);
-  const bias = randomFloats(12, 3);
-  const expected = conv2dReference(x, weight, bias, SMALL);
-  for (
-    const [activation, f] of [["relu", (v: number) => Math.max(0, v)], ["silu", silu]] as const
-  ) {
-    const y = await runOnce((p, input) =>
-      conv2d(p, packedConv(p, input, weight, SMALL, bias), input([1, 5, 3, 8], x), { activation })
-    );
-    assertClose(y, expected.map(f), 1e-5, activation);
-  }
-});
+/** The two forms, for what the sizes don't decide. */
+const FORMS: Conv2dVariant[] = [{ form: "broadcast", rows: 16 }, { form: "lanes" }];
 
-Deno.test(
-  { name: "conv2d() scales before the bias and adds to a tensor last", ...GPU_TEST },
-  async () => {
+for (const variant of FORMS) {
+  const name = `conv2d() by ${variant.form}`;
+
+  Deno.test({ name: `${name} applies ReLU and SiLU after the bias`, ...GPU_TEST }, async () => {
     const x = randomFloats(15 * 8, 1);
     const weight = randomFloats(12 * 8 * 9, 2);
-    const [bias, scale, residual] = [
-      randomFloats(12, 3),
-      randomFloats(16, 4),
-      randomFloats(180, 5),
-    ];
+    const bias = randomFloats(12, 3);
+    const expected = conv2dReference(x, weight, bias, SMALL);
+    const relu = (v: number) => Math.max(0, v);
+    for (const [activation, f] of [["relu", relu], ["silu", silu]] as const) {
+      const y = await runOnce((p, input) => {
+        const w = packedConv(p, input, weight, SMALL, bias);
+        return conv2d(p, w, input([1, 5, 3, 8], x), { activation, variant });
+      });
+      assertClose(y, expected.map(f), 1e-5, activation);
+    }
+  });
+
+  Deno.test({ name: `${name} scales before the bias and adds last`, ...GPU_TEST }, async () => {
+    const x = randomFloats(15 * 8, 1);
+    const weight = randomFloats(12 * 8 * 9, 2);
+    const [bias, scale] = [randomFloats(12, 3), randomFloats(16, 4)];
+    const residual = randomFloats(180, 5);
     const y = await runOnce((p, input) =>
       conv2d(p, packedConv(p, input, weight, SMALL, bias), input([1, 5, 3, 8], x), {
         activation: "relu",
         scale: input([16], scale),
         into: input([1, 5, 3, 12], residual),
+        variant,
       })
     );
     const expected = conv2dReference(x, weight, undefined, SMALL).map((v, i) =>
       Math.max(0, v * scale[i % 12]! + bias[i % 12]!) + residual[i]!
     );
     assertClose(y, expected, 1e-5);
-  },
-);
+  });
 
-Deno.test(
-  { name: "conv2d() with f16 weights equals the rounded weights in f32", ...GPU_TEST },
-  async () => {
+  Deno.test({ name: `${name} rounds nothing but the weights in f16`, ...GPU_TEST }, async () => {
     const x = randomFloats(15 * 8, 1);
     const weight = randomFloats(12 * 8 * 9, 2).map(Math.f16round);
-    const y = await runOnce((p, input) =>
-      conv2d(
-        p,
-        packedConv(p, input, weight, SMALL, undefined, "f16"),
-        input([1, 5, 3, 8], x),
-      )
-    );
+    const y = await runOnce((p, input) => {
+      const w = packedConv(p, input, weight, SMALL, undefined, "f16");
+      return conv2d(p, w, input([1, 5, 3, 8], x), { variant });
+    });
     assertClose(y, conv2dReference(x, weight, undefined, SMALL), 1e-5);
-  },
-);
+  });
+}
+
+Deno.test("conv2dVariant() broadcasts on software adapters with subgroups only", () => {
+  const form = (cpu: boolean, subgroupSize?: number) => conv2dVariant({ cpu, subgroupSize }, 64);
+  assert.deepEqual(form(true), { form: "broadcast", rows: 64 });
+  assert.deepEqual(form(true, 8), { form: "broadcast", rows: 64 });
+  assert.deepEqual(form(true, 0), { form: "lanes" });
+  assert.deepEqual(form(false, 32), { form: "lanes" });
+  const rows = [1, 8, 9, 17, 33, 4096].map((pixels) => conv2dVariant({ cpu: true }, pixels));
+  assert.deepEqual(
+    rows.map((variant) => variant.form === "broadcast" ? variant.rows : 0),
+    [8, 8, 16, 32, 64, 64],
+  );
+});
 
 Deno.test("conv2d() refuses other channels, ranks and targets", () => {
   const memory = new Memory();

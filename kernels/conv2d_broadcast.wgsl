@@ -1,0 +1,91 @@
+// The CPU form of `conv2d`: one subgroup of eight lanes computes ROWS pixels by 32 channels; every
+// number is loaded by one lane and goes to the others by broadcast, as in linear_broadcast.wgsl. A
+// lane loads the weights of its four channels and, of each eight pixels, the channels of one pixel's
+// neighbour, whose place is found once a tap.
+
+override ROWS: u32 = 64u;         // pixels a workgroup: 8, 16, 32 or 64
+
+// Sums on their way to y: a loop over them keeps the code, and the time to compile it, small.
+var<workgroup> sums: array<vec4<f32>, ROWS * 8u>;
+
+// Where a pixel's neighbour starts in x, and 1; or 0 and 0 outside the image.
+struct Neighbour { at: u32, weight: f32, }
+
+fn neighbour(p: u32, tap: i32) -> Neighbour {
+  let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
+  let size = vec2(params.width, params.height);
+  let place = vec2(i32(p) % size.x, i32(p) / size.x % size.y) + d;
+  let inside = p < params.pixels && all(place >= vec2(0)) && all(place < size);
+  let at = u32(i32(p) + d.y * size.x + d.x) * (params.k / 4u);
+  return Neighbour(select(0u, at, inside), select(0.0, 1.0, inside));
+}
+
+fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
+
+fn low(x: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(
+    subgroupBroadcast(x, 0u), subgroupBroadcast(x, 1u),
+    subgroupBroadcast(x, 2u), subgroupBroadcast(x, 3u),
+  );
+}
+
+fn high(x: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(
+    subgroupBroadcast(x, 4u), subgroupBroadcast(x, 5u),
+    subgroupBroadcast(x, 6u), subgroupBroadcast(x, 7u),
+  );
+}
+
+fn keep(i: u32, a: mat4x4<f32>) {
+  sums[i] = a[0]; sums[i + 8u] = a[1]; sums[i + 16u] = a[2]; sums[i + 24u] = a[3];
+}
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = (group.y * groups.x + group.x) * ROWS;
+  let p = first + lane;
+  let k4s = params.k / 4u;
+  let step = select(32u, 16u, F16);
+  var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
+  var a4 = mat4x4<f32>(); var a5 = mat4x4<f32>(); var a6 = mat4x4<f32>(); var a7 = mat4x4<f32>();
+  var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
+  var b4 = mat4x4<f32>(); var b5 = mat4x4<f32>(); var b6 = mat4x4<f32>(); var b7 = mat4x4<f32>();
+  for (var tap = 0; tap < SIZE * SIZE; tap++) {
+    let n0 = neighbour(p, tap); let n1 = neighbour(p + 8u, tap);
+    let n2 = neighbour(p + 16u, tap); let n3 = neighbour(p + 24u, tap);
+    let n4 = neighbour(p + 32u, tap); let n5 = neighbour(p + 40u, tap);
+    let n6 = neighbour(p + 48u, tap); let n7 = neighbour(p + 56u, tap);
+    let block = (group.z * u32(SIZE * SIZE) + u32(tap)) * k4s * step + lane;
+    for (var k = 0u; k < k4s; k++) {
+      let t = weights(block + k * step);
+      let x0 = channels(n0, k); a0 += t * low(x0); a1 += t * high(x0);
+      if (ROWS > 8u) { let x1 = channels(n1, k); a2 += t * low(x1); a3 += t * high(x1); }
+      if (ROWS > 16u) {
+        let x2 = channels(n2, k); a4 += t * low(x2); a5 += t * high(x2);
+        let x3 = channels(n3, k); a6 += t * low(x3); a7 += t * high(x3);
+      }
+      if (ROWS > 32u) {
+        let x4 = channels(n4, k); b0 += t * low(x4); b1 += t * high(x4);
+        let x5 = channels(n5, k); b2 += t * low(x5); b3 += t * high(x5);
+        let x6 = channels(n6, k); b4 += t * low(x6); b5 += t * high(x6);
+        let x7 = channels(n7, k); b6 += t * low(x7); b7 += t * high(x7);
+      }
+    }
+  }
+  keep(lane, a0); keep(lane + 32u, a1);
+  if (ROWS > 8u) { keep(lane + 64u, a2); keep(lane + 96u, a3); }
+  if (ROWS > 16u) {
+    keep(lane + 128u, a4); keep(lane + 160u, a5); keep(lane + 192u, a6); keep(lane + 224u, a7);
+  }
+  if (ROWS > 32u) {
+    keep(lane + 256u, b0); keep(lane + 288u, b1); keep(lane + 320u, b2); keep(lane + 352u, b3);
+    keep(lane + 384u, b4); keep(lane + 416u, b5); keep(lane + 448u, b6); keep(lane + 480u, b7);
+  }
+  let column4 = group.z * 8u + lane;
+  let a = affine(column4);
+  for (var i = 0u; i < ROWS; i++) { store(first + i, column4, sums[i * 8u + lane], a); }
+}
