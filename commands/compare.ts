@@ -1,7 +1,7 @@
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import type { COMPARE_OPTIONS } from "./option_table.ts";
-import { overall, type Similarity, similarity } from "./similarity.ts";
+import { type Overall, overall, type Similarity, similarity } from "./similarity.ts";
 import { readSource, type Source } from "./sources.ts";
 
 /** `far compare A B`: how near one video is to another, frame by frame. */
@@ -80,22 +80,26 @@ function finite<T extends object>(values: T): Record<string, number | null> {
   );
 }
 
-function table(frames: readonly Similarity[], videos: number, mean: Similarity): string {
+function table(frames: readonly Similarity[], videos: number, mean: Overall): string {
   const each = frames.length / videos;
   const rows = frames.map((frame, i) => {
     const name = videos > 1 ? `${Math.floor(i / each)}/${i % each}` : String(i);
     return row(name, frame);
   });
   const head = ["frame".padStart(7), "mse".padStart(12), "psnr".padStart(9), "ssim".padStart(8)];
-  return [head.join(" "), ...rows, row("all", mean), ""].join("\n");
+  const whole = `PSNR of the whole error ${decibels(mean.psnrOfMse)} dB; "mean" is of the frames`;
+  return [head.join(" "), ...rows, row("mean", mean), whole, ""].join("\n");
 }
 
 function row(name: string, { mse, psnr, ssim }: Similarity): string {
-  const decibels = Number.isFinite(psnr) ? psnr.toFixed(4) : "inf";
   return [
     name.padStart(7),
     mse.toExponential(4).padStart(12),
-    decibels.padStart(9),
+    decibels(psnr).padStart(9),
     ssim.toFixed(4).padStart(8),
   ].join(" ");
+}
+
+function decibels(psnr: number): string {
+  return Number.isFinite(psnr) ? psnr.toFixed(4) : "inf";
 }

@@ -80,7 +80,8 @@ Deno.test("far compare prints a table, and null for the PSNR of equal frames", a
     "  frame          mse      psnr     ssim\n" +
       "      0    0.0000e+0       inf   1.0000\n" +
       "      1    0.0000e+0       inf   1.0000\n" +
-      "    all    0.0000e+0       inf   1.0000\n",
+      "   mean    0.0000e+0       inf   1.0000\n" +
+      'PSNR of the whole error inf dB; "mean" is of the frames\n',
   );
   assert.deepEqual(stderr, []);
   const json = JSON.parse((await done("compare", CLIP, CLIP, "-n", "1", "--json")).stdout);
