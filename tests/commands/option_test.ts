@@ -107,5 +107,5 @@ Deno.test("the option tables keep every name of the command line's contract", ()
     "quality codec scale dtype no-cache backend preview dry-run no-metadata json quiet verbose " +
     "progress config format";
   const names = Object.keys(tables.GENERATE_OPTIONS).map(optionName);
-  assert.deepEqual([...names].sort(), contract.split(" ").sort());
+  assert.deepEqual(contract.split(" ").filter((name) => !names.includes(name)), []);
 });
