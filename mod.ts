@@ -26,7 +26,7 @@ export {
 export type { GenerateOptions } from "./model/options.ts";
 export { declareModel, type ModelInfo } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
-export { type MemoryNeed, memoryNeeded } from "./model/memory_needed.ts";
+export { type MemoryNeed, memoryNeeded, presetMemory } from "./model/memory_needed.ts";
 export { selfTest, type SelfTestResult } from "./model/self_test.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 

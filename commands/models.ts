@@ -3,6 +3,8 @@ import {
   hubSettings,
   type LocalModel,
   localModels,
+  presetMemory,
+  PRESETS,
   type PresetState,
   presetStates,
 } from "../mod.ts";
@@ -20,17 +22,28 @@ export async function run({ options, terminal }: Call<typeof MODELS_OPTIONS>): P
     { name: DEMO, source: "built in", path: demo, bytes: await folderBytes(demo) },
     ...await localModels(settings),
   ];
-  const released = await presetStates(settings);
+  const released = (await presetStates(settings)).map((preset) => ({
+    ...preset,
+    memory: publishedMemory(preset.name),
+  }));
   if (options.json) {
     return await terminal.print(`${JSON.stringify({ models: here, released }, null, 2)}\n`);
   }
   await terminal.print(`${describeModels(here, released)}\n`);
 }
 
+/** Bytes of GPU memory that the published test takes, by dtype. */
+function publishedMemory(name: string): { f16: number; f32: number } {
+  const preset = PRESETS.find((one) => one.name === name)!;
+  return { f16: presetMemory(preset, "f16").total, f32: presetMemory(preset, "f32").total };
+}
+
+type Released = PresetState & { readonly memory: { readonly f16: number; readonly f32: number } };
+
 type Here = Omit<LocalModel, "source"> & { readonly source: string };
 
 /** Both lists for people. */
-export function describeModels(here: readonly Here[], released: readonly PresetState[]): string {
+export function describeModels(here: readonly Here[], released: readonly Released[]): string {
   const rows = here.map(({ name, source, path, bytes }) => [
     name,
     sizeText(bytes),
@@ -41,6 +54,7 @@ export function describeModels(here: readonly Here[], released: readonly PresetS
     preset.name,
     `${preset.pixels}x${preset.pixels}`,
     `${countText(total(preset))} weights`,
+    `GPU ${sizeText(preset.memory.f16)} (f16) ${sizeText(preset.memory.f32)} (f32)`,
     needs(preset),
     preset.state === "downloaded" ? "downloaded, not converted" : "",
   ]);

@@ -1,6 +1,15 @@
-import { declareModel } from "./model.ts";
+import { Memory } from "../gpu/memory.ts";
+import { type Preset, PRESET_LATENT_SIZE, PRESET_STEPS, presetConfig } from "../weights/presets.ts";
+import { autoencoderConfig, COMPRESSION } from "../weights/presets.ts";
+import { loadAutoencoder } from "./autoencoder.ts";
+import { parseAutoencoderConfig } from "./autoencoder_config.ts";
+import { type Condition, parseTransformerConfig } from "./config.ts";
+import { Loader } from "./loader.ts";
+import { type DeclaredModel, declareModel } from "./model.ts";
 import { type GenerateOptions, resolveOptions } from "./options.ts";
 import { declareRun } from "./pipeline.ts";
+import { SyntheticWeights } from "./synthetic_weights.ts";
+import { loadTransformer } from "./transformer.ts";
 
 /** GPU memory in bytes. */
 export interface MemoryNeed {
@@ -12,34 +21,73 @@ export interface MemoryNeed {
   readonly largest: number;
 }
 
+/** A run, without the values that make no difference to its memory. */
+export type MemoryOptions = Omit<GenerateOptions, "context"> & {
+  readonly dtype?: "f32" | "f16";
+  /** Whether it runs on a software adapter, whose kernels differ (no). */
+  readonly cpu?: boolean;
+};
+
 /**
  * What generating so many frames takes, computed from the headers of the weights alone: the buffers
- * are declared as a run declares them, so the figure is the run's own. Needs no GPU.
+ * are declared as a run declares them, so the figure is the run's own. Needs no GPU. Where no
+ * actions are given, all of the model's are assumed to occur.
  * @param options.frames generated frames; `dtype` of weights and caches (f32)
  * @throws {CheckpointError | TypeError | RangeError} as `loadPipeline` and `Pipeline.plan`
  */
-export async function memoryNeeded(
-  path: string,
-  options: Omit<GenerateOptions, "context"> & {
-    readonly dtype?: "f32" | "f16";
-    readonly cpu?: boolean;
-  },
-): Promise<MemoryNeed> {
+export async function memoryNeeded(path: string, options: MemoryOptions): Promise<MemoryNeed> {
   const model = await declareModel(path, { dtype: options.dtype ?? "f32" });
   model.close();
+  return needOf(model, options);
+}
+
+/** What a released model's published test takes, without its files. Needs no GPU. */
+export function presetMemory(preset: Preset, dtype: "f32" | "f16"): MemoryNeed {
+  const sizes = parseTransformerConfig(presetConfig(preset));
+  const vae = parseAutoencoderConfig(autoencoderConfig(preset.vae));
+  const memory = new Memory();
+  const loader = new Loader(new SyntheticWeights(), memory, dtype);
+  const transformer = loadTransformer(loader, sizes);
+  const autoencoder = loadAutoencoder(loader, vae);
+  const compression = COMPRESSION[preset.vae];
+  const side = PRESET_LATENT_SIZE * compression;
+  return needOf(
+    {
+      info: { name: preset.name, condition: sizes.condition, compression, multiple: compression },
+      sizes,
+      vae,
+      transformer,
+      autoencoder,
+      dtype,
+      memory,
+    },
+    {
+      frames: preset.frames,
+      contextFrames: preset.context,
+      width: side,
+      height: side,
+      steps: PRESET_STEPS,
+      guidance: preset.guidance,
+      dtype,
+    },
+  );
+}
+
+type Declared = Omit<DeclaredModel, "info" | "fill" | "close"> & {
+  readonly info: Pick<DeclaredModel["info"], "name" | "condition" | "compression" | "multiple">;
+};
+
+function needOf(model: Declared, options: MemoryOptions): MemoryNeed {
   const { info, sizes } = model;
-  const { kind, count } = info.condition;
-  const frames = options.frames + (options.contextFrames ?? 0);
-  const classes = {
-    actions: kind === "action" ? Array<number>(frames).fill(count) : undefined,
-    labels: kind === "label" ? [count] : undefined,
-  };
-  const { contextFrames = 0, ...rest } = options;
-  const resolved = resolveOptions({ ...classes, ...rest, frames }, info, sizes.channels);
+  const { contextFrames = 0, frames: generated, ...rest } = options;
+  const frames = generated + contextFrames;
+  const stand = standInClasses(info.condition, frames);
+  const resolved = resolveOptions({ ...stand, ...rest, frames }, info, sizes.channels);
   const run = declareRun(model, { cpu: options.cpu ?? false }, {
     ...resolved,
+    classes: options.actions ? resolved.classes : allClasses(info.condition, resolved.classes),
     contextFrames,
-    generated: options.frames,
+    generated,
   });
   const weights = model.memory.bytes;
   return {
@@ -48,4 +96,16 @@ export async function memoryNeeded(
     total: weights + run.memory.bytes,
     largest: Math.max(model.memory.largest?.bytes ?? 0, run.memory.largest?.bytes ?? 0),
   };
+}
+
+/** Any classes will do where only their number counts. */
+function standInClasses({ kind, count }: Condition, frames: number) {
+  return {
+    actions: kind === "action" ? Array<number>(frames).fill(count) : undefined,
+    labels: kind === "label" ? [0] : undefined,
+  };
+}
+
+function allClasses({ kind, count }: Condition, used: readonly number[]): readonly number[] {
+  return kind === "action" ? Array.from({ length: count }, (_, i) => i) : used;
 }

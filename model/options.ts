@@ -56,6 +56,9 @@ export interface ResolvedOptions {
   readonly cache: boolean;
 }
 
+/** What of a model decides which options fit. */
+export type OptionsInfo = Pick<ModelInfo, "name" | "condition" | "compression" | "multiple">;
+
 /** Latent side of the released models' pictures, for a model that does not say its size. */
 const DEFAULT_LATENT_SIDE = 8;
 
@@ -66,7 +69,7 @@ const DEFAULT_LATENT_SIDE = 8;
  */
 export function resolveOptions(
   o: GenerateOptions,
-  info: ModelInfo,
+  info: OptionsInfo,
   channels: number,
 ): ResolvedOptions {
   const videos = whole("count", o.count ?? 1, 1);
@@ -120,7 +123,7 @@ function whole(name: string, value: number, least: number): number {
   throw new RangeError(`${name} must be a whole number of at least ${least}, not ${value}`);
 }
 
-function pictureSide(name: string, pixels: number, { multiple }: ModelInfo): number {
+function pictureSide(name: string, pixels: number, { multiple }: OptionsInfo): number {
   if (Number.isInteger(pixels) && pixels > 0 && pixels % multiple === 0) return pixels;
   throw new RangeError(
     `${name} must be a multiple of ${multiple} pixels for this model, not ${pixels}`,
@@ -158,7 +161,7 @@ function resumedFrames(
   );
 }
 
-function guidanceMode(guidance: number, { condition }: ModelInfo): GuidanceMode {
+function guidanceMode(guidance: number, { condition }: OptionsInfo): GuidanceMode {
   // without a condition both halves are the same, and guidance changes nothing
   if (condition.kind === "none") return "conditional";
   return guidance > 1 ? "both" : guidance === -1 ? "null" : "conditional";
@@ -166,7 +169,7 @@ function guidanceMode(guidance: number, { condition }: ModelInfo): GuidanceMode 
 
 function resolveClasses(
   o: GenerateOptions,
-  info: ModelInfo,
+  info: OptionsInfo,
   videos: number,
   frames: number,
   guidance: number,

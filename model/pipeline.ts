@@ -279,7 +279,11 @@ export class Pipeline {
 }
 
 /** Declares all that a run needs: for planning, for `inspect`, and to run. */
-export function declareRun(model: DeclaredModel, device: DeviceProfile, o: ResolvedOptions): Run {
+export function declareRun(
+  model: Omit<DeclaredModel, "info" | "fill" | "close">,
+  device: DeviceProfile,
+  o: ResolvedOptions,
+): Run {
   const memory = new Memory();
   const session = new Session(model.transformer, model.sizes, memory, device, {
     videos: o.videos,

@@ -51,7 +51,8 @@ Deno.test("describeModels() leaves models that are here out of the second list",
     parameters: { transformer: 1, vae: 1 },
     path: undefined,
   } as const;
-  const text = describeModels([], [{ ...preset, state: "ready" }]);
+  const memory = { f16: 1e9, f32: 2e9 };
+  const text = describeModels([], [{ ...preset, memory, state: "ready" }]);
   equal(text.includes("X"), false);
-  match(describeModels([], [{ ...preset, state: "downloaded" }]), /downloaded, not converted/);
+  match(describeModels([], [{ ...preset, memory, state: "downloaded" }]), /downloaded, not converted/);
 });

@@ -1,0 +1,19 @@
+/**
+ * Generates a short walk through the demo's maze and writes an MP4.
+ *
+ *     deno run -A examples/01_generate.ts
+ */
+import { loadPipeline, openFrameWriter, toRgb } from "../mod.ts";
+
+const pipeline = await loadPipeline(new URL("../weights/demo", import.meta.url).pathname);
+const [forward, left] = [0, 1];
+const actions = [...Array(12).fill(forward), ...Array(4).fill(left)];
+const size = { width: 64, height: 64 };
+
+const writer = await openFrameWriter("walk.mp4", { ...size, fps: pipeline.info.fps });
+for await (const frame of pipeline.generate({ ...size, frames: 16, actions, steps: 8, seed: 1 })) {
+  await writer.write(toRgb(frame.pixels));
+}
+const { path, frames } = await writer.close();
+console.error(`${path}: ${frames} frames`);
+await pipeline.close();
