@@ -7,7 +7,8 @@ export interface Permissions {
   readonly write?: true;
   /** The native video codecs. */
   readonly ffi?: true;
-  readonly env: readonly string[];
+  /** Variables; true for any. */
+  readonly env: readonly string[] | true;
   readonly sys: readonly string[];
   /** Hosts and ports; true for any, where the user names them. */
   readonly net?: readonly string[] | true;
@@ -51,17 +52,20 @@ const MEDIA: Permissions = {
   sys: [],
   more: { when: "where there are no native codecs", run: FFMPEG },
 };
+const GPU_ENV = [...SAY, ...CODECS, ...MODEL, ...HUB];
+const GPU_SYS = ["systemMemoryInfo", "homedir"];
 const GPU: Permissions = {
   ...MEDIA,
   write: true,
-  env: [...SAY, ...CODECS, ...MODEL, ...HUB],
-  sys: ["systemMemoryInfo", "homedir"],
+  env: GPU_ENV,
+  sys: GPU_SYS,
 };
 const BATCH: Permissions = {
   ...GPU,
   net: true,
-  run: ["deno", ...FFMPEG],
-  sys: [...GPU.sys, "hostname", "osRelease", "uid"],
+  run: true, // this very program, to hold the GPU
+  env: true, // a library that speaks with the queue lists all variables
+  sys: [...GPU_SYS, "hostname"],
 };
 
 /** What each command needs, and no more. */
@@ -91,8 +95,8 @@ const PERMISSIONS: Readonly<Record<string, Permissions>> = {
   bench: GPU,
   doctor: {
     ...GPU,
-    env: [...GPU.env, ...TEMPORARY],
-    sys: ["systemMemoryInfo", "homedir", "statfs", "uid"],
+    env: [...GPU_ENV, ...TEMPORARY],
+    sys: [...GPU_SYS, "statfs", "uid"],
   },
   completions: NOTHING,
   manual: NOTHING,
@@ -130,19 +134,9 @@ export function dropPermissions(command: string): void {
 
 /** Flags for a binary, which is to do all that any command does. */
 export function allPermissionFlags(): string[] {
-  const all = Object.values(PERMISSIONS);
-  const every = (
-    pick: (permissions: Permissions) => readonly string[] | undefined,
-  ) => [...new Set(all.flatMap((permissions) => pick(permissions) ?? []))];
-  return flagsOf({
-    read: true,
-    write: true,
-    ffi: true,
-    env: every(({ env }) => env),
-    sys: every(({ sys }) => sys),
-    net: true,
-    run: true, // batches start this very program, and Deno has no name for that
-  });
+  const sys = [...new Set(Object.values(PERMISSIONS).flatMap((permissions) => permissions.sys))];
+  // batches start this very program, for which Deno has no name, and list all variables
+  return flagsOf({ read: true, write: true, ffi: true, env: true, net: true, run: true, sys });
 }
 
 function flagsOf({ read, write, ffi, env, sys, net, run }: Permissions): string[] {

@@ -1,3 +1,6 @@
+import { permissionFlags } from "../../../commands/permissions.ts";
+import { PORT } from "../../../commands/play/spec.ts";
+
 const ROOT = new URL("../../..", import.meta.url).pathname;
 
 /** A `far play --web` of its own. */
@@ -55,12 +58,7 @@ function freePort(): number {
   return port;
 }
 
+/** Those of the manual, at another port. */
 function playPermissions(port: number): string[] {
-  return [
-    "--allow-read",
-    "--allow-env",
-    "--allow-sys",
-    "--allow-ffi",
-    `--allow-net=127.0.0.1:${port}`,
-  ];
+  return permissionFlags("play").map((flag) => flag.replace(`:${PORT}`, `:${port}`));
 }
