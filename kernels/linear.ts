@@ -1,13 +1,14 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
+import sharedCode from "./shared/linear.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type LinearVariant, linearVariant } from "../gpu/tuning.ts";
 
-const LINEAR = defineKernel("linear", code);
-const LINEAR_BROADCAST = defineKernel("linear_broadcast", broadcastCode);
+const LINEAR = defineKernel("linear", sharedCode + code);
+const LINEAR_BROADCAST = defineKernel("linear_broadcast", sharedCode + broadcastCode);
 /** Columns a workgroup computes, and the rows of the tiled form. */
 const COLUMNS = 32;
 const TILE_ROWS = 32;
@@ -74,14 +75,14 @@ export function linear(
     constants: {
       ...(broadcast ? { ROWS: variant.rows } : { SLICES: variant.slices }),
       F16: Number(w.weight.dtype === "f16"),
-      OUTPUT: OUTPUTS[options.output ?? "none"],
-      RESIDUAL: gate ? 2 : into ? 1 : 0,
-      BIAS: Number(w.bias !== undefined),
     },
     params: {
       m,
       k,
       n,
+      biased: Number(w.bias !== undefined),
+      output: OUTPUTS[options.output ?? "none"],
+      residual: gate ? 2 : into ? 1 : 0,
       tokens: gate?.tokens ?? 1,
       gate_stride: gate?.table.shape[1] ?? 0,
       gate_offset: gate?.offset ?? 0,

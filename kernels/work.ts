@@ -40,7 +40,8 @@ export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Wor
  */
 export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
   const { kernel, constants = {}, params = {}, buffers } = dispatch;
-  const updates = UPDATING.has(kernel.name) || constants.RESIDUAL || params.added;
+  const updates = UPDATING.has(kernel.name) || constants.RESIDUAL || params.residual ||
+    params.added;
   const seen = new Set<unknown>();
   let read = 0;
   let written = 0;

@@ -1,0 +1,59 @@
+// What both forms of `linear` are given: y = epilogue(x W + bias), W in blocks of 32 columns. What is
+// done to the sums is a parameter, not an override: a pipeline serves all layers.
+
+override F16: bool = false;   // weights are half floats, two to a word
+
+struct Params {
+  m: u32,             // rows of x and y
+  k: u32,             // columns of x, a multiple of 4
+  n: u32,             // columns of y
+  biased: u32,
+  output: u32,        // 0 as it is, 1 GELU (tanh), 2 SiLU
+  residual: u32,      // 0 y = v, 1 y += v, 2 y += gate * v
+  tokens: u32,        // rows of x per frame, for the gate
+  gate_stride: u32,   // floats per row of the modulation table
+  gate_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
+@group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;    // [R, gate_stride]
+@group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;  // .x = row of the table
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>; // [M, N4]
+
+fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
+
+// Weights of four k (columns of the matrix) for the lane's four columns of y, in a block of eight
+// lanes; `i` counts 16 bytes.
+fn weights(i: u32) -> mat4x4<f32> {
+  if (F16) {
+    let a = w[i]; let b = w[i + 8u];
+    return mat4x4(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw));
+  }
+  let a = w[i]; let b = w[i + 8u]; let c = w[i + 16u]; let d = w[i + 24u];
+  return mat4x4(
+    bitcast<vec4<f32>>(a), bitcast<vec4<f32>>(b), bitcast<vec4<f32>>(c), bitcast<vec4<f32>>(d),
+  );
+}
+
+// Both are v * sigmoid(s): GELU's (1 + tanh(u)) / 2 is sigmoid(2 u).
+fn activated(v: vec4<f32>) -> vec4<f32> {
+  let gelu = 1.5957691216057308 * (v + 0.044715 * v * v * v);
+  return v / (1.0 + exp(-select(v, gelu, params.output == 1u)));
+}
+
+// Finishes and stores four columns of a row.
+fn store(row: u32, column4: u32, sum: vec4<f32>) {
+  var v = sum;
+  if (params.biased > 0u) { v += bias[column4]; }
+  v = select(v, activated(v), params.output > 0u);
+  let i = row * ((params.n + 3u) / 4u) + column4;
+  if (params.residual == 2u) {
+    let table = frames[row / params.tokens].x * params.gate_stride + params.gate_offset;
+    v *= gate[table / 4u + column4];
+  }
+  if (params.residual > 0u) { v += y[i]; }
+  y[i] = v;
+}
