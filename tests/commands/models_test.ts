@@ -54,5 +54,8 @@ Deno.test("describeModels() leaves models that are here out of the second list",
   const memory = { f16: 1e9, f32: 2e9 };
   const text = describeModels([], [{ ...preset, memory, state: "ready" }]);
   equal(text.includes("X"), false);
-  match(describeModels([], [{ ...preset, memory, state: "downloaded" }]), /downloaded, not converted/);
+  match(
+    describeModels([], [{ ...preset, memory, state: "downloaded" }]),
+    /downloaded, not converted/,
+  );
 });
