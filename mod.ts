@@ -112,6 +112,7 @@ export { type Clip, type ClipOptions, readClip } from "./media/clip.ts";
 export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
 export { ClosedPipeError, MediaError } from "./media/errors.ts";
 export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
+export { readMetadata } from "./media/metadata.ts";
 export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
 export { fitFrame } from "./media/resize.ts";

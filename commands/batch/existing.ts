@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { readClip, SafetensorsFile } from "../../mod.ts";
+import { readClip, readMetadata, SafetensorsFile } from "../../mod.ts";
 import { JOB_KEY, outputPath } from "./identity.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
 import { digestFile } from "./digest.ts";
@@ -46,8 +46,7 @@ async function carriesHash(path: string, hash: string): Promise<boolean> {
       file.close();
       return file.metadata.get(JOB_KEY) === hash;
     }
-    const first = await readClip(path, { start: 0, count: 1 });
-    if (first.metadata?.[JOB_KEY] !== hash) return false;
+    if ((await readMetadata(path))[JOB_KEY] !== hash) return false;
     return (await readClip(path)).warnings.length === 0;
   } catch {
     return false; // whatever it is, it is not whole

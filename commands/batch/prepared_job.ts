@@ -1,4 +1,10 @@
-import type { Frame, GenerateOptions, Pipeline, RunPlan } from "../../mod.ts";
+import {
+  type Frame,
+  type GenerateOptions,
+  MediaError,
+  type Pipeline,
+  type RunPlan,
+} from "../../mod.ts";
 import settings from "../../deno.json" with { type: "json" };
 import { asUsage, UsageError } from "../errors.ts";
 import { outputOptions } from "../generate.ts";
@@ -72,7 +78,7 @@ export class PreparedJob implements BatchPart {
   async open(pipeline: Pipeline): Promise<OpenJob> {
     const { job: { folder, outputs, hash }, plan } = this;
     const paths = outputs.map((name) => outputPath(folder, name));
-    for (const path of paths) await makeFolderOf(path);
+    await makeFolders(folder, paths);
     const record = settingsOfRequest(this.#request, this.#values, plan, {
       dtype: pipeline.dtype,
       version: settings.version,
@@ -89,6 +95,13 @@ export class PreparedJob implements BatchPart {
     });
     return new OpenJob(this, writer);
   }
+}
+
+/** Makes folders inside the output folder; that one itself, if it was removed, stays away. */
+async function makeFolders(folder: string, paths: readonly string[]): Promise<void> {
+  const there = await Deno.stat(folder).then((found) => found.isDirectory, () => false);
+  if (!there) throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
+  for (const path of paths) await makeFolderOf(path);
 }
 
 /** A job that is running: its outputs are open under temporary names. */

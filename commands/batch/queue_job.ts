@@ -62,7 +62,7 @@ export async function packJob(
   shared: string | undefined,
 ): Promise<QueueJob> {
   const { id, line, values, outputs } = entry;
-  const { model: _, output: _output, ...options } = jsonOf(values);
+  const { output: _, ...options } = jsonOf(values);
   const inputs: Record<string, SentInput> = {};
   for (const [option, path] of inputsOf(values)) {
     if (shared !== undefined) options[option] = resolve(path);

@@ -114,7 +114,7 @@ export class QueueWorker {
     const shared = data.shared === undefined ? undefined : this.#options.outDir ?? data.shared;
     const there = shared === undefined ? undefined : await this.#alreadyThere(data, shared);
     if (there) return there;
-    const folder = shared ?? files.outputFolder(data.hash);
+    const folder = shared ?? await files.makeOutputFolder(data.hash);
     try {
       const options = await files.fetchInputs(data, link);
       const { hash, where, outputs } = data;

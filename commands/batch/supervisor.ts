@@ -2,7 +2,12 @@ import { GpuError } from "../../mod.ts";
 import { GpuProcess, type ProcessCommand } from "./gpu_process.ts";
 import type { ChildFailure, ChildMessage, DeviceInfo, WireJob } from "./protocol.ts";
 import type { MadeFile } from "./results.ts";
+import { checkSettings } from "../settings_file.ts";
 import { JobPool } from "./job_pool.ts";
+import { videosOf } from "./manifest.ts";
+import { JOB_OPTIONS } from "./options.ts";
+import { outputFiles } from "./output_names.ts";
+import { removePartials } from "./partial_files.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How a job ended. */
@@ -226,6 +231,7 @@ export class Supervisor {
       return this.#pool.rejectAll(this.#fatal ?? new Error("The GPU process was closed"));
     }
     const reason = this.#loss?.why ?? why;
+    const { running } = this.#pool;
     const lost = this.#pool.lose(MOST_LOSSES);
     for (const { job } of lost.failed) this.#failLost(job, reason);
     if (lost.blamed === 0 && ++this.#falseStarts >= MOST_FALSE_STARTS) {
@@ -236,7 +242,8 @@ export class Supervisor {
       : Math.max(1, Math.floor(this.#dispatchesPerSubmit / 2));
     this.#options.note(`${reason}; starting another`);
     const pause = 200 * 2 ** Math.min(this.#falseStarts, 5);
-    this.#restart = setTimeout(() => {
+    this.#restart = setTimeout(async () => {
+      await Promise.all(running.map(({ job }) => cleanUpAfter(job)));
       this.#restart = undefined;
       if (this.#pool.size > 0) this.#spawn();
     }, pause);
@@ -247,6 +254,14 @@ export class Supervisor {
     const error = { message, temporary: true };
     this.#pool.end(job.hash, { status: "failed", error, lost: true });
   }
+}
+
+/** Removes what a process that ended has left of a job. */
+async function cleanUpAfter(job: WireJob): Promise<void> {
+  const { values } = checkSettings(JOB_OPTIONS, job.options, job.where);
+  await removePartials(job.folder, outputFiles(job.outputs, videosOf(values))).catch(() => {
+    // the next run tries again
+  });
 }
 
 /** An error of the GPU process, with what decides the exit status. */

@@ -34,14 +34,21 @@ export class WorkerFiles implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
   }
 
-  /** A folder for the outputs of one job. */
-  outputFolder(hash: string): string {
+  /** The folder for the outputs of one job. */
+  #outputFolder(hash: string): string {
     return join(this.#folder, hash);
+  }
+
+  /** Makes a folder for the outputs of one job. */
+  async makeOutputFolder(hash: string): Promise<string> {
+    const folder = this.#outputFolder(hash);
+    await Deno.mkdir(folder, { recursive: true });
+    return folder;
   }
 
   /** Removes what a job has made. */
   async clear(hash: string): Promise<void> {
-    await Deno.remove(this.outputFolder(hash), { recursive: true }).catch(() => {});
+    await Deno.remove(this.#outputFolder(hash), { recursive: true }).catch(() => {});
   }
 
   /**
@@ -73,7 +80,7 @@ export class WorkerFiles implements AsyncDisposable {
             `${megabytes(MOST_BLOB_BYTES)} can be; run the batch with --shared`,
         );
       }
-      await link.putBlob(sha256, await Deno.readFile(outputPath(this.outputFolder(hash), path)));
+      await link.putBlob(sha256, await Deno.readFile(outputPath(this.#outputFolder(hash), path)));
     }
   }
 }

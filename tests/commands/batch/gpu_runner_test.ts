@@ -86,6 +86,7 @@ Deno.test(
   { name: "GpuRunner makes the same latents in a batch as alone", ...RUNS },
   () =>
     stage(async ({ folder, run, of }) => {
+      for (const where of ["alone", "together"]) await Deno.mkdir(join(folder, where));
       const jobs = (where: string) => [
         job(`${folder}/${where}`, "a", { frames: 2, seed: "1", actions: "0,1" }, "far-action"),
         job(`${folder}/${where}`, "b", { frames: 2, seed: "2", actions: "1,1" }, "far-action"),
