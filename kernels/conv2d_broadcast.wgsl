@@ -8,15 +8,20 @@ override ROWS: u32 = 64u;         // pixels a workgroup: 8, 16, 32 or 64
 // Sums on their way to y: a loop over them keeps the code, and the time to compile it, small.
 var<workgroup> sums: array<vec4<f32>, ROWS * 8u>;
 
+// A pixel's number and place; one past the last lies far outside the image.
+fn locate(p: u32) -> vec3<i32> {
+  let size = vec2<u32>(vec2(params.width, params.height));
+  let place = vec2<i32>(vec2(p % size.x, p / size.x % size.y));
+  return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
+}
+
 // Where a pixel's neighbour starts in x, and 1; or 0 and 0 outside the image.
 struct Neighbour { at: u32, weight: f32, }
 
-fn neighbour(p: u32, tap: i32) -> Neighbour {
-  let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
-  let size = vec2(params.width, params.height);
-  let place = vec2(i32(p) % size.x, i32(p) / size.x % size.y) + d;
-  let inside = p < params.pixels && all(place >= vec2(0)) && all(place < size);
-  let at = u32(i32(p) + d.y * size.x + d.x) * (params.k / 4u);
+fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
+  let place = p.yz + d;
+  let inside = all((place >= vec2(0)) & (place < vec2(params.width, params.height)));
+  let at = u32(p.x + d.y * params.width + d.x) * (params.k / 4u);
   return Neighbour(select(0u, at, inside), select(0.0, 1.0, inside));
 }
 
@@ -48,6 +53,9 @@ fn main(
 ) {
   let first = (group.y * groups.x + group.x) * ROWS;
   let p = first + lane;
+  let p0 = locate(p); let p1 = locate(p + 8u); let p2 = locate(p + 16u); let p3 = locate(p + 24u);
+  let p4 = locate(p + 32u); let p5 = locate(p + 40u);
+  let p6 = locate(p + 48u); let p7 = locate(p + 56u);
   let k4s = params.k / 4u;
   let step = select(32u, 16u, F16);
   var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
@@ -55,10 +63,11 @@ fn main(
   var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
   var b4 = mat4x4<f32>(); var b5 = mat4x4<f32>(); var b6 = mat4x4<f32>(); var b7 = mat4x4<f32>();
   for (var tap = 0; tap < SIZE * SIZE; tap++) {
-    let n0 = neighbour(p, tap); let n1 = neighbour(p + 8u, tap);
-    let n2 = neighbour(p + 16u, tap); let n3 = neighbour(p + 24u, tap);
-    let n4 = neighbour(p + 32u, tap); let n5 = neighbour(p + 40u, tap);
-    let n6 = neighbour(p + 48u, tap); let n7 = neighbour(p + 56u, tap);
+    let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
+    let n0 = neighbour(p0, d); let n1 = neighbour(p1, d);
+    let n2 = neighbour(p2, d); let n3 = neighbour(p3, d);
+    let n4 = neighbour(p4, d); let n5 = neighbour(p5, d);
+    let n6 = neighbour(p6, d); let n7 = neighbour(p7, d);
     let block = (group.z * u32(SIZE * SIZE) + u32(tap)) * k4s * step + lane;
     for (var k = 0u; k < k4s; k++) {
       let t = weights(block + k * step);
