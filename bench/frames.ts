@@ -74,7 +74,7 @@ export async function measureGeneration(
   };
   const plan = pipeline.plan(options);
   const predicted = info.path
-    ? (await memoryNeeded(info.path, { frames, steps, dtype, cpu: gpu.adapter.cpu })).total
+    ? (await memoryNeeded(info.path, { ...options, dtype, cpu: gpu.adapter.cpu })).total
     : plan.bytes.total;
   gpu.peakBytes = gpu.allocatedBytes;
   const start = performance.now();
