@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import { UsageError } from "../errors.ts";
 
 /** A number of seconds in which a server that is there answers. */
-const ANSWER_SECONDS = 10;
+const ANSWER_SECONDS = 5;
 /** What nobody collects is dropped after a week. */
 const KEEP_SECONDS = 7 * 24 * 3600;
 

@@ -44,6 +44,26 @@ const MIXED = (count: number) => [
 ];
 
 const isLinux = Deno.build.os === "linux";
+/** A disk can be made full only where one can be made: as root. */
+const canMount = isLinux && Deno.uid() === 0 && await triesMount();
+
+async function system(program: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args }).output();
+  if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function triesMount(): Promise<boolean> {
+  const folder = Deno.makeTempDirSync();
+  try {
+    await system("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder);
+    await system("umount", folder);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    Deno.removeSync(folder);
+  }
+}
 
 Deno.test(
   { name: "far batch makes what its manifest says", ignore: !isLinux },
@@ -178,6 +198,29 @@ Deno.test({
     const { code, stderr } = await ended;
     assert.equal(code, 1);
     assert.match(stderr, /Cannot go on writing to ".*out"/);
+  }));
+
+Deno.test({
+  name: "far batch stops when the disk is full, and goes on when it is not",
+  ignore: !canMount,
+}, () =>
+  stage(async ({ out, start }) => {
+    Deno.mkdirSync(out);
+    await system("mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", out);
+    try {
+      const { code, stderr } = await start(MIXED(8)).ended;
+      assert.equal(code, 1);
+      assert.match(stderr, /Cannot go on writing to ".*out": .*No space left/);
+      const made = await checkOutputs(out);
+      assert.ok(made.length > 0 && made.length < 16, made.join(" "));
+      assert.ok(!filesUnder(out).some((name) => name.endsWith(".partial")));
+      await system("mount", "-o", "remount,size=8m", out);
+      const again = await start(MIXED(8)).ended;
+      assert.equal(again.code, 0, again.stderr);
+      assert.equal((await checkOutputs(out)).length, 16);
+    } finally {
+      await system("umount", out);
+    }
   }));
 
 function isAlive(pid: number): boolean {
