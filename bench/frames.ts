@@ -10,9 +10,13 @@ import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 
 /** The autoencoder's two halves, one frame each. */
 export interface CodecResult {
+  /** Which of the two. */
   readonly half: "encode" | "decode";
+  /** Of one frame. */
   readonly seconds: Measured;
+  /** What one frame computes and moves, in how many dispatches. */
   readonly work: Work & { readonly dispatches: number };
+  /** Time by label, where the GPU has a clock. */
   readonly profile: readonly LabelTiming[] | undefined;
 }
 
@@ -47,8 +51,11 @@ export async function measureCodec(
 
 /** A whole short generation, from nothing. */
 export interface GenerationResult {
+  /** Frames made. */
   readonly frames: number;
+  /** Denoising steps a frame. */
   readonly steps: number;
+  /** Calls of the transformer in all. */
   readonly modelCalls: number;
   /** Until the first frame's pixels are here: buffers, tables, pipelines, all steps, decoding. */
   readonly firstFrame: number;

@@ -17,11 +17,15 @@ const SIDE = 8;
 export interface KernelResult {
   /** Whose shape it is: an architecture, or the released 8x decoder. */
   readonly model: string;
+  /** What the kernel computes. */
   readonly label: string;
   /** The kernel's name: a label may stand for several variants. */
   readonly kernel: string;
+  /** Sizes, as text. */
   readonly shape: string;
+  /** Of one call. */
   readonly seconds: Measured;
+  /** What one call computes and moves. */
   readonly work: Work;
 }
 

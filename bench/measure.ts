@@ -7,6 +7,7 @@ export interface MeasureOptions {
   readonly runs: number;
   /** Seconds that a measurement should take: short work is repeated within it. */
   readonly seconds: number;
+  /** Stops between two measurements. */
   readonly signal?: AbortSignal;
 }
 

@@ -1,8 +1,12 @@
 /** Median and extremes of several measurements of the same thing. */
 export interface Spread {
+  /** The middle one, or the mean of the middle two. */
   readonly median: number;
+  /** The least. */
   readonly min: number;
+  /** The greatest. */
   readonly max: number;
+  /** How many there were. */
   readonly runs: number;
 }
 

@@ -62,11 +62,12 @@ export function recordStep(
 
 /** Counts what passes do. */
 export function workOfPasses(passes: readonly SessionPass[]): RecordedStep["work"] {
-  const sum = { flops: 0, read: 0, written: 0, dispatches: 0, passes: passes.length };
+  const sum = { flops: 0, read: 0, stored: 0, written: 0, dispatches: 0, passes: passes.length };
   for (const { plan, program } of passes) {
-    const { flops, read, written } = totalWork(program.recorded, plan);
+    const { flops, read, stored, written } = totalWork(program.recorded, plan);
     sum.flops += flops;
     sum.read += read;
+    sum.stored += stored;
     sum.written += written;
     sum.dispatches += program.dispatches;
   }
@@ -85,7 +86,9 @@ export function prepare(gpu: Gpu, { session, passes }: RecordedStep, at: number)
 
 /** A model call, measured. */
 export interface StepResult extends StepCase {
+  /** Of one model call. */
   readonly seconds: Measured;
+  /** What one model call computes and moves. */
   readonly work: RecordedStep["work"];
   /** Time by label, one pass a dispatch; undefined unless asked for and where nothing can tell. */
   readonly profile: readonly LabelTiming[] | undefined;

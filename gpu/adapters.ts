@@ -2,13 +2,19 @@ import { isSoftware, quietDriver } from "./gpu.ts";
 
 /** What WebGPU tells of one adapter. */
 export interface AdapterReport {
+  /** As the driver says. */
   readonly name: string;
+  /** As the driver says. */
   readonly vendor: string;
+  /** As the driver says; often empty. */
   readonly architecture: string;
   /** Runs on the CPU. */
   readonly software: boolean;
+  /** Lanes that can exchange values without memory. */
   readonly subgroupSizes: readonly [least: number, most: number];
+  /** WebGPU's optional features that it has. */
   readonly features: readonly string[];
+  /** Limits that decide which models fit and which kernels run. */
   readonly limits: Readonly<Record<string, number>>;
 }
 

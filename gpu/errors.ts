@@ -10,9 +10,12 @@ export type GpuErrorReason =
 
 /** A failure of the device or of what was asked of it, with the kernel's label where one is known. */
 export class GpuError extends Error {
+  /** Always `GpuError`. */
   override readonly name = "GpuError";
+  /** What kind of failure. */
   readonly reason: GpuErrorReason;
 
+  /** An error with its kind and its one line. */
   constructor(reason: GpuErrorReason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
@@ -26,5 +29,6 @@ export class GpuError extends Error {
 
 /** A tensor's shape does not fit the operation; the message carries both shapes. */
 export class ShapeError extends TypeError {
+  /** Always `ShapeError`. */
   override readonly name = "ShapeError";
 }

@@ -14,8 +14,11 @@ export interface Timing {
 
 /** Time and number of the dispatches with one label. */
 export interface LabelTiming {
+  /** Of the dispatches. */
   readonly label: string;
+  /** Dispatches. */
   readonly count: number;
+  /** Of all of them. */
   readonly seconds: number;
 }
 

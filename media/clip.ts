@@ -22,7 +22,9 @@ export interface ClipOptions extends PickOptions {
 
 /** Frames of a source, with what it says of them. */
 export interface Clip {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   /** Frames a second of the frames picked: the source's rate over the stride. */
   readonly fps?: number;
@@ -34,6 +36,7 @@ export interface Clip {
   readonly lossy: boolean;
   /** One line each, for the user. */
   readonly warnings: string[];
+  /** Text that the file was written with. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

@@ -7,6 +7,7 @@ import { webCodecsProblem } from "./webcodecs.ts";
 
 /** Whether one codec works both ways, tried with a picture. */
 export interface CodecState {
+  /** Which codec. */
   readonly codec: VideoCodec;
   /** Why it does not, where it does not. */
   readonly problem?: string;

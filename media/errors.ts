@@ -3,6 +3,7 @@
  * file, says what is wrong and, where there is a way out, what to do.
  */
 export class MediaError extends Error {
+  /** Always `MediaError`. */
   override name = "MediaError";
 }
 
@@ -11,6 +12,7 @@ export class MediaError extends Error {
  * should end without a message.
  */
 export class ClosedPipeError extends MediaError {
+  /** Always `ClosedPipeError`. */
   override name = "ClosedPipeError";
 }
 

@@ -5,12 +5,15 @@ import { checkFrame, enlarge, type RgbFrame } from "./frames.ts";
 export interface WrittenFile {
   /** The name it has, or `stdout`. */
   readonly path: string;
+  /** Frames written. */
   readonly frames: number;
+  /** Size of the file. */
   readonly bytes: number;
 }
 
 /** Takes frames one by one. Until `close()` resolves there is no file under the final name. */
 export interface FrameWriter {
+  /** Writes the next frame. */
   write(frame: RgbFrame): Promise<void>;
   /** Finishes the output and puts it in its place. */
   close(): Promise<WrittenFile>;

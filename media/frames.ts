@@ -1,14 +1,20 @@
 /** One picture, 8 bits a channel: `data` is [height, width, 3], RGB interleaved. */
 export interface RgbFrame {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Rows from the top, 3 bytes a pixel. */
   readonly data: Uint8Array;
 }
 
 /** One picture as the model sees it: `data` is planar [3, height, width] in [0, 1]. */
 export interface FloatFrame {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Red, green and blue plane, rows from the top. */
   readonly data: Float32Array;
 }
 

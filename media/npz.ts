@@ -24,7 +24,10 @@ export class NpzFile implements Disposable {
     this.#entries = entries;
   }
 
-  /** @throws {MediaError} when the file is missing or no zip archive */
+  /**
+   * Reads the directory of a .npz; arrays are read when asked.
+   * @throws {MediaError} when the file is missing or no zip archive
+   */
   static async open(path: string): Promise<NpzFile> {
     const file = await ByteReader.open(path);
     try {
@@ -72,6 +75,7 @@ export class NpzFile implements Disposable {
     }
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
   }

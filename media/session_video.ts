@@ -11,7 +11,9 @@ import { AddonEncoder, codedSize, type EncodedFrame, streamColour } from "./vide
 
 /** What a session's video is like. */
 export interface SessionVideoOptions {
+  /** Of the frames, in pixels. */
   readonly width: number;
+  /** Of the frames, in pixels. */
   readonly height: number;
   /** Frames a second. */
   readonly fps: number;
@@ -48,7 +50,7 @@ export class SessionVideo {
   /** Ends when nothing is using the encoder. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @throws {MediaError} where there is no encoder */
+  /** Opens the encoder. @throws {MediaError} where there is no encoder */
   constructor(options: SessionVideoOptions) {
     this.#options = options;
     this.#encoder = this.#newEncoder();
@@ -64,7 +66,7 @@ export class SessionVideo {
     return this.#dropped;
   }
 
-  /** @throws {MediaError} the encoder failed */
+  /** Encodes a frame. @throws {MediaError} the encoder failed */
   append(frame: RgbFrame): Promise<void> {
     return this.#inTurn(async () => {
       this.#pictures.push(...await this.#encoder.encode(frame));

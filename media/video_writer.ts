@@ -24,7 +24,9 @@ export const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputF
 
 /** How an output is written. Sizes are those of the frames handed in, in pixels. */
 export interface WriterOptions {
+  /** Of the frames, in pixels. */
   readonly width: number;
+  /** Of the frames, in pixels. */
   readonly height: number;
   /** Frames a second. */
   readonly fps: number;

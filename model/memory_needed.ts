@@ -13,9 +13,11 @@ import { loadTransformer } from "./transformer.ts";
 
 /** GPU memory in bytes. */
 export interface MemoryNeed {
+  /** Weights of transformer and autoencoder. */
   readonly weights: number;
   /** Caches, activations, tables, pictures. */
   readonly run: number;
+  /** Weights and run. */
   readonly total: number;
   /** The largest single buffer: a storage binding must span it. */
   readonly largest: number;

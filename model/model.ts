@@ -11,16 +11,23 @@ import { isUnusedByInference, loadTransformer, type TransformerWeights } from ".
 
 /** What far.json adds to a model folder, and what its configurations say. */
 export interface ModelInfo {
+  /** The model's folder. */
   readonly path: string;
+  /** Of far.json, else the folder's. */
   readonly name: string;
+  /** Of far.json. */
   readonly description: string | undefined;
+  /** Of far.json. */
   readonly license: string | undefined;
+  /** Frames per second of its videos (8). */
   readonly fps: number;
   /** Names by index, where far.json has them. */
   readonly actions: readonly string[] | undefined;
+  /** Names by index, where far.json has them. */
   readonly labels: readonly string[] | undefined;
   /** Options of generate that the model suggests. */
   readonly defaults: Readonly<Record<string, unknown>>;
+  /** What the model takes beside pictures: actions, a label or nothing. */
   readonly condition: Condition;
   /** Pixels a latent element stands for, per side. */
   readonly compression: number;
@@ -28,6 +35,7 @@ export interface ModelInfo {
   readonly multiple: number;
   /** Weights of transformer and autoencoder, as numbers. */
   readonly parameters: number;
+  /** True for FAR_Long, which keeps long-term context in larger patches. */
   readonly long: boolean;
   /** Frames the transformer was trained to see at full resolution. */
   readonly window: number;

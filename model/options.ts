@@ -15,6 +15,7 @@ export interface GenerateOptions {
   readonly contextFrames?: number;
   /** Pixels; a multiple of `info.multiple`. The model's default when there is no context. */
   readonly width?: number;
+  /** Pixels; as `width`. */
   readonly height?: number;
   /** Action of every frame, context included; a list of lists gives one list a video. */
   readonly actions?: readonly number[] | readonly (readonly number[])[];
@@ -22,11 +23,13 @@ export interface GenerateOptions {
   readonly labels?: readonly number[];
   /** Model calls follow from the steps (50) and the solver (euler). */
   readonly steps?: number;
+  /** How the steps are taken (euler). */
   readonly solver?: Solver;
   /** > 1 guided, -1 null classes only, anything else the conditional model alone (1). */
   readonly guidance?: number;
   /** Noise equals torch.randn([count, frames, C, h, w]) with this seed (0). */
   readonly seed?: number | bigint;
+  /** Whose generator: PyTorch's on the CPU, or on CUDA (torch). */
   readonly rng?: "torch" | "cuda";
   /** Noise itself, [count, frames, C, h, w], instead of a seed. */
   readonly noise?: Float32Array;

@@ -17,7 +17,9 @@ import { Session } from "./session.ts";
 export interface Frame {
   /** Place in the output, context frames included. */
   readonly index: number;
+  /** Whether it was given or made. */
   readonly kind: "context" | "generated";
+  /** Which video of the batch, from 0. */
   readonly video: number;
   /** Planar RGB [3, height, width] in [0, 1]. */
   readonly pixels: { readonly width: number; readonly height: number; readonly data: Float32Array };
@@ -27,12 +29,19 @@ export interface Frame {
 
 /** What a run will do and take, known before it starts. */
 export interface RunPlan {
+  /** Videos made at once. */
   readonly videos: number;
+  /** Frames of each video that are given. */
   readonly contextFrames: number;
+  /** Frames of each video that are made. */
   readonly generatedFrames: number;
+  /** Of the picture, in pixels. */
   readonly width: number;
+  /** Of the picture, in pixels. */
   readonly height: number;
+  /** Denoising steps a frame. */
   readonly steps: number;
+  /** As it was asked for. */
   readonly guidance: number;
   /** Calls of the transformer in all (a guided batch counts once). */
   readonly modelCalls: number;
@@ -44,6 +53,7 @@ export interface RunPlan {
   readonly noiseShape: readonly [number, number, number, number, number];
 }
 
+/** How a model is loaded, and on what. */
 export interface PipelineOptions extends GpuOptions {
   /** Arithmetic of weights and caches; auto is f16 on real GPUs that have it. */
   readonly dtype?: "auto" | "f32" | "f16";
@@ -97,20 +107,25 @@ interface Run {
 
 /** A model on the GPU, ready to generate. Source: released class `FARPipeline`. */
 export class Pipeline {
+  /** The device the model is on. */
   readonly gpu: Gpu;
+  /** Sizes and weights. */
   readonly model: DeclaredModel;
   readonly #ownsGpu: boolean;
 
+  /** Takes a model whose weights are filled; `loadPipeline` does all of it. */
   constructor(gpu: Gpu, model: DeclaredModel, ownsGpu: boolean) {
     this.gpu = gpu;
     this.model = model;
     this.#ownsGpu = ownsGpu;
   }
 
+  /** What the model is: name, condition, names of actions, window. */
   get info(): ModelInfo {
     return this.model.info;
   }
 
+  /** Arithmetic of weights and caches, as chosen. */
   get dtype(): "f32" | "f16" {
     return this.model.dtype;
   }

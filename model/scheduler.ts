@@ -4,6 +4,7 @@ const fround = Math.fround;
 
 /** The ways to integrate the flow from noise (sigma 1) to a frame (sigma 0). */
 export const SOLVERS = ["euler", "ab2", "heun"] as const;
+/** One of {@linkcode SOLVERS}. */
 export type Solver = typeof SOLVERS[number];
 
 /**

@@ -6,10 +6,13 @@ import { SELF_TESTS, type SelfTestCase } from "./self_test_cases.ts";
 
 /** How one family of kernels did on this device. */
 export interface SelfTestResult {
+  /** Which kernels. */
   readonly family: string;
+  /** Whether they ran and the error is within the tolerance. */
   readonly ok: boolean;
   /** Largest difference to the golden relative to its largest number; absent where it did not run. */
   readonly error?: number;
+  /** The largest error that passes. */
   readonly tolerance: number;
   /** What the device said, where it did not run. */
   readonly problem?: string;

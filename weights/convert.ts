@@ -46,23 +46,31 @@ export interface ConvertOptions {
   readonly architecture?: string;
   /** Entries of transformer/config.json that differ from the architecture's. */
   readonly config?: JsonObject;
+  /** Entries of vae/config.json that differ from the autoencoder's. */
   readonly vaeConfig?: JsonObject;
   /** far.json; a preset's own if left out. */
   readonly far?: JsonObject;
+  /** Type that floats are written in (keep). */
   readonly dtype?: TargetDtype;
+  /** Converts weights with NaN or infinity too. */
   readonly allowNonFinite?: boolean;
+  /** Replaces a folder that is there. */
   readonly overwrite?: boolean;
   /** Which state dict of a PyTorch checkpoint is meant. */
   readonly stateDict?: StateDictChoice;
   /** Called with bytes of the sources that are done, of all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops the conversion. */
   readonly signal?: AbortSignal;
 }
 
 /** What was written. */
 export interface ConvertReport {
+  /** The folder written. */
   readonly output: string;
+  /** What became of the transformer. */
   readonly transformer: PartReport;
+  /** What became of the autoencoder. */
   readonly vae: PartReport;
   /** Anything the user should know: which copy was taken, what was assumed, resumed or refused. */
   readonly notes: readonly string[];

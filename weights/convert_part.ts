@@ -21,8 +21,11 @@ export type TargetDtype = "keep" | "f32" | "f16" | "bf16";
 
 /** What was written, and what casting cost. */
 export interface PartReport {
+  /** Of the file written. */
   readonly bytes: number;
+  /** Of the file written, in hex. */
   readonly sha256: string;
+  /** Tensors written. */
   readonly tensors: number;
   /** Values in all tensors. */
   readonly parameters: number;

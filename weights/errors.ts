@@ -49,14 +49,22 @@ export interface CheckpointDetails {
 
 /** A file of weights, or what is around it, cannot be used. The message is one line. */
 export class CheckpointError extends Error {
+  /** Always `CheckpointError`. */
   override readonly name = "CheckpointError";
+  /** Path of the file or folder. */
   readonly file?: string;
+  /** What kind of failure. */
   readonly reason: CheckpointReason;
+  /** Names the model needs and the file lacks. */
   readonly missing: readonly string[];
+  /** Names the file has and the model doesn't know. */
   readonly unexpected: readonly string[];
+  /** Names whose shape is another than the model's. */
   readonly misshaped: readonly string[];
+  /** True where the same may succeed later. */
   readonly temporary: boolean;
 
+  /** An error with its one line and what is known beside it. */
   constructor(message: string, details: CheckpointDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.file = details.file;

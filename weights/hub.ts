@@ -14,21 +14,27 @@ import { HUB_REPOSITORY, type Preset } from "./presets.ts";
 
 /** How pulling goes. */
 export interface PullOptions {
+  /** Cache folder, endpoint, token. */
   readonly settings: HubSettings;
+  /** The network, the clock and chance, for tests. */
   readonly tools?: FetchTools;
   /** Called with bytes that are there, of all that are wanted. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Called with what the user should know. */
   readonly onNote?: (note: string) => void;
+  /** Stops the download; what is there can be taken up again. */
   readonly signal?: AbortSignal;
 }
 
 /** What was pulled, and where it is. */
 export interface Pulled {
+  /** As `owner/name`. */
   readonly repository: string;
+  /** The revision that was fetched. */
   readonly commit: string;
   /** The file asked for, or the folder of the snapshot. */
   readonly path: string;
+  /** Files in the cache. */
   readonly files: readonly PulledFile[];
 }
 

@@ -3,6 +3,7 @@ import type { HubSettings } from "./hub_settings.ts";
 
 /** What requests to the hub depend on, for tests. */
 export interface FetchTools {
+  /** As the platform's. */
   readonly fetch: typeof fetch;
   /** Waits. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;

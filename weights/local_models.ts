@@ -19,6 +19,7 @@ import { elements } from "./tensor_file.ts";
 export interface LocalModel {
   /** What `--model` takes. */
   readonly name: string;
+  /** A released preset, or a repository of somebody's. */
   readonly source: "released" | "repository";
   /** Its folder. */
   readonly path: string;
@@ -28,14 +29,19 @@ export interface LocalModel {
 
 /** A published configuration: what it needs and whether its files are here. */
 export interface PresetState {
+  /** As the released test configurations have it. */
   readonly name: string;
+  /** Which of the paper's tests. */
   readonly task: Preset["task"];
+  /** Transformer's sizes. */
   readonly architecture: string;
   /** Pixels across and down. */
   readonly pixels: number;
   /** Frames that the published test gives and generates. */
   readonly contextFrames: number;
+  /** Frames that it generates. */
   readonly frames: number;
+  /** Guidance of the published test. */
   readonly guidance: number;
   /** Frames the transformer was trained to see at full resolution. */
   readonly window: number;
@@ -43,6 +49,7 @@ export interface PresetState {
   readonly condition: { readonly kind: "none" | "label" | "action"; readonly count: number };
   /** Weights of the transformer and of the autoencoder, as numbers. */
   readonly parameters: { readonly transformer: number; readonly vae: number };
+  /** Converted, fetched but not converted, or neither. */
   readonly state: "ready" | "downloaded" | "not pulled";
   /** Folder of the converted model, if ready. */
   readonly path: string | undefined;

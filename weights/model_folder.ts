@@ -19,10 +19,13 @@ export interface ModelPart {
 
 /** A folder as FARPipeline.save_pretrained writes it, with far.json if there is one. */
 export interface ModelFolder {
+  /** The folder. */
   readonly path: string;
   /** model_index.json as it stands. */
   readonly modelIndex: JsonObject;
+  /** FAR or FAR_Long. */
   readonly transformer: ModelPart;
+  /** The autoencoder. */
   readonly vae: ModelPart;
   /** scheduler/scheduler_config.json as it stands. */
   readonly scheduler: JsonObject;

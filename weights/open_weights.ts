@@ -9,9 +9,11 @@ import { isZip } from "./zip.ts";
 
 /** Weights of any supported format. */
 export interface OpenWeights {
+  /** The tensors. */
   readonly checkpoint: Checkpoint;
   /** The file that was opened. */
   readonly file: string;
+  /** What the file turned out to be. */
   readonly format: "safetensors" | "safetensors (shards)" | "pth (zip)" | "pth (legacy)";
   /** Text that a safetensors file carries. */
   readonly metadata: ReadonlyMap<string, string>;

@@ -97,20 +97,27 @@ type Dataset = "DMLab" | "Minecraft" | "Bair" | "UCF";
 
 /** One published test configuration. */
 export interface Preset {
+  /** As the released test configurations have it. */
   readonly name: string;
+  /** Which of the paper's tests. */
   readonly task: "long_video_prediction" | "short_video_prediction" | "video_generation";
+  /** Transformer's sizes. */
   readonly architecture: ArchitectureName;
   /** Entries that differ from the architecture's configuration. */
   readonly config?: JsonObject;
   /** File in the hub's repository; ends in the first 8 digits of its sha256. */
   readonly transformerFile: string;
+  /** Autoencoder. */
   readonly vae: AutoencoderName;
+  /** Its file in the hub's repository. */
   readonly vaeFile: string;
   /** Frames given. */
   readonly context: number;
   /** Frames generated. */
   readonly frames: number;
+  /** Guidance of the published test. */
   readonly guidance: number;
+  /** What it was trained on. */
   readonly dataset: Dataset;
   /** One frame in so many of the data set was used. */
   readonly frameInterval: number;

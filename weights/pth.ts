@@ -21,8 +21,11 @@ const MOST_SHARING = 8;
  * its state dict are read at once, tensor data by range. Nothing in it is executed.
  */
 export class PthFile implements TensorFile {
+  /** Of the file. */
   readonly path: string;
+  /** Empty: the format has none. */
   readonly metadata: ReadonlyMap<string, string> = new Map();
+  /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Which of torch.save's formats it is in. */
   readonly format: "zip" | "legacy";
@@ -104,6 +107,7 @@ export class PthFile implements TensorFile {
     return target;
   }
 
+  /** Closes the file. */
   close(): void {
     this.#source.close();
   }

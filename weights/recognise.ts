@@ -14,6 +14,7 @@ import {
 
 /** What a checkpoint turned out to be. */
 export interface Recognised {
+  /** Which half of a pipeline it is. */
   readonly kind: "transformer" | "autoencoder";
   /** Name of the released architecture it has the sizes of, such as `FAR_B_Long` or `8x`. */
   readonly name: string | undefined;

@@ -10,7 +10,9 @@ export type { Dtype, TensorFile, TensorInfo } from "./tensor_file.ts";
 
 /** A safetensors file: its header is read and checked at once, its tensors by range when asked. */
 export class SafetensorsFile implements TensorFile {
+  /** Of the file. */
   readonly path: string;
+  /** Text beside the tensors. */
   readonly metadata: ReadonlyMap<string, string>;
   /** In the order of their data. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -27,7 +29,10 @@ export class SafetensorsFile implements TensorFile {
     this.#source = source;
   }
 
-  /** @throws {CheckpointError} no such file, or any rule of the format is broken */
+  /**
+   * Reads and checks the header; values are read when asked.
+   * @throws {CheckpointError} no such file, or any rule of the format is broken
+   */
   static async open(path: string): Promise<SafetensorsFile> {
     const source = await FileSource.open(path);
     try {
@@ -67,6 +72,7 @@ export class SafetensorsFile implements TensorFile {
     return target;
   }
 
+  /** Closes the file. */
   close(): void {
     this.#source.close();
   }

@@ -4,8 +4,11 @@ import { type Dtype, DTYPE_BITS, elements } from "./tensor_file.ts";
 
 /** A tensor to write. */
 export interface SafetensorsEntry {
+  /** Of the tensor. */
   readonly name: string;
+  /** Type of its values. */
   readonly dtype: Dtype;
+  /** Its axes, slowest first. */
   readonly shape: readonly number[];
   /** Contiguous, little-endian: at once, or in pieces that are asked for when their turn comes. */
   readonly data: Uint8Array | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);

@@ -32,8 +32,11 @@ export type Dtype = keyof typeof DTYPE_BITS;
 
 /** Where a tensor lies in its file. */
 export interface TensorInfo {
+  /** Of the tensor. */
   readonly name: string;
+  /** Type of its values. */
   readonly dtype: Dtype;
+  /** Its axes, slowest first. */
   readonly shape: readonly number[];
   /** Of its first byte in the file. */
   readonly offset: number;
