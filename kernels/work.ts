@@ -7,6 +7,8 @@ export interface Work {
   readonly flops: number;
   /** Bytes read and written, each tensor once a dispatch, only the part that is touched. */
   readonly read: number;
+  /** Of `read`, weights, keys and values: no cache of a device holds what a whole step reads. */
+  readonly stored: number;
   readonly written: number;
 }
 
@@ -21,13 +23,17 @@ type Buffers = Readonly<Record<string, Tensor>>;
 /** Kernels whose writable tensors are also read, where no constant tells it. */
 const UPDATING = new Set(["gated_add", "solver_step", "peak_fma"]);
 
+/** Bindings of weights and caches. */
+const STORED = new Set(["w", "bias", "k", "v"]);
+
 /** The sum of what dispatches do. */
 export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Work {
-  const sum = { flops: 0, read: 0, written: 0 };
+  const sum = { flops: 0, read: 0, stored: 0, written: 0 };
   for (const dispatch of dispatches) {
-    const { flops, read, written } = workOf(dispatch, pass);
+    const { flops, read, stored, written } = workOf(dispatch, pass);
     sum.flops += flops;
     sum.read += read;
+    sum.stored += stored;
     sum.written += written;
   }
   return sum;
@@ -44,6 +50,7 @@ export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
     params.added;
   const seen = new Set<unknown>();
   let read = 0;
+  let stored = 0;
   let written = 0;
   for (const [name, bound] of Object.entries(buffers)) {
     // a binding that a variant does not use holds another one's tensor
@@ -54,8 +61,9 @@ export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
     const writable = kernel.bindings.get(name)?.writable;
     if (writable) written += bytes;
     if (!writable || updates) read += bytes;
+    if (!writable && STORED.has(name)) stored += bytes;
   }
-  return { flops: flopsOf(dispatch, pass), read, written };
+  return { flops: flopsOf(dispatch, pass), read, stored, written };
 }
 
 function flopsOf(dispatch: Dispatch, pass: PassWork | undefined): number {

@@ -34,6 +34,7 @@ Deno.test("workOf() counts a linear layer's weights, bias, rows and products onc
   assert.deepEqual(work, {
     flops: 2 * 5 * 12 * 64,
     read: 4 * (12 * 64 + 64 + 5 * 12),
+    stored: 4 * (12 * 64 + 64),
     written: 4 * 5 * 64,
   });
 });
@@ -61,7 +62,7 @@ Deno.test("workOf() counts an attention's visible keys, not the cache", () => {
       k: memory.tensor("k", [1, heads, 1000, 64], "f16"),
       v: memory.tensor("v", [1, heads, 1000, 64], "f16"),
       frames: memory.tensor("frames", [1, 2, 4], "u32"),
-      step: memory.buffer("step", 48, true),
+      step: memory.buffer("step", 48, "uniform"),
       window: 0,
       contextTokens: 1,
       windowTokens: 4,
@@ -71,6 +72,7 @@ Deno.test("workOf() counts an attention's visible keys, not the cache", () => {
   const work = counted(record, [20, 24]);
   assert.equal(work.flops, 4 * d * 4 * (20 + 24));
   assert.equal(work.read, 4 * 8 * d + 2 * 2 * 24 * d + 4 * 8 + 48);
+  assert.equal(work.stored, 2 * 2 * 24 * d);
   assert.equal(work.written, 4 * 8 * d);
   assert.throws(() => counted(record), TypeError);
 });
@@ -107,6 +109,7 @@ Deno.test("workOf() counts a norm's two numbers a frame, and no products", () =>
   assert.deepEqual(work, {
     flops: 0,
     read: 4 * (6 * 8 + 3 * 2 * 8 + 12),
+    stored: 0,
     written: 4 * 6 * 8,
   });
 });
@@ -118,6 +121,7 @@ Deno.test("workOf() counts nine taps of a convolution", () => {
   assert.deepEqual(work, {
     flops: 2 * 30 * 9 * 4 * 32,
     read: 4 * (30 * 4 + 9 * 4 * 32),
+    stored: 4 * 9 * 4 * 32,
     written: 4 * 30 * 32,
   });
 });
@@ -126,5 +130,5 @@ Deno.test("workOf() counts a copy's bytes both ways", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
   peakCopy(p, memory.tensor("x", [10, 4]), memory.tensor("y", [10, 4]));
-  assert.deepEqual(workOf(p.recorded[0]!), { flops: 0, read: 160, written: 160 });
+  assert.deepEqual(workOf(p.recorded[0]!), { flops: 0, read: 160, stored: 0, written: 160 });
 });
