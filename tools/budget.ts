@@ -40,7 +40,6 @@ function row(architecture: ArchitectureName, frame: number): string[] {
     (bytes / 1e6).toFixed(0),
     (h100 * 1e3).toFixed(3),
     (m3 * 1e3).toFixed(2),
-    (work.flops / m3 / 1e12).toFixed(1),
   ];
 }
 
@@ -53,7 +52,6 @@ const HEAD = [
   "MB in all",
   "H100, ms",
   "M3, ms",
-  "TFLOP/s that takes on the M3",
 ];
 
 console.log(`| ${HEAD.join(" | ")} |`);
