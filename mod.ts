@@ -23,10 +23,16 @@ export {
   type PipelineOptions,
   type RunPlan,
 } from "./model/pipeline.ts";
+export type { Condition } from "./model/config.ts";
 export type { GenerateOptions } from "./model/options.ts";
 export { declareModel, type ModelInfo } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
-export { type MemoryNeed, memoryNeeded, presetMemory } from "./model/memory_needed.ts";
+export {
+  type MemoryNeed,
+  memoryNeeded,
+  type MemoryOptions,
+  presetMemory,
+} from "./model/memory_needed.ts";
 export { selfTest, type SelfTestResult } from "./model/self_test.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 
@@ -39,8 +45,14 @@ export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
 export { type Clock, type Measured, type MeasureOptions, secondsBy } from "./bench/measure.ts";
 export { measurePeaks, type Peaks } from "./bench/peaks.ts";
-export { type KernelResult, measureArchitecture, measureDecoder } from "./bench/kernels.ts";
-export { measureStep, type StepResult } from "./bench/step.ts";
+export {
+  type KernelOptions,
+  type KernelResult,
+  measureArchitecture,
+  measureDecoder,
+  type Work,
+} from "./bench/kernels.ts";
+export { type LatentSize, measureStep, type StepCase, type StepResult } from "./bench/step.ts";
 export {
   type CodecResult,
   type GenerationResult,
@@ -48,7 +60,7 @@ export {
   measureGeneration,
 } from "./bench/frames.ts";
 export type { Spread } from "./bench/spread.ts";
-export { syntheticPipeline } from "./bench/synthetic_model.ts";
+export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
 
 // files of weights
 export {
@@ -62,9 +74,9 @@ export type { Checkpoint } from "./weights/checkpoint.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
 export { PthFile } from "./weights/pth.ts";
-export type { JsonObject } from "./weights/json.ts";
+export type { JsonObject, JsonValue } from "./weights/json.ts";
 export { readJson } from "./weights/read_json.ts";
-export { recognise, type Recognised } from "./weights/recognise.ts";
+export { type ReadShapes, recognise, type Recognised } from "./weights/recognise.ts";
 export type { StateDictChoice } from "./weights/state_dict.ts";
 
 // released models, converting and pulling
@@ -72,9 +84,11 @@ export { convertModel, type ConvertOptions, type ConvertReport } from "./weights
 export type { PartReport, TargetDtype } from "./weights/convert_part.ts";
 export { ARCHITECTURE_NAMES } from "./weights/model_files.ts";
 export {
+  type ArchitectureName,
   autoencoderConfig,
   type AutoencoderName,
   COMPRESSION,
+  type Dataset,
   HUB_REPOSITORY,
   type Preset,
   PRESETS,
@@ -88,9 +102,11 @@ export {
   presetStates,
 } from "./weights/local_models.ts";
 export {
+  type PlannedFile,
   planPull,
   pull,
   type Pulled,
+  type PulledFile,
   type PulledPreset,
   type PullOptions,
   pullPreset,
@@ -107,19 +123,27 @@ export {
   writeSafetensors,
 } from "./weights/safetensors.ts";
 
+export type { ByteSink } from "./weights/safetensors_writer.ts";
+export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
+
 // pictures and videos
 export { type Clip, type ClipOptions, readClip } from "./media/clip.ts";
 export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
+export type { Matrix } from "./media/color.ts";
 export { ClosedPipeError, MediaError } from "./media/errors.ts";
+export { isPattern } from "./media/folder_reader.ts";
 export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
 export { readMetadata } from "./media/metadata.ts";
+export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
+export type { PickOptions } from "./media/picks.ts";
 export { fitFrame } from "./media/resize.ts";
 export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
 export {
   type FrameWriter,
   openFrameWriter,
+  type OutputFormat,
   type VideoCodec,
   type WriterOptions,
   type WrittenFile,

@@ -20,7 +20,7 @@ export interface CodecResult {
   readonly profile: readonly LabelTiming[] | undefined;
 }
 
-/** Measures encoding and decoding of one frame. @param side latent height and width */
+/** @internal Measures encoding and decoding of one frame. @param side latent height and width */
 export async function measureCodec(
   gpu: Gpu,
   timer: GpuTimer,

@@ -13,6 +13,8 @@ import { declareSynthetic } from "./synthetic_model.ts";
 /** Latent side of every released model. */
 const SIDE = 8;
 
+export type { Work };
+
 /** One kernel at one shape. */
 export interface KernelResult {
   /** Whose shape it is: an architecture, or the released 8x decoder. */
@@ -31,6 +33,7 @@ export interface KernelResult {
 
 /** Which kernels. */
 export interface KernelOptions extends MeasureOptions {
+  /** Of weights and caches. */
   readonly dtype: "f32" | "f16";
   /** Frames before the noisy one: 64 keys each. */
   readonly frames: readonly number[];

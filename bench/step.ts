@@ -16,12 +16,15 @@ const CLASS = 0;
 
 /** Latent height and width. */
 export interface LatentSize {
+  /** Of the latents. */
   readonly height: number;
+  /** Of the latents. */
   readonly width: number;
 }
 
 /** One model call for the frame with this index, all frames before it clean. */
 export interface StepCase {
+  /** Index of the frame that is denoised. */
   readonly frame: number;
   /** A frame's first call, which also caches what is new, or any later one. */
   readonly kind: "first" | "later";
@@ -88,7 +91,7 @@ export function prepare(gpu: Gpu, { session, passes }: RecordedStep, at: number)
 export interface StepResult extends StepCase {
   /** Of one model call. */
   readonly seconds: Measured;
-  /** What one model call computes and moves. */
+  /** @internal What one model call computes and moves. */
   readonly work: RecordedStep["work"];
   /** Time by label, one pass a dispatch; undefined unless asked for and where nothing can tell. */
   readonly profile: readonly LabelTiming[] | undefined;
@@ -98,6 +101,7 @@ export interface StepResult extends StepCase {
  * Measures a model call. What earlier frames would have left in the caches is not there: that
  * changes values, not time.
  * @throws {GpuError} `limit`: more memory than the device has
+ * @internal
  */
 export async function measureStep(
   gpu: Gpu,

@@ -81,6 +81,7 @@ export class GpuTimer {
   /**
    * Queues a program, or its dispatches from `start` up to `end`, as one pass with stamps, `times`
    * times over.
+   * @internal
    */
   run(program: Program, start = 0, end = Infinity, times = 1): void {
     program.make(this.#gpu);
@@ -103,8 +104,8 @@ export class GpuTimer {
   }
 
   /**
-   * Runs a program with one pass a dispatch. The sum is more than the program's own time by what a
-   * pass costs. Undefined where the device has no clock.
+   * @internal Runs a program with one pass a dispatch. The sum is more than the program's own time
+   * by what a pass costs. Undefined where the device has no clock.
    */
   async profile(program: Program): Promise<LabelTiming[] | undefined> {
     if (!this.#stamps) return undefined;

@@ -9,6 +9,7 @@ export interface Work {
   readonly read: number;
   /** Of `read`, weights, keys and values: no cache of a device holds what a whole step reads. */
   readonly stored: number;
+  /** Bytes written. */
   readonly written: number;
 }
 

@@ -16,10 +16,10 @@ const ELEMENTS = {
   "<f8": Float64Array,
 } as const;
 
-/** An element type: kind and bytes, such as `|u1` or `<f4`. */
+/** @internal An element type: kind and bytes, such as `|u1` or `<f4`. */
 export type NpyType = keyof typeof ELEMENTS;
 
-/** Elements of an array, in C order. */
+/** @internal Elements of an array, in C order. */
 export type NpyData = InstanceType<typeof ELEMENTS[NpyType]>;
 
 /** What the header of a .npy says. */
@@ -34,8 +34,11 @@ export interface NpyHeader {
 
 /** An array with its shape. */
 export interface NpyArray {
+  /** Type of its elements, as numpy names it. */
   readonly type: NpyType;
+  /** Its axes, slowest first. */
   readonly shape: readonly number[];
+  /** Its elements. */
   readonly data: NpyData;
 }
 

@@ -9,6 +9,7 @@ export class TooFewFramesError extends MediaError {
 export interface PickOptions {
   /** First frame, counted from 0. */
   readonly start?: number;
+  /** Every so many frames (1). */
   readonly stride?: number;
   /** How many; all there are unless told. */
   readonly count?: number;

@@ -25,7 +25,9 @@ export interface FarSizes {
 
 /** What a model is conditioned on: `count` classes; the null class has the index `count`. */
 export interface Condition {
+  /** A class a video, an action a frame, or nothing. */
   readonly kind: "none" | "label" | "action";
+  /** How many classes there are. */
   readonly count: number;
 }
 

@@ -40,8 +40,11 @@ export interface Pulled {
 
 /** One file in the cache. */
 export interface PulledFile {
+  /** Its path in the repository. */
   readonly name: string;
+  /** Where it is. */
   readonly path: string;
+  /** Its size. */
   readonly bytes: number;
 }
 
@@ -112,7 +115,9 @@ export function presetFolder(preset: Preset, { models }: HubSettings): string {
 
 /** A file that a pull would bring. */
 export interface PlannedFile {
+  /** Its path in the repository. */
   readonly name: string;
+  /** Its size. */
   readonly bytes: number;
   /** Whether it is in the cache already. */
   readonly cached: boolean;

@@ -26,7 +26,7 @@ export const ARCHITECTURES = {
   FAR_M_Long: { size: "M", long: true },
 } as const satisfies Record<string, { size: keyof typeof SIZES; long: boolean }>;
 
-/** Name of a released transformer. */
+/** @internal Name of a released transformer. */
 export type ArchitectureName = keyof typeof ARCHITECTURES;
 
 /** Configuration of a named transformer, as its config.json has it but for the class. */
@@ -93,7 +93,7 @@ export function autoencoderConfig(name: AutoencoderName): JsonObject {
 }
 
 /** What a model was trained on. */
-type Dataset = "DMLab" | "Minecraft" | "Bair" | "UCF";
+export type Dataset = "DMLab" | "Minecraft" | "Bair" | "UCF";
 
 /** One published test configuration. */
 export interface Preset {

@@ -24,7 +24,8 @@ export interface Recognised {
   readonly assumed: readonly string[];
 }
 
-type ReadShapes = ReadonlyMap<string, readonly number[]>;
+/** Shapes by name. */
+export type ReadShapes = ReadonlyMap<string, readonly number[]>;
 
 /** The architecture of a checkpoint, if its names and shapes are exactly those of one. */
 export function recognise(all: ReadShapes): Recognised | undefined {

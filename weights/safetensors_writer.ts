@@ -16,6 +16,7 @@ export interface SafetensorsEntry {
 
 /** Something bytes are appended to. `write` resolves when all of them are taken. */
 export interface ByteSink {
+  /** Takes bytes; all of them when the promise is kept. */
   write(bytes: Uint8Array): Promise<void>;
 }
 

@@ -27,7 +27,7 @@ export const DTYPE_BITS = {
   U64: 64,
 } as const;
 
-/** Element type of a tensor, as the safetensors format names it. */
+/** @internal Element type of a tensor, as the safetensors format names it. */
 export type Dtype = keyof typeof DTYPE_BITS;
 
 /** Where a tensor lies in its file. */
@@ -46,8 +46,11 @@ export interface TensorInfo {
 
 /** A file of named tensors whose data is read by range: safetensors, or a PyTorch checkpoint. */
 export interface TensorFile {
+  /** Of the file. */
   readonly path: string;
+  /** Text beside the tensors. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /**
    * All bytes of a tensor, contiguous and little-endian.
@@ -61,6 +64,7 @@ export interface TensorFile {
     bytes: number,
     into?: Uint8Array,
   ): Promise<Uint8Array>;
+  /** Closes the file. */
   close(): void;
 }
 
