@@ -1,4 +1,17 @@
-import { type Frame, openModelFolder, type Pipeline, type RunPlan } from "../mod.ts";
+import {
+  type Frame,
+  type GenerateOptions,
+  openModelFolder,
+  type Pipeline,
+  type RunPlan,
+} from "../mod.ts";
+import {
+  type Checkpoint,
+  type CheckpointWriter,
+  openCheckpoint,
+  readCheckpoint,
+  resumedOptions,
+} from "./checkpoint.ts";
 import type { Call } from "./command.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
@@ -6,7 +19,7 @@ import type { GENERATE_OPTIONS } from "./option_table.ts";
 import { checkOutputs, Outputs } from "./outputs.ts";
 import { openPreview } from "./preview.ts";
 import { startProgress } from "./progress.ts";
-import { describePlan, describeResult, resultJson, Stopwatch } from "./report.ts";
+import { describePlan, describeResult, type Result, resultJson, Stopwatch } from "./report.ts";
 import {
   buildRequest,
   type GenerateValues,
@@ -16,6 +29,7 @@ import {
 } from "./request.ts";
 import { flatSettings, type Settings, settingsMetadata } from "./settings.ts";
 import { orAborted, untilAborted } from "./abort.ts";
+import type { Terminal } from "./terminal.ts";
 import { withPipeline } from "./with_pipeline.ts";
 import settings from "../deno.json" with { type: "json" };
 
@@ -23,8 +37,10 @@ type GenerateCall = Call<typeof GENERATE_OPTIONS>;
 
 /** `far generate`: generates or continues a video. */
 export async function run(call: GenerateCall): Promise<void> {
-  const { options: given, signal } = call;
+  const { signal } = call;
   const watch = new Stopwatch();
+  const begun = await readCheckpoint(call.options);
+  const given = begun ? resumedOptions(call.options, begun) : call.options;
   const folder = await modelPath(given.model ?? DEMO);
   const { far } = await openModelFolder(folder);
   const options = withDefaults(given, far?.defaults, folder);
@@ -35,21 +51,29 @@ export async function run(call: GenerateCall): Promise<void> {
   checkOutputs(paths, options.count ?? 1, options.json);
   await withPipeline(folder, options, signal, async (pipeline) => {
     watch.lap("load");
-    await generate(call, pipeline, options, watch);
+    await generate({ ...call, options: given }, pipeline, options, { watch, begun });
   });
+}
+
+/** What a run needs beside its options. */
+interface Progressed {
+  readonly watch: Stopwatch;
+  /** Where it goes on from. */
+  readonly begun: Checkpoint | undefined;
 }
 
 async function generate(
   { options: given, terminal, signal }: GenerateCall,
   pipeline: Pipeline,
   options: GenerateValues,
-  watch: Stopwatch,
+  { watch, begun }: Progressed,
 ): Promise<void> {
   const request = await orAborted(buildRequest(given, options, pipeline.info), signal);
   if (!options.quiet) {
     for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
   }
-  const plan = asUsage(() => pipeline.plan(request.generate));
+  const resume = begun?.latents;
+  const plan = asUsage(() => pipeline.plan({ ...request.generate, resume }));
   watch.lap("context");
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
@@ -64,19 +88,24 @@ async function generate(
       : describePlan(plan, pipeline, paths);
     return await terminal.print(`${text}\n`);
   }
+  const checkpoint = await openCheckpoint(options, plan, record, pipeline.info.path, begun);
   if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
   await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, kept));
-  await makeFrames(pipeline, request, plan, outputs, { options, terminal, signal });
+  const asked = { ...request.generate, resume };
+  await makeFrames(pipeline, asked, plan, { outputs, checkpoint }, { options, terminal, signal });
   watch.lap("generate");
   const written = await outputs.close();
   watch.lap("finish");
-  const result = { plan, written, pipeline, request, watch, settings: record };
+  await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
+}
+
+async function tell(result: Result, options: GenerateValues, terminal: Terminal): Promise<void> {
   if (options.json) await terminal.print(`${JSON.stringify(resultJson(result), null, 2)}\n`);
   else if (!options.quiet) {
     const line = describeResult(result);
-    if (paths.includes("-")) terminal.note(line);
+    if (options.output?.includes("-")) terminal.note(line);
     else await terminal.print(`${line}\n`);
   }
 }
@@ -119,9 +148,9 @@ export function outputOptions(
 /** Runs the model; every frame goes to the outputs and the preview as it is finished. */
 async function makeFrames(
   pipeline: Pipeline,
-  { generate }: Request,
+  generate: GenerateOptions,
   plan: RunPlan,
-  outputs: Outputs,
+  { outputs, checkpoint }: { outputs: Outputs; checkpoint: CheckpointWriter | undefined },
   { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
 ): Promise<void> {
   const work = { unit: "frames", total: plan.generatedFrames };
@@ -134,9 +163,13 @@ async function makeFrames(
   try {
     for await (const frame of untilAborted(pipeline.generate(generate), signal)) {
       await outputs.write(frame);
+      await checkpoint?.add(frame);
       await preview?.show(frame);
       if (isLast(frame, plan)) progress.update(frame.index - plan.contextFrames + 1);
     }
+  } catch (error) {
+    if (signal.aborted) await checkpoint?.keep();
+    throw error;
   } finally {
     progress.stop();
   }

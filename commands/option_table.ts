@@ -1,3 +1,4 @@
+import { CHECKPOINT_OPTIONS } from "./checkpoint_options.ts";
 import type { OptionTable } from "./option.ts";
 import {
   COMMON_OPTIONS,
@@ -166,6 +167,7 @@ export const GENERATE_OPTIONS = {
     group: OUTPUT,
   },
   noMetadata: { kind: "flag", help: "leave the settings out of the outputs", group: OUTPUT },
+  ...CHECKPOINT_OPTIONS,
   dryRun: {
     kind: "flag",
     help: "say what would be made, the steps and the memory needed, and stop",

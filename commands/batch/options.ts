@@ -20,6 +20,9 @@ const {
   quiet: _quiet,
   verbose: _verbose,
   config: _config,
+  checkpoint: _checkpoint,
+  checkpointEvery: _checkpointEvery,
+  resume: _resume,
   ...jobOptions
 } = GENERATE_OPTIONS;
 
