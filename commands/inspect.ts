@@ -1,4 +1,5 @@
 import { extname, join } from "node:path";
+import { isPattern } from "../mod.ts";
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { inspectClip } from "./inspect_clip.ts";
@@ -25,6 +26,7 @@ async function inspect(
   given: string,
   { frames, verbose }: Call<typeof INSPECT_OPTIONS>["options"],
 ): Promise<Inspection> {
+  if (isPattern(given)) return await inspectClip(given);
   const found = await Deno.stat(given).catch(() => undefined);
   const path = found ? given : await modelPath(given);
   const isFolder = found ? found.isDirectory : true;

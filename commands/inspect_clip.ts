@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { isRgb, NpzFile, printable, readClip } from "../mod.ts";
+import { isRgb, NpzFile, printable, readClip, readMetadata } from "../mod.ts";
 import type { Inspection } from "./inspect.ts";
 import { commandLine, type Settings, settingsOf } from "./settings.ts";
 
@@ -11,7 +11,9 @@ export async function inspectClip(path: string): Promise<Inspection> {
 }
 
 async function inspectVideo(path: string): Promise<Inspection> {
-  const { width, height, fps, frames, lossy, metadata = {} } = await readClip(path, { count: 1 });
+  const { width, height, fps, frames, lossy } = await readClip(path, { count: 1 });
+  const isFolder = await Deno.stat(path).then((found) => found.isDirectory, () => false);
+  const metadata = isFolder ? {} : await readMetadata(path);
   const settings = settingsOf(metadata);
   const first = frames[0];
   const values = first && !isRgb(first) ? "floats" : "bytes";

@@ -1,5 +1,6 @@
 import { fileType } from "./file_type.ts";
 import { MediaError } from "./errors.ts";
+import { imagesOfPattern, isPattern } from "./folder_reader.ts";
 import { readGifComments } from "./gif_reader.ts";
 import { readPngText } from "./image_reader.ts";
 import { NpzFile } from "./npz.ts";
@@ -8,11 +9,13 @@ import { readVideoTags } from "./video_reader.ts";
 
 /**
  * Reads back the text that an output was written with: tags of a video, text chunks of a .png,
- * comments of a .gif, `metadata.json` of an .npz. Empty for formats that hold none.
+ * comments of a .gif, `metadata.json` of an .npz. Empty for formats that hold none (a .y4m header
+ * has room for 80 characters). Of numbered files, the first one's.
  *
  * @throws {MediaError} when the file cannot be read
  */
-export async function readMetadata(path: string): Promise<Record<string, string>> {
+export async function readMetadata(source: string): Promise<Record<string, string>> {
+  const path = isPattern(source) ? (await imagesOfPattern(source))[0]! : source;
   const type = await fileType(path);
   try {
     switch (type) {

@@ -6,7 +6,7 @@ import { inspectModel } from "../../commands/inspect_model.ts";
 import { settingsMetadata } from "../../commands/settings.ts";
 import { inFolder } from "./folder.ts";
 import { recorder } from "./recorder.ts";
-import { SafetensorsFile, writeSafetensors } from "../../mod.ts";
+import { openFrameWriter, SafetensorsFile, writeSafetensors } from "../../mod.ts";
 import { encodeNpz } from "../../media/npz.ts";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
@@ -117,6 +117,21 @@ Deno.test("far inspect says of a .npz its arrays, actions and command", async ()
     match(text, /frames 0\.\.2 +0\n {2}frame 3 +3\n {2}frame 4 +1\n$/);
     deepEqual((await json(path)).actions, [0, 0, 0, 3, 1]);
     match((await json(path)).command, AGAIN);
+  });
+});
+
+Deno.test("far inspect gives the command that made an animation or pictures again", async () => {
+  await inFolder(async (folder) => {
+    const frame = { width: 2, height: 2, data: new Uint8Array(12).fill(7) };
+    for (const name of ["out.gif", "sheet.png", "frame_%d.png"]) {
+      const metadata = settingsMetadata(SETTINGS);
+      const writer = await openFrameWriter(join(folder, name), { ...frame, fps: 8, metadata });
+      await writer.write(frame);
+      await writer.close();
+      match(await inspect(join(folder, name)), AGAIN);
+      equal((await json(join(folder, name))).settings.command, "generate");
+    }
+    match(await inspect(folder), /made by {5}it doesn't say/);
   });
 });
 
