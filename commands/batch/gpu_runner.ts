@@ -173,7 +173,7 @@ export class GpuRunner {
     for await (const frame of pipeline.generate(joinParts(batch))) {
       const { job, video } = owners[frame.video]!;
       await this.#guard(job, () => job!.write(frame, video));
-      this.#progress();
+      this.#send({ type: "progress", generated: frame.kind === "generated" });
     }
     for (const job of [...this.#open]) {
       await this.#guard(job, async () => {

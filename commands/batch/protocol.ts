@@ -38,7 +38,8 @@ export type ChildMessage =
   | { readonly type: "ready"; readonly device: DeviceInfo }
   /** These jobs are on the GPU now: if the process ends before their records, they are lost. */
   | { readonly type: "start"; readonly hashes: readonly string[] }
-  | { readonly type: "progress" }
+  /** Something is done: weights are loaded, a frame is there; `generated` where it is a new one. */
+  | { readonly type: "progress"; readonly generated?: boolean }
   | { readonly type: "note"; readonly text: string }
   | {
     readonly type: "done";

@@ -2,15 +2,16 @@ import { resolve } from "node:path";
 import { type Job as QueuedJob, QueueEvents } from "bullmq";
 import { type BatchExecutor, runBatch } from "../batch.ts";
 import type { Call } from "../command.ts";
+import { UsageError } from "../errors.ts";
 import { OutputFile } from "../../mod.ts";
 import { failureOf } from "./child_failure.ts";
-import { digestBytes } from "./digest.ts";
+import { digestBytes, digestText } from "./digest.ts";
 import { outputPath } from "./identity.ts";
 import type { Job } from "./job.ts";
 import type { BATCH_OPTIONS } from "./options.ts";
 import { nameFault } from "./output_names.ts";
-import { packJob, type QueueFailure, type QueueJob, type QueueResult } from "./queue_job.ts";
-import { QueueLink, queueName } from "./queue_link.ts";
+import { packJob, type QueueFailure, type QueueResult } from "./queue_job.ts";
+import { KEEP_SECONDS, QueueLink, queueName } from "./queue_link.ts";
 import { type MadeFile, makeFolderOf } from "./results.ts";
 import type { Outcome } from "./supervisor.ts";
 
@@ -55,7 +56,7 @@ interface QueueExecutorOptions {
 
 /** A job that somebody waits for. */
 interface Waiting {
-  readonly identity: string;
+  readonly job: Job;
   readonly result: PromiseWithResolvers<Outcome>;
   settling?: boolean;
   /** Asked for again in the meantime. */
@@ -81,27 +82,31 @@ class QueueExecutor implements BatchExecutor {
   }
 
   async submit(job: Job): Promise<Outcome> {
-    let packed: QueueJob;
-    try {
-      packed = await packJob(
-        job,
-        this.#link,
-        this.#options.shared ? this.#options.folder : undefined,
-      );
-    } catch (error) {
-      return { status: "failed", error: failureOf(error) };
-    }
-    const { identity } = packed.model;
-    await this.#announce(packed.model);
+    const { identity, name } = job.model;
+    await this.#announce(identity, name);
     const result = Promise.withResolvers<Outcome>();
-    if (!this.#options.detach) this.#waiting.set(job.hash, { identity, result });
-    await this.#enqueue(packed);
-    if (this.#options.detach) return { status: "queued" };
-    await this.#settle(job.hash);
+    const { detach } = this.#options;
+    const id = this.#idOf(job);
+    if (!detach) this.#waiting.set(id, { job, result });
+    try {
+      await this.#enqueue(job);
+    } catch (error) {
+      this.#waiting.delete(id);
+      if (error instanceof UsageError) return { status: "failed", error: failureOf(error) };
+      throw error;
+    }
+    if (detach) return { status: "queued" };
+    await this.#settle(id);
     return await result.promise;
   }
 
-  async #announce({ identity, name }: QueueJob["model"]): Promise<void> {
+  /** Where outputs stay in a shared folder, another folder is another job. */
+  #idOf({ hash }: Job): string {
+    const { shared, folder } = this.#options;
+    return shared ? `${hash}-${digestText(folder).slice(0, 12)}` : hash;
+  }
+
+  async #announce(identity: string, name: string): Promise<void> {
     if (this.#registered.has(identity)) return;
     this.#registered.add(identity);
     await this.#link.register(identity, name);
@@ -117,19 +122,23 @@ class QueueExecutor implements BatchExecutor {
     await events.waitUntilReady();
   }
 
-  async #enqueue(job: QueueJob): Promise<void> {
+  async #enqueue(job: Job): Promise<void> {
     const queue = this.#link.queue(job.model.identity);
-    const before = await queue.getJob(job.hash);
+    const id = this.#idOf(job);
+    const before = await queue.getJob(id);
     if (before) {
       const state = await before.getState();
       const ended = state === "completed" || state === "failed";
       if (!ended || !await this.#isStale(before)) return;
       await before.remove();
     }
-    await queue.add("generate", job, {
-      jobId: job.hash,
+    const { shared, folder } = this.#options;
+    const packed = await packJob(job, this.#link, shared ? folder : undefined);
+    await queue.add("generate", packed, {
+      jobId: id,
       attempts: ATTEMPTS,
       backoff: { type: "exponential", delay: FIRST_PAUSE_MS },
+      removeOnComplete: { age: KEEP_SECONDS },
     });
   }
 
@@ -145,8 +154,8 @@ class QueueExecutor implements BatchExecutor {
   }
 
   /** Ends the waiting for a job if it has ended. */
-  async #settle(hash: string): Promise<void> {
-    const waiting = this.#waiting.get(hash);
+  async #settle(id: string): Promise<void> {
+    const waiting = this.#waiting.get(id);
     if (!waiting) return;
     waiting.again = true;
     if (waiting.settling) return;
@@ -154,9 +163,9 @@ class QueueExecutor implements BatchExecutor {
     try {
       while (waiting.again) {
         waiting.again = false;
-        const outcome = await this.#outcome(hash, waiting.identity);
+        const outcome = await this.#outcome(waiting.job);
         if (!outcome) continue;
-        this.#waiting.delete(hash);
+        this.#waiting.delete(id);
         return waiting.result.resolve(outcome);
       }
     } catch (error) {
@@ -166,9 +175,10 @@ class QueueExecutor implements BatchExecutor {
     }
   }
 
-  async #outcome(hash: string, identity: string): Promise<Outcome | undefined> {
-    const job = await this.#link.queue(identity).getJob(hash);
-    if (!job) return undefined;
+  /** How a job has ended, if it has. One that is gone, which the server may forget, is put back. */
+  async #outcome(wanted: Job): Promise<Outcome | undefined> {
+    const job = await this.#link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
+    if (!job) return void await this.#enqueue(wanted);
     const state = await job.getState();
     if (state === "failed") {
       const { failure } = job.progress as Partial<QueueFailure>;
@@ -208,9 +218,9 @@ class QueueExecutor implements BatchExecutor {
   }
 
   async #sweep(): Promise<void> {
-    const hashes = [...this.#waiting.keys()];
-    while (hashes.length > 0 && !this.#closed) {
-      await Promise.all(hashes.splice(0, SWEEP_AT_ONCE).map((hash) => this.#settle(hash)));
+    const ids = [...this.#waiting.keys()];
+    while (ids.length > 0 && !this.#closed) {
+      await Promise.all(ids.splice(0, SWEEP_AT_ONCE).map((id) => this.#settle(id)));
     }
     this.#sweepLater();
   }

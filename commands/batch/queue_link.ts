@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 /** A number of seconds in which a server that is there answers. */
 const ANSWER_SECONDS = 5;
 /** What nobody collects is dropped after a week. */
-const KEEP_SECONDS = 7 * 24 * 3600;
+export const KEEP_SECONDS = 7 * 24 * 3600;
 
 /** The queue's server cannot be reached; another time it may be. */
 export class QueueError extends Error {

@@ -195,7 +195,7 @@ export class Supervisor {
   }
 
   #hear(message: ChildMessage): void {
-    if (message.type !== "idle") this.#watchdog?.beat();
+    this.#watchdog?.beat(message.type === "progress" && message.generated);
     switch (message.type) {
       case "ready":
         this.#ready = message.device;

@@ -134,7 +134,7 @@ Deno.test(
   () =>
     stage(async ({ server, out, results, batch, worker }) => {
       const first = worker();
-      const producer = batch(JOBS(30), "--shared");
+      const producer = batch(JOBS(12), "--shared");
       await until("2 jobs are done", () => lineCount(results) >= 2);
       first.child.kill("SIGTERM");
       const { code, stderr } = await first.ended;
@@ -146,7 +146,7 @@ Deno.test(
       const ended = await producer.ended;
       assert.equal(ended.code, 0, ended.stderr);
       assert.equal((await second.ended).code, 0);
-      assert.equal((await checkOutputs(out)).length, 60);
+      assert.equal((await checkOutputs(out)).length, 24);
     }),
 );
 
