@@ -1,26 +1,41 @@
 import { type Progress, type ProgressOptions, startProgress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** How byte progress is shown. */
+export interface ByteProgressOptions extends ProgressOptions {
+  /** Seconds in which nothing is shown, for work that is mostly quick (0). */
+  readonly patience?: number;
+}
+
 /** Progress of work that is counted in bytes and says how many there are when it begins. */
 export class ByteProgress {
-  readonly #options: ProgressOptions & { readonly json?: boolean };
+  readonly #options: ByteProgressOptions;
   readonly #terminal: Terminal;
+  readonly #now: () => number;
+  readonly #start: number;
   #bar: Promise<Progress> | undefined;
   #stopped = false;
   #told = -1;
 
-  constructor(options: ProgressOptions & { readonly json?: boolean }, terminal: Terminal) {
+  constructor(
+    options: ByteProgressOptions,
+    terminal: Terminal,
+    now: () => number = performance.now.bind(performance),
+  ) {
     this.#options = options;
     this.#terminal = terminal;
+    this.#now = now;
+    this.#start = now();
   }
 
   /** To be called with the bytes that are done, of all. */
   readonly update = (done: number, total: number): void => {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#now() - this.#start < 1000 * (this.#options.patience ?? 0)) return;
     const [now, all] = [megabytes(done), megabytes(total)];
     if (now === this.#told) return;
     this.#told = now;
-    this.#bar ??= startProgress({ unit: "MB", total: all }, this.#options, this.#terminal);
+    const work = { unit: "MB", total: all, from: this.#options.patience ? now : 0 };
+    this.#bar ??= startProgress(work, this.#options, this.#terminal, this.#now);
     this.#bar.then((bar) => this.#stopped || bar.update(now));
   };
 

@@ -13,7 +13,7 @@ import type { DECODE_OPTIONS } from "./option_table.ts";
 import { checkOutputs, listNames, Outputs } from "./outputs.ts";
 import { startProgress } from "./progress.ts";
 import { count } from "./report.ts";
-import { settingsMetadata, settingsOf } from "./settings.ts";
+import { defined, settingsMetadata, settingsOf, shellQuote } from "./settings.ts";
 import { untilAborted } from "./abort.ts";
 import { withPipeline } from "./with_pipeline.ts";
 import settings from "../deno.json" with { type: "json" };
@@ -32,12 +32,12 @@ interface Latents {
 
 /** `far decode latents.safetensors -o out.mp4`: latents back to pictures. */
 export async function run(call: DecodeCall): Promise<void> {
-  const { options, operands, terminal, signal } = call;
+  const { options, operands, terminal } = call;
   const paths = options.output ?? [];
   if (paths.length === 0) throw new UsageError("Say where to write: give --output FILE");
   checkOutputs(paths, 1, options.json);
   const folder = await modelPath(options.model ?? DEMO);
-  await withPipeline(folder, options, signal, async (pipeline) => {
+  await withPipeline(folder, call, async (pipeline) => {
     const latents = await readLatents(operands[0]!, pipeline);
     checkOutputs(paths, latents.videos, options.json);
     const written = await decodeTo(paths, latents, pipeline, call);
@@ -47,7 +47,7 @@ export async function run(call: DecodeCall): Promise<void> {
       const names = listNames(written.map(({ path }) => path));
       await terminal.print(`Wrote ${names}: ${count(latents.frames, "frame")}\n`);
     }
-  });
+  }, "autoencoder");
 }
 
 /**
@@ -91,11 +91,14 @@ async function decodeTo(
   { options, operands, terminal, signal }: DecodeCall,
 ): Promise<WrittenFile[]> {
   const { videos, frames, shape: [, h, w] } = latents;
-  const { compression, fps } = pipeline.info;
+  const { info } = pipeline;
+  const { compression } = info;
+  const { model = DEMO, dtype, codec, quality, scale } = options;
+  const fps = options.fps ?? latents.fps ?? info.fps;
   const record = {
-    command: `decode ${operands[0]}`,
+    command: `decode ${shellQuote(operands[0]!)}`,
     version: settings.version,
-    options: { model: options.model ?? DEMO, output: paths },
+    options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
   await using outputs = await Outputs.open(paths, {
     count: videos,
@@ -103,10 +106,7 @@ async function decodeTo(
     from: 0,
     width: w * compression,
     height: h * compression,
-    fps: options.fps ?? latents.fps ?? fps,
-    codec: options.codec,
-    quality: options.quality,
-    scale: options.scale,
+    ...{ fps, codec, quality, scale },
     format: options.format,
     metadata: options.noMetadata ? undefined : settingsMetadata(record),
     tensors: {

@@ -6,7 +6,9 @@ import { DEMO, modelPath } from "./model_path.ts";
 import type { ENCODE_OPTIONS } from "./option_table.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { readSource, type Source } from "./sources.ts";
+import { defined, type Settings, settingsMetadata, shellQuote } from "./settings.ts";
 import { withPipeline } from "./with_pipeline.ts";
+import settings from "../deno.json" with { type: "json" };
 
 /** Frames that are on the GPU at once. */
 const BATCH = 16;
@@ -20,7 +22,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
     throw new UsageError("Say where to write the latents: give --output FILE.safetensors");
   }
   const model = options.model ?? DEMO;
-  await withPipeline(await modelPath(model), options, signal, async (pipeline) => {
+  await withPipeline(await modelPath(model), call, async (pipeline) => {
     const source = await readFitting(path, options, pipeline.info.compression);
     if (!options.quiet) {
       for (const warning of source.warnings) terminal.note(`warning: ${warning}`);
@@ -32,6 +34,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
       .finally(() => progress.stop());
     const shape = latentShape(pipeline, source);
     const bytes = await writeLatents(file, latents, shape, {
+      ...settingsMetadata(settingsOfEncoding(path, model, options)),
       scaling_factor: String(pipeline.model.vae.scalingFactor),
       fps: String(source.fps ?? pipeline.info.fps),
       model,
@@ -41,7 +44,17 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
     else if (!options.quiet) {
       await terminal.print(`Wrote ${output}: latents [${shape.join(", ")}], unscaled\n`);
     }
-  });
+  }, "autoencoder");
+}
+
+function settingsOfEncoding(path: string, model: string, options: EncodeOptions): Settings {
+  const { start, stride, frames, size, output, dtype } = options;
+  const record = {
+    ...{ model, start, stride, frames, dtype, output },
+    size: size && `${size.width}x${size.height}`,
+  };
+  const command = `encode ${shellQuote(path)}`;
+  return { command, version: settings.version, options: defined(record) };
 }
 
 async function writeLatents(

@@ -37,7 +37,6 @@ type GenerateCall = Call<typeof GENERATE_OPTIONS>;
 
 /** `far generate`: generates or continues a video. */
 export async function run(call: GenerateCall): Promise<void> {
-  const { signal } = call;
   const watch = new Stopwatch();
   const begun = await readCheckpoint(call.options);
   const given = begun ? resumedOptions(call.options, begun) : call.options;
@@ -49,7 +48,7 @@ export async function run(call: GenerateCall): Promise<void> {
     throw new UsageError("Say where to write the video: give --output FILE");
   }
   checkOutputs(paths, options.count ?? 1, options.json);
-  await withPipeline(folder, options, signal, async (pipeline) => {
+  await withPipeline(folder, { ...call, options }, async (pipeline) => {
     watch.lap("load");
     await generate({ ...call, options: given }, pipeline, options, { watch, begun });
   });

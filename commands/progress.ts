@@ -14,6 +14,8 @@ export interface Work {
   /** In the plural: `frames`. */
   readonly unit: string;
   readonly total: number;
+  /** How many were done before anybody looked (0). */
+  readonly from?: number;
 }
 
 /** How the user wants to see it. */
@@ -39,7 +41,7 @@ export async function startProgress(
   return terminal.live ? await movingBar(work) : plainLines(work, terminal, now);
 }
 
-async function movingBar({ unit, total }: Work): Promise<Progress> {
+async function movingBar({ unit, total, from = 0 }: Work): Promise<Progress> {
   const { default: progress } = await import("cli-progress");
   const bar: SingleBar = new progress.SingleBar({
     format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left`,
@@ -50,42 +52,50 @@ async function movingBar({ unit, total }: Work): Promise<Progress> {
     gracefulExit: false, // signals are the program's own business
   });
   const start = performance.now();
-  bar.start(total, 0, { rate: "-", left: "-" });
+  bar.start(total, from, { rate: "-", left: "-" });
   return {
     update(done) {
-      const { rate, left } = pace(done, total, performance.now() - start);
+      const { rate, left } = pace(done - from, total - from, performance.now() - start);
       bar.update(done, { rate: rate.toFixed(2), left: duration(left) });
     },
     stop: () => bar.stop(),
   };
 }
 
-function plainLines({ unit, total }: Work, terminal: Terminal, now: () => number): Progress {
+function plainLines(
+  { unit, total, from = 0 }: Work,
+  terminal: Terminal,
+  now: () => number,
+): Progress {
   const start = now();
   let last = start;
   return {
     update(done) {
       if (now() - last < LINE_SECONDS * 1000 || done >= total) return;
       last = now();
-      const { rate, left } = pace(done, total, last - start);
+      const { rate, left } = pace(done - from, total - from, last - start);
       terminal.note(`${done}/${total} ${unit}, ${rate.toFixed(2)}/s, ${duration(left)} left`);
     },
     stop() {},
   };
 }
 
-function jsonLines({ unit, total }: Work, terminal: Terminal, now: () => number): Progress {
+function jsonLines(
+  { unit, total, from = 0 }: Work,
+  terminal: Terminal,
+  now: () => number,
+): Progress {
   const start = now();
-  let finished = 0;
+  let finished = from;
   const tell = (event: string, done: number) => {
     const seconds = (now() - start) / 1000;
-    const { left } = pace(done, total, now() - start);
+    const { left } = pace(done - from, total - from, now() - start);
     const remaining = Number.isFinite(left) ? round(left) : null;
     terminal.note(
       JSON.stringify({ event, unit, done, total, seconds: round(seconds), remaining }),
     );
   };
-  tell("start", 0);
+  tell("start", from);
   return {
     update(done) {
       finished = done;

@@ -11,7 +11,7 @@ import { readActions } from "./action_file.ts";
 import { UsageError } from "./errors.ts";
 import type { Size, Values } from "./option.ts";
 import { GENERATE_OPTIONS } from "./option_table.ts";
-import type { Settings, SettingValue } from "./settings.ts";
+import { defined, type Settings, type SettingValue } from "./settings.ts";
 import { checkSettings } from "./settings_file.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
@@ -229,11 +229,4 @@ export function settingsOfRequest(
 function nameable(actions: readonly number[], plan: RunPlan, info: ModelInfo): readonly number[] {
   const all = actions.every((action) => action < info.condition.count);
   return all ? actions : actions.slice(plan.contextFrames);
-}
-
-/** The entries that have a value. */
-function defined<T>(entries: Record<string, T | undefined>): Record<string, T> {
-  return Object.fromEntries(
-    Object.entries(entries).filter(([, value]) => value !== undefined),
-  ) as Record<string, T>;
 }

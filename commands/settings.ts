@@ -24,6 +24,13 @@ export function settingsMetadata(settings: Settings): Record<string, string> {
   };
 }
 
+/** The entries that have a value. */
+export function defined<T>(entries: Record<string, T | undefined>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as Record<string, T>;
+}
+
 /** Each setting under its own name, for formats whose readers look for single numbers. */
 export function flatSettings({ options }: Settings): Record<string, string> {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));

@@ -1,26 +1,43 @@
-import { loadPipeline, type Pipeline } from "../mod.ts";
+import { loadPipeline, type Pipeline, type PipelineOptions } from "../mod.ts";
 import { orAborted } from "./abort.ts";
+import { ByteProgress } from "./byte_progress.ts";
+import type { ProgressOptions } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
 
-/** How a model is computed. */
-export interface ModelValues {
+/** How a model is computed, and how its loading is shown. */
+export interface ModelValues extends ProgressOptions {
   readonly dtype?: "auto" | "f32" | "f16";
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   readonly flexrope?: number;
 }
 
+/** What `withPipeline` takes of a call of a command. */
+export interface ModelCall {
+  readonly options: ModelValues;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+/** Seconds of loading before it is worth a bar. */
+const PATIENCE = 1;
+
 /**
  * Loads a model, uses it and frees it. Once the signal aborts nothing is waited for: the program
  * ends, and what is still on the GPU with it.
+ * @param parts all, or the autoencoder alone
  * @throws what `loadPipeline` throws, or the signal's reason
  */
 export async function withPipeline<T>(
   folder: string,
-  { dtype, backend, flexrope }: ModelValues,
-  signal: AbortSignal,
+  { options, terminal, signal }: ModelCall,
   use: (pipeline: Pipeline) => Promise<T>,
+  parts?: PipelineOptions["parts"],
 ): Promise<T> {
-  const loading = loadPipeline(folder, { dtype, backend, slope: flexrope });
-  const pipeline = await orAborted(loading, signal);
+  const { dtype, backend, flexrope: slope } = options;
+  const progress = new ByteProgress({ ...options, patience: PATIENCE }, terminal);
+  const onProgress = progress.update;
+  const loading = loadPipeline(folder, { dtype, backend, slope, parts, onProgress });
+  const pipeline = await orAborted(loading, signal).finally(() => progress.stop());
   try {
     return await use(pipeline);
   } finally {

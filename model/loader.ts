@@ -194,6 +194,11 @@ export class Loader {
     return this.#source.expect(this.#scope.prefix + name, shape);
   }
 
+  /** Bytes that `fill` will read. */
+  get fileBytes(): number {
+    return this.#scope.parts.reduce((sum, part) => sum + fileBytes(part), 0);
+  }
+
   /** Bytes of the staging buffer that `fill` needs for its duration. */
   get stagingBytes(): number {
     const packed = this.#scope.parts.filter((part) => part.kind === "packed");
@@ -206,7 +211,7 @@ export class Loader {
    */
   async fill(gpu: Gpu, { onProgress, signal }: FillOptions = {}): Promise<void> {
     const { parts } = this.#scope;
-    const total = parts.reduce((sum, part) => sum + fileBytes(part), 0);
+    const total = this.fileBytes;
     const transient = new Memory();
     const staging = transient.buffer("weight staging", this.stagingBytes);
     let done = 0;

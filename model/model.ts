@@ -49,6 +49,8 @@ export interface DeclaredModel {
   readonly transformer: TransformerWeights;
   readonly autoencoder: AutoencoderWeights;
   readonly dtype: "f32" | "f16";
+  /** What is filled; all unless told. */
+  readonly parts?: ModelParts;
   readonly memory: Memory;
   /** Makes the buffers and reads the weights into them. */
   fill(gpu: Gpu, options?: FillOptions): Promise<void>;
@@ -56,8 +58,13 @@ export interface DeclaredModel {
   close(): void;
 }
 
+/** With the autoencoder alone a model encodes and decodes; the transformer stays in its file. */
+export type ModelParts = "all" | "autoencoder";
+
 export interface DeclareOptions {
   readonly dtype: "f32" | "f16";
+  /** Which weights take memory (all). */
+  readonly parts?: ModelParts;
   /** Overrides slope_scale (FlexRoPE). */
   readonly slope?: number;
 }
@@ -84,13 +91,14 @@ export async function declareModel(path: string, options: DeclareOptions): Promi
   const checkpoints: Checkpoint[] = [];
   try {
     const memory = new Memory();
-    const open = async (part: ModelFolder["vae"]) => {
+    const open = async (part: ModelFolder["vae"], memory: Memory) => {
       const checkpoint = await part.open();
       checkpoints.push(checkpoint);
       return { checkpoint, loader: new Loader(checkpoint, memory, options.dtype) };
     };
-    const far = await open(folder.transformer);
-    const dcae = await open(folder.vae);
+    const isWhole = options.parts !== "autoencoder";
+    const far = await open(folder.transformer, isWhole ? memory : new Memory());
+    const dcae = await open(folder.vae, memory);
     const transformer = loadTransformer(far.loader, sizes);
     const autoencoder = loadAutoencoder(dcae.loader, vae);
     finishAll([
@@ -104,16 +112,27 @@ export async function declareModel(path: string, options: DeclareOptions): Promi
       transformer,
       autoencoder,
       dtype: options.dtype,
+      parts: options.parts,
       memory,
-      fill: async (gpu, fill = {}) => {
-        await far.loader.fill(gpu, fill);
-        await dcae.loader.fill(gpu, { signal: fill.signal });
-      },
+      fill: (gpu, fill) => fillAll(isWhole ? [far.loader, dcae.loader] : [dcae.loader], gpu, fill),
       close: () => closeAll(checkpoints),
     };
   } catch (error) {
     closeAll(checkpoints);
     throw error;
+  }
+}
+
+async function fillAll(
+  loaders: readonly Loader[],
+  gpu: Gpu,
+  { onProgress, signal }: FillOptions = {},
+): Promise<void> {
+  const total = loaders.reduce((sum, loader) => sum + loader.fileBytes, 0);
+  let before = 0;
+  for (const loader of loaders) {
+    await loader.fill(gpu, { signal, onProgress: (done) => onProgress?.(before + done, total) });
+    before += loader.fileBytes;
   }
 }
 

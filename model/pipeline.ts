@@ -4,7 +4,7 @@ import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { FrameCodec } from "./frame_codec.ts";
 import { checkMemory } from "./memory_check.ts";
-import { type DeclaredModel, declareModel, type ModelInfo } from "./model.ts";
+import { type DeclaredModel, declareModel, type ModelInfo, type ModelParts } from "./model.ts";
 import {
   type GenerateOptions,
   type ResolvedOptions,
@@ -59,6 +59,8 @@ export interface PipelineOptions extends GpuOptions {
   readonly dtype?: "auto" | "f32" | "f16";
   /** Overrides slope_scale (FlexRoPE). */
   readonly slope?: number;
+  /** `autoencoder`: to encode and decode only, without the transformer's memory (all). */
+  readonly parts?: ModelParts;
   /** A device to use; it is not closed with the pipeline. */
   readonly gpu?: Gpu;
   /** Bytes of weights read so far, and in all. */
@@ -75,7 +77,7 @@ export async function loadPipeline(path: string, options: PipelineOptions = {}):
   const gpu = options.gpu ?? await Gpu.open(options);
   try {
     const dtype = resolveDtype(options.dtype ?? "auto", gpu);
-    const model = await declareModel(path, { dtype, slope: options.slope });
+    const model = await declareModel(path, { dtype, slope: options.slope, parts: options.parts });
     try {
       checkMemory(gpu, [model.memory], "the weights alone");
       await model.fill(gpu, { onProgress: options.onProgress });
@@ -151,6 +153,9 @@ export class Pipeline {
   }
 
   #declare(options: GenerateOptions): Run {
+    if (this.model.parts === "autoencoder") {
+      throw new TypeError("Cannot generate: only the autoencoder of this model is loaded");
+    }
     return declareRun(this.model, this.gpu.adapter, this.#resolve(options));
   }
 

@@ -46,6 +46,13 @@ Deno.test("far encode, decode and compare bring a clip back nearly as it was", (
       (await done("compare", again, CLIP, "-n", "3", "--json")).stdout,
     );
     assert.equal(frames.length, 3);
+    const { stdout: encoded } = await done("inspect", latents);
+    assert.match(encoded, /far encode weights.*1\.npz --model demo --frames 3 --output .*l\.safe/);
+    const { stdout: decoded } = await done("inspect", again, "--json");
+    assert.match(
+      JSON.stringify(JSON.parse(decoded).metadata),
+      /far decode .*l.safetensors --model/,
+    );
     assert(overall.psnr > 20, `PSNR ${overall.psnr}`); // the autoencoder is a small one
     assert(overall.ssim > 0.7, `SSIM ${overall.ssim}`);
     assert.deepEqual(warnings, []);

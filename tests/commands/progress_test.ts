@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ByteProgress } from "../../commands/byte_progress.ts";
 import { duration, startProgress } from "../../commands/progress.ts";
 import { recorder } from "./recorder.ts";
 
@@ -52,6 +53,40 @@ Deno.test("startProgress() says nothing with --quiet", async () => {
   progress.update(3);
   progress.stop();
   assert.deepEqual(terminal.stderr, []);
+});
+
+Deno.test("startProgress() counts the pace from where it began to look", async () => {
+  const terminal = recorder();
+  const { state, now } = clock();
+  const work = { unit: "MB", total: 40, from: 20 };
+  const progress = await startProgress(work, {}, terminal, now);
+  state.seconds = 10;
+  progress.update(30);
+  progress.stop();
+  assert.deepEqual(terminal.stderr, ["30/40 MB, 1.00/s, 10 s left"]);
+});
+
+Deno.test("ByteProgress shows nothing of work that is over before its patience is", async () => {
+  const terminal = recorder();
+  const { state, now } = clock();
+  const options = { progress: "json", patience: 1 } as const;
+  const quick = new ByteProgress(options, terminal, now);
+  state.seconds = 0.9;
+  quick.update(2e6, 2e6);
+  await quick.stop();
+  assert.deepEqual(terminal.stderr, []);
+  const slow = new ByteProgress(options, terminal, now);
+  for (const done of [1, 2, 4]) {
+    state.seconds++;
+    slow.update(done * 1e6, 4e6);
+    await Promise.resolve();
+  }
+  await slow.stop();
+  const told = terminal.stderr.map((line) => JSON.parse(line));
+  assert.deepEqual(told[0], {
+    ...{ event: "start", unit: "MB", done: 1, total: 4, seconds: 0, remaining: null },
+  });
+  assert.equal(told.at(-1).done, 4);
 });
 
 Deno.test("duration() is short at every size", () => {

@@ -102,6 +102,30 @@ Deno.test({
   await pipeline.close();
 });
 
+Deno.test({ name: "loadPipeline() can leave the transformer out", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const path = `${GOLDENS}far-uncond`;
+  const progress: number[] = [];
+  const onProgress = (done: number, total: number) => void progress.push(done / total);
+  const whole = await loadPipeline(path, { gpu, dtype: "f32", onProgress });
+  const part = await loadPipeline(path, { gpu, dtype: "f32", parts: "autoencoder" });
+  try {
+    assert(part.model.memory.bytes < whole.model.memory.bytes / 2);
+    const { width, height } = { width: 32, height: 16 };
+    const picture = new Float32Array(3 * width * height).map((_, i) => i % 7 / 7);
+    const latents = await part.encode(picture, width, height);
+    assert.deepEqual(latents, await whole.encode(picture, width, height));
+    const options = { frames: 1, width, height };
+    assert.equal(whole.plan(options).videos, 1);
+    assert.throws(() => part.plan(options), { name: "TypeError", message: /only the autoencoder/ });
+    assert.equal(progress.at(-1), 1); // of both files, and never backwards
+    assert.deepEqual(progress, progress.toSorted((a, b) => a - b));
+  } finally {
+    await part.close();
+    await whole.close();
+  }
+});
+
 Deno.test({ name: "generate() 20 times over leaves no memory behind", ...GPU_TEST }, async () => {
   const pipeline = await load("far-uncond");
   const options = { frames: 2, width: 32, height: 32, steps: 1 };
