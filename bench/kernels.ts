@@ -51,6 +51,7 @@ export async function* measureArchitecture(
   options: KernelOptions,
 ): AsyncGenerator<KernelResult> {
   const model = declareSynthetic({
+    device: gpu.adapter,
     architecture,
     dtype: options.dtype,
     layers: 1,
@@ -86,6 +87,7 @@ export async function* measureDecoder(
   options: KernelOptions,
 ): AsyncGenerator<KernelResult> {
   const model = declareSynthetic({
+    device: gpu.adapter,
     architecture: "FAR_B",
     dtype: options.dtype,
     layers: 1,

@@ -1,6 +1,8 @@
 import { checkMemory } from "../model/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
+import type { DeviceProfile } from "../gpu/program.ts";
+import { tensorKind } from "../gpu/tuning.ts";
 import { loadAutoencoder } from "../model/autoencoder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
@@ -18,12 +20,16 @@ import {
 
 /** A released architecture without its weights. */
 export interface SyntheticOptions {
+  /** Whose sizes. */
   readonly architecture: ArchitectureName;
   /** The released autoencoder (8x). */
   readonly vae?: AutoencoderName;
+  /** Of weights and caches (f32). */
   readonly dtype?: "f32" | "f16";
   /** Blocks; as the architecture has when absent. */
   readonly layers?: number;
+  /** What it runs on, which decides what weights are kept in (a GPU). */
+  readonly device?: DeviceProfile;
   /** The half whose weights are made, where the other is not needed. */
   readonly only?: "transformer" | "autoencoder";
 }
@@ -36,8 +42,9 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
   const vae = parseAutoencoderConfig(autoencoderConfig(options.vae ?? "8x"));
   const memory = new Memory();
   const weights = new SyntheticWeights();
-  const loader = new Loader(weights, memory, dtype);
-  const vaeLoader = new Loader(weights, memory, dtype);
+  const kind = options.device && tensorKind(options.device);
+  const loader = new Loader(weights, memory, dtype, kind);
+  const vaeLoader = new Loader(weights, memory, dtype, kind);
   return {
     info: describe(architecture, sizes, vae.compression),
     sizes,
@@ -59,7 +66,7 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
  * @throws {GpuError} not enough memory
  */
 export async function syntheticPipeline(gpu: Gpu, options: SyntheticOptions): Promise<Pipeline> {
-  const model = declareSynthetic(options);
+  const model = declareSynthetic({ ...options, device: gpu.adapter });
   checkMemory(gpu, [model.memory], "the weights alone");
   try {
     await model.fill(gpu);

@@ -1,22 +1,27 @@
 import { GpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
-import type { DeviceBuffer, Tensor } from "./memory.ts";
+import { type DeviceBuffer, IMAGE_ROW_BYTES, IMAGE_WIDTH, type Tensor } from "./memory.ts";
 import type { Program } from "./program.ts";
 
 /** What the adapter calls itself, and what matters of it. */
 export interface AdapterSummary {
   /** e.g. "llvmpipe (LLVM 15.0.6, 256 bits)". */
   readonly name: string;
+  /** As the driver says. */
   readonly vendor: string;
   /** True for software adapters, whose best kernels differ. */
   readonly cpu: boolean;
+  /** Whether shaders can compute in f16. */
   readonly f16: boolean;
+  /** Whether the GPU's clock can be read. */
   readonly timestamps: boolean;
+  /** Whether lanes can exchange values without memory. */
   readonly subgroups: boolean;
   /** Lanes that can exchange values for certain; 0 where none can. */
   readonly subgroupSize: number;
 }
 
+/** Which device is opened, and how work is handed to it. */
 export interface GpuOptions {
   /** WebGPU backend; the system's best when absent. Read once a process, at the first adapter. */
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
@@ -39,6 +44,7 @@ const WANTED_LIMITS = [
   "maxComputeWorkgroupStorageSize",
   "maxComputeInvocationsPerWorkgroup",
   "maxComputeWorkgroupSizeX",
+  "maxTextureDimension2D",
 ] as const;
 
 const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "validation"];
@@ -48,11 +54,14 @@ const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "
  * of bounds panic, errors without a listener are silent, `destroy` right after a submit has hung.
  */
 export class Gpu {
+  /** As WebGPU has it. */
   readonly device: GPUDevice;
+  /** What it is and can do. */
   readonly adapter: AdapterSummary;
   readonly #dispatchesPerSubmit: number;
-  /** Bytes of all live buffers, and the most they ever were. */
+  /** Bytes of all live buffers. */
   allocatedBytes = 0;
+  /** The most they ever were. */
   peakBytes = 0;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   #failure: GpuError | undefined;
@@ -104,6 +113,7 @@ export class Gpu {
     return new Gpu(device, summary, options.dispatchesPerSubmit);
   }
 
+  /** Limits of the device. */
   get limits(): GPUSupportedLimits {
     return this.device.limits;
   }
@@ -147,27 +157,51 @@ export class Gpu {
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const make = () => this.device.createBuffer({ label, size: bytes, usage });
     const buffer = this.naming(`"${label}" (${bytes} bytes)`, make);
-    this.allocatedBytes += bytes;
-    this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
+    this.#count(bytes);
     return buffer;
   }
 
-  destroyBuffer(buffer: GPUBuffer): void {
-    this.allocatedBytes -= buffer.size;
-    buffer.destroy();
+  /** Makes a zero-filled texture that serves as memory; `DeviceBuffer.allocate` calls it. */
+  createImage(label: string, bytes: number): GPUTexture {
+    const height = bytes / IMAGE_ROW_BYTES;
+    if (height > this.limits.maxTextureDimension2D) {
+      const most = IMAGE_ROW_BYTES * this.limits.maxTextureDimension2D;
+      throw new GpuError(
+        "limit",
+        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's textures end at ${most}`,
+      );
+    }
+    const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC |
+      GPUTextureUsage.COPY_DST;
+    const size = [IMAGE_WIDTH, height];
+    const make = () => this.device.createTexture({ label, size, format: "rgba32uint", usage });
+    const texture = this.naming(`"${label}" (${bytes} bytes)`, make);
+    this.#count(bytes);
+    return texture;
   }
 
-  /** @throws {GpuError} when a buffer is larger than one storage binding may span */
+  #count(bytes: number): void {
+    this.allocatedBytes += bytes;
+    this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
+  }
+
+  /** @internal Frees what was made here. */
+  destroy(made: GPUBuffer | GPUTexture, bytes: number): void {
+    this.allocatedBytes -= bytes;
+    made.destroy();
+  }
+
+  /** @internal @throws {GpuError} a buffer is larger than a storage binding may span */
   checkBinding(buffer: DeviceBuffer): void {
     const limit = this.limits.maxStorageBufferBindingSize;
-    if (buffer.uniform || buffer.bytes <= limit) return;
+    if (buffer.kind !== "storage" || buffer.bytes <= limit) return;
     throw new GpuError(
       "limit",
       `Cannot bind "${buffer.label}": ${buffer.bytes} bytes, but this GPU's bindings end at ${limit}`,
     );
   }
 
-  /** @throws {GpuError} when a kernel is asked for more workgroups in a row than the GPU takes */
+  /** @internal @throws {GpuError} more workgroups in a row than the GPU takes */
   checkGroups(label: string, groups: number): void {
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
     if (groups <= limit) return;
@@ -178,22 +212,27 @@ export class Gpu {
   }
 
   /**
-   * Writes bytes into a buffer, before anything submitted later runs. Work that is recorded but not
-   * submitted sees it too: write, then submit, in that order.
-   * @throws {RangeError} out of bounds, or not a multiple of 4 bytes
+   * @internal Writes bytes into a buffer, before anything submitted later runs. Work that is
+   * recorded but not submitted sees it too: write, then submit, in that order.
+   * @throws {RangeError} out of bounds, not a multiple of 4 bytes, or not whole rows of an image
    */
   write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void {
     const { byteLength } = data;
-    if (offset % 4 || byteLength % 4 || offset < 0 || offset + byteLength > buffer.bytes) {
+    const unit = buffer.kind === "image" ? IMAGE_ROW_BYTES : 4;
+    if (offset % unit || byteLength % unit || offset < 0 || offset + byteLength > buffer.bytes) {
       throw new RangeError(
         `Cannot write ${byteLength} bytes at ${offset} of "${buffer.label}" (${buffer.bytes} bytes)`,
       );
     }
     if (byteLength === 0) return;
-    this.device.queue.writeBuffer(buffer.raw, offset, data as Uint8Array<ArrayBuffer>);
+    const bytes = data as Uint8Array<ArrayBuffer>;
+    if (buffer.kind !== "image") return this.device.queue.writeBuffer(buffer.raw, offset, bytes);
+    const to = { texture: buffer.image, origin: [0, offset / unit] };
+    const size = [IMAGE_WIDTH, byteLength / unit];
+    this.device.queue.writeTexture(to, bytes, { bytesPerRow: IMAGE_ROW_BYTES }, size);
   }
 
-  /** The pipeline of a kernel with its constants; compiled once. @throws {GpuError} with its label */
+  /** @internal A kernel with its constants. @throws {GpuError} with its label */
   pipeline(kernel: Kernel, constants: Readonly<Record<string, number>>): GPUComputePipeline {
     const key = `${kernel.name} ${JSON.stringify(constants)}`;
     const known = this.#pipelines.get(key);
@@ -213,7 +252,7 @@ export class Gpu {
     return this.#pipelines.size;
   }
 
-  /** Runs programs in order: one submit unless `dispatchesPerSubmit` says otherwise, no waiting. */
+  /** @internal Runs programs in order: one submit unless `dispatchesPerSubmit` says otherwise. */
   run(...programs: Program[]): void {
     for (const program of programs) program.make(this);
     this.check();
@@ -242,9 +281,9 @@ export class Gpu {
   }
 
   /**
-   * Starts copying ranges of buffers to the CPU, one after the other. The call blocks until the GPU
-   * is idle (that is how Deno polls), the promise then takes 10 ms more: submit the next work before
-   * awaiting it.
+   * @internal Starts copying ranges of buffers to the CPU, one after the other. The call blocks
+   * until the GPU is idle (that is how Deno polls), the promise then takes 10 ms more: submit the
+   * next work before awaiting it. Of an image whole rows are read.
    * @throws {GpuError} anything the device reported up to then
    */
   async readAll(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
@@ -254,9 +293,9 @@ export class Gpu {
     try {
       const encoder = this.device.createCommandEncoder();
       let at = 0;
-      for (const { buffer, offset, bytes } of ranges) {
-        encoder.copyBufferToBuffer(buffer.raw, offset, staging, at, bytes);
-        at += bytes;
+      for (const range of ranges) {
+        copyRange(encoder, range, staging, at);
+        at += range.bytes;
       }
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ);
@@ -270,12 +309,12 @@ export class Gpu {
     }
   }
 
-  /** Reads one range; everything from `offset` on when `bytes` is absent. */
+  /** @internal Reads one range; everything from `offset` on when `bytes` is absent. */
   read(buffer: DeviceBuffer, offset = 0, bytes = buffer.bytes - offset): Promise<ArrayBuffer> {
     return this.readAll([{ buffer, offset, bytes }]);
   }
 
-  /** Reads a whole f32 tensor. */
+  /** @internal Reads a whole f32 tensor. */
   async readFloats(tensor: Tensor): Promise<Float32Array> {
     const count = tensor.shape.reduce((a, b) => a * b, 1);
     return new Float32Array(await this.read(tensor.buffer, 0, Math.max(4, 4 * count)), 0, count);
@@ -294,6 +333,22 @@ export class Gpu {
     if (this.#failure?.reason !== "lost") await this.device.queue.onSubmittedWorkDone();
     this.device.destroy();
   }
+}
+
+function copyRange(
+  encoder: GPUCommandEncoder,
+  { buffer, offset, bytes }: BufferRange,
+  to: GPUBuffer,
+  at: number,
+): void {
+  if (buffer.kind !== "image") {
+    return encoder.copyBufferToBuffer(buffer.raw, offset, to, at, bytes);
+  }
+  encoder.copyTextureToBuffer(
+    { texture: buffer.image, origin: [0, offset / IMAGE_ROW_BYTES] },
+    { buffer: to, offset: at, bytesPerRow: IMAGE_ROW_BYTES },
+    [IMAGE_WIDTH, bytes / IMAGE_ROW_BYTES],
+  );
 }
 
 function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Program[]): void {

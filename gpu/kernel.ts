@@ -1,3 +1,5 @@
+import type { MemoryKind } from "./memory.ts";
+
 /** A compute shader as written, with what its text declares: bindings, parameters. */
 export interface Kernel {
   readonly name: string;
@@ -13,8 +15,8 @@ export interface Kernel {
 export interface StorageBinding {
   readonly binding: number;
   readonly writable: boolean;
-  /** "storage", or "uniform" for a buffer that holds per-step numbers. */
-  readonly space: "storage" | "uniform";
+  /** What is to be bound: "uniform" for a buffer of per-step numbers, "image" for a texture. */
+  readonly space: MemoryKind;
 }
 
 export interface ParamField {
@@ -24,6 +26,8 @@ export interface ParamField {
 
 const BINDING =
   /@group\(0\)\s*@binding\((\d+)\)\s*var<(storage|uniform)(?:,\s*(read|read_write))?>\s*(\w+)/g;
+const IMAGE =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32uint,\s*(read|write)>/g;
 const PARAMS = /struct Params\s*\{([^}]*)\}/;
 const FIELD = /(\w+)\s*:\s*(\w+)/g;
 
@@ -42,9 +46,13 @@ export function defineKernel(name: string, code: string): Kernel {
       bindings.set(variable!, {
         binding: Number(binding),
         writable: access === "read_write",
-        space: space as "storage" | "uniform",
+        space: space as MemoryKind,
       });
     }
+  }
+  for (const [, binding, variable, access] of plain.matchAll(IMAGE)) {
+    const writable = access === "write";
+    bindings.set(variable!, { binding: Number(binding), writable, space: "image" });
   }
   return { name, code, bindings, paramsBinding, params: readParams(name, plain) };
 }

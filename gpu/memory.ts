@@ -4,39 +4,68 @@ import type { Gpu } from "./gpu.ts";
 /** How the elements of a tensor lie in memory; f16 is two to a 32-bit word. */
 export type Dtype = "f32" | "f16" | "u32";
 
-/** A GPU buffer that is declared first (so that needs can be added up) and made later. */
+/**
+ * What memory is to the GPU. An image is a texture that serves as plain memory, 16 bytes a texel in
+ * rows of `IMAGE_WIDTH`: software adapters gather from textures many times faster than from buffers.
+ */
+export type MemoryKind = "storage" | "uniform" | "image";
+
+/** Texels in a row of an image; kernels know it. */
+export const IMAGE_WIDTH = 1024;
+export const IMAGE_ROW_BYTES = 16 * IMAGE_WIDTH;
+
+/** A piece of GPU memory that is declared first (so that needs can be added up) and made later. */
 export class DeviceBuffer {
   readonly label: string;
   readonly bytes: number;
-  readonly uniform: boolean;
+  readonly kind: MemoryKind;
   #raw: GPUBuffer | undefined;
+  #image: GPUTexture | undefined;
+  #view: GPUTextureView | undefined;
 
-  constructor(label: string, bytes: number, uniform = false) {
+  constructor(label: string, bytes: number, kind: MemoryKind = "storage") {
+    const unit = kind === "image" ? IMAGE_ROW_BYTES : 16;
     this.label = label;
-    this.bytes = Math.max(16, Math.ceil(bytes / 16) * 16);
-    this.uniform = uniform;
+    this.bytes = Math.max(unit, Math.ceil(bytes / unit) * unit);
+    this.kind = kind;
   }
 
-  /** The WebGPU buffer. @throws {GpuError} when it was not made yet, or is freed */
+  /** The WebGPU buffer. @throws {GpuError} when it was not made yet, is freed, or is an image */
   get raw(): GPUBuffer {
-    if (this.#raw) return this.#raw;
-    throw new GpuError("internal", `Cannot use buffer "${this.label}": it is not allocated`);
+    return this.#raw ?? this.#missing();
+  }
+
+  /** The texture of an image. @throws {GpuError} when it was not made yet, or is freed */
+  get image(): GPUTexture {
+    return this.#image ?? this.#missing();
+  }
+
+  /** What a bind group takes. @throws {GpuError} when it was not made yet, or is freed */
+  get resource(): GPUBindingResource {
+    if (this.kind === "image") return this.#view ??= this.image.createView();
+    return { buffer: this.raw };
   }
 
   get allocated(): boolean {
-    return this.#raw !== undefined;
+    return this.#raw !== undefined || this.#image !== undefined;
   }
 
-  /** Makes the buffer, zero-filled; a second call does nothing. */
+  #missing(): never {
+    throw new GpuError("internal", `Cannot use buffer "${this.label}": it is not allocated`);
+  }
+
+  /** Makes it, zero-filled; a second call does nothing. */
   allocate(gpu: Gpu): void {
-    this.#raw ??= gpu.createBuffer(this.label, this.bytes, this.uniform);
+    if (this.kind === "image") this.#image ??= gpu.createImage(this.label, this.bytes);
+    else this.#raw ??= gpu.createBuffer(this.label, this.bytes, this.kind === "uniform");
   }
 
   /** Gives the memory back at once (the garbage collector would take its time). */
   free(gpu: Gpu): void {
-    if (!this.#raw) return;
-    gpu.destroyBuffer(this.#raw);
-    this.#raw = undefined;
+    const made = this.#raw ?? this.#image;
+    if (!made) return;
+    gpu.destroy(made, this.bytes);
+    this.#raw = this.#image = this.#view = undefined;
   }
 }
 
@@ -75,16 +104,21 @@ export class Memory {
   readonly #buffers: DeviceBuffer[] = [];
   readonly #free: DeviceBuffer[] = [];
 
-  /** Declares a buffer of its own. */
-  buffer(label: string, bytes: number, uniform = false): DeviceBuffer {
-    const buffer = new DeviceBuffer(label, bytes, uniform);
+  /** Declares memory of its own. */
+  buffer(label: string, bytes: number, kind: MemoryKind = "storage"): DeviceBuffer {
+    const buffer = new DeviceBuffer(label, bytes, kind);
     this.#buffers.push(buffer);
     return buffer;
   }
 
-  /** Declares a tensor with a buffer of its own. */
-  tensor(label: string, shape: readonly number[], dtype: Dtype = "f32"): Tensor {
-    return { buffer: this.buffer(label, tensorBytes(shape, dtype)), shape, dtype };
+  /** Declares a tensor with memory of its own. */
+  tensor(
+    label: string,
+    shape: readonly number[],
+    dtype: Dtype = "f32",
+    kind: MemoryKind = "storage",
+  ): Tensor {
+    return { buffer: this.buffer(label, tensorBytes(shape, dtype), kind), shape, dtype };
   }
 
   /** Takes an activation buffer: the best fit among the free ones, else a new one. */

@@ -106,7 +106,7 @@ export class Program {
     if (this.#uniforms) return this;
     const count = this.#dispatches.filter((d) => d.kernel.paramsBinding !== undefined).length;
     const bytes = count * UNIFORM_STRIDE;
-    this.#uniforms = this.memory.buffer(`${this.label} parameters`, bytes, true);
+    this.#uniforms = this.memory.buffer(`${this.label} parameters`, bytes, "uniform");
     return this;
   }
 
@@ -155,12 +155,17 @@ function bind(
 ): GPUBindGroup {
   const entries: GPUBindGroupEntry[] = [];
   if (uniform) entries.push({ binding: kernel.paramsBinding!, resource: uniform });
-  for (const [name, { binding }] of kernel.bindings) {
+  for (const [name, { binding, space }] of kernel.bindings) {
     const bound = buffers[name];
     if (!bound) throw new TypeError(`Cannot run ${kernel.name}: nothing is bound to ${name}`);
     const buffer = "buffer" in bound ? bound.buffer : bound;
+    if (buffer.kind !== space) {
+      throw new TypeError(
+        `Cannot run ${kernel.name}: ${name} is to be ${space}, not ${buffer.kind}`,
+      );
+    }
     gpu.checkBinding(buffer);
-    entries.push({ binding, resource: { buffer: buffer.raw } });
+    entries.push({ binding, resource: buffer.resource });
   }
   for (const name of Object.keys(buffers)) {
     if (kernel.bindings.has(name)) continue;

@@ -2,21 +2,28 @@ import code from "./attention.wgsl" with { type: "text" };
 import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
 import mergeCode from "./merge_attention.wgsl" with { type: "text" };
 import sharedCode from "./shared/attention.wgsl" with { type: "text" };
+import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type AttentionVariant, attentionVariant } from "../gpu/tuning.ts";
+import { type AttentionTuning, attentionTuning } from "../gpu/tuning.ts";
 
 const ATTENTION = defineKernel("attention", sharedCode + code);
-const ATTENTION_BROADCAST = defineKernel("attention_broadcast", sharedCode + broadcastCode);
+const ATTENTION_BROADCAST = defineKernel(
+  "attention_broadcast",
+  sharedCode + exchangeCode + broadcastCode,
+);
 /** Joins the parts of a split attention; exported for its test. */
 export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);
+
+/** Queries of a workgroup of the broadcasting form. */
+const BROADCAST_QUERIES = 16;
 
 /** The cache an attention reads, and how its slots are divided. */
 export interface AttentionOptions {
   readonly heads: number;
-  /** [B, heads, slots, 64], f32 or f16. */
+  /** [B, heads, slots, 64], f32 or f16; images where kernels broadcast. */
   readonly k: Tensor;
   readonly v: Tensor;
   /** Per (video, frame) of the pass: .y frame index, .w number of keys it sees. */
@@ -29,8 +36,8 @@ export interface AttentionOptions {
   readonly windowTokens: number;
   /** Bias per frame of distance (FlexRoPE's temporal decay); 0 for none. */
   readonly slope: number;
-  /** How it is computed; chosen by device and shape when absent. */
-  readonly variant?: AttentionVariant;
+  /** How work is divided; chosen by device and shape when absent. */
+  readonly tuning?: Partial<AttentionTuning>;
 }
 
 /**
@@ -47,16 +54,17 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   }
   const queries = count * tokens;
   const slots = k.shape[2]!;
-  const { form, queries: queriesAGroup, split } = options.variant ??
-    attentionVariant(p.device, { queries, slots, rows: heads * batch });
-  const broadcast = form === "broadcast";
+  const shape = { queries, slots, rows: heads * batch };
+  const { lanes, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
+  const broadcast = k.buffer.kind === "image";
+  const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : lanes));
   const result = p.scratch(q.shape);
   const rows = batch * queries * heads;
   const out = split === 1 ? result : p.scratch([rows, split, 68]);
   p.dispatch({
     kernel: broadcast ? ATTENTION_BROADCAST : ATTENTION,
     constants: {
-      ...(broadcast ? {} : { WG: queriesAGroup }),
+      ...(broadcast ? {} : { WG: lanes }),
       F16: Number(k.dtype === "f16"),
       SPLIT: split,
       SLOPE: Number(slope !== 0),
@@ -73,7 +81,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
       vec4s: 16,
     },
     buffers: { step, q, k, v, frames, out },
-    groups: [Math.ceil(queries / queriesAGroup) * split, heads, batch],
+    groups: [tiles * split, heads, batch],
   });
   if (split > 1) {
     p.dispatch({

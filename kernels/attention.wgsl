@@ -3,6 +3,13 @@
 
 override WG: u32 = 64u;
 
+@group(0) @binding(3) var<storage, read> k: array<vec4<u32>>;  // [B, heads, slots, 64]
+@group(0) @binding(4) var<storage, read> v: array<vec4<u32>>;  // [B, heads, slots, 64]
+
+fn key16(i: u32) -> vec4<u32> { return k[i]; }
+
+fn value16(i: u32) -> vec4<u32> { return v[i]; }
+
 // Eight dims of four keys, at octets o: a column a key.
 struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
 

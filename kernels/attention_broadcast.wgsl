@@ -1,26 +1,19 @@
 // The CPU form of `attention`: one subgroup of eight lanes a workgroup, two queries a lane, four
-// keys at a time. A lane loads eight dims of one of the four keys (lane % 4), lanes 4 to 7 the next
-// eight, and the others get them by broadcast: see linear_broadcast.wgsl.
+// keys at a time. A lane gathers eight dims of one of the four keys (lane % 4), lanes 4 to 7 the
+// next eight, and the others get them by broadcast (see shared/broadcast.wgsl).
+
+@group(0) @binding(3) var k: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]
+@group(0) @binding(4) var v: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]
+
+fn key16(i: u32) -> vec4<u32> { return textureLoad(k, texel(i)); }
+
+fn value16(i: u32) -> vec4<u32> { return textureLoad(v, texel(i)); }
 
 // Queries on their way in and results on their way out: loops over it keep the code small.
 var<workgroup> heap: array<vec4<f32>, 256>;
 
 // Sixteen dims of the four keys: a column a key, four dims a matrix.
 struct Tile { a: mat4x4<f32>, b: mat4x4<f32>, c: mat4x4<f32>, d: mat4x4<f32>, }
-
-fn low(x: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    subgroupBroadcast(x, 0u), subgroupBroadcast(x, 1u),
-    subgroupBroadcast(x, 2u), subgroupBroadcast(x, 3u),
-  );
-}
-
-fn high(x: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    subgroupBroadcast(x, 4u), subgroupBroadcast(x, 5u),
-    subgroupBroadcast(x, 6u), subgroupBroadcast(x, 7u),
-  );
-}
 
 fn tile(o: Octet) -> Tile { return Tile(low(o.lo), low(o.hi), high(o.lo), high(o.hi)); }
 

@@ -1,16 +1,21 @@
 import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
+import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
+import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type Conv2dVariant, conv2dVariant } from "../gpu/tuning.ts";
+import { type Conv2dTuning, conv2dTuning } from "../gpu/tuning.ts";
 import { grid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
 
-const CONV2D = defineKernel("conv2d", sharedCode + code);
-const CONV2D_BROADCAST = defineKernel("conv2d_broadcast", sharedCode + broadcastCode);
+const CONV2D = defineKernel("conv2d", weightsCode + sharedCode + code);
+const CONV2D_BROADCAST = defineKernel(
+  "conv2d_broadcast",
+  weightsCode + exchangeCode + sharedCode + broadcastCode,
+);
 /** Channels a workgroup of the broadcasting form computes. */
 const COLUMNS = 32;
 /** Lanes and pixels of the other form; a lane computes eight channels. */
@@ -24,8 +29,8 @@ export interface Conv2dOptions {
   /** y += value, for a tensor [B, H, W, outputs]. */
   readonly into?: Tensor;
   readonly label?: string;
-  /** How it is computed; chosen by device and shape when absent. */
-  readonly variant?: Conv2dVariant;
+  /** How work is divided; chosen by shape when absent. */
+  readonly tuning?: Conv2dTuning;
 }
 
 /**
@@ -53,14 +58,14 @@ export function conv2d(
   if (into) expectShape("conv2d into", into, shape);
   const y = into ?? p.scratch(shape);
   const pixels = b * height * width;
-  const variant = options.variant ?? conv2dVariant(p.device, pixels);
-  const broadcast = variant.form === "broadcast";
-  const [columns, rows] = grid(pixels, broadcast ? variant.rows : PIXELS);
+  const broadcast = w.weight.buffer.kind === "image";
+  const pixelsAGroup = (options.tuning ?? conv2dTuning(pixels)).rows;
+  const [columns, rows] = grid(pixels, broadcast ? pixelsAGroup : PIXELS);
   p.dispatch({
     kernel: broadcast ? CONV2D_BROADCAST : CONV2D,
     label,
     constants: {
-      ...(broadcast ? { ROWS: variant.rows } : { WG: LANES }),
+      ...(broadcast ? { ROWS: pixelsAGroup } : { WG: LANES }),
       F16: Number(w.weight.dtype === "f16"),
       SIZE: taps,
     },
@@ -79,8 +84,8 @@ export function conv2d(
     buffers: {
       x,
       w: w.weight,
-      bias: bias ?? w.weight,
-      scale: scale ?? w.weight,
+      bias: bias ?? x,
+      scale: scale ?? x,
       y,
     },
     groups: [columns, rows, Math.ceil(n / (broadcast ? COLUMNS : 8 * LANES))],

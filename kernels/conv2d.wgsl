@@ -5,6 +5,10 @@
 
 override WG: u32 = 8u;
 
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;  // [N / 32, taps K, 32]
+
+fn packed(i: u32) -> vec4<u32> { return w[i]; }
+
 // Four neighbours, one tap away from four pixels: where they start, 0 for those outside the image.
 struct Neighbours { at: vec4<u32>, weight: vec4<f32>, }
 

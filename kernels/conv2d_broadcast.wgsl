@@ -1,9 +1,13 @@
 // The CPU form of `conv2d`: one subgroup of eight lanes computes ROWS pixels by 32 channels; every
-// number is loaded by one lane and goes to the others by broadcast, as in linear_broadcast.wgsl. A
-// lane loads the weights of its four channels and, of each eight pixels, the channels of one pixel's
-// neighbour, whose place is found once a tap.
+// number is loaded by one lane and goes to the others by broadcast (see shared/broadcast.wgsl). A
+// lane gathers the weights of its four channels and loads, of each eight pixels, the channels of one
+// pixel's neighbour, whose place is found once a tap.
 
 override ROWS: u32 = 64u;         // pixels a workgroup: 8, 16, 32 or 64
+
+@group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, taps K, 32]
+
+fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
 
 // Sums on their way to y: a loop over them keeps the code, and the time to compile it, small.
 var<workgroup> sums: array<vec4<f32>, ROWS * 8u>;
@@ -26,20 +30,6 @@ fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
 }
 
 fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
-
-fn low(x: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    subgroupBroadcast(x, 0u), subgroupBroadcast(x, 1u),
-    subgroupBroadcast(x, 2u), subgroupBroadcast(x, 3u),
-  );
-}
-
-fn high(x: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    subgroupBroadcast(x, 4u), subgroupBroadcast(x, 5u),
-    subgroupBroadcast(x, 6u), subgroupBroadcast(x, 7u),
-  );
-}
 
 fn keep(i: u32, a: mat4x4<f32>) {
   sums[i] = a[0]; sums[i + 8u] = a[1]; sums[i + 16u] = a[2]; sums[i + 24u] = a[3];

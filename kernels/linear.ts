@@ -1,21 +1,26 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
+import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import sharedCode from "./shared/linear.wgsl" with { type: "text" };
+import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type LinearVariant, linearVariant } from "../gpu/tuning.ts";
+import { type LinearTuning, linearTuning } from "../gpu/tuning.ts";
 
-const LINEAR = defineKernel("linear", sharedCode + code);
-const LINEAR_BROADCAST = defineKernel("linear_broadcast", sharedCode + broadcastCode);
-/** Columns a workgroup computes, and the rows of the tiled form. */
-const COLUMNS = 32;
-const TILE_ROWS = 32;
+const LINEAR = defineKernel("linear", weightsCode + sharedCode + code);
+const LINEAR_BROADCAST = defineKernel(
+  "linear_broadcast",
+  weightsCode + exchangeCode + sharedCode + broadcastCode,
+);
+/** Rows and columns of a tile, and columns of a workgroup of the broadcasting form. */
+const TILE = 32;
+const BROADCAST_COLUMNS = 64;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
 export interface LinearWeights {
-  /** As `packedShape(inputs, outputs)` says, f32 or f16. */
+  /** As `packedShape(inputs, outputs)` says, f32 or f16; an image where kernels broadcast. */
   readonly weight: Tensor;
   /** [outputs rounded up to 8] f32. */
   readonly bias?: Tensor;
@@ -40,8 +45,8 @@ export interface LinearOptions {
   /** y += value, or y += gate * value with the gate at this offset of the table. */
   readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
   readonly label?: string;
-  /** How it is computed; chosen by device and shape when absent. */
-  readonly variant?: LinearVariant;
+  /** How work is divided; chosen by device and shape when absent. */
+  readonly tuning?: Partial<LinearTuning>;
 }
 
 const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
@@ -67,13 +72,13 @@ export function linear(
   const { into, label } = options;
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const gate = into?.gate;
-  const variant = options.variant ?? linearVariant(p.device, [m, k, n]);
-  const broadcast = variant.form === "broadcast";
+  const { rows: rowsAGroup, slices } = { ...linearTuning([m, k, n]), ...options.tuning };
+  const broadcast = w.weight.buffer.kind === "image";
   p.dispatch({
     kernel: broadcast ? LINEAR_BROADCAST : LINEAR,
     label,
     constants: {
-      ...(broadcast ? { ROWS: variant.rows } : { SLICES: variant.slices }),
+      ...(broadcast ? { ROWS: rowsAGroup } : { SLICES: slices }),
       F16: Number(w.weight.dtype === "f16"),
     },
     params: {
@@ -90,12 +95,14 @@ export function linear(
     buffers: {
       x,
       w: w.weight,
-      bias: w.bias ?? w.weight,
-      gate: gate?.table ?? w.weight,
-      frames: gate?.frames ?? w.weight,
+      bias: w.bias ?? x,
+      gate: gate?.table ?? x,
+      frames: gate?.frames ?? x,
       y,
     },
-    groups: [Math.ceil(n / COLUMNS), Math.ceil(m / (broadcast ? variant.rows : TILE_ROWS)), 1],
+    groups: broadcast
+      ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / rowsAGroup), 1]
+      : [Math.ceil(n / TILE), Math.ceil(m / TILE), 1],
   });
   return y;
 }

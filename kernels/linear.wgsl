@@ -7,6 +7,10 @@ override SLICES: u32 = 1u;
 const TILE_K4 = 4u;               // vec4s of a row of x in workgroup memory
 const TILE = 32u * TILE_K4;       // and vec4s of the tile
 
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
+
+fn packed(i: u32) -> vec4<u32> { return w[i]; }
+
 // The slices' tiles of x; then, 256 vec4s, sums of one slice for another.
 var<workgroup> shared_x: array<vec4<f32>, SLICES * TILE>;
 

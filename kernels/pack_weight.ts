@@ -1,10 +1,13 @@
 import code from "./pack_weight.wgsl" with { type: "text" };
+import imageCode from "./pack_weight_image.wgsl" with { type: "text" };
+import sharedCode from "./shared/pack_weight.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 
-const PACK_WEIGHT = defineKernel("pack_weight", code);
+const PACK_WEIGHT = defineKernel("pack_weight", sharedCode + code);
+const PACK_WEIGHT_IMAGE = defineKernel("pack_weight_image", sharedCode + imageCode);
 const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 
 /** How the bytes of a weight lie in its file. */
@@ -28,7 +31,7 @@ export interface PackOptions {
   /** [N, K], or [N, K / taps, taps] of a convolution. */
   readonly shape: readonly [n: number, k: number];
   readonly taps?: number;
-  /** First column of the packed weight, for layers that are joined (q, k, v); even. */
+  /** First column of the packed weight, for layers that are joined (q, k, v); a multiple of 4. */
   readonly offset?: number;
 }
 
@@ -50,19 +53,17 @@ export function packWeight(
   const [rows, width] = blocked
     ? [packed.shape[1]!, packed.shape[0]! * BLOCK]
     : packed.shape as [number, number];
-  const columns = Math.ceil(n / 2) * 2;
-  if (rows !== channels * taps || offset % 2 || offset + columns > width) {
+  const f16 = packed.dtype === "f16";
+  // columns and k of 16 bytes, which a lane packs
+  const [columns, ks] = f16 ? blocked ? [4, 2] : [8, 1] : [4, 1];
+  if (rows !== channels * taps || offset % columns || offset + n > width) {
     throw new ShapeError(`Cannot pack [${n}, ${k}] at ${offset} of [${packed.shape}]`);
   }
-  const groups = Math.ceil((rows * columns / 2) / 64);
+  const groups = Math.ceil(Math.ceil(n / columns) * (rows / ks) / 64);
   const across = Math.min(groups, 32768);
   p.dispatch({
-    kernel: PACK_WEIGHT,
-    constants: {
-      SOURCE: SOURCES[dtype],
-      F16: Number(packed.dtype === "f16"),
-      BLOCKED: Number(blocked),
-    },
+    kernel: packed.buffer.kind === "image" ? PACK_WEIGHT_IMAGE : PACK_WEIGHT,
+    constants: { SOURCE: SOURCES[dtype], F16: Number(f16), BLOCKED: Number(blocked) },
     params: { n, k, taps, channels, stride: width, offset, width: across },
     buffers: { source, packed },
     groups: [across, Math.ceil(groups / across), 1],

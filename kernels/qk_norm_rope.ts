@@ -1,10 +1,13 @@
 import code from "./qk_norm_rope.wgsl" with { type: "text" };
+import imageCode from "./qk_norm_rope_image.wgsl" with { type: "text" };
+import sharedCode from "./shared/qk_norm_rope.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 
-const QK_NORM_ROPE = defineKernel("qk_norm_rope", code);
+const QK_NORM_ROPE = defineKernel("qk_norm_rope", sharedCode + code);
+const QK_NORM_ROPE_IMAGE = defineKernel("qk_norm_rope_image", sharedCode + imageCode);
 const WG = 64;
 
 /** Where a pass's keys and values go, and how its tokens lie in space and time. */
@@ -45,8 +48,8 @@ export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tenso
   const m = batch * count * tokens;
   const q = p.scratch([batch, count, tokens, d]);
   p.dispatch({
-    kernel: QK_NORM_ROPE,
-    constants: { WG, F16: Number(k.dtype === "f16") },
+    kernel: k.buffer.kind === "image" ? QK_NORM_ROPE_IMAGE : QK_NORM_ROPE,
+    constants: { F16: Number(k.dtype === "f16") },
     params: {
       m,
       heads,

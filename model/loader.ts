@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
+import { type DeviceBuffer, Memory, type MemoryKind, size, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import type { DepthwiseWeights } from "../kernels/depthwise_glu.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
@@ -69,23 +69,27 @@ export class Loader {
   readonly #scope: { readonly prefix: string; readonly parts: Part[] };
   /** What `linear` and `conv` store; vectors and tables are always f32. */
   readonly dtype: "f32" | "f16";
+  readonly #kind: MemoryKind;
 
+  /** @param kind what weights of `linear` and `conv` are kept in: `tensorKind` of a device */
   constructor(
     source: WeightSource,
     memory: Memory,
     dtype: "f32" | "f16",
+    kind: MemoryKind = "storage",
     scope: { readonly prefix: string; readonly parts: Part[] } = { prefix: "", parts: [] },
   ) {
     this.#source = source;
     this.#memory = memory;
     this.#scope = scope;
     this.dtype = dtype;
+    this.#kind = kind;
   }
 
   /** The same loader seen from `prefix`: `at("attn").linear("to_q", [d, d])`. */
   at(prefix: string): Loader {
     const scope = { prefix: `${this.#scope.prefix}${prefix}.`, parts: this.#scope.parts };
-    return new Loader(this.#source, this.#memory, this.dtype, scope);
+    return new Loader(this.#source, this.#memory, this.dtype, this.#kind, scope);
   }
 
   /**
@@ -123,7 +127,7 @@ export class Loader {
     const n8 = Math.ceil(outputs / 8) * 8;
     const label = this.#scope.prefix + names.join("+");
     const packed = packedShape(inputs * taps, outputs);
-    const target = this.#memory.tensor(`${label}.weight`, packed, this.dtype);
+    const target = this.#memory.tensor(`${label}.weight`, packed, this.dtype, this.#kind);
     for (const [i, name] of names.entries()) {
       const infos = [this.#expect(`${name}.weight`, shape)] as const;
       this.#scope.parts.push({
@@ -273,10 +277,10 @@ function rowBytes({ infos: [info], n }: PackedPart): number {
   return info.bytes / n;
 }
 
-/** Rows of the file that go through the staging buffer at a time: an even number, or all. */
+/** Rows of the file that go through the staging buffer at a time: a multiple of 8, or all. */
 function chunkRows(part: PackedPart): number {
-  const fitting = Math.floor(CHUNK / (4 * part.k) / 2) * 2;
-  return Math.min(part.n, Math.max(2, fitting));
+  const fitting = Math.floor(CHUNK / (4 * part.k) / 8) * 8;
+  return Math.min(part.n, Math.max(8, fitting));
 }
 
 /** The bytes as the packing kernel takes them: of a dtype it knows, and whole words. */

@@ -25,6 +25,7 @@ export interface MemoryNeed {
 
 /** A run, without the values that make no difference to its memory. */
 export type MemoryOptions = Omit<GenerateOptions, "context"> & {
+  /** Of weights and caches (f32). */
   readonly dtype?: "f32" | "f16";
   /** Whether it runs on a software adapter, whose kernels differ (no). */
   readonly cpu?: boolean;
@@ -38,7 +39,8 @@ export type MemoryOptions = Omit<GenerateOptions, "context"> & {
  * @throws {CheckpointError | TypeError | RangeError} as `loadPipeline` and `Pipeline.plan`
  */
 export async function memoryNeeded(path: string, options: MemoryOptions): Promise<MemoryNeed> {
-  const model = await declareModel(path, { dtype: options.dtype ?? "f32" });
+  const device = { cpu: options.cpu ?? false };
+  const model = await declareModel(path, { dtype: options.dtype ?? "f32", device });
   model.close();
   return needOf(model, options);
 }

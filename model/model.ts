@@ -1,5 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
+import type { DeviceProfile } from "../gpu/program.ts";
+import { tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError } from "../weights/errors.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
@@ -67,6 +69,8 @@ export interface DeclareOptions {
   readonly parts?: ModelParts;
   /** Overrides slope_scale (FlexRoPE). */
   readonly slope?: number;
+  /** What it will run on, which decides what weights are kept in (a GPU). */
+  readonly device?: DeviceProfile;
 }
 
 const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
@@ -75,6 +79,7 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
  * Reads a model folder's configurations and the headers of its weights.
  * @throws {CheckpointError} files that are missing or malformed; all names and shapes that are wrong
  * @throws {TypeError} a configuration that is not supported, by name
+ * @internal
  */
 export async function declareModel(path: string, options: DeclareOptions): Promise<DeclaredModel> {
   const folder = await openModelFolder(path);
@@ -91,10 +96,11 @@ export async function declareModel(path: string, options: DeclareOptions): Promi
   const checkpoints: Checkpoint[] = [];
   try {
     const memory = new Memory();
+    const kind = options.device && tensorKind(options.device);
     const open = async (part: ModelFolder["vae"], memory: Memory) => {
       const checkpoint = await part.open();
       checkpoints.push(checkpoint);
-      return { checkpoint, loader: new Loader(checkpoint, memory, options.dtype) };
+      return { checkpoint, loader: new Loader(checkpoint, memory, options.dtype, kind) };
     };
     const isWhole = options.parts !== "autoencoder";
     const far = await open(folder.transformer, isWhole ? memory : new Memory());

@@ -77,7 +77,8 @@ export async function loadPipeline(path: string, options: PipelineOptions = {}):
   const gpu = options.gpu ?? await Gpu.open(options);
   try {
     const dtype = resolveDtype(options.dtype ?? "auto", gpu);
-    const model = await declareModel(path, { dtype, slope: options.slope, parts: options.parts });
+    const { slope, parts } = options;
+    const model = await declareModel(path, { dtype, slope, parts, device: gpu.adapter });
     try {
       checkMemory(gpu, [model.memory], "the weights alone");
       await model.fill(gpu, { onProgress: options.onProgress });
@@ -111,11 +112,11 @@ interface Run {
 export class Pipeline {
   /** The device the model is on. */
   readonly gpu: Gpu;
-  /** Sizes and weights. */
+  /** @internal Sizes and weights. */
   readonly model: DeclaredModel;
   readonly #ownsGpu: boolean;
 
-  /** Takes a model whose weights are filled; `loadPipeline` does all of it. */
+  /** @internal Takes a model whose weights are filled; `loadPipeline` does all of it. */
   constructor(gpu: Gpu, model: DeclaredModel, ownsGpu: boolean) {
     this.gpu = gpu;
     this.model = model;

@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, type Dtype, Memory, type Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../gpu/program.ts";
+import { tensorKind } from "../gpu/tuning.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
 import { packedShape, packWeight } from "../kernels/pack_weight.ts";
 
@@ -43,16 +44,22 @@ export class SelfTestBench {
     return this.#memory.tensor("self-test", shape, dtype);
   }
 
+  /** Zeros in what the profile keeps weights and caches in. */
+  kept(shape: readonly number[], dtype: Dtype): Tensor {
+    const kind = tensorKind(this.program.device);
+    return this.#memory.tensor("self-test", shape, dtype, kind);
+  }
+
   /** A uniform buffer with these bytes. */
   uniform(data: DataView): DeviceBuffer {
-    const buffer = this.#memory.buffer("self-test", data.byteLength, true);
+    const buffer = this.#memory.buffer("self-test", data.byteLength, "uniform");
     this.#inputs.push({ buffer, data });
     return buffer;
   }
 
   /** A layer with weights [outputs, inputs x taps], packed by the kernel that packs a model's. */
   layer(inputs: number, outputs: number, dtype: Dtype, taps = 1): LinearWeights {
-    const weight = this.zeros(packedShape(inputs * taps, outputs), dtype);
+    const weight = this.kept(packedShape(inputs * taps, outputs), dtype);
     const source = this.floats(outputs, inputs * taps).buffer;
     const shape = [outputs, inputs * taps] as const;
     packWeight(this.program, source, weight, { dtype: "F32", shape, taps });

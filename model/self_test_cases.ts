@@ -49,8 +49,8 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
   const slots = 2 * contextTokens + 2 * tokens;
   return (b) => {
     const cache = {
-      k: b.zeros([1, heads, slots, 64], dtype),
-      v: b.zeros([1, heads, slots, 64], dtype),
+      k: b.kept([1, heads, slots, 64], dtype),
+      v: b.kept([1, heads, slots, 64], dtype),
     };
     const store = (count: number, each: number, frames: number[]) =>
       qkNormRope(b.program, b.floats(1, count, each, 3 * heads * 64), {
@@ -81,8 +81,7 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
       slope: 0.3,
     };
     const whole = attention(b.program, q, options);
-    const variant = { form: "lanes", queries: 8, split: 3 } as const;
-    return [whole, attention(b.program, q, { ...options, variant })];
+    return [whole, attention(b.program, q, { ...options, tuning: { split: 3 } })];
   };
 }
 

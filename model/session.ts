@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../gpu/program.ts";
+import { tensorKind } from "../gpu/tuning.ts";
 import type { LayerCache, PassContext } from "./block.ts";
 import type { FarSizes } from "./config.ts";
 import { ropeAngles, ropeSpace } from "./embeddings.ts";
@@ -104,7 +105,7 @@ export class Session {
     const cacheSizes = this.#cacheSizes();
     this.#cache = new KvCache(cacheSizes);
     this.caches = this.#declareCaches();
-    this.#step = memory.buffer("step", STEP_BYTES, true);
+    this.#step = memory.buffer("step", STEP_BYTES, "uniform");
     const passFrames = Math.max(cacheSizes.passFrames.window, cacheSizes.passFrames.context);
     this.#frames = memory.tensor("pass frames", [this.batch, passFrames, 4], "u32");
     this.#rope = memory.tensor("rope", [this.#positions * (64 - sizes.axes[0]) + passFrames * 64]);
@@ -168,9 +169,10 @@ export class Session {
     const { layers, heads } = this.sizes;
     const shape = [this.batch, heads, this.#cache.slots, 64];
     const dtype = this.spec.cacheDtype;
+    const kind = tensorKind(this.#device);
     return Array.from({ length: layers }, (_, i) => ({
-      k: this.#memory.tensor(`keys ${i}`, shape, dtype),
-      v: this.#memory.tensor(`values ${i}`, shape, dtype),
+      k: this.#memory.tensor(`keys ${i}`, shape, dtype, kind),
+      v: this.#memory.tensor(`values ${i}`, shape, dtype, kind),
     }));
   }
 

@@ -37,8 +37,6 @@ struct Step {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;         // [B, queries, d]
-@group(0) @binding(3) var<storage, read> k: array<vec4<u32>>;         // [B, heads, slots, 64]
-@group(0) @binding(4) var<storage, read> v: array<vec4<u32>>;         // [B, heads, slots, 64]
 @group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;    // .y = frame index, .w = keys
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>; // [B, queries, d] or partial
 
@@ -51,15 +49,15 @@ fn halves(p: vec4<u32>) -> Octet {
   );
 }
 
-// Eight dims of a key; `i` counts octets of the cache.
+// Eight dims of a key; `i` counts octets of the cache, which the forms read 16 bytes at a time.
 fn key(i: u32) -> Octet {
-  if (F16) { return halves(k[i]); }
-  return Octet(bitcast<vec4<f32>>(k[2u * i]), bitcast<vec4<f32>>(k[2u * i + 1u]));
+  if (F16) { return halves(key16(i)); }
+  return Octet(bitcast<vec4<f32>>(key16(2u * i)), bitcast<vec4<f32>>(key16(2u * i + 1u)));
 }
 
 fn value(i: u32) -> Octet {
-  if (F16) { return halves(v[i]); }
-  return Octet(bitcast<vec4<f32>>(v[2u * i]), bitcast<vec4<f32>>(v[2u * i + 1u]));
+  if (F16) { return halves(value16(i)); }
+  return Octet(bitcast<vec4<f32>>(value16(2u * i)), bitcast<vec4<f32>>(value16(2u * i + 1u)));
 }
 
 // Cache slot of a logical key.

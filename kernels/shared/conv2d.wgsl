@@ -1,8 +1,7 @@
 // What both forms of `conv2d` are given, and what becomes of a sum: y = act(sum * scale + bias), or
 // y += that. All but the weights' type and SIZE are parameters: few pipelines serve a whole model.
 
-override F16: bool = false;       // weights are half floats, two to a word
-override SIZE: i32 = 3;           // taps along an axis
+override SIZE: i32 = 3;   // taps along an axis
 
 struct Params {
   pixels: u32,   // B H W
@@ -19,24 +18,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, H, W, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, taps K, 32]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> scale: array<vec4<f32>>;   // [N8]
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, N4]
-
-fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
-
-// Weights of four channels of x (columns of the matrix) for four of y.
-fn weights(i: u32) -> mat4x4<f32> {
-  if (F16) {
-    let a = w[i]; let b = w[i + 8u];
-    return mat4x4(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw));
-  }
-  let a = w[i]; let b = w[i + 8u]; let c = w[i + 16u]; let d = w[i + 24u];
-  return mat4x4(
-    bitcast<vec4<f32>>(a), bitcast<vec4<f32>>(b), bitcast<vec4<f32>>(c), bitcast<vec4<f32>>(d),
-  );
-}
 
 // Scale and bias of four channels.
 struct Affine { scale: vec4<f32>, bias: vec4<f32>, }

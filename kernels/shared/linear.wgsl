@@ -1,7 +1,5 @@
-// What both forms of `linear` are given: y = epilogue(x W + bias), W in blocks of 32 columns. What is
-// done to the sums is a parameter, not an override: a pipeline serves all layers.
-
-override F16: bool = false;   // weights are half floats, two to a word
+// What both forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
+// parameter, not an override: a pipeline serves all layers.
 
 struct Params {
   m: u32,             // rows of x and y
@@ -17,26 +15,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;    // [R, gate_stride]
 @group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;  // .x = row of the table
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>; // [M, N4]
-
-fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
-
-// Weights of four k (columns of the matrix) for the lane's four columns of y, in a block of eight
-// lanes; `i` counts 16 bytes.
-fn weights(i: u32) -> mat4x4<f32> {
-  if (F16) {
-    let a = w[i]; let b = w[i + 8u];
-    return mat4x4(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw));
-  }
-  let a = w[i]; let b = w[i + 8u]; let c = w[i + 16u]; let d = w[i + 24u];
-  return mat4x4(
-    bitcast<vec4<f32>>(a), bitcast<vec4<f32>>(b), bitcast<vec4<f32>>(c), bitcast<vec4<f32>>(d),
-  );
-}
 
 // Both are v * sigmoid(s): GELU's (1 + tanh(u)) / 2 is sigmoid(2 u).
 fn activated(v: vec4<f32>) -> vec4<f32> {

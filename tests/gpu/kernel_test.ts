@@ -28,6 +28,18 @@ Deno.test("defineKernel() reads bindings and parameters from the shader", () => 
   ]);
 });
 
+Deno.test("defineKernel() knows images by their type", () => {
+  const kernel = defineKernel(
+    "images",
+    "@group(0) @binding(1) var w: texture_storage_2d<rgba32uint, read>;\n" +
+      "@group(0) @binding(4)\nvar k : texture_storage_2d<rgba32uint,write>;",
+  );
+  assert.deepEqual([...kernel.bindings], [
+    ["w", { binding: 1, writable: false, space: "image" }],
+    ["k", { binding: 4, writable: true, space: "image" }],
+  ]);
+});
+
 Deno.test("defineKernel() bears a shader without parameters", () => {
   const kernel = defineKernel("plain", "@group(0) @binding(0) var<storage, read> x: array<u32>;");
   assert.equal(kernel.paramsBinding, undefined);

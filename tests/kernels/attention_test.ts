@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import type { AttentionVariant } from "../../gpu/tuning.ts";
+import type { AttentionTuning } from "../../gpu/tuning.ts";
 import { attention } from "../../kernels/attention.ts";
 import { attentionReference, type CachedKey } from "../reference/attention.ts";
 import { assertClose } from "../support/close.ts";
@@ -26,7 +26,9 @@ interface Case {
   readonly pass: number;
   readonly slope: number;
   readonly dtype: "f32" | "f16";
-  readonly variant?: AttentionVariant;
+  /** What the caches are in, which decides the form. */
+  readonly kind: "image" | "storage";
+  readonly tuning: AttentionTuning;
 }
 
 const EMPTY = { capacity: 0, first: 0, count: 0 };
@@ -40,6 +42,8 @@ const BASE: Case = {
   pass: 1,
   slope: 0,
   dtype: "f32",
+  kind: "image",
+  tuning: { lanes: 8, split: 1 },
 };
 const FULL: Case = {
   ...BASE,
@@ -76,32 +80,28 @@ const CASES: [string, Case][] = [
   ["64 tokens", { ...BASE, heads: 2, tokens: 64, window: { capacity: 3, first: 1, count: 3 } }],
 ];
 
-const FORMS: AttentionVariant[] = [
-  { form: "broadcast", queries: 16, split: 1 },
-  { form: "lanes", queries: 64, split: 1 },
-];
-
-for (const [name, c] of CASES) {
-  for (const form of FORMS) {
+for (const kind of ["image", "storage"] as const) {
+  const by = kind === "image" ? "broadcasts" : "lanes";
+  for (const [name, c] of CASES) {
     for (const split of [1, 3]) {
-      const how = `${name}, ${form.form} of ${form.queries}, split ${split}`;
+      const how = `${name}, by ${by}, split ${split}`;
       Deno.test({ name: `attention() matches the reference for ${how}`, ...GPU_TEST }, async () => {
-        await compare({ ...c, variant: { ...form, split } });
+        await compare({ ...c, kind, tuning: { lanes: 64, split } });
       });
     }
   }
-}
 
-for (const form of FORMS) {
-  const how = `by ${form.form}`;
-  Deno.test({ name: `attention() bears parts without any key ${how}`, ...GPU_TEST }, async () => {
-    await compare({ ...BASE, variant: { ...form, split: 3 } });
-    await compare({ ...BASE, tokens: 3, variant: { ...form, split: 3 } });
+  const whole = { kind, tuning: { lanes: 8, split: 1 } };
+  const split = { kind, tuning: { lanes: 64, split: 3 } };
+
+  Deno.test({ name: `attention() bears parts without any key by ${by}`, ...GPU_TEST }, async () => {
+    await compare({ ...BASE, ...split });
+    await compare({ ...BASE, ...split, tokens: 3 });
   });
 
-  Deno.test({ name: `attention() bears scores far from zero ${how}`, ...GPU_TEST }, async () => {
-    await compare({ ...FULL, slope: 40, variant: form }, 30);
-    await compare({ ...FULL, slope: -40, variant: { ...form, split: 3 } }, 30);
+  Deno.test({ name: `attention() bears scores far from zero by ${by}`, ...GPU_TEST }, async () => {
+    await compare({ ...FULL, ...whole, slope: 40 }, 30);
+    await compare({ ...FULL, ...split, slope: -40 }, 30);
   });
 }
 
@@ -114,7 +114,7 @@ Deno.test("attention() refuses a cache of other heads, batch or width", () => {
     k: t(...k),
     v: t(...k),
     frames: t(1, 1, 4),
-    step: memory.buffer("step", 48, true),
+    step: memory.buffer("step", 48, "uniform"),
     window: 0,
     contextTokens: 1,
     windowTokens: 1,
@@ -177,7 +177,7 @@ function run(
   k: Float32Array,
   v: Float32Array,
 ): Promise<Float32Array> {
-  const { batch, heads, tokens, contextTokens, context, window, pass, slope, dtype, variant } = c;
+  const { batch, heads, tokens, contextTokens, context, window, pass, slope, dtype, kind } = c;
   const contextKeys = context.count * contextTokens;
   const step = Uint32Array.of(
     contextKeys,
@@ -197,20 +197,19 @@ function run(
     const place = window.count - pass + j;
     return [0, window.first + place, 0, contextKeys + (place + 1) * tokens];
   }).flat();
-  const f16 = dtype === "f16" ? "f16" : undefined;
   return runOnce((p, input, uniform) => {
     const frames = Array.from({ length: batch }, () => numbers).flat();
     return attention(p, input([batch, pass, tokens, heads * 64], q), {
       heads,
-      k: input([batch, heads, slots, 64], k, f16),
-      v: input([batch, heads, slots, 64], v, f16),
+      k: input([batch, heads, slots, 64], k, { dtype, kind }),
+      v: input([batch, heads, slots, 64], v, { dtype, kind }),
       frames: input([batch, pass, 4], Uint32Array.from(frames)),
       step: uniform(step),
       window: context.capacity * contextTokens,
       contextTokens,
       windowTokens: tokens,
       slope,
-      variant,
+      tuning: c.tuning,
     });
   });
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
-import { type Dtype, Memory, type Tensor } from "../../gpu/memory.ts";
+import { type Dtype, Memory, type MemoryKind, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import { type Conv2dVariant, conv2dVariant } from "../../gpu/tuning.ts";
+import { type Conv2dTuning, conv2dTuning } from "../../gpu/tuning.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import type { LinearWeights } from "../../kernels/linear.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
@@ -20,11 +20,10 @@ function packedConv(
   input: Upload,
   weight: Float32Array,
   { k, n, size }: ConvSizes,
-  bias?: Float32Array,
-  dtype: Dtype = "f32",
+  { bias, dtype = "f32", kind }: { bias?: Float32Array; dtype?: Dtype; kind: MemoryKind },
 ): LinearWeights {
   const [inputs, n8, taps] = [Math.ceil(k / 4) * 4, Math.ceil(n / 8) * 8, size * size];
-  const target = p.memory.tensor("weight", packedShape(inputs * taps, n), dtype);
+  const target = p.memory.tensor("weight", packedShape(inputs * taps, n), dtype, kind);
   const shape = [n, k * taps] as const;
   packWeight(p, input([...shape], weight).buffer, target, { dtype: "F32", shape, taps });
   const padded = new Float32Array(n8);
@@ -50,12 +49,12 @@ const SIZES: ConvSizes[] = [
   { b: 1, h: 6, w: 3, k: 4, n: 8, size: 5 },
 ];
 
-/** Both forms; the broadcasting one with too few rows too, so that its workgroups are many. */
-const VARIANTS: (Conv2dVariant | undefined)[] = [
-  undefined,
-  { form: "broadcast", rows: 8 },
-  { form: "broadcast", rows: 64 },
-  { form: "lanes" },
+/** Weights in images are for the broadcasting form; with too few rows its workgroups are many. */
+const FORMS: [kind: MemoryKind, tuning?: Conv2dTuning][] = [
+  ["image"],
+  ["image", { rows: 8 }],
+  ["image", { rows: 64 }],
+  ["storage"],
 ];
 
 for (const sizes of SIZES) {
@@ -68,23 +67,21 @@ for (const sizes of SIZES) {
     const weight = randomFloats(n * k * size * size, 2);
     const bias = randomFloats(n, 3);
     const expected = conv2dReference(x, weight, bias, sizes);
-    for (const variant of VARIANTS) {
+    for (const [kind, tuning] of FORMS) {
       const y = await runOnce((p, input) => {
         const image = input([b, h, w, Math.ceil(k / 4) * 4], pad(x, k));
-        return conv2d(p, packedConv(p, input, weight, sizes, bias), image, { variant });
+        const packed = packedConv(p, input, weight, sizes, { bias, kind });
+        return conv2d(p, packed, image, { tuning });
       });
-      assertClose(unpad(y, b * h * w, n), expected, 1e-5, JSON.stringify(variant));
+      assertClose(unpad(y, b * h * w, n), expected, 1e-5, `${kind} ${tuning?.rows}`);
     }
   });
 }
 
 const SMALL: ConvSizes = { b: 1, h: 5, w: 3, k: 8, n: 12, size: 3 };
 
-/** The two forms, for what the sizes don't decide. */
-const FORMS: Conv2dVariant[] = [{ form: "broadcast", rows: 16 }, { form: "lanes" }];
-
-for (const variant of FORMS) {
-  const name = `conv2d() by ${variant.form}`;
+for (const kind of ["image", "storage"] as const) {
+  const name = `conv2d() with weights in ${kind}`;
 
   Deno.test({ name: `${name} applies ReLU and SiLU after the bias`, ...GPU_TEST }, async () => {
     const x = randomFloats(15 * 8, 1);
@@ -94,8 +91,8 @@ for (const variant of FORMS) {
     const relu = (v: number) => Math.max(0, v);
     for (const [activation, f] of [["relu", relu], ["silu", silu]] as const) {
       const y = await runOnce((p, input) => {
-        const w = packedConv(p, input, weight, SMALL, bias);
-        return conv2d(p, w, input([1, 5, 3, 8], x), { activation, variant });
+        const w = packedConv(p, input, weight, SMALL, { bias, kind });
+        return conv2d(p, w, input([1, 5, 3, 8], x), { activation });
       });
       assertClose(y, expected.map(f), 1e-5, activation);
     }
@@ -107,11 +104,10 @@ for (const variant of FORMS) {
     const [bias, scale] = [randomFloats(12, 3), randomFloats(16, 4)];
     const residual = randomFloats(180, 5);
     const y = await runOnce((p, input) =>
-      conv2d(p, packedConv(p, input, weight, SMALL, bias), input([1, 5, 3, 8], x), {
+      conv2d(p, packedConv(p, input, weight, SMALL, { bias, kind }), input([1, 5, 3, 8], x), {
         activation: "relu",
         scale: input([16], scale),
         into: input([1, 5, 3, 12], residual),
-        variant,
       })
     );
     const expected = conv2dReference(x, weight, undefined, SMALL).map((v, i) =>
@@ -124,24 +120,16 @@ for (const variant of FORMS) {
     const x = randomFloats(15 * 8, 1);
     const weight = randomFloats(12 * 8 * 9, 2).map(Math.f16round);
     const y = await runOnce((p, input) => {
-      const w = packedConv(p, input, weight, SMALL, undefined, "f16");
-      return conv2d(p, w, input([1, 5, 3, 8], x), { variant });
+      const w = packedConv(p, input, weight, SMALL, { dtype: "f16", kind });
+      return conv2d(p, w, input([1, 5, 3, 8], x));
     });
     assertClose(y, conv2dReference(x, weight, undefined, SMALL), 1e-5);
   });
 }
 
-Deno.test("conv2dVariant() broadcasts on software adapters with subgroups only", () => {
-  const form = (cpu: boolean, subgroupSize?: number) => conv2dVariant({ cpu, subgroupSize }, 64);
-  assert.deepEqual(form(true), { form: "broadcast", rows: 64 });
-  assert.deepEqual(form(true, 8), { form: "broadcast", rows: 64 });
-  assert.deepEqual(form(true, 0), { form: "lanes" });
-  assert.deepEqual(form(false, 32), { form: "lanes" });
-  const rows = [1, 8, 9, 17, 33, 4096].map((pixels) => conv2dVariant({ cpu: true }, pixels));
-  assert.deepEqual(
-    rows.map((variant) => variant.form === "broadcast" ? variant.rows : 0),
-    [8, 8, 16, 32, 64, 64],
-  );
+Deno.test("conv2dTuning() takes as many rows a workgroup as there are, 64 at the most", () => {
+  const rows = [1, 8, 9, 17, 33, 4096].map((pixels) => conv2dTuning(pixels).rows);
+  assert.deepEqual(rows, [8, 8, 16, 32, 64, 64]);
 });
 
 Deno.test("conv2d() refuses other channels, ranks and targets", () => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { linear, type LinearOptions } from "../../kernels/linear.ts";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
-import type { LinearVariant } from "../../gpu/tuning.ts";
+import type { MemoryKind } from "../../gpu/memory.ts";
+import type { LinearTuning } from "../../gpu/tuning.ts";
 import { Program } from "../../gpu/program.ts";
 import { gelu, linearReference, silu } from "../reference/linear.ts";
 import { assertClose } from "../support/close.ts";
@@ -19,52 +20,52 @@ const SHAPES: [number, number, number][] = [
   [130, 100, 40],
 ];
 
-const VARIANTS: LinearVariant[] = [
-  { form: "broadcast", rows: 8 },
-  { form: "broadcast", rows: 16 },
-  { form: "broadcast", rows: 32 },
-  { form: "broadcast", rows: 64 },
-  { form: "tiled", slices: 1 },
-  { form: "tiled", slices: 2 },
-  { form: "tiled", slices: 4 },
-];
-
-function describe(variant: LinearVariant): string {
-  return variant.form === "tiled"
-    ? `tiles in ${variant.slices} slices`
-    : `broadcasts of ${variant.rows} rows`;
+/** Weights in images are for the broadcasting form, in buffers for the tiled one. */
+interface Form {
+  readonly name: string;
+  readonly kind: MemoryKind;
+  readonly tuning: Partial<LinearTuning>;
 }
 
-for (const variant of VARIANTS) {
+const FORMS: Form[] = [
+  { name: "broadcasts of 8 rows", kind: "image", tuning: { rows: 8 } },
+  { name: "broadcasts of 16 rows", kind: "image", tuning: { rows: 16 } },
+  { name: "broadcasts of 32 rows", kind: "image", tuning: { rows: 32 } },
+  { name: "tiles", kind: "storage", tuning: { slices: 1 } },
+  { name: "tiles in 2 slices", kind: "storage", tuning: { slices: 2 } },
+  { name: "tiles in 4 slices", kind: "storage", tuning: { slices: 4 } },
+];
+
+for (const { name: by, kind, tuning } of FORMS) {
   for (const [m, k, n] of SHAPES) {
-    const name = `M=${m} K=${k} N=${n} by ${describe(variant)}`;
+    const name = `M=${m} K=${k} N=${n} by ${by}`;
     Deno.test({ name: `linear() matches the reference for ${name}`, ...GPU_TEST }, async () => {
       const x = randomFloats(m * k, 1);
       const w = randomFloats(n * k, 2);
       const b = randomFloats(n, 3);
       const y = await runOnce((p, input) =>
-        linear(p, packed(p, input, w, [n, k], b), input([m, k], x), { variant })
+        linear(p, packed(p, input, w, [n, k], b, "f32", kind), input([m, k], x), { tuning })
       );
       assertClose(unpad(y, m, n), linearReference(x, w, b, [m, k, n]), 1e-5);
     });
   }
 
   Deno.test(
-    { name: `linear() takes f16 weights by ${describe(variant)}`, ...GPU_TEST },
+    { name: `linear() takes f16 weights by ${by}`, ...GPU_TEST },
     async () => {
       const [m, k, n] = [9, 36, 40] as const;
       const x = randomFloats(m * k, 1);
       const w = randomFloats(n * k, 2).map(Math.f16round);
       const y = await runOnce((p, input) =>
-        linear(p, packed(p, input, w, [n, k], undefined, "f16"), input([m, k], x), { variant })
+        linear(p, packed(p, input, w, [n, k], undefined, "f16", kind), input([m, k], x), { tuning })
       );
       assertClose(y, linearReference(x, w, undefined, [m, k, n]), 1e-5);
     },
   );
 }
 
-/** One of each form, for what both must do after the product. */
-const FORMS = [VARIANTS[0]!, VARIANTS[6]!];
+/** One of each, for what both must do after the product. */
+const BOTH = [FORMS[0]!, FORMS[5]!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
   ["GELU after", { output: "gelu" }, gelu],
@@ -72,15 +73,18 @@ const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
 ];
 
 for (const [name, options, after] of EPILOGUES) {
-  for (const variant of FORMS) {
+  for (const { name: by, kind, tuning } of BOTH) {
     Deno.test(
-      { name: `linear() applies ${name} by ${describe(variant)}`, ...GPU_TEST },
+      { name: `linear() applies ${name} by ${by}`, ...GPU_TEST },
       async () => {
         const [m, k, n] = [5, 16, 12] as const;
         const x = randomFloats(m * k, 1, 8);
         const w = randomFloats(n * k, 2);
         const y = await runOnce((p, input) =>
-          linear(p, packed(p, input, w, [n, k]), input([m, k], x), { ...options, variant })
+          linear(p, packed(p, input, w, [n, k], undefined, "f32", kind), input([m, k], x), {
+            ...options,
+            tuning,
+          })
         );
         assertClose(y, linearReference(x, w, undefined, [m, k, n], after), 1e-5);
       },
@@ -88,15 +92,14 @@ for (const [name, options, after] of EPILOGUES) {
   }
 }
 
-for (const variant of FORMS) {
-  const by = describe(variant);
+for (const { name: by, kind, tuning } of BOTH) {
   Deno.test({ name: `linear() adds its value to y by ${by}`, ...GPU_TEST }, async () => {
     const [m, k, n] = [5, 8, 12] as const;
     const [x, w, y0] = [randomFloats(m * k, 1), randomFloats(n * k, 2), randomFloats(m * n, 4)];
     const y = await runOnce((p, input) =>
-      linear(p, packed(p, input, w, [n, k]), input([m, k], x), {
+      linear(p, packed(p, input, w, [n, k], undefined, "f32", kind), input([m, k], x), {
         into: { y: input([m, n], y0) },
-        variant,
+        tuning,
       })
     );
     const value = linearReference(x, w, undefined, [m, k, n]);
@@ -117,9 +120,9 @@ for (const variant of FORMS) {
         const into = input([m, n], y0);
         const frames = input([3, 4], Uint32Array.from(rows.flatMap((row) => [row, 0, 0, 0])));
         const gate = { table: input([4, 24], table), frames, tokens, offset: 8 };
-        return linear(p, packed(p, input, w, [n, k], b), input([m, k], x), {
+        return linear(p, packed(p, input, w, [n, k], b, "f32", kind), input([m, k], x), {
           into: { y: into, gate },
-          variant,
+          tuning,
         });
       });
       const value = linearReference(x, w, b, [m, k, n]);

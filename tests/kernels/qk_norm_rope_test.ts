@@ -42,13 +42,15 @@ const CASES: [string, Case][] = [
 for (const [name, c] of CASES) {
   Deno.test({ name: `qkNormRope() matches the reference for ${name}`, ...GPU_TEST }, async () => {
     const inputs = makeInputs(c);
-    const [q, k, v] = await run(c, inputs);
     const expected = reference(c, inputs);
-    assertClose(q!, expected.q, 3e-6, "q");
-    // halves have 11 bits
-    const tolerance = c.dtype === "f16" ? 2 ** -11 : 3e-6;
-    assertClose(k!, expected.k, tolerance, "k");
-    assertClose(v!, expected.v, c.dtype === "f16" ? 2 ** -11 : 0, "v");
+    for (const kind of ["storage", "image"] as const) {
+      const [q, k, v] = await run(c, inputs, kind);
+      assertClose(q!, expected.q, 3e-6, `q, ${kind}`);
+      // halves have 11 bits
+      const tolerance = c.dtype === "f16" ? 2 ** -11 : 3e-6;
+      assertClose(k!, expected.k, tolerance, `k, ${kind}`);
+      assertClose(v!, expected.v, c.dtype === "f16" ? 2 ** -11 : 0, `v, ${kind}`);
+    }
   });
 }
 
@@ -90,7 +92,11 @@ function makeInputs({ batch, frames, rows, columns, heads }: Case) {
 
 type Inputs = ReturnType<typeof makeInputs>;
 
-async function run(c: Case, inputs: Inputs): Promise<ArrayLike<number>[]> {
+async function run(
+  c: Case,
+  inputs: Inputs,
+  kind: "storage" | "image",
+): Promise<ArrayLike<number>[]> {
   const { batch, frames, rows, columns, heads, spread, axes, dtype } = c;
   const { tokens, slots, slotOf, qkv, normQ, normK } = inputs;
   const space = ropeSpace(Math.max(rows, columns) * spread, axes[1], axes[2]);
@@ -102,8 +108,8 @@ async function run(c: Case, inputs: Inputs): Promise<ArrayLike<number>[]> {
   );
   const [q, k, v] = await runAll((p, input) => {
     const cache = {
-      k: p.memory.tensor("k", [batch, heads, slots, 64], dtype),
-      v: p.memory.tensor("v", [batch, heads, slots, 64], dtype),
+      k: p.memory.tensor("k", [batch, heads, slots, 64], dtype, kind),
+      v: p.memory.tensor("v", [batch, heads, slots, 64], dtype, kind),
     };
     const q = qkNormRope(p, input([batch, frames.length, tokens, 3 * heads * 64], qkv), {
       heads,

@@ -102,7 +102,7 @@ Deno.test("solverStep() refuses a velocity of another batch or token count", () 
   const options = {
     latents: t(2, 1, 4, 4, 4),
     previous: t(2, 4, 4, 4),
-    step: memory.buffer("step", 48, true),
+    step: memory.buffer("step", 48, "uniform"),
     patch: 2,
   };
   assert.throws(() => solverStep(p, t(3, 1, 4, 16), options), ShapeError);

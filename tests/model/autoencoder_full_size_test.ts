@@ -1,4 +1,5 @@
 import { Memory } from "../../gpu/memory.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 import { decode, encode, loadAutoencoder } from "../../model/autoencoder.ts";
 import { parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { Loader } from "../../model/loader.ts";
@@ -55,7 +56,7 @@ Deno.test(
     const gpu = await testGpu();
     const memory = new Memory();
     const source = new RememberedWeights();
-    const loader = new Loader(source, memory, "f32");
+    const loader = new Loader(source, memory, "f32", tensorKind(gpu.adapter));
     const weights = loadAutoencoder(loader, parseAutoencoderConfig(CONFIG));
     const values = await source.values();
     const [h, w] = [4, 6];

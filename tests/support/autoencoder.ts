@@ -1,5 +1,6 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 import { Program } from "../../gpu/program.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
@@ -25,7 +26,7 @@ export async function openAutoencoder(
   const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
   const sizes = parseAutoencoderConfig(config);
   const checkpoint = await Checkpoint.open(folder);
-  const loader = new Loader(checkpoint, memory, dtype);
+  const loader = new Loader(checkpoint, memory, dtype, tensorKind(gpu.adapter));
   const weights = loadAutoencoder(loader, sizes);
   checkpoint.finish(isBatchCount);
   await loader.fill(gpu);

@@ -1,4 +1,5 @@
 import { Memory } from "../../gpu/memory.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 import { type FarSizes, parseTransformerConfig } from "../../model/config.ts";
 import { Loader } from "../../model/loader.ts";
 import {
@@ -46,7 +47,7 @@ export async function loadGoldenTransformer(
   const sizes = parseTransformerConfig(JSON.parse(await Deno.readTextFile(`${path}/config.json`)));
   const checkpoint = await Checkpoint.open(path);
   const memory = new Memory();
-  const loader = new Loader(checkpoint, memory, dtype);
+  const loader = new Loader(checkpoint, memory, dtype, tensorKind(gpu.adapter));
   const weights = loadTransformer(loader, sizes);
   checkpoint.finish(isUnusedByInference);
   await loader.fill(gpu);

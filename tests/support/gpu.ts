@@ -1,5 +1,11 @@
 import { Gpu } from "../../gpu/gpu.ts";
-import { type DeviceBuffer, Memory, type Tensor, tensorBytes } from "../../gpu/memory.ts";
+import {
+  type DeviceBuffer,
+  IMAGE_ROW_BYTES,
+  Memory,
+  type Tensor,
+  tensorBytes,
+} from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 
 let shared: Promise<Gpu> | undefined;
@@ -26,27 +32,38 @@ export function upload(
   return tensor;
 }
 
-/** A tensor of half floats, each value rounded to the nearest one. */
-export function uploadHalves(
+/** How an input lies in memory, where it is not as its values are. */
+export interface InputOptions {
+  /** f16 rounds each value to the nearest half float. */
+  readonly dtype?: "f32" | "f16";
+  readonly kind?: "storage" | "image";
+}
+
+/** A tensor of half floats, or in an image. */
+export function uploadAs(
   gpu: Gpu,
   memory: Memory,
   shape: readonly number[],
   data: Float32Array,
+  { dtype = "f32", kind = "storage" }: InputOptions,
 ): Tensor {
-  const halves = new Float16Array(Math.ceil(data.length / 2) * 2);
-  halves.set(data);
-  const words = upload(gpu, memory, [halves.length / 2], new Uint32Array(halves.buffer));
-  return { buffer: words.buffer, shape, dtype: "f16" };
+  const tensor = memory.tensor("test input", shape, dtype, kind);
+  tensor.buffer.allocate(gpu);
+  const bytes = new ArrayBuffer(tensor.buffer.bytes);
+  if (dtype === "f16") new Float16Array(bytes).set(data);
+  else new Float32Array(bytes).set(data);
+  gpu.write(tensor.buffer, 0, new Uint8Array(bytes));
+  return tensor;
 }
 
 /** A uniform buffer that holds these bytes when the recording runs. */
 export type UniformInput = (data: Uint32Array | DataView) => DeviceBuffer;
 
-/** Makes an input tensor of a recording; "f16" rounds the values. */
+/** Makes an input tensor of a recording. */
 export type Input = (
   shape: number[],
   data: Float32Array | Uint32Array,
-  dtype?: "f16",
+  options?: InputOptions,
 ) => Tensor;
 
 /** Records with `body`, runs once, reads the tensors it returns, frees everything. */
@@ -56,12 +73,12 @@ export async function runAll(
   const gpu = await testGpu();
   const memory = new Memory();
   const program = new Program("test", memory);
-  const input: Input = (shape, data, dtype) =>
-    dtype === "f16"
-      ? uploadHalves(gpu, memory, shape, data as Float32Array)
+  const input: Input = (shape, data, options) =>
+    options
+      ? uploadAs(gpu, memory, shape, data as Float32Array, options)
       : upload(gpu, memory, shape, data);
   const uniform: UniformInput = (data) => {
-    const buffer = memory.buffer("test uniform", data.byteLength, true);
+    const buffer = memory.buffer("test uniform", data.byteLength, "uniform");
     buffer.allocate(gpu);
     gpu.write(buffer, 0, data);
     return buffer;
@@ -77,7 +94,8 @@ export async function runAll(
     const bytes: ArrayBuffer[] = [];
     for (const { buffer, shape, dtype } of results) {
       const length = tensorBytes(shape, dtype);
-      bytes.push((await gpu.read(buffer, 0, Math.ceil(length / 4) * 4)).slice(0, length));
+      const unit = buffer.kind === "image" ? IMAGE_ROW_BYTES : 4;
+      bytes.push((await gpu.read(buffer, 0, Math.ceil(length / unit) * unit)).slice(0, length));
     }
     return bytes;
   } finally {

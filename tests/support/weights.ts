@@ -1,7 +1,8 @@
 import type { LinearWeights } from "../../kernels/linear.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
-import type { Dtype, Tensor } from "../../gpu/memory.ts";
+import type { Dtype, MemoryKind, Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 
 type Upload = (shape: number[], data: Float32Array | Uint32Array) => Tensor;
 
@@ -13,9 +14,10 @@ export function packed(
   [n, k]: [number, number],
   bias?: Float32Array,
   dtype: Dtype = "f32",
+  kind: MemoryKind = tensorKind(p.device),
 ): LinearWeights {
   const n8 = Math.ceil(n / 8) * 8;
-  const weight = p.memory.tensor("weight", packedShape(k, n), dtype);
+  const weight = p.memory.tensor("weight", packedShape(k, n), dtype, kind);
   packWeight(p, input([n, k], w).buffer, weight, { dtype: "F32", shape: [n, k] });
   const padded = new Float32Array(n8);
   padded.set(bias ?? []);

@@ -1,0 +1,17 @@
+// Weights of a matrix product, [N / 32, K, 32], read 16 bytes at a time by the forms' `packed`.
+
+override F16: bool = false;   // half floats, two to a word
+
+fn halves(p: vec2<u32>) -> vec4<f32> { return vec4(unpack2x16float(p.x), unpack2x16float(p.y)); }
+
+// Those of four k (columns of the matrix) for four neighbouring columns of y; `i` counts 16 bytes.
+fn weights(i: u32) -> mat4x4<f32> {
+  if (F16) {
+    let a = packed(i); let b = packed(i + 8u);
+    return mat4x4(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw));
+  }
+  let a = packed(i); let b = packed(i + 8u); let c = packed(i + 16u); let d = packed(i + 24u);
+  return mat4x4(
+    bitcast<vec4<f32>>(a), bitcast<vec4<f32>>(b), bitcast<vec4<f32>>(c), bitcast<vec4<f32>>(d),
+  );
+}
