@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { COMMANDS } from "../commands/command_table.ts";
+import { parseCommandLine } from "../commands/program.ts";
+import { makeDocs } from "../tools/make_docs.ts";
+import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const PAGES = [
+  ...["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
+  ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)
+    .filter((name) => name.endsWith(".md")).sort(),
+];
+
+/** Blocks of one language in a page. `sh` is run; `console` needs a network, a screen or long. */
+function blocks(page: string, language: string): string[] {
+  const text = Deno.readTextFileSync(join(ROOT, page));
+  return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+    .filter(([, name]) => name === language).map(([, , code]) => code!);
+}
+
+/** A folder in which `far` is the program, and the demo model is where it is in a clone. */
+async function inFolder(act: (folder: string, path: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "far-docs-" });
+  const bin = join(folder, ".bin");
+  await Deno.mkdir(bin);
+  const far = `#!/bin/sh\nexec '${Deno.execPath()}' run -A --quiet '${ROOT}cli.ts' "$@"\n`;
+  await Deno.writeTextFile(join(bin, "far"), far, { mode: 0o755 });
+  await Deno.symlink(join(ROOT, "weights"), join(folder, "weights"));
+  try {
+    await act(folder, `${bin}:${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function run(program: string, args: string[], cwd: string, path: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, {
+    args,
+    cwd,
+    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub") },
+    stdout: "null",
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+for (const page of PAGES) {
+  const scripts = blocks(page, "sh");
+  if (scripts.length === 0) continue;
+  Deno.test({
+    name: `the shell examples of ${page} work`,
+    ignore: !HAS_FFMPEG,
+    fn: () =>
+      inFolder(async (folder, path) => {
+        for (const script of scripts) await run("sh", ["-eu", "-c", script], folder, path);
+      }),
+  });
+}
+
+for (const page of PAGES) {
+  const programs = blocks(page, "ts");
+  if (programs.length === 0) continue;
+  Deno.test(`the programs of ${page} work`, () =>
+    inFolder(async (folder, path) => {
+      for (const program of programs) {
+        const file = join(folder, "program.ts");
+        await Deno.writeTextFile(file, program.replace(`"./mod.ts"`, `"${ROOT}mod.ts"`));
+        const config = ["--config", join(ROOT, "deno.json")];
+        await run(Deno.execPath(), ["run", "-A", "--check", ...config, file], folder, path);
+      }
+    }));
+}
+
+/** Words of a line as a shell reads it, up to a pipe; enough for the examples here. */
+function words(line: string): string[] {
+  const command = line.replace(/ [|>].*/, "");
+  return [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!);
+}
+
+const LINES = PAGES.flatMap((page) =>
+  blocks(page, "console").flatMap((block) => block.trim().split("\n")).map((line) => ({
+    page,
+    line,
+  }))
+);
+const EXAMPLES = COMMANDS.flatMap(({ name, examples }) =>
+  examples.map(({ line }) => ({
+    page: `far help ${name}`,
+    line: line.replace(/^source <\(|\)$/g, ""),
+  }))
+);
+
+Deno.test("examples that no test can run are at least command lines that far takes", async () => {
+  for (const { page, line } of [...LINES, ...EXAMPLES]) {
+    const [program, ...args] = words(line);
+    if (program === "far") {
+      await parseCommandLine(args, COMMANDS, "").catch((error) => {
+        // settings that an example names need not be there
+        if (!/Cannot read settings/.test(error.message)) assert.fail(`${page}: ${line}: ${error}`);
+      });
+    } else if (program === "npx") {
+      assert.match(line, /^npx --yes deno@2\.9\.6 task (demo|test)$/); // .ci/run runs them
+    } else {
+      const file = args.find((arg) => arg.startsWith("examples/"));
+      assert.ok(file && Deno.statSync(join(ROOT, file)).isFile, `${page}: ${line}`);
+    }
+  }
+});
+
+Deno.test("links between pages lead somewhere", () => {
+  for (const page of PAGES) {
+    const text = Deno.readTextFileSync(join(ROOT, page));
+    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      const path = join(ROOT, dirname(page), target!);
+      assert.ok(Deno.statSync(path), `${page}: ${target}`);
+    }
+  }
+});
+
+Deno.test("pages that are made from the code are up to date (deno task docs)", async () => {
+  assert.deepEqual(await makeDocs(true), []);
+});
+
+Deno.test("every export of mod.ts has a docstring (deno doc --lint)", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", join(ROOT, "mod.ts")],
+    stdout: "null",
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+});

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
+
+const EXAMPLES = new URL("../examples", import.meta.url).pathname;
+
+/** Arguments that make an example short, and what it leaves behind. */
+const RUNS: Readonly<Record<string, { readonly args?: string[]; readonly files: string[] }>> = {
+  "01_generate.ts": { files: ["walk.mp4"] },
+  "02_continue_a_clip.ts": { files: ["continued.mp4"] },
+  "03_custom_loop.ts": { files: ["explore.mp4"] },
+  "04_pipelines.sh": { args: ["1"], files: ["continued.mp4", "encoded.mkv", "large.mkv"] },
+  "05_evaluate.ts": { args: ["12", "2", "2", "0"], files: [] },
+  "06_grid.ts": { files: ["grid.mp4"] },
+  "07_custom_sampler.ts": { files: ["colourful.mp4"] },
+  "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
+};
+
+for (const [name, { args = [], files }] of Object.entries(RUNS)) {
+  Deno.test({
+    name: `examples/${name} works`,
+    ignore: name === "04_pipelines.sh" && !HAS_FFMPEG,
+    fn: async () => {
+      const folder = await Deno.makeTempDir({ prefix: "far-example-" });
+      const program = name.endsWith(".sh")
+        ? { name: "sh", args: ["-eu", join(EXAMPLES, name)] }
+        : { name: Deno.execPath(), args: ["run", "-A", "--quiet", join(EXAMPLES, name)] };
+      const { success, stderr } = await new Deno.Command(program.name, {
+        args: [...program.args, ...args],
+        cwd: folder,
+        env: { NO_COLOR: "1" },
+      }).output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+      for (const file of files) assert.ok((await Deno.stat(join(folder, file))).size > 0, file);
+      await Deno.remove(folder, { recursive: true });
+    },
+  });
+}
+
+Deno.test("every example is run", () => {
+  const names = [...Deno.readDirSync(EXAMPLES)].map(({ name }) => name).sort();
+  assert.deepEqual(names, Object.keys(RUNS));
+});

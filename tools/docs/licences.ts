@@ -1,0 +1,36 @@
+const LOCK = new URL("../../deno.lock", import.meta.url);
+
+/** Names and texts of the licences of all packages that the lock file names. */
+export async function licenceTexts(): Promise<string> {
+  const lock: { npm: Record<string, unknown> } = JSON.parse(await Deno.readTextFile(LOCK));
+  const cache = await packageFolder();
+  const parts = [
+    "Packages that far is made with, and that its binaries carry. Of the packages for single systems a\n" +
+    "binary carries its own alone. See NOTICE for FFmpeg, which is inside @napi-rs/webcodecs.",
+  ];
+  for (const key of Object.keys(lock.npm).sort()) {
+    const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key)!;
+    parts.push(await describe(`${cache}/${name}/${version}`, name!, version!));
+  }
+  return `${parts.join(`\n\n${"-".repeat(80)}\n`)}\n`;
+}
+
+/** Where Deno keeps the packages of the registry that was used. */
+async function packageFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
+  for await (const { name } of Deno.readDir(npmCache)) return `${npmCache}/${name}`;
+  throw new Error("Deno's cache has no packages: run the tests first");
+}
+
+async function describe(folder: string, name: string, version: string): Promise<string> {
+  const json = await Deno.readTextFile(`${folder}/package.json`).catch(() => undefined);
+  if (!json) return `${name} ${version}: for another system`;
+  const { license } = JSON.parse(json);
+  const title = `${name} ${version}: ${license}`;
+  for await (const { name: file } of Deno.readDir(folder)) {
+    if (!/^(licen[cs]e|copying)/i.test(file)) continue;
+    return `${title}\n\n${(await Deno.readTextFile(`${folder}/${file}`)).trim()}`;
+  }
+  return title;
+}
