@@ -29,22 +29,33 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
   const groups = channels / (3 * dim);
   const tokens = height * width;
   const y = p.scratch([b, height, width, groups * dim]);
+  const params = { tokens, groups, dim, eps: EPS };
   const count = size(y.shape) / 4;
-  const params = { count, tokens, groups, dim, eps: EPS };
   if (tokens <= dim) {
-    p.dispatch({ kernel: QUADRATIC, params, buffers: { qkv, y }, groups: grid(count, 64) });
+    p.dispatch({
+      kernel: QUADRATIC,
+      params: { ...params, count },
+      buffers: { qkv, y },
+      groups: grid(count, 64),
+    });
     return y;
   }
   return p.scope(() => {
     const state = p.scratch([b, groups, dim / 4 + 1, dim, 4]);
-    const lanes = size(state.shape) / 4;
+    const lanes = size(state.shape) / 16; // four rows of four columns each
     p.dispatch({
       kernel: STATE,
       params: { count: lanes, tokens, groups, dim },
       buffers: { qkv, state },
       groups: grid(lanes, 32),
     });
-    p.dispatch({ kernel: LINEAR, params, buffers: { qkv, state, y }, groups: grid(count, 64) });
+    const quads = b * Math.ceil(tokens / 4) * groups * dim / 4; // four channels of four tokens each
+    p.dispatch({
+      kernel: LINEAR,
+      params: { ...params, count: quads },
+      buffers: { qkv, state, y },
+      groups: grid(quads, 64),
+    });
     return y;
   });
 }
