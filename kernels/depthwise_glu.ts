@@ -32,7 +32,7 @@ export function depthwiseGlu(p: Program, w: DepthwiseWeights, x: Tensor): Tensor
   const count = size(y.shape) / 4;
   p.dispatch({
     kernel: DEPTHWISE_GLU,
-    params: { count, height, width, channels: both / 2 },
+    params: { count, height, width, channels: both / 2, taps: 9 },
     buffers: { x, w: w.weight, bias: w.bias, y },
     groups: grid(count, 64),
   });

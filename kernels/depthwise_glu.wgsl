@@ -3,9 +3,10 @@
 
 struct Params {
   count: u32,      // lanes: B H W C / 4
-  height: u32,
-  width: u32,
+  height: i32,
+  width: i32,
   channels: u32,   // C, channels of y; x has twice as many
+  taps: i32,       // 9: a number that compilers don't know keeps the loop a loop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,22 +25,19 @@ fn main(
   if (id >= params.count) { return; }
   let half = params.channels / 4u;
   let c = id % half;
-  let pixel = id / half;
-  let column = pixel % params.width;
-  let row = pixel / params.width % params.height;
+  let pixel = i32(id / half);
+  let size = vec2(params.width, params.height);
+  let place = vec2(pixel % size.x, pixel / size.x % size.y);
   var a = bias[c];
   var g = bias[half + c];
-  for (var tap = 0u; tap < 9u; tap++) {
-    // one more than the neighbour's place, so that it stays unsigned
-    let ny = row + tap / 3u;
-    let nx = column + tap % 3u;
-    if (ny >= 1u && ny <= params.height && nx >= 1u && nx <= params.width) {
-      let i = (pixel + ny * params.width + nx - row * params.width - column - params.width - 1u)
-        * 2u * half + c;
-      let j = tap * 2u * half + c;
-      a += x[i] * w[j];
-      g += x[i + half] * w[j + half];
-    }
+  for (var tap = 0; tap < params.taps; tap++) {
+    let d = vec2(tap % 3, tap / 3) - 1;
+    let inside = all((place + d >= vec2(0)) & (place + d < size));
+    let i = select(0u, u32(pixel + d.y * size.x + d.x), inside) * 2u * half + c;
+    let j = u32(tap) * 2u * half + c;
+    let weight = select(0.0, 1.0, inside);
+    a += weight * x[i] * w[j];
+    g += weight * x[i + half] * w[j + half];
   }
   y[id] = a * (g / (1.0 + exp(-g)));
 }
