@@ -61,6 +61,27 @@ async function agrees(path: string, golden: string) {
     }));
 }
 
+Deno.test("far generate --no-cache makes the same as with caches", () =>
+  inFolder(async (folder) => {
+    // past the short window, so that the caches of both levels take part
+    const golden = `${GOLDENS}/far-long/predict.safetensors`;
+    const [cached, plain] = [join(folder, "cached.safetensors"), join(folder, "p.safetensors")];
+    const run = [
+      ...["-m", `${GOLDENS}/far-long`, "-c", golden, "-n", "4", "-s", "2"],
+      ...["-g", "1", "--dtype", "f32"],
+    ];
+    await generate(...run, "-o", cached);
+    await generate(...run, "--no-cache", "-o", plain);
+    await withTensors(cached, (a) =>
+      withTensors(plain, async (b) => {
+        for (const name of ["latents", "frames"]) {
+          const error = relativeError(await readFloats(b, name), await readFloats(a, name));
+          assert(error < 1e-5, `${name} differ by ${error}`); // sums in another order
+        }
+        assert.equal(settingsOf(b.metadata)?.options["no-cache"], true);
+      }));
+  }));
+
 Deno.test("far generate continues a context of tensors as the released code does", () =>
   inFolder(async (folder) => {
     const golden = `${GOLDENS}/far-action/predict.safetensors`;
