@@ -25,7 +25,7 @@ export {
 } from "./model/pipeline.ts";
 export type { Condition } from "./model/config.ts";
 export type { GenerateOptions } from "./model/options.ts";
-export { declareModel, type ModelInfo } from "./model/model.ts";
+export { declareModel, type ModelInfo, type ModelParts } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
 export {
   type MemoryNeed,
@@ -39,6 +39,7 @@ export { type Solver, SOLVERS } from "./model/scheduler.ts";
 // the device
 export { type AdapterReport, listAdapters } from "./gpu/adapters.ts";
 export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
+export type { DeviceProfile } from "./gpu/program.ts";
 export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
 // how fast it is
@@ -139,6 +140,11 @@ export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
 export type { PickOptions } from "./media/picks.ts";
 export { fitFrame } from "./media/resize.ts";
+export {
+  type PictureCells,
+  type TerminalGraphics,
+  terminalPicture,
+} from "./media/terminal_picture.ts";
 export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
 export {
   type FrameWriter,

@@ -56,7 +56,9 @@ async function inspectArrays(path: string): Promise<Inspection> {
 
 /** Which action drives which frame, runs of one action in one line. */
 export function actionLines(actions: readonly number[]): string[] {
-  const lines = ["actions     action i is the move that leads to frame i"];
+  const lines = [
+    "actions     action i goes with frame i; far takes it as the move that leads there",
+  ];
   for (let start = 0; start < actions.length;) {
     let end = start;
     while (actions[end + 1] === actions[start]) end++;
