@@ -42,6 +42,7 @@ const HUB = [
 const MODEL = ["FAR_MODEL", "FAR_DTYPE", "FAR_BACKEND", "DENO_WEBGPU_BACKEND", "XDG_RUNTIME_DIR"];
 const CODECS = ["FAR_NO_ADDON"];
 const TEMPORARY = ["TMPDIR", "TMP", "TEMP"];
+const TERMINAL = ["TMUX", "STY", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL"];
 const FFMPEG = ["ffmpeg", "ffprobe"];
 
 const NOTHING: Permissions = { env: SAY, sys: [] };
@@ -73,6 +74,7 @@ const PERMISSIONS: Readonly<Record<string, Permissions>> = {
   generate: GPU,
   play: {
     ...GPU,
+    env: [...GPU_ENV, ...TERMINAL],
     write: undefined,
     net: [`127.0.0.1:${PORT}`],
     more: { when: "with --record", write: true, run: FFMPEG },

@@ -13,7 +13,11 @@ export const KEYBOARD_ON = "\x1b[>11u\x1b[?u";
 /** Undoes `KEYBOARD_ON`. */
 export const KEYBOARD_OFF = "\x1b[<u";
 
+/** Asks what the terminal can do; `KeyDecoder` reads the answer. */
+export const ASK_ATTRIBUTES = "\x1b[c";
+
 const REPORTS_EVENTS = 2;
+const SIXEL = "4";
 const ARROWS: Readonly<Record<string, string>> = {
   A: "arrowup",
   B: "arrowdown",
@@ -31,10 +35,16 @@ const CUT_OFF = /^(?:\[[0-9;:?<>=]*|O)$/;
 export class KeyDecoder {
   #rest = "";
   #reportsRelease = false;
+  #sixel = false;
 
   /** Whether the terminal says when a key goes up. */
   get reportsRelease(): boolean {
     return this.#reportsRelease;
+  }
+
+  /** Whether the terminal said that it draws sixels. */
+  get sixel(): boolean {
+    return this.#sixel;
   }
 
   /** The keys in the next piece of input; a sequence that is cut off waits for the next. */
@@ -67,6 +77,10 @@ export class KeyDecoder {
     const body = sequence.slice(1, -1);
     if (body.startsWith("?") && final === "u") {
       this.#reportsRelease = (Number(body.slice(1)) & REPORTS_EVENTS) !== 0;
+      return undefined;
+    }
+    if (body.startsWith("?") && final === "c") {
+      this.#sixel = body.slice(1).split(";").includes(SIXEL);
       return undefined;
     }
     const [code = "", modifiers = "1"] = body.split(";");

@@ -1,5 +1,11 @@
 import { UsageError } from "../errors.ts";
-import { KEYBOARD_OFF, KEYBOARD_ON, KeyDecoder, type KeyEvent } from "./keyboard.ts";
+import {
+  ASK_ATTRIBUTES,
+  KEYBOARD_OFF,
+  KEYBOARD_ON,
+  KeyDecoder,
+  type KeyEvent,
+} from "./keyboard.ts";
 
 /** A terminal that is drawn on as a whole, and read key by key. */
 export interface Screen {
@@ -7,6 +13,8 @@ export interface Screen {
   readonly rows: number;
   /** Whether keys are reported as they go up. */
   readonly reportsRelease: boolean;
+  /** Whether it draws sixels, as far as it has said. */
+  readonly sixel: boolean;
   write(text: string): Promise<void>;
   /** Keys until the input ends. */
   keys(): AsyncGenerator<KeyEvent, void, void>;
@@ -15,7 +23,7 @@ export interface Screen {
 }
 
 /** Another screen beside the shell's, without a cursor. */
-const ENTER = `\x1b[?1049h\x1b[?25l\x1b[2J${KEYBOARD_ON}`;
+const ENTER = `\x1b[?1049h\x1b[?25l\x1b[2J${KEYBOARD_ON}${ASK_ATTRIBUTES}`;
 const LEAVE = `${KEYBOARD_OFF}\x1b[0m\x1b[?25h\x1b[?1049l`;
 
 /** @throws {UsageError} stdin or stdout is no terminal */
@@ -55,6 +63,10 @@ class ProcessScreen implements Screen {
 
   get reportsRelease(): boolean {
     return this.#decoder.reportsRelease;
+  }
+
+  get sixel(): boolean {
+    return this.#decoder.sixel;
   }
 
   async write(text: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
 } from "../option_table.ts";
 
 const WORLD = "The world";
+const SCREEN = "The terminal";
 const PAGE = "The page";
 
 /** Port of the page where none is given. */
@@ -45,6 +46,14 @@ export const PLAY_OPTIONS = {
   solver,
   seed,
   flexrope,
+  graphics: {
+    kind: "choice",
+    choices: ["auto", "blocks", "kitty", "iterm2", "sixel"],
+    value: "KIND",
+    default: "auto: pictures where the terminal draws them, else half blocks of 24-bit colour",
+    help: "how the terminal draws",
+    group: SCREEN,
+  },
   web: { kind: "flag", help: "play in a browser, on a page of this machine", group: PAGE },
   port: {
     kind: "integer",

@@ -1,5 +1,8 @@
+import type { TerminalGraphics } from "../../mod.ts";
+import { environment } from "../environment.ts";
 import type { Game } from "./game.ts";
-import { openScreen } from "./screen.ts";
+import { detectGraphics } from "./graphics.ts";
+import { openScreen, type Screen } from "./screen.ts";
 import type { PlaySetup } from "./setup.ts";
 import { TerminalPlayer } from "./terminal_player.ts";
 
@@ -15,6 +18,7 @@ export async function playInTerminal(game: Game, setup: PlaySetup): Promise<void
       clips: clips.names,
       guided: pipeline.info.condition.kind !== "none",
       record: options.record,
+      graphics: () => chooseGraphics(options.graphics ?? "auto", screen),
     });
     game.watch(player);
     const reading = player.read().finally(() => quit.abort());
@@ -24,4 +28,14 @@ export async function playInTerminal(game: Game, setup: PlaySetup): Promise<void
   } finally {
     screen.close();
   }
+}
+
+/** Whether it draws sixels a terminal says some time after it is asked. */
+function chooseGraphics(
+  wish: "auto" | "blocks" | TerminalGraphics,
+  { sixel }: Screen,
+): TerminalGraphics | undefined {
+  if (wish === "blocks") return undefined;
+  if (wish !== "auto") return wish;
+  return detectGraphics(environment) ?? (sixel ? "sixel" : undefined);
 }

@@ -1,4 +1,10 @@
-import { fitFrame, type RgbFrame } from "../../mod.ts";
+import {
+  fitFrame,
+  type PictureCells,
+  type RgbFrame,
+  type TerminalGraphics,
+  terminalPicture,
+} from "../../mod.ts";
 import { halfBlocks } from "../half_blocks.ts";
 import type { ActionKeys } from "./action_keys.ts";
 import type { Game, GameWatcher, Shown } from "./game.ts";
@@ -15,6 +21,8 @@ export interface TerminalPlayerOptions {
   readonly guided: boolean;
   /** File that is being recorded. */
   readonly record?: string;
+  /** What the terminal draws pictures with; half blocks without. */
+  graphics(): TerminalGraphics | undefined;
 }
 
 /** Lines under the picture. */
@@ -88,7 +96,7 @@ export class TerminalPlayer implements GameWatcher {
 
   #draw({ picture, index, action, rate }: Shown): Promise<void> {
     const { columns, rows } = this.#screen;
-    const pictureLines = halfBlocks(fitScreen(picture, columns, rows - STATUS_LINES));
+    const drawn = this.#picture(picture, columns, rows - STATUS_LINES);
     const { actions, record, title, guided } = this.#options;
     const { settings, clip, running } = this.#game;
     const name = actions.find((entry) => entry.action === action)?.name;
@@ -104,8 +112,19 @@ export class TerminalPlayer implements GameWatcher {
       ...record ? [`recording ${record}`] : [],
     ].join(" | ");
     const lines = [status, ...this.#keyLines(), this.#message].map((l) => l.slice(0, columns));
-    const text = [...pictureLines, ...lines].map((line) => `${line}\x1b[K`).join("\r\n");
-    return this.#screen.write(`${BEGIN_DRAWING}${text}${END_DRAWING}`);
+    const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
+    return this.#screen.write(`${BEGIN_DRAWING}${drawn}${text}${END_DRAWING}`);
+  }
+
+  /** The picture, and the cursor on the line below it. */
+  #picture(picture: RgbFrame, columns: number, rows: number): string {
+    const graphics = this.#options.graphics();
+    if (!graphics) {
+      const lines = halfBlocks(fitScreen(picture, columns, rows));
+      return lines.map((line) => `${line}\x1b[K\r\n`).join("");
+    }
+    const cells = pictureCells(picture, columns, rows);
+    return `${terminalPicture(picture, graphics, cells)}\x1b[${cells.rows + 1};1H`;
   }
 
   #keyLines(): string[] {
@@ -142,4 +161,14 @@ export function fitScreen(picture: RgbFrame, columns: number, rows: number): Rgb
   if (ratio >= 1) return picture;
   const side = (pixels: number) => Math.max(1, Math.floor(pixels * ratio));
   return fitFrame(picture, side(picture.width), side(picture.height));
+}
+
+/** Characters that a picture fills; one is about twice as high as it is wide. */
+export function pictureCells(
+  { width, height }: RgbFrame,
+  columns: number,
+  rows: number,
+): PictureCells {
+  const high = Math.max(1, Math.min(rows, Math.floor(columns * height / width / 2)));
+  return { columns: Math.max(1, Math.floor(2 * high * width / height)), rows: high };
 }

@@ -37,3 +37,11 @@ Deno.test("KeyDecoder skips what is no key of ours", () => {
   assert.deepEqual(decoder.decode(bytes("\x1b[5~\x1b[I\x1b[<0;1;1M\xc3\xa9\x1b[57441;1:1u")), []);
   assert.equal(decoder.reportsRelease, false);
 });
+
+Deno.test("KeyDecoder hears whether the terminal draws sixels", () => {
+  const decoder = new KeyDecoder();
+  decoder.decode(bytes("\x1b[?62;22c"));
+  assert.equal(decoder.sixel, false);
+  assert.deepEqual(decoder.decode(bytes("\x1b[?62;4;22cw")), press("w"));
+  assert.equal(decoder.sixel, true);
+});

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Game } from "../../../commands/play/game.ts";
 import type { KeyEvent } from "../../../commands/play/keyboard.ts";
 import type { Screen } from "../../../commands/play/screen.ts";
-import { fitScreen, TerminalPlayer } from "../../../commands/play/terminal_player.ts";
+import { fitScreen, pictureCells, TerminalPlayer } from "../../../commands/play/terminal_player.ts";
+import type { TerminalGraphics } from "../../../mod.ts";
 import { fakeGame } from "./fake_world.ts";
 
 const ACTIONS = [
@@ -12,6 +13,7 @@ const ACTIONS = [
 
 /** A screen whose keys are typed by the test. */
 class FakeScreen implements Screen {
+  readonly sixel = false;
   readonly columns = 60;
   readonly rows = 10;
   written = "";
@@ -59,6 +61,7 @@ class FakeScreen implements Screen {
 async function playing(
   reportsRelease: boolean,
   script: (screen: FakeScreen, game: Game) => Promise<void>,
+  graphics?: TerminalGraphics,
 ): Promise<ReturnType<typeof fakeGame>> {
   const made = fakeGame();
   const game = new Game(made.options);
@@ -69,6 +72,7 @@ async function playing(
     clips: made.options.clips,
     guided: true,
     record: "out.mp4",
+    graphics: () => graphics,
   });
   game.watch(player);
   const quit = new AbortController();
@@ -142,6 +146,22 @@ Deno.test("TerminalPlayer shows what was refused until the next frame", async ()
     await screen.until("frame 12");
     assert.doesNotMatch(screen.written, /too much guidance/);
   });
+});
+
+Deno.test("TerminalPlayer draws pixels where the terminal does, and writes below them", async () => {
+  await playing(false, async (screen) => {
+    await screen.until("\x1b_Ga=T,f=24,s=4,v=2,");
+    await screen.until("c=24,r=6,m=0;");
+    await screen.until("\x1b\\\x1b[7;1Hmaze | one | frame 11");
+  }, "kitty");
+});
+
+Deno.test("pictureCells() fills the screen, and keeps the picture's shape", () => {
+  const picture = { width: 64, height: 64, data: new Uint8Array() };
+  assert.deepEqual(pictureCells(picture, 100, 20), { columns: 40, rows: 20 });
+  assert.deepEqual(pictureCells(picture, 20, 50), { columns: 20, rows: 10 });
+  assert.deepEqual(pictureCells({ ...picture, width: 128 }, 80, 30), { columns: 80, rows: 20 });
+  assert.equal(pictureCells(picture, 80, -1).rows, 1);
 });
 
 Deno.test("fitScreen() shrinks a picture to the characters there are, and keeps its shape", () => {
