@@ -4,20 +4,34 @@ import { checkIndices, type Classes, parseActionText, parseClassList } from "./a
 import { UsageError } from "./errors.ts";
 
 /**
- * Reads `--actions`: a list, or the name of a .npz or .safetensors (`actions`), .json or .txt.
+ * Reads `--actions` for one video: a list, or the name of a .npz or .safetensors (`actions`), .json
+ * or .txt.
  * @throws {UsageError} what is no action of the model, or a file that cannot be read
  */
 export async function readActions(given: string, classes: Classes): Promise<number[]> {
+  const [list, ...more] = await readActionLists(given, classes);
+  if (more.length === 0) return list!;
+  throw new UsageError(
+    `Cannot use the ${more.length + 1} lists of actions in "${given}" for one video`,
+  );
+}
+
+/**
+ * Reads `--actions` for any number of videos, which a .json can hold.
+ * @returns one list for all of them, or one each
+ * @throws {UsageError} as `readActions`
+ */
+export async function readActionLists(given: string, classes: Classes): Promise<number[][]> {
   switch (extname(given).toLowerCase()) {
     case ".npz":
-      return await readArray(given, classes);
+      return [await readArray(given, classes)];
     case ".safetensors":
-      return await readTensor(given, classes);
+      return [await readTensor(given, classes)];
     case ".json":
     case ".txt":
       return parseActionText(await readText(given), given, classes);
     default:
-      return parseClassList(given, classes);
+      return [parseClassList(given, classes)];
   }
 }
 

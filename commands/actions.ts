@@ -65,13 +65,14 @@ export function formatClassList(indices: readonly number[], names?: readonly str
 
 /**
  * Reads the text of a .json or .txt file of actions: a JSON array (or an object with `actions`) of
- * numbers and names, or a list as on the command line on any number of lines, `#` to the end of a
- * line being a comment.
+ * numbers and names, or of one such array a video; or a list as on the command line on any number
+ * of lines, `#` to the end of a line being a comment.
+ * @returns one list for all videos, or one each
  * @throws {UsageError}
  */
-export function parseActionText(text: string, path: string, classes: Classes): number[] {
+export function parseActionText(text: string, path: string, classes: Classes): number[][] {
   if (!path.toLowerCase().endsWith(".json")) {
-    return inFile(path, () => parseClassList(text.replace(/#.*$/gm, ""), classes));
+    return [inFile(path, () => parseClassList(text.replace(/#.*$/gm, ""), classes))];
   }
   let json: unknown;
   try {
@@ -80,15 +81,22 @@ export function parseActionText(text: string, path: string, classes: Classes): n
     throw new UsageError(`Cannot read actions "${path}": ${(error as Error).message}`);
   }
   const list = Array.isArray(json) ? json : (json as { actions?: unknown } | null)?.actions;
-  const fits = Array.isArray(list) &&
-    list.every((item) => typeof item === "number" || typeof item === "string");
-  if (!fits) {
+  const lists: unknown = Array.isArray(list) && Array.isArray(list[0]) ? list : [list];
+  if (!isActionLists(lists)) {
     throw new UsageError(
-      `Cannot read actions "${path}": it must be an array of numbers and names, or an object ` +
-        'with one in "actions"',
+      `Cannot read actions "${path}": it must be an array of numbers and names, an array of one ` +
+        'such array a video, or an object with either in "actions"',
     );
   }
-  return inFile(path, () => list.flatMap((item) => parseClassList(String(item), classes)));
+  return lists.map((items) =>
+    inFile(path, () => items.flatMap((item) => parseClassList(String(item), classes)))
+  );
+}
+
+function isActionLists(lists: unknown): lists is (number | string)[][] {
+  const isItem = (item: unknown) => typeof item === "number" || typeof item === "string";
+  return Array.isArray(lists) &&
+    lists.every((list) => Array.isArray(list) && list.length > 0 && list.every(isItem));
 }
 
 /** Numbers from an array file. @throws {UsageError} where one is no action of the model */

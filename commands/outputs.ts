@@ -29,8 +29,8 @@ export interface OutputOptions extends Omit<WriterOptions, "actions"> {
   readonly format?: "mp4" | "y4m" | "rgb24";
   /** Frames before this one are left out. */
   readonly from: number;
-  /** One a frame, from frame 0 on. */
-  readonly actions?: readonly number[];
+  /** One a frame, from frame 0 on: one list for all videos, or one each. */
+  readonly actions?: readonly (readonly number[])[];
   /** For .safetensors; its metadata is added to that of all outputs. */
   readonly tensors: Omit<TensorWriterOptions, "count" | "frames">;
 }
@@ -134,7 +134,7 @@ class VideoOutput implements Output {
       ...rest,
       format,
       frames: frames === undefined ? undefined : frames - from,
-      actions: actions?.slice(from),
+      actions: (actions?.[video] ?? actions?.[0])?.slice(from),
     });
     return new VideoOutput(name, writer, video, from);
   }
@@ -168,7 +168,7 @@ class TensorOutput implements Output {
       count,
       frames: frames! - from,
       metadata: { ...tensors.metadata, ...metadata },
-      actions: tensors.actions?.slice(from),
+      actions: tensors.actions?.map((list) => list.slice(from)),
     });
     return new TensorOutput(path, writer, from);
   }

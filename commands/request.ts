@@ -7,7 +7,7 @@ import {
   parseClassList,
   planActions,
 } from "./actions.ts";
-import { readActions } from "./action_file.ts";
+import { readActionLists } from "./action_file.ts";
 import { UsageError } from "./errors.ts";
 import type { Size, Values } from "./option.ts";
 import { GENERATE_OPTIONS } from "./option_table.ts";
@@ -22,8 +22,8 @@ export type GenerateValues = Values<typeof GENERATE_OPTIONS>;
 export interface Request {
   readonly generate: GenerateOptions;
   readonly source: Source | undefined;
-  /** One a frame, context first, where the model takes actions. */
-  readonly actions: readonly number[] | undefined;
+  /** One a frame, context first, where the model takes actions: one list for all videos, or each. */
+  readonly actions: readonly (readonly number[])[] | undefined;
   readonly fps: number;
   readonly seed: bigint;
   /** Options as given or by default; paths of the defaults are absolute. */
@@ -71,10 +71,11 @@ export async function buildRequest(
 ): Promise<Request> {
   const source = await readContext(options, info, given.size !== undefined);
   const labels = readLabels(options, info);
-  const count = options.count ?? Math.max(labels?.length ?? 1, source?.videos ?? 1);
-  checkCount(count, labels, source);
-  const context = source?.frames ?? 0;
   const { frames, actions } = await frameActions(given, options, info, source);
+  const most = Math.max(labels?.length ?? 1, source?.videos ?? 1, actions?.length ?? 1);
+  const count = options.count ?? most;
+  checkCount(count, { labels: labels?.length, videos: source?.videos, lists: actions?.length });
+  const context = source?.frames ?? 0;
   const size = source ?? pictureSize(options, info);
   const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
   const noise = options.noise === undefined ? undefined : await readNoise(options.noise);
@@ -85,7 +86,7 @@ export async function buildRequest(
     contextFrames: context,
     width: size.width,
     height: size.height,
-    actions,
+    actions: actions?.length === 1 ? actions[0] : actions,
     labels,
     steps: options.steps,
     solver: options.solver,
@@ -131,13 +132,15 @@ function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | unde
   return parseClassList(label, { kind, count, names: info.labels });
 }
 
-function checkCount(count: number, labels: number[] | undefined, source: Source | undefined) {
-  const refuse = (what: string, has: number) => {
+/** Everything that is there more than once must be there once a video. */
+function checkCount(
+  count: number,
+  { labels, videos, lists }: { labels?: number; videos?: number; lists?: number },
+): void {
+  const all = [["labels", labels], ["videos of context", videos], ["lists of actions", lists]];
+  for (const [what, has = 1] of all as [string, number?][]) {
+    if (has === 1 || has === count) continue;
     throw new UsageError(`Cannot use ${has} ${what} for ${count} videos: give 1 or ${count}`);
-  };
-  if (labels && labels.length > 1 && labels.length !== count) refuse("labels", labels.length);
-  if (source && source.videos > 1 && source.videos !== count) {
-    refuse("videos of context", source.videos);
   }
 }
 
@@ -147,7 +150,7 @@ async function frameActions(
   options: GenerateValues,
   info: ModelInfo,
   source: Source | undefined,
-): Promise<{ frames: number; actions: number[] | undefined }> {
+): Promise<{ frames: number; actions: number[][] | undefined }> {
   const { kind, count } = info.condition;
   const own = source?.actions;
   const context = source?.frames ?? 0;
@@ -158,21 +161,23 @@ async function frameActions(
     return { frames: options.frames ?? needFrames(), actions: undefined };
   }
   const classes: Classes = { kind, count, names: info.actions };
-  const list = options.actions === undefined
+  const lists = options.actions === undefined
     ? undefined
-    : await readActions(options.actions, classes);
-  const fromOwn = given.context !== undefined && own && own.length > context && !list;
-  const frames = given.frames ?? (given.actions !== undefined ? list!.length : undefined) ??
+    : await readActionLists(options.actions, classes);
+  const fromOwn = given.context !== undefined && own && own.length > context && !lists;
+  const frames = given.frames ?? (given.actions !== undefined ? lists![0]!.length : undefined) ??
     (fromOwn ? own.length - context : undefined) ?? options.frames ?? needFrames();
-  if (!list && options.guidance === -1) return { frames, actions: undefined };
-  const byDefault = list !== undefined && given.actions === undefined;
-  const actions = planActions({
-    given: byDefault ? fitLength(list, frames) : list,
-    clip: own,
-    context,
-    frames,
-    classes,
-  });
+  if (!lists && options.guidance === -1) return { frames, actions: undefined };
+  const byDefault = given.actions === undefined;
+  const actions = (lists ?? [undefined]).map((list) =>
+    planActions({
+      given: list && byDefault ? fitLength(list, frames) : list,
+      clip: own,
+      context,
+      frames,
+      classes,
+    })
+  );
   return { frames, actions };
 }
 
@@ -202,7 +207,9 @@ export function settingsOfRequest(
     "context-start": given.contextStart,
     "context-stride": given.contextStride,
     frames: plan.generatedFrames,
-    actions: actions && formatClassList(nameable(actions, plan, made.info), names),
+    actions: actions?.length === 1
+      ? formatClassList(nameable(actions[0]!, plan, made.info), names)
+      : actions && options.actions, // the file: a list each has no form on the command line
     label: options.label,
     size: size && `${size.width}x${size.height}`,
     count: generate.count === 1 ? undefined : generate.count,

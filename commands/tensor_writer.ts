@@ -13,8 +13,8 @@ export interface TensorWriterOptions {
   readonly latentShape: readonly [number, number, number];
   /** [count, generated frames, c, h, w], where a run has one. */
   readonly noise?: { readonly shape: readonly number[]; readonly data: Float32Array };
-  /** One a frame. */
-  readonly actions?: readonly number[];
+  /** One a frame: [t] for all videos, or [count, t] of one list each. */
+  readonly actions?: readonly (readonly number[])[];
   /** One a video, or one for all. */
   readonly labels?: readonly number[];
   readonly metadata?: Readonly<Record<string, string>>;
@@ -82,7 +82,10 @@ export class TensorWriter {
     if (noise) {
       entries.push({ name: "noise", dtype: "F32", shape: noise.shape, data: bytesOf(noise.data) });
     }
-    if (actions) entries.push(integers("actions", actions));
+    if (actions) {
+      const shape = actions.length > 1 ? [count, frames] : [frames];
+      entries.push(integers("actions", actions.flat(), shape));
+    }
     if (labels) entries.push(integers("label", labels));
     return entries;
   }
@@ -94,9 +97,13 @@ async function* pieces(parts: readonly (Float32Array | undefined)[]): AsyncGener
   }
 }
 
-function integers(name: string, values: readonly number[]): SafetensorsEntry {
+function integers(
+  name: string,
+  values: readonly number[],
+  shape: readonly number[] = [values.length],
+): SafetensorsEntry {
   const data = new BigInt64Array(values.map(BigInt));
-  return { name, dtype: "I64", shape: [values.length], data: bytesOf(data) };
+  return { name, dtype: "I64", shape, data: bytesOf(data) };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

@@ -54,12 +54,14 @@ Deno.test("formatClassList() gives the shortest list, which reads back", () => {
 
 Deno.test("parseActionText() reads lists over many lines, with comments", () => {
   const text = "# to the door\nforward*2\nleft 0 # turn\n\n3\n";
-  assert.deepEqual(parseActionText(text, "walk.txt", MAZE), [0, 0, 1, 0, 3]);
+  assert.deepEqual(parseActionText(text, "walk.txt", MAZE), [[0, 0, 1, 0, 3]]);
 });
 
 Deno.test("parseActionText() reads JSON arrays and objects", () => {
-  assert.deepEqual(parseActionText('[0, "left*2", 3]', "walk.json", MAZE), [0, 1, 1, 3]);
-  assert.deepEqual(parseActionText('{"actions": [1, 1]}', "walk.JSON", MAZE), [1, 1]);
+  assert.deepEqual(parseActionText('[0, "left*2", 3]', "walk.json", MAZE), [[0, 1, 1, 3]]);
+  assert.deepEqual(parseActionText('{"actions": [1, 1]}', "walk.JSON", MAZE), [[1, 1]]);
+  const each = '{"actions": [["left*2"], [3, "forward"]]}';
+  assert.deepEqual(parseActionText(each, "walk.json", MAZE), [[1, 1], [3, 0]]);
 });
 
 Deno.test("parseActionText() names the file and what is wrong with it", () => {
@@ -67,7 +69,9 @@ Deno.test("parseActionText() names the file and what is wrong with it", () => {
     () => parseActionText("[0,", "walk.json", MAZE),
     usage(/^Cannot read actions "walk/),
   );
-  assert.throws(() => parseActionText("[[0]]", "walk.json", MAZE), usage(/must be an array/));
+  for (const text of ["[[0], 1]", "[0, [1]]", "[[]]", "[{}]"]) {
+    assert.throws(() => parseActionText(text, "walk.json", MAZE), usage(/must be an array/));
+  }
   assert.throws(() => parseActionText("null", "walk.json", MAZE), usage(/must be an array/));
   assert.throws(() => parseActionText("up", "walk.txt", MAZE), usage(/"up".*\(in "walk.txt"\)$/));
 });

@@ -61,6 +61,25 @@ async function agrees(path: string, golden: string) {
     }));
 }
 
+Deno.test("far generate takes a list of actions for each video", () =>
+  inFolder(async (folder) => {
+    const file = join(folder, "walks.json");
+    await Deno.writeTextFile(file, '[["left", "forward"], ["right*2"]]');
+    const [npz, tensors] = [join(folder, "v.npz"), join(folder, "v.safetensors")];
+    const run = ["-n", "2", "-s", "1", "--context-frames", "0", "-a", file];
+    await generate(...run, "-o", npz, "-o", tensors);
+    assert.deepEqual((await readClip(join(folder, "v-0.npz"))).actions, [1, 0]);
+    assert.deepEqual((await readClip(join(folder, "v-1.npz"))).actions, [2, 2]);
+    await withTensors(tensors, async (file) => {
+      assert.deepEqual(file.tensors.get("actions")!.shape, [2, 2]);
+      assert.deepEqual(await readIntegers(file, "actions"), [1, 0, 2, 2]);
+    });
+    const terminal = recorder();
+    const three = ["generate", ...run, "--count", "3", "-o", join(folder, "w.npz")];
+    assert.equal(await main(three, terminal), 2);
+    assert.match(terminal.stderr[0]!, /Cannot use 2 lists of actions for 3 videos: give 1 or 3/);
+  }));
+
 Deno.test("far generate --no-cache makes the same as with caches", () =>
   inFolder(async (folder) => {
     // past the short window, so that the caches of both levels take part
@@ -272,7 +291,7 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
       [2, /multiple of 32 pixels.*not 48/, "--size", "48x64", "-n", "1", ...made],
       [2, /maze takes no label/, "--label", "1", ...made],
       [2, /give --context/, "--context-frames", "0", "--context-start", "3", ...made],
-      [2, /^error: Cannot use 2 labels for 3 videos: give 1 or 3$/, ...labels, ...made],
+      [2, /^error: Cannot use 2 labels for 3 videos: give 1 or 3$/, ...labels, "-n", "1", ...made],
       [2, /both write to stdout/, "-o", "-", "--json"],
       [2, /more than one video to stdout/, "-o", "-", "--count", "2"],
     ];

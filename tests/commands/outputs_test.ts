@@ -12,7 +12,7 @@ const OPTIONS = {
   width: 2,
   height: 2,
   fps: 4,
-  actions: [5, 6, 7],
+  actions: [[5, 6, 7]],
   tensors: { width: 2, height: 2, latentShape: [1, 1, 1] as const },
 };
 

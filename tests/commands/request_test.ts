@@ -84,7 +84,7 @@ Deno.test("buildRequest() goes on by a clip's own actions to its end", async () 
   const { generate, actions, source } = await build({ context: CLIP, contextFrames: 20 });
   assert.equal(generate.contextFrames, 20);
   assert.equal(generate.frames, source!.actions!.length - 20);
-  assert.deepEqual(actions, source!.actions);
+  assert.deepEqual(actions, [source!.actions]);
   const { generate: some } = await build({ context: CLIP, contextFrames: 2, frames: 3 });
   assert.equal(some.frames, 3);
   assert.deepEqual(some.actions, source!.actions!.slice(0, 5));

@@ -11,7 +11,7 @@ const OPTIONS: TensorWriterOptions = {
   height: 1,
   latentShape: [1, 1, 2],
   noise: { shape: [2, 1, 1, 1, 2], data: Float32Array.of(5, 6, 7, 8) },
-  actions: [4, 1],
+  actions: [[4, 1]],
   labels: [3],
   metadata: { "far.settings": "{}" },
 };
