@@ -8,7 +8,9 @@ export type TerminalGraphics = "kitty" | "iterm2" | "sixel";
 
 /** Where in the terminal, from the cursor on: characters across and down. */
 export interface PictureCells {
+  /** Across, in characters. */
   readonly columns: number;
+  /** Down, in characters. */
   readonly rows: number;
 }
 
