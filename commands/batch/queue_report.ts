@@ -43,10 +43,11 @@ async function tellStatus(
   const rows = [];
   for (const { name, queue } of queues) {
     const counts = await queue.getJobCounts("waiting", "active", "delayed", "completed", "failed");
-    rows.push({ model: name, ...counts, workers: await queue.getWorkersCount() });
+    const list = queue.toKey("wait"); // what a scaler of workers looks at
+    rows.push({ model: name, ...counts, workers: await queue.getWorkersCount(), list });
   }
   if (options.json) return await terminal.print(`${JSON.stringify({ models: rows })}\n`);
-  const lines = rows.map(({ model, ...counts }) => {
+  const lines = rows.map(({ model, list: _, ...counts }) => {
     const text = Object.entries(counts).map(([state, count]) => `${count} ${state}`);
     return `${model}: ${text.join(", ")}`;
   });
