@@ -1,6 +1,6 @@
 import { openNpy, openNpz } from "./array_reader.ts";
 import type { Matrix } from "./color.ts";
-import { MediaError } from "./errors.ts";
+import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isPattern } from "./folder_reader.ts";
 import { type CollectedFrames, collectFrames, type FrameStream } from "./frame_stream.ts";
@@ -97,7 +97,7 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   const failure = await tryNative(path, picks, options);
   if (!(failure instanceof MediaError)) return failure;
   const stream = await openWithFfmpeg(path);
-  if (!stream) throw failure instanceof TooFewFramesError ? failure : adviseFfmpeg(failure);
+  if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
     const clip = await collect(path, stream, picks, options);
     if (!(failure instanceof TooFewFramesError)) return clip;
@@ -189,7 +189,8 @@ async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
     return await action();
   } catch (error) {
     if (!(error instanceof MediaError) || error.message.startsWith("Cannot ")) throw error;
-    throw new MediaError(`Cannot read "${path}": ${error.message}`);
+    const Kind = error instanceof UnsupportedMediaError ? UnsupportedMediaError : MediaError;
+    throw new Kind(`Cannot read "${path}": ${error.message}`);
   }
 }
 

@@ -7,6 +7,11 @@ export class MediaError extends Error {
   override name = "MediaError";
 }
 
+/** A format, codec or pixel layout that the decoders here do not know; others may. */
+export class UnsupportedMediaError extends MediaError {
+  override name = "UnsupportedMediaError";
+}
+
 /**
  * The reader of a pipe has gone away. Nobody needs the rest, so a program that streams to stdout
  * should end without a message.

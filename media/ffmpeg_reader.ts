@@ -93,5 +93,5 @@ async function probeRate(path: string): Promise<number | undefined> {
 
 /** Adds to an error that an ffmpeg would have helped. */
 export function adviseFfmpeg(error: MediaError): MediaError {
-  return new MediaError(`${error.message} (an ffmpeg on the PATH could read more formats)`);
+  return new MediaError(`${error.message}; with ffmpeg installed more can be read`);
 }

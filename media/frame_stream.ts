@@ -47,7 +47,7 @@ export async function collectFrames(
   const frames: (RgbFrame | FloatFrame)[] = [];
   let available = 0;
   for await (const { index, pixels } of stream.frames) {
-    available = index + 1;
+    available = Math.max(0, index + 1);
     if (picks.wants(index)) {
       const frame = await pixels();
       frames.push(size ? fitFrame(frame, size.width, size.height) : frame);

@@ -1,5 +1,5 @@
 import { decode as decodePng, type DecodedPng } from "fast-png";
-import { MediaError, reasonOf } from "./errors.ts";
+import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 import { DecodedFrame } from "./video_decoder.ts";
 import { loadWebCodecs } from "./webcodecs.ts";
@@ -19,7 +19,7 @@ export async function decodeImage(bytes: Uint8Array, type: ImageType): Promise<R
   if (type === "png") return decodePngPicture(bytes);
   const layout = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
   if (layout === "other") {
-    throw new MediaError("only JPEG with 4:2:0 chroma can be decoded; save it as PNG");
+    throw new UnsupportedMediaError("only JPEG with 4:2:0 chroma can be decoded; save it as PNG");
   }
   return await decodeWithAddon(bytes, `image/${type}`, layout === "argb");
 }
@@ -102,7 +102,9 @@ function webpLayout(bytes: Uint8Array): Layout {
     const name = String.fromCharCode(...bytes.subarray(at, at + 4));
     if (name === "VP8L") return "argb";
     if (name === "VP8 ") return "4:2:0";
-    if (name === "ANIM") throw new MediaError("animated WebP cannot be decoded; save it as GIF");
+    if (name === "ANIM") {
+      throw new UnsupportedMediaError("animated WebP cannot be decoded; save it as GIF");
+    }
     const size = view.getUint32(at + 4, true);
     at += 8 + size + (size & 1);
   }

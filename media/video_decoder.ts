@@ -1,5 +1,5 @@
 import { type Plane, type YuvColour, type YuvPicture, yuvToRgb } from "./color.ts";
-import { MediaError, reasonOf } from "./errors.ts";
+import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 import {
   type CodecDecoder,
@@ -44,7 +44,9 @@ export class AddonDecoder implements Disposable {
     try {
       this.#decoder.configure(config);
     } catch (error) {
-      throw new MediaError(`the codec "${config.codec}" is not known: ${reasonOf(error)}`);
+      throw new UnsupportedMediaError(
+        `the codec "${config.codec}" is not known: ${reasonOf(error)}`,
+      );
     }
   }
 
@@ -95,7 +97,7 @@ export class AddonDecoder implements Disposable {
   }
 
   #throwFailure(): void {
-    if (this.#failure) throw new MediaError(reasonOf(this.#failure));
+    if (this.#failure) throw new MediaError(`it is damaged: ${reasonOf(this.#failure)}`);
   }
 }
 
@@ -110,7 +112,7 @@ export class DecodedFrame {
    */
   async toRgb(): Promise<RgbFrame> {
     const { frame } = this;
-    if (!frame.format) throw new MediaError("its pixel format is not known");
+    if (!frame.format) throw new UnsupportedMediaError("its pixel format is not known");
     const bytes = new Uint8Array(frame.allocationSize());
     const layout = await frame.copyTo(bytes);
     const { width, height } = frame.visibleRect;
@@ -141,7 +143,7 @@ export function colourOf(container: ColourTags, stream: ColourTags): YuvColour {
     case "bt2020-ncl":
       return { matrix: "bt2020", fullRange };
     default:
-      throw new MediaError(`its colour matrix "${matrix}" is not known`);
+      throw new UnsupportedMediaError(`its colour matrix "${matrix}" is not known`);
   }
 }
 
@@ -177,7 +179,7 @@ function describePlanes(
       : [plane(1, 2, 1), plane(1, 2, 0)];
     return { width, height, bits, chromaShiftX: 1, chromaShiftY: 1, y: plane(0), u, v };
   }
-  throw new MediaError(`its pixel format "${format}" is not known`);
+  throw new UnsupportedMediaError(`its pixel format "${format}" is not known`);
 }
 
 /** Drops the fourth byte of each pixel. Transparent pixels keep their colour. */

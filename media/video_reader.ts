@@ -1,6 +1,5 @@
 import {
   EncodedPacketSink,
-  FilePathSource,
   Input,
   type InputVideoTrack,
   Logging,
@@ -10,9 +9,11 @@ import {
   QTFF,
   WEBM,
 } from "mediabunny";
-import { MediaError, reasonOf } from "./errors.ts";
+import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 import { rotate } from "./frames.ts";
+import { guardedSource } from "./guarded_source.ts";
+import { checkMp4Tables } from "./mp4_limits.ts";
 import type { Picks } from "./picks.ts";
 import { AddonDecoder, colourOf, type DecodedFrame } from "./video_decoder.ts";
 import type { ColourTags, DecoderConfig } from "./webcodecs.ts";
@@ -40,36 +41,52 @@ interface PacketPlace {
  */
 export async function openVideo(path: string, picks: Picks): Promise<VideoStream> {
   Logging.level = LogLevel.Silent; // What cannot be read is told by our own errors.
+  await checkMp4Tables(path);
   const input = new Input({
-    source: new FilePathSource(path),
+    source: guardedSource(path),
     formats: [MP4, QTFF, WEBM, MATROSKA],
   });
   try {
     const track = await input.getPrimaryVideoTrack();
-    if (!track) throw new MediaError("there is no video in it");
+    if (!track) throw new MediaError(await whyNoVideo(input));
     const config = await track.getDecoderConfig();
-    if (!config) throw new MediaError("its codec is not known");
+    if (!config) throw new UnsupportedMediaError("its codec is not known");
     const places = await listPackets(track);
-    const isCutOff = await endsEarly(track, places);
     const tags = await track.getColorSpace() as ColourTags;
     colourOf(tags, {}); // Refuses colours that the decoder cannot return.
-    const warnings = isCutOff ? [`"${path}" is cut off: only its beginning can be read`] : [];
-    if (await track.hasHighDynamicRange()) {
-      warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
-    }
-    return {
-      frames: decodeFrames(track, config as DecoderConfig, tags, entryPoint(places, picks.start)),
+    const warnings: string[] = [];
+    const stream = {
       fps: frameRate(places),
       lossy: true,
       metadata: textTags(await input.getMetadataTags()),
       warnings,
-      isCutOff,
+      isCutOff: await endsEarly(track, places),
       [Symbol.dispose]: () => input.dispose(),
     };
+    if (stream.isCutOff) warnings.push(`"${path}" is cut off: only its beginning can be read`);
+    if (await track.hasHighDynamicRange()) {
+      warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
+    }
+    const frames = decodeFrames(track, config as DecoderConfig, tags, {
+      ...entryPoint(places, picks.start),
+      onDamage: (index) => {
+        stream.isCutOff = true;
+        warnings.push(`"${path}" is damaged: only its first ${index} frames can be read`);
+      },
+    });
+    return Object.assign(stream, { frames });
   } catch (error) {
     input.dispose();
-    throw new MediaError(explain(error));
+    throw error instanceof MediaError ? error : new MediaError(explain(error));
   }
+}
+
+/** An MP4 that is cut off before its index has no tracks at all. */
+async function whyNoVideo(input: Input): Promise<string> {
+  const tracks = await input.getTracks();
+  return tracks.length > 0
+    ? "there is no video in it"
+    : "there is no video in it, or it is cut off";
 }
 
 /** Says in our words what the demuxer means. */
@@ -89,21 +106,29 @@ function explain(error: unknown): string {
  */
 export async function readVideoTags(path: string): Promise<Record<string, string>> {
   const formats = [MP4, QTFF, WEBM, MATROSKA];
-  using input = new Input({ source: new FilePathSource(path), formats });
+  using input = new Input({ source: guardedSource(path), formats });
   try {
+    await checkMp4Tables(path);
     return textTags(await input.getMetadataTags());
   } catch (error) {
-    throw new MediaError(`Cannot read "${path}": ${reasonOf(error)}`);
+    throw new MediaError(`Cannot read "${path}": ${explain(error)}`);
   }
 }
 
-/** All packets in the order of the file, from its index alone where it has one. */
+/**
+ * All packets in the order of the file, from its index alone where it has one; up to where it is
+ * damaged.
+ */
 async function listPackets(track: InputVideoTrack): Promise<PacketPlace[]> {
   const places: PacketPlace[] = [];
   const sink = new EncodedPacketSink(track);
-  for await (const packet of sink.packets(undefined, undefined, { metadataOnly: true })) {
-    const { timestamp, duration, type } = packet;
-    places.push({ timestamp, duration, isKey: type === "key" });
+  try {
+    for await (const packet of sink.packets(undefined, undefined, { metadataOnly: true })) {
+      const { timestamp, duration, type } = packet;
+      places.push({ timestamp, duration, isKey: type === "key" });
+    }
+  } catch (error) {
+    if (places.length === 0) throw error;
   }
   return places;
 }
@@ -116,9 +141,12 @@ async function endsEarly(track: InputVideoTrack, places: PacketPlace[]): Promise
   const last = places.at(-1);
   if (!last) return announced > 0;
   if (end < announced - 2 * announced / places.length - 0.01) return true;
-  const sink = new EncodedPacketSink(track);
-  const found = await sink.getPacket(last.timestamp);
-  return found?.timestamp !== last.timestamp;
+  try {
+    const found = await new EncodedPacketSink(track).getPacket(last.timestamp);
+    return found?.timestamp !== last.timestamp;
+  } catch {
+    return true;
+  }
 }
 
 /** Where decoding begins: how many frames are shown before, and when the first is shown. */
@@ -152,12 +180,15 @@ function isHidden(timestamp: number): boolean {
   return timestamp < -1e-6;
 }
 
-/** Decodes from an entry point on. What cannot be read at the end of the file is left out. */
+/**
+ * Decodes from an entry point on. What cannot be read at the end of the file is left out; damage
+ * ends the frames, and is an error only when there were none before.
+ */
 async function* decodeFrames(
   track: InputVideoTrack,
   config: DecoderConfig,
   tags: ColourTags,
-  entry: EntryPoint,
+  entry: EntryPoint & { readonly onDamage: (index: number) => void },
 ): AsyncGenerator<LazyFrame> {
   using decoder = new AddonDecoder(config, tags);
   const rotation = await track.getRotation();
@@ -170,10 +201,21 @@ async function* decodeFrames(
     index: index++,
     pixels: async () => rotate(await decoded.toRgb(), rotation),
   });
-  for await (const packet of sink.packets(first ?? undefined)) {
-    for await (const frame of decoder.decode(packet)) yield lazy(frame);
+  let damage: unknown;
+  try {
+    for await (const packet of sink.packets(first ?? undefined)) {
+      for await (const frame of decoder.decode(packet)) yield lazy(frame);
+    }
+  } catch (error) {
+    damage = error;
   }
-  for await (const frame of decoder.finish()) yield lazy(frame);
+  try {
+    for await (const frame of decoder.finish()) yield lazy(frame);
+  } catch (error) {
+    damage ??= error;
+  }
+  if (damage && index <= 0) throw new MediaError(explain(damage));
+  if (damage) entry.onDamage(index);
 }
 
 /**

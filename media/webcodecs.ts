@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import process from "node:process";
-import { MediaError, reasonOf } from "./errors.ts";
+import { reasonOf, UnsupportedMediaError } from "./errors.ts";
 
 /** Colour tags as WebCodecs names them; null or absent where the stream does not say. */
 export interface ColourTags {
@@ -116,18 +116,20 @@ const PACKAGES: Readonly<Record<string, string>> = {
  * Loads the video codecs: FFmpeg's, behind the WebCodecs interface, as a native addon. The
  * environment variable `FAR_NO_ADDON=1` makes it count as missing.
  *
- * @throws {MediaError} when there is no addon for this system or it cannot be loaded
+ * @throws {UnsupportedMediaError} when there is no addon for this system or it cannot be loaded
  */
 export function loadWebCodecs(): WebCodecs {
   const system = `${process.platform}-${process.arch}`;
   const name = PACKAGES[system];
-  if (!name) throw new MediaError(`There is no video codec addon for ${system}`);
-  if (isSwitchedOff()) throw new MediaError("The video codec addon is switched off (FAR_NO_ADDON)");
+  if (!name) throw new UnsupportedMediaError(`there is no video codec addon for ${system}`);
+  if (isSwitchedOff()) {
+    throw new UnsupportedMediaError("the video codec addon is switched off (FAR_NO_ADDON=1)");
+  }
   try {
     return createRequire(import.meta.url)(name) as WebCodecs;
   } catch (error) {
     const reason = reasonOf(error).replace(/ Require stack:.*/, "");
-    throw new MediaError(`The video codec addon cannot be loaded: ${reason}`);
+    throw new UnsupportedMediaError(`the video codec addon cannot be loaded: ${reason}`);
   }
 }
 

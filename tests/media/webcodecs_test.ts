@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { readClip } from "../../media/clip.ts";
+import { UnsupportedMediaError } from "../../media/errors.ts";
+import { loadWebCodecs, webCodecsProblem } from "../../media/webcodecs.ts";
+import { distance, expectedOf, fixture } from "./support/expected.ts";
+import { HAS_FFMPEG } from "./support/ffmpeg.ts";
+
+async function withoutAddon(body: () => Promise<void>): Promise<void> {
+  Deno.env.set("FAR_NO_ADDON", "1");
+  try {
+    await body();
+  } finally {
+    Deno.env.delete("FAR_NO_ADDON");
+  }
+}
+
+Deno.test("loadWebCodecs() gives the classes that video needs", () => {
+  assert.equal(webCodecsProblem(), undefined);
+  const codecs = loadWebCodecs();
+  for (
+    const name of [
+      "VideoEncoder",
+      "VideoDecoder",
+      "VideoFrame",
+      "EncodedVideoChunk",
+      "ImageDecoder",
+    ] as const
+  ) {
+    assert.equal(typeof codecs[name], "function", name);
+  }
+});
+
+Deno.test("webCodecsProblem() says why there is no addon", () =>
+  withoutAddon(() => {
+    assert.match(webCodecsProblem()!, /switched off \(FAR_NO_ADDON=1\)/);
+    assert.throws(() => loadWebCodecs(), UnsupportedMediaError);
+    return Promise.resolve();
+  }));
+
+Deno.test(
+  "readClip() reads videos through ffmpeg without the addon",
+  { ignore: !HAS_FFMPEG },
+  () =>
+    withoutAddon(async () => {
+      for (const file of ["bframes.mp4", "rotated_90.mp4", "ten_bit.mkv", "still_420.jpg"]) {
+        const seen = expectedOf(file);
+        const { frames, fps } = await readClip(fixture(file));
+        assert.equal(frames.length, seen.frames.length);
+        frames.forEach((frame, k) =>
+          assert.ok(distance(frame, seen.frames[k]!) <= 0.2, `${file} ${k}`)
+        );
+        if (file === "bframes.mp4") assert.equal(fps, 10);
+      }
+      const { frames } = await readClip(fixture("bframes.mp4"), { start: 3, stride: 2, count: 4 });
+      assert.ok(distance(frames[3]!, expectedOf("bframes.mp4").frames[9]!) <= 0.2);
+    }),
+);
+
+Deno.test("readClip() says what would help without addon and ffmpeg", () =>
+  withoutAddon(async () => {
+    const path = Deno.env.get("PATH")!;
+    Deno.env.set("PATH", "");
+    try {
+      const message =
+        /bframes\.mp4": the video codec addon .* with ffmpeg installed more can be read/;
+      await assert.rejects(readClip(fixture("bframes.mp4")), message);
+      await assert.rejects(
+        readClip(fixture("still_420.jpg")),
+        /still_420\.jpg": the video codec addon/,
+      );
+      assert.equal((await readClip(fixture("still_1.png"))).frames.length, 1);
+      assert.equal((await readClip(fixture("animated.gif"))).frames.length, 8);
+    } finally {
+      Deno.env.set("PATH", path);
+    }
+  }));
