@@ -78,7 +78,10 @@ export async function buildRequest(
   const context = source?.frames ?? 0;
   const size = source ?? pictureSize(options, info);
   const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
-  const noise = options.noise === undefined ? undefined : await readNoise(options.noise);
+  const [height, width] = [size.height / info.compression, size.width / info.compression];
+  const noise = options.noise === undefined
+    ? undefined
+    : await readNoise(options.noise, [count, frames, height, width]);
   const generate: GenerateOptions = {
     frames,
     count,

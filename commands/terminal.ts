@@ -28,13 +28,18 @@ export const PROCESS_TERMINAL: Terminal = {
     return Deno.stderr.isTerminal() && environment("TERM") !== "dumb";
   },
   get columns() {
-    try {
-      return Deno.consoleSize().columns;
-    } catch {
-      return 80; // no screen to ask
-    }
+    return screenColumns(Deno.consoleSize);
   },
 };
+
+/** Characters a line has: 80 where there is no screen to ask, or one that does not know its size. */
+export function screenColumns(consoleSize: () => { readonly columns: number }): number {
+  try {
+    return consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
+}
 
 /** A message that cannot be delivered must not end the work it is about. */
 function writeStderr(text: string): void {

@@ -77,9 +77,14 @@ Deno.test("readSource() says what tensors must be", async () => {
 });
 
 Deno.test("readNoise() reads the noise, or says that there is none", async () => {
-  const noise = await readNoise("tests/fixtures/goldens/far-action/predict.safetensors");
+  const golden = "tests/fixtures/goldens/far-action/predict.safetensors";
+  const noise = await readNoise(golden, [1, 3, 4, 4]);
   assert.equal(noise.length, 3 * 32 * 4 * 4);
-  await assert.rejects(readNoise("tests/fixtures/goldens/embeddings.safetensors"), {
+  await assert.rejects(readNoise(golden, [2, 1, 4, 4]), {
+    name: "UsageError",
+    message: /"tests.*": it is \[1, 3, 32, 4, 4\], .* needs \[2, 1, c, 4, 4\]$/,
+  });
+  await assert.rejects(readNoise("tests/fixtures/goldens/embeddings.safetensors", [1, 3, 4, 4]), {
     name: "CheckpointError",
     message: /"noise"/,
   });
