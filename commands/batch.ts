@@ -81,58 +81,76 @@ export interface BatchExecutor extends Executor {
   kill(reason: Error): Promise<void>;
 }
 
+/** A batch that is read and checked. */
+interface Setup {
+  /** Undefined for a stream. */
+  readonly all: readonly Job[] | undefined;
+  readonly jobs: JobsOptions;
+  readonly folder: string;
+  readonly results: ResultsFile;
+  readonly batch: BatchRun;
+  /** Shown as jobs end. */
+  progress?: Progress;
+}
+
+/** How a batch's executor is made; its notes go to the user. */
+type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>;
+
 /**
  * Reads, checks, runs and records the jobs of a manifest.
- * @param open makes what runs them; its notes go to the user
  * @throws {UsageError} all that is wrong with the manifest, before anything runs
  * @throws {JobsFailedError} when all has ended
  */
-export async function runBatch(
-  source: string,
-  call: BatchCall,
-  open: (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>,
-): Promise<void> {
-  const { options, terminal, signal } = call;
+export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
   const start = performance.now();
+  const setup = await setUp(source, call);
+  const { all, jobs, folder, results, batch } = setup;
+  if (call.options.dryRun) {
+    return await (await import("./batch/dry_run.ts")).dryRun(all, batch, call);
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  using _lock = await FolderLock.take(folder, lockName(jobs.shard));
+  await removePartials(folder, (all ?? []).flatMap(expectedFiles));
+  if (all) await runList(await settleAll(all, batch), setup, call, open);
+  else await runItems(streamJobs(Deno.stdin.readable, jobs), setup, call, open);
+  await report(batch.tally, results.path, performance.now() - start, call);
+}
+
+async function setUp(source: string, { options, terminal }: BatchCall): Promise<Setup> {
   if (options.outDir === undefined) {
     throw new UsageError("Say where the outputs go: give --out-dir DIR");
   }
   const jobs = await jobsOptions(options);
   const all = source === "-" ? undefined : await readJobs(source, jobs);
   const folder = resolve(options.outDir);
-  const results = new ResultsFile(
-    options.results ?? join(folder, resultsName(jobs.shard)),
-  );
-  const known = await knownResults(folder, results.path);
-  const tell = options.quiet ? () => {} : terminal.note;
-  let progress: Progress | undefined;
+  const results = new ResultsFile(options.results ?? join(folder, resultsName(jobs.shard)));
   const batch = new BatchRun({
     folder,
     results,
-    known,
+    known: await knownResults(folder, results.path),
     force: options.force,
     retryFailed: options.retryFailed,
     failFast: options.failFast,
     onFailure: ({ id, error }) => terminal.note(`job "${id}" failed: ${error}`),
-    onEnd: ({ done, failed, failedBefore }) => progress?.update(done + failed - failedBefore),
+    onEnd: ({ done, failed, failedBefore }) => setup.progress?.update(done + failed - failedBefore),
   });
-  if (options.dryRun) return await (await import("./batch/dry_run.ts")).dryRun(all, batch, call);
-  await Deno.mkdir(folder, { recursive: true });
-  using _lock = await FolderLock.take(folder, lockName(jobs.shard));
-  await removePartials(folder, (all ?? []).flatMap(expectedFiles));
-  const items = all ? await settleAll(all, batch) : streamJobs(Deno.stdin.readable, jobs);
-  if (Array.isArray(items)) {
-    progress = await startProgress({ unit: "jobs", total: items.length }, options, terminal);
-  }
+  const setup: Setup = { all, jobs, folder, results, batch };
+  return setup;
+}
+
+async function runList(
+  jobs: readonly Job[],
+  setup: Setup,
+  call: BatchCall,
+  open: OpenExecutor,
+): Promise<void> {
+  const work = { unit: "jobs", total: jobs.length };
+  setup.progress = await startProgress(work, call.options, call.terminal);
   try {
-    if (!Array.isArray(items) || items.length > 0) {
-      const stream = Array.isArray(items) ? itemsOf(items) : items;
-      await runItems(stream, batch, await open(tell), folder, signal);
-    }
+    if (jobs.length > 0) await runItems(itemsOf(jobs), setup, call, open);
   } finally {
-    progress?.stop();
+    setup.progress.stop();
   }
-  await report(batch.tally, results.path, performance.now() - start, call);
 }
 
 /** Enters what is done already. @returns the rest */
@@ -148,11 +166,11 @@ async function settleAll(jobs: readonly Job[], batch: BatchRun): Promise<Job[]> 
 
 async function runItems(
   items: AsyncGenerator<Item, void, void>,
-  batch: BatchRun,
-  executor: BatchExecutor,
-  folder: string,
-  signal: AbortSignal,
+  { batch, folder }: Setup,
+  { options, terminal, signal }: BatchCall,
+  open: OpenExecutor,
 ): Promise<void> {
+  const executor = await open(options.quiet ? () => {} : terminal.note);
   const stop = new AbortController();
   const interrupt = () => stop.abort(signal.reason);
   signal.addEventListener("abort", interrupt);
