@@ -43,6 +43,11 @@ export class ByteQueue {
     return out;
   }
 
+  /** Lets go of the stream, wherever it is. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
+
   #indexOf(byte: number, from: number): number {
     let start = 0;
     for (const chunk of this.#chunks) {

@@ -1,6 +1,7 @@
 import { openNpy, openNpz } from "./array_reader.ts";
 import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
+import { upright } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isPattern } from "./folder_reader.ts";
 import { type CollectedFrames, collectFrames, type FrameStream } from "./frame_stream.ts";
@@ -135,7 +136,8 @@ function openImages(paths: readonly string[]): FrameStream {
       throw new MediaError("it is not a PNG, JPEG or WebP");
     }
     lossy ||= isLossyImage(bytes, type);
-    return await decodeOrAsk(path, bytes, type);
+    const frame = await decodeOrAsk(path, bytes, type);
+    return type === "jpeg" ? upright(frame, bytes) : frame;
   };
   return {
     frames: paths.map((path, index) => ({ index, pixels: () => named(path, () => read(path)) })),
@@ -151,7 +153,8 @@ async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Pr
   try {
     return await decodeImage(bytes, type);
   } catch (error) {
-    const stream = error instanceof MediaError && type !== "png" && await openWithFfmpeg(path);
+    const stream = error instanceof MediaError && type !== "png" &&
+      await openWithFfmpeg(path, false);
     if (!stream) throw error;
     try {
       const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));

@@ -13,19 +13,27 @@ import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
 
 /**
- * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Rotation is
- * applied; every frame of the file comes once.
+ * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Every
+ * frame of the file comes once.
  *
+ * @param turn whether to apply the rotation that the file asks for
  * @returns nothing where there is no ffmpeg
  */
-export async function openWithFfmpeg(path: string): Promise<FrameStream | undefined> {
+export async function openWithFfmpeg(
+  path: string,
+  turn = true,
+): Promise<FrameStream | undefined> {
   const version = await ffmpegVersion();
   if (!version) return undefined;
-  const frames = readPictures(path, keepFramesOption(version));
+  const frames = readPictures(path, keepFramesOption(version), turn);
   return { frames, fps: await probeRate(path), lossy: true, warnings: [] };
 }
 
-async function* readPictures(path: string, keepFrames: string[]): AsyncGenerator<LazyFrame> {
+async function* readPictures(
+  path: string,
+  keepFrames: string[],
+  turn: boolean,
+): AsyncGenerator<LazyFrame> {
   const output = [
     ...keepFrames,
     "-sws_flags",
@@ -38,11 +46,17 @@ async function* readPictures(path: string, keepFrames: string[]): AsyncGenerator
     "ppm",
     "pipe:1",
   ];
-  const child = startFfmpeg(["-i", ffmpegPath(path), "-map", "0:v:0", ...output], "null");
+  const child = startFfmpeg([
+    ...(turn ? [] : ["-noautorotate"]),
+    "-i",
+    ffmpegPath(path),
+    "-map",
+    "0:v:0",
+    ...output,
+  ], "null");
   const complaints = new Response(child.stderr).text();
-  let isDone = false;
+  const bytes = new ByteQueue(child.stdout);
   try {
-    const bytes = new ByteQueue(child.stdout);
     let index = 0;
     for (; await bytes.readLine() === "P6"; index++) {
       const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
@@ -51,23 +65,13 @@ async function* readPictures(path: string, keepFrames: string[]): AsyncGenerator
       if (!data) break;
       yield { index, pixels: () => ({ width, height, data }) };
     }
-    isDone = true;
-    if (!(await child.status).success && index === 0) throw ffmpegFailure(await complaints);
+    if (index === 0) throw ffmpegFailure(await complaints);
   } finally {
-    if (!isDone) await stop(child);
+    // Enough may have been seen before the end: then ffmpeg has nobody to write for.
+    await bytes.close();
     await complaints;
+    await child.status;
   }
-}
-
-/** Ends ffmpeg when enough has been seen. */
-async function stop(child: Deno.ChildProcess): Promise<void> {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
-  await child.stdout.cancel().catch(() => {});
-  await child.status;
 }
 
 async function probeRate(path: string): Promise<number | undefined> {

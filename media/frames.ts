@@ -90,6 +90,16 @@ export function enlarge(frame: RgbFrame, factor: number): RgbFrame {
   return { width, height, data };
 }
 
+/** Mirrors a picture: left becomes right. */
+export function mirror({ width, height, data }: RgbFrame): RgbFrame {
+  const out = new Uint8Array(data.length);
+  for (let i = 0; i < width * height; i++) {
+    const x = i % width;
+    out.set(data.subarray(3 * i, 3 * i + 3), 3 * (i - x + width - 1 - x));
+  }
+  return { width, height, data: out };
+}
+
 /** Turns a picture clockwise by 0, 90, 180 or 270 degrees. */
 export function rotate(frame: RgbFrame, degrees: number): RgbFrame {
   const turns = ((degrees / 90) % 4 + 4) % 4;

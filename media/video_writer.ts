@@ -30,7 +30,7 @@ export interface WriterOptions {
   readonly height: number;
   /** Frames a second. */
   readonly fps: number;
-  /** How many frames will come, where known. */
+  /** How many frames will come, where known: then wrong actions are found before the first. */
   readonly frames?: number;
   /** H.264 unless told; VP9 in .webm. */
   readonly codec?: VideoCodec;
@@ -154,20 +154,20 @@ async function openVideo(
   throw new MediaError(`${problem}. Install ffmpeg, or write .gif, .png, .y4m or .npz`);
 }
 
-function checkOptions(
-  path: string,
-  { width, height, fps, quality = DEFAULT_QUALITY }: WriterOptions,
-) {
+function checkOptions(path: string, options: WriterOptions): void {
+  const { width, height, fps, quality = DEFAULT_QUALITY, frames, actions } = options;
+  const refuse = (reason: string) => new RangeError(`Cannot write "${path}": ${reason}`);
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw new RangeError(`Cannot write "${path}": ${width}x${height} is no size of a picture`);
+    throw refuse(`${width}x${height} is no size of a picture`);
   }
   if (!(fps > 0 && fps <= 1000)) {
-    throw new RangeError(
-      `Cannot write "${path}": frames a second must be over 0 and at most 1000, but are ${fps}`,
-    );
+    throw refuse(`frames a second must be over 0 and at most 1000, but are ${fps}`);
   }
   if (!(quality >= 0 && quality <= 100)) {
-    throw new RangeError(`Cannot write "${path}": quality must be 0 to 100, but is ${quality}`);
+    throw refuse(`quality must be 0 to 100, but is ${quality}`);
+  }
+  if (frames !== undefined && actions && actions.length !== frames) {
+    throw refuse(`${frames} frames have ${actions.length} actions`);
   }
 }
 

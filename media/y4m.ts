@@ -70,9 +70,13 @@ export async function openY4m(
   matrix: Matrix = "bt601",
 ): Promise<FrameStream> {
   const bytes = new ByteQueue(chunks);
-  const line = await bytes.readLine();
-  if (line === undefined) throw new MediaError("it is not a .y4m stream");
-  const header = parseY4mHeader(line);
+  let header: Y4mHeader;
+  try {
+    header = parseY4mHeader(await bytes.readLine() ?? "");
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
   const warnings: string[] = [];
   const frames = readFrames(bytes, header, matrix, (text) => warnings.push(`"${path}" ${text}`));
   return { frames, fps: header.fps, lossy: false, warnings };
@@ -85,19 +89,20 @@ async function* readFrames(
   warn: (text: string) => void,
 ): AsyncGenerator<LazyFrame> {
   const { bytesPerFrame } = planesOf(header);
-  for (let index = 0;; index++) {
-    const line = await bytes.readLine();
-    if (line === undefined) {
-      if (bytes.length > 0) warn("is cut off: only its beginning can be read");
-      return;
+  const colour = { matrix, fullRange: header.fullRange };
+  try {
+    for (let index = 0;; index++) {
+      const line = await bytes.readLine();
+      if (line === undefined && bytes.length === 0) return;
+      if (line !== undefined && !/^FRAME( |$)/.test(line)) {
+        throw new MediaError(`frame ${index} of it does not begin with FRAME`);
+      }
+      const data = line === undefined ? undefined : await bytes.read(bytesPerFrame);
+      if (!data) return warn("is cut off: only its beginning can be read");
+      yield { index, pixels: () => yuvToRgb(pictureOf(header, data), colour) };
     }
-    if (!/^FRAME( |$)/.test(line)) {
-      throw new MediaError(`frame ${index} of it does not begin with FRAME`);
-    }
-    const data = await bytes.read(bytesPerFrame);
-    if (!data) return warn("is cut off: only its beginning can be read");
-    const colour = { matrix, fullRange: header.fullRange };
-    yield { index, pixels: () => yuvToRgb(pictureOf(header, data), colour) };
+  } finally {
+    await bytes.close();
   }
 }
 

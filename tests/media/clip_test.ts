@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { readClip } from "../../media/clip.ts";
 import { MediaError } from "../../media/errors.ts";
 import { distance, expectedOf, fixture } from "./support/expected.ts";
-import { HAS_FFMPEG } from "./support/ffmpeg.ts";
+import type { RgbFrame } from "../../media/frames.ts";
+import { decodeWithFfmpeg, difference, HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
 
 // Differences of cell means to ffmpeg's exact conversion: rounding of the stored mean and of bytes.
@@ -178,3 +179,26 @@ Deno.test("readClip() gives one line that names the file and what is wrong", () 
     await assert.rejects(readClip(fixture("bframes.mp4"), { start: 30 }), /frame 30/);
     await assert.rejects(readClip(fixture("bframes.mp4"), { stride: 0 }), RangeError);
   }));
+
+Deno.test(
+  "readClip() reads a UCF-101 clip as ffmpeg does, pixel by pixel",
+  { ignore: !HAS_FFMPEG },
+  async () => {
+    const path = new URL("../fixtures/clips/v_CliffDiving_g08_c03.mp4", import.meta.url).pathname;
+    const { width, height, frames, fps } = await readClip(path);
+    assert.deepEqual([width, height, frames.length, fps], [320, 240, 78, 25]);
+    const seen = await decodeWithFfmpeg(path, { width, height });
+    assert.equal(seen.length, 78);
+    for (const [k, frame] of (frames as RgbFrame[]).entries()) {
+      const { worst, mean } = difference(frame, seen[k]!);
+      assert.ok(worst <= 1 && mean < 0.05, `frame ${k}: worst ${worst}, mean ${mean}`);
+    }
+  },
+);
+
+Deno.test("readClip() lets go of a .y4m and of ffmpeg when it has seen enough", async () => {
+  assert.equal((await readClip(fixture("yuv444p.y4m"), { count: 1 })).frames.length, 1);
+  if (HAS_FFMPEG) {
+    assert.equal((await readClip(fixture("mpeg4.mp4"), { count: 1 })).frames.length, 1);
+  }
+});

