@@ -1,6 +1,7 @@
-import { extname } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { readClip, readMetadata, SafetensorsFile } from "../../mod.ts";
 import { JOB_KEY, outputPath } from "./identity.ts";
+import { patternOf } from "./output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
 import { digestFile } from "./digest.ts";
 
@@ -31,10 +32,24 @@ export async function findDone(
 /** Files appear under their names only when whole, so their sizes tell. */
 async function allThere(folder: string, outputs: readonly MadeFile[]): Promise<boolean> {
   for (const { path, bytes } of outputs) {
-    const found = await Deno.stat(outputPath(folder, path)).catch(() => undefined);
-    if (!found?.isFile || found.size !== bytes) return false;
+    if (await bytesOf(outputPath(folder, path)) !== bytes) return false;
   }
   return outputs.length > 0;
+}
+
+/** Size of a file, or of all pictures of a `%d` pattern; undefined where there is none. */
+async function bytesOf(path: string): Promise<number | undefined> {
+  try {
+    if (!path.includes("%")) return (await Deno.stat(path)).size;
+    const pattern = patternOf(basename(path));
+    let sum = 0;
+    for await (const { name } of Deno.readDir(dirname(path))) {
+      if (pattern.test(name)) sum += (await Deno.stat(join(dirname(path), name))).size;
+    }
+    return sum;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a file can be read to its end and says that this job made it. */

@@ -60,3 +60,9 @@ export function outputFiles(names: readonly string[], count: number): string[] {
 export function collisionKey(name: string): string {
   return name.normalize("NFC").toLowerCase();
 }
+
+/** `frame-%03d.png` as an expression for the names it stands for. */
+export function patternOf(name: string): RegExp {
+  const parts = name.split(/%0?\d*d/).map((part) => part.replace(/[^\w]/g, "\\$&"));
+  return new RegExp(`^${parts.join("\\d+")}$`);
+}

@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { outputPath } from "./identity.ts";
+import { patternOf } from "./output_names.ts";
 
 /** The name of a file that is not finished, with the name it would get. */
 const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
@@ -28,12 +29,6 @@ export async function removePartials(folder: string, outputs: Iterable<string>):
     }
   }
   return removed;
-}
-
-/** `frame-%03d.png` as an expression for the names it stands for. */
-function patternOf(name: string): RegExp {
-  const parts = name.split(/%0?\d*d/).map((part) => part.replace(/[^\w]/g, "\\$&"));
-  return new RegExp(`^${parts.join("\\d+")}$`);
 }
 
 async function partialsIn(folder: string): Promise<string[]> {

@@ -74,11 +74,11 @@ export class WorkerFiles implements AsyncDisposable {
    */
   async sendOutputs(hash: string, outputs: readonly MadeFile[], link: QueueLink): Promise<void> {
     for (const { path, bytes, sha256 } of outputs) {
-      if (bytes > MOST_BLOB_BYTES || sha256 === "") {
-        throw new UsageError(
-          `Cannot send "${path}" through the queue: it has ${megabytes(bytes)}, files of up to ` +
-            `${megabytes(MOST_BLOB_BYTES)} can be; run the batch with --shared`,
-        );
+      const refuse = (why: string) =>
+        new UsageError(`Cannot send "${path}" through the queue: ${why}; use --shared`);
+      if (sha256 === "") throw refuse("it is more than one file");
+      if (bytes > MOST_BLOB_BYTES) {
+        throw refuse(`it has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
       }
       await link.putBlob(sha256, await Deno.readFile(outputPath(this.#outputFolder(hash), path)));
     }
