@@ -14,6 +14,9 @@ import {
   type Pipeline,
   type StepResult,
   syntheticPipeline,
+  type Tuned,
+  tuneModel,
+  writeTuning,
 } from "../mod.ts";
 import { type BENCH_OPTIONS, PARTS } from "./bench/spec.ts";
 import {
@@ -25,6 +28,7 @@ import {
   peaksText,
   profileTable,
   stepTable,
+  tuningTable,
 } from "./bench/tables.ts";
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
@@ -80,7 +84,7 @@ export async function run({ options, terminal, signal }: BenchCall): Promise<voi
       options,
       show,
     };
-    const result = await measureAll(bench, load);
+    const result = options.tune ? await tuneAll(bench) : await measureAll(bench, load);
     timer.close();
     await pipeline.close();
     if (options.json) await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
@@ -122,7 +126,7 @@ async function openPipeline(gpu: Gpu, options: BenchValues): Promise<Pipeline> {
 
 async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<BenchResult> {
   const { gpu, timer, pipeline, options, show } = bench;
-  const clock = options.cpuTime ? "cpu" : timer.stamped ? "gpu" : "wall";
+  const clock = clockOf(bench);
   const peaks = await measurePeaks(gpu, timer, clock, bench);
   const base = {
     adapter: gpu.adapter.name,
@@ -148,6 +152,30 @@ async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<Benc
     steps: parts.has("steps") ? await steps(bench, base) : undefined,
     generation: parts.has("frames") ? await generation(bench) : undefined,
   };
+}
+
+/** Measures the ways to divide each kernel's work, and keeps the best. */
+async function tuneAll(bench: Bench) {
+  const { gpu, timer, pipeline, options, show } = bench;
+  const results: Tuned[] = [];
+  const how = {
+    ...bench,
+    seconds: KERNEL_SECONDS,
+    clock: clockOf(bench),
+    size: { height: LATENT_SIDE, width: LATENT_SIDE },
+    frames: framesAt(options, pipeline.info.long),
+  };
+  for await (const tuned of tuneModel(gpu, timer, pipeline.model, how)) results.push(tuned);
+  const path = await writeTuning(
+    gpu.adapter.name,
+    Object.fromEntries(results.map(({ key, best }) => [key, best])),
+  );
+  await show(`${tuningTable(results)}\n\nKept in ${path}`);
+  return { adapter: gpu.adapter.name, path, tuning: results };
+}
+
+function clockOf({ timer, options }: Pick<Bench, "timer" | "options">): Clock {
+  return options.cpuTime ? "cpu" : timer.stamped ? "gpu" : "wall";
 }
 
 async function kernels(bench: Bench, basis: Basis): Promise<readonly KernelResult[]> {

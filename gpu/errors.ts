@@ -32,3 +32,17 @@ export class ShapeError extends TypeError {
   /** Always `ShapeError`. */
   override readonly name = "ShapeError";
 }
+
+/** What the device reported, and about what where that is known. */
+export function toGpuError(error: GPUError, what?: string): GpuError {
+  if (error instanceof GPUOutOfMemoryError) {
+    return new GpuError("out-of-memory", `The GPU is out of memory${what ? ` for ${what}` : ""}`);
+  }
+  const reason = error instanceof GPUValidationError ? "validation" : "internal";
+  const message = firstLines(error.message);
+  return new GpuError(reason, `The GPU refused ${what ?? "a command"}: ${message}`);
+}
+
+function firstLines(message: string): string {
+  return message.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 4).join("; ");
+}

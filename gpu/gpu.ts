@@ -1,7 +1,9 @@
-import { GpuError } from "./errors.ts";
+import { GpuError, toGpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { type DeviceBuffer, IMAGE_ROW_BYTES, IMAGE_WIDTH, type Tensor } from "./memory.ts";
 import type { Program } from "./program.ts";
+import type { TuningTable } from "./tuning.ts";
+import { readTuning } from "./tuning_file.ts";
 
 /** What the adapter calls itself, and what matters of it. */
 export interface AdapterSummary {
@@ -19,6 +21,8 @@ export interface AdapterSummary {
   readonly subgroups: boolean;
   /** Lanes that can exchange values for certain; 0 where none can. */
   readonly subgroupSize: number;
+  /** What was measured to be best here (`far bench --tune`). */
+  readonly tuning?: TuningTable;
 }
 
 /** Which device is opened, and how work is handed to it. */
@@ -109,6 +113,7 @@ export class Gpu {
       timestamps,
       subgroups,
       subgroupSize: subgroups ? adapter.info.subgroupMinSize ?? 0 : 0,
+      tuning: await readTuning(name),
     };
     return new Gpu(device, summary, options.dispatchesPerSubmit);
   }
@@ -383,17 +388,4 @@ async function requestDevice(
 export function isSoftware(adapter: GPUAdapter, name: string): boolean {
   const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
   return info.isFallbackAdapter === true || /llvmpipe|swiftshader|basic render/i.test(name);
-}
-
-function toGpuError(error: GPUError, what?: string): GpuError {
-  if (error instanceof GPUOutOfMemoryError) {
-    return new GpuError("out-of-memory", `The GPU is out of memory${what ? ` for ${what}` : ""}`);
-  }
-  const reason = error instanceof GPUValidationError ? "validation" : "internal";
-  const message = firstLines(error.message);
-  return new GpuError(reason, `The GPU refused ${what ?? "a command"}: ${message}`);
-}
-
-function firstLines(message: string): string {
-  return message.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 4).join("; ");
 }

@@ -1,5 +1,6 @@
 import { GpuError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
+import type { TuningTable } from "./tuning.ts";
 import { type Kernel, packParams } from "./kernel.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "./memory.ts";
 
@@ -26,6 +27,8 @@ export interface DeviceProfile {
   readonly cpu: boolean;
   /** Lanes that can exchange values for certain; 0 where none can. Absent: as software adapters. */
   readonly subgroupSize?: number;
+  /** What was measured to be best here (`far bench --tune`). */
+  readonly tuning?: TuningTable;
 }
 
 interface Ready {

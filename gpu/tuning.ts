@@ -1,4 +1,4 @@
-import type { MemoryKind } from "./memory.ts";
+import type { Dtype, MemoryKind } from "./memory.ts";
 import type { DeviceProfile } from "./program.ts";
 
 /** Lanes whose values the broadcasting kernels exchange. */
@@ -17,50 +17,105 @@ export function tensorKind(device: DeviceProfile): MemoryKind {
   return broadcasts(device) ? "image" : "storage";
 }
 
+/** Numbers that were measured to be best on a device, by kernel and shape (`linearKey` ...). */
+export type TuningTable = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** What any table may say; other numbers are not looked at. */
+const CHOICES: Readonly<Record<string, readonly number[]>> = {
+  "linear rows": [8, 16, 32],
+  "linear slices": [1, 2, 4],
+  "conv2d rows": [8, 16, 32, 64],
+  "attention lanes": [32, 64, 128],
+  "attention split": [1, 2, 4, 8, 16],
+};
+
+/** Numbers that are worth a measurement for a kernel's parameter, e.g. `linear rows`. */
+export function choices(parameter: string): readonly number[] {
+  return CHOICES[parameter] ?? [];
+}
+
+/** The built-in choice, and over it what was measured here. */
+function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn: T): T {
+  const measured = Object.entries(tuning?.[key] ?? {}).filter(([name, value]) =>
+    name in builtIn && choices(`${key.split(" ")[0]} ${name}`).includes(value)
+  );
+  return { ...builtIn, ...Object.fromEntries(measured) };
+}
+
 /** How a matrix product is divided. */
 export interface LinearTuning {
   /** Rows a workgroup of the broadcasting form. */
-  readonly rows: 8 | 16 | 32;
+  readonly rows: number;
   /** Groups of 64 lanes that share the k of a tile, in the form for GPUs. */
-  readonly slices: 1 | 2 | 4;
+  readonly slices: number;
+}
+
+/** x [m, k] times W [k, n]. */
+export interface LinearShape {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly dtype: Dtype;
 }
 
 /** Tiles that fill a large GPU; fewer share their k among more lanes. */
 const BUSY_TILES = 256;
 
-/** The built-in choice for x [m, k] times W [k, n]. */
-export function linearTuning([m, k, n]: readonly [m: number, k: number, n: number]): LinearTuning {
+/** Where a table has a matrix product. */
+export function linearKey({ m, k, n, dtype }: LinearShape): string {
+  return `linear ${m}x${k}x${n} ${dtype}`;
+}
+
+/** The choice for a matrix product. */
+export function linearTuning(device: DeviceProfile, shape: LinearShape): LinearTuning {
+  const { m, k, n } = shape;
   const tiles = Math.ceil(m / 32) * Math.ceil(n / 32);
-  return {
+  return tuned(device, linearKey(shape), {
     rows: m <= 8 ? 8 : m <= 16 ? 16 : 32,
     slices: k < 256 || tiles >= BUSY_TILES ? 1 : tiles >= BUSY_TILES / 2 ? 2 : 4,
-  };
+  });
 }
 
 /** How a convolution is divided. */
 export interface Conv2dTuning {
   /** Pixels a workgroup of the broadcasting form. */
-  readonly rows: 8 | 16 | 32 | 64;
+  readonly rows: number;
 }
 
-/** The built-in choice for so many pixels. */
-export function conv2dTuning(pixels: number): Conv2dTuning {
-  return { rows: pixels <= 8 ? 8 : pixels <= 16 ? 16 : pixels <= 32 ? 32 : 64 };
+/** Pixels of all pictures, channels in and out, taps. */
+export interface Conv2dShape {
+  readonly pixels: number;
+  readonly k: number;
+  readonly n: number;
+  readonly taps: number;
+  readonly dtype: Dtype;
 }
 
-/** How the form of attention for GPUs is divided. */
+/** Where a table has a convolution. */
+export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
+  return `conv2d ${pixels}x${k}x${n} ${taps} ${dtype}`;
+}
+
+/** The choice for a convolution. */
+export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): Conv2dTuning {
+  const { pixels } = shape;
+  return tuned(device, conv2dKey(shape), { rows: pixels <= 8 ? 8 : pixels <= 16 ? 16 : 32 });
+}
+
+/** How attention is divided. */
 export interface AttentionTuning {
-  /** Lanes of a workgroup, a query each. */
+  /** Lanes of a workgroup of the form for GPUs, a query each. */
   readonly lanes: number;
-  /** Parts of the keys, merged afterwards (flash-decoding). Holds for both forms. */
+  /** Parts of the keys, merged afterwards (flash-decoding). */
   readonly split: number;
 }
 
-/** What attention's choice depends on; `rows` are heads times videos. */
+/** What attention's choice depends on; `rows` are heads times videos, `slots` what a cache holds. */
 export interface AttentionShape {
   readonly queries: number;
   readonly slots: number;
   readonly rows: number;
+  readonly dtype: Dtype;
 }
 
 /** Workgroups that keep a large GPU busy, and the fewest keys that are worth a part of their own. */
@@ -68,13 +123,16 @@ const BUSY = 512;
 const KEYS_A_PART = 256;
 const MOST_PARTS = 16;
 
-/** The built-in choice: keys are split where the queries alone do not fill a GPU. */
-export function attentionTuning(
-  { cpu }: DeviceProfile,
-  { queries, slots, rows }: AttentionShape,
-): AttentionTuning {
-  if (cpu) return { lanes: 8, split: 1 };
+/** Where a table has an attention; caches of about the same size share an entry. */
+export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): string {
+  return `attention ${queries} of ${2 ** Math.round(Math.log2(slots))}x${rows} ${dtype}`;
+}
+
+/** The choice for an attention: keys are split where the queries alone do not fill a GPU. */
+export function attentionTuning(device: DeviceProfile, shape: AttentionShape): AttentionTuning {
+  const { queries, slots, rows } = shape;
   const groups = Math.ceil(queries / 64) * rows;
   const parts = Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
-  return { lanes: 64, split: Math.max(1, parts) };
+  const builtIn = device.cpu ? { lanes: 8, split: 1 } : { lanes: 64, split: Math.max(1, parts) };
+  return tuned(device, attentionKey(shape), builtIn);
 }

@@ -54,7 +54,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   }
   const queries = count * tokens;
   const slots = k.shape[2]!;
-  const shape = { queries, slots, rows: heads * batch };
+  const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
   const { lanes, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
   const broadcast = k.buffer.kind === "image";
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : lanes));

@@ -59,14 +59,16 @@ export function conv2d(
   const y = into ?? p.scratch(shape);
   const pixels = b * height * width;
   const broadcast = w.weight.buffer.kind === "image";
-  const pixelsAGroup = (options.tuning ?? conv2dTuning(pixels)).rows;
+  const { dtype } = w.weight;
+  const own = conv2dTuning(p.device, { pixels, k, n, taps: taps ** 2, dtype });
+  const pixelsAGroup = (options.tuning ?? own).rows;
   const [columns, rows] = grid(pixels, broadcast ? pixelsAGroup : PIXELS);
   p.dispatch({
     kernel: broadcast ? CONV2D_BROADCAST : CONV2D,
     label,
     constants: {
       ...(broadcast ? { ROWS: pixelsAGroup } : { WG: LANES }),
-      F16: Number(w.weight.dtype === "f16"),
+      F16: Number(dtype === "f16"),
       SIZE: taps,
     },
     params: {

@@ -72,14 +72,15 @@ export function linear(
   const { into, label } = options;
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const gate = into?.gate;
-  const { rows: rowsAGroup, slices } = { ...linearTuning([m, k, n]), ...options.tuning };
+  const { dtype } = w.weight;
+  const choice = { ...linearTuning(p.device, { m, k, n, dtype }), ...options.tuning };
   const broadcast = w.weight.buffer.kind === "image";
   p.dispatch({
     kernel: broadcast ? LINEAR_BROADCAST : LINEAR,
     label,
     constants: {
-      ...(broadcast ? { ROWS: rowsAGroup } : { SLICES: slices }),
-      F16: Number(w.weight.dtype === "f16"),
+      ...(broadcast ? { ROWS: choice.rows } : { SLICES: choice.slices }),
+      F16: Number(dtype === "f16"),
     },
     params: {
       m,
@@ -101,7 +102,7 @@ export function linear(
       y,
     },
     groups: broadcast
-      ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / rowsAGroup), 1]
+      ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
       : [Math.ceil(n / TILE), Math.ceil(m / TILE), 1],
   });
   return y;

@@ -54,6 +54,11 @@ export const BENCH_OPTIONS = {
     help: "denoising steps a frame of the short run",
     group: WHAT,
   },
+  tune: {
+    kind: "flag",
+    help: "measure which way of dividing the work is the fastest here, and keep it for all runs",
+    group: HOW,
+  },
   runs: {
     kind: "integer",
     min: 1,

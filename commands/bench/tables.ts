@@ -8,6 +8,7 @@ import {
   secondsBy,
   type Spread,
   type StepResult,
+  type Tuned,
 } from "../../mod.ts";
 
 /** All that was measured; what was left out is absent. */
@@ -134,6 +135,20 @@ export function profileTable(what: string, profile: readonly LabelTiming[]): str
     percent(sum.seconds / total),
   ]);
   return table([what, "calls", "ms", "share"], rows, 1);
+}
+
+/** What was tried, and what is kept. */
+export function tuningTable(results: readonly Tuned[]): string {
+  const numbers = (tuning: Readonly<Record<string, number>>) =>
+    Object.entries(tuning).map(([name, value]) => `${name} ${value}`).join(", ");
+  const rows = results.map(({ key, builtIn, builtInSeconds, best, bestSeconds }) => [
+    key,
+    numbers(builtIn),
+    numbers(best),
+    (builtInSeconds * 1000).toFixed(3),
+    (bestSeconds * 1000).toFixed(3),
+  ]);
+  return table(["kernel and shape", "built in", "best", "ms", "best ms"], rows, 3);
 }
 
 /** A short run: speed and memory. */

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { attentionTuning, broadcasts, linearTuning, tensorKind } from "../../gpu/tuning.ts";
+import {
+  attentionKey,
+  attentionTuning,
+  broadcasts,
+  choices,
+  conv2dKey,
+  conv2dTuning,
+  linearKey,
+  linearTuning,
+  tensorKind,
+  type TuningTable,
+} from "../../gpu/tuning.ts";
 
 Deno.test("broadcasts() needs a CPU whose subgroups are wide enough", () => {
   assert.ok(broadcasts({ cpu: true }));
@@ -15,22 +26,35 @@ Deno.test("tensorKind() keeps weights in images where kernels broadcast", () => 
   assert.equal(tensorKind({ cpu: false }), "storage");
 });
 
+const CPU = { cpu: true };
+const GPU = { cpu: false, subgroupSize: 32 };
+
+function product(m: number, k: number, n: number, dtype: "f32" | "f16" = "f32") {
+  return { m, k, n, dtype };
+}
+
 Deno.test("linearTuning() takes as few rows a workgroup as fit", () => {
-  const rows = (m: number) => linearTuning([m, 768, 768]).rows;
+  const rows = (m: number) => linearTuning(CPU, product(m, 768, 768)).rows;
   assert.deepEqual([1, 8, 9, 17, 64, 1024].map(rows), [8, 8, 16, 32, 32, 32]);
 });
 
 Deno.test("linearTuning() shares k among lanes where tiles are few", () => {
-  const slices = (m: number, k: number, n: number) => linearTuning([m, k, n]).slices;
+  const slices = (m: number, k: number, n: number) => linearTuning(GPU, product(m, k, n)).slices;
   assert.equal(slices(64, 768, 768), 4);
   assert.equal(slices(64, 768, 3072), 2);
   assert.equal(slices(1024, 768, 768), 1);
   assert.equal(slices(64, 128, 768), 1);
 });
 
+Deno.test("conv2dTuning() takes as few pixels a workgroup as fit", () => {
+  const rows = (pixels: number) =>
+    conv2dTuning(CPU, { pixels, k: 64, n: 64, taps: 9, dtype: "f32" }).rows;
+  assert.deepEqual([1, 8, 9, 17, 4096].map(rows), [8, 8, 16, 32, 32]);
+});
+
 Deno.test("attentionTuning() splits the keys where queries alone don't fill a GPU", () => {
   const split = (queries: number, slots: number, rows: number) =>
-    attentionTuning({ cpu: false }, { queries, slots, rows }).split;
+    attentionTuning(GPU, { queries, slots, rows, dtype: "f32" }).split;
   assert.equal(split(64, 16384, 12), 16);
   assert.equal(split(64, 1024, 12), 4); // at least 256 keys a part
   assert.equal(split(64, 128, 12), 1);
@@ -39,6 +63,43 @@ Deno.test("attentionTuning() splits the keys where queries alone don't fill a GP
 });
 
 Deno.test("attentionTuning() never splits on CPUs", () => {
-  const shape = { queries: 64, slots: 16384, rows: 12 };
-  assert.deepEqual(attentionTuning({ cpu: true }, shape), { lanes: 8, split: 1 });
+  const shape = { queries: 64, slots: 16384, rows: 12, dtype: "f32" } as const;
+  assert.deepEqual(attentionTuning(CPU, shape), { lanes: 8, split: 1 });
+});
+
+Deno.test("a table that was measured goes before the built-in choices, shape by shape", () => {
+  const shape = product(64, 768, 3072, "f16");
+  const attention = { queries: 64, slots: 9000, rows: 12, dtype: "f16" } as const;
+  const tuning: TuningTable = {
+    [linearKey(shape)]: { slices: 4 },
+    [conv2dKey({ pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" })]: { rows: 64 },
+    [attentionKey({ ...attention, slots: 8192 })]: { split: 8, lanes: 32 },
+  };
+  const device = { ...GPU, tuning };
+  assert.deepEqual(linearTuning(device, shape), { rows: 32, slices: 4 });
+  assert.equal(linearTuning(device, { ...shape, dtype: "f32" }).slices, 2);
+  assert.equal(linearTuning(device, { ...shape, m: 128 }).slices, 1);
+  assert.equal(conv2dTuning(device, { pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" }).rows, 64);
+  assert.deepEqual(attentionTuning(device, attention), { lanes: 32, split: 8 });
+});
+
+Deno.test("a table's impossible numbers are not looked at", () => {
+  const shape = product(64, 768, 768);
+  for (
+    const [name, value] of [["slices", 3], ["slices", -1], ["slices", NaN], ["tiles", 4]] as const
+  ) {
+    const device = { ...GPU, tuning: { [linearKey(shape)]: { [name]: value } } };
+    assert.deepEqual(linearTuning(device, shape), { rows: 32, slices: 4 });
+  }
+  const odd = {
+    ...GPU,
+    tuning: { [linearKey(shape)]: "fast" as unknown as Record<string, number> },
+  };
+  assert.deepEqual(linearTuning(odd, shape), { rows: 32, slices: 4 });
+});
+
+Deno.test("choices() hold the built-in ones", () => {
+  const { rows, slices } = linearTuning(GPU, product(64, 768, 768));
+  assert.ok(choices("linear rows").includes(rows) && choices("linear slices").includes(slices));
+  assert.deepEqual(choices("linear colour"), []);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { type Dtype, Memory, type MemoryKind, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import { type Conv2dTuning, conv2dTuning } from "../../gpu/tuning.ts";
+import type { Conv2dTuning } from "../../gpu/tuning.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import type { LinearWeights } from "../../kernels/linear.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
@@ -126,11 +126,6 @@ for (const kind of ["image", "storage"] as const) {
     assertClose(y, conv2dReference(x, weight, undefined, SMALL), 1e-5);
   });
 }
-
-Deno.test("conv2dTuning() takes as many rows a workgroup as there are, 64 at the most", () => {
-  const rows = [1, 8, 9, 17, 33, 4096].map((pixels) => conv2dTuning(pixels).rows);
-  assert.deepEqual(rows, [8, 8, 16, 32, 64, 64]);
-});
 
 Deno.test("conv2d() refuses other channels, ranks and targets", () => {
   const memory = new Memory();

@@ -1,0 +1,227 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { Memory } from "../gpu/memory.ts";
+import { type Dispatch, Program } from "../gpu/program.ts";
+import type { GpuTimer } from "../gpu/timing.ts";
+import {
+  attentionKey,
+  attentionTuning,
+  broadcasts,
+  choices,
+  conv2dKey,
+  conv2dTuning,
+  linearKey,
+  linearTuning,
+  tensorKind,
+} from "../gpu/tuning.ts";
+import { attention } from "../kernels/attention.ts";
+import { conv2d } from "../kernels/conv2d.ts";
+import { linear } from "../kernels/linear.ts";
+import { packedShape } from "../kernels/pack_weight.ts";
+import type { DeclaredModel } from "../model/model.ts";
+import { declareCodec } from "./kernels.ts";
+import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
+import { type LatentSize, recordStep } from "./step.ts";
+
+type Numbers = Readonly<Record<string, number>>;
+
+/** A kernel at one shape, whose work can be divided in several ways. */
+export interface Tunable {
+  /** Where a table has it. */
+  readonly key: string;
+  /** The built-in choice, of what matters on the device. */
+  readonly builtIn: Numbers;
+  /** Records it on tensors of zeros. */
+  record(p: Program, tuning: Numbers): void;
+  /** Writes what it reads beside them. */
+  prepare?(gpu: Gpu, p: Program): void;
+}
+
+/** What measuring a kernel at one shape led to. */
+export interface Tuned {
+  readonly key: string;
+  /** The choice that is built in, and what it takes. */
+  readonly builtIn: Numbers;
+  readonly builtInSeconds: number;
+  /** The best one: the built-in choice unless another is clearly faster. */
+  readonly best: Numbers;
+  readonly bestSeconds: number;
+}
+
+/** A choice must be so much faster to be kept: less may be chance. */
+const CLEARLY = 0.95;
+
+/** The distinct kernels of recorded work that can be divided in several ways on its device. */
+export function tunables(programs: Iterable<Program>): Tunable[] {
+  const found = new Map<string, Tunable>();
+  for (const { recorded, device } of programs) {
+    const untuned = { ...device, tuning: undefined };
+    for (const dispatch of recorded) {
+      const tunable = tunableOf(dispatch, untuned);
+      if (tunable) found.set(tunable.key, tunable);
+    }
+  }
+  return [...found.values()];
+}
+
+function tunableOf(dispatch: Dispatch, device: Program["device"]): Tunable | undefined {
+  const { name } = dispatch.kernel;
+  if (name === "linear" || name === "linear_broadcast") return tunableLinear(dispatch, device);
+  if (name === "conv2d_broadcast") return tunableConv2d(dispatch, device);
+  if (name === "attention") return tunableAttention(dispatch, device);
+  return undefined;
+}
+
+function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
+  return constants?.F16 ? "f16" : "f32";
+}
+
+function tunableLinear(dispatch: Dispatch, device: Program["device"]): Tunable {
+  const { m, k, n } = dispatch.params as { m: number; k: number; n: number };
+  const dtype = dtypeOf(dispatch);
+  const shape = { m, k, n, dtype };
+  const { rows, slices } = linearTuning(device, shape);
+  return {
+    key: linearKey(shape),
+    builtIn: broadcasts(device) ? { rows } : { slices },
+    record(p, tuning) {
+      const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
+      const weights = { weight, inputs: k, outputs: n };
+      linear(p, weights, p.memory.tensor("x", [m, k]), { tuning });
+    },
+  };
+}
+
+function tunableConv2d(dispatch: Dispatch, device: Program["device"]): Tunable {
+  const { pixels, height, width, k, n } = dispatch.params as Record<string, number>;
+  const taps = dispatch.constants!.SIZE! ** 2;
+  const dtype = dtypeOf(dispatch);
+  const shape = { pixels: pixels!, k: k!, n: n!, taps, dtype };
+  const { rows } = conv2dTuning(device, shape);
+  return {
+    key: conv2dKey(shape),
+    builtIn: { rows },
+    record(p, tuning) {
+      const packed = packedShape(taps * k!, n!);
+      const weight = p.memory.tensor("w", packed, dtype, tensorKind(device));
+      const batch = pixels! / (height! * width!);
+      const x = p.memory.tensor("x", [batch, height!, width!, k!]);
+      conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning: { rows: tuning.rows! } });
+    },
+  };
+}
+
+function tunableAttention(dispatch: Dispatch, device: Program["device"]): Tunable {
+  const { queries, tokens, heads, slots } = dispatch.params as Record<string, number>;
+  const batch = typeof dispatch.groups === "function" ? 1 : dispatch.groups[2];
+  const dtype = dtypeOf(dispatch);
+  const shape = { queries: queries!, slots: slots!, rows: heads! * batch, dtype };
+  const { lanes, split } = attentionTuning(device, shape);
+  const frames = queries! / tokens!;
+  return {
+    key: attentionKey(shape),
+    builtIn: { lanes, split },
+    record(p, tuning) {
+      const cache = [batch, heads!, slots!, 64];
+      attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {
+        heads: heads!,
+        k: p.memory.tensor("k", cache, dtype, tensorKind(device)),
+        v: p.memory.tensor("v", cache, dtype, tensorKind(device)),
+        frames: p.memory.tensor("frames", [batch, frames, 4], "u32"),
+        step: p.memory.buffer("step", 48, "uniform"),
+        window: 0,
+        contextTokens: 1,
+        windowTokens: tokens!,
+        slope: 0,
+        tuning,
+      });
+    },
+    // every query sees the whole cache
+    prepare(gpu, p) {
+      const { frames: numbers, step } = p.recorded[0]!.buffers;
+      const buffer = (bound: typeof step) => "buffer" in bound! ? bound.buffer : bound!;
+      const rows = Array.from({ length: batch * frames }, () => [0, 0, 0, slots!]);
+      gpu.write(buffer(numbers), 0, Uint32Array.from(rows.flat()));
+      gpu.write(buffer(step), 0, Uint32Array.of(0, 0, 0, 0, 0, slots!, 0, 0, 0, 0, 0, 0));
+    },
+  };
+}
+
+/** Every combination of what may be chosen for a kernel, the built-in one first. */
+export function candidates({ key, builtIn }: Pick<Tunable, "key" | "builtIn">): Numbers[] {
+  const kernel = key.split(" ")[0];
+  let all: Numbers[] = [{}];
+  for (const [name, value] of Object.entries(builtIn)) {
+    const values = [value, ...choices(`${kernel} ${name}`).filter((other) => other !== value)];
+    all = all.flatMap((numbers) => values.map((number) => ({ ...numbers, [name]: number })));
+  }
+  return all;
+}
+
+/** Measures every way to divide a kernel's work at one shape. */
+export async function tune(
+  gpu: Gpu,
+  timer: GpuTimer,
+  tunable: Tunable,
+  options: MeasureOptions & { readonly clock: Clock },
+): Promise<Tuned> {
+  const results: { tuning: Numbers; seconds: number }[] = [];
+  for (const tuning of candidates(tunable)) {
+    const memory = new Memory();
+    const p = new Program(tunable.key, memory, gpu.adapter);
+    p.scope(() => tunable.record(p, tuning));
+    p.finish();
+    try {
+      memory.allocate(gpu);
+      tunable.prepare?.(gpu, p);
+      const enqueue = (times: number) => timer.run(p, 0, p.dispatches, times);
+      const seconds = secondsBy(await measure(timer, enqueue, options), options.clock);
+      results.push({ tuning, seconds: seconds.min });
+    } finally {
+      memory.free(gpu);
+    }
+  }
+  const own = results[0]!;
+  const fastest = results.reduce((a, b) => b.seconds < a.seconds ? b : a);
+  const best = fastest.seconds < CLEARLY * own.seconds ? fastest : own;
+  return {
+    key: tunable.key,
+    builtIn: own.tuning,
+    builtInSeconds: own.seconds,
+    best: best.tuning,
+    bestSeconds: best.seconds,
+  };
+}
+
+/** Which work of a model to tune. */
+export interface TuneOptions extends MeasureOptions {
+  /** Whose seconds decide. */
+  readonly clock: Clock;
+  /** Latent height and width. */
+  readonly size: LatentSize;
+  /** Frames before the noisy one. */
+  readonly frames: readonly number[];
+}
+
+/**
+ * Measures every way to divide the kernels of a model's steps and of its autoencoder, shape by
+ * shape. `writeTuning` keeps what came out; whoever opens the device later follows it.
+ */
+export async function* tuneModel(
+  gpu: Gpu,
+  timer: GpuTimer,
+  model: DeclaredModel,
+  { size, frames, ...options }: TuneOptions,
+): AsyncGenerator<Tuned> {
+  const programs: Program[] = [];
+  for (const frame of frames) {
+    for (const kind of ["first", "later"] as const) {
+      const { passes } = recordStep(model, new Memory(), gpu.adapter, size, { frame, kind });
+      programs.push(...passes.map(({ program }) => program));
+    }
+  }
+  const { encoder, decoder } = declareCodec(gpu, model, new Memory(), size.height);
+  if (encoder) programs.push(encoder);
+  for (const tunable of tunables([...programs, decoder])) {
+    yield await tune(gpu, timer, tunable, options);
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { recordStep } from "../../bench/step.ts";
+import { declareSynthetic } from "../../bench/synthetic_model.ts";
+import { candidates, tunables, tune } from "../../bench/tune.ts";
+import { Memory } from "../../gpu/memory.ts";
+import type { Program } from "../../gpu/program.ts";
+import { GpuTimer } from "../../gpu/timing.ts";
+import { GPU_TEST, testGpu } from "../support/gpu.ts";
+
+function programs(device: { cpu: boolean }): Program[] {
+  const model = declareSynthetic({ architecture: "FAR_B", layers: 2, device });
+  const size = { height: 8, width: 8 };
+  const step = { frame: 16, kind: "later" } as const;
+  return recordStep(model, new Memory(), device, size, step).passes.map(({ program }) => program);
+}
+
+Deno.test("tunables() finds each shape of a step once, with what matters on the device", () => {
+  const cpu = tunables(programs({ cpu: true }));
+  assert.deepEqual(cpu.map(({ key }) => key), [
+    "linear 64x32x768 f32",
+    "linear 64x768x2304 f32",
+    "linear 64x768x768 f32",
+    "linear 64x768x3072 f32",
+    "linear 64x3072x768 f32",
+    "linear 64x768x32 f32",
+  ]);
+  assert.deepEqual(cpu[0]!.builtIn, { rows: 32 });
+  const gpu = tunables(programs({ cpu: false }));
+  assert.deepEqual(gpu.map(({ key }) => key).toSorted(), [
+    "attention 64 of 1024x12 f32",
+    ...cpu.map(({ key }) => key).toSorted(),
+  ]);
+});
+
+Deno.test("candidates() combines all choices, the built-in one first", () => {
+  const linear = candidates({ key: "linear 1x2x3 f32", builtIn: { rows: 16 } });
+  assert.deepEqual(linear, [{ rows: 16 }, { rows: 8 }, { rows: 32 }]);
+  const attention = candidates({ key: "attention 64", builtIn: { lanes: 64, split: 4 } });
+  assert.equal(attention.length, 15);
+  assert.deepEqual(attention[0], { lanes: 64, split: 4 });
+  assert.equal(new Set(attention.map((numbers) => JSON.stringify(numbers))).size, 15);
+});
+
+Deno.test({
+  name: "tune() measures every way and keeps the built-in one unless another is faster",
+  ...GPU_TEST,
+}, async () => {
+  const gpu = await testGpu();
+  const timer = await GpuTimer.open(gpu);
+  try {
+    const programOf = (device: { cpu: boolean }) => tunables(programs(device));
+    const small = [programOf({ cpu: true })[0]!, ...programOf({ cpu: false }).slice(0, 1)];
+    for (const tunable of small) {
+      const before = gpu.allocatedBytes;
+      const result = await tune(gpu, timer, tunable, { runs: 1, seconds: 0, clock: "cpu" });
+      assert.equal(result.key, tunable.key);
+      assert.deepEqual(result.builtIn, tunable.builtIn);
+      assert.ok(candidates(tunable).some((c) => JSON.stringify(c) === JSON.stringify(result.best)));
+      assert.ok(result.builtInSeconds > 0 && result.bestSeconds <= result.builtInSeconds);
+      assert.equal(gpu.allocatedBytes, before);
+    }
+  } finally {
+    timer.close();
+  }
+});
+
+Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const timer = await GpuTimer.open(gpu);
+  try {
+    const attention = tunables(programs({ cpu: false })).find(({ key }) => /^attention/.test(key))!;
+    const builtIn = { lanes: 64, split: 1 };
+    const result = await tune(
+      gpu,
+      timer,
+      { ...attention, key: "other", builtIn },
+      { runs: 1, seconds: 0, clock: "cpu" },
+    );
+    assert.deepEqual(result.best, builtIn);
+    assert.ok(result.bestSeconds > 0);
+  } finally {
+    timer.close();
+  }
+});
