@@ -34,43 +34,35 @@ async function* readPictures(
   keepFrames: string[],
   turn: boolean,
 ): AsyncGenerator<LazyFrame> {
-  const output = [
-    ...keepFrames,
-    "-sws_flags",
-    EXACT_COLOURS,
-    "-pix_fmt",
-    "rgb24",
-    "-f",
-    "image2pipe",
-    "-c:v",
-    "ppm",
-    "pipe:1",
-  ];
-  const child = startFfmpeg([
-    ...(turn ? [] : ["-noautorotate"]),
-    "-i",
-    ffmpegPath(path),
-    "-map",
-    "0:v:0",
-    ...output,
-  ], "null");
+  const input = [...(turn ? [] : ["-noautorotate"]), "-i", ffmpegPath(path), "-map", "0:v:0"];
+  const pixels = ["-sws_flags", EXACT_COLOURS, "-pix_fmt", "rgb24"];
+  const output = [...keepFrames, ...pixels, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
+  const child = startFfmpeg([...input, ...output], "null");
   const complaints = new Response(child.stderr).text();
   const bytes = new ByteQueue(child.stdout);
+  let isEmpty = true;
   try {
-    let index = 0;
-    for (; await bytes.readLine() === "P6"; index++) {
-      const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
-      await bytes.readLine(); // 255
-      const data = await bytes.read(width * height * 3);
-      if (!data) break;
-      yield { index, pixels: () => ({ width, height, data }) };
+    for await (const frame of parsePictures(bytes)) {
+      isEmpty = false;
+      yield frame;
     }
-    if (index === 0) throw ffmpegFailure(await complaints);
+    if (isEmpty) throw ffmpegFailure(await complaints);
   } finally {
     // Enough may have been seen before the end: then ffmpeg has nobody to write for.
     await bytes.close();
     await complaints;
     await child.status;
+  }
+}
+
+/** Takes PPM pictures apart: each says its own size. */
+async function* parsePictures(bytes: ByteQueue): AsyncGenerator<LazyFrame> {
+  for (let index = 0; await bytes.readLine() === "P6"; index++) {
+    const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
+    await bytes.readLine(); // 255
+    const data = await bytes.read(width * height * 3);
+    if (!data) return;
+    yield { index, pixels: () => ({ width, height, data }) };
   }
 }
 

@@ -67,13 +67,12 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
     if (await track.hasHighDynamicRange()) {
       warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
     }
-    const frames = decodeFrames(track, config as DecoderConfig, tags, {
-      ...entryPoint(places, picks.start),
-      onDamage: (index) => {
-        stream.isCutOff = true;
-        warnings.push(`"${path}" is damaged: only its first ${index} frames can be read`);
-      },
-    });
+    const onDamage = (index: number) => {
+      stream.isCutOff = true;
+      warnings.push(`"${path}" is damaged: only its first ${index} frames can be read`);
+    };
+    const entry = { ...entryPoint(places, picks.start), onDamage };
+    const frames = decodeFrames(track, config as DecoderConfig, tags, entry);
     return Object.assign(stream, { frames });
   } catch (error) {
     input.dispose();

@@ -124,6 +124,25 @@ Deno.test("openFrameWriter() leaves no half sequence behind", () =>
     assert.deepEqual(namesIn(folder), []);
   }));
 
+const CODED = [["mp4", "avc"], ["mp4", "hevc"], ["mp4", "vp9"], ["webm", "vp9"], [
+  "webm",
+  "av1",
+]] as const;
+for (const [extension, codec] of CODED) {
+  Deno.test(`readClip() gives back what was written as ${codec} in .${extension}`, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, `a.${extension}`);
+      const frames = movingBar(64, 66, 7);
+      await write(path, frames, { codec, quality: 90 });
+      const clip = await readClip(path);
+      assert.deepEqual([clip.width, clip.height, clip.frames.length], [64, 66, 7]);
+      assert.deepEqual([clip.fps, clip.lossy, clip.warnings], [8, true, []]);
+      frames.forEach((frame, k) => {
+        assert.ok(difference(frame, clip.frames[k] as RgbFrame).mean < 3, `frame ${k}`);
+      });
+    }));
+}
+
 Deno.test("openFrameWriter() makes .npz that can be read back with its actions", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.npz");
