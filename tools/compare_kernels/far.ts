@@ -1,6 +1,7 @@
 import { Gpu } from "../../gpu/gpu.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 import { linear } from "../../kernels/linear.ts";
 import { packedShape } from "../../kernels/pack_weight.ts";
 import type { Engine, Inputs } from "./engine.ts";
@@ -10,11 +11,11 @@ export async function openFar({ x, w, m, k, n }: Inputs): Promise<Engine> {
   if (n % 32) throw new RangeError(`Cannot compare n = ${n}: blocks of weights have 32 columns`);
   const gpu = await Gpu.open();
   const memory = new Memory();
-  const weight = memory.tensor("w", packedShape(k, n));
+  const weight = memory.tensor("w", packedShape(k, n), "f32", tensorKind(gpu.adapter));
   const input = memory.tensor("x", [m, k]);
   const y = memory.tensor("y", [m, n]);
   memory.allocate(gpu);
-  gpu.write(weight.buffer, 0, inBlocks(w, k, n));
+  gpu.write(weight.buffer, 0, inBlocks(w, k, n, weight.buffer.bytes));
   gpu.write(input.buffer, 0, x);
   const programs = new Map<number, Program>();
   const record = (times: number) => {
@@ -39,9 +40,9 @@ export async function openFar({ x, w, m, k, n }: Inputs): Promise<Engine> {
   };
 }
 
-/** [k, n] as `packWeight` lays it out, columns in blocks of 32. */
-function inBlocks(w: Float32Array, k: number, n: number): Float32Array {
-  const packed = new Float32Array(k * n);
+/** [k, n] as `packWeight` lays it out, columns in blocks of 32; filled up to so many bytes. */
+function inBlocks(w: Float32Array, k: number, n: number, bytes: number): Float32Array {
+  const packed = new Float32Array(bytes / 4);
   for (let i = 0; i < k * n; i++) {
     const [row, column] = [Math.floor(i / n), i % n];
     packed[(Math.floor(column / 32) * k + row) * 32 + column % 32] = w[i]!;
