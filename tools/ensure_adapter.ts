@@ -6,7 +6,9 @@
  * printed. `--ffmpeg` asks, where there is no GPU, for ffmpeg as well: some tests judge outputs by it.
  */
 
-const DRIVER = ["mesa-vulkan-drivers", "libvulkan1"];
+import { adapterAdvice, PACKAGES, readSystem, type System } from "../commands/doctor/system.ts";
+
+const DRIVER = PACKAGES.driver.debian.split(" ");
 
 type Adapter = "hardware" | "software" | "none";
 
@@ -31,38 +33,6 @@ async function findAdapterAnew(): Promise<Adapter> {
     stderr: "inherit",
   }).output();
   return new TextDecoder().decode(stdout).trim() as Adapter || "none";
-}
-
-interface System {
-  /** Of /etc/os-release, with what it is like; or the name of another system. */
-  readonly names: readonly string[];
-  readonly root: boolean;
-}
-
-async function readSystem(): Promise<System> {
-  if (Deno.build.os !== "linux") return { names: [Deno.build.os], root: false };
-  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
-  const names = [...release.matchAll(/^(?:ID|ID_LIKE)=(.*)$/gm)]
-    .flatMap(([, value]) => value!.replaceAll('"', "").split(" "));
-  return { names, root: Deno.uid() === 0 };
-}
-
-/** What a user of another system has to type. */
-function advice({ names, root }: System): string {
-  const sudo = root ? "" : "sudo ";
-  const commands: Record<string, string> = {
-    debian: `${sudo}apt-get install -y ${DRIVER.join(" ")}`,
-    fedora: `${sudo}dnf install -y mesa-vulkan-drivers vulkan-loader`,
-    rhel: `${sudo}dnf install -y mesa-vulkan-drivers vulkan-loader`,
-    arch: `${sudo}pacman -S --needed vulkan-swrast vulkan-icd-loader`,
-    suse: `${sudo}zypper install -y libvulkan1 libvulkan_lvp`,
-    alpine: `${sudo}apk add mesa-vulkan-swrast vulkan-loader`,
-  };
-  const known = names.map((name) => name === "ubuntu" ? "debian" : name).find((n) => commands[n]);
-  if (known) return `Install one that runs on the CPU with:\n  ${commands[known]}`;
-  if (names.includes("windows")) return "Install or update your graphics driver.";
-  if (names.includes("darwin")) return "Metal is part of macOS: is this a machine without a GPU?";
-  return "Install a Vulkan driver, for example Mesa's lavapipe.";
 }
 
 function isDebian({ names }: System): boolean {
@@ -109,7 +79,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   if (adapter !== "none") return;
   console.error("error: Cannot find a GPU adapter, not even one that runs on the CPU.");
-  console.error(advice(system));
+  console.error(`To get one: ${adapterAdvice(system)}`);
   Deno.exit(1);
 }
 

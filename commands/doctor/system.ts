@@ -43,7 +43,7 @@ const INSTALLERS: Readonly<Record<string, string>> = {
 };
 
 /** Packages by what they are for, where systems name them differently. */
-const PACKAGES = {
+export const PACKAGES = {
   driver: {
     debian: "mesa-vulkan-drivers libvulkan1",
     fedora: "mesa-vulkan-drivers vulkan-loader",
