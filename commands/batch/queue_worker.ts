@@ -42,6 +42,7 @@ export class QueueWorker {
   readonly #options: QueueWorkerOptions;
   readonly #workers = new Map<string, Worker>();
   #active = 0;
+  #ending = false;
   /** A job may come a second time while it runs, when the server thought this worker gone. */
   readonly #runs = new Map<string, Promise<QueueResult>>();
   /** When a job last began or ended. */
@@ -78,6 +79,8 @@ export class QueueWorker {
     this.lastActive = performance.now();
     this.#active++;
     try {
+      // one more may come that was asked for before
+      if (this.#ending) throw new GivenBackError("the worker is ending");
       const known = this.#runs.get(job.id!) ?? this.#run(job.data, folder);
       this.#runs.set(job.id!, known);
       return await known;
@@ -165,6 +168,7 @@ export class QueueWorker {
 
   /** Takes no further jobs. */
   async pause(): Promise<void> {
+    this.#ending = true;
     await Promise.all([...this.#workers.values()].map((worker) => worker.pause(true)));
   }
 

@@ -226,6 +226,7 @@ export class Supervisor {
 
   #ended(why: string): void {
     this.#process = undefined;
+    this.#ready = undefined;
     this.#watchdog?.stop();
     if (this.#closing) {
       return this.#pool.rejectAll(this.#fatal ?? new Error("The GPU process was closed"));

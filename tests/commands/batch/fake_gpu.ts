@@ -25,10 +25,12 @@ async function runJob(hash: string): Promise<void> {
     if (kind === "hang") await new Promise((resolve) => setTimeout(resolve, 1e8));
     if (kind === "liar") Deno.exit(0); // a good status is no success
   }
-  if (kind === "bad") {
-    const error = { message: "Cannot use it", temporary: false };
-    return say({ type: "failed", hash, error });
-  }
+  const failures: Record<string, unknown> = {
+    bad: { message: "Cannot use it", temporary: false },
+    tight: { message: "The GPU is out of memory", temporary: true },
+    full: { message: "No space left on device", temporary: true, storage: true },
+  };
+  if (failures[kind!]) return say({ type: "failed", hash, error: failures[kind!] });
   if (kind === "fatal") {
     say({ type: "fatal", error: { message: "The weights alone do not fit", temporary: true } });
     Deno.exit(1);

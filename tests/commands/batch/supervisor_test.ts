@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Outcome, Supervisor } from "../../../commands/batch/supervisor.ts";
 import type { WireJob } from "../../../commands/batch/protocol.ts";
+import { until } from "./batch_process.ts";
 import { GpuError } from "../../../gpu/errors.ts";
 
 const FAKE = new URL("fake_gpu.ts", import.meta.url).pathname;
@@ -76,6 +77,15 @@ for (const kind of ["crash", "panic", "lost", "liar"]) {
       if (kind === "lost") assert.match(notes[0]!, /The GPU was lost/);
     }));
 }
+
+Deno.test("Supervisor takes jobs while there is no process", () =>
+  stage(async ({ run, notes }) => {
+    const first = run("crash:1");
+    await until("the first process has ended", () => notes.length === 1);
+    assert.deepEqual(await run("b", "c"), ["done", "done"]);
+    assert.deepEqual(await first, ["done"]);
+    assert.equal(notes.length, 1);
+  }));
 
 Deno.test("Supervisor ends a process that hangs, and starts another", () =>
   stage(async ({ run, notes }) => {
