@@ -62,7 +62,8 @@ export {
 } from "./bench/frames.ts";
 export type { Spread } from "./bench/spread.ts";
 export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
-export { type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
+export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
+export type { TuningTable } from "./gpu/tuning.ts";
 export { writeTuning } from "./gpu/tuning_file.ts";
 
 // files of weights

@@ -17,12 +17,13 @@ import { attention } from "../kernels/attention.ts";
 import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";
 import { packedShape } from "../kernels/pack_weight.ts";
-import type { DeclaredModel } from "../model/model.ts";
+import type { Pipeline } from "../model/pipeline.ts";
 import { declareCodec } from "./kernels.ts";
 import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
 import { type LatentSize, recordStep } from "./step.ts";
 
-type Numbers = Readonly<Record<string, number>>;
+/** A way to divide a kernel's work: its override constants by name. */
+export type Numbers = Readonly<Record<string, number>>;
 
 /** A kernel at one shape, whose work can be divided in several ways. */
 export interface Tunable {
@@ -38,12 +39,15 @@ export interface Tunable {
 
 /** What measuring a kernel at one shape led to. */
 export interface Tuned {
+  /** Kernel and shape. */
   readonly key: string;
   /** The choice that is built in, and what it takes. */
   readonly builtIn: Numbers;
+  /** Seconds of the built-in choice. */
   readonly builtInSeconds: number;
   /** The best one: the built-in choice unless another is clearly faster. */
   readonly best: Numbers;
+  /** Seconds of the best one. */
   readonly bestSeconds: number;
 }
 
@@ -209,7 +213,7 @@ export interface TuneOptions extends MeasureOptions {
 export async function* tuneModel(
   gpu: Gpu,
   timer: GpuTimer,
-  model: DeclaredModel,
+  { model }: Pipeline,
   { size, frames, ...options }: TuneOptions,
 ): AsyncGenerator<Tuned> {
   const programs: Program[] = [];

@@ -165,7 +165,7 @@ async function tuneAll(bench: Bench) {
     size: { height: LATENT_SIDE, width: LATENT_SIDE },
     frames: framesAt(options, pipeline.info.long),
   };
-  for await (const tuned of tuneModel(gpu, timer, pipeline.model, how)) results.push(tuned);
+  for await (const tuned of tuneModel(gpu, timer, pipeline, how)) results.push(tuned);
   const path = await writeTuning(
     gpu.adapter.name,
     Object.fromEntries(results.map(({ key, best }) => [key, best])),
