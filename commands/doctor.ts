@@ -8,7 +8,7 @@ import {
   reportCodecs,
 } from "../mod.ts";
 import type { Call } from "./command.ts";
-import { checkAdapters, checkDevice } from "./doctor/adapter_checks.ts";
+import { checkAdapters, checkDevice, chosenBackend } from "./doctor/adapter_checks.ts";
 import { type Check, describeCheck } from "./doctor/check.ts";
 import { checkCodecs } from "./doctor/codec_checks.ts";
 import { checkMemory, checkPlaces } from "./doctor/place_checks.ts";
@@ -57,7 +57,7 @@ async function* makeChecks(
   yield checkMemory();
   yield* await checkPlaces();
   yield* checkCodecs(codecs, system);
-  yield checkAdapters(adapters, system);
+  yield checkAdapters(adapters, system, chosenBackend(options));
   if (adapters.length === 0) return;
   try {
     const gpu = await Gpu.open(options);

@@ -7,10 +7,18 @@ import { adapterAdvice, type System } from "./system.ts";
 const USUAL_BINDING = 128 * 2 ** 20;
 
 /** Which adapter there is, and whether a graphics card lies idle. */
-export function checkAdapters(adapters: readonly AdapterReport[], system: System): Check {
+export function checkAdapters(
+  adapters: readonly AdapterReport[],
+  system: System,
+  backend?: string,
+): Check {
   const first = adapters[0];
   const name = "adapter";
   const mend = adapterAdvice(system);
+  if (!first && backend) {
+    const detail = `WebGPU finds none by ${backend}`;
+    return { name, status: "failed", detail, mend: "leave out --backend and DENO_WEBGPU_BACKEND" };
+  }
   if (!first) return { name, status: "failed", detail: "WebGPU finds none", mend };
   const others = adapters.slice(1).map((adapter) => adapter.name);
   const also = others.length > 0 ? `; also ${others.join(", ")}` : "";
@@ -24,7 +32,7 @@ export function checkAdapters(adapters: readonly AdapterReport[], system: System
 /** Backend, arithmetic and kernels that will be used. */
 export function checkDevice(gpu: Gpu, options: GpuOptions): Check[] {
   const { adapter, limits } = gpu;
-  const backend = options.backend ?? environment("DENO_WEBGPU_BACKEND") ?? "the system's best";
+  const backend = chosenBackend(options) ?? "the system's best";
   const dtype = adapter.f16 && !adapter.cpu ? "f16" : "f32";
   const small = limits.maxStorageBufferBindingSize < USUAL_BINDING;
   const yes = (has: boolean) => has ? "yes" : "no";
@@ -49,4 +57,9 @@ export function checkDevice(gpu: Gpu, options: GpuOptions): Check[] {
       detail: `--dtype auto means ${dtype}; kernels for ${adapter.cpu ? "CPUs" : "GPUs"}`,
     },
   ];
+}
+
+/** The backend that was asked for, if any. */
+export function chosenBackend(options: GpuOptions): string | undefined {
+  return options.backend ?? environment("DENO_WEBGPU_BACKEND");
 }

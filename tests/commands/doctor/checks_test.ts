@@ -33,6 +33,7 @@ Deno.test("checkAdapters() fails without an adapter, and says how to get one", (
   const { status, mend } = checkAdapters([], SYSTEM);
   assert.equal(status, "failed");
   assert.equal(mend, "apt-get install -y mesa-vulkan-drivers libvulkan1");
+  assert.match(checkAdapters([], SYSTEM, "dx12").mend!, /leave out --backend/);
 });
 
 Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
