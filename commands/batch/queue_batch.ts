@@ -71,7 +71,6 @@ class QueueExecutor implements BatchExecutor {
   readonly #options: QueueExecutorOptions;
   readonly #waiting = new Map<string, Waiting>();
   readonly #events = new Map<string, QueueEvents>();
-  readonly #registered = new Set<string>();
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -82,8 +81,7 @@ class QueueExecutor implements BatchExecutor {
   }
 
   async submit(job: Job): Promise<Outcome> {
-    const { identity, name } = job.model;
-    await this.#announce(identity, name);
+    await this.#listen(job.model.identity);
     const result = Promise.withResolvers<Outcome>();
     const { detach } = this.#options;
     const id = this.#idOf(job);
@@ -106,11 +104,9 @@ class QueueExecutor implements BatchExecutor {
     return shared ? `${hash}-${digestText(folder).slice(0, 12)}` : hash;
   }
 
-  async #announce(identity: string, name: string): Promise<void> {
-    if (this.#registered.has(identity)) return;
-    this.#registered.add(identity);
-    await this.#link.register(identity, name);
-    if (this.#options.detach) return;
+  /** Hears of the jobs of a model as they end. */
+  async #listen(identity: string): Promise<void> {
+    if (this.#options.detach || this.#events.has(identity)) return;
     const events = new QueueEvents(queueName(identity), {
       connection: this.#link.connect(),
       prefix: this.#link.prefix,
@@ -123,7 +119,9 @@ class QueueExecutor implements BatchExecutor {
   }
 
   async #enqueue(job: Job): Promise<void> {
-    const queue = this.#link.queue(job.model.identity);
+    const { identity, name } = job.model;
+    await this.#link.register(identity, name); // each time: the server may have forgotten
+    const queue = this.#link.queue(identity);
     const id = this.#idOf(job);
     const before = await queue.getJob(id);
     if (before) {
