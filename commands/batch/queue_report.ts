@@ -1,4 +1,4 @@
-import type { Queue } from "bullmq";
+import type { Job as QueuedJob, Queue } from "bullmq";
 import type { Call } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import type { BATCH_OPTIONS } from "./options.ts";
@@ -74,21 +74,18 @@ async function retry(
   ids: readonly string[],
   { options, terminal }: BatchCall,
 ): Promise<void> {
-  const found = new Set<string>();
-  let count = 0;
-  for (const { queue } of queues) {
-    for (const job of await queue.getFailed()) {
-      const name = ids.find((id) => id === (job.data as QueueJob).id || id === job.id);
-      if (ids.length > 0 && name === undefined) continue;
-      if (name !== undefined) found.add(name);
-      await job.retry("failed", { resetAttemptsMade: true });
-      count++;
-    }
-  }
-  const missing = ids.filter((id) => !found.has(id));
+  const failed = (await Promise.all(queues.map(({ queue }) => queue.getFailed()))).flat();
+  const isNamed = (job: QueuedJob, name: string) =>
+    name === (job.data as QueueJob).id || name === job.id;
+  const missing = ids.filter((name) => !failed.some((job) => isNamed(job, name)));
   if (missing.length > 0) {
     throw new UsageError(`Cannot retry ${missing.join(", ")}: no failed job has that id`);
   }
+  const wanted = ids.length === 0
+    ? failed
+    : failed.filter((job) => ids.some((name) => isNamed(job, name)));
+  for (const job of wanted) await job.retry("failed", { resetAttemptsMade: true });
+  const count = wanted.length;
   const text = options.json ? JSON.stringify({ retried: count }) : `${count} jobs are tried again`;
   await terminal.print(`${text}\n`);
 }
