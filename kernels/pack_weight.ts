@@ -13,6 +13,9 @@ const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 /** How the bytes of a weight lie in its file. */
 export type WeightDtype = keyof typeof SOURCES;
 
+const LANES = 32;
+/** Pieces of 16 bytes that a lane packs: as many as share the source's cache lines. */
+const DEPTH = 16;
 /** Columns of a block: as many as a matmul's workgroup computes on a CPU. */
 const BLOCK = 32;
 
@@ -59,13 +62,12 @@ export function packWeight(
   if (rows !== channels * taps || offset % columns || offset + n > width) {
     throw new ShapeError(`Cannot pack [${n}, ${k}] at ${offset} of [${packed.shape}]`);
   }
-  const groups = Math.ceil(Math.ceil(n / columns) * (rows / ks) / 64);
-  const across = Math.min(groups, 32768);
+  const inputs = k / taps;
   p.dispatch({
     kernel: packed.buffer.kind === "image" ? PACK_WEIGHT_IMAGE : PACK_WEIGHT,
     constants: { SOURCE: SOURCES[dtype], F16: Number(f16), BLOCKED: Number(blocked) },
-    params: { n, k, taps, channels, stride: width, offset, width: across },
+    params: { n, inputs, taps, channels, stride: width, offset, depth: DEPTH },
     buffers: { source, packed },
-    groups: [across, Math.ceil(groups / across), 1],
+    groups: [Math.ceil(n / columns / LANES), Math.ceil(rows / ks / DEPTH), 1],
   });
 }

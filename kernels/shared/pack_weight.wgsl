@@ -1,7 +1,7 @@
 // What both forms of `pack_weight` are given. packed[k, offset + n] = source[n, k]: a weight as files
-// store it ([N, K], or a convolution's [N, K / taps, taps]) to the matmul's [K, N] with
-// k = tap * (K / taps) + channel, in f32 or f16, in rows or in blocks of 32 columns. A lane packs 16
-// bytes. Integer arithmetic only: exact, also for subnormals.
+// store it ([N, K], or a convolution's [N, inputs, taps]) to the matmul's [K, N] with
+// k = tap * (K / taps) + channel, in f32 or f16, in rows or in blocks of 32 columns. A lane packs
+// pieces of 16 bytes. Integer arithmetic only: exact, also for subnormals.
 
 override SOURCE: u32 = 0u;      // 0 f32, 1 f16, 2 bf16
 override F16: bool = false;     // what is written
@@ -9,12 +9,12 @@ override BLOCKED: bool = true;  // [N / 32, K, 32], else [K, stride]
 
 struct Params {
   n: u32,          // rows of the source
-  k: u32,          // columns of the source
+  inputs: u32,     // K / taps
   taps: u32,
-  channels: u32,   // rows of packed per tap (K / taps, padded to 4)
+  channels: u32,   // rows of packed per tap: inputs, padded to 4
   stride: u32,     // columns of packed in rows
-  offset: u32,     // first column, a multiple of what a lane packs
-  width: u32,      // workgroups in x
+  offset: u32,     // first column, a multiple of a piece's
+  depth: u32,      // pieces of a lane, one after the other: neighbours in the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -51,13 +51,10 @@ fn to_half(bits: u32) -> u32 {
   return sign | (rounded + u32(rest > half || (rest == half && (rounded & 1u) == 1u)));
 }
 
-// f32 bits of source[n, k]; zero outside.
-fn element(n: u32, k: u32) -> u32 {
-  let tap = k / params.channels;
-  let channel = k % params.channels;
-  let channels = params.k / params.taps;
-  if (n >= params.n || channel >= channels) { return 0u; }
-  let i = n * params.k + channel * params.taps + tap;
+// f32 bits of source[n, channel, tap]; zero outside.
+fn element(n: u32, channel: u32, tap: u32) -> u32 {
+  if (n >= params.n || channel >= params.inputs) { return 0u; }
+  let i = (n * params.inputs + channel) * params.taps + tap;
   if (SOURCE == 0u) { return source[i]; }
   let bits = (source[i / 2u] >> (16u * (i & 1u))) & 0xffffu;
   if (SOURCE == 2u) { return bits << 16u; }
@@ -65,30 +62,35 @@ fn element(n: u32, k: u32) -> u32 {
 }
 
 // Two neighbouring columns as half floats.
-fn pair(n: u32, k: u32) -> u32 {
-  return to_half(element(n, k)) | (to_half(element(n + 1u, k)) << 16u);
+fn pair(n: u32, channel: u32, tap: u32) -> u32 {
+  return to_half(element(n, channel, tap)) | (to_half(element(n + 1u, channel, tap)) << 16u);
 }
 
-// A lane's 16 bytes: where they go, counted in 16 bytes, and what they are.
+// 16 bytes: where they go, counted in 16 bytes, and what they are.
 struct Piece { valid: bool, at: u32, words: vec4<u32>, }
 
 // In blocks of f32 four columns of a k, in blocks of f16 four of two: a lane of the matmul reads 16
 // bytes either way. In rows four or eight columns of a k.
-fn piece(group: vec3<u32>, lane: u32) -> Piece {
+fn piece(i: u32, j: u32) -> Piece {
   let paired = F16 && BLOCKED;
   let columns = select(4u, 8u, F16 && !BLOCKED);
-  let i = (group.y * params.width + group.x) * 64u + lane;
-  let across = (params.n + columns - 1u) / columns;
-  let n = i % across * columns;
-  let k = i / across * select(1u, 2u, paired);
+  let n = i * columns;
+  let k = j * select(1u, 2u, paired);
   let rows = params.channels * params.taps;
-  if (k >= rows) { return Piece(false, 0u, vec4(0u)); }
-  var words = vec4(element(n, k), element(n + 1u, k), element(n + 2u, k), element(n + 3u, k));
+  if (n >= params.n || k >= rows) { return Piece(false, 0u, vec4(0u)); }
+  let tap = k / params.channels;
+  let c = k - tap * params.channels;
+  var words = vec4(
+    element(n, c, tap), element(n + 1u, c, tap), element(n + 2u, c, tap), element(n + 3u, c, tap),
+  );
   if (F16) {
-    let next = select(vec2(n + 4u, k), vec2(n, k + 1u), BLOCKED);
-    words = vec4(pair(n, k), pair(n + 2u, k), pair(next.x, next.y), pair(next.x + 2u, next.y));
+    let next = select(vec2(n + 4u, c), vec2(n, c + 1u), BLOCKED);
+    words = vec4(
+      pair(n, c, tap), pair(n + 2u, c, tap),
+      pair(next.x, next.y, tap), pair(next.x + 2u, next.y, tap),
+    );
   }
-  let c = params.offset + n;
-  let in_block = (c / 32u * rows + k) / select(1u, 2u, paired) * 8u + c % 32u / 4u;
-  return Piece(true, select((k * params.stride + c) / columns, in_block, BLOCKED), words);
+  let column = params.offset + n;
+  let in_block = (column / 32u * rows + k) / select(1u, 2u, paired) * 8u + column % 32u / 4u;
+  return Piece(true, select((k * params.stride + column) / columns, in_block, BLOCKED), words);
 }
