@@ -3,7 +3,9 @@
  *
  * With a GPU there is nothing to do, and nothing is installed. Without one, Debian and Ubuntu with
  * root get lavapipe, Mesa's Vulkan driver for CPUs; elsewhere the command that installs one is
- * printed. `--ffmpeg` asks, where there is no GPU, for ffmpeg as well: some tests judge outputs by it.
+ * printed. Mesa's OpenGL alone counts as none where lavapipe can be had: it takes twice as long, and
+ * has brought processes down with several devices. `--ffmpeg` asks, where there is no GPU, for ffmpeg
+ * as well: some tests judge outputs by it.
  */
 
 import { adapterAdvice, PACKAGES, readSystem, type System } from "../commands/doctor/system.ts";
@@ -27,12 +29,20 @@ async function findAdapter(): Promise<Adapter> {
 }
 
 /** A new process asks again: this one has looked for drivers already and would not see new ones. */
-async function findAdapterAnew(): Promise<Adapter> {
+async function findAdapterAnew(env: Readonly<Record<string, string>> = {}): Promise<Adapter> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", import.meta.filename!, "--which"],
+    env,
     stderr: "inherit",
   }).output();
   return new TextDecoder().decode(stdout).trim() as Adapter || "none";
+}
+
+/** Whether the adapter on the CPU that was found is not Vulkan's, unless one was asked for by name. */
+async function isOpenGlAlone(): Promise<boolean> {
+  const name = "DENO_WEBGPU_BACKEND";
+  if (Deno.build.os !== "linux" || Deno.env.get(name)) return false;
+  return await findAdapterAnew({ [name]: "vulkan" }) === "none";
 }
 
 function isDebian({ names }: System): boolean {
@@ -71,7 +81,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--which")) return console.log(adapter);
   if (adapter === "hardware") return;
   const system = await readSystem();
-  const needed = adapter === "none" ? [...DRIVER] : [];
+  const needed = adapter === "none" || await isOpenGlAlone() ? [...DRIVER] : [];
   if (args.includes("--ffmpeg") && !await hasFfmpeg()) needed.push("ffmpeg");
   if (needed.length > 0 && isDebian(system) && system.root) {
     await install(needed);

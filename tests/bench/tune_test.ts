@@ -3,11 +3,11 @@ import { recordStep } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { candidates, tunables, tune } from "../../bench/tune.ts";
 import { Memory } from "../../gpu/memory.ts";
-import type { Program } from "../../gpu/program.ts";
+import type { DeviceProfile, Program } from "../../gpu/program.ts";
 import { GpuTimer } from "../../gpu/timing.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
-function programs(device: { cpu: boolean }): Program[] {
+function programs(device: DeviceProfile): Program[] {
   const model = declareSynthetic({ architecture: "FAR_B", layers: 2, device });
   const size = { height: 8, width: 8 };
   const step = { frame: 16, kind: "later" } as const;
@@ -48,8 +48,9 @@ Deno.test({
   const gpu = await testGpu();
   const timer = await GpuTimer.open(gpu);
   try {
-    const programOf = (device: { cpu: boolean }) => tunables(programs(device));
-    const small = [programOf({ cpu: true })[0]!, ...programOf({ cpu: false }).slice(0, 1)];
+    const { cpu, subgroupSize } = gpu.adapter;
+    const profiles: DeviceProfile[] = [{ cpu, subgroupSize }, { cpu: false }];
+    const small = profiles.map((device) => tunables(programs(device))[0]!);
     for (const tunable of small) {
       const before = gpu.allocatedBytes;
       const result = await tune(gpu, timer, tunable, { runs: 1, seconds: 0, clock: "cpu" });

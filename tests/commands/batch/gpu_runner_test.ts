@@ -151,8 +151,8 @@ Deno.test({ name: "GpuRunner finds the one job of a batch that fails", ...RUNS }
     const { writeSafetensors } = await import("../../../weights/safetensors.ts");
     const { OutputFile } = await import("../../../media/output_file.ts");
     await using file = await OutputFile.create(noise);
-    const data = new Float32Array(8 * 8 * 8).fill(poison);
-    const shape = [1, 1, 8, 8, 8];
+    const data = new Float32Array(32 * 4 * 4).fill(poison);
+    const shape = [1, 1, 32, 4, 4];
     const entry = {
       name: "noise",
       dtype: "F32",
