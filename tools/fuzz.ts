@@ -1,11 +1,15 @@
 /**
- * Feeds the parsers of weights with broken input and checks that each of them either reads it or
- * refuses it with a CheckpointError, quickly, and that what is read lies inside the file.
+ * Feeds the parsers of weights and arrays with broken input and checks that each of them either
+ * reads it or refuses it with an error of its own, quickly, and that what is read lies inside the
+ * file.
  *
- *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth COUNT [SEED]
+ *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz COUNT [SEED] [FROM]
  *
- * Input number i of a seed is always the same one: a crash is repeated with its number as COUNT -1.
+ * Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
  */
+import { MediaError } from "../media/errors.ts";
+import { parseNpy } from "../media/npy.ts";
+import { NpzFile } from "../media/npz.ts";
 import { MemorySource } from "../weights/byte_source.ts";
 import { CheckpointError } from "../weights/errors.ts";
 import { readPickle } from "../weights/pickle.ts";
@@ -17,17 +21,22 @@ import { checkCrc, readZip } from "../weights/zip.ts";
 import { Mutator } from "./fuzz_mutator.ts";
 
 const CHECKPOINTS = new URL("../tests/fixtures/goldens/checkpoints/", import.meta.url);
+const ARRAYS = new URL("../tests/fixtures/media/", import.meta.url);
 /** No input of a few kilobytes may take longer. */
 const SLOW_MS = 1000;
 
 /** A parser under test: how input is made, and what reading it must hold to. */
 interface Target {
   readonly make: (mutator: Mutator) => Uint8Array;
-  /** Reads the input; throws CheckpointError if it is refused, anything else if that is a bug. */
+  /** Reads the input; throws one of REFUSALS if it is refused, anything else if that is a bug. */
   readonly read: (input: Uint8Array) => Promise<void>;
 }
 
+/** What a parser may throw. */
+const REFUSALS = [CheckpointError, MediaError];
+
 const seed = (name: string) => Deno.readFileSync(new URL(name, CHECKPOINTS));
+const array = (name: string) => Deno.readFileSync(new URL(name, ARRAYS));
 const zips = ["nested.pth", "odd.pth", "evil-reduce.pth"].map(seed);
 
 const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
@@ -37,6 +46,18 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   pth: () => {
     const files = [...zips, seed("odd-legacy.pth")];
     return Promise.resolve({ make: (m) => m.archive(m.pick(files)), read: readCheckpoint });
+  },
+  npy: () => {
+    const names = ["bytes", "bools", "halves", "doubles", "empty", "version_2", "version_3"];
+    const files = names.map((name) => array(`${name}.npy`));
+    return Promise.resolve({ make: (m) => m.array(m.pick(files)), read: readArray });
+  },
+  npz: async () => {
+    const names = ["stored", "compressed", "streamed", "zip64", "strings"];
+    const files = names.map((name) => array(`${name}.npz`));
+    const path = await Deno.makeTempFile({ suffix: ".npz" });
+    globalThis.addEventListener("unload", () => Deno.removeSync(path));
+    return { make: (m) => m.archive(m.pick(files)), read: (input) => readArrays(path, input) };
   },
 };
 
@@ -100,6 +121,25 @@ async function readCheckpoint(input: Uint8Array): Promise<void> {
   }
 }
 
+function readArray(input: Uint8Array): Promise<void> {
+  const { shape, data } = parseNpy(input, "memory");
+  const count = shape.reduce((a, b) => a * b, 1);
+  if (data.length !== count || data.byteLength > input.length) throw new Error("wrong length");
+  return Promise.resolve();
+}
+
+/** Its reader takes files alone. */
+async function readArrays(path: string, input: Uint8Array): Promise<void> {
+  await Deno.writeFile(path, input);
+  using file = await NpzFile.open(path);
+  for (const name of file.names) {
+    const { data } = await file.read(name);
+    // DEFLATE packs no better than 1032:1.
+    if (data.byteLength > 1032 * input.length) throw new Error("larger than it can be");
+  }
+  await file.readMetadata();
+}
+
 /** Counts of one run. */
 interface Tally {
   accepted: number;
@@ -137,10 +177,11 @@ async function attempt(
   try {
     await target.read(input);
   } catch (error) {
-    if (!(error instanceof CheckpointError) || /\n/.test(error.message)) {
+    const refused = REFUSALS.some((kind) => error instanceof kind);
+    if (!refused || /\n/.test((error as Error).message)) {
       throw new Error(`${name} (${hex(input)})`, { cause: error });
     }
-    reason = error.reason;
+    reason = error instanceof CheckpointError ? error.reason : "MediaError";
   }
   return { reason, took: performance.now() - start };
 }
@@ -150,20 +191,21 @@ function hex(bytes: Uint8Array): string {
 }
 
 if (import.meta.main) {
-  const [name = "", countText = "", seedText = "1"] = Deno.args;
+  const [name = "", ...numbers] = Deno.args;
   const open = TARGETS[name];
-  const count = Number(countText);
-  if (!open || !Number.isInteger(count)) {
-    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED]`);
+  const [count = 0, seed = 1, from = 0] = numbers.map(Number);
+  if (!open || ![count, seed, from].every(Number.isInteger) || count < 1) {
+    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED] [FROM]`);
     Deno.exit(2);
   }
   const start = performance.now();
-  const [from, to] = count < 0 ? [-count, 1 - count] : [0, count];
-  const { accepted, refused, slowest } = await fuzz(await open(), Number(seedText), from, to);
+  const to = from + count;
+  const { accepted, refused, slowest } = await fuzz(await open(), seed, from, to);
   const seconds = (performance.now() - start) / 1000;
   const reasons = [...refused].sort(([, a], [, b]) => b - a);
   console.error(
-    `${name}: ${to - from} inputs in ${seconds.toFixed(0)} s, ${accepted} accepted, slowest ` +
+    `${name}: inputs ${from} to ${to} of seed ${seed} in ${seconds.toFixed(0)} s, ` +
+      `${accepted} accepted, slowest ` +
       `${slowest.toFixed(0)} ms, RSS ${(Deno.memoryUsage().rss / 1e6).toFixed(0)} MB\n  ` +
       reasons.map(([reason, times]) => `${reason} ${times}`).join(", "),
   );

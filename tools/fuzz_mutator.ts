@@ -49,6 +49,35 @@ const GLOBALS = [
   "builtins\ngetattr\n",
 ];
 
+const NPY_SCRAPS = [
+  "{",
+  "}",
+  "(",
+  ")",
+  "()",
+  ",",
+  ":",
+  "'",
+  '"',
+  "\\",
+  "'descr': '<f4', ",
+  "'descr': '|O8'",
+  "'fortran_order': True, ",
+  "'shape': (1,), ",
+  "'extra': 0, ",
+  "None",
+  "-1",
+  "1.5",
+  "1L",
+  "__import__('os')",
+  "[('a', '<f4')]",
+  "<i8",
+  ">f4",
+  "\n",
+  "\0",
+  ...WIDE.map(String),
+];
+
 /** Source of chance and of input. */
 export class Mutator {
   #state: number;
@@ -139,14 +168,35 @@ export class Mutator {
 
   /** A header with scraps put in, taken out and exchanged. */
   json(header: string, dtypes: readonly string[]): string {
-    let text = header;
+    return this.#scraps(
+      header,
+      () => this.chance(0.2) ? `"${this.pick(dtypes)}"` : this.pick(JSON_SCRAPS),
+    );
+  }
+
+  #scraps(source: string, scrap: () => string): string {
+    let text = source;
     for (let changes = 1 + this.below(4); changes > 0; changes--) {
       const at = this.below(text.length + 1);
-      const scrap = this.chance(0.2) ? `"${this.pick(dtypes)}"` : this.pick(JSON_SCRAPS);
+      const put = scrap();
       const cut = this.chance(0.5) ? this.below(6) : 0;
-      text = text.slice(0, at) + scrap + text.slice(at + cut);
+      text = text.slice(0, at) + put + text.slice(at + cut);
     }
     return this.chance(0.1) ? text.replace(/\d+/, String(this.pick(WIDE))) : text;
+  }
+
+  /** A .npy whose header has scraps put in, its length mostly the right one. */
+  array(source: Uint8Array): Uint8Array {
+    if (this.chance(0.3)) return this.bytes(source);
+    const start = source[6] === 1 ? 10 : 12;
+    const view = new DataView(source.buffer, source.byteOffset);
+    const end = start + (start === 10 ? view.getUint16(8, true) : view.getUint32(8, true));
+    const header = String.fromCharCode(...source.subarray(start, end));
+    const text = latin(this.#scraps(header, () => this.pick(NPY_SCRAPS)));
+    const length = this.chance(0.95) ? text.length : Number(this.pick(NUMBERS));
+    const data = source.subarray(end);
+    const rest = this.chance(0.7) ? data : this.bytes(data);
+    return join(source.subarray(0, 8), little(length, start - 8), text, rest);
   }
 
   /** A header made up from nothing: well-formed mostly, true by accident. */
