@@ -112,7 +112,9 @@ export class JsonScanner {
     else if (next === 0x5b) this.array(() => this.skip(depth + 1));
     else if (next === QUOTE) this.string();
     else if (!this.#word("null") && !this.#word("true") && !this.#word("false")) {
-      if (!NUMBER.test(this.#numberText())) this.#fail("expected a value");
+      const text = this.#numberText();
+      if (!NUMBER.test(text)) this.#fail("expected a value");
+      if (!Number.isFinite(Number(text))) this.#fail("number beyond 64-bit floats");
     }
   }
 
