@@ -156,11 +156,12 @@ function parameter(
   const to = targetDtype(info.dtype, options.dtype);
   async function* data() {
     const report = emptyReport();
+    const buffer = new Uint8Array(Math.min(PIECE, info.bytes)); // each piece is written before the next
     for (let at = 0; at < info.bytes; at += PIECE) {
       options.signal?.throwIfAborted();
-      const length = Math.min(PIECE, info.bytes - at);
-      yield cast(await checkpoint.readRange(info, at, length), info.dtype, to, report);
-      tally.advance(length);
+      const piece = buffer.subarray(0, info.bytes - at);
+      yield cast(await checkpoint.readRange(info, at, piece.length, piece), info.dtype, to, report);
+      tally.advance(piece.length);
     }
     checkCast(name, to, report, options);
     tally.add(info, report);

@@ -11,7 +11,7 @@ import {
 } from "./tensor_file.ts";
 import type { TorchStorage, TorchTensor } from "./torch_pickle.ts";
 
-/** A view that isn't contiguous is gathered in memory; no larger one is. */
+/** Where a view isn't contiguous, all it reaches over is held in memory; no larger one is. */
 const LARGEST_VIEW = 256 * 1024 * 1024;
 /** Tied weights share a storage; more names on it than this are a bomb. */
 const MOST_SHARING = 8;
@@ -39,7 +39,7 @@ export class PthFile implements TensorFile {
   readonly #container: PthContainer;
   readonly #views: ReadonlyMap<TensorInfo, TorchTensor>;
   readonly #checked = new Map<TorchStorage, Promise<void>>();
-  #gathered: { info: TensorInfo; bytes: Uint8Array } | undefined;
+  #reached: { info: TensorInfo; bytes: Uint8Array } | undefined;
 
   private constructor(source: ByteSource, container: PthContainer, choice: StateDictChoice) {
     this.path = source.path;
@@ -103,7 +103,7 @@ export class PthFile implements TensorFile {
     const target = checkRange(info, start, bytes, into);
     await this.#check(view.storage);
     if (view.contiguous) await this.#source.read(info.offset + start, target);
-    else target.set((await this.#gather(info, view)).subarray(start, start + bytes));
+    else gather(await this.#reach(info, view), view, DTYPE_BITS[info.dtype] / 8, start, target);
     return target;
   }
 
@@ -127,9 +127,10 @@ export class PthFile implements TensorFile {
     }
   }
 
-  /** A view's values in order. The last one is kept: ranges of it come one after the other. */
-  async #gather(info: TensorInfo, view: TorchTensor): Promise<Uint8Array> {
-    if (this.#gathered?.info === info) return this.#gathered.bytes;
+  /** The bytes a view reaches over. The last are kept: ranges come one after the other. */
+  async #reach(info: TensorInfo, view: TorchTensor): Promise<Uint8Array> {
+    if (this.#reached?.info === info) return this.#reached.bytes;
+    this.#reached = undefined; // one at a time
     const size = DTYPE_BITS[info.dtype] / 8;
     const reach = view.shape.reduce((sum, n, axis) => sum + (n - 1) * view.strides[axis]!, 0);
     const span = (reach + 1) * size;
@@ -140,10 +141,9 @@ export class PthFile implements TensorFile {
         { file: this.path, reason: "BadStorage" },
       );
     }
-    const raw = new Uint8Array(span);
-    await this.#source.read(info.offset, raw);
-    const bytes = gather(raw, view, size);
-    this.#gathered = { info, bytes };
+    const bytes = new Uint8Array(span);
+    await this.#source.read(info.offset, bytes);
+    this.#reached = { info, bytes };
     return bytes;
   }
 }
@@ -174,13 +174,23 @@ function checkSharing(views: readonly (readonly [TensorInfo, TorchTensor])[]): v
   }
 }
 
-/** Copies the values of a strided view one after the other. */
-function gather(raw: Uint8Array, { shape, strides }: TorchTensor, size: number): Uint8Array {
-  const bytes = new Uint8Array(elements(shape) * size);
+/** Fills `into` with the bytes from `start` on of a strided view's values, one after the other. */
+function gather(
+  raw: Uint8Array,
+  { shape, strides }: TorchTensor,
+  size: number,
+  start: number,
+  into: Uint8Array,
+): void {
   const index = shape.map(() => 0);
   let from = 0; // of the value at `index`, in values
-  for (let to = 0; to < bytes.length; to += size) {
-    for (let b = 0; b < size; b++) bytes[to + b] = raw[from * size + b]!;
+  for (let axis = shape.length - 1, rest = Math.floor(start / size); axis >= 0; axis--) {
+    index[axis] = rest % shape[axis]!;
+    rest = Math.floor(rest / shape[axis]!);
+    from += index[axis]! * strides[axis]!;
+  }
+  for (let to = 0, b = start % size; to < into.length; b = 0) {
+    for (; b < size && to < into.length; b++) into[to++] = raw[from * size + b]!;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       from += strides[axis]!;
       if (++index[axis]! < shape[axis]!) break;
@@ -188,5 +198,4 @@ function gather(raw: Uint8Array, { shape, strides }: TorchTensor, size: number):
       index[axis] = 0;
     }
   }
-  return bytes;
 }
