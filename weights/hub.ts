@@ -10,6 +10,7 @@ import { download, statusError } from "./hub_download.ts";
 import { type FetchTools, hubApiFetch, hubFetch, REAL_TOOLS } from "./hub_fetch.ts";
 import { checkCommit, checkPath, type HubTarget, isCommit } from "./hub_names.ts";
 import type { HubSettings } from "./hub_settings.ts";
+import { checkModelFolder } from "./model_folder.ts";
 import { HUB_REPOSITORY, type Preset } from "./presets.ts";
 
 /** How pulling goes. */
@@ -191,20 +192,36 @@ class Hub {
     names: readonly string[] | undefined,
   ): Promise<{ commit: string; pulled: PulledFile[] }> {
     const commit = await this.cache.commitOf(revision);
-    const wanted = names ?? ["model_index.json"];
+    const wanted = names ?? (commit && await this.#localModel(commit)) ?? ["model_index.json"];
     const pulled: PulledFile[] = [];
     for (const name of wanted) {
       const path = commit && await this.cache.find(commit, name);
-      if (!path) {
-        throw new CheckpointError(
-          `Cannot pull ${quote(`${this.#repository}/${name}`)}: it is not in the cache ` +
-            `and fetching is off (offline)`,
-          { reason: "Hub" },
-        );
-      }
+      if (!path) this.#notHere(`${this.#repository}/${name}`, "it is not in the cache");
       pulled.push({ name, path, bytes: (await Deno.stat(path)).size });
     }
     return { commit: commit!, pulled };
+  }
+
+  /**
+   * Files of the model folder of a commit; undefined if there is none.
+   * @throws {CheckpointError} only a part of it is there
+   */
+  async #localModel(commit: string): Promise<string[] | undefined> {
+    if (!await this.cache.find(commit, "model_index.json")) return undefined;
+    try {
+      await checkModelFolder(this.cache.snapshot(commit));
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      this.#notHere(this.#repository, `only a part is in the cache (${error.message})`);
+    }
+    return this.#modelFiles(await this.cache.files(commit));
+  }
+
+  #notHere(what: string, why: string): never {
+    throw new CheckpointError(
+      `Cannot pull ${quote(what)}: ${why} and fetching is off (offline)`,
+      { reason: "Hub" },
+    );
   }
 
   /** The commit a revision is at: files are asked for by it, so all are of one state. */

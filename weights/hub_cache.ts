@@ -54,6 +54,17 @@ export class HubCache {
     return await Deno.stat(path).then((stat) => stat.isFile ? path : undefined, () => undefined);
   }
 
+  /** Every file of a commit that is there, as paths in the repository. */
+  async files(commit: string, folder = ""): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(join(this.snapshot(commit), folder))) {
+      const path = folder === "" ? name : `${folder}/${name}`;
+      if (isDirectory) found.push(...await this.files(commit, path));
+      else if (await this.find(commit, path)) found.push(path);
+    }
+    return found;
+  }
+
   /** Puts a blob into a commit's snapshot: a relative link, or the file itself. */
   async place(commit: string, file: string, hash: string): Promise<string> {
     const path = join(this.snapshot(commit), ...file.split("/"));

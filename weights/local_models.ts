@@ -5,6 +5,7 @@ import { presetFolder } from "./hub.ts";
 import { HubCache } from "./hub_cache.ts";
 import { parseTarget } from "./hub_names.ts";
 import type { HubSettings } from "./hub_settings.ts";
+import { checkModelFolder } from "./model_folder.ts";
 import {
   autoencoderConfig,
   HUB_REPOSITORY,
@@ -116,7 +117,8 @@ export async function localModels(settings: HubSettings): Promise<LocalModel[]> 
     const [, owner, repository] = /^models--(.+?)--(.+)$/.exec(name) ?? [];
     if (!owner || !repository) continue;
     const path = await findModel(`${owner}/${repository}`, settings);
-    if (!path) continue;
+    // Some tool may have fetched a part of it alone.
+    if (!path || !await checkModelFolder(path).then(() => true, () => false)) continue;
     const bytes = await folderBytes(path);
     models.push({ name: `${owner}/${repository}`, source: "repository", path, bytes });
   }

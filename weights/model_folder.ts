@@ -4,6 +4,7 @@ import { Checkpoint, findWeights } from "./checkpoint.ts";
 import { CheckpointError, quote } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import { readJson } from "./read_json.ts";
+import { readShardIndex } from "./shard_index.ts";
 
 /** One model of a pipeline: its configuration and its weights. */
 export interface ModelPart {
@@ -57,6 +58,22 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     scheduler: await readJson(join(path, "scheduler", "scheduler_config.json")),
     far: await exists(far) ? await readJson(far) : undefined,
   };
+}
+
+/**
+ * Checks that a model folder is whole: all its configurations, and every file of weights.
+ * @throws {CheckpointError} as {@linkcode openModelFolder}, or a shard is missing
+ */
+export async function checkModelFolder(path: string): Promise<void> {
+  const { transformer, vae } = await openModelFolder(path);
+  for (const { weights } of [transformer, vae]) {
+    if (!weights.endsWith(".json")) continue;
+    for (const shard of (await readShardIndex(weights)).files) {
+      await Deno.stat(shard).catch((cause) => {
+        throw unreadable(shard, cause);
+      });
+    }
+  }
 }
 
 /** One part alone: a folder with config.json and weights. @throws {CheckpointError} */

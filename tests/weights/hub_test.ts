@@ -348,6 +348,30 @@ Deno.test("pull() offline uses the cache and asks nobody", async () => {
   });
 });
 
+Deno.test("pull() offline takes a model folder that is whole, and no part of one", async () => {
+  await withHub(async (hub, options) => {
+    const offline = { ...options, settings: { ...hub.settings, offline: true } };
+    const target = parseTarget(`someone/model@${COMMIT}`);
+    hub.small.set("scheduler/scheduler_config.json", new TextEncoder().encode("{}"));
+    for (const part of ["transformer", "vae"]) {
+      hub.small.set(`${part}/config.json`, new TextEncoder().encode("{}"));
+      const weights = part === "vae" ? WEIGHTS : WEIGHTS.slice(0, 1000);
+      hub.large.set(`${part}/diffusion_pytorch_model.safetensors`, weights);
+    }
+    hub.large.delete("transformer/model.safetensors");
+    hub.faults.store.push({ kind: "ok" }, { kind: "status", status: 404 }); // of vae's
+    await rejects(pull(target, options), { reason: "Hub" });
+    await rejects(pull(target, offline), {
+      message: /only a part is in the cache \(.*vae.*offline/,
+    });
+    const { files } = await pull(target, options);
+    deepEqual((await pull(target, offline)).files.map(({ name }) => name).sort(), [
+      ...files.map(({ name }) => name),
+    ]);
+    equal(files.length, 6);
+  });
+});
+
 Deno.test("pull() copies where links are off", async () => {
   await withHub(async (hub, options) => {
     const copies = { ...options, settings: { ...hub.settings, copies: true } };

@@ -28,6 +28,16 @@ async function put(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(path, text);
 }
 
+/** A model folder whose weights nobody looks into. */
+async function putModel(path: string): Promise<void> {
+  await put(join(path, "model_index.json"), "{}");
+  await put(join(path, "scheduler", "scheduler_config.json"), "{}");
+  for (const part of ["transformer", "vae"]) {
+    await put(join(path, part, "config.json"), "{}");
+    await put(join(path, part, "diffusion_pytorch_model.safetensors"), "12345");
+  }
+}
+
 Deno.test("localModels() finds nothing where nothing was pulled", async () => {
   await withSettings(async (settings) => {
     deepEqual(await localModels(settings), []);
@@ -43,19 +53,36 @@ Deno.test("localModels() finds converted models and pulled repositories", async 
     await put(join(settings.models, preset.name, "vae", "weights"), "12345");
     const repository = join(settings.cache, "models--owner--name.v2");
     await put(join(repository, "refs", "main"), COMMIT);
-    await put(join(repository, "snapshots", COMMIT, "model_index.json"), "{}");
+    await putModel(join(repository, "snapshots", COMMIT));
     await put(join(settings.cache, "models--owner--nomodel", "refs", "main"), COMMIT);
     await put(join(settings.cache, "datasets--owner--data", "refs", "main"), COMMIT);
     const models = await localModels(settings);
     deepEqual(models.map(({ name, source, bytes }) => [name, source, bytes]), [
       [preset.name, "released", 7],
-      ["owner/name.v2", "repository", 2],
+      ["owner/name.v2", "repository", 18],
     ]);
     for (const { name, path } of models) equal(await findModel(name, settings), path);
     equal(await findModel("owner/name.v2@other", settings), undefined);
     equal(await findModel(`owner/name.v2@${COMMIT}`, settings), models[1]!.path);
     equal(await findModel("../../etc", settings), undefined);
     equal(await findModel("owner/nomodel", settings), undefined);
+  });
+});
+
+Deno.test("localModels() leaves out what is there in part: a file, a shard", async () => {
+  await withSettings(async (settings) => {
+    const repository = join(settings.cache, "models--owner--name");
+    const snapshot = join(repository, "snapshots", COMMIT);
+    await put(join(repository, "refs", "main"), COMMIT);
+    await putModel(snapshot);
+    const weights = join(snapshot, "vae", "diffusion_pytorch_model.safetensors");
+    await put(`${weights}.index.json`, `{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}`);
+    await Deno.rename(weights, join(snapshot, "vae", "1.safetensors"));
+    deepEqual(await localModels(settings), []);
+    await put(join(snapshot, "vae", "2.safetensors"), "x");
+    equal((await localModels(settings)).length, 1);
+    await Deno.remove(join(snapshot, "transformer", "config.json"));
+    deepEqual(await localModels(settings), []);
   });
 });
 
