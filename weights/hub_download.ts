@@ -196,8 +196,11 @@ function badDownload({ name }: RemoteFile, why: string): CheckpointError {
 
 /** What a refusal of the hub means to the user. */
 export function statusError(status: number, name: string): CheckpointError {
-  const why = status === 401 || status === 403
-    ? "the hub wants a token that may read it: set HF_TOKEN"
+  // Without a token the hub answers 401 also for what isn't there, so that nobody can tell.
+  const why = status === 401
+    ? "there is no such repository, or the hub wants a token that may read it: set HF_TOKEN"
+    : status === 403
+    ? "it is not for everybody: accept its conditions on the hub, and set HF_TOKEN"
     : status === 404
     ? "the hub has no such repository, revision or file"
     : status === 429

@@ -231,8 +231,8 @@ Deno.test("pull() gives up on a connection that brings nothing, and says how to 
 });
 
 const STATUSES: [status: number, message: RegExp, temporary: boolean][] = [
-  [401, /set HF_TOKEN/, false],
-  [403, /set HF_TOKEN/, false],
+  [401, /no such repository, or .* set HF_TOKEN/, false],
+  [403, /accept its conditions on the hub, and set HF_TOKEN/, false],
   [404, /no such repository, revision or file/, false],
   [400, /answers 400/, false],
 ];
