@@ -39,10 +39,13 @@ export function processEnvironment(name: string): string | undefined {
 export async function hubSettings(
   environment: Environment = processEnvironment,
 ): Promise<HubSettings> {
-  const home = environment("HF_HOME") ??
-    join(environment("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface");
-  const cache = environment("HF_HUB_CACHE") ?? environment("HUGGINGFACE_HUB_CACHE") ??
-    join(home, "hub");
+  const home = expand(
+    environment("HF_HOME") ??
+      join(environment("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface"),
+  );
+  const cache = expand(
+    environment("HF_HUB_CACHE") ?? environment("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
+  );
   const endpoint = (environment("HF_ENDPOINT") ?? "https://huggingface.co").replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
     throw new CheckpointError(`Cannot use HF_ENDPOINT ${quote(endpoint)}: it is no web address`, {
@@ -61,11 +64,16 @@ export async function hubSettings(
   };
 }
 
+/** A file of variables, as containers read it, leaves `~` as it stands; so does Python's client. */
+function expand(path: string): string {
+  return path.replace(/^~(?=\/|$)/, homedir());
+}
+
 /** HF_TOKEN, else the file that the Python client's login leaves. */
 async function readToken(environment: Environment, home: string): Promise<string | undefined> {
   if (isSet(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return undefined;
   const given = environment("HF_TOKEN") ?? environment("HUGGING_FACE_HUB_TOKEN");
-  const path = environment("HF_TOKEN_PATH") ?? join(home, "token");
+  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"));
   const token = (given ?? await Deno.readTextFile(path).catch(() => "")).trim();
   if (token === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;

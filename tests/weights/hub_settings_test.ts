@@ -15,6 +15,9 @@ Deno.test("hubSettings() finds the cache as the Python client does", async () =>
   equal(await cache({ HF_HOME: "/h", HUGGINGFACE_HUB_CACHE: "/o" }), "/o");
   equal(await cache({ HUGGINGFACE_HUB_CACHE: "/o", HF_HUB_CACHE: "/c" }), "/c");
   equal((await settings({ HF_HUB_CACHE: "/h/hub" })).models, "/h/far");
+  equal(await cache({ HF_HOME: "~/h" }), join(homedir(), "h/hub"));
+  equal(await cache({ HF_HUB_CACHE: "~/c" }), join(homedir(), "c"));
+  equal(await cache({ HF_HOME: "/h/~" }), "/h/~/hub");
 });
 
 Deno.test("hubSettings() reads the endpoint, and refuses what is none", async () => {
