@@ -76,7 +76,8 @@ export class CheckpointError extends Error {
   }
 }
 
-const LONGEST_QUOTE = 80;
+/** A path in the hub's cache has about 160 characters, and is of no use without its end. */
+const LONGEST_QUOTE = 300;
 
 // C0, DEL, C1, zero-width and bidirectional controls, separators, lone surrogates
 const HOSTILE =
