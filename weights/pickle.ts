@@ -126,7 +126,10 @@ class Machine {
     if (this.#u8() !== 0x80) failPickle("BadPickle", "it is no pickle of protocol 2");
     const protocol = this.#u8();
     if (protocol !== 2) {
-      failPickle("BadPickle", `its pickle has protocol ${protocol}, torch.save writes 2`);
+      failPickle(
+        "BadPickle",
+        `its pickle has protocol ${protocol}; save it with torch.save's own, which is 2`,
+      );
     }
     for (let op = this.#u8(); op !== 0x2e; op = this.#u8()) this.#step(op);
     const value = this.#pop();

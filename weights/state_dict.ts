@@ -22,9 +22,11 @@ export interface StateDictChoice {
 
 const DEEPEST = 3;
 const EMA = /(^|[._])ema([._]|$)|(^|[._])shadow([._]|$)/i;
-/** Keys that trainers keep the model under, the likeliest first. */
+/**
+ * Keys that trainers keep the model under, the likeliest first. The whole comes last: where it has
+ * one of the others in it, the tensors beside that are something else (the state of a generator).
+ */
 const USUAL = [
-  "",
   "state_dict",
   "model_state_dict",
   "model",
@@ -32,6 +34,7 @@ const USUAL = [
   "module",
   "net",
   "generator",
+  "",
 ];
 /** Put before every name by wrappers of a model. */
 const PREFIXES = ["module.", "_orig_mod.", "shadow."];
