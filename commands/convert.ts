@@ -12,7 +12,7 @@ import {
 } from "../mod.ts";
 import { countText, sizeText } from "./amounts.ts";
 import type { Call } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { interrupted, UsageError } from "./errors.ts";
 import type { CONVERT_OPTIONS } from "./option_table.ts";
 import { ByteProgress } from "./byte_progress.ts";
 import { didYouMean } from "./suggest.ts";
@@ -50,6 +50,9 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
     });
     await progress.stop();
     await tell(report, { options, terminal });
+  } catch (error) {
+    const kept = "a part that was finished is kept; run it again to go on";
+    throw signal.aborted ? interrupted(signal.reason, kept) : error;
   } finally {
     await progress.stop();
   }

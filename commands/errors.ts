@@ -15,6 +15,11 @@ export class InterruptedError extends Error {
   }
 }
 
+/** The reason of a signal's abort, with what became of the outputs. */
+export function interrupted(reason: unknown, outcome: string): unknown {
+  return reason instanceof InterruptedError ? new InterruptedError(reason.signal, outcome) : reason;
+}
+
 /** Exit statuses, as scripts and schedulers branch on them. */
 export const STATUS = { done: 0, failed: 1, usage: 2, temporary: 75 } as const;
 

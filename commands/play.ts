@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { type FrameWriter, loadPipeline, openFrameWriter, openModelFolder } from "../mod.ts";
 import type { Call } from "./command.ts";
-import { InterruptedError, UsageError } from "./errors.ts";
+import { interrupted, UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
 import type { Size, Values } from "./option.ts";
 import { actionKeys, idleAction } from "./play/action_keys.ts";
@@ -89,7 +89,7 @@ async function play(setup: PlaySetup): Promise<void> {
   } finally {
     await recording?.abort(); // nothing where it was closed
   }
-  if (signal.aborted) throw interrupted(signal.reason, outcome);
+  if (signal.aborted) throw interrupted(signal.reason, outcome); // a recording is kept even then
 }
 
 async function openRecording(
@@ -99,9 +99,4 @@ async function openRecording(
 ): Promise<FrameWriter | undefined> {
   if (record === undefined) return undefined;
   return await openFrameWriter(record, { ...size, fps, codec, quality, scale });
-}
-
-/** A recording is kept even when a signal ends the game. */
-function interrupted(reason: unknown, outcome: string): unknown {
-  return reason instanceof InterruptedError ? new InterruptedError(reason.signal, outcome) : reason;
 }

@@ -14,7 +14,7 @@ import { sizeText } from "./amounts.ts";
 import type { Call } from "./command.ts";
 import { describeConverted } from "./convert.ts";
 import { environment } from "./environment.ts";
-import { UsageError } from "./errors.ts";
+import { interrupted, UsageError } from "./errors.ts";
 import { ByteProgress } from "./byte_progress.ts";
 import type { PULL_OPTIONS } from "./option_table.ts";
 import { didYouMean } from "./suggest.ts";
@@ -48,6 +48,9 @@ export async function run(call: PullCall): Promise<void> {
     await progress.stop();
     const text = options.json ? JSON.stringify(result.json, null, 2) : result.text;
     await terminal.print(`${text}\n`);
+  } catch (error) {
+    const kept = "what was fetched is kept; run it again to go on";
+    throw signal.aborted ? interrupted(signal.reason, kept) : error;
   } finally {
     await progress.stop();
   }

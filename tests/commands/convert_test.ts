@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { describeConverted, run } from "../../commands/convert.ts";
+import { InterruptedError } from "../../commands/errors.ts";
 import { inFolder } from "./folder.ts";
 import { recorder } from "./recorder.ts";
 import { TINY_TRANSFORMER, TINY_VAE, tinyShapes, writeWeights } from "../weights/tiny_model.ts";
@@ -8,9 +9,11 @@ import { TINY_TRANSFORMER, TINY_VAE, tinyShapes, writeWeights } from "../weights
 type Options = Parameters<typeof run>[0]["options"];
 
 /** Runs the command; what it wrote. */
-async function convert(options: Options) {
+async function convert(
+  options: Options,
+  signal: AbortSignal = new AbortController().signal,
+) {
   const terminal = recorder();
-  const { signal } = new AbortController();
   await run({ options, operands: [], terminal, signal });
   return terminal;
 }
@@ -38,6 +41,13 @@ Deno.test("far convert writes a model folder and says what it cost", async () =>
     const { stdout } = await convert({ ...options, dtype: "f16" });
     match(stdout, /^Wrote .*model\n {2}transformer {2}\d+ tensors, .*F32 to F16, largest rounding/);
     equal((await Deno.stat(join(folder, "model/transformer/config.json"))).isFile, true);
+  });
+});
+
+Deno.test("far convert says after a signal that it can go on", async () => {
+  await withTiny(async (_, options) => {
+    const stopped = AbortSignal.abort(new InterruptedError("SIGINT"));
+    await rejects(convert(options, stopped), { status: 130, message: /is kept; run it again/ });
   });
 });
 

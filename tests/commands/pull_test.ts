@@ -1,13 +1,17 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { InterruptedError } from "../../commands/errors.ts";
 import { run } from "../../commands/pull.ts";
 import { COMMIT, FakeHub } from "../weights/fake_hub.ts";
 import { recorder } from "./recorder.ts";
 
 type Options = Parameters<typeof run>[0]["options"];
 
-async function pull(name: string, options: Options = {}) {
+async function pull(
+  name: string,
+  options: Options = {},
+  signal: AbortSignal = new AbortController().signal,
+) {
   const terminal = recorder();
-  const { signal } = new AbortController();
   await run({ options, operands: [name], terminal, signal });
   return terminal;
 }
@@ -81,6 +85,16 @@ Deno.test("far pull --offline uses what is there", async () => {
     const asked = hub.seen.length;
     await pull("someone/model/dcae/x.pth", { offline: true });
     equal(hub.seen.length, asked);
+  });
+});
+
+Deno.test("far pull says after a signal that what it fetched is kept", async () => {
+  await withHub(async () => {
+    const stopped = AbortSignal.abort(new InterruptedError("SIGTERM"));
+    await rejects(pull("someone/model/dcae/x.pth", {}, stopped), {
+      status: 143,
+      message: "Stopped by SIGTERM: what was fetched is kept; run it again to go on",
+    });
   });
 });
 
