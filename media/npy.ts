@@ -168,7 +168,7 @@ class HeaderParser {
   }
 
   #string(): string {
-    const found = this.#match(/(?:'([^'\\\n]*)'|"([^"\\\n]*)")/y);
+    const found = this.#match(/(?:'([^'\\\p{Cc}]*)'|"([^"\\\p{Cc}]*)")/uy);
     return found[1] ?? found[2] ?? "";
   }
 

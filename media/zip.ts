@@ -23,6 +23,8 @@ const STORED = 0;
 const DEFLATED = 8;
 /** The best that DEFLATE can do is 1032:1, so a higher ratio is a lie. */
 const BEST_RATIO = 1032;
+/** Controls, bidirectional marks, line separators: names are shown, and these rewrite a terminal. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 /** Arrays of this many bytes still fit into one buffer everywhere. */
 const LARGEST_ENTRY = 2 ** 31;
 
@@ -144,6 +146,7 @@ function parseCentralHeader(file: ByteReader, bytes: Uint8Array, at: number) {
   const next = extraEnd + u16(32);
   if (next > bytes.length) throw fail(file, "its directory is damaged");
   const name = new TextDecoder().decode(bytes.subarray(at + 46, nameEnd));
+  if (UNPRINTABLE.test(name)) throw fail(file, "a name in it has characters that cannot be shown");
   if (u16(8) & 1) throw fail(file, `"${name}" in it is encrypted`);
   const extra = wideFields(file, bytes.subarray(nameEnd, extraEnd));
   const widen = (value: number) => value === UNKNOWN_32 ? extra() : value;

@@ -126,6 +126,7 @@ const MALFORMED = [
   OK.replace("False", "None"),
   OK.replace("'|u1'", "'\\x7cu1'"),
   OK.replace("'|u1'", "[('a', '<f4')]"),
+  OK.replace("|u1", "\x9d8;;"),
   `${OK} trailing`,
   `${OK}${OK}`,
   OK.slice(0, -1),

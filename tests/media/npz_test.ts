@@ -150,6 +150,13 @@ const ATTACKS: [name: string, bytes: Uint8Array, message: RegExp][] = [
     changed("stored.npz", (b) => put(b, directoryOf(b).end + 16, 9e6, 4)),
     /cut off/,
   ],
+  ...[["a line break", 0x0a], ["an escape", 0x1b]].map(([what, byte]) =>
+    [
+      `a name with ${what} in it`,
+      changed("stored.npz", (b) => put(b, directoryOf(b).first + 46, byte as number, 1)),
+      /a name in it has characters that cannot be shown$/,
+    ] as [string, Uint8Array, RegExp]
+  ),
   ["encryption", changed("stored.npz", (b) => put(b, directoryOf(b).first + 8, 1, 2)), /encrypted/],
   [
     "an unknown method",
