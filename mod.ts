@@ -28,6 +28,7 @@ export type { GenerateOptions } from "./model/options.ts";
 export { declareModel, type ModelInfo, type ModelParts } from "./model/model.ts";
 export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
 export {
+  configuredMemory,
   type MemoryNeed,
   memoryNeeded,
   type MemoryOptions,

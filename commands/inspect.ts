@@ -33,13 +33,14 @@ async function inspect(
   if (isFolder) {
     const isModel = await Deno.stat(join(path, "model_index.json")).then(() => true, () => false);
     if (isModel) return await inspectModel(path, { frames, list: verbose });
-    if (await holdsWeights(path)) return await inspectWeights(path);
-  }
-  if (frames !== undefined) {
-    throw new UsageError("Cannot count memory: --frames is for a model folder");
+    if (await holdsWeights(path)) return await inspectWeights(path, frames);
   }
   const isWeights = WEIGHTS.includes(extname(path).toLowerCase()) || path.endsWith(".index.json");
-  return isWeights && !isFolder ? await inspectWeights(path) : await inspectClip(path);
+  if (isWeights && !isFolder) return await inspectWeights(path, frames);
+  if (frames !== undefined) {
+    throw new UsageError("Cannot count memory: --frames is for a model folder or a transformer");
+  }
+  return await inspectClip(path);
 }
 
 /** Whether a folder is one part of a model, or a trainer's checkpoint, and no folder of images. */

@@ -8,10 +8,10 @@ import {
   printable,
   recognise,
 } from "../mod.ts";
-import { sizeText } from "./amounts.ts";
 import type { Inspection } from "./inspect.ts";
 import {
   configLine,
+  describeNeed,
   summarise,
   tensorLines,
   totals,
@@ -116,12 +116,7 @@ function describeMemory(memory: Memory | undefined): string[] {
   if (!memory) return ["memory      say --frames N to count it"];
   const { frames, contextFrames, f32, f16 } = memory;
   const context = contextFrames ? ` after ${contextFrames}` : "";
-  const described = ({ total, weights, run }: MemoryNeed) =>
-    `${sizeText(total)} (weights ${sizeText(weights)}, run ${sizeText(run)})`;
-  return [
-    `memory      of the GPU for ${frames} frames${context}: f32 ${described(f32)}, ` +
-    `f16 ${described(f16)}`,
-  ];
+  return [`memory      of the GPU for ${frames} frames${context}: ${describeNeed({ f32, f16 })}`];
 }
 
 function toJson(folder: ModelFolder, parts: readonly Part[], memory: Memory | undefined) {

@@ -1,5 +1,18 @@
-import { type OpenWeights, openWeights, printable, recognise, shapeText } from "../mod.ts";
+import {
+  type AutoencoderName,
+  COMPRESSION,
+  configuredMemory,
+  type MemoryNeed,
+  type OpenWeights,
+  openWeights,
+  PRESETS,
+  printable,
+  recognise,
+  type Recognised,
+  shapeText,
+} from "../mod.ts";
 import { countText, sizeText } from "./amounts.ts";
+import { UsageError } from "./errors.ts";
 import type { Inspection } from "./inspect.ts";
 import { commandLine, settingsOf } from "./settings.ts";
 
@@ -20,11 +33,14 @@ export interface WeightsSummary {
   readonly dtypes: Readonly<Record<string, number>>;
 }
 
-/** What a file of weights holds. */
-export async function inspectWeights(path: string): Promise<Inspection> {
+/**
+ * What a file of weights holds.
+ * @param frames count the memory that generating so many takes, if it is a transformer
+ */
+export async function inspectWeights(path: string, frames?: number): Promise<Inspection> {
   const weights = await openWeights(path);
   try {
-    return describe(weights);
+    return describe(weights, frames);
   } finally {
     weights.checkpoint.close();
   }
@@ -44,10 +60,11 @@ export function summarise({ checkpoint }: OpenWeights): WeightsSummary {
   return { tensors, values, bytes, dtypes };
 }
 
-function describe(weights: OpenWeights): Inspection {
+function describe(weights: OpenWeights, frames: number | undefined): Inspection {
   const { file, format, metadata, notes } = weights;
   const summary = summarise(weights);
   const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
+  const memory = frames === undefined ? [] : memoryOf(found, frames);
   const settings = settingsOf(metadata);
   const lines = [`file        ${printable(file)}`, `format      ${format}`, totals(summary)];
   for (const note of notes) lines.push(`note        ${note}`);
@@ -56,6 +73,12 @@ function describe(weights: OpenWeights): Inspection {
     lines.push(
       `is          ${found.kind} ${what}, by its shapes: ${configLine(found.config)}`,
       `assumed     ${found.assumed.join(", ")}`,
+    );
+  }
+  for (const { autoencoder, ...need } of memory) {
+    lines.push(
+      `memory      of the GPU for ${frames} frames unguided, with the autoencoder ${autoencoder}: ` +
+        describeNeed(need),
     );
   }
   if (settings) lines.push(`made by     ${printable(commandLine(settings))}`);
@@ -72,9 +95,41 @@ function describe(weights: OpenWeights): Inspection {
       settings,
       notes,
       recognised: found,
+      memory,
       ...summary,
     },
   };
+}
+
+/** GPU memory by type of the weights. */
+interface Needs {
+  readonly f32: MemoryNeed;
+  readonly f16: MemoryNeed;
+}
+
+/** Memory with each autoencoder that the architecture was released with, or the smallest. */
+function memoryOf(
+  found: Recognised | undefined,
+  frames: number,
+): (Needs & { readonly autoencoder: AutoencoderName })[] {
+  if (found?.kind !== "transformer") {
+    throw new UsageError("Cannot count memory: --frames is for a model folder or a transformer");
+  }
+  const released = PRESETS.filter(({ architecture }) => architecture === found.name);
+  const names = new Set(released.map(({ vae }) => vae));
+  if (names.size === 0) names.add(Object.keys(COMPRESSION)[0] as AutoencoderName);
+  return [...names].map((autoencoder) => {
+    const need = (dtype: "f32" | "f16") =>
+      configuredMemory(found.config, autoencoder, { frames, dtype });
+    return { autoencoder, f32: need("f32"), f16: need("f16") };
+  });
+}
+
+/** `f32 1.19 GB (weights 1.03 GB, run 163.7 MB), f16 ...` */
+export function describeNeed({ f32, f16 }: Needs): string {
+  const described = ({ total, weights, run }: MemoryNeed) =>
+    `${sizeText(total)} (weights ${sizeText(weights)}, run ${sizeText(run)})`;
+  return `f32 ${described(f32)}, f16 ${described(f16)}`;
 }
 
 /** `values      684.7 thousand in 46 tensors (F32 46), 2.7 MB` */

@@ -67,7 +67,7 @@ export const INSPECT_OPTIONS = {
     short: "n",
     min: 1,
     value: "N",
-    help: "count the memory for N frames",
+    help: "count the memory for N frames: of a model, or of a transformer's weights",
   },
   ...JSON_OPTION,
   ...COMMON_OPTIONS,

@@ -1,6 +1,14 @@
 import { Memory } from "../gpu/memory.ts";
-import { type Preset, PRESET_LATENT_SIZE, PRESET_STEPS, presetConfig } from "../weights/presets.ts";
-import { autoencoderConfig, COMPRESSION } from "../weights/presets.ts";
+import type { JsonObject } from "../weights/json.ts";
+import {
+  autoencoderConfig,
+  type AutoencoderName,
+  COMPRESSION,
+  type Preset,
+  PRESET_LATENT_SIZE,
+  PRESET_STEPS,
+  presetConfig,
+} from "../weights/presets.ts";
 import { loadAutoencoder } from "./autoencoder.ts";
 import { parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, parseTransformerConfig } from "./config.ts";
@@ -47,33 +55,45 @@ export async function memoryNeeded(path: string, options: MemoryOptions): Promis
 
 /** What a released model's published test takes, without its files. Needs no GPU. */
 export function presetMemory(preset: Preset, dtype: "f32" | "f16"): MemoryNeed {
-  const sizes = parseTransformerConfig(presetConfig(preset));
-  const vae = parseAutoencoderConfig(autoencoderConfig(preset.vae));
+  return configuredMemory(presetConfig(preset), preset.vae, {
+    frames: preset.frames,
+    contextFrames: preset.context,
+    steps: PRESET_STEPS,
+    guidance: preset.guidance,
+    dtype,
+  });
+}
+
+/**
+ * What generating takes with a transformer of this configuration and a released autoencoder, without
+ * their files. Needs no GPU. The picture is as large as the released models' with that autoencoder.
+ * @param transformer as its config.json has it
+ * @throws {TypeError | RangeError} the two don't fit, or the run is none
+ */
+export function configuredMemory(
+  transformer: JsonObject,
+  autoencoder: AutoencoderName,
+  options: Omit<MemoryOptions, "width" | "height">,
+): MemoryNeed {
+  const sizes = parseTransformerConfig(transformer);
+  const vae = parseAutoencoderConfig(autoencoderConfig(autoencoder));
   const memory = new Memory();
+  const { dtype = "f32" } = options;
   const loader = new Loader(new SyntheticWeights(), memory, dtype);
-  const transformer = loadTransformer(loader, sizes);
-  const autoencoder = loadAutoencoder(loader, vae);
-  const compression = COMPRESSION[preset.vae];
+  const compression = COMPRESSION[autoencoder];
   const side = PRESET_LATENT_SIZE * compression;
+  const { condition } = sizes;
   return needOf(
     {
-      info: { name: preset.name, condition: sizes.condition, compression, multiple: compression },
+      info: { name: autoencoder, condition, compression, multiple: compression },
       sizes,
       vae,
-      transformer,
-      autoencoder,
+      transformer: loadTransformer(loader, sizes),
+      autoencoder: loadAutoencoder(loader, vae),
       dtype,
       memory,
     },
-    {
-      frames: preset.frames,
-      contextFrames: preset.context,
-      width: side,
-      height: side,
-      steps: PRESET_STEPS,
-      guidance: preset.guidance,
-      dtype,
-    },
+    { ...options, width: side, height: side },
   );
 }
 

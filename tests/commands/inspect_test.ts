@@ -76,6 +76,20 @@ Deno.test("far inspect recognises an architecture and says what it assumed", asy
   equal(vae.recognised.kind, "autoencoder");
 });
 
+Deno.test("far inspect counts the memory of a transformer's weights alone", async () => {
+  const weights = `${CHECKPOINTS}/far-uncond.pth`;
+  match(
+    await inspect(weights, { frames: 8 }),
+    /\nmemory {6}of the GPU for 8 frames unguided, with the autoencoder 8x: f32 .*, f16 /,
+  );
+  const [few, many] = [await json(weights, { frames: 8 }), await json(weights, { frames: 80 })];
+  equal(few.memory[0].f32.weights, many.memory[0].f32.weights);
+  ok(few.memory[0].f32.run < many.memory[0].f32.run);
+  deepEqual((await json(weights)).memory, []);
+  const vae = inspect(`${FIXTURES}goldens/vae-16x`, { frames: 8 });
+  await rejects(vae, { name: "UsageError", message: /a model folder or a transformer/ });
+});
+
 Deno.test("far inspect names what a hostile checkpoint asks for", async () => {
   await rejects(inspect(`${CHECKPOINTS}/evil-reduce.pth`), /asks for "posix\.system"/);
 });
