@@ -3,15 +3,15 @@ import { type Job as QueuedJob, QueueEvents } from "bullmq";
 import { type BatchExecutor, runBatch } from "../batch.ts";
 import type { Call } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { OutputFile } from "../../mod.ts";
+import { MediaError, OutputFile } from "../../mod.ts";
 import { failureOf } from "./child_failure.ts";
 import { digestBytes, digestText } from "./digest.ts";
 import { outputPath } from "./identity.ts";
 import type { Job } from "./job.ts";
 import type { BATCH_OPTIONS } from "./options.ts";
 import { nameFault } from "./output_names.ts";
-import { packJob, type QueueFailure, type QueueResult } from "./queue_job.ts";
-import { KEEP_SECONDS, QueueLink, queueName } from "./queue_link.ts";
+import { JobPacker, outputBlob, type QueueFailure, type QueueResult } from "./queue_job.ts";
+import { KEEP_SECONDS, QueueLink, queueName, refusedByServer } from "./queue_link.ts";
 import { type MadeFile, makeFolderOf } from "./results.ts";
 import type { Outcome } from "./supervisor.ts";
 
@@ -69,6 +69,7 @@ class QueueExecutor implements BatchExecutor {
   readonly window = 10_000;
   readonly #link: QueueLink;
   readonly #options: QueueExecutorOptions;
+  readonly #packer: JobPacker;
   readonly #waiting = new Map<string, Waiting>();
   readonly #events = new Map<string, QueueEvents>();
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -77,12 +78,14 @@ class QueueExecutor implements BatchExecutor {
   constructor(link: QueueLink, options: QueueExecutorOptions) {
     this.#link = link;
     this.#options = options;
+    this.#packer = new JobPacker(link, options.shared ? options.folder : undefined);
     this.#sweepLater();
   }
 
   async submit(job: Job): Promise<Outcome> {
     await this.#listen(job.model.identity);
     const result = Promise.withResolvers<Outcome>();
+    result.promise.catch(() => {}); // it may be rejected while nobody waits for it yet
     const { detach } = this.#options;
     const id = this.#idOf(job);
     if (!detach) this.#waiting.set(id, { job, result });
@@ -91,7 +94,7 @@ class QueueExecutor implements BatchExecutor {
     } catch (error) {
       this.#waiting.delete(id);
       if (error instanceof UsageError) return { status: "failed", error: failureOf(error) };
-      throw error;
+      throw refusedByServer(error);
     }
     if (detach) return { status: "queued" };
     await this.#settle(id);
@@ -127,12 +130,10 @@ class QueueExecutor implements BatchExecutor {
     if (before) {
       const state = await before.getState();
       const ended = state === "completed" || state === "failed";
-      if (!ended || !await this.#isStale(before)) return;
+      if (!ended || !this.#isStale(before)) return;
       await before.remove();
     }
-    const { shared, folder } = this.#options;
-    const packed = await packJob(job, this.#link, shared ? folder : undefined);
-    await queue.add("generate", packed, {
+    await queue.add("generate", await this.#packer.pack(job), {
       jobId: id,
       attempts: ATTEMPTS,
       backoff: { type: "exponential", delay: FIRST_PAUSE_MS },
@@ -141,14 +142,12 @@ class QueueExecutor implements BatchExecutor {
   }
 
   /** Whether a job that has ended is no answer: its outputs were taken, or another try is wanted. */
-  async #isStale(job: QueuedJob): Promise<boolean> {
+  #isStale(job: QueuedJob): boolean {
     if (this.#options.again) return true;
     const progress = job.progress as Partial<QueueFailure>;
     if (job.failedReason) return progress.failure?.temporary !== false;
-    const { sent, outputs } = job.returnvalue as QueueResult;
-    if (!sent) return true; // the folder was looked at: it is not there
-    for (const { sha256 } of outputs) if (!await this.#link.hasBlob(sha256)) return true;
-    return false;
+    // an answer that was not sent is in the folder, and the folder was looked at
+    return !(job.returnvalue as QueueResult).sent;
   }
 
   /** Ends the waiting for a job if it has ended. */
@@ -167,13 +166,16 @@ class QueueExecutor implements BatchExecutor {
         return waiting.result.resolve(outcome);
       }
     } catch (error) {
-      if (!this.#closed) waiting.result.reject(error as Error);
+      if (error instanceof MediaError) {
+        this.#waiting.delete(id);
+        waiting.result.resolve({ status: "failed", error: failureOf(error) });
+      } else waiting.result.reject(refusedByServer(error));
     } finally {
       waiting.settling = false;
     }
   }
 
-  /** How a job has ended, if it has. One that is gone, which the server may forget, is put back. */
+  /** How a job has ended, if it has. What the server has lost of it is made again. */
   async #outcome(wanted: Job): Promise<Outcome | undefined> {
     const job = await this.#link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
     if (!job) return void await this.#enqueue(wanted);
@@ -184,22 +186,26 @@ class QueueExecutor implements BatchExecutor {
       return { status: "failed", error: { temporary: true, ...failure, message } };
     }
     if (state !== "completed") return undefined;
-    const result: QueueResult = job.returnvalue;
-    if (result.sent) await this.#collect(result.outputs);
+    const { seconds, batch, outputs, sent }: QueueResult = job.returnvalue;
+    const whole = !sent || await this.#collect(wanted, outputs);
     await job.remove();
-    const { seconds, batch, outputs } = result;
+    if (!whole) return void await this.#enqueue(wanted);
     return { status: "done", seconds, batch, outputs };
   }
 
-  /** Writes what was sent back; only then is it dropped from the queue. */
-  async #collect(outputs: readonly MadeFile[]): Promise<void> {
+  /**
+   * Writes what was sent back; only then is it dropped from the queue.
+   * @returns false where the queue has lost some of it
+   * @throws {MediaError} what was sent back cannot be written
+   */
+  async #collect({ hash }: Job, outputs: readonly MadeFile[]): Promise<boolean> {
     for (const { path, sha256 } of outputs) {
       const fault = nameFault(path);
-      if (fault) throw new Error(`Cannot collect "${path}" of a worker: it ${fault}`);
-      const bytes = await this.#link.getBlob(sha256);
-      if (!bytes) throw new Error(`Cannot collect "${path}": the queue has lost it`);
+      if (fault) throw new MediaError(`Cannot collect "${path}" of a worker: it ${fault}`);
+      const bytes = await this.#link.getBlob(outputBlob(hash, sha256));
+      if (!bytes) return false;
       if (digestBytes(bytes) !== sha256) {
-        throw new Error(`Cannot collect "${path}": it was altered`);
+        throw new MediaError(`Cannot collect "${path}": it was altered`);
       }
       const target = outputPath(this.#options.folder, path);
       await makeFolderOf(target);
@@ -207,7 +213,8 @@ class QueueExecutor implements BatchExecutor {
       await file.write(bytes);
       await file.commit();
     }
-    await this.#link.dropBlobs(outputs.map(({ sha256 }) => sha256));
+    await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
+    return true;
   }
 
   #sweepLater(): void {

@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import type { SettingValue } from "../settings.ts";
 import { UsageError } from "../errors.ts";
-import { digestFile } from "./digest.ts";
+import { digestFile, type FileDigest } from "./digest.ts";
 import { inputsOf, jsonOf } from "./identity.ts";
 import type { Job } from "./job.ts";
 import type { QueueLink } from "./queue_link.ts";
@@ -40,10 +40,18 @@ export interface QueueResult {
   readonly seconds: number;
   readonly batch: number;
   readonly outputs: readonly MadeFile[];
-  /** The outputs lie in the queue under their digests. */
+  /** The outputs lie in the queue, as `outputBlob` names them. */
   readonly sent: boolean;
   /** Name of the machine. */
   readonly worker: string;
+}
+
+/**
+ * Name under which an output lies in the queue. Each job has its own: two that make the same bytes
+ * must not take them from each other.
+ */
+export function outputBlob(hash: string, sha256: string): string {
+  return `${hash}-${sha256}`;
 }
 
 /** What is kept of a failure beside its text, as the job's progress. */
@@ -52,56 +60,82 @@ export interface QueueFailure {
 }
 
 /**
- * Makes a job ready for other machines. With a shared folder its paths become absolute; without,
- * the files it reads are put in the queue, each once.
- * @throws {UsageError} an input that cannot travel
+ * Makes jobs ready for other machines. With a shared folder their paths become absolute; without,
+ * the files they read are put in the queue. One after the other, so that a clip of a thousand jobs
+ * is sent once, and is in memory once.
  */
-export async function packJob(
-  { entry, hash, where, model }: Job,
-  link: QueueLink,
-  shared: string | undefined,
-): Promise<QueueJob> {
-  const { id, line, values, outputs } = entry;
-  const { output: _, ...options } = jsonOf(values);
-  const inputs: Record<string, SentInput> = {};
-  for (const [option, path] of inputsOf(values)) {
-    if (shared !== undefined) options[option] = resolve(path);
-    else {
-      inputs[option] = await sendInput(option, path, where, link);
-      delete options[option];
-    }
+export class JobPacker {
+  readonly #link: QueueLink;
+  readonly #shared: string | undefined;
+  readonly #digests = new Map<string, Promise<FileDigest>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param shared the output folder, where workers see it too */
+  constructor(link: QueueLink, shared: string | undefined) {
+    this.#link = link;
+    this.#shared = shared;
   }
-  return {
-    version: QUEUE_VERSION,
-    id,
-    line,
-    where,
-    hash,
-    options,
-    model: { name: model.name, identity: model.identity },
-    outputs,
-    inputs,
-    shared,
-  };
+
+  /** @throws {UsageError} an input that cannot travel */
+  pack(job: Job): Promise<QueueJob> {
+    const packed = this.#last.then(() => this.#pack(job));
+    this.#last = packed.catch(() => {});
+    return packed;
+  }
+
+  async #pack({ entry, hash, where, model }: Job): Promise<QueueJob> {
+    const { id, line, values, outputs } = entry;
+    const { output: _, ...options } = jsonOf(values);
+    const inputs: Record<string, SentInput> = {};
+    for (const [option, path] of inputsOf(values)) {
+      if (this.#shared !== undefined) options[option] = resolve(path);
+      else {
+        inputs[option] = await this.#send(option, path, where);
+        delete options[option];
+      }
+    }
+    return {
+      version: QUEUE_VERSION,
+      id,
+      line,
+      where,
+      hash,
+      options,
+      model: { name: model.name, identity: model.identity },
+      outputs,
+      inputs,
+      shared: this.#shared,
+    };
+  }
+
+  async #send(option: string, path: string, where: string): Promise<SentInput> {
+    const fault = await inputFault(path);
+    if (fault) throw new UsageError(`Cannot use "${option}" in ${where}: ${fault}`);
+    const digest = this.#digests.get(path) ?? digestFile(path);
+    this.#digests.set(path, digest);
+    const { sha256 } = await digest;
+    if (!await this.#link.hasBlob(sha256)) {
+      await this.#link.putBlob(sha256, await Deno.readFile(path));
+    }
+    return { sha256, name: basename(path) };
+  }
 }
 
-async function sendInput(
-  option: string,
-  path: string,
-  where: string,
-  link: QueueLink,
-): Promise<SentInput> {
+/** Why a file that a job reads cannot travel through a queue. */
+export async function inputFault(path: string): Promise<string | undefined> {
   const refuse = (why: string) =>
-    new UsageError(`Cannot send "${option}" of ${where} through the queue: ${why}; use --shared`);
-  if (path.includes("%") || (await Deno.stat(path)).isDirectory) {
-    throw refuse("it is more than one file");
-  }
-  const { sha256, bytes } = await digestFile(path);
-  if (bytes > MOST_BLOB_BYTES) {
-    throw refuse(`"${path}" has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
-  }
-  if (!await link.hasBlob(sha256)) await link.putBlob(sha256, await Deno.readFile(path));
-  return { sha256, name: basename(path) };
+    `"${path}" cannot travel through the queue, ${why}: give --shared`;
+  if (path.includes("%")) return refuse("it is many files");
+  const { isDirectory, size } = await Deno.stat(path);
+  if (isDirectory) return refuse("it is a folder");
+  if (size <= MOST_BLOB_BYTES) return undefined;
+  return refuse(`it has ${megabytes(size)} of ${megabytes(MOST_BLOB_BYTES)} allowed`);
+}
+
+/** Why an output cannot travel through a queue, as far as its name tells. */
+export function outputFault(name: string): string | undefined {
+  if (!name.includes("%")) return undefined;
+  return `"${name}" cannot travel through the queue, it is many files: give --shared`;
 }
 
 /** `12.3 MB` */

@@ -14,6 +14,12 @@ export class QueueError extends Error {
   readonly temporary = true;
 }
 
+/** An error as it is told where it is the server's answer: full, read-only, not permitted. */
+export function refusedByServer(error: unknown): Error {
+  if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
+  return new QueueError(`The queue's server refuses: ${error.message}`);
+}
+
 /** Where a queue is, and whom its troubles are told to. */
 export interface LinkOptions {
   readonly url: string;
@@ -33,6 +39,8 @@ export class QueueLink {
   readonly #clients: Redis[] = [];
   readonly #queues = new Map<string, Queue>();
   #trouble = "";
+  /** It was reached once: troubles are told as they come. */
+  #open = false;
 
   private constructor({ url, queue, note }: LinkOptions) {
     this.#url = url;
@@ -57,11 +65,11 @@ export class QueueLink {
       await inTime(client.ping(), ANSWER_SECONDS);
     } catch (error) {
       await link.close();
-      const why = (error as Error).message || link.#trouble;
-      throw new QueueError(
-        `Cannot reach ${hideSecrets(options.url)}: ${link.#trouble || why}`,
-      );
+      const why = link.#trouble || (error as Error).message;
+      const advice = adviceFor(why);
+      throw new QueueError(`Cannot reach ${hideSecrets(options.url)}: ${why}${advice}`);
     }
+    link.#open = true;
     return link;
   }
 
@@ -73,7 +81,7 @@ export class QueueLink {
     });
     client.on("error", (error: Error) => this.#tell(error));
     client.on("ready", () => {
-      if (this.#trouble !== "") this.#note("the queue is back");
+      if (this.#open && this.#trouble !== "") this.#note("the queue is back");
       this.#trouble = "";
     });
     this.#clients.push(client);
@@ -85,7 +93,7 @@ export class QueueLink {
     const text = hideSecrets(error.message || String(error));
     if (text === this.#trouble) return;
     this.#trouble = text;
-    this.#note(`the queue: ${text}; trying again`);
+    if (this.#open) this.#note(`the queue: ${text}; trying again`);
   }
 
   /** For errors that BullMQ tells of itself. */
@@ -117,25 +125,25 @@ export class QueueLink {
     return new Map(Object.entries(await this.client.hgetall(`${this.prefix}:models`)));
   }
 
-  /** Keeps bytes under their digest. */
-  async putBlob(sha256: string, bytes: Uint8Array): Promise<void> {
-    await this.client.set(this.#blobKey(sha256), Buffer.from(bytes), "EX", KEEP_SECONDS);
+  /** Keeps bytes under a name: an input's digest, or as `outputBlob` names an output. */
+  async putBlob(name: string, bytes: Uint8Array): Promise<void> {
+    await this.client.set(this.#blobKey(name), Buffer.from(bytes), "EX", KEEP_SECONDS);
   }
 
-  async hasBlob(sha256: string): Promise<boolean> {
-    return await this.client.expire(this.#blobKey(sha256), KEEP_SECONDS) === 1;
+  async hasBlob(name: string): Promise<boolean> {
+    return await this.client.expire(this.#blobKey(name), KEEP_SECONDS) === 1;
   }
 
-  async getBlob(sha256: string): Promise<Uint8Array | undefined> {
-    return await this.client.getBuffer(this.#blobKey(sha256)) ?? undefined;
+  async getBlob(name: string): Promise<Uint8Array | undefined> {
+    return await this.client.getBuffer(this.#blobKey(name)) ?? undefined;
   }
 
-  async dropBlobs(digests: readonly string[]): Promise<void> {
-    if (digests.length > 0) await this.client.del(digests.map((sha256) => this.#blobKey(sha256)));
+  async dropBlobs(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.client.del(names.map((name) => this.#blobKey(name)));
   }
 
-  #blobKey(sha256: string): string {
-    return `${this.prefix}:blob:${sha256}`;
+  #blobKey(name: string): string {
+    return `${this.prefix}:blob:${name}`;
   }
 
   /** Lets go of the server, whether it is there or not. */
@@ -152,19 +160,32 @@ export function queueName(identity: string): string {
 }
 
 function checkUrl(text: string): void {
+  const shown = hideSecrets(text);
+  const login = text.match(/^rediss?:\/\/(\S*)@/)?.[1] ?? "";
+  if (/[/@?#]/.test(login)) {
+    throw new UsageError(
+      `Cannot use --redis ${shown}: "/", "@", "?" and "#" of a password must be percent-encoded, ` +
+        "as %2F, %40, %3F and %23",
+    );
+  }
   const url = URL.parse(text);
   if (url && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "") return;
   throw new UsageError(
-    `Cannot use --redis ${
-      hideSecrets(text)
-    }: it must be redis://[user:password@]host[:port][/db], ` +
-      "or rediss:// for TLS",
+    `Cannot use --redis ${shown}: it must be redis://[user:password@]host[:port][/db], or ` +
+      "rediss:// for TLS",
   );
 }
 
-/** Text without what stands between `//` and `@`. */
+/** Text without what stands between `//` and the last `@` of a URL, well-formed or not. */
 export function hideSecrets(text: string): string {
-  return text.replace(/\/\/[^/@\s]*@/g, "//***@");
+  return text.replace(/\/\/\S*@/g, "//***@");
+}
+
+/** What to do about an error, where that is not plain. */
+function adviceFor(message: string): string {
+  if (/NOAUTH/.test(message)) return " (it wants a password: redis://user:password@host)";
+  if (!/certificate/i.test(message)) return "";
+  return " (trust your own authority with DENO_CERT=ca.pem)";
 }
 
 /** @throws {QueueError} when it takes longer */

@@ -86,6 +86,6 @@ async function retry(
     : failed.filter((job) => ids.some((name) => isNamed(job, name)));
   for (const job of wanted) await job.retry("failed", { resetAttemptsMade: true });
   const count = wanted.length;
-  const text = options.json ? JSON.stringify({ retried: count }) : `${count} jobs are tried again`;
-  await terminal.print(`${text}\n`);
+  const text = `${count} ${count === 1 ? "job is" : "jobs are"} tried again`;
+  await terminal.print(`${options.json ? JSON.stringify({ retried: count }) : text}\n`);
 }

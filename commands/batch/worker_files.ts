@@ -4,7 +4,7 @@ import type { SettingValue } from "../settings.ts";
 import { digestBytes } from "./digest.ts";
 import { FolderLock } from "./folder_lock.ts";
 import { outputPath } from "./identity.ts";
-import { megabytes, MOST_BLOB_BYTES, type QueueJob } from "./queue_job.ts";
+import { megabytes, MOST_BLOB_BYTES, outputBlob, type QueueJob } from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
 import type { MadeFile } from "./results.ts";
 import { UsageError } from "../errors.ts";
@@ -69,7 +69,7 @@ export class WorkerFiles implements AsyncDisposable {
   }
 
   /**
-   * Puts the outputs of a job in the queue, by their digests.
+   * Puts the outputs of a job in the queue.
    * @throws {UsageError} one that is too large
    */
   async sendOutputs(hash: string, outputs: readonly MadeFile[], link: QueueLink): Promise<void> {
@@ -80,7 +80,8 @@ export class WorkerFiles implements AsyncDisposable {
       if (bytes > MOST_BLOB_BYTES) {
         throw refuse(`it has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
       }
-      await link.putBlob(sha256, await Deno.readFile(outputPath(this.#outputFolder(hash), path)));
+      const data = await Deno.readFile(outputPath(this.#outputFolder(hash), path));
+      await link.putBlob(outputBlob(hash, sha256), data);
     }
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readResults } from "../../commands/batch/results.ts";
+import type { QueueResult } from "../../commands/batch/queue_job.ts";
 import {
   checkOutputs,
   childrenOf,
@@ -9,10 +10,18 @@ import {
   lineCount,
   MODEL,
   startFar,
+  startFarWith,
   TINY,
   until,
 } from "./batch/batch_process.ts";
-import { HAS_REDIS, RedisServer } from "./batch/redis_server.ts";
+import {
+  HAS_OPENSSL,
+  HAS_REDIS,
+  makeCertificate,
+  type RedisOptions,
+  RedisServer,
+} from "./batch/redis_server.ts";
+import { QueueLink } from "../../commands/batch/queue_link.ts";
 
 const ignore = !HAS_REDIS || Deno.build.os !== "linux";
 if (!HAS_REDIS) console.error("The tests of far worker need redis-server: they are left out");
@@ -29,15 +38,16 @@ interface Stage {
 
 async function stage(
   body: (stage: Stage) => Promise<void>,
-  { serverArgs = [], login = "" }: { serverArgs?: string[]; login?: string } = {},
+  options: RedisOptions = {},
 ): Promise<void> {
-  await using server = await RedisServer.start(...serverArgs);
+  await using server = await RedisServer.start(options);
   const folder = await Deno.makeTempDir();
   const out = join(folder, "out");
-  const url = server.url.replace("//", `//${login}`);
+  const { url } = server;
+  const env: Record<string, string> = options.tls ? { DENO_CERT: options.tls.authority } : {};
   const running: ReturnType<typeof startFar>[] = [];
   const start = (...args: string[]) => {
-    const far = startFar(...args);
+    const far = startFarWith(env, ...args);
     running.push(far);
     return far;
   };
@@ -125,7 +135,7 @@ Deno.test(
       assert.match(wrong.stderr, /Cannot retry worse/);
       const before = await status(server.url);
       assert.deepEqual([before.failed, before.workers], [1, 1]);
-      assert.match((await far("retry", "bad")).stdout, /1 jobs are tried again/);
+      assert.match((await far("retry", "bad")).stdout, /1 job is tried again/);
     }),
 );
 
@@ -134,7 +144,7 @@ Deno.test(
   () =>
     stage(async ({ server, out, results, batch, worker }) => {
       const first = worker();
-      const producer = batch(JOBS(12), "--shared");
+      const producer = batch(JOBS(30), "--shared");
       await until("2 jobs are done", () => lineCount(results) >= 2);
       first.child.kill("SIGTERM");
       const { code, stderr } = await first.ended;
@@ -146,7 +156,7 @@ Deno.test(
       const ended = await producer.ended;
       assert.equal(ended.code, 0, ended.stderr);
       assert.equal((await second.ended).code, 0);
-      assert.equal((await checkOutputs(out)).length, 24);
+      assert.equal((await checkOutputs(out)).length, 60);
     }),
 );
 
@@ -155,7 +165,7 @@ Deno.test(
   () =>
     stage(async ({ server, results, batch, worker }) => {
       const first = worker();
-      const producer = batch(JOBS(40));
+      const producer = batch(JOBS(300)); // more than can be done before the signals arrive
       await until("a job is done", () => lineCount(results) >= 1);
       first.child.kill("SIGINT");
       assert.equal((await first.ended).code, 130);
@@ -183,19 +193,90 @@ Deno.test(
 );
 
 Deno.test(
+  { name: "far batch collects what is alike, and makes again what the queue has lost", ignore },
+  () =>
+    stage(async ({ server, out, batch, worker }) => {
+      // a .y4m says nothing of its job: both have the very same bytes
+      const twins = ["a", "b"].map((id) => ({ id, output: "{id}.y4m" }));
+      const jobs = [...JOBS(2), ...twins];
+      assert.equal((await batch(jobs, "--detach").ended).code, 0);
+      assert.equal((await worker("--idle", "1").ended).code, 0);
+      const link = await QueueLink.open({ url: server.url, queue: "far", note: () => {} });
+      for (const { outputs } of await resultsOn(link)) {
+        const lost = outputs.find(({ path }) => path === "v-1.safetensors");
+        if (lost) await link.client.del(await link.client.keys(`far:blob:*${lost.sha256}`));
+      }
+      await link.close();
+      worker();
+      const { code, stderr } = await batch(jobs).ended;
+      assert.equal(code, 0, stderr);
+      const made = ["v-0.mp4", "v-0.safetensors", "v-1.mp4", "v-1.safetensors"];
+      assert.deepEqual(await checkOutputs(out), ["a.y4m", "b.y4m", ...made]);
+    }),
+);
+
+/** What workers have answered and nobody has collected. */
+async function resultsOn(link: QueueLink): Promise<QueueResult[]> {
+  const [identity] = (await link.models()).keys();
+  return (await link.queue(identity!).getCompleted()).map(({ returnvalue }) => returnvalue);
+}
+
+Deno.test(
+  { name: "far batch says in a line that the queue takes no more", ignore },
+  () =>
+    stage(async ({ server, batch }) => {
+      const link = await QueueLink.open({ url: server.url, queue: "far", note: () => {} });
+      await link.client.config("SET", "maxmemory", "1");
+      await link.close();
+      const { code, stderr } = await batch(JOBS(20)).ended;
+      assert.equal(code, 75, stderr);
+      assert.match(stderr, /error: The queue's server refuses: OOM command not allowed/);
+      assert.ok(!/Uncaught|\n +at /.test(stderr), stderr);
+    }),
+);
+
+Deno.test(
   { name: "far worker keeps passwords to itself", ignore },
   () =>
     stage(async ({ server, batch, worker, out }) => {
-      const wrong = await startFar("worker", "--redis", server.url.replace("//", "//:wr0ng@"))
+      const wrong = await startFar("worker", "--redis", server.url.replace("s3cret", "wr0ng"))
         .ended;
       assert.equal(wrong.code, 75);
       assert.ok(!wrong.stderr.includes("wr0ng"), wrong.stderr);
       assert.match(wrong.stderr, /Cannot reach redis:\/\/\*\*\*@127\.0\.0\.1/);
-      const serving = worker("--idle", "2");
-      assert.equal((await batch(JOBS(1)).ended).code, 0);
-      assert.ok(!(await serving.ended).stderr.includes("s3cret"));
+      const producer = batch(JOBS(1));
+      const serving = worker();
+      const { code, stderr } = await producer.ended;
+      assert.equal(code, 0, stderr);
+      serving.child.kill("SIGTERM");
+      assert.ok(!(stderr + (await serving.ended).stderr).includes("s3cret"));
       assert.equal((await checkOutputs(out)).length, 2);
-    }, { serverArgs: ["--requirepass", "s3cret"], login: ":s3cret@" }),
+    }, { password: "s3cret" }),
+);
+
+Deno.test(
+  {
+    name: "far batch and far worker speak TLS with a server of one's own",
+    ignore: ignore || !HAS_OPENSSL,
+  },
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const tls = await makeCertificate(folder);
+      await stage(async ({ server, batch, worker, out }) => {
+        const stranger = await startFar("batch", "status", "--redis", server.url).ended;
+        assert.equal(stranger.code, 75);
+        assert.match(stranger.stderr, /certificate.*DENO_CERT/);
+        assert.ok(!stranger.stderr.includes("p%40ss"), stranger.stderr);
+        worker();
+        const { code, stderr } = await batch(JOBS(2)).ended;
+        assert.equal(code, 0, stderr);
+        assert.equal((await checkOutputs(out)).length, 4);
+      }, { tls, password: "p@ss/w:rd" });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 );
 
 Deno.test({ name: "far worker says what is wrong with its settings", ignore }, async () => {
@@ -207,5 +288,6 @@ Deno.test({ name: "far worker says what is wrong with its settings", ignore }, a
   await refused(["worker"], 2, /give --redis URL/);
   await refused(["worker", "--redis", "http://host"], 2, /must be redis:\/\//);
   await refused(["worker", "--redis", "redis://127.0.0.1:1"], 75, /Cannot reach .*ECONNREFUSED/);
+  await refused(["worker", "--redis", "redis://:a/b@c@host"], 2, /must be percent-encoded/);
   await refused(["batch", "status", "extra", "--redis", "redis://h"], 2, /takes no names/);
 });

@@ -18,12 +18,17 @@ export interface FarProcess {
 
 /** Starts the program as its user does. */
 export function startFar(...args: string[]): FarProcess {
+  return startFarWith({}, ...args);
+}
+
+/** The same, with more in its environment. */
+export function startFarWith(env: Record<string, string>, ...args: string[]): FarProcess {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", join(ROOT, "cli.ts"), ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).spawn();
   const ended = child.output().then(({ code, signal, stdout, stderr }) => ({
     code,
@@ -59,8 +64,8 @@ export function kill(pid: number): void {
   }
 }
 
-/** Waits until something is so. */
-export async function until(what: string, test: () => boolean, seconds = 60): Promise<void> {
+/** Waits until something is so; the limit is for what never comes, on a machine that is busy. */
+export async function until(what: string, test: () => boolean, seconds = 240): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!test()) {
     if (performance.now() > end) throw new Error(`Waited ${seconds} s in vain until ${what}`);
