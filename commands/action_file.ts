@@ -3,23 +3,17 @@ import { NpzFile, readIntegers, SafetensorsFile } from "../mod.ts";
 import { checkIndices, type Classes, parseActionText, parseClassList } from "./actions.ts";
 import { UsageError } from "./errors.ts";
 
-/**
- * Reads `--actions` for one video: a list, or the name of a .npz or .safetensors (`actions`), .json
- * or .txt.
- * @throws {UsageError} what is no action of the model, or a file that cannot be read
- */
-export async function readActions(given: string, classes: Classes): Promise<number[]> {
-  const [list, ...more] = await readActionLists(given, classes);
-  if (more.length === 0) return list!;
-  throw new UsageError(
-    `Cannot use the ${more.length + 1} lists of actions in "${given}" for one video`,
-  );
+const EXTENSIONS = [".npz", ".safetensors", ".json", ".txt"];
+
+/** Whether `--actions` names a file; else it is a list. */
+export function isActionFile(given: string): boolean {
+  return EXTENSIONS.includes(extname(given).toLowerCase());
 }
 
 /**
- * Reads `--actions` for any number of videos, which a .json can hold.
- * @returns one list for all of them, or one each
- * @throws {UsageError} as `readActions`
+ * Reads `--actions`: a list, or the name of a .npz or .safetensors (`actions`), .json or .txt.
+ * @returns one list for all videos, or one each, which a .json can hold
+ * @throws {UsageError} what is no action of the model, or a file that cannot be read
  */
 export async function readActionLists(given: string, classes: Classes): Promise<number[][]> {
   switch (extname(given).toLowerCase()) {

@@ -135,8 +135,11 @@ function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | unde
   return parseClassList(label, { kind, count, names: info.labels });
 }
 
-/** Everything that is there more than once must be there once a video. */
-function checkCount(
+/**
+ * Everything that is there more than once must be there once a video.
+ * @throws {UsageError}
+ */
+export function checkCount(
   count: number,
   { labels, videos, lists }: { labels?: number; videos?: number; lists?: number },
 ): void {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ownCommand } from "./batch/gpu_process.ts";
 import type { WORKER_OPTIONS } from "./batch/options.ts";
@@ -25,6 +26,9 @@ export async function run(call: WorkerCall): Promise<void> {
   if (options.redis === undefined) {
     throw new UsageError("Say which queue to serve: give --redis URL, or set FAR_REDIS");
   }
+  const { outDir } = options;
+  const there = !outDir || await Deno.stat(outDir).then((it) => it.isDirectory, () => false);
+  if (!there) throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
   const note = options.quiet ? () => {} : terminal.note;
   const link = await QueueLink.open({ url: options.redis, queue: options.queue ?? "far", note });
   const gpuBatch = parseGpuBatch(options.gpuBatch);
@@ -48,7 +52,7 @@ export async function run(call: WorkerCall): Promise<void> {
       files,
       concurrency: gpuBatch === "auto" ? AUTO_VIDEOS[device.cpu ? "cpu" : "gpu"] : gpuBatch,
       lock: options.lock ?? LOCK_SECONDS,
-      outDir: options.outDir,
+      outDir: outDir && resolve(outDir),
       note,
       onFatal: (error) => stop.abort(error),
     });
@@ -77,7 +81,9 @@ async function serve(
       if (worker.active === 0 && idle >= (options.idle ?? Infinity)) return;
       await setTimeout(TICK_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
-    throw stop.signal.reason;
+    const { reason } = stop.signal;
+    if (!(reason instanceof InterruptedError)) throw reason;
+    throw new InterruptedError(reason.signal, "what is not finished is back on the queue");
   } finally {
     signal.removeEventListener("abort", interrupt);
     await worker.pause();

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
 import type { Fields } from "./expand.ts";
 import { type Job, JobChecker } from "./job.ts";
@@ -17,13 +18,17 @@ export interface JobsOptions {
   /** Settings of all jobs, the last winning. */
   readonly common: readonly { readonly fields: Fields; readonly where: string }[];
   readonly shard?: { readonly index: number; readonly count: number };
+  /** Their files go through a queue. */
+  readonly travels?: boolean;
 }
+
+const LOOKED_AT_ONCE = 1000;
 
 /** Reads `--defaults`. @throws {UsageError} */
 export async function readDefaults(path: string): Promise<Fields> {
   let json: unknown;
   try {
-    json = JSON.parse(await Deno.readTextFile(path));
+    json = JSON.parse(withoutMark(await Deno.readTextFile(path)));
   } catch (error) {
     const missing = error instanceof Deno.errors.NotFound;
     const why = missing ? "there is no such file" : (error as Error).message;
@@ -40,37 +45,38 @@ export async function readDefaults(path: string): Promise<Fields> {
 export async function readJobs(path: string, options: JobsOptions): Promise<Job[]> {
   const name = basename(path);
   const manifest = new Manifest(name, options.common);
-  const entries: Entry[] = [];
-  const problems: string[] = [];
+  const checker = new JobChecker({ name, digests: new Digests(), travels: options.travels });
+  const jobs: Job[] = [];
+  const problems = new Set<string>();
+  let looked = 0;
   for (const line of (await readManifest(path)).split("\n")) {
     const read = manifest.read(line);
-    entries.push(...read.entries);
-    problems.push(...read.problems);
-  }
-  const checker = new JobChecker(name, new Digests());
-  const jobs: Job[] = [];
-  for (const entry of entries) {
-    try {
+    for (const problem of read.problems) problems.add(problem);
+    for (const entry of read.entries) {
+      if (++looked % LOOKED_AT_ONCE === 0) await setImmediate(); // so that Ctrl-C is heard
       // every shard checks every line: what is wrong is found before any of them runs
-      const job = await checker.check(entry);
-      if (isMine(entry, options)) jobs.push(job);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      if (!problems.includes(error.message)) problems.push(error.message);
+      const checked = await checker.check(entry);
+      for (const problem of checked.problems) problems.add(problem);
+      if (checked.job && isMine(entry, options)) jobs.push(checked.job);
     }
   }
-  if (problems.length > 0) throw new UsageError(problemText(problems, path));
+  if (problems.size > 0) throw new UsageError(problemText([...problems], path));
   return jobs;
 }
 
 async function readManifest(path: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    return withoutMark(await Deno.readTextFile(path));
   } catch (error) {
     const missing = error instanceof Deno.errors.NotFound;
     const why = missing ? "there is no such file" : (error as Error).message;
     throw new UsageError(`Cannot read "${path}": ${why}`);
   }
+}
+
+/** Text without the byte order mark that some editors begin a file with. */
+function withoutMark(text: string): string {
+  return text.replace(/^\ufeff/, "");
 }
 
 function problemText(problems: readonly string[], path: string): string {
@@ -89,19 +95,17 @@ export async function* streamJobs(
   options: JobsOptions,
 ): AsyncGenerator<Item, void, void> {
   const manifest = new Manifest("stdin", options.common);
-  const checker = new JobChecker("stdin", new Digests());
+  const { travels } = options;
+  const checker = new JobChecker({ name: "stdin", digests: new Digests(), travels });
   let line = 0;
   for await (const text of readLines(stream)) {
     line++;
     const { entries, problems } = manifest.read(text);
     for (const problem of problems) yield { line, problem };
     for (const entry of entries.filter((one) => isMine(one, options))) {
-      try {
-        yield { job: await checker.check(entry) };
-      } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        yield { line, problem: error.message };
-      }
+      const { job, problems } = await checker.check(entry);
+      for (const problem of problems) yield { line, problem };
+      if (job) yield { job };
     }
   }
 }

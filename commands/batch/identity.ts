@@ -1,4 +1,5 @@
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
+import { isActionFile } from "../action_file.ts";
 import type { SettingValue } from "../settings.ts";
 import { optionName } from "../option.ts";
 import { UsageError } from "../errors.ts";
@@ -28,9 +29,7 @@ export function inputsOf(values: JobValues): Map<string, string> {
   if (values.context !== undefined) inputs.set("context", values.context);
   if (values.noise !== undefined) inputs.set("noise", values.noise);
   const { actions } = values;
-  const isFile = actions !== undefined &&
-    [".npz", ".json", ".txt"].includes(extname(actions).toLowerCase());
-  if (isFile) inputs.set("actions", actions);
+  if (actions !== undefined && isActionFile(actions)) inputs.set("actions", actions);
   return inputs;
 }
 

@@ -4,7 +4,13 @@ import { checkSettings } from "../settings_file.ts";
 import { GENERATE_OPTIONS } from "../option_table.ts";
 import { expand, type Expanded, type Fields } from "./expand.ts";
 import { JOB_OPTIONS } from "./options.ts";
-import { collisionKey, DEFAULT_OUTPUT, outputFiles, outputNames } from "./output_names.ts";
+import {
+  checkOutputNames,
+  collisionKey,
+  DEFAULT_OUTPUT,
+  fillIn,
+  outputFiles,
+} from "./output_names.ts";
 
 /** Options of a job, checked. */
 export type JobValues = Values<typeof JOB_OPTIONS>;
@@ -17,6 +23,8 @@ export interface Entry {
   readonly values: JobValues;
   /** Relative to the output folder. */
   readonly outputs: readonly string[];
+  /** Something is wrong with it, and was told: what is left is only looked at for more. */
+  readonly broken?: boolean;
 }
 
 /** What came of one line. */
@@ -49,7 +57,7 @@ export class Manifest {
   /** @param common settings of all jobs, later ones winning; the manifest's header wins over them */
   constructor(name: string, common: readonly Common[] = []) {
     this.name = name;
-    this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields), where }));
+    this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields, where), where }));
   }
 
   /** The next line; blank ones say nothing. */
@@ -71,9 +79,11 @@ export class Manifest {
 
   /** Problems that were not told before: what is wrong with the defaults is so on every line. */
   #new(problems: readonly string[]): string[] {
-    const fresh = problems.filter((problem) => !this.#told.has(problem));
-    for (const problem of fresh) this.#told.add(problem);
-    return fresh;
+    return problems.filter((problem) => {
+      if (this.#told.has(problem)) return false;
+      this.#told.add(problem);
+      return true;
+    });
   }
 
   #header(fields: Fields, where: string, first: boolean): LineRead {
@@ -85,7 +95,7 @@ export class Manifest {
     if (defaults === null || typeof defaults !== "object" || Array.isArray(defaults)) {
       throw new UsageError(`Cannot use "defaults" in ${where}: it must be a JSON object`);
     }
-    this.#common.push({ fields: byKey(defaults as Fields), where });
+    this.#common.push({ fields: byKey(defaults as Fields, where), where });
     return NOTHING;
   }
 
@@ -96,21 +106,16 @@ export class Manifest {
     }
     const origins = new Map<string, string>();
     let merged: Fields = {};
-    for (const layer of [...this.#common, { fields: byKey(own), where }]) {
+    for (const layer of [...this.#common, { fields: byKey(own, where), where }]) {
       merged = { ...merged, ...layer.fields };
       for (const key of Object.keys(layer.fields)) origins.set(key, layer.where);
     }
     const entries: Entry[] = [];
     const problems: string[] = [];
     for (const one of expand(named(merged), where)) {
-      try {
-        const found = this.#job(one, String(id), origins, where);
-        problems.push(...found.problems);
-        entries.push(...found.entries);
-      } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        problems.push(error.message);
-      }
+      const { entry, faults } = this.#job(one, String(id), origins, where);
+      entries.push(entry);
+      problems.push(...faults);
     }
     return { entries, problems: this.#new(problems) };
   }
@@ -120,30 +125,42 @@ export class Manifest {
     template: string,
     origins: ReadonlyMap<string, string>,
     where: string,
-  ): LineRead {
-    const id = jobId(template, one, where);
-    const { values, problems } = checkFields(one.fields, origins, where);
-    if (problems.length > 0) return { entries: [], problems };
-    const outputs = outputNames(values.output ?? [DEFAULT_OUTPUT], id, where);
-    this.#refuseTwice(id, outputFiles(outputs, videosOf(values)), where);
-    return { entries: [{ id, line: this.#line, values, outputs }], problems: [] };
+  ): { entry: Entry; faults: readonly string[] } {
+    const { values, problems: faults } = checkFields(one.fields, origins, where);
+    const job = { id: template, line: this.#line, values, outputs: [] as string[] };
+    try {
+      job.id = jobId(template, one, where);
+      const fields = { ...one.fields, id: job.id };
+      const templates = values.output ?? [DEFAULT_OUTPUT];
+      job.outputs = templates.map((output) => fillIn(output, fields, "output", where));
+      checkOutputNames(job.outputs, where);
+      faults.push(...this.#twice(job.id, outputFiles(job.outputs, videosOf(values)), where));
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      faults.push(error.message);
+    }
+    return { entry: faults.length > 0 ? { ...job, broken: true } : job, faults };
   }
 
-  #refuseTwice(id: string, files: readonly string[], where: string): void {
+  /** What of a job is another's already; it is remembered for those that follow. */
+  #twice(id: string, files: readonly string[], where: string): string[] {
     const before = this.#ids.get(id);
     if (before !== undefined) {
-      throw new UsageError(`Cannot use id "${id}" in ${where}: line ${before} has it too`);
-    }
-    for (const file of files) {
-      const other = this.#outputs.get(collisionKey(file));
-      if (!other) continue;
-      throw new UsageError(
-        `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of line ` +
-          `${other.line}`,
-      );
+      return [`Cannot use id "${id}" in ${where}: line ${before} has it too`];
     }
     this.#ids.set(id, this.#line);
-    for (const file of files) this.#outputs.set(collisionKey(file), { line: this.#line, id });
+    const faults: string[] = [];
+    for (const file of files) {
+      const other = this.#outputs.get(collisionKey(file));
+      if (!other) this.#outputs.set(collisionKey(file), { line: this.#line, id });
+      else {
+        faults.push(
+          `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of ` +
+            `line ${other.line}`,
+        );
+      }
+    }
+    return faults;
   }
 }
 
@@ -160,9 +177,18 @@ function parseLine(text: string, where: string): Fields {
   return json as Fields;
 }
 
-/** The same option may be written in three ways; a job must win over defaults in any of them. */
-function byKey(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).map(([name, v]) => [optionKey(name), v]));
+/**
+ * The same option may be written in three ways; a job must win over defaults in any of them.
+ * @throws {UsageError} it is there in two of them
+ */
+function byKey(fields: Fields, where: string): Fields {
+  const keyed: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of Object.entries(fields)) {
+    const key = optionKey(name);
+    if (key in keyed) throw new UsageError(`Cannot use "${name}" in ${where}: it is there twice`);
+    keyed[key] = value;
+  }
+  return keyed;
 }
 
 function named(fields: Fields): Fields {
@@ -208,11 +234,8 @@ function isOnlyForGenerate(name: string): boolean {
 
 /** `maze-{seed}` with its fields filled in; what it does not name of them is added. */
 function jobId(template: string, { fields, marks }: Expanded, where: string): string {
-  let id = template;
-  for (const [name, mark] of marks) {
-    const place = `{${name}}`;
-    id = id.includes(place) ? id.replaceAll(place, String(fields[name])) : `${id}-${mark}`;
-  }
+  const unnamed = [...marks].filter(([name]) => !template.includes(`{${name}}`));
+  const id = fillIn(template, fields, "id", where) + unnamed.map(([, mark]) => `-${mark}`).join("");
   if (id.trim() === "" || id.length > LONGEST_ID) {
     throw new UsageError(`Cannot use "id" in ${where}: it must have 1 to ${LONGEST_ID} characters`);
   }

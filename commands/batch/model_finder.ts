@@ -5,7 +5,7 @@ import type { QueueLink } from "./queue_link.ts";
 import type { QueueWorker } from "./queue_worker.ts";
 
 /** How often the queue is asked for models that are new to it. */
-const LOOK_MS = 5000;
+const LOOK_MS = 1000;
 
 /** Which models a worker serves. */
 export interface FinderOptions {

@@ -1,6 +1,8 @@
 import { extname } from "node:path";
 import { checkOutputs, numberedPath } from "../outputs.ts";
 import { UsageError } from "../errors.ts";
+import { optionKey, optionName } from "../option.ts";
+import { didYouMean } from "../suggest.ts";
 
 /** Output of a job that names none. */
 export const DEFAULT_OUTPUT = "{id}.mp4";
@@ -11,12 +13,31 @@ const FORBIDDEN = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 const LONGEST_NAME = 200;
 
 /**
- * The outputs of a job, `{id}` filled in. They stay inside the output folder, and are files under
- * the rules of every system.
- * @throws {UsageError}
+ * A template with `{field}` filled in from the fields of a job.
+ * @param what the field that is a template, for the message
+ * @throws {UsageError} there is no such field
  */
-export function outputNames(templates: readonly string[], id: string, where: string): string[] {
-  const names = templates.map((template) => template.replaceAll("{id}", id));
+export function fillIn(
+  template: string,
+  fields: Readonly<Record<string, unknown>>,
+  what: string,
+  where: string,
+): string {
+  return template.replace(/\{([A-Za-z][\w-]*)\}/g, (place, name) => {
+    const value = fields[optionName(optionKey(name))];
+    if (["string", "number", "boolean"].includes(typeof value)) return String(value);
+    throw new UsageError(
+      `Cannot use "${what}" in ${where}: nothing says what ${place} stands for` +
+        didYouMean(name, Object.keys(fields)),
+    );
+  });
+}
+
+/**
+ * Outputs stay inside the output folder, and are files under the rules of every system.
+ * @throws {UsageError} the first that is not
+ */
+export function checkOutputNames(names: readonly string[], where: string): void {
   for (const name of names) {
     const fault = nameFault(name);
     if (fault) throw new UsageError(`Cannot use "output" in ${where}: "${name}" ${fault}`);
@@ -27,7 +48,6 @@ export function outputNames(templates: readonly string[], id: string, where: str
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`Cannot use "output" in ${where}: ${error.message}`);
   }
-  return names;
 }
 
 /** What is wrong with the name of a file inside the output folder. */

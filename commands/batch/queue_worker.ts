@@ -1,8 +1,17 @@
 import { hostname } from "node:os";
-import { type Job as QueuedJob, UnrecoverableError, WaitingError, Worker } from "bullmq";
+import {
+  DelayedError,
+  type Job as QueuedJob,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+} from "bullmq";
 import { UsageError } from "../errors.ts";
+import { checkSettings } from "../settings_file.ts";
 import { findDone } from "./existing.ts";
-import { outputNames } from "./output_names.ts";
+import { videosOf } from "./manifest.ts";
+import { JOB_OPTIONS } from "./options.ts";
+import { checkOutputNames, outputFiles } from "./output_names.ts";
 import { removePartials } from "./partial_files.ts";
 import { QUEUE_VERSION, type QueueFailure, type QueueJob, type QueueResult } from "./queue_job.ts";
 import { inTime, type QueueLink, queueName } from "./queue_link.ts";
@@ -15,6 +24,9 @@ import type { WorkerFiles } from "./worker_files.ts";
 const MOST_STALLS = 5;
 /** How long the server may take to hear that this worker goes. */
 const GOODBYE_SECONDS = 5;
+
+/** How long a job that this worker cannot see the folder of is left to others. */
+const ELSEWHERE_MS = 15_000;
 
 /** A job is given back to the queue: no attempt of it is used up. */
 export class GivenBackError extends Error {
@@ -45,6 +57,8 @@ export class QueueWorker {
   #ending = false;
   /** A job may come a second time while it runs, when the server thought this worker gone. */
   readonly #runs = new Map<string, Promise<QueueResult>>();
+  /** Folders of shared batches that are not here, which was told. */
+  readonly #missing = new Set<string>();
   /** When a job last began or ended. */
   lastActive = performance.now();
 
@@ -89,6 +103,10 @@ export class QueueWorker {
         await job.moveToWait(token); // another worker can take it at once
         throw new WaitingError();
       }
+      if (error instanceof ElsewhereError) {
+        await job.moveToDelayed(Date.now() + ELSEWHERE_MS, token);
+        throw new DelayedError();
+      }
       throw await this.#failure(job, error);
     } finally {
       this.#runs.delete(job.id!);
@@ -113,8 +131,9 @@ export class QueueWorker {
     if (data.version > QUEUE_VERSION) {
       throw new UsageError("Cannot run this job: a newer far has made it; update this worker");
     }
-    outputNames(data.outputs, data.id, data.where); // they come from outside
+    checkOutputNames(data.outputs, data.where); // they come from outside
     const shared = data.shared === undefined ? undefined : this.#options.outDir ?? data.shared;
+    if (shared !== undefined) await this.#checkFolder(shared);
     const there = shared === undefined ? undefined : await this.#alreadyThere(data, shared);
     if (there) return there;
     const folder = shared ?? await files.makeOutputFolder(data.hash);
@@ -133,6 +152,19 @@ export class QueueWorker {
     }
   }
 
+  /** A folder that is not mounted here may be so elsewhere: no attempt is used up. */
+  async #checkFolder(folder: string): Promise<void> {
+    if (await Deno.stat(folder).then((found) => found.isDirectory, () => false)) return;
+    if (!this.#missing.has(folder)) {
+      this.#options.note(
+        `there is no folder "${folder}" here: its jobs are left to other workers; mount it, or ` +
+          "say where it is with --out-dir",
+      );
+    }
+    this.#missing.add(folder);
+    throw new ElsewhereError();
+  }
+
   /** What makes every job impossible is this worker's trouble, not the job's. */
   async #submit(job: WireJob): Promise<Outcome> {
     try {
@@ -146,14 +178,16 @@ export class QueueWorker {
 
   /** Another delivery of the job may have made it; what one that was ended has left goes. */
   async #alreadyThere(
-    { hash, outputs }: QueueJob,
+    { hash, outputs, options, where }: QueueJob,
     folder: string,
   ): Promise<QueueResult | undefined> {
-    const found = await findDone(hash, folder, outputs, undefined);
+    const { values } = checkSettings(JOB_OPTIONS, options, where);
+    const files = outputFiles(outputs, videosOf(values));
+    const found = await findDone(hash, folder, files, undefined);
     if (found) {
       return { seconds: 0, batch: 0, outputs: found.outputs, sent: false, worker: hostname() };
     }
-    await removePartials(folder, outputs);
+    await removePartials(folder, files);
   }
 
   #refuse(error: JobFailure & { readonly storage?: boolean }, lost = false): never {
@@ -177,6 +211,11 @@ export class QueueWorker {
     const closing = [...this.#workers.values()].map((worker) => worker.close());
     await inTime(Promise.allSettled(closing), GOODBYE_SECONDS).catch(() => {});
   }
+}
+
+/** Only another worker can run the job. */
+class ElsewhereError extends Error {
+  override readonly name = "ElsewhereError";
 }
 
 /** A failure that further attempts would repeat. */

@@ -44,12 +44,14 @@ Deno.test("jobHash() follows the bytes of inputs, not their names", async () => 
   await Deno.writeTextFile(at("a.txt"), "left");
   await Deno.writeTextFile(at("b.txt"), "left");
   await Deno.writeTextFile(at("c.txt"), "right");
+  await Deno.writeTextFile(at("d.safetensors"), "left");
   await Deno.mkdir(at("frames"));
   await Deno.writeTextFile(at("frames/0.png"), "x");
   try {
     const a = await hash({ actions: at("a.txt") });
     assert.equal(a, await hash({ actions: at("b.txt") }));
     assert.notEqual(a, await hash({ actions: at("c.txt") }));
+    assert.equal(a, await hash({ actions: at("d.safetensors") }));
     const folderHash = await hash({ context: at("frames") });
     assert.equal(folderHash, await hash({ context: at("frames/%d.png") }));
     await Deno.writeTextFile(at("frames/1.png"), "y");

@@ -9,12 +9,13 @@ function read(lines: readonly unknown[], common: Record<string, unknown>[] = [])
   );
   const problems: string[] = [];
   const entries: Entry[] = [];
+  const broken: Entry[] = [];
   for (const line of lines) {
     const found = manifest.read(typeof line === "string" ? line : JSON.stringify(line));
     problems.push(...found.problems);
-    entries.push(...found.entries);
+    for (const entry of found.entries) (entry.broken ? broken : entries).push(entry);
   }
-  return { problems, entries };
+  return { problems, entries, broken };
 }
 
 Deno.test("Manifest names jobs by id, or by the number of their line", () => {
@@ -40,10 +41,21 @@ Deno.test("Manifest lets the line win over its header, and the header over other
 Deno.test("Manifest expands lines, and names each job of one", () => {
   const { entries } = read([
     { id: "a", seed: { range: [8, 10] }, actions: { each: ["left", "right"] } },
-    { id: "b-{seed}", seed: { range: [0, 2] }, output: ["x/{id}.npz", "{id}.gif"] },
+    { id: "b-{seed}", seed: { range: [0, 2] }, output: ["x/{id}.npz", "{seed}/{id}.gif"] },
+    { id: "c-{steps}-{seed}", seed: { range: [7, 8] }, steps: 3 },
   ]);
-  assert.deepEqual(entries.map(({ id }) => id), ["a-8-0", "a-8-1", "a-9-0", "a-9-1", "b-0", "b-1"]);
-  assert.deepEqual(entries[5]!.outputs, ["x/b-1.npz", "b-1.gif"]);
+  const ids = ["a-8-0", "a-8-1", "a-9-0", "a-9-1", "b-0", "b-1", "c-3-7"];
+  assert.deepEqual(entries.map(({ id }) => id), ids);
+  assert.deepEqual(entries[5]!.outputs, ["x/b-1.npz", "1/b-1.gif"]);
+  const { problems } = read([{ id: "x-{sede}", seed: 1 }]);
+  assert.match(problems.join(), /"id" in jobs\.jsonl:1: nothing says what \{sede\} .*"seed"/);
+});
+
+Deno.test("Manifest takes as many jobs from one line as a range may stand for", () => {
+  const manifest = new Manifest("jobs.jsonl");
+  const { entries, problems } = manifest.read('{"seed": {"range": [0, 150000]}}');
+  assert.equal(entries.length, 150_000);
+  assert.deepEqual(problems, []);
 });
 
 Deno.test("Manifest tells every problem with its line and field, each once", () => {
@@ -57,8 +69,11 @@ Deno.test("Manifest tells every problem with its line and field, each once", () 
     { id: {} },
     { seed: -1 },
     { output: "out.mp5" },
+    { steps: 0, output: "../x.mp4" },
+    { context_frames: 1, contextFrames: 2 },
+    { seed: { each: ["y", 1] }, steps: { each: [-5, 2] } },
   ]);
-  assert.deepEqual(entries, []);
+  assert.deepEqual(entries.map(({ id }) => id), []);
   const expected = [
     /"steps" in jobs\.jsonl:1: it must be a whole number from 1 to 1000, not 0/,
     /"framse" in jobs\.jsonl:1: .*did you mean "frames"/,
@@ -69,6 +84,12 @@ Deno.test("Manifest tells every problem with its line and field, each once", () 
     /"preview" in jobs\.jsonl:6: it is for the whole batch or for far generate alone/,
     /"id" in jobs\.jsonl:7/,
     /"seed" -1 in jobs\.jsonl:8/,
+    /"output" in jobs\.jsonl:9: .*\.mp5/,
+    /"steps" in jobs\.jsonl:10: .*not 0/,
+    /"output" in jobs\.jsonl:10: "\.\.\/x\.mp4" must be inside/,
+    /"contextFrames" in jobs\.jsonl:11: it is there twice/,
+    /"seed" in jobs\.jsonl:12: .*"y"/,
+    /"steps" in jobs\.jsonl:12: .*-5/,
   ];
   for (const pattern of expected) {
     assert.equal(problems.filter((problem) => pattern.test(problem)).length, 1, String(pattern));

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { nameFault, outputFiles, outputNames } from "../../../commands/batch/output_names.ts";
+import {
+  checkOutputNames,
+  fillIn,
+  nameFault,
+  outputFiles,
+} from "../../../commands/batch/output_names.ts";
 
 Deno.test("nameFault() lets no name out of the folder, under the rules of any system", () => {
   const bad = [
@@ -34,11 +39,26 @@ Deno.test("nameFault() lets no name out of the folder, under the rules of any sy
   }
 });
 
-Deno.test("outputNames() fills in the id and refuses what cannot be written", () => {
-  assert.deepEqual(outputNames(["{id}.mp4", "{id}/{id}.npz"], "a", "here"), ["a.mp4", "a/a.npz"]);
-  assert.throws(() => outputNames(["{id}.mp4"], "../a", "j:3"), /"output" in j:3: "\.\.\/a\.mp4"/);
-  assert.throws(() => outputNames(["a.mp4", "a.mp4"], "a", "j:3"), /"output" in j:3: .*twice/);
-  assert.throws(() => outputNames(["a.avi"], "a", "j:3"), /"output" in j:3: .*\.safetensors/);
+Deno.test("checkOutputNames() refuses what cannot be written, with line and field", () => {
+  checkOutputNames(["a.mp4", "a/a.npz"], "j:3");
+  const refused = (names: string[], pattern: RegExp) =>
+    assert.throws(() => checkOutputNames(names, "j:3"), pattern);
+  refused(["../a.mp4"], /"output" in j:3: "\.\.\/a\.mp4"/);
+  refused(["a.mp4", "a.mp4"], /"output" in j:3: .*twice/);
+  refused(["a.avi"], /"output" in j:3: .*\.safetensors/);
+});
+
+Deno.test("fillIn() takes any field of the job by any of its names, and no other", () => {
+  const fields = { id: "a", seed: 3, "context-frames": 2, "only-generated": true, size: {} };
+  const filled = (template: string) => fillIn(template, fields, "output", "j:3");
+  assert.equal(filled("{id}/{seed}-{contextFrames}-{context_frames}"), "a/3-2-2");
+  assert.equal(filled("{only-generated}.mp4"), "true.mp4");
+  assert.equal(filled("plain{}.mp4"), "plain{}.mp4");
+  assert.throws(
+    () => filled("{sede}.mp4"),
+    /"output" in j:3: nothing says what \{sede\} stands for \(did you mean "seed"\?\)/,
+  );
+  assert.throws(() => filled("{size}.mp4"), /\{size\}/);
 });
 
 Deno.test("outputFiles() numbers the files of several videos, but not tensors", () => {

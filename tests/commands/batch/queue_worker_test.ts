@@ -21,6 +21,7 @@ interface Stage {
   /** States of jobs when all have ended, with what is told of failures. */
   states(...hashes: string[]): Promise<string[]>;
   counts(): Promise<Record<string, number>>;
+  readonly notes: readonly string[];
 }
 
 /** A worker with a fake GPU process, on a Redis of its own. */
@@ -36,8 +37,10 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
     note: () => {},
   });
   const fatal: Error[] = [];
+  const notes: string[] = [];
   const onFatal = (error: Error) => void fatal.push(error);
-  const options = { link, supervisor, files, concurrency: 2, lock: 5, note: () => {}, onFatal };
+  const note = (line: string) => void notes.push(line);
+  const options = { link, supervisor, files, concurrency: 2, lock: 5, note, onFatal };
   const worker = new QueueWorker(options);
   const queue = link.queue(MODEL);
   const idOf = (hash: string) => hash.replace(":", "-");
@@ -77,7 +80,8 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
         }
         return found;
       },
-      counts: () => queue.getJobCounts("waiting", "active", "failed"),
+      counts: () => queue.getJobCounts("waiting", "active", "failed", "delayed"),
+      notes,
     });
   } finally {
     await worker.pause();
@@ -148,3 +152,22 @@ Deno.test(
       assert.deepEqual(fatal, []);
     }),
 );
+
+Deno.test({
+  name: "QueueWorker leaves jobs whose shared folder is not here to others",
+  ...QUEUE_TEST,
+}, () =>
+  stage(async ({ worker, add, counts, states, notes, fatal }) => {
+    await add("a:0", { shared: "/none/folder" }, 1);
+    await add("b:0", { shared: "/none/folder" }, 1);
+    await add("c:0");
+    worker.serve(MODEL, "m");
+    assert.deepEqual(await states("c:0"), ["completed"]);
+    await until("both are left alone", () => notes.length > 0);
+    while ((await counts()).delayed !== 2) await new Promise((next) => setTimeout(next, 20));
+    const { failed, waiting } = await counts();
+    assert.deepEqual([failed, waiting], [0, 0]);
+    assert.deepEqual(fatal, []);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /no folder "\/none\/folder" here: .*--out-dir/);
+  }));
