@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { orAborted } from "./abort.ts";
 import {
   type Item,
   type JobsOptions,
@@ -13,11 +14,11 @@ import { ownCommand } from "./batch/gpu_process.ts";
 import { parseShard } from "./batch/identity.ts";
 import { type Job, wireJob } from "./batch/job.ts";
 import type { BATCH_OPTIONS } from "./batch/options.ts";
-import { removePartials } from "./batch/partial_files.ts";
-import { knownResults, ResultsFile, resultsName } from "./batch/results.ts";
+import { Leftovers, removePartials } from "./batch/partial_files.ts";
+import { checkResultsPath, knownResults, ResultsFile, resultsName } from "./batch/results.ts";
 import { Supervisor } from "./batch/supervisor.ts";
 import type { Call } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { InterruptedError, UsageError } from "./errors.ts";
 import { optionName } from "./option.ts";
 import { type Progress, startProgress } from "./progress.ts";
 
@@ -50,6 +51,10 @@ export async function run(call: BatchCall): Promise<void> {
   }
   if (rest.length > 0) throw new UsageError(`Cannot use "${rest[0]}": give one manifest`);
   const gpuBatch = parseGpuBatch(options.gpuBatch);
+  for (const name of ["detach", "shared"] as const) {
+    if (!options[name] || options.redis !== undefined) continue;
+    throw new UsageError(`Cannot use --${name} without a queue: give --redis URL`);
+  }
   if (options.redis !== undefined) {
     const { runThroughQueue } = await import("./batch/queue_batch.ts");
     return await runThroughQueue(source!, call);
@@ -103,16 +108,20 @@ type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<Ba
  */
 export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
   const start = performance.now();
-  const setup = await setUp(source, call);
+  const setup = await orAborted(setUp(source, call), call.signal);
   const { all, jobs, folder, results, batch } = setup;
   if (call.options.dryRun) {
     return await (await import("./batch/dry_run.ts")).dryRun(all, batch, call);
   }
-  await Deno.mkdir(folder, { recursive: true });
+  await makeOutDir(folder);
+  await checkResultsPath(results.path);
   using _lock = await FolderLock.take(folder, lockName(jobs.shard));
-  await removePartials(folder, (all ?? []).flatMap(expectedFiles));
-  if (all) await runList(await settleAll(all, batch), setup, call, open);
-  else await runItems(streamJobs(Deno.stdin.readable, jobs), setup, call, open);
+  if (all) {
+    await removePartials(folder, all.flatMap(expectedFiles));
+    await runList(await orAborted(settleAll(all, batch), call.signal), setup, call, open);
+  } else {
+    await runItems(tidied(streamJobs(Deno.stdin.readable, jobs), folder), setup, call, open);
+  }
   await report(batch.tally, results.path, performance.now() - start, call);
 }
 
@@ -120,9 +129,13 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
   if (options.outDir === undefined) {
     throw new UsageError("Say where the outputs go: give --out-dir DIR");
   }
+  const folder = resolve(options.outDir);
+  const found = await Deno.stat(folder).catch(() => undefined);
+  if (found && !found.isDirectory) {
+    throw new UsageError(`Cannot use --out-dir "${options.outDir}": it is not a folder`);
+  }
   const jobs = await jobsOptions(options);
   const all = source === "-" ? undefined : await readJobs(source, jobs);
-  const folder = resolve(options.outDir);
   const results = new ResultsFile(options.results ?? join(folder, resultsName(jobs.shard)));
   const batch = new BatchRun({
     folder,
@@ -136,6 +149,26 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
   });
   const setup: Setup = { all, jobs, folder, results, batch };
   return setup;
+}
+
+async function makeOutDir(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new Error(`Cannot make --out-dir "${folder}": ${(error as Error).message}`);
+  }
+}
+
+/** Jobs of a stream; what an earlier run has left of each is removed before it is run. */
+async function* tidied(
+  items: AsyncGenerator<Item, void, void>,
+  folder: string,
+): AsyncGenerator<Item, void, void> {
+  const leftovers = new Leftovers(folder);
+  for await (const item of items) {
+    if ("job" in item) await leftovers.remove(expectedFiles(item.job));
+    yield item;
+  }
 }
 
 async function runList(
@@ -183,7 +216,12 @@ async function runItems(
   } catch (error) {
     await executor.kill(error as Error);
     await removePartials(folder, [...unfinished].flatMap(expectedFiles));
-    throw error;
+    if (!(error instanceof InterruptedError)) throw error;
+    const { done } = batch.tally;
+    const outcome = `${done} ${
+      done === 1 ? "job is" : "jobs are"
+    } done, the same command does the rest`;
+    throw new InterruptedError(error.signal, outcome);
   } finally {
     signal.removeEventListener("abort", interrupt);
   }
@@ -198,7 +236,8 @@ async function jobsOptions(options: BatchCall["options"]): Promise<JobsOptions> 
   if (options.defaults !== undefined) {
     common.push({ fields: await readDefaults(options.defaults), where: options.defaults });
   }
-  return { common, shard: options.shard === undefined ? undefined : parseShard(options.shard) };
+  const shard = options.shard === undefined ? undefined : parseShard(options.shard);
+  return { common, shard, travels: options.redis !== undefined && !options.shared };
 }
 
 function lockName(shard: JobsOptions["shard"]): string {

@@ -5,30 +5,51 @@ import { patternOf } from "./output_names.ts";
 /** The name of a file that is not finished, with the name it would get. */
 const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
 
-/**
- * Removes what a process that was ended has left of these outputs, and of no others: other batches
- * may be writing beside them.
- * @param outputs names relative to the folder; `%d` stands for any number
- * @returns how many files
- */
-export async function removePartials(folder: string, outputs: Iterable<string>): Promise<number> {
-  const byFolder = new Map<string, { exact: Set<string>; patterns: RegExp[] }>();
-  for (const output of outputs) {
-    const path = outputPath(folder, output);
-    const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
-    byFolder.set(dirname(path), names);
-    if (output.includes("%")) names.patterns.push(patternOf(basename(path)));
-    else names.exact.add(basename(path));
+/** What processes that were ended have left in a folder. Each folder in it is looked at once. */
+export class Leftovers {
+  readonly #folder: string;
+  readonly #found = new Map<string, Promise<string[]>>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
   }
-  let removed = 0;
-  for (const [path, { exact, patterns }] of byFolder) {
-    for (const partial of await partialsIn(path)) {
-      const name = PARTIAL.exec(partial)![1]!;
-      if (!exact.has(name) && !patterns.some((pattern) => pattern.test(name))) continue;
-      await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // gone already
+
+  /**
+   * Removes what is left of these outputs, and of no others: other batches may be writing beside
+   * them.
+   * @param outputs names relative to the folder; `%d` stands for any number
+   * @returns how many files
+   */
+  async remove(outputs: Iterable<string>): Promise<number> {
+    const byFolder = new Map<string, { exact: Set<string>; patterns: RegExp[] }>();
+    for (const output of outputs) {
+      const path = outputPath(this.#folder, output);
+      const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
+      byFolder.set(dirname(path), names);
+      if (output.includes("%")) names.patterns.push(patternOf(basename(path)));
+      else names.exact.add(basename(path));
     }
+    let removed = 0;
+    for (const [path, { exact, patterns }] of byFolder) {
+      for (const partial of await this.#partialsIn(path)) {
+        const name = PARTIAL.exec(partial)![1]!;
+        if (!exact.has(name) && !patterns.some((pattern) => pattern.test(name))) continue;
+        await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // gone already
+      }
+    }
+    return removed;
   }
-  return removed;
+
+  #partialsIn(folder: string): Promise<string[]> {
+    const found = this.#found.get(folder) ?? partialsIn(folder);
+    this.#found.set(folder, found);
+    return found;
+  }
+}
+
+/** Removes what is left of these outputs now. @returns how many files */
+export async function removePartials(folder: string, outputs: Iterable<string>): Promise<number> {
+  return await new Leftovers(folder).remove(outputs);
 }
 
 async function partialsIn(folder: string): Promise<string[]> {

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { UsageError } from "../errors.ts";
 import type { FileDigest } from "./digest.ts";
 
 /** A finished file of a job. */
@@ -66,10 +67,25 @@ async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
   return last[0] !== 10;
 }
 
-/** Reads records; lines that are not whole are no records. A missing file has none. */
+/**
+ * Looks before anything runs whether results can be kept there.
+ * @throws {UsageError} there is no such folder
+ */
+export async function checkResultsPath(path: string): Promise<void> {
+  const there = await Deno.stat(dirname(path)).then((found) => found.isDirectory, () => false);
+  if (!there) throw new UsageError(`Cannot keep results in "${path}": there is no such folder`);
+}
+
+/**
+ * Reads records; lines that are not whole are no records. A missing file has none.
+ * @throws {UsageError} a device or a folder
+ */
 export async function readResults(path: string): Promise<ResultRecord[]> {
   let text: string;
   try {
+    if (!(await Deno.stat(path)).isFile) {
+      throw new UsageError(`Cannot keep results in "${path}": it is not a regular file`);
+    }
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];

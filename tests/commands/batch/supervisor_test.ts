@@ -90,8 +90,8 @@ Deno.test("Supervisor takes jobs while there is no process", () =>
 Deno.test("Supervisor ends a process that hangs, and starts another", () =>
   stage(async ({ run, notes }) => {
     assert.deepEqual(await run("hang:1", "a"), ["done", "done"]);
-    assert.match(notes[0]!, /the GPU process was silent for 3 s; starting another/);
-  }, { hangAfter: 3 }));
+    assert.match(notes[0]!, /the GPU process was silent for 8 s; starting another/);
+  }, { hangAfter: 8 })); // longer than a process takes to start on a busy machine
 
 Deno.test("Supervisor fails the job that three processes did not survive, and no other", () =>
   stage(async ({ run, lines }) => {
