@@ -1,3 +1,4 @@
+import { extname, resolve } from "node:path";
 import {
   type Frame,
   OutputFile,
@@ -7,10 +8,10 @@ import {
   writeSafetensors,
 } from "../mod.ts";
 import { Digests } from "./batch/digest.ts";
-import { UsageError } from "./errors.ts";
+import { InterruptedError, UsageError } from "./errors.ts";
 import { GENERATE_OPTIONS } from "./option_table.ts";
 import type { GenerateValues } from "./request.ts";
-import { type Settings, settingsMetadata, settingsOf } from "./settings.ts";
+import { type Settings, settingsMetadata, settingsOf, shellQuote } from "./settings.ts";
 import { checkSettings } from "./settings_file.ts";
 
 const MODEL_KEY = "far.model";
@@ -52,6 +53,26 @@ export async function readCheckpoint(
   } finally {
     file.close();
   }
+}
+
+/**
+ * Looks at `--checkpoint` before anything is computed.
+ * @throws {UsageError} a name that cannot be one; @throws {MediaError} it cannot be written
+ */
+export async function checkCheckpoint(
+  { checkpoint, checkpointEvery, output = [], dryRun }: GenerateValues,
+): Promise<void> {
+  if (checkpoint === undefined) {
+    if (checkpointEvery === undefined) return;
+    throw new UsageError("Cannot use --checkpoint-every alone: give --checkpoint FILE.safetensors");
+  }
+  const refuse = (why: string) => new UsageError(`Cannot use --checkpoint "${checkpoint}": ${why}`);
+  if (extname(checkpoint).toLowerCase() !== ".safetensors") {
+    throw refuse("its name must end in .safetensors");
+  }
+  const isOutput = output.some((path) => resolve(path) === resolve(checkpoint));
+  if (isOutput) throw refuse("it is an output too");
+  if (!dryRun) await (await OutputFile.create(checkpoint)).discard();
 }
 
 /** The options of a run that goes on: those it was begun with, where nothing else is said. */
@@ -139,6 +160,18 @@ export class CheckpointWriter {
     if (this.#done > this.#kept && generated > 0 && generated % this.#every === 0) {
       await this.keep();
     }
+  }
+
+  /** Writes what is there at a signal. @returns the error that says so, or the one that was */
+  async interrupted(error: unknown): Promise<unknown> {
+    await this.keep();
+    if (!(error instanceof InterruptedError) || this.#kept === 0) return error;
+    const count = this.#kept - this.#plan.contextFrames;
+    const frames = `${count} ${count === 1 ? "frame is" : "frames are"}`;
+    return new InterruptedError(
+      error.signal,
+      `${frames} kept, --resume ${shellQuote(this.#path)} goes on`,
+    );
   }
 
   /** Writes what is there; what was there before stays until it is whole. */

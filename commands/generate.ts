@@ -6,6 +6,7 @@ import {
   type RunPlan,
 } from "../mod.ts";
 import {
+  checkCheckpoint,
   type Checkpoint,
   type CheckpointWriter,
   openCheckpoint,
@@ -48,6 +49,7 @@ export async function run(call: GenerateCall): Promise<void> {
     throw new UsageError("Say where to write the video: give --output FILE");
   }
   checkOutputs(paths, options.count ?? 1, options.json);
+  await checkCheckpoint(options);
   await withPipeline(folder, { ...call, options }, async (pipeline) => {
     watch.lap("load");
     await generate({ ...call, options: given }, pipeline, options, { watch, begun });
@@ -167,8 +169,7 @@ async function makeFrames(
       if (isLast(frame, plan)) progress.update(frame.index - plan.contextFrames + 1);
     }
   } catch (error) {
-    if (signal.aborted) await checkpoint?.keep();
-    throw error;
+    throw signal.aborted && checkpoint ? await checkpoint.interrupted(error) : error;
   } finally {
     progress.stop();
   }

@@ -105,7 +105,10 @@ Deno.test(
       const checkpoint = path("run.safetensors");
       const resume = checkpoint; // not there yet: the run begins
       const options = { ...TINY, output: [path("out.safetensors")], checkpoint, resume };
-      await assert.rejects(run(options, 4), InterruptedError);
+      await assert.rejects(run(options, 4), {
+        name: "InterruptedError",
+        message: /^Stopped by SIGTERM: 4 frames are kept, --resume .*run\.safetensors goes on$/,
+      });
       assert.deepEqual([...Deno.readDirSync(path("."))].map(({ name }) => name), [
         "run.safetensors",
       ]);
@@ -116,6 +119,18 @@ Deno.test(
       assert.deepEqual(resumed, await tensors(path("whole.safetensors")));
     }),
 );
+
+Deno.test("far generate looks at its checkpoint before it computes anything", () =>
+  stage(async ({ path, run }) => {
+    const output = [path("out.safetensors")];
+    const refused = (options: GenerateValues, message: RegExp) =>
+      assert.rejects(run({ ...TINY, output, ...options }), { message });
+    await refused({ checkpointEvery: 3 }, /--checkpoint-every alone: give --checkpoint/);
+    await refused({ checkpoint: path("run.mp4") }, /its name must end in \.safetensors/);
+    await refused({ checkpoint: output[0] }, /it is an output too/);
+    await refused({ checkpoint: path("none/run.safetensors") }, /there is no folder/);
+    assert.deepEqual([...Deno.readDirSync(path("."))], []);
+  }));
 
 Deno.test(
   { name: "far generate goes on only as it was begun", ...GPU_TEST },
