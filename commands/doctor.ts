@@ -62,7 +62,7 @@ async function* makeChecks(
   try {
     const gpu = await Gpu.open(options);
     try {
-      yield* checkDevice(gpu, options);
+      yield* checkDevice(gpu, options, system);
       if (!options.noTest) yield* runSelfTests(gpu, system);
     } finally {
       await gpu.close();

@@ -1,10 +1,12 @@
-import type { AdapterReport, Gpu, GpuOptions } from "../../mod.ts";
+import type { AdapterReport, AdapterSummary, Gpu, GpuOptions } from "../../mod.ts";
 import { environment } from "../environment.ts";
 import { type Check, sizeText } from "./check.ts";
 import { adapterAdvice, type System } from "./system.ts";
 
 /** Storage bindings that the released models need up to here are sure to fit (WebGPU's default). */
 const USUAL_BINDING = 128 * 2 ** 20;
+
+const LEAVE_OUT = "leave out --backend and DENO_WEBGPU_BACKEND";
 
 /** Which adapter there is, and whether a graphics card lies idle. */
 export function checkAdapters(
@@ -17,7 +19,7 @@ export function checkAdapters(
   const mend = adapterAdvice(system);
   if (!first && backend) {
     const detail = `WebGPU finds none by ${backend}`;
-    return { name, status: "failed", detail, mend: "leave out --backend and DENO_WEBGPU_BACKEND" };
+    return { name, status: "failed", detail, mend: backend === "vulkan" ? mend : LEAVE_OUT };
   }
   if (!first) return { name, status: "failed", detail: "WebGPU finds none", mend };
   const others = adapters.slice(1).map((adapter) => adapter.name);
@@ -30,20 +32,14 @@ export function checkAdapters(
 }
 
 /** Backend, arithmetic and kernels that will be used. */
-export function checkDevice(gpu: Gpu, options: GpuOptions): Check[] {
+export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Check[] {
   const { adapter, limits } = gpu;
-  const backend = chosenBackend(options) ?? "the system's best";
+  const backend = chosenBackend(options);
   const dtype = adapter.f16 && !adapter.cpu ? "f16" : "f32";
   const small = limits.maxStorageBufferBindingSize < USUAL_BINDING;
-  const yes = (has: boolean) => has ? "yes" : "no";
   return [
-    { name: "backend", status: "ok", detail: backend },
-    {
-      name: "features",
-      status: "ok",
-      detail: `shader-f16 ${yes(adapter.f16)}, subgroups ${yes(adapter.subgroups)}, ` +
-        `timestamp queries ${yes(adapter.timestamps)}`,
-    },
+    { name: "backend", status: "ok", detail: backend ?? "the system's best" },
+    checkFeatures(adapter, system, backend),
     {
       name: "limits",
       status: small ? "warning" : "ok",
@@ -57,6 +53,30 @@ export function checkDevice(gpu: Gpu, options: GpuOptions): Check[] {
       detail: `--dtype auto means ${dtype}; kernels for ${adapter.cpu ? "CPUs" : "GPUs"}`,
     },
   ];
+}
+
+/**
+ * What shaders may use. On the CPU every Vulkan driver has subgroups; what has none is Mesa's
+ * OpenGL, which WebGPU takes where there is no such driver.
+ */
+export function checkFeatures(
+  { f16, subgroups, timestamps, cpu }: AdapterSummary,
+  system: System,
+  backend?: string,
+): Check {
+  const name = "features";
+  const yes = (has: boolean) => has ? "yes" : "no";
+  const detail = `shader-f16 ${yes(f16)}, subgroups ${yes(subgroups)}, ` +
+    `timestamp queries ${yes(timestamps)}`;
+  if (subgroups || !cpu) return { name, status: "ok", detail };
+  const asked = backend === "gl";
+  const why = asked ? "" : ", for want of a Vulkan driver,";
+  return {
+    name,
+    status: "warning",
+    detail: `${detail}: OpenGL on the CPU${why} is slow and has crashed`,
+    mend: asked ? LEAVE_OUT : adapterAdvice(system),
+  };
 }
 
 /** The backend that was asked for, if any. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkAdapters } from "../../../commands/doctor/adapter_checks.ts";
+import { checkAdapters, checkFeatures } from "../../../commands/doctor/adapter_checks.ts";
 import { describeCheck, sizeText } from "../../../commands/doctor/check.ts";
 import { checkCodecs } from "../../../commands/doctor/codec_checks.ts";
 import { checkMemory, checkPlace } from "../../../commands/doctor/place_checks.ts";
@@ -34,6 +34,7 @@ Deno.test("checkAdapters() fails without an adapter, and says how to get one", (
   assert.equal(status, "failed");
   assert.equal(mend, "apt-get install -y mesa-vulkan-drivers libvulkan1");
   assert.match(checkAdapters([], SYSTEM, "dx12").mend!, /leave out --backend/);
+  assert.equal(checkAdapters([], SYSTEM, "vulkan").mend, mend);
 });
 
 Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
@@ -46,6 +47,28 @@ Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
   const both = checkAdapters([adapter("A card", false), software], card);
   assert.deepEqual([both.status, both.detail], ["ok", "A card; also llvmpipe"]);
   assert.equal(both.mend, undefined);
+});
+
+Deno.test("checkFeatures() warns of OpenGL on the CPU, which stands in for a Vulkan driver", () => {
+  const lavapipe = {
+    name: "llvmpipe",
+    vendor: "",
+    cpu: true,
+    f16: true,
+    timestamps: true,
+    subgroups: true,
+    subgroupSize: 8,
+  };
+  assert.equal(checkFeatures(lavapipe, SYSTEM).status, "ok");
+  const openGl = { ...lavapipe, f16: false, subgroups: false };
+  const { status, detail, mend } = checkFeatures(openGl, SYSTEM);
+  assert.deepEqual(
+    [status, mend],
+    ["warning", "apt-get install -y mesa-vulkan-drivers libvulkan1"],
+  );
+  assert.match(detail, /^shader-f16 no, subgroups no, .*: OpenGL on the CPU, for want of a Vulkan/);
+  assert.match(checkFeatures(openGl, SYSTEM, "gl").mend!, /leave out --backend/);
+  assert.equal(checkFeatures({ ...openGl, cpu: false }, SYSTEM).status, "ok");
 });
 
 Deno.test("checkCodecs() tells which writer is left, and how to get a better one", () => {
