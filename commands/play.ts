@@ -57,11 +57,12 @@ function checkOptions({ record, web, port, host, context }: PlayValues): void {
 
 /** The model's own defaults where nothing is said; those of a video's length have no meaning here. */
 function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
-  const { context, contextFrames, contextStart, contextStride, label, size, guidance, solver } =
+  const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
     withDefaults(given as GenerateValues, json, folder);
+  const { guidance, solver, flexrope, dtype } = rest;
   const { seed = 0n, steps = STEPS } = given;
-  const chosen = { context, contextFrames, contextStart, contextStride, label, size };
-  const sampling = { steps, guidance, solver, seed: seed === -1n ? drawSeed() : seed };
+  const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
+  const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
   return { ...given, ...chosen, ...sampling };
 }
 

@@ -1,10 +1,10 @@
 import { MediaError, SessionVideo } from "../../mod.ts";
-import settings from "../../deno.json" with { type: "json" };
 import { settingsMetadata } from "../settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "./game.ts";
 import { LIMITS, type Welcome } from "./protocol.ts";
 import { PlayServer } from "./server.ts";
+import { sessionSettings } from "./session_settings.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES, PORT } from "./spec.ts";
 
@@ -57,28 +57,9 @@ function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
   };
 }
 
-/** The command that makes the same frames again, where one does: nothing was changed on the way. */
+/** The command that makes the same frames again, where one does. */
 function metadata(game: Game, setup: PlaySetup): Record<string, string> {
-  const { options, clips, fps, pipeline } = setup;
-  const actions = game.history.text();
-  const comment = `far play, ${game.frames} frames of ${pipeline.info.name}`;
-  const repeatable = game.untouched && game.history.complete && actions !== "" &&
-    game.generated <= (options.memoryFrames ?? MEMORY_FRAMES);
-  if (!repeatable) return { comment };
-  const context = clips.path(game.clip);
-  return settingsMetadata({
-    command: "generate",
-    version: settings.version,
-    options: {
-      model: options.model ?? "demo",
-      ...context === undefined ? {} : { context },
-      "context-frames": game.contextFrames,
-      actions,
-      steps: game.settings.steps!,
-      guidance: game.settings.guidance!,
-      solver: game.settings.solver!,
-      seed: String(options.seed),
-      fps,
-    },
-  });
+  const made = sessionSettings(game, setup);
+  if (made) return settingsMetadata(made);
+  return { comment: `far play, ${game.frames} frames of ${setup.pipeline.info.name}` };
 }
