@@ -121,6 +121,15 @@ Deno.test("pages that are made from the code are up to date (deno task docs)", a
   assert.deepEqual(await makeDocs(true), []);
 });
 
+Deno.test("THIRD_PARTY_LICENSES has every package that is locked, and Deno (deno task docs)", () => {
+  const text = Deno.readTextFileSync(join(ROOT, "THIRD_PARTY_LICENSES"));
+  const lock: { npm: object } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.lock")));
+  const locked = Object.keys(lock.npm).map((key) => /^@?[^@]+@[^_]+/.exec(key)![0]);
+  for (const name of [...locked, "@napi-rs/webcodecs,", "Deno,", "V8,"]) {
+    assert.ok(text.includes(`\n${name.replace(/(?<=.)@/, " ")}`), name);
+  }
+});
+
 Deno.test("every export of mod.ts has a docstring (deno doc --lint)", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--lint", join(ROOT, "mod.ts")],

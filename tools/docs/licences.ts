@@ -1,17 +1,24 @@
+import more from "./more_licences.txt" with { type: "text" };
+
 const LOCK = new URL("../../deno.lock", import.meta.url);
 
-/** Names and texts of the licences of all packages that the lock file names. */
+/**
+ * Names and texts of the licences of all packages that the lock file names, and of what a binary
+ * carries besides or without a text of its own.
+ */
 export async function licenceTexts(): Promise<string> {
   const lock: { npm: Record<string, unknown> } = JSON.parse(await Deno.readTextFile(LOCK));
   const cache = await packageFolder();
   const parts = [
     "Packages that far is made with, and that its binaries carry. Of the packages for single systems a\n" +
-    "binary carries its own alone. See NOTICE for FFmpeg, which is inside @napi-rs/webcodecs.",
+    "binary carries its own alone. See NOTICE for FFmpeg, which is inside @napi-rs/webcodecs. At the end:\n" +
+    "Deno and V8, which a binary is made with.",
   ];
   for (const key of Object.keys(lock.npm).sort()) {
     const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key)!;
     parts.push(await describe(`${cache}/${name}/${version}`, name!, version!));
   }
+  parts.push(more.trim());
   return `${parts.join(`\n\n${"-".repeat(80)}\n`)}\n`;
 }
 
