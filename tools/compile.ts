@@ -110,10 +110,21 @@ async function compile(build: Build): Promise<number> {
     }).output();
     const said = new TextDecoder().decode(stderr);
     console.error(code === 0 ? said : explain(said));
-    return code;
+    if (code !== 0 || hasCodecs(build, said)) return code;
+    await Deno.remove(build.output);
+    console.error(`error: Cannot fetch the codecs of ${build.target}: see --noffmpeg`);
+    return 1;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * Whether a binary has the codecs that it is to have, by Deno's list of what it embedded. Deno goes
+ * on without a package that is imported dynamically and cannot be fetched.
+ */
+export function hasCodecs({ target, noffmpeg }: Build, list: string): boolean {
+  return noffmpeg || list.includes(`@napi-rs/webcodecs-${TARGETS[target]!.addon}/`);
 }
 
 /** The one failure that is not ours has a plain name. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { compileArguments, importsOf, parseBuild } from "../../tools/compile.ts";
+import { compileArguments, hasCodecs, importsOf, parseBuild } from "../../tools/compile.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const ADDON = "@napi-rs/webcodecs-linux-x64-gnu";
@@ -25,6 +25,13 @@ Deno.test("importsOf() has the codecs of the target alone, or none", () => {
   assert.match(none[ADDON]!, /^data:/);
   assert.equal(Object.keys(none).filter((name) => name.startsWith("@napi-rs/")).length, 1);
   assert.equal(none.commander, mac.commander);
+});
+
+Deno.test("hasCodecs() tells of a binary that lacks its target's codecs", () => {
+  const list = "├── @napi-rs/webcodecs-linux-x64-gnu/* (65.78MB)";
+  assert.ok(hasCodecs(parseBuild(["--target", "linux-x64"]), list));
+  assert.ok(!hasCodecs(parseBuild(["--target", "linux-arm64"]), list));
+  assert.ok(hasCodecs(parseBuild(["--target", "linux-arm64", "--noffmpeg"]), ""));
 });
 
 Deno.test("compileArguments() bake in what commands need, and never all", () => {
