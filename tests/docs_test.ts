@@ -100,11 +100,28 @@ Deno.test("examples that no test can run are at least command lines that far tak
       });
     } else if (program === "npx") {
       assert.match(line, /^npx --yes deno@2\.9\.6 task (demo|test)$/); // .ci/run runs them
+    } else if (program === "npm") {
+      assert.equal(line, "npm install --global deno@2.9.6");
+    } else if (args[0] === "install") {
+      assert.match(line, INSTALL); // tested below
     } else {
       const file = args.find((arg) => arg.startsWith("examples/"));
       assert.ok(file && Deno.statSync(join(ROOT, file)).isFile, `${page}: ${line}`);
     }
   }
+});
+
+const INSTALL = /^deno install .*$/m;
+
+Deno.test("README's installation makes a far that works in any folder", async () => {
+  const [line] = INSTALL.exec(Deno.readTextFileSync(join(ROOT, "README.md")))!;
+  await inFolder(async (folder, path) => {
+    const root = join(folder, "root");
+    await run(Deno.execPath(), [...words(line).slice(1), "--root", root], ROOT, path);
+    const made = ["-a", "forward", "--steps", "1", "-o", "here.mp4"];
+    await run(join(root, "bin", "far"), ["generate", ...made], folder, path);
+    assert.ok(Deno.statSync(join(folder, "here.mp4")).size > 0);
+  });
 });
 
 Deno.test("links between pages lead somewhere", () => {
