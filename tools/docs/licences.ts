@@ -2,12 +2,18 @@ import more from "./more_licences.txt" with { type: "text" };
 
 const LOCK = new URL("../../deno.lock", import.meta.url);
 
+/** Systems that a package is for; any where it does not say. */
+interface LockedPackage {
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+}
+
 /**
  * Names and texts of the licences of all packages that the lock file names, and of what a binary
  * carries besides or without a text of its own.
  */
 export async function licenceTexts(): Promise<string> {
-  const lock: { npm: Record<string, unknown> } = JSON.parse(await Deno.readTextFile(LOCK));
+  const lock: { npm: Record<string, LockedPackage> } = JSON.parse(await Deno.readTextFile(LOCK));
   const cache = await packageFolder();
   const parts = [
     "Packages that far is made with, and that its binaries carry. Of the packages for single systems a\n" +
@@ -16,7 +22,10 @@ export async function licenceTexts(): Promise<string> {
   ];
   for (const key of Object.keys(lock.npm).sort()) {
     const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key)!;
-    parts.push(await describe(`${cache}/${name}/${version}`, name!, version!));
+    const { os = ["linux"], cpu = ["x64"] } = lock.npm[key]!;
+    const here = os.includes("linux") && cpu.includes("x64");
+    const texts = here ? await describe(`${cache}/${name}/${version}`) : "for another system";
+    parts.push(`${name} ${version}: ${texts}`);
   }
   parts.push(more.trim());
   return `${parts.join(`\n\n${"-".repeat(80)}\n`)}\n`;
@@ -30,14 +39,12 @@ async function packageFolder(): Promise<string> {
   throw new Error("Deno's cache has no packages: run the tests first");
 }
 
-async function describe(folder: string, name: string, version: string): Promise<string> {
-  const json = await Deno.readTextFile(`${folder}/package.json`).catch(() => undefined);
-  if (!json) return `${name} ${version}: for another system`;
-  const { license } = JSON.parse(json);
-  const title = `${name} ${version}: ${license}`;
+/** The licence's name, and its text where the package has one. */
+async function describe(folder: string): Promise<string> {
+  const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   for await (const { name: file } of Deno.readDir(folder)) {
     if (!/^(licen[cs]e|copying)/i.test(file)) continue;
-    return `${title}\n\n${(await Deno.readTextFile(`${folder}/${file}`)).trim()}`;
+    return `${license}\n\n${(await Deno.readTextFile(`${folder}/${file}`)).trim()}`;
   }
-  return title;
+  return license;
 }
