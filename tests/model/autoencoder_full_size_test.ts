@@ -54,6 +54,7 @@ Deno.test(
   { name: "encode() and decode() with blocks at the full size match the reference", ...GPU_TEST },
   async () => {
     const gpu = await testGpu();
+    const bench = { gpu, device: gpu.adapter };
     const memory = new Memory();
     const source = new RememberedWeights();
     const loader = new Loader(source, memory, "f32", tensorKind(gpu.adapter));
@@ -68,13 +69,13 @@ Deno.test(
     try {
       await loader.fill(gpu);
       const latents = await runStep(
-        gpu,
+        bench,
         { shape: [1, h, w, 4], values: image },
         (p, x) => encode(p, weights, x),
       );
       const expected = encodeReference(values, { h, w, c: 3, x: rgb }, CHANNELS, LATENT);
       assertClose(latents.values, expected.x, 1e-5, "latents");
-      const copy = await runStep(gpu, latents, (p, x) => decode(p, weights, x));
+      const copy = await runStep(bench, latents, (p, x) => decode(p, weights, x));
       const decoded = decodeReference(values, { ...expected, x: latents.values }, CHANNELS);
       assertClose(unpad(copy.values, h * w, 3), decoded.x, 1e-5, "image");
     } finally {

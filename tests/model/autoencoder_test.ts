@@ -22,9 +22,9 @@ import {
   runStep,
   type Values,
 } from "../support/autoencoder.ts";
-import { assertClose } from "../support/close.ts";
+import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, GOLDENS, openGolden } from "../support/far.ts";
-import { GPU_TEST } from "../support/gpu.ts";
+import { GPU_TEST, KERNELS } from "../support/gpu.ts";
 
 /** What the goldens' page asks of a forward pass in f32, and with f16 weights. */
 const TOLERANCE = { f32: 2e-4, f16: 2e-2 };
@@ -41,9 +41,9 @@ async function read(golden: Golden, name: string): Promise<Values> {
 async function withGolden(
   name: string,
   body: (model: LoadedAutoencoder, golden: Golden) => Promise<void>,
-  dtype: "f32" | "f16" = "f32",
+  { dtype = "f32", by = "own kernels" }: { dtype?: "f32" | "f16"; by?: string } = {},
 ): Promise<void> {
-  const model = await openAutoencoder(GOLDENS + name, dtype);
+  const model = await openAutoencoder(GOLDENS + name, dtype, KERNELS[by]);
   const golden = await openGolden(`${name}/case.safetensors`);
   try {
     await body(model, golden);
@@ -53,86 +53,99 @@ async function withGolden(
   }
 }
 
-/** Runs steps, each on what the one before gave, and holds every one against its golden. */
+/** Runs steps, each on what the one before gave; the error of every one that has a golden. */
 async function compare(
-  { gpu }: LoadedAutoencoder,
+  model: LoadedAutoencoder,
   golden: Golden,
   first: string,
   steps: readonly Step[],
-): Promise<void> {
+): Promise<Record<string, number>> {
+  const errors: Record<string, number> = {};
   let x = await read(golden, first);
   for (const [name, step] of steps) {
-    x = await runStep(gpu, x, step);
-    if (name) assertClose(x.values, (await read(golden, name)).values, TOLERANCE.f32, name);
+    x = await runStep(model, x, step);
+    if (name) errors[name] = relativeError(x.values, (await read(golden, name)).values);
   }
+  return errors;
 }
 
 for (const name of NAMES) {
-  Deno.test(
-    { name: `encoder stages agree with the released code on ${name}`, ...GPU_TEST },
-    () =>
-      withGolden(name, async (model, golden) => {
-        const { encoder } = model.weights;
-        await compare(model, golden, "image", [
-          ["encoder.conv_in", (p, x) => encoderIn(p, encoder, x)],
-          ...encoder.down_blocks.map((stage, i): Step => [
-            `encoder.down_blocks.${i}`,
-            (p, x) => encoderStage(p, stage, x),
-          ]),
-          ["latent", (p, x) => encoderOut(p, encoder, x)],
-        ]);
-      }),
-  );
-
-  Deno.test(
-    { name: `decoder stages agree with the released code on ${name}`, ...GPU_TEST },
-    () =>
-      withGolden(name, async (model, golden) => {
-        const { decoder } = model.weights;
-        // this golden is the convolution's own output; the shortcut comes after it
-        await compare(model, golden, "latent", [
-          ["decoder.conv_in", (p, x) => conv2d(p, decoder.conv_in, x)],
-        ]);
-        await compare(model, golden, "latent", [
-          [undefined, (p, x) => decoderIn(p, decoder, x)],
-          ...decoder.up_blocks.map((stage, i): Step => [
-            `decoder.up_blocks.${i}`,
-            (p, x) => decoderStage(p, stage, x),
-          ]).toReversed(),
-          ["reconstruction", (p, x) => decoderOut(p, decoder, x)],
-        ]);
-      }),
-  );
-
-  for (const dtype of ["f32", "f16"] as const) {
+  for (const by of ["own kernels", "GPU kernels"]) {
+    const place = { golden: name, by, tolerance: TOLERANCE.f32 };
     Deno.test(
-      { name: `encode() and decode() in one piece on ${name} in ${dtype}`, ...GPU_TEST },
+      { name: `encoder stages agree with the released code on ${name}, ${by}`, ...GPU_TEST },
       () =>
-        withGolden(name, async ({ gpu, weights }, golden) => {
-          const [image, latent] = [await read(golden, "image"), await read(golden, "latent")];
-          const encoded = await runStep(gpu, image, (p, x) => encode(p, weights, x));
-          assertClose(encoded.values, latent.values, TOLERANCE[dtype], "latent");
-          const decoded = await runStep(gpu, latent, (p, x) => decode(p, weights, x));
-          const expected = await read(golden, "reconstruction");
-          assertClose(decoded.values, expected.values, TOLERANCE[dtype], "reconstruction");
-        }, dtype),
+        withGolden(name, async (model, golden) => {
+          const { encoder } = model.weights;
+          const errors = await compare(model, golden, "image", [
+            ["encoder.conv_in", (p, x) => encoderIn(p, encoder, x)],
+            ...encoder.down_blocks.map((stage, i): Step => [
+              `encoder.down_blocks.${i}`,
+              (p, x) => encoderStage(p, stage, x),
+            ]),
+            ["latent", (p, x) => encoderOut(p, encoder, x)],
+          ]);
+          assertGolden({ ...place, what: "encoder, stage by stage" }, errors);
+        }, { by }),
     );
+
+    Deno.test(
+      { name: `decoder stages agree with the released code on ${name}, ${by}`, ...GPU_TEST },
+      () =>
+        withGolden(name, async (model, golden) => {
+          const { decoder } = model.weights;
+          // this golden is the convolution's own output; the shortcut comes after it
+          const convIn = await compare(model, golden, "latent", [
+            ["decoder.conv_in", (p, x) => conv2d(p, decoder.conv_in, x)],
+          ]);
+          const errors = await compare(model, golden, "latent", [
+            [undefined, (p, x) => decoderIn(p, decoder, x)],
+            ...decoder.up_blocks.map((stage, i): Step => [
+              `decoder.up_blocks.${i}`,
+              (p, x) => decoderStage(p, stage, x),
+            ]).toReversed(),
+            ["reconstruction", (p, x) => decoderOut(p, decoder, x)],
+          ]);
+          assertGolden({ ...place, what: "decoder, stage by stage" }, { ...convIn, ...errors });
+        }, { by }),
+    );
+
+    for (const dtype of ["f32", "f16"] as const) {
+      const what = `encode and decode, ${dtype}`;
+      Deno.test(
+        { name: `encode() and decode() agree on ${name} in ${dtype}, ${by}`, ...GPU_TEST },
+        () =>
+          withGolden(name, async (model, golden) => {
+            const { weights } = model;
+            const [image, latent] = [await read(golden, "image"), await read(golden, "latent")];
+            const expected = await read(golden, "reconstruction");
+            const encoded = await runStep(model, image, (p, x) => encode(p, weights, x));
+            const decoded = await runStep(model, latent, (p, x) => decode(p, weights, x));
+            const errors = {
+              latent: relativeError(encoded.values, latent.values),
+              reconstruction: relativeError(decoded.values, expected.values),
+            };
+            assertGolden({ ...place, what, tolerance: TOLERANCE[dtype] }, errors);
+          }, { dtype, by }),
+      );
+    }
   }
 }
 
 Deno.test(
   { name: "decode() gives each image of a batch what it gives it alone", ...GPU_TEST },
   () =>
-    withGolden("vae-32x", async ({ gpu, weights }, golden) => {
+    withGolden("vae-32x", async (model, golden) => {
+      const { weights } = model;
       const { shape: [, h, w, c], values } = await read(golden, "latent");
       const both = await runStep(
-        gpu,
+        model,
         { shape: [2, h!, w!, c!], values },
         (p, x) => decode(p, weights, x),
       );
       const second = values.slice(values.length / 2);
       const alone = await runStep(
-        gpu,
+        model,
         { shape: [1, h!, w!, c!], values: second },
         (p, x) => decode(p, weights, x),
       );
@@ -161,8 +174,8 @@ Deno.test({ name: "the demo model's autoencoder reproduces its clips", ...GPU_TE
   using clip = await NpzFile.open(`${folder}clips/0.npz`);
   const { data, shape: [, height, width] } = await clip.read("video");
   const frame = Uint8Array.from(data.slice(0, 3 * height! * width!) as Uint8Array);
-  const { gpu, memory, weights } = await openAutoencoder(`${folder}vae`);
-  const p = new Program("round trip", memory);
+  const { gpu, memory, weights, device } = await openAutoencoder(`${folder}vae`);
+  const p = new Program("round trip", memory, device);
   const size = [1, height!, width!] as const;
   const [input, output] = ["clip", "copy"].map((name) => imageBuffer(memory, name, size, "bytes"));
   try {

@@ -3,7 +3,7 @@ import { GpuError } from "../../gpu/errors.ts";
 import type { GenerateOptions } from "../../model/options.ts";
 import { type Frame, loadPipeline, type Pipeline } from "../../model/pipeline.ts";
 import { memoryNeeded } from "../../model/memory_needed.ts";
-import { relativeError } from "../support/close.ts";
+import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, GOLDENS, openGolden } from "../support/far.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
@@ -66,29 +66,28 @@ async function collect(
 }
 
 for (const [folder, name] of CASES) {
-  Deno.test({
-    name: `generate() agrees with the released pipeline: ${folder}/${name}`,
-    ...GPU_TEST,
-  }, async () => {
-    const pipeline = await load(folder);
-    const golden = await openGolden(`${folder}/${name}.safetensors`);
-    const options = await goldenOptions(golden);
-    const noise = pipeline.noise(options);
-    assert.ok(relativeError(noise, await golden.floats("noise")) < 1e-6, "noise differs");
-    const { latents, pixels } = await collect(pipeline, options);
-    const error = relativeError(latents, await golden.floats("latents.cached"));
-    const expected = await golden.floats("frames.cached");
-    const worst = pixels.reduce((max, v, i) => Math.max(max, Math.abs(v - expected[i]!)), 0);
-    console.error(
-      `golden ${folder}/${name}: latents ${error.toExponential(1)}, frames ${
-        worst.toExponential(1)
-      }`,
-    );
-    assert.ok(error <= LATENTS, `latents: ${error}`);
-    assert.ok(worst <= FRAMES, `frames: ${worst}`);
-    golden.close();
-    await pipeline.close();
-  });
+  for (const how of ["cached", "uncached"]) {
+    Deno.test({
+      name: `generate() agrees with the released pipeline: ${folder}/${name} ${how}`,
+      ...GPU_TEST,
+    }, async () => {
+      const pipeline = await load(folder);
+      const golden = await openGolden(`${folder}/${name}.safetensors`);
+      const options = { ...await goldenOptions(golden), cache: how === "cached" };
+      const noise = pipeline.noise(options);
+      assert.ok(relativeError(noise, await golden.floats("noise")) < 1e-6, "noise differs");
+      const { latents, pixels } = await collect(pipeline, options);
+      const error = relativeError(latents, await golden.floats(`latents.${how}`));
+      const expected = await golden.floats(`frames.${how}`);
+      const worst = pixels.reduce((max, v, i) => Math.max(max, Math.abs(v - expected[i]!)), 0);
+      const place = { golden: `${folder}/${name}`, by: "own kernels" };
+      const from = `${how}, from pictures and seed`;
+      assertGolden({ ...place, what: `latents ${from}`, tolerance: LATENTS }, { latents: error });
+      assertGolden({ ...place, what: `frames ${from}`, tolerance: FRAMES }, { frames: worst });
+      golden.close();
+      await pipeline.close();
+    });
+  }
 }
 
 Deno.test({

@@ -1,10 +1,9 @@
-import assert from "node:assert/strict";
 import { Memory } from "../../gpu/memory.ts";
 import { schedule } from "../../model/scheduler.ts";
 import { Session } from "../../model/session.ts";
-import { relativeError } from "../support/close.ts";
+import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, loadGoldenTransformer, openGolden } from "../support/far.ts";
-import { GPU_TEST, testGpu } from "../support/gpu.ts";
+import { GPU_TEST, KERNELS, testGpu } from "../support/gpu.ts";
 
 /** Latents after a whole generation: relative error as the goldens' README asks. */
 const TOLERANCE = { f32: 1e-3, f16: 2e-2 } as const;
@@ -20,19 +19,32 @@ const CASES = [
   ["far-long-flexrope", "predict"],
 ] as const;
 
+/** With KV caches and without, in both precisions, by every form of the kernels. */
+const VARIANTS = [
+  { cache: true, dtype: "f32", by: "own kernels" },
+  { cache: false, dtype: "f32", by: "own kernels" },
+  { cache: true, dtype: "f16", by: "own kernels" },
+  { cache: true, dtype: "f32", by: "GPU kernels" },
+  { cache: false, dtype: "f32", by: "GPU kernels, divided" },
+  { cache: true, dtype: "f16", by: "GPU kernels, divided" },
+] as const;
+
+type Variant = typeof VARIANTS[number];
+
 for (const [folder, name] of CASES) {
-  for (const [cache, dtype] of [[true, "f32"], [false, "f32"], [true, "f16"]] as const) {
-    const how = `${cache ? "cached" : "uncached"} ${dtype}`;
+  for (const variant of VARIANTS) {
+    const { cache, dtype, by } = variant;
+    const how = cache ? "cached" : "uncached";
     Deno.test({
-      name: `Session agrees with the released code: ${folder}/${name} ${how}`,
+      name: `Session agrees with the released code: ${folder}/${name} ${how} ${dtype}, ${by}`,
       ...GPU_TEST,
     }, async () => {
       const golden = await openGolden(`${folder}/${name}.safetensors`);
-      const latents = await generateLatents(folder, golden, cache, dtype);
-      const expected = await golden.floats(`latents.${cache ? "cached" : "uncached"}`);
+      const latents = await generateLatents(folder, golden, variant);
+      const expected = await golden.floats(`latents.${how}`);
       const error = relativeError(latents, expected);
-      console.error(`golden ${folder}/${name} ${how}: error ${error.toExponential(1)}`);
-      assert.ok(error <= TOLERANCE[dtype], `error ${error} exceeds ${TOLERANCE[dtype]}`);
+      const place = { golden: `${folder}/${name}`, what: `latents ${how}, ${dtype}`, by };
+      assertGolden({ ...place, tolerance: TOLERANCE[dtype] }, { latents: error });
       golden.close();
     });
   }
@@ -42,11 +54,12 @@ for (const [folder, name] of CASES) {
 async function generateLatents(
   folder: string,
   golden: Golden,
-  cache: boolean,
-  dtype: "f32" | "f16",
+  { cache, dtype, by }: Variant,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { sizes, weights, memory: weightMemory } = await loadGoldenTransformer(folder, dtype);
+  const device = KERNELS[by]!(gpu);
+  const loaded = await loadGoldenTransformer(folder, dtype, device);
+  const { sizes, weights, memory: weightMemory } = loaded;
   const [videos, frames, channels, height, width] = golden.shape("latents.cached") as [
     number,
     number,
@@ -62,7 +75,7 @@ async function generateLatents(
   const classOf = (video: number, frame: number) =>
     labels[video] ?? actions[video * frames + frame] ?? 0;
   const memory = new Memory();
-  const session = new Session(weights, sizes, memory, { cpu: true }, {
+  const session = new Session(weights, sizes, memory, device, {
     videos,
     height,
     width,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
-import { Program } from "../../gpu/program.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import type { FarSizes } from "../../model/config.ts";
 import type { PassPlan } from "../../model/kv_cache.ts";
 import { KvCache } from "../../model/kv_cache.ts";
@@ -8,12 +8,15 @@ import { ModulationRows, timestepEmbedding } from "../../model/modulation.ts";
 import { layerNorm } from "../../kernels/layer_norm.ts";
 import { Session } from "../../model/session.ts";
 import { forward, type TransformerWeights, velocity } from "../../model/transformer.ts";
-import { relativeError } from "../support/close.ts";
+import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, loadGoldenTransformer, openGolden } from "../support/far.ts";
-import { GPU_TEST, testGpu } from "../support/gpu.ts";
+import { GPU_TEST, KERNELS, testGpu } from "../support/gpu.ts";
 
 /** Forward passes: relative error as the goldens' README asks. */
 const TOLERANCE = 2e-4;
+
+/** What a golden's outputs were computed from. */
+const INPUTS = ["hidden_states", "timestep", "label", "action"];
 
 const CASES = [
   ["far-uncond", "forward"],
@@ -25,23 +28,25 @@ const CASES = [
 ] as const;
 
 for (const [folder, name] of CASES) {
-  Deno.test(
-    { name: `forward() agrees with the released code: ${folder}/${name}`, ...GPU_TEST },
-    async () => {
-      const { sizes, weights, memory } = await loadGoldenTransformer(folder);
+  for (const [by, profile] of Object.entries(KERNELS)) {
+    Deno.test({
+      name: `forward() agrees with the released code: ${folder}/${name}, ${by}`,
+      ...GPU_TEST,
+    }, async () => {
+      const device = profile(await testGpu());
+      const { sizes, weights, memory } = await loadGoldenTransformer(folder, "f32", device);
       const golden = await openGolden(`${folder}/${name}.safetensors`);
-      const errors = await new GoldenForward(sizes, weights, golden).run();
-      for (const [what, error] of errors) {
-        assert.ok(error <= TOLERANCE, `${folder}/${name} ${what}: ${error} exceeds ${TOLERANCE}`);
-      }
-      const worst = Math.max(...errors.values());
-      console.error(
-        `golden ${folder}/${name}: ${errors.size} tensors, worst error ${worst.toExponential(1)}`,
+      const errors = await new GoldenForward(sizes, weights, golden, device).run();
+      const place = { golden: `${folder}/${name}`, what: "forward pass, block by block", by };
+      assertGolden({ ...place, tolerance: TOLERANCE }, Object.fromEntries(errors));
+      const outputs = golden.names.filter((tensor) =>
+        !INPUTS.includes(tensor) && !golden.shape(tensor).includes(0)
       );
+      assert.deepEqual([...errors.keys()].sort(), outputs.sort());
       golden.close();
       memory.free(await testGpu());
-    },
-  );
+    });
+  }
 }
 
 /** Runs one forward golden the way a first model call runs: context pass, then window pass. */
@@ -53,6 +58,7 @@ class GoldenForward {
     readonly sizes: FarSizes,
     readonly weights: TransformerWeights,
     readonly golden: Golden,
+    readonly device: DeviceProfile,
   ) {}
 
   async run(): Promise<Map<string, number>> {
@@ -61,7 +67,7 @@ class GoldenForward {
     const [videos, frames, , height, width] = golden.shape("hidden_states") as number[];
     const timesteps = await golden.floats("timestep");
     const classes = await this.#classes(videos! * frames!);
-    const session = new Session(this.weights, sizes, this.#memory, { cpu: true }, {
+    const session = new Session(this.weights, sizes, this.#memory, this.device, {
       videos: videos!,
       height: height!,
       width: width!,
@@ -113,7 +119,7 @@ class GoldenForward {
     const { sizes, weights, golden } = this;
     const gpu = await testGpu();
     const memory = new Memory();
-    const p = new Program("golden", memory);
+    const p = new Program("golden", memory, this.device);
     const { tables, caches } = session;
     const pass = session.passContext(plan);
     const first = { ...weights, blocks: weights.blocks.slice(0, blocks) };
@@ -220,7 +226,7 @@ class GoldenForward {
         }
       }
       const memory = new Memory();
-      const p = new Program("temb", memory);
+      const p = new Program("temb", memory, this.device);
       const projections = memory.tensor("projections", [rows.count, 256]);
       const index = memory.tensor("classes", [rows.count], "u32");
       let temb: Tensor | undefined;

@@ -1,7 +1,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
-import { Program } from "../../gpu/program.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { Loader } from "../../model/loader.ts";
@@ -14,24 +14,28 @@ export interface LoadedAutoencoder {
   readonly memory: Memory;
   readonly sizes: AutoencoderSizes;
   readonly weights: AutoencoderWeights;
+  /** Whose kernels it runs on. */
+  readonly device: DeviceProfile;
 }
 
 /** Loads a folder with config.json and weights. */
 export async function openAutoencoder(
   folder: string,
   dtype: "f32" | "f16" = "f32",
+  kernels: (gpu: Gpu) => DeviceProfile = ({ adapter }) => adapter,
 ): Promise<LoadedAutoencoder> {
   const gpu = await testGpu();
+  const device = kernels(gpu);
   const memory = new Memory();
   const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
   const sizes = parseAutoencoderConfig(config);
   const checkpoint = await Checkpoint.open(folder);
-  const loader = new Loader(checkpoint, memory, dtype, tensorKind(gpu.adapter));
+  const loader = new Loader(checkpoint, memory, dtype, tensorKind(device));
   const weights = loadAutoencoder(loader, sizes);
   checkpoint.finish(isBatchCount);
   await loader.fill(gpu);
   checkpoint.close();
-  return { gpu, memory, sizes, weights };
+  return { gpu, memory, sizes, weights, device };
 }
 
 /** A tensor as the CPU sees it. */
@@ -42,12 +46,12 @@ export interface Values {
 
 /** Records one step on a tensor of these values, runs it, reads its result. */
 export async function runStep(
-  gpu: Gpu,
+  { gpu, device }: Pick<LoadedAutoencoder, "gpu" | "device">,
   { shape, values }: Values,
   step: (p: Program, x: Tensor) => Tensor,
 ): Promise<Values> {
   const memory = new Memory();
-  const p = new Program("test", memory);
+  const p = new Program("test", memory, device);
   try {
     let y!: Tensor;
     p.scope(() => {

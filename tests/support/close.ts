@@ -24,3 +24,29 @@ export function assertClose(
   const error = relativeError(actual, expected);
   assert.ok(error <= tolerance, `${what}: relative error ${error} exceeds ${tolerance}`);
 }
+
+/** Which golden is compared, what of it, and by which kernels it was computed. */
+export interface GoldenCase {
+  readonly golden: string;
+  readonly what: string;
+  readonly by: string;
+  /** The largest error that passes. */
+  readonly tolerance: number;
+}
+
+/**
+ * Fails unless each of a golden's tensors is near enough, and prints the worst as a line of the
+ * table that `tools/golden_table.ts` makes.
+ */
+export function assertGolden(
+  { golden, what, by, tolerance }: GoldenCase,
+  errors: Readonly<Record<string, number>>,
+): void {
+  const all = Object.entries(errors);
+  for (const [name, error] of all) {
+    assert.ok(error <= tolerance, `${golden} ${name}: error ${error} exceeds ${tolerance}, ${by}`);
+  }
+  const error = Math.max(...Object.values(errors));
+  const line = { golden, what, by, tensors: all.length, error, tolerance };
+  console.error(`golden ${JSON.stringify(line)}`);
+}

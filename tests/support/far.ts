@@ -1,4 +1,5 @@
 import { Memory } from "../../gpu/memory.ts";
+import type { DeviceProfile } from "../../gpu/program.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
 import { type FarSizes, parseTransformerConfig } from "../../model/config.ts";
 import { Loader } from "../../model/loader.ts";
@@ -17,6 +18,7 @@ export const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname
 /** A golden file: values and shapes by name. */
 export interface Golden {
   readonly metadata: ReadonlyMap<string, string>;
+  readonly names: readonly string[];
   has(name: string): boolean;
   shape(name: string): number[];
   floats(name: string): Promise<Float32Array>;
@@ -29,6 +31,7 @@ export async function openGolden(path: string): Promise<Golden> {
   const file = await SafetensorsFile.open(GOLDENS + path);
   return {
     metadata: file.metadata,
+    names: [...file.tensors.keys()],
     has: (name) => file.tensors.has(name),
     shape: (name) => [...file.tensors.get(name)!.shape],
     floats: (name) => readFloats(file, name),
@@ -37,17 +40,18 @@ export async function openGolden(path: string): Promise<Golden> {
   };
 }
 
-/** A golden transformer with its weights on the test GPU. */
+/** A golden transformer with its weights on the test GPU, laid out for the kernels of `device`. */
 export async function loadGoldenTransformer(
   folder: string,
-  dtype: "f32" | "f16" = "f32",
+  dtype: "f32" | "f16",
+  device: DeviceProfile,
 ): Promise<{ sizes: FarSizes; weights: TransformerWeights; memory: Memory }> {
   const gpu = await testGpu();
   const path = `${GOLDENS}${folder}/transformer`;
   const sizes = parseTransformerConfig(JSON.parse(await Deno.readTextFile(`${path}/config.json`)));
   const checkpoint = await Checkpoint.open(path);
   const memory = new Memory();
-  const loader = new Loader(checkpoint, memory, dtype, tensorKind(gpu.adapter));
+  const loader = new Loader(checkpoint, memory, dtype, tensorKind(device));
   const weights = loadTransformer(loader, sizes);
   checkpoint.finish(isUnusedByInference);
   await loader.fill(gpu);

@@ -6,7 +6,8 @@ import {
   type Tensor,
   tensorBytes,
 } from "../../gpu/memory.ts";
-import { Program } from "../../gpu/program.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
+import type { TuningTable } from "../../gpu/tuning.ts";
 
 let shared: Promise<Gpu> | undefined;
 
@@ -14,6 +15,16 @@ let shared: Promise<Gpu> | undefined;
 export function testGpu(): Promise<Gpu> {
   return shared ??= Gpu.open();
 }
+
+/** Divides whatever can be divided: products by k, the keys of an attention. */
+const DIVIDED = new Proxy<TuningTable>({}, { get: () => ({ slices: 2, lanes: 32, split: 2 }) });
+
+/** Which forms of kernels a whole model is tested with. */
+export const KERNELS: Readonly<Record<string, (gpu: Gpu) => DeviceProfile>> = {
+  "own kernels": ({ adapter }) => adapter,
+  "GPU kernels": () => ({ cpu: false, subgroupSize: 32 }),
+  "GPU kernels, divided": () => ({ cpu: false, subgroupSize: 32, tuning: DIVIDED }),
+};
 
 /** Options for tests that use the shared device: it outlives each of them. */
 export const GPU_TEST = { sanitizeOps: false, sanitizeResources: false };
