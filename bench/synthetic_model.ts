@@ -88,6 +88,7 @@ function describe(name: string, sizes: FarSizes, compression: number): ModelInfo
     labels: undefined,
     defaults: {},
     condition: sizes.condition,
+    channels: sizes.channels,
     compression,
     multiple: compression * (sizes.contextPatch ?? sizes.patch),
     parameters: 0,

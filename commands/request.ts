@@ -78,10 +78,11 @@ export async function buildRequest(
   const context = source?.frames ?? 0;
   const size = source ?? pictureSize(options, info);
   const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
-  const [height, width] = [size.height / info.compression, size.width / info.compression];
+  const { channels, compression } = info;
+  const latents = [channels, size.height / compression, size.width / compression];
   const noise = options.noise === undefined
     ? undefined
-    : await readNoise(options.noise, [count, frames, height, width]);
+    : await readNoise(options.noise, [count, frames, ...latents]);
   const generate: GenerateOptions = {
     frames,
     count,

@@ -157,23 +157,19 @@ function joinFrames(videos: readonly (readonly FloatFrame[])[]) {
 }
 
 /**
- * Reads `noise` [count, frames, c, h, w] from a .safetensors.
- * @param needed its shape but for c, which is the model's to check
+ * Reads `noise` from a .safetensors.
+ * @param needed its shape, [count, frames, c, h, w]
  * @throws {CheckpointError} no such file or tensor
  * @throws {UsageError} noise of another run
  */
-export async function readNoise(
-  path: string,
-  needed: readonly [count: number, frames: number, h: number, w: number],
-): Promise<Float32Array> {
+export async function readNoise(path: string, needed: readonly number[]): Promise<Float32Array> {
   const file = await SafetensorsFile.open(path);
   try {
-    const shape = file.tensors.get("noise")?.shape ?? needed;
-    const [count, frames, h, w] = needed;
-    if (shape.length === 5 && needed.join() !== [...shape.slice(0, 2), ...shape.slice(3)].join()) {
+    const shape = file.tensors.get("noise")?.shape;
+    if (shape && shape.join() !== needed.join()) {
       throw new UsageError(
         `Cannot use the noise of "${path}": it is [${shape.join(", ")}], but this run needs ` +
-          `[${count}, ${frames}, c, ${h}, ${w}]`,
+          `[${needed.join(", ")}], which is [count, frames, c, h, w]`,
       );
     }
     return await readFloats(file, "noise");

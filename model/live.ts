@@ -97,12 +97,12 @@ export class LiveWorld {
 
   /** Any action may come, so all classes are prepared. */
   #resolve(): ResolvedOptions {
-    const { info, model } = this.#pipeline;
+    const { info } = this.#pipeline;
     const { condition: { kind, count } } = info;
     const { memoryFrames: _, actions: _actions, ...rest } = this.#options;
     const options = { ...rest, frames: 1, contextFrames: 0, context: undefined };
     const actions = kind === "action" ? [count] : undefined;
-    const resolved = resolveOptions({ ...options, actions }, info, model.sizes.channels);
+    const resolved = resolveOptions({ ...options, actions }, info);
     const classes = kind === "action" ? Array.from({ length: count + 1 }, (_, i) => i) : undefined;
     return { ...resolved, classes: classes ?? resolved.classes };
   }

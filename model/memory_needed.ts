@@ -14,7 +14,7 @@ import { parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, parseTransformerConfig } from "./config.ts";
 import { Loader } from "./loader.ts";
 import { type DeclaredModel, declareModel } from "./model.ts";
-import { type GenerateOptions, resolveOptions } from "./options.ts";
+import { type GenerateOptions, type OptionsInfo, resolveOptions } from "./options.ts";
 import { declareRun } from "./pipeline.ts";
 import { SyntheticWeights } from "./synthetic_weights.ts";
 import { loadTransformer } from "./transformer.ts";
@@ -82,10 +82,15 @@ export function configuredMemory(
   const loader = new Loader(new SyntheticWeights(), memory, dtype);
   const compression = COMPRESSION[autoencoder];
   const side = PRESET_LATENT_SIZE * compression;
-  const { condition } = sizes;
   return needOf(
     {
-      info: { name: autoencoder, condition, compression, multiple: compression },
+      info: {
+        name: autoencoder,
+        condition: sizes.condition,
+        channels: sizes.channels,
+        compression,
+        multiple: compression,
+      },
       sizes,
       vae,
       transformer: loadTransformer(loader, sizes),
@@ -98,15 +103,15 @@ export function configuredMemory(
 }
 
 type Declared = Omit<DeclaredModel, "info" | "fill" | "close"> & {
-  readonly info: Pick<DeclaredModel["info"], "name" | "condition" | "compression" | "multiple">;
+  readonly info: OptionsInfo;
 };
 
 function needOf(model: Declared, options: MemoryOptions): MemoryNeed {
-  const { info, sizes } = model;
+  const { info } = model;
   const { contextFrames = 0, frames: generated, ...rest } = options;
   const frames = generated + contextFrames;
   const stand = standInClasses(info.condition, frames);
-  const resolved = resolveOptions({ ...stand, ...rest, frames }, info, sizes.channels);
+  const resolved = resolveOptions({ ...stand, ...rest, frames }, info);
   const run = declareRun(model, { cpu: options.cpu ?? false }, {
     ...resolved,
     classes: options.actions ? resolved.classes : allClasses(info.condition, resolved.classes),

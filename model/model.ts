@@ -31,6 +31,8 @@ export interface ModelInfo {
   readonly defaults: Readonly<Record<string, unknown>>;
   /** What the model takes beside pictures: actions, a label or nothing. */
   readonly condition: Condition;
+  /** Of a frame's latents. */
+  readonly channels: number;
   /** Pixels a latent element stands for, per side. */
   readonly compression: number;
   /** Sides of a picture are multiples of this. */
@@ -219,6 +221,7 @@ function describeModel(
     labels: names(far.labels),
     defaults: object(far.defaults) as Record<string, unknown>,
     condition: sizes.condition,
+    channels: sizes.channels,
     compression,
     multiple: compression * (sizes.contextPatch ?? sizes.patch),
     parameters,

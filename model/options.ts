@@ -60,7 +60,10 @@ export interface ResolvedOptions {
 }
 
 /** What of a model decides which options fit. */
-export type OptionsInfo = Pick<ModelInfo, "name" | "condition" | "compression" | "multiple">;
+export type OptionsInfo = Pick<
+  ModelInfo,
+  "name" | "condition" | "channels" | "compression" | "multiple"
+>;
 
 /** Latent side of the released models' pictures, for a model that does not say its size. */
 const DEFAULT_LATENT_SIDE = 8;
@@ -70,11 +73,7 @@ const DEFAULT_LATENT_SIDE = 8;
  * @throws {RangeError} a number outside its range, with the range
  * @throws {TypeError} options that don't fit the model or each other
  */
-export function resolveOptions(
-  o: GenerateOptions,
-  info: OptionsInfo,
-  channels: number,
-): ResolvedOptions {
+export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedOptions {
   const videos = whole("count", o.count ?? 1, 1);
   const generated = whole("frames", o.frames, 1);
   const contextFrames = whole("context frames", o.contextFrames ?? 0, 0);
@@ -82,12 +81,9 @@ export function resolveOptions(
   const width = pictureSide("width", o.width ?? side, info);
   const height = pictureSide("height", o.height ?? side, info);
   checkLength("context", o.context, [videos, contextFrames, 3, height, width], contextFrames > 0);
-  const latent = {
-    height: height / info.compression,
-    width: width / info.compression,
-    volume: channels * height * width / info.compression ** 2,
-  };
-  checkLength("noise", o.noise, [videos, generated, latent.volume], false);
+  const frame = [info.channels, height / info.compression, width / info.compression] as const;
+  checkLength("noise", o.noise, [videos, generated, ...frame], false);
+  const latent = { height: frame[1], width: frame[2], volume: frame[0] * frame[1] * frame[2] };
   const guidance = o.guidance ?? 1;
   if (!Number.isFinite(guidance)) {
     throw new RangeError(`guidance must be a number, not ${guidance}`);
@@ -145,7 +141,7 @@ function checkLength(
   const shared = name === "context" ? whole / shape[0]! : whole;
   if (values?.length === whole || values?.length === shared) return;
   throw new TypeError(
-    `${name} must have [${shape.join(", ")}] numbers, but has ${values?.length ?? 0}`,
+    `${name} must be [${shape.join(", ")}], ${whole} numbers, but has ${values?.length ?? 0}`,
   );
 }
 

@@ -150,7 +150,7 @@ export class Pipeline {
   }
 
   #resolve(options: GenerateOptions): ResolvedOptions {
-    return resolveOptions(options, this.info, this.model.sizes.channels);
+    return resolveOptions(options, this.info);
   }
 
   #declare(options: GenerateOptions): Run {

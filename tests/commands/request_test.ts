@@ -19,6 +19,7 @@ const INFO: ModelInfo = {
   labels: undefined,
   defaults: {},
   condition: { kind: "action", count: 4 },
+  channels: 32,
   compression: 16,
   multiple: 32,
   parameters: 1,

@@ -78,13 +78,18 @@ Deno.test("readSource() says what tensors must be", async () => {
 
 Deno.test("readNoise() reads the noise, or says that there is none", async () => {
   const golden = "tests/fixtures/goldens/far-action/predict.safetensors";
-  const noise = await readNoise(golden, [1, 3, 4, 4]);
+  const noise = await readNoise(golden, [1, 3, 32, 4, 4]);
   assert.equal(noise.length, 3 * 32 * 4 * 4);
-  await assert.rejects(readNoise(golden, [2, 1, 4, 4]), {
-    name: "UsageError",
-    message: /"tests.*": it is \[1, 3, 32, 4, 4\], .* needs \[2, 1, c, 4, 4\]$/,
-  });
-  await assert.rejects(readNoise("tests/fixtures/goldens/embeddings.safetensors", [1, 3, 4, 4]), {
+  // each axis counts, the channels too, and numbers in one row don't pass for all five
+  for (const needed of [[2, 1, 32, 4, 4], [1, 3, 16, 4, 4], [1, 3, 32, 2, 8], [3 * 32 * 4 * 4]]) {
+    await assert.rejects(readNoise(golden, needed), {
+      name: "UsageError",
+      message: `Cannot use the noise of "${golden}": it is [1, 3, 32, 4, 4], ` +
+        `but this run needs [${needed.join(", ")}], which is [count, frames, c, h, w]`,
+    });
+  }
+  const other = "tests/fixtures/goldens/embeddings.safetensors";
+  await assert.rejects(readNoise(other, [1, 3, 32, 4, 4]), {
     name: "CheckpointError",
     message: /"noise"/,
   });

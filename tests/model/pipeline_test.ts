@@ -266,11 +266,15 @@ const BAD: [string, Partial<GenerateOptions>, RegExp][] = [
   ["an action out of range", { actions: [0, 9, 0] }, /action 9 is not one of the model's: 0 to 3/],
   ["a label where there is none", { labels: [1] }, /takes no label/],
   ["steps out of range", { steps: 0 }, /steps must be a whole number from 1 to 1000/],
-  ["noise of another size", { noise: new Float32Array(5) }, /noise must have/],
+  [
+    "noise of another size",
+    { noise: new Float32Array(5) },
+    /noise must be \[1, 3, 32, 4, 4\], 1536 numbers, but has 5$/,
+  ],
   [
     "a context of another size",
     { context: new Float32Array(5), contextFrames: 1 },
-    /context must have/,
+    /context must be \[1, 1, 3, 32, 32\], 3072 numbers, but has 5$/,
   ],
 ];
 
