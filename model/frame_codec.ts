@@ -1,3 +1,4 @@
+import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Memory, Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../gpu/program.ts";
@@ -86,6 +87,7 @@ export class FrameCodec {
   /**
    * Reads what `decode` made, and the frame's latents, in one go.
    * @returns pixels [videos, 3, H, W] in [0, 1], latents [videos, C, h, w]
+   * @throws {GpuError} `non-finite`: NaN or infinity among the latents
    */
   async read(gpu: Gpu, frame: number): Promise<{ pixels: Float32Array; latents: Float32Array }> {
     const [videos, , c, h, w] = this.#latents.shape as [number, number, number, number, number];
@@ -98,9 +100,21 @@ export class FrameCodec {
     const pictureBytes = 4 * 3 * videos * this.height * this.width;
     const pictures = { buffer: this.#pictures.pixels.buffer, offset: 0, bytes: pictureBytes };
     const data = await gpu.readAll([pictures, ...ranges]);
-    return {
-      pixels: new Float32Array(data, 0, pictureBytes / 4),
-      latents: new Float32Array(data, pictureBytes),
-    };
+    const latents = new Float32Array(data, pictureBytes);
+    checkFinite(latents, `Frame ${frame}`);
+    return { pixels: new Float32Array(data, 0, pictureBytes / 4), latents };
   }
+}
+
+/**
+ * Looks at the bits, since shaders and compilers may assume that there are no NaNs.
+ * @throws {GpuError} `non-finite`
+ */
+export function checkFinite(values: Float32Array, what: string): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  if (bits.every((b) => (b & 0x7f800000) !== 0x7f800000)) return;
+  throw new GpuError(
+    "non-finite",
+    `${what} has values that are not finite: try --dtype f32, or other weights`,
+  );
 }

@@ -69,6 +69,15 @@ for (const folder of ["far-long", "far-action"]) {
   });
 }
 
+Deno.test({ name: "LiveWorld.step() gives no frame that is not finite", ...GPU_TEST }, async () => {
+  const pipeline = await load("far-action");
+  const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 2, guidance: 3e38 });
+  const error = { name: "GpuError", message: /^Frame 0 has values that are not finite/ };
+  await assert.rejects(() => world.step(1), error);
+  world.close();
+  await pipeline.close();
+});
+
 Deno.test({
   name: "LiveWorld.configure() changes steps and guidance and keeps what is remembered",
   ...GPU_TEST,

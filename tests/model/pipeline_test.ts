@@ -125,6 +125,30 @@ Deno.test({ name: "loadPipeline() can leave the transformer out", ...GPU_TEST },
   }
 });
 
+for (const poison of [NaN, Infinity, -Infinity]) {
+  Deno.test({
+    name: `generate(), encode() and decode() give no frame with ${poison} in its latents`,
+    ...GPU_TEST,
+  }, async () => {
+    const pipeline = await load("far-uncond");
+    const [width, height, volume] = [32, 32, 32 * 4 * 4];
+    const options = { frames: 3, width, height, steps: 1 };
+    const noise = pipeline.noise(options).fill(poison, volume + 5, volume + 6); // of frame 1
+    const given: number[] = [];
+    const failed = { reason: "non-finite", message: /values that are not finite: try/ };
+    await assert.rejects(async () => {
+      for await (const { index } of pipeline.generate({ ...options, noise })) given.push(index);
+    }, { ...failed, message: /^Frame 1 has / });
+    assert.deepEqual(given, [0]);
+    const picture = new Float32Array(3 * width * height).fill(poison, 7, 8);
+    await assert.rejects(() => pipeline.encode(picture, width, height), failed);
+    await assert.rejects(async () => {
+      for await (const _ of pipeline.decode(noise, 4, 4));
+    }, failed);
+    await pipeline.close();
+  });
+}
+
 Deno.test({ name: "generate() 20 times over leaves no memory behind", ...GPU_TEST }, async () => {
   const pipeline = await load("far-uncond");
   const options = { frames: 2, width: 32, height: 32, steps: 1 };
