@@ -1,6 +1,7 @@
 import { GpuError, toGpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
-import { type DeviceBuffer, IMAGE_ROW_BYTES, IMAGE_WIDTH, type Tensor } from "./memory.ts";
+import { type DeviceBuffer, IMAGE_ROW_BYTES, IMAGE_WIDTH, mostBytes } from "./memory.ts";
+import type { Tensor } from "./memory.ts";
 import type { Program } from "./program.ts";
 import type { TuningTable } from "./tuning.ts";
 import { readTuning } from "./tuning_file.ts";
@@ -168,9 +169,8 @@ export class Gpu {
 
   /** Makes a zero-filled texture that serves as memory; `DeviceBuffer.allocate` calls it. */
   createImage(label: string, bytes: number): GPUTexture {
-    const height = bytes / IMAGE_ROW_BYTES;
-    if (height > this.limits.maxTextureDimension2D) {
-      const most = IMAGE_ROW_BYTES * this.limits.maxTextureDimension2D;
+    const most = mostBytes("image", this.limits);
+    if (bytes > most) {
       throw new GpuError(
         "limit",
         `Cannot allocate "${label}": ${bytes} bytes, but this GPU's textures end at ${most}`,
@@ -178,7 +178,7 @@ export class Gpu {
     }
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC |
       GPUTextureUsage.COPY_DST;
-    const size = [IMAGE_WIDTH, height];
+    const size = [IMAGE_WIDTH, bytes / IMAGE_ROW_BYTES];
     const make = () => this.device.createTexture({ label, size, format: "rgba32uint", usage });
     const texture = this.naming(`"${label}" (${bytes} bytes)`, make);
     this.#count(bytes);

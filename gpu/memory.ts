@@ -14,6 +14,13 @@ export type MemoryKind = "storage" | "uniform" | "image";
 export const IMAGE_WIDTH = 1024;
 export const IMAGE_ROW_BYTES = 16 * IMAGE_WIDTH;
 
+/** Most bytes that one piece of memory can have. */
+export function mostBytes(kind: MemoryKind, limits: GPUSupportedLimits): number {
+  if (kind === "image") return IMAGE_ROW_BYTES * limits.maxTextureDimension2D;
+  if (kind === "uniform") return limits.maxBufferSize; // bound in small pieces
+  return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+}
+
 /** A piece of GPU memory that is declared first (so that needs can be added up) and made later. */
 export class DeviceBuffer {
   readonly label: string;
@@ -138,6 +145,11 @@ export class Memory {
   /** Returns an activation buffer for later use by another. */
   release(tensor: Tensor): void {
     this.#free.push(tensor.buffer);
+  }
+
+  /** All that is declared. */
+  get buffers(): readonly DeviceBuffer[] {
+    return this.#buffers;
   }
 
   /** Bytes of all that is declared. */

@@ -1,6 +1,6 @@
 import { Memory } from "../gpu/memory.ts";
 import { FrameCodec } from "./frame_codec.ts";
-import { checkMemory } from "./memory_check.ts";
+import { allocateChecked, checkMemory } from "./memory_check.ts";
 import { CpuGenerator } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
@@ -133,8 +133,7 @@ export class LiveWorld {
     this.#stage = undefined;
     checkMemory(gpu, [memory], "this world");
     this.#stage = { memory, session, codec, options };
-    memory.allocate(gpu);
-    await gpu.idle();
+    await allocateChecked(gpu, memory, "this world");
     session.start(gpu);
     for (const [i, { latents }] of this.#remembered.entries()) {
       session.writeLatents(gpu, 0, i, latents);

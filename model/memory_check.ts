@@ -1,23 +1,23 @@
 import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { Memory } from "../gpu/memory.ts";
+import { type Memory, mostBytes } from "../gpu/memory.ts";
 
 const ADVICE = "fewer frames, --count 1, guidance 1, a smaller --size or --dtype f16 lower it";
 
 /**
  * Compares what is declared with what the device has, before anything is allocated.
- * @throws {GpuError} `limit` where one buffer is too large, `out-of-memory` where the sum is
+ * @throws {GpuError} `limit`: one buffer is too large, or the sum
  */
 export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string): void {
-  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
-  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  for (const memory of memories) {
-    const { largest } = memory;
-    if (!largest || largest.bytes <= limit) continue;
+  const tooLarge = memories.flatMap(({ buffers }) => buffers)
+    .filter(({ bytes, kind }) => bytes > mostBytes(kind, gpu.limits))
+    .toSorted((a, b) => b.bytes - a.bytes)[0];
+  if (tooLarge) {
+    const { label, bytes, kind } = tooLarge;
     throw new GpuError(
       "limit",
-      `Cannot fit ${what}: "${largest.label}" needs ${megabytes(largest.bytes)} in one piece, ` +
-        `${gpu.adapter.name} allows ${megabytes(limit)}: ${ADVICE}`,
+      `Cannot fit ${what}: "${label}" needs ${megabytes(bytes)} in one piece, ` +
+        `${gpu.adapter.name} allows ${megabytes(mostBytes(kind, gpu.limits))}: ${ADVICE}`,
     );
   }
   const need = memories.reduce((sum, memory) => sum + memory.pendingBytes, 0);
@@ -28,6 +28,34 @@ export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string)
     `Cannot fit ${what}: it needs ${megabytes(need)} of memory, ${megabytes(free)} are free: ` +
       ADVICE,
   );
+}
+
+/**
+ * Makes what is declared. A GPU tells only now whether it has as much: then the error says how much
+ * that was, and what lowers it.
+ * @throws {GpuError}
+ */
+export async function allocateChecked(gpu: Gpu, memory: Memory, what: string): Promise<void> {
+  const before = gpu.allocatedBytes;
+  memory.allocate(gpu);
+  try {
+    await gpu.idle();
+  } catch (error) {
+    throw explainMemory(error, what, memory.bytes, before);
+  }
+}
+
+/** An error of the device; where memory ran out, with the numbers and the options that help. */
+export function explainMemory(
+  error: unknown,
+  what: string,
+  need: number,
+  taken: number,
+): unknown {
+  if (!(error instanceof GpuError) || error.reason !== "out-of-memory") return error;
+  const beside = taken > 0 ? ` beside ${megabytes(taken)} that are taken` : "";
+  const message = `${error.message}: ${what} needs ${megabytes(need)}${beside}: ${ADVICE}`;
+  return new GpuError("out-of-memory", message, { cause: error });
 }
 
 /** A software adapter lives in system memory; of real ones WebGPU does not tell what is free. */

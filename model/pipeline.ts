@@ -2,7 +2,7 @@ import { Gpu, type GpuOptions } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { checkFinite, FrameCodec } from "./frame_codec.ts";
-import { checkMemory } from "./memory_check.ts";
+import { allocateChecked, checkMemory, explainMemory } from "./memory_check.ts";
 import { type DeclaredModel, declareModel, type ModelInfo, type ModelParts } from "./model.ts";
 import {
   type GenerateOptions,
@@ -83,7 +83,7 @@ export async function loadPipeline(path: string, options: PipelineOptions = {}):
       await model.fill(gpu, { onProgress: options.onProgress });
     } catch (error) {
       model.memory.free(gpu);
-      throw error;
+      throw explainMemory(error, "this model", model.memory.bytes, gpu.allocatedBytes);
     } finally {
       model.close();
     }
@@ -169,8 +169,7 @@ export class Pipeline {
     const run = this.#declare(options);
     checkMemory(this.gpu, [this.model.memory, run.memory], "this run");
     try {
-      run.memory.allocate(this.gpu);
-      await this.gpu.idle(); // running out of memory shows here
+      await allocateChecked(this.gpu, run.memory, "this run");
       run.session.start(this.gpu);
       this.#fillLatents(options, run);
       yield* this.#frames(run);
