@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Raw calls that have lost data or ended the process; their one safe wrapper may use them. */
 const BANNED: readonly { pattern: RegExp; why: string; except?: string }[] = [
   {
-    pattern: /\bqueue\s*\.\s*(writeBuffer|writeTexture|submit)\s*\(/,
+    pattern: /\.(writeBuffer|writeTexture)\b|\bdevice\s*\.\s*queue\b|\bqueue\s*\.\s*submit\b/,
     why: "Gpu checks bounds and reports errors",
     except: "gpu/gpu.ts",
   },

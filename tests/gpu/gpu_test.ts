@@ -159,6 +159,26 @@ Deno.test(
   },
 );
 
+Deno.test(
+  { name: "Gpu turns the loss of its device into a GpuError at whatever comes next", ...GPU_TEST },
+  async () => {
+    const gpu = await Gpu.open();
+    const memory = new Memory();
+    const buffer = memory.buffer("bytes", 64);
+    memory.allocate(gpu);
+    await gpu.idle();
+    gpu.device.destroy();
+    const lost = (error: unknown) =>
+      error instanceof GpuError && error.reason === "lost" && error.temporary;
+    await assert.rejects(() => gpu.idle(), lost);
+    await assert.rejects(() => gpu.read(buffer), lost);
+    assert.throws(() => gpu.run(), lost);
+    assert.throws(() => gpu.check(), lost);
+    memory.free(gpu);
+    await gpu.close();
+  },
+);
+
 Deno.test("GpuError is temporary where a retry may help", () => {
   assert.ok(new GpuError("lost", "x").temporary);
   assert.ok(new GpuError("out-of-memory", "x").temporary);
