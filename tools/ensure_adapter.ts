@@ -4,8 +4,10 @@
  * With a GPU there is nothing to do, and nothing is installed. Without one, Debian and Ubuntu with
  * root get lavapipe, Mesa's Vulkan driver for CPUs; elsewhere the command that installs one is
  * printed. Mesa's OpenGL alone counts as none where lavapipe can be had: it takes eight times as
- * long, and has brought processes down with several devices. `--ffmpeg` asks, where there is no GPU,
- * for ffmpeg as well: some tests judge outputs by it.
+ * long, and has brought processes down with several devices. The tests leave OpenGL out altogether,
+ * by DENO_WEBGPU_BACKEND: a thread that had loaded libEGL, ending while the process does, has aborted
+ * it after the last test. `--ffmpeg` asks, where there is no GPU, for ffmpeg as well: some tests judge
+ * outputs by it.
  */
 
 import { adapterAdvice, PACKAGES, readSystem, type System } from "../commands/doctor/system.ts";
