@@ -96,7 +96,9 @@ export class Gpu {
     if (!adapter) {
       throw new GpuError(
         "no-adapter",
-        "Cannot find a GPU adapter: install a Vulkan driver (see `far doctor`)",
+        options.backend
+          ? `Cannot find a GPU adapter by ${options.backend}: leave out --backend`
+          : "Cannot find a GPU adapter: install a Vulkan driver (see `far doctor`)",
       );
     }
     const requiredLimits: Record<string, number> = {};

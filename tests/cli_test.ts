@@ -74,7 +74,7 @@ Deno.test("far answers wrong usage with one line on stderr and status 2", async 
 Deno.test("far without an adapter says so with status 1", async () => {
   const { status, stderr } = await far(["generate", "--backend", "dx12", "-o", "never.mp4"]);
   assert.equal(status, 1);
-  assert.match(stderr, /^error: Cannot find a GPU adapter[^\n]*\n$/);
+  assert.equal(stderr, "error: Cannot find a GPU adapter by dx12: leave out --backend\n");
 });
 
 Deno.test("far shows where an error was thrown only when asked", async () => {
