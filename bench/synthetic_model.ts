@@ -1,4 +1,4 @@
-import { checkMemory } from "../model/memory_check.ts";
+import { checkMemory, WEIGHTS } from "../model/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
@@ -67,7 +67,7 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
  */
 export async function syntheticPipeline(gpu: Gpu, options: SyntheticOptions): Promise<Pipeline> {
   const model = declareSynthetic({ ...options, device: gpu.adapter });
-  checkMemory(gpu, [model.memory], "the weights alone");
+  checkMemory(gpu, [model.memory], WEIGHTS);
   try {
     await model.fill(gpu);
   } catch (error) {

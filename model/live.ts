@@ -1,6 +1,6 @@
 import { Memory } from "../gpu/memory.ts";
 import { FrameCodec } from "./frame_codec.ts";
-import { allocateChecked, checkMemory } from "./memory_check.ts";
+import { allocateChecked, checkMemory, WORLD } from "./memory_check.ts";
 import { CpuGenerator } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
@@ -131,9 +131,9 @@ export class LiveWorld {
     const codec = new FrameCodec(model, memory, device, session.latents, { encoder: false });
     this.#stage?.memory.free(gpu);
     this.#stage = undefined;
-    checkMemory(gpu, [memory], "this world");
+    checkMemory(gpu, [memory], WORLD);
     this.#stage = { memory, session, codec, options };
-    await allocateChecked(gpu, memory, "this world");
+    await allocateChecked(gpu, memory, WORLD);
     session.start(gpu);
     for (const [i, { latents }] of this.#remembered.entries()) {
       session.writeLatents(gpu, 0, i, latents);

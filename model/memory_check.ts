@@ -2,13 +2,32 @@ import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type Memory, mostBytes } from "../gpu/memory.ts";
 
-const ADVICE = "fewer frames, --count 1, guidance 1, a smaller --size or --dtype f16 lower it";
+/** What takes memory, and which options lower that. */
+export interface MemoryUse {
+  readonly what: string;
+  readonly lowers: string;
+}
+
+export const WEIGHTS: MemoryUse = { what: "the weights alone", lowers: "--dtype f16" };
+export const RUN: MemoryUse = {
+  what: "this run",
+  lowers: "fewer frames, --count 1, guidance 1, a smaller --size or --dtype f16",
+};
+export const WORLD: MemoryUse = {
+  what: "this world",
+  lowers: "fewer --memory-frames, guidance 1, a smaller --size or --dtype f16",
+};
+export const PICTURES: MemoryUse = { what: "these pictures", lowers: "a smaller --size" };
 
 /**
  * Compares what is declared with what the device has, before anything is allocated.
  * @throws {GpuError} `limit`: one buffer is too large, or the sum
  */
-export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string): void {
+export function checkMemory(
+  gpu: Gpu,
+  memories: readonly Memory[],
+  { what, lowers }: MemoryUse,
+): void {
   const tooLarge = memories.flatMap(({ buffers }) => buffers)
     .filter(({ bytes, kind }) => bytes > mostBytes(kind, gpu.limits))
     .toSorted((a, b) => b.bytes - a.bytes)[0];
@@ -17,7 +36,9 @@ export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string)
     throw new GpuError(
       "limit",
       `Cannot fit ${what}: "${label}" needs ${megabytes(bytes)} in one piece, ` +
-        `${gpu.adapter.name} allows ${megabytes(mostBytes(kind, gpu.limits))}: ${ADVICE}`,
+        `${gpu.adapter.name} allows ${
+          megabytes(mostBytes(kind, gpu.limits))
+        }: lower it by ${lowers}`,
     );
   }
   const need = memories.reduce((sum, memory) => sum + memory.pendingBytes, 0);
@@ -25,8 +46,8 @@ export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string)
   if (free === undefined || need <= free) return;
   throw new GpuError(
     "limit",
-    `Cannot fit ${what}: it needs ${megabytes(need)} of memory, ${megabytes(free)} are free: ` +
-      ADVICE,
+    `Cannot fit ${what}: ${megabytes(need)} of memory are needed, ${megabytes(free)} are free: ` +
+      `lower it by ${lowers}`,
   );
 }
 
@@ -35,26 +56,31 @@ export function checkMemory(gpu: Gpu, memories: readonly Memory[], what: string)
  * that was, and what lowers it.
  * @throws {GpuError}
  */
-export async function allocateChecked(gpu: Gpu, memory: Memory, what: string): Promise<void> {
+export async function allocateChecked(
+  gpu: Gpu,
+  memory: Memory,
+  use: MemoryUse,
+): Promise<void> {
   const before = gpu.allocatedBytes;
   memory.allocate(gpu);
   try {
     await gpu.idle();
   } catch (error) {
-    throw explainMemory(error, what, memory.bytes, before);
+    throw explainMemory(error, use, memory.bytes, before);
   }
 }
 
 /** An error of the device; where memory ran out, with the numbers and the options that help. */
 export function explainMemory(
   error: unknown,
-  what: string,
+  { what, lowers }: MemoryUse,
   need: number,
   taken: number,
 ): unknown {
   if (!(error instanceof GpuError) || error.reason !== "out-of-memory") return error;
   const beside = taken > 0 ? ` beside ${megabytes(taken)} that are taken` : "";
-  const message = `${error.message}: ${what} needs ${megabytes(need)}${beside}: ${ADVICE}`;
+  const needed = `${megabytes(need)} are needed for ${what}${beside}`;
+  const message = `${error.message}: ${needed}: lower it by ${lowers}`;
   return new GpuError("out-of-memory", message, { cause: error });
 }
 

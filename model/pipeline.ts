@@ -2,7 +2,14 @@ import { Gpu, type GpuOptions } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { checkFinite, FrameCodec } from "./frame_codec.ts";
-import { allocateChecked, checkMemory, explainMemory } from "./memory_check.ts";
+import {
+  allocateChecked,
+  checkMemory,
+  explainMemory,
+  PICTURES,
+  RUN,
+  WEIGHTS,
+} from "./memory_check.ts";
 import { type DeclaredModel, declareModel, type ModelInfo, type ModelParts } from "./model.ts";
 import {
   type GenerateOptions,
@@ -79,11 +86,11 @@ export async function loadPipeline(path: string, options: PipelineOptions = {}):
     const { slope, parts } = options;
     const model = await declareModel(path, { dtype, slope, parts, device: gpu.adapter });
     try {
-      checkMemory(gpu, [model.memory], "the weights alone");
+      checkMemory(gpu, [model.memory], WEIGHTS);
       await model.fill(gpu, { onProgress: options.onProgress });
     } catch (error) {
       model.memory.free(gpu);
-      throw explainMemory(error, "this model", model.memory.bytes, gpu.allocatedBytes);
+      throw explainMemory(error, WEIGHTS, model.memory.bytes, gpu.allocatedBytes);
     } finally {
       model.close();
     }
@@ -139,7 +146,7 @@ export class Pipeline {
    */
   plan(options: GenerateOptions): RunPlan {
     const run = this.#declare(options);
-    checkMemory(this.gpu, [this.model.memory, run.memory], "this run");
+    checkMemory(this.gpu, [this.model.memory, run.memory], RUN);
     return planOf(this.model, run);
   }
 
@@ -167,9 +174,9 @@ export class Pipeline {
    */
   async *generate(options: GenerateOptions): AsyncGenerator<Frame, void, void> {
     const run = this.#declare(options);
-    checkMemory(this.gpu, [this.model.memory, run.memory], "this run");
+    checkMemory(this.gpu, [this.model.memory, run.memory], RUN);
     try {
-      await allocateChecked(this.gpu, run.memory, "this run");
+      await allocateChecked(this.gpu, run.memory, RUN);
       run.session.start(this.gpu);
       this.#fillLatents(options, run);
       yield* this.#frames(run);
@@ -288,7 +295,7 @@ export class Pipeline {
     const latents = memory.tensor("latents", shape);
     const device = this.gpu.adapter;
     const codec = new FrameCodec(this.model, memory, device, latents, { scalingFactor: 1 });
-    checkMemory(this.gpu, [this.model.memory, memory], "this");
+    checkMemory(this.gpu, [this.model.memory, memory], PICTURES);
     return { codec, memory, latents };
   }
 

@@ -326,7 +326,7 @@ Deno.test({
     () => pipeline.plan({ frames: 40000, width: 64, height: 64, steps: 1 }),
     (error: Error) =>
       error instanceof GpuError && error.reason === "limit" &&
-      /needs .* MB .* allows .* MB: fewer frames/.test(error.message),
+      /needs .* MB .* allows .* MB: lower it by fewer frames/.test(error.message),
   );
   await pipeline.close();
 });
