@@ -166,7 +166,9 @@ function layOut(
   }
   const end = BigInt(dataOffset) + position;
   if (end !== BigInt(fileSize)) {
-    fail("MetadataIncompleteBuffer", `its tensors end at byte ${end}, the file at ${fileSize}`);
+    const detail = `its tensors end at byte ${end}, the file at ${fileSize}`;
+    const cut = end > BigInt(fileSize) ? ": it is cut off" : "";
+    fail("MetadataIncompleteBuffer", detail + cut);
   }
   return new Map(raw.map((tensor) => [tensor.name, toInfo(tensor, dataOffset)]));
 }

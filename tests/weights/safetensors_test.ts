@@ -41,6 +41,12 @@ Deno.test("readFloats() reads F16, BF16, F32 and F64 as the checkpoint golden ha
   file.close();
 });
 
+Deno.test("SafetensorsFile.from() says of data that ends early that it is cut off", async () => {
+  const whole = H(`{"a":${T("U8", [6], 0, 6)}}`, 6);
+  await rejects(open(whole.subarray(0, -2)), { message: /the file at \d+: it is cut off$/ });
+  await rejects(open(Uint8Array.of(...whole, 0)), { message: /the file at \d+$/ });
+});
+
 Deno.test("SafetensorsFile.readRange() reads the middle of a tensor", async () => {
   const bytes = H(`{"a":${T("U8", [2], 0, 2)},"b":${T("U8", [6], 2, 8)}}`, 8);
   bytes.set([9, 9, 0, 1, 2, 3, 4, 5], bytes.length - 8);
