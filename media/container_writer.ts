@@ -56,6 +56,7 @@ export class ContainerWriter implements FrameWriter {
     );
     this.#source = new EncodedVideoPacketSource(options.codec);
     this.#output = new Output({ format: outputFormat(options.container), target: this.#target() });
+    forgetTime(this.#output);
     this.#output.addVideoTrack(this.#source, { frameRate: options.fps });
     if (options.metadata) this.#output.setMetadataTags(metadataTags(options.metadata));
   }
@@ -152,6 +153,15 @@ export class ContainerWriter implements FrameWriter {
       }),
     );
   }
+}
+
+/**
+ * Leaves the time of writing out of an MP4 (0 says that it is not known), so that equal frames make
+ * equal files. The muxer has no option for it, only this field.
+ */
+function forgetTime(output: Output): void {
+  const muxer: { creationTime?: number } = Reflect.get(output, "_muxer");
+  if (muxer.creationTime !== undefined) muxer.creationTime = 0;
 }
 
 function outputFormat(container: Container): Mp4OutputFormat | WebMOutputFormat {
