@@ -57,12 +57,16 @@ const QUEUE = 8;
 const VP9_LEVELS = [[10, 36864], [20, 122880], [30, 552960], [40, 2228224], [50, 8912896]] as const;
 const AV1_LEVELS = [[0, 147456], [4, 665856], [8, 2359296], [12, 8912896]] as const;
 
+/** The lowest rate that all encoders take, in bits a second: x264 refuses less than 1000. */
+const LEAST_BITRATE = 1500;
+
 /**
- * Bits a second for a quality: 5 bits a pixel at 80, doubled by every 10 more. The model's pictures
- * are small, so each needs more bits a pixel than film does; x264 stops spending near 85.
+ * Bits a second for a quality: 0.05 bits a pixel at 0, doubled by every 15 more, so 2 at 80 and 5 at
+ * 100. The model's pictures are small, so each needs more bits a pixel than film does. x264 finds no
+ * more to spend from 2.4 (at 64x64) on.
  */
 export function bitrateOf(quality: number, width: number, height: number, fps: number): number {
-  return Math.max(20_000, Math.round(width * height * fps * 0.02 * 2 ** (quality / 10)));
+  return Math.max(LEAST_BITRATE, Math.round(width * height * fps * 0.05 * 2 ** (quality / 15)));
 }
 
 /**
