@@ -30,7 +30,8 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   try {
     const { info } = pipeline;
     const size = pictureSize(options, info);
-    const clips = await StartClips.find(options, folder, { ...size, multiple: info.multiple });
+    const choice = { ...options, upTo: given.contextFrames === undefined };
+    const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
     const keys = actionKeys(info);
     const fps = options.fps ?? info.fps;
     await play({ pipeline, options, size, clips, keys, fps, terminal, signal });

@@ -36,7 +36,8 @@ const LATENT_SIDE = 8;
 /**
  * Adds the model's own defaults to what the user said. A context of the user's own, or none by
  * `--context-frames 0` or `--size`, takes the place of the default context; actions of the user's
- * own, or a context of their own, take the place of the default actions.
+ * own, or a context of their own, take the place of the default actions. Which frames are taken
+ * belongs to the default context; where a model has none, it says how many it wants of any.
  * @param folder of the model: paths in its defaults are relative to it
  * @throws {TypeError} defaults that are no options
  */
@@ -50,10 +51,12 @@ export function withDefaults(
   const { context, contextFrames, contextStart, contextStride, actions, ...rest } = values;
   const defaults: GenerateValues = rest;
   const without = given.context !== undefined || given.contextFrames === 0 || given.size;
+  const picked = defined({ contextFrames, contextStart, contextStride });
   if (!without && context !== undefined) {
-    defaults.context = isAbsolute(context) ? context : join(folder, context);
-    Object.assign(defaults, defined({ contextFrames, contextStart, contextStride }));
-  }
+    Object.assign(defaults, picked, {
+      context: isAbsolute(context) ? context : join(folder, context),
+    });
+  } else if (given.context !== undefined && context === undefined) Object.assign(defaults, picked);
   if (given.actions !== undefined) delete defaults.frames; // as many as there are actions
   else if (given.context === undefined && actions !== undefined) defaults.actions = actions;
   return { ...defaults, ...given };
@@ -69,7 +72,7 @@ export async function buildRequest(
   options: GenerateValues,
   info: ModelInfo,
 ): Promise<Request> {
-  const source = await readContext(options, info, given.size !== undefined);
+  const source = await readContext(given, options, info);
   const labels = readLabels(options, info);
   const { frames, actions } = await frameActions(given, options, info, source);
   const most = Math.max(labels?.length ?? 1, source?.videos ?? 1, actions?.length ?? 1);
@@ -109,11 +112,14 @@ export function pictureSize(options: { readonly size?: Size }, info: ModelInfo):
   return options.size ?? { width: side, height: side };
 }
 
-/** @param sized the user asked for a size, so that even a context that fits is brought to it */
+/**
+ * A context that fits is brought to a size that the user asked for, too; as many frames as the
+ * model would have must be there only where the user asked for them.
+ */
 async function readContext(
+  given: GenerateValues,
   options: GenerateValues,
   info: ModelInfo,
-  sized: boolean,
 ): Promise<Source | undefined> {
   const { context, contextFrames, contextStart, contextStride } = options;
   if (context === undefined || contextFrames === 0) {
@@ -125,7 +131,12 @@ async function readContext(
     start: contextStart,
     stride: contextStride,
     count: contextFrames,
-    fit: { ...pictureSize(options, info), multiple: info.multiple, always: sized },
+    upTo: given.contextFrames === undefined,
+    fit: {
+      ...pictureSize(options, info),
+      multiple: info.multiple,
+      always: given.size !== undefined,
+    },
   });
 }
 

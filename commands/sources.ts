@@ -37,6 +37,8 @@ export interface SourceOptions {
   readonly start?: number;
   readonly stride?: number;
   readonly count?: number;
+  /** Whether fewer will do where there are no more. */
+  readonly upTo?: boolean;
   /** Centre-crop and resize to this; as they are without it. */
   readonly fit?: Fit;
 }
@@ -63,12 +65,13 @@ export async function readSource(path: string, options: SourceOptions = {}): Pro
 }
 
 async function readFrames(path: string, options: SourceOptions): Promise<Source> {
-  const { start, stride, count, fit } = options;
+  const { start, stride, count, upTo, fit } = options;
   const exact = [".npz", ".npy"].includes(extname(path).toLowerCase());
   const clip = await readClip(path, {
     start,
     stride,
     count,
+    upTo,
     size: fit && (fit.always || !exact) ? { width: fit.width, height: fit.height } : undefined,
   });
   const frames = (clip.frames as (RgbFrame | FloatFrame)[])
@@ -126,8 +129,9 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
 
 /** Indices of the wanted frames. @throws {UsageError} */
 function pick(path: string, length: number, options: SourceOptions): number[] {
-  const { start = 0, stride = 1, count = Math.max(1, Math.ceil((length - start) / stride)) } =
-    options;
+  const { start = 0, stride = 1, upTo } = options;
+  const available = Math.max(1, Math.ceil((length - start) / stride));
+  const count = Math.min(options.count ?? available, upTo ? available : Infinity);
   const last = start + (count - 1) * stride;
   if (last >= length) {
     throw new UsageError(

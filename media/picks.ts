@@ -13,6 +13,8 @@ export interface PickOptions {
   readonly stride?: number;
   /** How many; all there are unless told. */
   readonly count?: number;
+  /** Whether fewer will do where there are no more. */
+  readonly upTo?: boolean;
 }
 
 /** A checked choice of frames. */
@@ -20,15 +22,17 @@ export class Picks {
   readonly start: number;
   readonly stride: number;
   readonly count: number;
+  readonly upTo: boolean;
 
   /** @throws {RangeError} when a number is not whole or too small */
-  constructor({ start = 0, stride = 1, count = Infinity }: PickOptions = {}) {
+  constructor({ start = 0, stride = 1, count = Infinity, upTo = false }: PickOptions = {}) {
     check("first frame", start, 0);
     check("stride", stride, 1);
     if (count !== Infinity) check("number of frames", count, 1);
     this.start = start;
     this.stride = stride;
     this.count = count;
+    this.upTo = upTo || count === Infinity;
   }
 
   /** Whether frame `index` is one of them. */
@@ -63,9 +67,9 @@ export class Picks {
    */
   require(path: string, available: number): void {
     const found = this.indices(available).length;
-    if (found > 0 && (this.count === Infinity || found === this.count)) return;
+    if (found > 0 && (this.upTo || found === this.count)) return;
     const frames = available === 1 ? "1 frame" : `${available} frames`;
-    const wanted = this.count === Infinity
+    const wanted = this.upTo
       ? `the first one asked for is frame ${this.start}`
       : `${this.count} from frame ${this.start}` +
         (this.stride > 1 ? ` at a stride of ${this.stride}` : "") + ` need ${this.end}`;

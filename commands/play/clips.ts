@@ -9,6 +9,8 @@ export interface ClipChoice {
   readonly contextFrames?: number;
   readonly contextStart?: number;
   readonly contextStride?: number;
+  /** Whether fewer frames will do where a clip has no more. */
+  readonly upTo?: boolean;
 }
 
 /** Name of the beginning without a clip. */
@@ -59,8 +61,9 @@ export class StartClips {
   async read(name: string): Promise<Source | undefined> {
     const path = this.#paths.get(name);
     if (path === undefined) return undefined;
-    const { contextFrames: count, contextStart: start, contextStride: stride } = this.#choice;
-    return await readSource(path, { count, start, stride, fit: { ...this.#fit, always: true } });
+    const { contextFrames: count, contextStart: start, contextStride: stride, upTo } = this.#choice;
+    const fit = { ...this.#fit, always: true };
+    return await readSource(path, { count, start, stride, upTo, fit });
   }
 }
 

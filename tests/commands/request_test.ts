@@ -68,6 +68,20 @@ Deno.test("withDefaults() leaves out an example that the user's own context repl
   assert.equal(merged({ contextFrames: 3 }).context, "/models/maze/clips/0.npz");
 });
 
+Deno.test("withDefaults() takes what a model without an example wants of any context", () => {
+  const released = (given: GenerateValues) => withDefaults(given, { context_frames: 144 }, "m");
+  assert.equal(released({ context: CLIP }).contextFrames, 144);
+  assert.equal(released({ context: CLIP, contextFrames: 36 }).contextFrames, 36);
+  assert.equal(released({}).contextFrames, undefined);
+});
+
+Deno.test("buildRequest() makes do with fewer context frames than the model would have", async () => {
+  const short = { context: CLIP, contextStart: 290, actions: "0,1" };
+  const { generate } = await build(short, INFO, { context_frames: 144 });
+  assert.equal(generate.contextFrames, 10);
+  await assert.rejects(build({ ...short, contextFrames: 144 }), { message: /frame 290 need 434$/ });
+});
+
 Deno.test("withDefaults() lets the user's own actions decide how many frames there are", () => {
   const { context, actions, frames } = merged({ actions: "left" });
   assert.deepEqual([context, actions, frames], ["/models/maze/clips/0.npz", "left", undefined]);
