@@ -181,7 +181,7 @@ export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { NpzFile } from "./media/npz.ts";
 export { OutputFile } from "./media/output_file.ts";
 export type { PickOptions } from "./media/picks.ts";
-export { fitFrame } from "./media/resize.ts";
+export { fitFrame, type ResizeMethod } from "./media/resize.ts";
 export {
   type PictureCells,
   type TerminalGraphics,

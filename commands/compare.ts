@@ -8,10 +8,12 @@ import { readSource, type Source } from "./sources.ts";
 export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   const { options, operands, terminal } = call;
   const [pathA, pathB] = operands as [string, string];
-  const { start, stride, frames: count } = options;
+  const { start, stride, frames: count, size, resize } = options;
   if (pathA === "-" && pathB === "-") throw new UsageError("Only one of the videos can be stdin");
-  const a = await readSource(pathA, { start, stride, count });
-  const b = await readSource(pathB, { start, stride, count });
+  if (resize && !size) throw new UsageError("Cannot use --resize: give --size too");
+  const fit = size && { ...size, resize, multiple: 1, always: true };
+  const a = await readSource(pathA, { start, stride, count, fit });
+  const b = await readSource(pathB, { start, stride, count, fit });
   checkAlike(a, b);
   const warnings = [...a.warnings, ...b.warnings];
   for (const [source, path] of [[a, pathA], [b, pathB]] as const) {
@@ -50,7 +52,8 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
 function checkAlike(a: Source, b: Source): void {
   if (a.width !== b.width || a.height !== b.height) {
     throw new UsageError(
-      `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal`,
+      `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal; ` +
+        "give the --size that both are to have",
     );
   }
   if (a.videos !== b.videos || a.frames !== b.frames) {

@@ -48,9 +48,9 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
 }
 
 function settingsOfEncoding(path: string, model: string, options: EncodeOptions): Settings {
-  const { start, stride, frames, size, output, dtype } = options;
+  const { start, stride, frames, size, resize, output, dtype } = options;
   const record = {
-    ...{ model, start, stride, frames, dtype, output },
+    ...{ model, start, stride, frames, resize, dtype, output },
     size: size && `${size.width}x${size.height}`,
   };
   const command = `encode ${shellQuote(path)}`;
@@ -76,10 +76,11 @@ type EncodeOptions = Call<typeof ENCODE_OPTIONS>["options"];
 /** The source at --size, or cropped to what the autoencoder can take. */
 async function readFitting(
   path: string,
-  { start, stride, frames, size }: EncodeOptions,
+  { start, stride, frames, size, resize }: EncodeOptions,
   compression: number,
 ): Promise<Source> {
   const pick = { start, stride, count: frames };
+  if (resize && !size) throw new UsageError("Cannot use --resize: give --size too");
   if (size) {
     for (const side of [size.width, size.height]) {
       if (side % compression === 0) continue;
@@ -89,7 +90,7 @@ async function readFitting(
     }
     return await readSource(path, {
       ...pick,
-      fit: { ...size, multiple: compression, always: true },
+      fit: { ...size, multiple: compression, always: true, resize },
     });
   }
   return cropToMultiple(await readSource(path, pick), compression, path);

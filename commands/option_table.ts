@@ -10,6 +10,7 @@ import {
   PICK_OPTIONS,
   PROGRESS_OPTION,
   REPORT,
+  RESIZE,
 } from "./shared_options.ts";
 
 // The one table of options: parsing, help, --config, manifests, completions and manual come of it.
@@ -61,6 +62,7 @@ const CONTENT_OPTIONS = {
     help: "every S-th of them",
     group: CONTENT,
   },
+  resize: { ...RESIZE, group: CONTENT },
   actions: {
     kind: "list",
     short: "a",
@@ -196,6 +198,7 @@ export const ENCODE_OPTIONS = {
     default: "the source's, cropped",
     help: "crop and resize to",
   },
+  resize: RESIZE,
   ...JSON_OPTION,
   ...PROGRESS_OPTION,
   ...COMMON_OPTIONS,
@@ -216,6 +219,13 @@ export const DECODE_OPTIONS = {
 /** Options of `far compare`. */
 export const COMPARE_OPTIONS = {
   ...PICK_OPTIONS,
+  size: {
+    kind: "size",
+    value: "WxH",
+    default: "the sources', which must agree",
+    help: "crop and resize both to",
+  },
+  resize: RESIZE,
   ...JSON_OPTION,
   ...COMMON_OPTIONS,
   config: CONFIG,

@@ -136,6 +136,7 @@ async function readContext(
       ...pictureSize(options, info),
       multiple: info.multiple,
       always: given.size !== undefined,
+      resize: options.resize,
     },
   });
 }
@@ -224,6 +225,7 @@ export function settingsOfRequest(
     "context-frames": given.context ? plan.contextFrames : given.contextFrames,
     "context-start": given.contextStart,
     "context-stride": given.contextStride,
+    resize: given.context ? options.resize : undefined,
     frames: plan.generatedFrames,
     actions: actions?.length === 1
       ? formatClassList(nameable(actions[0]!, plan, made.info), names)

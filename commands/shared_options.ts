@@ -127,6 +127,15 @@ export const ENCODING_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** How frames come to another size. */
+export const RESIZE = {
+  kind: "choice",
+  choices: ["area", "bilinear"],
+  value: "METHOD",
+  default: "area",
+  help: "how frames are resized; bilinear: as FAR's UCF-101 loader does, the middle cut out after",
+} as const satisfies OptionSpec;
+
 /** Which frames of a source. */
 export const PICK_OPTIONS = {
   start: { kind: "integer", min: 0, value: "I", default: "0", help: "first frame" },

@@ -7,6 +7,7 @@ import {
   NpzFile,
   readClip,
   readFloats,
+  type ResizeMethod,
   type RgbFrame,
   SafetensorsFile,
   toFloat,
@@ -49,6 +50,8 @@ export interface Fit extends Size {
   readonly multiple: number;
   /** ... unless this says that the size is wanted in any case. */
   readonly always?: boolean;
+  /** How; by area unless told. */
+  readonly resize?: ResizeMethod;
 }
 
 /**
@@ -73,6 +76,7 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
     count,
     upTo,
     size: fit && (fit.always || !exact) ? { width: fit.width, height: fit.height } : undefined,
+    resize: fit?.resize,
   });
   const frames = (clip.frames as (RgbFrame | FloatFrame)[])
     .map((frame) => isRgb(frame) ? toFloat(frame) : frame);
@@ -147,7 +151,7 @@ function pickActions(actions: readonly number[], { start = 0, stride = 1 }: Sour
 
 function fitted(frame: FloatFrame, fit: Fit): FloatFrame {
   const fits = frame.width % fit.multiple === 0 && frame.height % fit.multiple === 0;
-  return fits && !fit.always ? frame : fitFrame(frame, fit.width, fit.height);
+  return fits && !fit.always ? frame : fitFrame(frame, fit.width, fit.height, fit.resize);
 }
 
 /** Frames of equal size as one array. */

@@ -11,12 +11,15 @@ import { decodeImage, type ImageType, isLossyImage } from "./image_reader.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openVideo } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";
+import type { ResizeMethod } from "./resize.ts";
 import { type FileType, fileType, sniff } from "./file_type.ts";
 
 /** Which frames of a source to read, and how. */
 export interface ClipOptions extends PickOptions {
   /** Centre-crop and resize to this size; the source's own unless told. */
   readonly size?: { readonly width: number; readonly height: number };
+  /** How it is resized; by area unless told. */
+  readonly resize?: ResizeMethod;
   /** How the colours of a .y4m were made; BT.601 unless told. */
   readonly matrix?: Matrix;
 }
@@ -169,11 +172,11 @@ async function collect(
   path: string,
   stream: FrameStream,
   picks: Picks,
-  { size }: ClipOptions,
+  { size, resize }: ClipOptions,
 ): Promise<Clip> {
   const collected: CollectedFrames = await named(
     path,
-    () => collectFrames(path, stream, picks, size),
+    () => collectFrames(path, stream, picks, size, resize),
   );
   const { fps, lossy, actions, metadata, warnings } = stream;
   return {

@@ -1,7 +1,7 @@
 import { MediaError } from "./errors.ts";
-import type { FloatFrame, RgbFrame } from "./frames.ts";
+import { type FloatFrame, isRgb, type RgbFrame, toFloat } from "./frames.ts";
 import type { Picks } from "./picks.ts";
-import { fitFrame } from "./resize.ts";
+import { fitFrame, type ResizeMethod } from "./resize.ts";
 
 /** A frame that has been reached but perhaps need not be converted. */
 export interface LazyFrame<F extends RgbFrame | FloatFrame = RgbFrame | FloatFrame> {
@@ -36,6 +36,7 @@ export interface CollectedFrames {
  * Reads the wanted frames of a source and stops after the last one.
  *
  * @param size to crop and resize to; the source's own unless told
+ * @param resize "bilinear" gives floats, as the loaders that resize so do
  * @throws {MediaError} when there are too few frames or their sizes differ
  */
 export async function collectFrames(
@@ -43,6 +44,7 @@ export async function collectFrames(
   stream: FrameStream,
   picks: Picks,
   size?: { readonly width: number; readonly height: number },
+  resize?: ResizeMethod,
 ): Promise<CollectedFrames> {
   const frames: (RgbFrame | FloatFrame)[] = [];
   let available = 0;
@@ -50,7 +52,8 @@ export async function collectFrames(
     available = Math.max(0, index + 1);
     if (picks.wants(index)) {
       const frame = await pixels();
-      frames.push(size ? fitFrame(frame, size.width, size.height) : frame);
+      const exact = resize === "bilinear" && isRgb(frame) ? toFloat(frame) : frame;
+      frames.push(size ? fitFrame(exact, size.width, size.height, resize) : frame);
     }
     if (picks.isDone(available)) break;
   }

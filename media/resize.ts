@@ -8,6 +8,9 @@ export interface Crop {
   readonly height: number;
 }
 
+/** How a picture is brought to a size: see `fitFrame`. */
+export type ResizeMethod = "area" | "bilinear";
+
 /** For each output position: the first input position that counts, and the weights from there on. */
 interface Taps {
   readonly first: Int32Array;
@@ -36,17 +39,22 @@ export function centreCrop(
  * axis that shrinks is averaged over the exact area of every new pixel; each that grows is
  * interpolated linearly between pixel centres. A picture of the right size is returned as it is.
  *
+ * @param method "bilinear" does as torchvision's Resize and CenterCrop do (antialiased), and with
+ *   them FAR's loader of UCF-101: it resizes first and cuts out the middle then, which is up to half
+ *   a new pixel beside the middle of "area"
  * @throws {RangeError} when a size is not a whole number of 1 or more
  */
 export function fitFrame<F extends RgbFrame | FloatFrame>(
   frame: F,
   width: number,
   height: number,
+  method?: ResizeMethod,
 ): F;
 export function fitFrame(
   frame: RgbFrame | FloatFrame,
   width: number,
   height: number,
+  method: ResizeMethod = "area",
 ): RgbFrame | FloatFrame {
   checkFrame(frame);
   for (const size of [width, height]) {
@@ -57,9 +65,9 @@ export function fitFrame(
     }
   }
   if (frame.width === width && frame.height === height) return frame;
-  const crop = centreCrop(frame, width, height);
-  const across = taps(crop.left, crop.width, width);
-  const down = taps(crop.top, crop.height, height);
+  const [across, down] = method === "area"
+    ? croppedTaps(frame, width, height)
+    : bilinearTaps(frame, width, height);
   if (isRgb(frame)) {
     const values = resample(frame.data, frame.width * 3, 3, across, down);
     const data = new Uint8Array(values.length);
@@ -73,6 +81,47 @@ export function fitFrame(
     data.set(resample(source, frame.width, 1, across, down), channel * width * height);
   }
   return { width, height, data };
+}
+
+function croppedTaps(from: RgbFrame | FloatFrame, width: number, height: number): [Taps, Taps] {
+  const crop = centreCrop(from, width, height);
+  return [taps(crop.left, crop.width, width), taps(crop.top, crop.height, height)];
+}
+
+/** Source: torchvision, `Resize(side, antialias=True)` and `CenterCrop(side)`. */
+function bilinearTaps(from: RgbFrame | FloatFrame, width: number, height: number): [Taps, Taps] {
+  const wide = from.width * height > from.height * width;
+  const across = wide ? Math.trunc(height * from.width / from.height) : width;
+  const down = wide ? height : Math.trunc(width * from.height / from.width);
+  return [triangleTaps(from.width, across, width), triangleTaps(from.height, down, height)];
+}
+
+/** The middle `length` of the `resized` pixels that `size` become; a triangle weighs each. */
+function triangleTaps(size: number, resized: number, length: number): Taps {
+  const scale = size / resized;
+  const reach = Math.max(1, scale);
+  const before = roundHalfEven((resized - length) / 2);
+  const first = new Int32Array(length);
+  const weights: Float32Array[] = [];
+  for (let i = 0; i < length; i++) {
+    const centre = (before + i + 0.5) * scale;
+    const begin = Math.max(0, Math.trunc(centre - reach + 0.5));
+    const end = Math.min(size, Math.trunc(centre + reach + 0.5));
+    const row = Array.from(
+      { length: end - begin },
+      (_, t) => Math.max(0, 1 - Math.abs(begin + t + 0.5 - centre) / reach),
+    );
+    const sum = row.reduce((a, b) => a + b);
+    first[i] = begin;
+    weights.push(Float32Array.from(row, (weight) => weight / sum));
+  }
+  return { first, weights };
+}
+
+/** As Python rounds. */
+function roundHalfEven(value: number): number {
+  const whole = Math.floor(value);
+  return value - whole === 0.5 ? whole + (whole & 1) : Math.round(value);
 }
 
 /** Weights that map `size` pixels from `start` on to `length` new ones; each set sums to 1. */

@@ -307,6 +307,7 @@ export function presetFarJson(preset: Preset): JsonObject {
       ...preset.context ? { context_frames: preset.context } : { size: `${pixels}x${pixels}` },
       steps: PRESET_STEPS,
       guidance: preset.guidance,
+      ...preset.dataset === "UCF" ? { resize: "bilinear" } : {}, // as its loader of that data set
     },
   };
 }

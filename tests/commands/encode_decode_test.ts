@@ -96,6 +96,32 @@ Deno.test("far compare prints a table, and null for the PSNR of equal frames", a
   assert.deepEqual(json.overall, { mse: 0, psnr: null, ssim: 1, psnrOfMse: null });
 });
 
+Deno.test("far compare brings both videos to one --size, by either method", async () => {
+  const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
+  const mse = async (...args: string[]) => {
+    const { stdout } = await done("compare", video, video, "-n", "1", ...args, "--json", "-q");
+    const { width, height, overall } = JSON.parse(stdout);
+    return [width, height, overall.mse];
+  };
+  assert.deepEqual(await mse("--size", "64x48"), [64, 48, 0]);
+  assert.deepEqual(await mse("--size", "64x64", "--resize", "bilinear"), [64, 64, 0]);
+});
+
+Deno.test("far encode --resize bilinear sees other pixels than by area", () =>
+  inFolder(async (folder) => {
+    const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
+    const latents: Float32Array[] = [];
+    for (const method of ["area", "bilinear"]) {
+      const path = join(folder, `${method}.safetensors`);
+      await done("encode", video, "-n", "1", "--size", "64x64", "--resize", method, "-o", path);
+      await withFile(path, async (file) => {
+        latents.push(await readFloats(file, "latents"));
+        assert.match(file.metadata.get("comment")!, new RegExp(`--resize ${method} `));
+      });
+    }
+    assert.notDeepEqual(latents[0], latents[1]);
+  }));
+
 Deno.test("far compare warns of lossy video", async () => {
   const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
   const { stderr } = await done("compare", video, video, "-n", "1");
@@ -120,7 +146,9 @@ Deno.test("far encode, decode and compare refuse bad input in one line", () =>
         /"latents" must be \[videos, t, 32, h, w\], but there is none/,
         ...["decode", EMBEDDINGS, "-o", out],
       ],
-      [2, /^error: Cannot compare 64x64 with 320x240/, "compare", CLIP, video],
+      [2, /^error: Cannot compare 64x64 with 320x240: .* --size/, "compare", CLIP, video],
+      [2, /--resize: give --size too/, "compare", CLIP, CLIP, "--resize", "area"],
+      [2, /--resize: give --size too/, "encode", CLIP, "--resize", "area", "-o", out],
       [2, /Cannot compare 32 frames with \d+ frames: pick as many/, "compare", CLIP, DMLAB],
       [1, /^error: Cannot read frames from/, "compare", CLIP, EMBEDDINGS],
     ];

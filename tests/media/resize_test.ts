@@ -69,6 +69,52 @@ Deno.test("fitFrame() treats floats as it treats bytes", () => {
   assert.ok(worst <= 0.5 / 255 + 1e-6, `worst ${worst}`);
 });
 
+// Red of floats that were resized by Pillow 11 (mode F, BILINEAR), which torchvision follows, and
+// cut as CenterCrop cuts them.
+const AS_TORCHVISION = [
+  {
+    from: [9, 5],
+    to: [3, 3],
+    expected: [
+      117.625,
+      161.1849,
+      119.2321,
+      88.1806,
+      117.5033,
+      132.7083,
+      147.625,
+      105.1344,
+      119.5179,
+    ],
+  },
+  {
+    from: [4, 7],
+    to: [6, 6],
+    expected: [
+      [113.75, 132.25, 146.25, 128.25, 142.25, 160.75],
+      [177.45, 195.95, 180.0833, 42.6167, 26.75, 45.25],
+      [74.75, 93.25, 102.9833, 67.9167, 77.65, 96.15],
+      [48.85, 67.35, 92.0167, 116.6833, 141.35, 159.85],
+      [112.55, 131.05, 153.5833, 169.7167, 192.25, 210.75],
+      [176.25, 194.75, 187.4167, 84.0833, 76.75, 95.25],
+    ].flat(),
+  },
+] as const;
+
+for (const { from: [width, height], to: [across, down], expected } of AS_TORCHVISION) {
+  Deno.test(`fitFrame() brings ${width}x${height} to ${across}x${down} as torchvision does`, () => {
+    const values = Array.from(
+      { length: width * height },
+      (_, i) => ((i % width) * 37 + Math.floor(i / width) * 91) % 256,
+    );
+    const frame = { width, height, data: Float32Array.from([...values, ...values, ...values]) };
+    const { data } = fitFrame(frame, across, down, "bilinear");
+    for (const [i, value] of expected.entries()) {
+      assert.ok(Math.abs(data[i]! - value) < 1e-4, `pixel ${i}: ${data[i]} for ${value}`);
+    }
+  });
+}
+
 Deno.test("fitFrame() refuses a size of nothing", () => {
   assert.throws(() => fitFrame(grey([1], 1), 0, 4), RangeError);
 });

@@ -70,6 +70,7 @@ Deno.test("presetFarJson() has the defaults of the published test", () => {
   deepEqual(dmlab.defaults, { frames: 156, context_frames: 144, steps: 50, guidance: 1.5 });
   deepEqual(dmlab.actions, ["left", "right", "forward"]);
   const ucf = presetFarJson(PRESETS.at(-1)!);
-  deepEqual(ucf.defaults, { frames: 16, size: "256x256", steps: 50, guidance: 1 });
+  const defaults = { frames: 16, size: "256x256", steps: 50, guidance: 1, resize: "bilinear" };
+  deepEqual(ucf.defaults, defaults);
   equal(ucf.fps, 8);
 });
