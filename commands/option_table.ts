@@ -35,14 +35,14 @@ const CONTENT_OPTIONS = {
     short: "c",
     value: "SOURCE",
     help: "frames to continue: a video, .gif, .y4m, image, folder or %d pattern of images, .npz, " +
-      ".safetensors, or - for y4m on stdin",
+      ".npy, .safetensors, or - for y4m on stdin",
     group: CONTENT,
   },
   contextFrames: {
     kind: "integer",
     min: 0,
     value: "K",
-    default: "all",
+    default: "the model's, else all",
     help: "how many of them; 0 to start from nothing",
     group: CONTENT,
   },
@@ -68,7 +68,7 @@ const CONTENT_OPTIONS = {
     short: "a",
     value: "LIST",
     help: "one action a frame, names or numbers, name*8 repeats: forward*8,left*3; or a file " +
-      "(.npz .json .txt). For context and generated frames, or the generated ones alone",
+      "(.npz .safetensors .json .txt). For context and generated frames, or the latter alone",
     group: CONTENT,
   },
   label: {
