@@ -79,7 +79,8 @@ export async function openY4m(
   }
   const warnings: string[] = [];
   const frames = readFrames(bytes, header, matrix, (text) => warnings.push(`"${path}" ${text}`));
-  return { frames, fps: header.fps, lossy: false, warnings };
+  const lossy = true; // Y, U and V of 8 bits, in limited range, are fewer colours than RGB has.
+  return { frames, fps: header.fps, lossy, warnings };
 }
 
 async function* readFrames(
