@@ -17,10 +17,12 @@ export interface ByteSink {
 /**
  * Opens the sink for an output name; `-` is standard output.
  *
- * @throws {MediaError} when the file cannot be made
+ * @throws {MediaError} when the file cannot be made, or stdout is a screen
  */
 export async function openSink(path: string): Promise<ByteSink> {
-  return path === "-" ? new StdoutSink() : await OutputFile.create(path);
+  if (path !== "-") return await OutputFile.create(path);
+  if (!Deno.stdout.isTerminal()) return new StdoutSink();
+  throw new MediaError("Cannot write a video to the terminal: pipe stdout on, or name a file");
 }
 
 /** Standard output as a sink: what is written is gone, so there is nothing to take back. */

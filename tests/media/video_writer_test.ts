@@ -180,6 +180,20 @@ Deno.test(
   },
 );
 
+Deno.test("openFrameWriter() does not fill a terminal with bytes", async () => {
+  const { stdout } = Deno;
+  const { isTerminal } = stdout;
+  stdout.isTerminal = () => true;
+  try {
+    await assert.rejects(openFrameWriter("-", { ...SIZE, fps: 8, format: "y4m" }), {
+      name: "MediaError",
+      message: /^Cannot write a video to the terminal: pipe stdout on/,
+    });
+  } finally {
+    stdout.isTerminal = isTerminal;
+  }
+});
+
 for (const format of ["y4m", "rgb24", "mp4"]) {
   Deno.test(
     `openFrameWriter() tells a closed pipe from a full disk in ${format}`,
