@@ -73,19 +73,23 @@ function settingsLines(
   settings: Settings | undefined,
   metadata: Readonly<Record<string, string>>,
 ): string[] {
-  if (settings) {
-    return [
-      `made by     far ${printable(settings.version)}`,
-      `again       ${printable(commandLine(settings))}`,
-    ];
-  }
+  if (settings) return commandLines(settings);
   const entries = Object.entries(metadata).map(([key, value]) => printable(`${key} = ${value}`));
   return entries.length
     ? entries.map((entry) => `metadata    ${entry}`)
     : ["made by     it doesn't say"];
 }
 
-function commandJson(settings: Settings | undefined) {
+/** What made a file, and how to make it again. */
+export function commandLines(settings: Settings): string[] {
+  return [
+    `made by     far ${printable(settings.version)}`,
+    `again       ${printable(commandLine(settings))}`,
+  ];
+}
+
+/** The same as JSON. */
+export function commandJson(settings: Settings | undefined) {
   return settings ? { settings, command: commandLine(settings) } : {};
 }
 

@@ -14,7 +14,8 @@ import {
 import { countText, sizeText } from "./amounts.ts";
 import { UsageError } from "./errors.ts";
 import type { Inspection } from "./inspect.ts";
-import { commandLine, settingsOf } from "./settings.ts";
+import { commandJson, commandLines } from "./inspect_clip.ts";
+import { settingsOf } from "./settings.ts";
 
 /** One tensor as the JSON of `far inspect` has it. */
 export interface TensorEntry {
@@ -81,9 +82,12 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
         describeNeed(need),
     );
   }
-  if (settings) lines.push(`made by     ${printable(commandLine(settings))}`);
+  if (settings) lines.push(...commandLines(settings));
   for (const [key, value] of metadata) {
-    if (!key.startsWith("far.")) lines.push(`metadata    ${printable(`${key} = ${value}`)}`);
+    const isCommand = settings && key === "comment";
+    if (!key.startsWith("far.") && !isCommand) {
+      lines.push(`metadata    ${printable(`${key} = ${value}`)}`);
+    }
   }
   lines.push(...tensorLines(summary));
   return {
@@ -92,7 +96,7 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
       file,
       format,
       metadata: Object.fromEntries(metadata),
-      settings,
+      ...commandJson(settings),
       notes,
       recognised: found,
       memory,

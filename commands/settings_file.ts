@@ -58,9 +58,14 @@ function findOption(
   );
 }
 
-/** The options of a whole record of settings, as `far inspect --json` prints it of an output. */
+/**
+ * The options of a whole record of settings, or of what holds one under `settings`: the JSON that
+ * `far generate --json` and `far inspect --json` print.
+ */
 function optionsOf(json: unknown): unknown {
-  const record = json as { command?: unknown; options?: unknown } | null;
+  type Record = { command?: unknown; options?: unknown };
+  const whole = json as Record & { settings?: Record } | null;
+  const record = whole?.settings ?? whole;
   return typeof record?.command === "string" && record.options ? record.options : json;
 }
 

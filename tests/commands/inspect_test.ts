@@ -110,7 +110,9 @@ Deno.test("far inspect gives the command that made a .safetensors again", async 
     await writeSafetensors(sink, [frames], settingsMetadata(SETTINGS));
     await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
     match(await inspect(path), AGAIN);
+    match(await inspect(path), /\nmade by {5}far 0\.1\.0\nagain {7}far generate/);
     equal((await json(path)).settings.version, "0.1.0");
+    match((await json(path)).command, AGAIN);
     (await SafetensorsFile.open(path)).close();
   });
 });

@@ -58,6 +58,11 @@ Deno.test("readSettingsFile() reads options, or a whole record of settings", asy
       '{"command": "generate", "version": "0.1.0", "options": {"frames": 5}}',
     );
     assert.deepEqual(await readSettingsFile(GENERATE_OPTIONS, path), { frames: 5 });
+    await Deno.writeTextFile(
+      path,
+      '{"file": "a.npz", "settings": {"command": "generate", "options": {"frames": 6}}}',
+    );
+    assert.deepEqual(await readSettingsFile(GENERATE_OPTIONS, path), { frames: 6 });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
