@@ -25,13 +25,13 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   const frames = compareFrames(a, b);
   const mean = overall(frames);
   if (!options.quiet) { for (const warning of warnings) terminal.note(`warning: ${warning}`); }
-  if (!options.json) return await terminal.print(table(frames, a.videos, mean));
+  if (!options.json) return await terminal.print(table(frames, a.frames, mean));
   await terminal.print(`${
     JSON.stringify(
       {
         a: pathA,
         b: pathB,
-        videos: a.videos,
+        videos: frames.length / a.frames,
         width: a.width,
         height: a.height,
         frames: frames.map((frame, i) => ({
@@ -48,7 +48,10 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   }\n`);
 }
 
-/** @throws {UsageError} other sizes or lengths */
+/**
+ * One video may stand against several, as a clip does against all that was made of its beginning.
+ * @throws {UsageError} other sizes or lengths
+ */
 function checkAlike(a: Source, b: Source): void {
   if (a.width !== b.width || a.height !== b.height) {
     throw new UsageError(
@@ -56,7 +59,8 @@ function checkAlike(a: Source, b: Source): void {
         "give the --size that both are to have",
     );
   }
-  if (a.videos !== b.videos || a.frames !== b.frames) {
+  const paired = a.videos === b.videos || a.videos === 1 || b.videos === 1;
+  if (!paired || a.frames !== b.frames) {
     throw new UsageError(
       `Cannot compare ${lengthText(a)} with ${lengthText(b)}: pick as many of both with --frames`,
     );
@@ -67,13 +71,18 @@ function lengthText({ videos, frames }: Source): string {
   return videos > 1 ? `${videos} videos of ${frames} frames` : `${frames} frames`;
 }
 
+/** Of all videos, one after the other. */
 function compareFrames(a: Source, b: Source): Similarity[] {
-  const size = 3 * a.width * a.height;
-  return Array.from({ length: a.videos * a.frames }, (_, i) => {
-    const x = a.data.subarray(i * size, (i + 1) * size);
-    const y = b.data.subarray(i * size, (i + 1) * size);
-    return similarity(x, y, a.width, a.height);
+  const videos = Math.max(a.videos, b.videos);
+  return Array.from({ length: videos * a.frames }, (_, i) => {
+    const [x, y] = [a, b].map((source) => picture(source, i % (source.videos * source.frames)));
+    return similarity(x!, y!, a.width, a.height);
   });
+}
+
+function picture({ data, width, height }: Source, index: number): Float32Array {
+  const size = 3 * width * height;
+  return data.subarray(index * size, (index + 1) * size);
 }
 
 /** JSON has no infinity: the PSNR of equal pictures is null. */
@@ -83,10 +92,10 @@ function finite<T extends object>(values: T): Record<string, number | null> {
   );
 }
 
-function table(frames: readonly Similarity[], videos: number, mean: Overall): string {
-  const each = frames.length / videos;
+/** @param each frames of one video */
+function table(frames: readonly Similarity[], each: number, mean: Overall): string {
   const rows = frames.map((frame, i) => {
-    const name = videos > 1 ? `${Math.floor(i / each)}/${i % each}` : String(i);
+    const name = frames.length > each ? `${Math.floor(i / each)}/${i % each}` : String(i);
     return row(name, frame);
   });
   const head = ["frame".padStart(7), "mse".padStart(12), "psnr".padStart(9), "ssim".padStart(8)];

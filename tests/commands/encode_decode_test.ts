@@ -96,6 +96,22 @@ Deno.test("far compare prints a table, and null for the PSNR of equal frames", a
   assert.deepEqual(json.overall, { mse: 0, psnr: null, ssim: 1, psnrOfMse: null });
 });
 
+Deno.test("far compare sets one video against each of several", () =>
+  inFolder(async (folder) => {
+    const made = join(folder, "made.safetensors");
+    const asked = ["--count", "2", "-a", "left*2", "-s", "1", "--context-frames", "2"];
+    await done("generate", "-c", CLIP, ...asked, "-o", made);
+    const { stdout } = await done("compare", CLIP, made, "-n", "4", "--json");
+    const { videos, frames } = JSON.parse(stdout);
+    assert.deepEqual([videos, frames.length], [2, 8]);
+    assert.deepEqual([frames[4].video, frames[4].frame], [1, 0]);
+    assert.deepEqual(frames[4].mse, frames[0].mse); // the same context frame
+    assert.notDeepEqual(frames[7].mse, frames[3].mse);
+    const turned = JSON.parse((await done("compare", made, CLIP, "-n", "4", "--json")).stdout);
+    assert.deepEqual(turned.frames, frames);
+    assert.match((await done("compare", CLIP, made, "-n", "4")).stdout, /\n {4}1\/3 /);
+  }));
+
 Deno.test("far compare brings both videos to one --size, by either method", async () => {
   const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
   const mse = async (...args: string[]) => {
