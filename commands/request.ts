@@ -1,6 +1,7 @@
 import { isAbsolute, join } from "node:path";
 import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
 import {
+  allowed,
   type Classes,
   fitLength,
   formatClassList,
@@ -197,7 +198,19 @@ async function frameActions(
       classes,
     })
   );
+  checkOwnActions(actions, options, classes);
   return { frames, actions };
+}
+
+/** Lists that were given have been checked: what is no action comes from the context's file. */
+function checkOwnActions(
+  actions: readonly (readonly number[])[],
+  { context }: GenerateValues,
+  classes: Classes,
+): void {
+  const strange = actions.flat().find((action) => !(action >= 0 && action <= classes.count));
+  if (strange === undefined) return;
+  throw new UsageError(`Cannot use action ${strange} of "${context}": ${allowed(classes)}`);
 }
 
 function needFrames(): never {
@@ -218,6 +231,7 @@ export function settingsOfRequest(
 ): Settings {
   const { options, source, seed, actions, generate, fps } = request;
   const names = made.info.actions;
+  const named = actions?.length === 1 ? nameable(actions[0]!, plan, made.info) : undefined;
   const size = source ? given.size : options.size;
   const record: Record<string, SettingValue | undefined> = {
     model: options.model ?? "demo",
@@ -227,9 +241,7 @@ export function settingsOfRequest(
     "context-stride": given.contextStride,
     resize: given.context ? options.resize : undefined,
     frames: plan.generatedFrames,
-    actions: actions?.length === 1
-      ? formatClassList(nameable(actions[0]!, plan, made.info), names)
-      : actions && options.actions, // the file: a list each has no form on the command line
+    actions: named ? formatClassList(named, names) : actions && options.actions, // a file with a list each, which has no form on the command line
     label: options.label,
     size: size && `${size.width}x${size.height}`,
     count: generate.count === 1 ? undefined : generate.count,
@@ -252,8 +264,15 @@ export function settingsOfRequest(
   return { command: "generate", version: made.version, options: defined(record) };
 }
 
-/** All actions, or the generated frames' alone where the context's cannot be written as a list. */
-function nameable(actions: readonly number[], plan: RunPlan, info: ModelInfo): readonly number[] {
-  const all = actions.every((action) => action < info.condition.count);
-  return all ? actions : actions.slice(plan.contextFrames);
+/**
+ * All actions, or the generated frames' alone where the context's cannot be written as a list: the
+ * null action has no name. Where those have it too, all are the context's own.
+ */
+function nameable(
+  actions: readonly number[],
+  plan: RunPlan,
+  info: ModelInfo,
+): readonly number[] | undefined {
+  const fits = (list: readonly number[]) => list.every((action) => action < info.condition.count);
+  return [actions, actions.slice(plan.contextFrames)].find(fits);
 }

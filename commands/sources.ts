@@ -4,6 +4,7 @@ import {
   fitFrame,
   type FloatFrame,
   isRgb,
+  MediaError,
   NpzFile,
   readClip,
   readFloats,
@@ -120,7 +121,9 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
     const joined = Array.from({ length: videos! }, (_, video) =>
       picked.map((frame) => {
         const at = (video * length! + frame) * size;
-        const picture = { width: width!, height: height!, data: all.subarray(at, at + size) };
+        const data = all.subarray(at, at + size);
+        checkUnit(data, path, frame);
+        const picture = { width: width!, height: height!, data };
         return options.fit ? fitted(picture, options.fit) : picture;
       }));
     const own = await tensorActions(file);
@@ -131,8 +134,18 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
   }
 }
 
+/** @throws {MediaError} values that are no brightness */
+function checkUnit(values: Float32Array, path: string, frame: number): void {
+  const strange = values.find((value) => !(value >= -0.01 && value <= 1.01));
+  if (strange === undefined) return;
+  throw new MediaError(
+    `Cannot read "${path}": frame ${frame} holds ${strange}; frames must be in [0, 1]`,
+  );
+}
+
 /** Indices of the wanted frames. @throws {UsageError} */
 function pick(path: string, length: number, options: SourceOptions): number[] {
+  if (length === 0) throw new UsageError(`Cannot read "${path}": it has no frames`);
   const { start = 0, stride = 1, upTo } = options;
   const available = Math.max(1, Math.ceil((length - start) / stride));
   const count = Math.min(options.count ?? available, upTo ? available : Infinity);

@@ -105,6 +105,14 @@ Deno.test("buildRequest() goes on by a clip's own actions to its end", async () 
   assert.deepEqual(some.actions, source!.actions!.slice(0, 5));
 });
 
+Deno.test("buildRequest() names the file whose own actions are none of the model's", async () => {
+  const few = { ...INFO, condition: { kind: "action", count: 1 } as const, actions: undefined };
+  const given = { context: CLIP, contextFrames: 60, frames: 2 };
+  const message = /^Cannot use action 2 of ".*dmlab-5\.npz": actions are the numbers 0 to 0$/;
+  await refused(given, message, few);
+  await build({ ...given, actions: "0*62" }, few); // takes the place of all of them
+});
+
 Deno.test("buildRequest() fits default actions to any number of frames", async () => {
   const defaults = { frames: 48, size: "64x64", actions: "forward*2,left" };
   const { generate } = await build({ frames: 5 }, INFO, defaults);
@@ -179,4 +187,16 @@ Deno.test("settingsOfRequest() keeps what makes it again, and no path of the mod
       output: ["a.mp4"],
     },
   });
+});
+
+Deno.test("settingsOfRequest() leaves actions that have no name to the context's file", async () => {
+  const given = { context: CLIP, contextFrames: 2, frames: 2, guidance: -1 };
+  const request = await build(given);
+  const plan = { contextFrames: 2, generatedFrames: 2 } as RunPlan;
+  const made = { dtype: "f32", version: "1.2.3", info: INFO };
+  const recorded = (actions: number[]) =>
+    settingsOfRequest({ ...request, actions: [actions] }, given, plan, made).options.actions;
+  assert.equal(recorded([0, 1, 2, 3]), "forward,left,right,stay");
+  assert.equal(recorded([4, 4, 2, 3]), "right,stay");
+  assert.equal(recorded([4, 4, 4, 3]), undefined);
 });

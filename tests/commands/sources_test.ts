@@ -10,8 +10,9 @@ const UCF = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4"; // 320x240
 const FIT = { width: 32, height: 32, multiple: 32 };
 
 /** Two videos of three frames of 2x2; each value tells video, frame and channel. */
-async function writeTensors(path: string): Promise<void> {
+async function writeTensors(path: string, at35?: number): Promise<void> {
   const values = Float32Array.from({ length: 2 * 3 * 12 }, (_, i) => Math.floor(i / 4) / 100);
+  if (at35 !== undefined) values[35] = at35; // in frame 2 of the first video
   const actions = BigInt64Array.of(7n, 8n, 9n, 10n);
   const file = await OutputFile.create(path);
   await writeSafetensors(file, [
@@ -66,6 +67,19 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
       message: /^Cannot take 2 frames from ".*": it has 3, frame 3 is needed$/,
     });
     await assert.rejects(readSource(path, { start: 3 }), { message: /frame 3 is needed$/ });
+  }));
+
+Deno.test("readSource() refuses tensors that are no brightness, in the frames it takes", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "t.safetensors");
+    for (const value of [NaN, 1.5, -0.2]) {
+      await writeTensors(path, value);
+      await readSource(path, { count: 2 });
+      await assert.rejects(readSource(path), {
+        name: "MediaError",
+        message: /t\.safetensors": frame 2 holds (NaN|1\.5|-0\.2\d*); frames must be in \[0, 1\]$/,
+      });
+    }
   }));
 
 Deno.test("readSource() says what tensors must be", async () => {
