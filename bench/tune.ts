@@ -9,6 +9,7 @@ import {
   choices,
   conv2dKey,
   conv2dTuning,
+  exchanges,
   linearKey,
   linearTuning,
   tensorKind,
@@ -69,7 +70,7 @@ export function tunables(programs: Iterable<Program>): Tunable[] {
 
 function tunableOf(dispatch: Dispatch, device: Program["device"]): Tunable | undefined {
   const { name } = dispatch.kernel;
-  if (name === "linear" || name === "linear_broadcast") return tunableLinear(dispatch, device);
+  if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
   if (name === "conv2d_broadcast") return tunableConv2d(dispatch, device);
   if (name === "attention") return tunableAttention(dispatch, device);
   return undefined;
@@ -83,10 +84,11 @@ function tunableLinear(dispatch: Dispatch, device: Program["device"]): Tunable {
   const { m, k, n } = dispatch.params as { m: number; k: number; n: number };
   const dtype = dtypeOf(dispatch);
   const shape = { m, k, n, dtype };
-  const { rows, slices } = linearTuning(device, shape);
+  const { rows, tile, slices, shuffle } = linearTuning(device, shape);
+  const tiled: Numbers = exchanges(device) ? { tile, slices, shuffle } : { tile, slices };
   return {
     key: linearKey(shape),
-    builtIn: broadcasts(device) ? { rows } : { slices },
+    builtIn: broadcasts(device) ? { rows } : tiled,
     record(p, tuning) {
       const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
       const weights = { weight, inputs: k, outputs: n };

@@ -25,7 +25,7 @@ export interface Dispatch {
 export interface DeviceProfile {
   /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
   readonly cpu: boolean;
-  /** Lanes that can exchange values for certain; 0 where none can. Absent: as software adapters. */
+  /** Lanes that can exchange values for certain; 0 where none can. Absent: 8 on software adapters. */
   readonly subgroupSize?: number;
   /** What was measured to be best here (`far bench --tune`). */
   readonly tuning?: TuningTable;

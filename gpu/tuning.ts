@@ -9,6 +9,11 @@ export function broadcasts({ cpu, subgroupSize = SUBGROUP }: DeviceProfile): boo
   return cpu && subgroupSize >= SUBGROUP;
 }
 
+/** True where eight lanes can be counted on to exchange values within a subgroup. */
+export function exchanges({ subgroupSize = 0 }: DeviceProfile): boolean {
+  return subgroupSize >= SUBGROUP;
+}
+
 /**
  * What weights and caches are kept in. Kernels follow: those that read images are the broadcasting
  * ones.
@@ -23,7 +28,9 @@ export type TuningTable = Readonly<Record<string, Readonly<Record<string, number
 /** What any table may say; other numbers are not looked at. */
 const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear rows": [8, 16, 32],
+  "linear tile": [32, 64],
   "linear slices": [1, 2, 4],
+  "linear shuffle": [0, 1],
   "conv2d rows": [8, 16, 32, 64],
   "attention lanes": [32, 64, 128],
   "attention split": [1, 2, 4, 8, 16],
@@ -46,8 +53,12 @@ function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn
 export interface LinearTuning {
   /** Rows a workgroup of the broadcasting form. */
   readonly rows: number;
-  /** Groups of 64 lanes that share the k of a tile, in the form for GPUs. */
+  /** Rows of a tile, in the forms for GPUs. */
+  readonly tile: number;
+  /** Groups of 64 lanes that share the k of a tile there. */
   readonly slices: number;
+  /** 1 where lanes exchange x within their subgroup, not through workgroup memory. */
+  readonly shuffle: number;
 }
 
 /** x [m, k] times W [k, n]. */
@@ -58,7 +69,7 @@ export interface LinearShape {
   readonly dtype: Dtype;
 }
 
-/** Tiles that fill a large GPU; fewer share their k among more lanes. */
+/** Tiles that fill a large GPU; fewer are made smaller, then share their k among more lanes. */
 const BUSY_TILES = 256;
 
 /** Where a table has a matrix product. */
@@ -69,10 +80,14 @@ export function linearKey({ m, k, n, dtype }: LinearShape): string {
 /** The choice for a matrix product. */
 export function linearTuning(device: DeviceProfile, shape: LinearShape): LinearTuning {
   const { m, k, n } = shape;
-  const tiles = Math.ceil(m / 32) * Math.ceil(n / 32);
+  const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
+  const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
+  const count = tiles(tile);
   return tuned(device, linearKey(shape), {
     rows: m <= 8 ? 8 : m <= 16 ? 16 : 32,
-    slices: k < 256 || tiles >= BUSY_TILES ? 1 : tiles >= BUSY_TILES / 2 ? 2 : 4,
+    tile,
+    slices: k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : 4,
+    shuffle: 0,
   });
 }
 

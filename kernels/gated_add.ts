@@ -2,7 +2,7 @@ import code from "./gated_add.wgsl" with { type: "text" };
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Modulation } from "./linear.ts";
+import type { Modulation } from "./layer_norm.ts";
 
 const GATED_ADD = defineKernel("gated_add", code);
 

@@ -3,15 +3,26 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import type { Modulation } from "./linear.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 
-export interface LayerNormOptions {
-  readonly modulation: Modulation;
-  /** Offsets of shift and scale in a row of the table. */
+/** adaLN numbers of the frames of a pass. */
+export interface Modulation {
+  /** [R, width] f32: one row per (timestep, class). */
+  readonly table: Tensor;
+  /** Per (batch, frame) of the pass: modulation row, frame position, cache slot, visible keys. */
+  readonly frames: Tensor;
+  /** Rows of x per frame. */
+  readonly tokens: number;
+}
+
+/** adaLN: LN(x) (1 + scale) + shift, with both at these offsets of a row of the table. */
+export interface Norm extends Modulation {
   readonly shift: number;
   readonly scale: number;
+}
+
+export interface LayerNormOptions extends Norm {
   /** First frame to keep (0). */
   readonly first?: number;
 }
@@ -23,9 +34,9 @@ export interface LayerNormOptions {
  * @throws {ShapeError}
  */
 export function layerNorm(p: Program, x: Tensor, options: LayerNormOptions): Tensor {
-  const { modulation, shift, scale, first = 0 } = options;
+  const { table, shift, scale, first = 0 } = options;
   const [batch, frames, tokens, d] = x.shape as [number, number, number, number];
-  const [rows, stride] = modulation.table.shape;
+  const [rows, stride] = table.shape;
   if (x.shape.length !== 4 || d % 4 || Math.max(shift, scale) + d > stride! || first >= frames) {
     throw new ShapeError(`Cannot normalise x [${x.shape}] with a table [${rows}, ${stride}]`);
   }
@@ -33,7 +44,7 @@ export function layerNorm(p: Program, x: Tensor, options: LayerNormOptions): Ten
   p.dispatch({
     kernel: LAYER_NORM,
     params: { d, tokens, frames, first, stride: stride!, shift, scale, eps: 1e-6 },
-    buffers: { x, table: modulation.table, frames: modulation.frames, y },
+    buffers: { x, table, frames: options.frames, y },
     groups: [batch * (frames - first) * tokens, 1, 1],
   });
   return y;

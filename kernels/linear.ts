@@ -1,21 +1,26 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
 import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
+import shuffleCode from "./linear_shuffle.wgsl" with { type: "text" };
 import sharedCode from "./shared/linear.wgsl" with { type: "text" };
+import tileCode from "./shared/linear_tile.wgsl" with { type: "text" };
 import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type LinearTuning, linearTuning } from "../gpu/tuning.ts";
+import { exchanges, type LinearTuning, linearTuning } from "../gpu/tuning.ts";
+import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
 
-const LINEAR = defineKernel("linear", weightsCode + sharedCode + code);
+const TILED = weightsCode + sharedCode + tileCode;
+const LINEAR = defineKernel("linear", TILED + code);
+const LINEAR_SHUFFLE = defineKernel("linear_shuffle", TILED + shuffleCode);
 const LINEAR_BROADCAST = defineKernel(
   "linear_broadcast",
   weightsCode + exchangeCode + sharedCode + broadcastCode,
 );
-/** Rows and columns of a tile, and columns of a workgroup of the broadcasting form. */
-const TILE = 32;
+/** Columns of a tile, and of a workgroup of the broadcasting form. */
+const COLUMNS = 32;
 const BROADCAST_COLUMNS = 64;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
@@ -28,17 +33,9 @@ export interface LinearWeights {
   readonly outputs: number;
 }
 
-/** adaLN numbers of the frames of a pass. */
-export interface Modulation {
-  /** [R, width] f32: one row per (timestep, class). */
-  readonly table: Tensor;
-  /** Per (batch, frame) of the pass: modulation row, frame position, cache slot, visible keys. */
-  readonly frames: Tensor;
-  /** Rows of x per frame. */
-  readonly tokens: number;
-}
-
 export interface LinearOptions {
+  /** Normalises and modulates x [B, F, T, inputs] first. */
+  readonly norm?: Norm;
   /** Where to write; a new tensor when absent. */
   readonly to?: Tensor;
   readonly output?: "gelu" | "silu";
@@ -52,7 +49,7 @@ export interface LinearOptions {
 const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
 
 /**
- * y = act(x W + b), optionally added to `into.y`, gated per frame.
+ * y = act(x W + b), x normalised first if asked, optionally added to `into.y`, gated per frame.
  * @param x [..., inputs] f32, inputs a multiple of 4
  * @returns [..., outputs] f32 (rows padded to a multiple of 4 floats)
  * @throws {ShapeError}
@@ -66,20 +63,27 @@ export function linear(
   const rows = x.shape.slice(0, -1);
   const m = rows.reduce((a, b) => a * b, 1);
   const { inputs: k, outputs: n } = w;
-  if (x.shape.at(-1) !== k || k % 4) {
+  const { into, norm, label } = options;
+  if (x.shape.at(-1) !== k || k % 4 || (norm && into?.gate)) {
     throw new ShapeError(`Cannot run linear ${k} -> ${n} on x [${x.shape}]: needs [..., ${k}]`);
   }
-  const { into, label } = options;
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
-  const gate = into?.gate;
+  const broadcast = w.weight.buffer.kind === "image";
+  // loads are what a CPU waits for: there each row is normalised once, not once a workgroup
+  if (norm && broadcast) {
+    return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });
+  }
   const { dtype } = w.weight;
   const choice = { ...linearTuning(p.device, { m, k, n, dtype }), ...options.tuning };
-  const broadcast = w.weight.buffer.kind === "image";
+  const shuffle = choice.shuffle && exchanges(p.device);
+  const modulation = norm ?? into?.gate;
   p.dispatch({
-    kernel: broadcast ? LINEAR_BROADCAST : LINEAR,
+    kernel: broadcast ? LINEAR_BROADCAST : shuffle ? LINEAR_SHUFFLE : LINEAR,
     label,
     constants: {
-      ...(broadcast ? { ROWS: choice.rows } : { SLICES: choice.slices }),
+      ...(broadcast
+        ? { ROWS: choice.rows }
+        : { ROWS: choice.tile, SLICES: choice.slices, NORM: Number(norm !== undefined) }),
       F16: Number(dtype === "f16"),
     },
     params: {
@@ -88,22 +92,24 @@ export function linear(
       n,
       biased: Number(w.bias !== undefined),
       output: OUTPUTS[options.output ?? "none"],
-      residual: gate ? 2 : into ? 1 : 0,
-      tokens: gate?.tokens ?? 1,
-      gate_stride: gate?.table.shape[1] ?? 0,
-      gate_offset: gate?.offset ?? 0,
+      residual: into?.gate ? 2 : into ? 1 : 0,
+      tokens: modulation?.tokens ?? 1,
+      table_stride: modulation?.table.shape[1] ?? 0,
+      gate: into?.gate?.offset ?? 0,
+      norm_shift: norm?.shift ?? 0,
+      norm_scale: norm?.scale ?? 0,
     },
     buffers: {
       x,
       w: w.weight,
       bias: w.bias ?? x,
-      gate: gate?.table ?? x,
-      frames: gate?.frames ?? x,
+      table: modulation?.table ?? x,
+      frames: modulation?.frames ?? x,
       y,
     },
     groups: broadcast
       ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
-      : [Math.ceil(n / TILE), Math.ceil(m / TILE), 1],
+      : [Math.ceil(m / choice.tile), Math.ceil(n / COLUMNS), 1],
   });
   return y;
 }

@@ -110,8 +110,8 @@ function touchedBytes(
   const key = `${isLinear(kernel.name) ? "linear" : kernel.name} ${name}`;
   switch (key) {
     // adaLN: the rows of the frames at hand, and of them the numbers of one half
-    case "linear gate":
-      return 4 * rows(frames!) * params.n!;
+    case "linear table":
+      return 4 * rows(frames!) * (params.residual ? params.n! : 2 * params.k!);
     case "gated_add gate":
       return 4 * rows(frames!) * params.d!;
     case "layer_norm table":

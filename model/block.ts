@@ -2,7 +2,6 @@ import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { attention } from "../kernels/attention.ts";
 import { gatedAdd } from "../kernels/gated_add.ts";
-import { layerNorm } from "../kernels/layer_norm.ts";
 import { linear, type LinearWeights } from "../kernels/linear.ts";
 import { qkNormRope } from "../kernels/qk_norm_rope.ts";
 import type { FarSizes } from "./config.ts";
@@ -92,8 +91,8 @@ export function block(
   const attn = w[kind]!;
   const modulation = { table, frames, tokens: x.shape[2]! };
   p.scope(() => {
-    const normed = layerNorm(p, x, { modulation, shift: 0, scale: d });
-    const qkv = linear(p, attn.qkv, normed, { label: "qkv" });
+    const norm = { ...modulation, shift: 0, scale: d };
+    const qkv = linear(p, attn.qkv, x, { norm, label: "qkv" });
     const q = qkNormRope(p, qkv, {
       heads,
       axes,
@@ -121,8 +120,8 @@ export function block(
     else gatedAdd(p, y, x, gate);
   });
   p.scope(() => {
-    const normed = layerNorm(p, x, { modulation, shift: 3 * d, scale: 4 * d });
-    const hidden = linear(p, w.mlp.proj, normed, { output: "gelu", label: "mlp in" });
+    const norm = { ...modulation, shift: 3 * d, scale: 4 * d };
+    const hidden = linear(p, w.mlp.proj, x, { norm, output: "gelu", label: "mlp in" });
     const gate = { ...modulation, offset: 5 * d };
     linear(p, w.mlp.out, hidden, { into: { y: x, gate }, label: "mlp out" });
   });

@@ -34,7 +34,7 @@ export async function* selfTest(
 
 /** The forms of kernels that this device uses, and those that any can run. */
 export function selfTestProfiles({ adapter: { cpu, subgroupSize } }: Gpu): DeviceProfile[] {
-  const general = { cpu: false };
+  const general = { cpu: false, subgroupSize };
   return cpu ? [{ cpu, subgroupSize }, general] : [general];
 }
 

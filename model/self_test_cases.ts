@@ -34,12 +34,15 @@ const F16 = 2e-3;
 
 function linearCase(dtype: Dtype): SelfTestCase["record"] {
   return (b) => {
-    const gelu = linear(b.program, b.layer(24, 36, dtype), b.floats(9, 24), { output: "gelu" });
+    const layer = b.layer(24, 36, dtype);
+    const x = b.floats(9, 24);
+    const gelu = linear(b.program, layer, x, { output: "gelu" });
+    const shuffled = linear(b.program, layer, x, { output: "gelu", tuning: { shuffle: 1 } });
     const y = b.floats(1, 3, 3, 20);
     const frames = b.words([1, 3, 4], [1, 9, 9, 9, 0, 9, 9, 9, 1, 9, 9, 9]);
     const gate = { table: b.floats(2, 24), frames, tokens: 3, offset: 4 };
     linear(b.program, b.layer(36, 20, dtype), gelu, { into: { y, gate } });
-    return [gelu, y];
+    return [gelu, shuffled, y];
   };
 }
 
@@ -95,10 +98,13 @@ function convCase(dtype: Dtype): SelfTestCase["record"] {
 function normCase(b: SelfTestBench): Tensor[] {
   const frames = b.words([1, 2, 4], [2, 9, 9, 9, 0, 9, 9, 9]);
   const modulation = { table: b.floats(3, 48), frames, tokens: 3 };
-  const y = layerNorm(b.program, b.floats(1, 2, 3, 20), { modulation, shift: 4, scale: 24 });
+  const norm = { ...modulation, shift: 4, scale: 24 };
+  const x = b.floats(1, 2, 3, 20);
+  const y = layerNorm(b.program, x, norm);
+  const product = linear(b.program, b.layer(20, 8, "f32"), x, { norm });
   const sum = b.floats(1, 2, 3, 20);
   gatedAdd(b.program, y, sum, { ...modulation, offset: 8 });
-  return [y, sum];
+  return [y, product, sum];
 }
 
 function latentsCase(b: SelfTestBench): Tensor[] {

@@ -96,7 +96,7 @@ export function velocity(
   first: number,
 ): Tensor {
   const modulation = { table: tables.out, frames, tokens: x.shape[2]! };
-  const normed = layerNorm(p, x, { modulation, scale: 0, shift: sizes.d, first });
+  const normed = layerNorm(p, x, { ...modulation, scale: 0, shift: sizes.d, first });
   return linear(p, w.proj_out, normed, { label: "proj_out" });
 }
 

@@ -1,4 +1,4 @@
-// What both forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
+// What all forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
 // parameter, not an override: a pipeline serves all layers.
 
 struct Params {
@@ -8,15 +8,17 @@ struct Params {
   biased: u32,
   output: u32,        // 0 as it is, 1 GELU (tanh), 2 SiLU
   residual: u32,      // 0 y = v, 1 y += v, 2 y += gate * v
-  tokens: u32,        // rows of x per frame, for the gate
-  gate_stride: u32,   // floats per row of the modulation table
-  gate_offset: u32,
+  tokens: u32,        // rows of x per frame, for the modulation table
+  table_stride: u32,  // floats per row of it
+  gate: u32,          // offsets in a row
+  norm_shift: u32,
+  norm_scale: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
-@group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;    // [R, gate_stride]
+@group(0) @binding(4) var<storage, read> table: array<vec4<f32>>;   // [R, table_stride]
 @group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;  // .x = row of the table
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>; // [M, N4]
 
@@ -33,8 +35,8 @@ fn store(row: u32, column4: u32, sum: vec4<f32>) {
   v = select(v, activated(v), params.output > 0u);
   let i = row * ((params.n + 3u) / 4u) + column4;
   if (params.residual == 2u) {
-    let table = frames[row / params.tokens].x * params.gate_stride + params.gate_offset;
-    v *= gate[table / 4u + column4];
+    let start = frames[row / params.tokens].x * params.table_stride + params.gate;
+    v *= table[start / 4u + column4];
   }
   if (params.residual > 0u) { v += y[i]; }
   y[i] = v;

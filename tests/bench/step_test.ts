@@ -2,14 +2,20 @@ import assert from "node:assert/strict";
 import { recordStep, type StepCase } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { Memory } from "../../gpu/memory.ts";
+import type { DeviceProfile } from "../../gpu/program.ts";
 import type { ArchitectureName } from "../../weights/presets.ts";
 
 const CPU = { cpu: true };
 
 /** A recorded model call of a released architecture, on paper. */
-function record(architecture: ArchitectureName, frame: number, kind: StepCase["kind"]) {
-  const model = declareSynthetic({ architecture });
-  return recordStep(model, new Memory(), CPU, { height: 8, width: 8 }, { frame, kind });
+function record(
+  architecture: ArchitectureName,
+  frame: number,
+  kind: StepCase["kind"],
+  device: DeviceProfile = CPU,
+) {
+  const model = declareSynthetic({ architecture, device });
+  return recordStep(model, new Memory(), device, { height: 8, width: 8 }, { frame, kind });
 }
 
 /** Products of 64 tokens' linear layers, and of their attention to so many keys. */
@@ -23,13 +29,23 @@ for (const [name, d, layers] of [["FAR_B", 768, 12], ["FAR_XL", 1152, 28]] as co
     assert.equal(work.flops, flops(d, layers, 17 * 64));
     assert.equal(work.passes, 1);
     assert.equal(work.dispatches, passes[0]!.program.dispatches);
-    assert.ok(work.dispatches <= 8 * layers + 6, `${work.dispatches} dispatches`);
     // every weight is read once: a step can do with no less
     const weights = 4 * (layers * 12 * d * d + 2 * 32 * d);
     const cache = 2 * 4 * layers * 17 * 64 * d;
     assert.ok(work.read > weights + cache && work.read < 1.1 * (weights + cache));
   });
 }
+
+Deno.test("recordStep() has at most 8 dispatches a block, on GPUs also where the keys are split", () => {
+  for (const device of [CPU, { cpu: false, subgroupSize: 32 }]) {
+    for (const frame of [2, 128]) {
+      const { passes, work } = record("FAR_B", frame, "later", device);
+      assert.ok(work.dispatches <= 8 * 12 + 6, `${work.dispatches} dispatches`);
+      const { labels } = passes[0]!.program;
+      assert.equal(labels.includes("merge_attention"), !device.cpu && frame === 128);
+    }
+  }
+});
 
 Deno.test("recordStep() takes the newest clean frame into a frame's first call", () => {
   const { passes, work } = record("FAR_B", 5, "first");

@@ -26,6 +26,10 @@ Deno.test("tunables() finds each shape of a step once, with what matters on the 
   ]);
   assert.deepEqual(cpu[0]!.builtIn, { rows: 32 });
   const gpu = tunables(programs({ cpu: false }));
+  const qkv = (found: typeof gpu) => found.find(({ key }) => /64x768x2304/.test(key))!.builtIn;
+  assert.deepEqual(qkv(gpu), { tile: 32, slices: 2 });
+  const wide = tunables(programs({ cpu: false, subgroupSize: 32 }));
+  assert.deepEqual(qkv(wide), { tile: 32, slices: 2, shuffle: 0 });
   assert.deepEqual(gpu.map(({ key }) => key).toSorted(), [
     "attention 64 of 1024x12 f32",
     ...cpu.map(({ key }) => key).toSorted(),
@@ -49,7 +53,7 @@ Deno.test({
   const timer = await GpuTimer.open(gpu);
   try {
     const { cpu, subgroupSize } = gpu.adapter;
-    const profiles: DeviceProfile[] = [{ cpu, subgroupSize }, { cpu: false }];
+    const profiles: DeviceProfile[] = [{ cpu, subgroupSize }, { cpu: false, subgroupSize }];
     const small = profiles.map((device) => tunables(programs(device))[0]!);
     for (const tunable of small) {
       const before = gpu.allocatedBytes;

@@ -6,6 +6,7 @@ import {
   choices,
   conv2dKey,
   conv2dTuning,
+  exchanges,
   linearKey,
   linearTuning,
   tensorKind,
@@ -18,6 +19,13 @@ Deno.test("broadcasts() needs a CPU whose subgroups are wide enough", () => {
   assert.ok(!broadcasts({ cpu: true, subgroupSize: 4 }));
   assert.ok(!broadcasts({ cpu: true, subgroupSize: 0 }));
   assert.ok(!broadcasts({ cpu: false, subgroupSize: 32 }));
+});
+
+Deno.test("exchanges() needs subgroups of eight lanes, on any device", () => {
+  assert.ok(
+    exchanges({ cpu: false, subgroupSize: 32 }) && exchanges({ cpu: true, subgroupSize: 8 }),
+  );
+  assert.ok(!exchanges({ cpu: false, subgroupSize: 4 }) && !exchanges({ cpu: false }));
 });
 
 Deno.test("tensorKind() keeps weights in images where kernels broadcast", () => {
@@ -46,6 +54,13 @@ Deno.test("linearTuning() shares k among lanes where tiles are few", () => {
   assert.equal(slices(64, 128, 768), 1);
 });
 
+Deno.test("linearTuning() takes large tiles where these are enough to fill a GPU", () => {
+  const tile = (m: number, n: number) => linearTuning(GPU, product(m, 768, n)).tile;
+  assert.equal(tile(64, 3072), 32);
+  assert.equal(tile(128, 3072), 32);
+  assert.equal(tile(1024, 768), 64);
+});
+
 Deno.test("conv2dTuning() takes as few pixels a workgroup as fit", () => {
   const rows = (pixels: number) =>
     conv2dTuning(CPU, { pixels, k: 64, n: 64, taps: 9, dtype: "f32" }).rows;
@@ -71,12 +86,13 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   const shape = product(64, 768, 3072, "f16");
   const attention = { queries: 64, slots: 9000, rows: 12, dtype: "f16" } as const;
   const tuning: TuningTable = {
-    [linearKey(shape)]: { slices: 4 },
+    [linearKey(shape)]: { slices: 4, shuffle: 1 },
     [conv2dKey({ pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" })]: { rows: 64 },
     [attentionKey({ ...attention, slots: 8192 })]: { split: 8, lanes: 32 },
   };
   const device = { ...GPU, tuning };
-  assert.deepEqual(linearTuning(device, shape), { rows: 32, slices: 4 });
+  const { slices, shuffle, tile } = linearTuning(device, shape);
+  assert.deepEqual({ slices, shuffle, tile }, { slices: 4, shuffle: 1, tile: 32 });
   assert.equal(linearTuning(device, { ...shape, dtype: "f32" }).slices, 2);
   assert.equal(linearTuning(device, { ...shape, m: 128 }).slices, 1);
   assert.equal(conv2dTuning(device, { pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" }).rows, 64);
@@ -86,20 +102,25 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
 Deno.test("a table's impossible numbers are not looked at", () => {
   const shape = product(64, 768, 768);
   for (
-    const [name, value] of [["slices", 3], ["slices", -1], ["slices", NaN], ["tiles", 4]] as const
+    const [name, value] of [["slices", 3], ["slices", -1], ["slices", NaN], ["tile", 16], [
+      "shuffle",
+      2,
+    ], ["tiles", 4]] as const
   ) {
     const device = { ...GPU, tuning: { [linearKey(shape)]: { [name]: value } } };
-    assert.deepEqual(linearTuning(device, shape), { rows: 32, slices: 4 });
+    assert.deepEqual(linearTuning(device, shape), linearTuning(GPU, shape));
   }
   const odd = {
     ...GPU,
     tuning: { [linearKey(shape)]: "fast" as unknown as Record<string, number> },
   };
-  assert.deepEqual(linearTuning(odd, shape), { rows: 32, slices: 4 });
+  assert.deepEqual(linearTuning(odd, shape), linearTuning(GPU, shape));
 });
 
 Deno.test("choices() hold the built-in ones", () => {
-  const { rows, slices } = linearTuning(GPU, product(64, 768, 768));
-  assert.ok(choices("linear rows").includes(rows) && choices("linear slices").includes(slices));
+  const builtIn = linearTuning(GPU, product(64, 768, 768));
+  for (const [name, value] of Object.entries(builtIn)) {
+    assert.ok(choices(`linear ${name}`).includes(value), name);
+  }
   assert.deepEqual(choices("linear colour"), []);
 });

@@ -30,7 +30,7 @@ for (const [b, f, t, d, first, offset] of SHAPES) {
     const actual = await runOnce((p, input) => {
       const frames = input([b, f, 4], Uint32Array.from(rows.flatMap((row) => [row, 9, 9, 9])));
       const modulation = { table: input([5, stride], table), frames, tokens: t };
-      return layerNorm(p, input([b, f, t, d], x), { modulation, shift: d + 8, scale: 4, first });
+      return layerNorm(p, input([b, f, t, d], x), { ...modulation, shift: d + 8, scale: 4, first });
     });
     const expected = layerNormReference(x, d, (row) => {
       const at = rows[Math.floor(row / t)]! * stride;
@@ -47,7 +47,7 @@ Deno.test({ name: "layerNorm() turns a constant row into its shift", ...GPU_TEST
     const frames = input([1, 1, 4], Uint32Array.of(0, 0, 0, 0));
     const table = input([1, 16], Float32Array.from({ length: 16 }, (_, i) => i));
     const x = input([1, 1, 1, 8], new Float32Array(8).fill(3));
-    return layerNorm(p, x, { modulation: { table, frames, tokens: 1 }, shift: 8, scale: 0 });
+    return layerNorm(p, x, { table, frames, tokens: 1, shift: 8, scale: 0 });
   });
   assert.deepEqual([...actual], [8, 9, 10, 11, 12, 13, 14, 15]);
 });
@@ -67,7 +67,7 @@ for (const [what, shape, tableShape, first] of REFUSED) {
     const frames = memory.tensor("frames", [1, 1, 4], "u32");
     const modulation = { table, frames, tokens: 1 };
     assert.throws(
-      () => layerNorm(p, memory.tensor("x", shape), { modulation, shift: 8, scale: 0, first }),
+      () => layerNorm(p, memory.tensor("x", shape), { ...modulation, shift: 8, scale: 0, first }),
       ShapeError,
     );
   });

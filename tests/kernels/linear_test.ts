@@ -3,8 +3,10 @@ import { linear, type LinearOptions } from "../../kernels/linear.ts";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
 import type { MemoryKind } from "../../gpu/memory.ts";
-import type { LinearTuning } from "../../gpu/tuning.ts";
-import { Program } from "../../gpu/program.ts";
+import { type LinearTuning, tensorKind } from "../../gpu/tuning.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
+import { packedShape } from "../../kernels/pack_weight.ts";
+import { layerNormReference } from "../reference/layer_norm.ts";
 import { gelu, linearReference, silu } from "../reference/linear.ts";
 import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runOnce } from "../support/gpu.ts";
@@ -20,7 +22,7 @@ const SHAPES: [number, number, number][] = [
   [130, 100, 40],
 ];
 
-/** Weights in images are for the broadcasting form, in buffers for the tiled one. */
+/** Weights in images are for the broadcasting form, in buffers for the tiled ones. */
 interface Form {
   readonly name: string;
   readonly kind: MemoryKind;
@@ -31,9 +33,15 @@ const FORMS: Form[] = [
   { name: "broadcasts of 8 rows", kind: "image", tuning: { rows: 8 } },
   { name: "broadcasts of 16 rows", kind: "image", tuning: { rows: 16 } },
   { name: "broadcasts of 32 rows", kind: "image", tuning: { rows: 32 } },
-  { name: "tiles", kind: "storage", tuning: { slices: 1 } },
-  { name: "tiles in 2 slices", kind: "storage", tuning: { slices: 2 } },
-  { name: "tiles in 4 slices", kind: "storage", tuning: { slices: 4 } },
+  ...[0, 1].flatMap((shuffle) =>
+    [32, 64].flatMap((tile) =>
+      [1, 2, 4].map((slices): Form => ({
+        name: `${shuffle ? "shuffled " : ""}tiles of ${tile} rows in ${slices} slices`,
+        kind: "storage",
+        tuning: { tile, slices, shuffle },
+      }))
+    )
+  ),
 ];
 
 for (const { name: by, kind, tuning } of FORMS) {
@@ -64,8 +72,8 @@ for (const { name: by, kind, tuning } of FORMS) {
   );
 }
 
-/** One of each, for what both must do after the product. */
-const BOTH = [FORMS[0]!, FORMS[5]!];
+/** One of each, for what all must do before and after the product. */
+const EACH = [FORMS[0]!, FORMS[5]!, FORMS[11]!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
   ["GELU after", { output: "gelu" }, gelu],
@@ -73,7 +81,7 @@ const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
 ];
 
 for (const [name, options, after] of EPILOGUES) {
-  for (const { name: by, kind, tuning } of BOTH) {
+  for (const { name: by, kind, tuning } of EACH) {
     Deno.test(
       { name: `linear() applies ${name} by ${by}`, ...GPU_TEST },
       async () => {
@@ -92,7 +100,7 @@ for (const [name, options, after] of EPILOGUES) {
   }
 }
 
-for (const { name: by, kind, tuning } of BOTH) {
+for (const { name: by, kind, tuning } of EACH) {
   Deno.test({ name: `linear() adds its value to y by ${by}`, ...GPU_TEST }, async () => {
     const [m, k, n] = [5, 8, 12] as const;
     const [x, w, y0] = [randomFloats(m * k, 1), randomFloats(n * k, 2), randomFloats(m * n, 4)];
@@ -134,6 +142,73 @@ for (const { name: by, kind, tuning } of BOTH) {
     },
   );
 }
+
+/** Widths that leave lanes without a part of a row, or give them several. */
+const NORMS: [b: number, f: number, t: number, k: number, offset: number][] = [
+  [1, 1, 1, 4, 0],
+  [2, 2, 5, 36, 0],
+  [1, 2, 40, 260, 0],
+  // a mean that is large against the deviation must not cancel
+  [1, 1, 3, 132, 1000],
+];
+
+for (const { name: by, kind, tuning } of FORMS.slice(2)) {
+  for (const [b, f, t, k, offset] of NORMS) {
+    const name = `B=${b} F=${f} T=${t} K=${k} mean ${offset} by ${by}`;
+    Deno.test(
+      { name: `linear() normalises and modulates x first, ${name}`, ...GPU_TEST },
+      async () => {
+        const [m, n, stride] = [b * f * t, 40, 2 * k + 8];
+        const x = randomFloats(m * k, 1).map((v) => v + offset);
+        const w = randomFloats(n * k, 2);
+        const table = randomFloats(5 * stride, 3);
+        const rows = Array.from({ length: b * f }, (_, i) => (3 * i + 1) % 5);
+        const y = await runOnce((p, input) => {
+          const frames = input([b, f, 4], Uint32Array.from(rows.flatMap((row) => [row, 9, 9, 9])));
+          const modulation = { table: input([5, stride], table), frames, tokens: t };
+          const norm = { ...modulation, shift: k + 8, scale: 4 };
+          const weights = packed(p, input, w, [n, k], undefined, "f32", kind);
+          return linear(p, weights, input([b, f, t, k], x), { norm, tuning });
+        });
+        const normed = layerNormReference(x, k, (row) => {
+          const at = rows[Math.floor(row / t)]! * stride;
+          return { scale: table.subarray(at + 4), shift: table.subarray(at + k + 8) };
+        });
+        // x itself is only known to 1 / 2^24 of its mean
+        const tolerance = Math.max(1e-5, offset * 2 ** -22);
+        assertClose(y, linearReference(normed, w, undefined, [m, k, n]), tolerance);
+      },
+    );
+  }
+}
+
+Deno.test("linear() normalises on the way where loads are cheap, in a pass of its own elsewhere", () => {
+  const dispatches = (device: DeviceProfile) => {
+    const p = new Program("test", new Memory(), device);
+    p.scope(() => {
+      const weight = p.memory.tensor("w", packedShape(8, 8), "f32", tensorKind(device));
+      const frames = p.memory.tensor("frames", [1, 1, 4], "u32");
+      const table = p.memory.tensor("table", [1, 16]);
+      const norm = { table, frames, tokens: 2, shift: 0, scale: 8 };
+      linear(p, { weight, inputs: 8, outputs: 8 }, p.memory.tensor("x", [1, 1, 2, 8]), { norm });
+    });
+    return p.recorded.map(({ kernel }) => kernel.name);
+  };
+  assert.deepEqual(dispatches({ cpu: true }), ["layer_norm", "linear_broadcast"]);
+  assert.deepEqual(dispatches({ cpu: false }), ["linear"]);
+});
+
+Deno.test("linear() shuffles only where a subgroup has eight lanes", () => {
+  const kernel = (subgroupSize?: number) => {
+    const p = new Program("test", new Memory(), { cpu: false, subgroupSize });
+    const weights = { weight: p.memory.tensor("w", packedShape(8, 8)), inputs: 8, outputs: 8 };
+    p.scope(() => linear(p, weights, p.memory.tensor("x", [2, 8]), { tuning: { shuffle: 1 } }));
+    return p.recorded[0]!.kernel.name;
+  };
+  assert.equal(kernel(32), "linear_shuffle");
+  assert.equal(kernel(4), "linear");
+  assert.equal(kernel(), "linear");
+});
 
 Deno.test("linear() refuses an input of the wrong width", () => {
   const memory = new Memory();

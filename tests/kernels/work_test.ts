@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Memory } from "../../gpu/memory.ts";
-import { Program } from "../../gpu/program.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { attention } from "../../kernels/attention.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import { layerNorm } from "../../kernels/layer_norm.ts";
@@ -15,9 +15,10 @@ import { totalWork, type Work, workOf } from "../../kernels/work.ts";
 function counted(
   record: (p: Program, tensor: (...shape: number[]) => ReturnType<Memory["tensor"]>) => void,
   keys?: number[],
+  device?: DeviceProfile,
 ): Work {
   const memory = new Memory();
-  const p = new Program("test", memory);
+  const p = new Program("test", memory, device);
   p.scope(() => record(p, (...shape) => memory.tensor("test", shape)));
   return totalWork(p.recorded, keys && { keys });
 }
@@ -104,13 +105,31 @@ Deno.test("workOf() counts a norm's two numbers a frame, and no products", () =>
   const work = counted((p, tensor) => {
     const frames = p.memory.tensor("frames", [1, 3, 4], "u32");
     const modulation = { table: tensor(50, 48), frames, tokens: 2 };
-    layerNorm(p, tensor(1, 3, 2, 8), { modulation, shift: 0, scale: 8 });
+    layerNorm(p, tensor(1, 3, 2, 8), { ...modulation, shift: 0, scale: 8 });
   });
   assert.deepEqual(work, {
     flops: 0,
     read: 4 * (6 * 8 + 3 * 2 * 8 + 12),
     stored: 0,
     written: 4 * 6 * 8,
+  });
+});
+
+Deno.test("workOf() counts the two numbers a frame of a norm on the way into a product", () => {
+  const work = counted(
+    (p, tensor) => {
+      const frames = p.memory.tensor("frames", [1, 3, 4], "u32");
+      const norm = { table: tensor(50, 48), frames, tokens: 2, shift: 0, scale: 8 };
+      linear(p, loader(p).linear("w", [32, 8], { bias: false }), tensor(1, 3, 2, 8), { norm });
+    },
+    undefined,
+    { cpu: false },
+  );
+  assert.deepEqual(work, {
+    flops: 2 * 6 * 8 * 32,
+    read: 4 * (6 * 8 + 8 * 32 + 3 * 2 * 8 + 12),
+    stored: 4 * 8 * 32,
+    written: 4 * 6 * 32,
   });
 });
 

@@ -130,7 +130,7 @@ class GoldenForward {
       stream = forward(p, first, sizes, { latents: session.latents, tables, caches, pass });
       if (blocks < sizes.layers || plan.kind === "context") return;
       const modulation = { table: tables.out, frames: pass.frames, tokens: stream.shape[2]! };
-      normed = layerNorm(p, stream, { modulation, scale: 0, shift: sizes.d });
+      normed = layerNorm(p, stream, { ...modulation, scale: 0, shift: sizes.d });
       output = velocity(p, weights, sizes, stream, tables, pass.frames, 0);
     });
     p.finish();

@@ -1,6 +1,6 @@
 /** Plain loops for y = act(x Wᵀ + b); `w` as files store it, [n, k]. */
 export function linearReference(
-  x: Float32Array,
+  x: ArrayLike<number>,
   w: Float32Array,
   bias: Float32Array | undefined,
   [m, k, n]: [number, number, number],

@@ -83,7 +83,8 @@ export async function runAll(
 ): Promise<ArrayBuffer[]> {
   const gpu = await testGpu();
   const memory = new Memory();
-  const program = new Program("test", memory);
+  const { cpu, subgroupSize } = gpu.adapter;
+  const program = new Program("test", memory, { cpu, subgroupSize });
   const input: Input = (shape, data, options) =>
     options
       ? uploadAs(gpu, memory, shape, data as Float32Array, options)
