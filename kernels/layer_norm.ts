@@ -43,6 +43,8 @@ export function layerNorm(p: Program, x: Tensor, options: LayerNormOptions): Ten
   const y = p.scratch([batch, frames - first, tokens, d]);
   p.dispatch({
     kernel: LAYER_NORM,
+    // one subgroup on CPUs, whose barriers between several cost more than the sums
+    constants: { WG: p.device.cpu ? 8 : 64 },
     params: { d, tokens, frames, first, stride: stride!, shift, scale, eps: 1e-6 },
     buffers: { x, table, frames: options.frames, y },
     groups: [batch * (frames - first) * tokens, 1, 1],
