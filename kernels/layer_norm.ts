@@ -1,7 +1,7 @@
 import code from "./layer_norm.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
-import type { Tensor } from "../gpu/memory.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
@@ -22,32 +22,24 @@ export interface Norm extends Modulation {
   readonly scale: number;
 }
 
-export interface LayerNormOptions extends Norm {
-  /** First frame to keep (0). */
-  readonly first?: number;
-}
-
 /**
  * y = LN(x) * (1 + scale) + shift, without weights, eps 1e-6, modulated per frame.
  * @param x [B, F, T, d] f32
- * @returns [B, F - first, T, d] f32
+ * @returns [B, F, T, d] f32
  * @throws {ShapeError}
  */
-export function layerNorm(p: Program, x: Tensor, options: LayerNormOptions): Tensor {
-  const { table, shift, scale, first = 0 } = options;
-  const [batch, frames, tokens, d] = x.shape as [number, number, number, number];
+export function layerNorm(p: Program, x: Tensor, { table, frames, tokens, ...at }: Norm): Tensor {
+  const d = x.shape.at(-1)!;
   const [rows, stride] = table.shape;
-  if (x.shape.length !== 4 || d % 4 || Math.max(shift, scale) + d > stride! || first >= frames) {
+  if (x.shape.length !== 4 || d % 4 || Math.max(at.shift, at.scale) + d > stride!) {
     throw new ShapeError(`Cannot normalise x [${x.shape}] with a table [${rows}, ${stride}]`);
   }
-  const y = p.scratch([batch, frames - first, tokens, d]);
+  const y = p.scratch(x.shape);
   p.dispatch({
     kernel: LAYER_NORM,
-    // one subgroup on CPUs, whose barriers between several cost more than the sums
-    constants: { WG: p.device.cpu ? 8 : 64 },
-    params: { d, tokens, frames, first, stride: stride!, shift, scale, eps: 1e-6 },
-    buffers: { x, table, frames: options.frames, y },
-    groups: [batch * (frames - first) * tokens, 1, 1],
+    params: { d, tokens, stride: stride!, ...at, eps: 1e-6 },
+    buffers: { x, table, frames, y },
+    groups: [size(x.shape) / d, 1, 1],
   });
   return y;
 }

@@ -22,7 +22,7 @@ export interface PassWork {
 type Buffers = Readonly<Record<string, Tensor>>;
 
 /** Kernels whose writable tensors are also read, where no constant tells it. */
-const UPDATING = new Set(["gated_add", "solver_step", "peak_fma"]);
+const UPDATING = new Set(["solver_step", "peak_fma"]);
 
 /** Bindings of weights and caches. */
 const STORED = new Set(["w", "bias", "k", "v"]);
@@ -87,10 +87,10 @@ function isAttention(name: string): boolean {
   return name.startsWith("attention");
 }
 
-/** Pairs of a query and a key that it sees, all videos together. */
+/** Pairs of a query and a key that it sees, all videos together; the last frames may ask alone. */
 function visiblePairs(q: Tensor, pass: PassWork | undefined): number {
-  const [batch, , tokens] = q.shape as [number, number, number];
-  return batch * tokens * keysOf(pass).reduce((a, b) => a + b, 0);
+  const [batch, frames, tokens] = q.shape as [number, number, number];
+  return batch * tokens * keysOf(pass).slice(-frames).reduce((a, b) => a + b, 0);
 }
 
 function keysOf(pass: PassWork | undefined): readonly number[] {
@@ -112,13 +112,13 @@ function touchedBytes(
     // adaLN: the rows of the frames at hand, and of them the numbers of one half
     case "linear table":
       return 4 * rows(frames!) * (params.residual ? params.n! : 2 * params.k!);
-    case "gated_add gate":
-      return 4 * rows(frames!) * params.d!;
     case "layer_norm table":
       return 4 * rows(frames!) * 2 * params.d!;
     case "class_embedding table":
       return tensorBytes(y!.shape, "f32");
-    // one frame's numbers out of all latents
+    // one frame's numbers out of more
+    case "last_frame x":
+      return tensorBytes(y!.shape, "f32");
     case "patchify latents":
       return tensorBytes(tokens!.shape, "f32");
     case "read_latents latents":

@@ -1,7 +1,6 @@
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { attention } from "../kernels/attention.ts";
-import { gatedAdd } from "../kernels/gated_add.ts";
 import { linear, type LinearWeights } from "../kernels/linear.ts";
 import { qkNormRope } from "../kernels/qk_norm_rope.ts";
 import type { FarSizes } from "./config.ts";
@@ -56,8 +55,10 @@ export interface LayerCache {
 /** What the blocks of one pass share. */
 export interface PassContext {
   readonly kind: "window" | "context";
-  /** Per (video, frame): modulation row, frame index, first cache slot, visible keys. */
+  /** [B, F, 4] u32: modulation row, frame index, first cache slot, visible keys. */
   readonly frames: Tensor;
+  /** [B, 1, 4] u32: the last frame of each video alone. */
+  readonly lastFrame: Tensor;
   readonly step: DeviceBuffer;
   readonly rope: Tensor;
   /** Where the pass's time angles start in `rope`, in vec4s. */
@@ -72,52 +73,55 @@ export interface PassContext {
 }
 
 /**
- * x += gate1 * attn(LN(x) (1 + scale1) + shift1), x += gate2 * mlp(LN(x) (1 + scale2) + shift2).
- * Keys and values of the pass's tokens go into the cache first, then attention reads the cache.
- * @param x [B, F, T, d] f32, updated in place
+ * The first half of attn(LN(x) (1 + scale1) + shift1): keys and values of the pass's tokens go into
+ * the cache.
+ * @param x [B, F, T, d] f32
  * @param table [R, 6 d]: modulation by row
+ * @returns queries [B, F, T, d]
  */
-export function block(
+export function project(
   p: Program,
   w: BlockWeights,
   x: Tensor,
   table: Tensor,
   cache: LayerCache,
-  sizes: FarSizes,
+  { d, heads, axes }: FarSizes,
+  { kind, frames, columns, spread, rope, ropeTime }: PassContext,
+): Tensor {
+  const { qkv, normQ, normK } = w[kind]!;
+  const norm = { table, frames, tokens: x.shape[2]!, shift: 0, scale: d };
+  const places = { columns, spread, rope, time: ropeTime, frames };
+  return p.scope(() => {
+    const projected = linear(p, qkv, x, { norm, label: "qkv" });
+    return qkNormRope(p, projected, { heads, axes, normQ, normK, ...places, ...cache });
+  });
+}
+
+/**
+ * The rest: x += gate1 * attn(...), x += gate2 * mlp(LN(x) (1 + scale2) + shift2). Attention reads
+ * the cache.
+ * @param x [B, F, T, d] f32, updated in place
+ * @param q its queries
+ */
+export function mix(
+  p: Program,
+  w: BlockWeights,
+  x: Tensor,
+  q: Tensor,
+  table: Tensor,
+  cache: LayerCache,
+  { d, heads, slope }: FarSizes,
   pass: PassContext,
 ): void {
-  const { d, heads, axes, slope } = sizes;
-  const { frames, kind, columns, spread } = pass;
-  const attn = w[kind]!;
+  const { frames, step, windowSlot: window, contextTokens, windowTokens } = pass;
+  const { out } = w[pass.kind]!;
+  if (!out) throw new TypeError("Cannot run the last block on context: it ends with its keys");
   const modulation = { table, frames, tokens: x.shape[2]! };
   p.scope(() => {
-    const norm = { ...modulation, shift: 0, scale: d };
-    const qkv = linear(p, attn.qkv, x, { norm, label: "qkv" });
-    const q = qkNormRope(p, qkv, {
-      heads,
-      axes,
-      columns,
-      spread,
-      normQ: attn.normQ,
-      normK: attn.normK,
-      rope: pass.rope,
-      time: pass.ropeTime,
-      frames,
-      ...cache,
-    });
-    const y = attention(p, q, {
-      heads,
-      slope,
-      frames,
-      step: pass.step,
-      window: pass.windowSlot,
-      contextTokens: pass.contextTokens,
-      windowTokens: pass.windowTokens,
-      ...cache,
-    });
+    const keys = { frames, step, window, contextTokens, windowTokens, ...cache };
+    const y = attention(p, q, { heads, slope, ...keys });
     const gate = { ...modulation, offset: 2 * d };
-    if (attn.out) linear(p, attn.out, y, { into: { y: x, gate }, label: "attention out" });
-    else gatedAdd(p, y, x, gate);
+    linear(p, out, y, { into: { y: x, gate }, label: "attention out" });
   });
   p.scope(() => {
     const norm = { ...modulation, shift: 3 * d, scale: 4 * d };

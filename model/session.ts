@@ -77,6 +77,7 @@ export class Session {
   readonly #previous: Tensor;
   readonly #step: DeviceBuffer;
   readonly #frames: Tensor;
+  readonly #lastFrame: Tensor;
   readonly #rope: Tensor;
   readonly #programs = new Map<string, Program>();
 
@@ -108,6 +109,7 @@ export class Session {
     this.#step = memory.buffer("step", STEP_BYTES, "uniform");
     const passFrames = Math.max(cacheSizes.passFrames.window, cacheSizes.passFrames.context);
     this.#frames = memory.tensor("pass frames", [this.batch, passFrames, 4], "u32");
+    this.#lastFrame = memory.tensor("last frame", [this.batch, 1, 4], "u32");
     this.#rope = memory.tensor("rope", [this.#positions * (64 - sizes.axes[0]) + passFrames * 64]);
     this.#tableProgram = new Program("modulation tables", memory, device);
     recordTables(this.#tableProgram, weights, this.tables, this.#tableInputs);
@@ -225,6 +227,7 @@ export class Session {
     return {
       kind,
       frames: { ...this.#frames, shape: [this.batch, frames.length, 4] },
+      lastFrame: this.#lastFrame,
       step: this.#step,
       rope: this.#rope,
       ropeTime: this.#positions * (64 - this.sizes.axes[0]) / 4,
@@ -305,14 +308,16 @@ export class Session {
     { c0, c1, guidance }: { c0: number; c1: number; guidance: number },
   ): void {
     const { frames, slots, keys, state } = plan;
-    const numbers = new Uint32Array(this.batch * frames.length * 4);
-    for (let b = 0; b < this.batch; b++) {
-      for (const [j, frame] of frames.entries()) {
-        const at = (b * frames.length + j) * 4;
-        numbers.set([rowOf(b, frame), frame, slots[j]!, keys[j]!], at);
-      }
-    }
-    gpu.write(this.#frames.buffer, 0, numbers);
+    const videos = Array.from(
+      { length: this.batch },
+      (_, b) => frames.map((frame, j) => [rowOf(b, frame), frame, slots[j]!, keys[j]!]),
+    );
+    gpu.write(this.#frames.buffer, 0, Uint32Array.from(videos.flat(2)));
+    gpu.write(
+      this.#lastFrame.buffer,
+      0,
+      Uint32Array.from(videos.flatMap((video) => video.at(-1)!)),
+    );
     const { axes } = this.sizes;
     const angles = new Float32Array(frames.length * axes[0]);
     for (const [j, frame] of frames.entries()) angles.set(ropeAngles(frame, axes[0]), j * axes[0]);

@@ -1,10 +1,10 @@
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { layerNorm } from "../kernels/layer_norm.ts";
+import { lastFrame } from "../kernels/last_frame.ts";
 import { linear } from "../kernels/linear.ts";
 import { patchify } from "../kernels/patchify.ts";
 import { solverStep } from "../kernels/solver_step.ts";
-import { block, type LayerCache, loadBlock, type PassContext } from "./block.ts";
+import { type LayerCache, loadBlock, mix, type PassContext, project } from "./block.ts";
 import type { FarSizes } from "./config.ts";
 import { TIMESTEP_WIDTH } from "./embeddings.ts";
 import type { Loader } from "./loader.ts";
@@ -60,7 +60,8 @@ export interface ForwardInput {
 }
 
 /**
- * Embeds a pass's frames and runs the blocks; keys and values of every layer end in the caches.
+ * Embeds a pass's frames and runs blocks on all of them.
+ * @param count of blocks, from the first on
  * @returns the residual stream [B, F, T, d]
  */
 export function forward(
@@ -68,23 +69,29 @@ export function forward(
   w: TransformerWeights,
   sizes: FarSizes,
   { latents, tables, caches, pass }: ForwardInput,
+  count: number,
 ): Tensor {
   const context = pass.kind === "context";
   const patch = context ? sizes.contextPatch! : sizes.patch;
   const embedder = context ? w.context_embedder! : w.x_embedder;
   return p.scope(() => {
     const x = linear(p, embedder, patchify(p, latents, pass.frames, patch), { label: "embed" });
-    for (const [i, weights] of w.blocks.entries()) {
-      block(p, weights, x, tables.blocks[i]!, caches[i]!, sizes, pass);
+    for (const [i, weights] of w.blocks.slice(0, count).entries()) {
+      const [table, cache] = [tables.blocks[i]!, caches[i]!];
+      p.scope(() => {
+        const q = project(p, weights, x, table, cache, sizes, pass);
+        mix(p, weights, x, q, table, cache, sizes, pass);
+      });
     }
     return x;
   });
 }
 
 /**
- * The head: normalised and projected tokens of the frames from `first` on.
+ * The head: normalised and projected tokens.
  * @param x [B, F, T, d]
- * @returns velocity tokens [B, F - first, T, C p p]
+ * @param frames [B, F, 4] as in the pass
+ * @returns velocity tokens [B, F, T, C p p]
  */
 export function velocity(
   p: Program,
@@ -93,37 +100,46 @@ export function velocity(
   x: Tensor,
   tables: ModulationTables,
   frames: Tensor,
-  first: number,
 ): Tensor {
-  const modulation = { table: tables.out, frames, tokens: x.shape[2]! };
-  const normed = layerNorm(p, x, { ...modulation, scale: 0, shift: sizes.d, first });
-  return linear(p, w.proj_out, normed, { label: "proj_out" });
+  const norm = { table: tables.out, frames, tokens: x.shape[2]!, scale: 0, shift: sizes.d };
+  return linear(p, w.proj_out, x, { norm, label: "proj_out" });
 }
 
-/** A pass that only fills the caches: clean frames, long-term context. */
+/** A pass that only fills the caches: clean frames, long-term context. Keys end the last block. */
 export function encodeFrames(
   p: Program,
   w: TransformerWeights,
   sizes: FarSizes,
   input: ForwardInput,
 ): void {
+  const last = w.blocks.length - 1;
   p.scope(() => {
-    forward(p, w, sizes, input);
+    const x = forward(p, w, sizes, input, last);
+    const { tables, caches, pass } = input;
+    project(p, w.blocks[last]!, x, tables.blocks[last]!, caches[last]!, sizes, pass);
   });
 }
 
-/** A whole denoising step: forward, velocity of the last frame, solver step on its latents. */
+/**
+ * A whole denoising step: forward, velocity of the last frame, solver step on its latents. Of the
+ * last block the other frames need nothing but keys and values.
+ */
 export function denoise(
   p: Program,
   w: TransformerWeights,
   sizes: FarSizes,
   input: ForwardInput & { readonly previous: Tensor; readonly step: DeviceBuffer },
 ): void {
-  const { latents, previous, step, tables, pass } = input;
+  const { latents, previous, step, tables, caches, pass } = input;
+  const last = w.blocks.length - 1;
+  const [weights, table, cache] = [w.blocks[last]!, tables.blocks[last]!, caches[last]!];
+  const frames = pass.lastFrame;
   p.scope(() => {
-    const x = forward(p, w, sizes, input);
-    const last = x.shape[1]! - 1;
-    const v = velocity(p, w, sizes, x, tables, pass.frames, last);
+    const all = forward(p, w, sizes, input, last);
+    const q = lastFrame(p, project(p, weights, all, table, cache, sizes, pass));
+    const x = lastFrame(p, all);
+    mix(p, weights, x, q, table, cache, sizes, { ...pass, frames });
+    const v = velocity(p, w, sizes, x, tables, frames);
     solverStep(p, v, { latents, previous, step, patch: sizes.patch });
   });
 }

@@ -51,7 +51,11 @@ Deno.test("recordStep() takes the newest clean frame into a frame's first call",
   const { passes, work } = record("FAR_B", 5, "first");
   assert.deepEqual(passes.map(({ plan }) => plan.frames), [[4, 5]]);
   assert.deepEqual(passes[0]!.plan.keys, [5 * 64, 6 * 64]);
-  assert.ok(work.flops > record("FAR_B", 5, "later").work.flops);
+  // of the last block the clean frame needs nothing but keys and values
+  const [d, keys] = [768, 5 * 64 + 6 * 64];
+  const eleven = 11 * (2 * 128 * 12 * d * d + 4 * 64 * d * keys);
+  const last = 2 * (128 * 3 + 64 * 9) * d * d + 4 * 64 * d * 6 * 64;
+  assert.equal(work.flops, eleven + last + 2 * (128 + 64) * 32 * d);
 });
 
 Deno.test("recordStep() encodes FAR_Long's window again, and what left it", () => {
@@ -59,6 +63,10 @@ Deno.test("recordStep() encodes FAR_Long's window again, and what left it", () =
   const kinds = passes.map(({ plan }) => [plan.kind, plan.frames.length]);
   assert.deepEqual(kinds, [["context", 1], ["window", 16]]);
   assert.equal(work.passes, 2);
+  const attentions = passes.map(({ program }) =>
+    program.labels.filter((l) => /attention_/.test(l))
+  );
+  assert.deepEqual(attentions.map(({ length }) => length), [11, 12]);
   // the noisy frame sees 25 frames of 4 tokens and 16 of 64
   assert.equal(passes[1]!.plan.keys.at(-1), 25 * 4 + 16 * 64);
 });
