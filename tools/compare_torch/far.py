@@ -1,6 +1,7 @@
 """FAR and FAR_Long in plain PyTorch, for timing and for checking the timing's honesty.
 
-Module names follow the checkpoint's, so released weights load with load_state_dict. Sizes: b batch,
+Module names follow the checkpoint's, so released weights load with load_state_dict; what the released
+model takes from diffusers is taken from there. Sizes: b batch,
 f frames, T tokens, n new tokens, d = 64 heads, c h w latent channels, height and width, p patch.
 
 It computes the same numbers in two ways, by the cache it is given. With Cache, keys are rotated
@@ -10,14 +11,16 @@ kept unrotated and all rotated at each step, keys and values concatenated, adaLN
 [T, T] mask at each step.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.attention import FeedForward
+from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
 from torch import Tensor, nn
 
 HEAD = 64
+WAVES = 256  # cosines and sines of a timestep
 
 
 @dataclass(frozen=True)
@@ -190,24 +193,13 @@ class Attention(nn.Module):
         return out(y.transpose(1, 2).reshape(b, n, d))
 
 
-class FeedForward(nn.Module):
-    def __init__(self, d: int):
-        super().__init__()
-        first = nn.Module()
-        first.proj = nn.Linear(d, 4 * d)
-        self.net = nn.ModuleList([first, nn.Identity(), nn.Linear(4 * d, d)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net[2](F.gelu(self.net[0].proj(x), approximate="tanh"))
-
-
 class Block(nn.Module):
     def __init__(self, config: Config, last: bool):
         super().__init__()
         self.norm1 = AdaLayerNorm(config.width, 3)
         self.attn = Attention(config, last)
         self.norm2 = AdaLayerNorm(config.width, 3)
-        self.mlp = FeedForward(config.width)
+        self.mlp = FeedForward(config.width, activation_fn="gelu-approximate")
 
     def forward(self, x: Tensor, temb: Tensor, tokens: Tokens, cache: Cache, layer: int) -> Tensor:
         y, gate = self.norm1(x, temb)
@@ -220,18 +212,6 @@ def gated_add(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
     """x + gate y with one gate for n / f tokens: x, y [b, n, d], gate [b, f, 1, d]."""
     f = gate.shape[1]
     return torch.addcmul(x.unflatten(1, (f, -1)), gate, y.unflatten(1, (f, -1))).flatten(1, 2)
-
-
-class TimestepEmbedding(nn.Module):
-    def __init__(self, d: int):
-        super().__init__()
-        self.linear_1, self.linear_2 = nn.Linear(256, d), nn.Linear(d, d)
-
-    def forward(self, t: Tensor) -> Tensor:
-        w = torch.exp(-math.log(10000) * torch.arange(128, dtype=torch.float32) / 127)
-        angle = t.float().unsqueeze(-1) * w
-        waves = torch.cat((angle.cos(), angle.sin()), dim=-1)
-        return self.linear_2(F.silu(self.linear_1(waves)))
 
 
 class ClassEmbedding(nn.Module):
@@ -251,7 +231,7 @@ class Far(nn.Module):
         self.config = config
         d, c, p = config.width, config.in_channels, config.patch_size
         self.x_embedder = nn.Linear(c * p * p, d)
-        self.timestep_embedder = TimestepEmbedding(d)
+        self.timestep_embedder = TimestepEmbedding(WAVES, d)
         if config.labels:
             self.label_embedder = ClassEmbedding(config.labels, d)
         if config.actions:
@@ -284,7 +264,10 @@ class Far(nn.Module):
         x = latents.reshape(b, f, c, rows, p, columns, p).permute(0, 1, 3, 5, 2, 4, 6)
         x = x.reshape(b, f * rows * columns, c * p * p)
         x = self.context_embedder(x) if long_term else self.x_embedder(x)
-        temb = self.timestep_embedder(timestep)
+        waves = get_timestep_embedding(
+            timestep.flatten(), WAVES, flip_sin_to_cos=True, downscale_freq_shift=1
+        )
+        temb = self.timestep_embedder(waves).view(b, f, -1)
         if condition is not None:
             labelled = config.labels > 0
             embed = self.label_embedder if labelled else self.action_embedder
