@@ -109,3 +109,69 @@ async function generateLatents(
   weightMemory.free(gpu);
   return latents;
 }
+
+/** Calls of WebGPU, by name, while `body` runs. */
+function countingCalls(body: () => void): Record<string, number> {
+  const calls: Record<string, number> = {};
+  const undo: (() => void)[] = [];
+  for (const type of [GPUDevice, GPUQueue, GPUCommandEncoder, GPUComputePassEncoder, GPUBuffer]) {
+    const prototype = type.prototype as unknown as Record<string, unknown>;
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      const property = Object.getOwnPropertyDescriptor(prototype, name)!;
+      const own = property.value;
+      if (name === "constructor" || typeof own !== "function" || !property.configurable) continue;
+      const counting = function (this: unknown, ...args: unknown[]) {
+        calls[name] = (calls[name] ?? 0) + 1;
+        return own.apply(this, args);
+      };
+      Object.defineProperty(prototype, name, { ...property, value: counting });
+      undo.push(() => Object.defineProperty(prototype, name, property));
+    }
+  }
+  try {
+    body();
+  } finally {
+    for (const put of undo) put();
+  }
+  return calls;
+}
+
+Deno.test({
+  name: "a step is one pass and one submit; a frame makes nothing and awaits nothing",
+  ...GPU_TEST,
+}, async () => {
+  const gpu = await testGpu();
+  const { sizes, weights, memory: weightMemory } = await loadGoldenTransformer("far-uncond");
+  const calls = schedule(5);
+  const memory = new Memory();
+  const session = new Session(weights, sizes, memory, { cpu: true }, {
+    videos: 1,
+    height: 4,
+    width: 4,
+    contextFrames: 0,
+    frames: 4,
+    guidance: "conditional",
+    classes: [0],
+    timesteps: calls.map((call) => call.timestep),
+    cache: true,
+    cacheDtype: "f32",
+  });
+  memory.allocate(gpu);
+  session.start(gpu);
+  const denoise = (frame: number) => session.denoise(gpu, frame, calls, () => 0, 1);
+  for (const frame of [0, 1]) denoise(frame); // makes pipelines and bind groups
+  const counted = countingCalls(() => denoise(2));
+  const dispatched = 4 * session.dispatches + session.passes(3, true)[0]!.program.dispatches;
+  assert.deepEqual(
+    [counted.submit, counted.createCommandEncoder, counted.beginComputePass, counted.finish],
+    [5, 5, 5, 5],
+  );
+  assert.equal(counted.dispatchWorkgroups, dispatched);
+  const others = Object.keys(counted).filter((name) =>
+    /^(create(?!CommandEncoder)|map|onSubmitted|copy|pushErrorScope)/.test(name)
+  );
+  assert.deepEqual(others, []);
+  await gpu.idle();
+  memory.free(gpu);
+  weightMemory.free(gpu);
+});
