@@ -247,9 +247,8 @@ class QueueExecutor implements BatchExecutor {
     this.#waiting.clear();
     for (const { result } of waiting) result.reject(reason);
     if (waiting.length > 0) {
-      this.#options.note(
-        `${waiting.length} jobs stay on the queue: the same command collects what they make`,
-      );
+      const jobs = waiting.length === 1 ? "1 job stays" : `${waiting.length} jobs stay`;
+      this.#options.note(`${jobs} on the queue: the same command collects what is made`);
     }
     await this.close();
   }

@@ -39,6 +39,8 @@ export class QueueLink {
   readonly #clients: Redis[] = [];
   readonly #queues = new Map<string, Queue>();
   #trouble = "";
+  /** The last that the server itself has said. */
+  #refusal = "";
   /** It was reached once: troubles are told as they come. */
   #open = false;
 
@@ -63,6 +65,8 @@ export class QueueLink {
     const client = link.connect();
     try {
       await inTime(client.ping(), ANSWER_SECONDS);
+      // a database that is not there is refused in passing, and the first one used
+      if (link.#refusal !== "") throw new QueueError(link.#refusal);
     } catch (error) {
       await link.close();
       const why = link.#trouble || (error as Error).message;
@@ -93,6 +97,7 @@ export class QueueLink {
     const text = hideSecrets(error.message || String(error));
     if (text === this.#trouble) return;
     this.#trouble = text;
+    if (error.name === "ReplyError") this.#refusal = text;
     if (this.#open) this.#note(`the queue: ${text}; trying again`);
   }
 

@@ -142,7 +142,10 @@ export class QueueWorker {
       const { hash, where, outputs } = data;
       const outcome = await this.#submit({ hash, where, options, model, folder, outputs });
       if (outcome.status === "queued") throw new Error("A job cannot be queued by a worker");
-      if (outcome.status === "failed") return this.#refuse(outcome.error, outcome.lost);
+      if (outcome.status === "failed") {
+        const message = files.inSendersWords(outcome.error.message, data);
+        return this.#refuse({ ...outcome.error, message }, outcome.lost);
+      }
       if (shared === undefined) await files.sendOutputs(hash, outcome.outputs, link);
       const { seconds, batch } = outcome;
       const sent = shared === undefined;

@@ -4,12 +4,20 @@ import type { SettingValue } from "../settings.ts";
 import { digestBytes } from "./digest.ts";
 import { FolderLock } from "./folder_lock.ts";
 import { outputPath } from "./identity.ts";
-import { megabytes, MOST_BLOB_BYTES, outputBlob, type QueueJob } from "./queue_job.ts";
+import {
+  megabytes,
+  MOST_BLOB_BYTES,
+  outputBlob,
+  type QueueJob,
+  type SentInput,
+} from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
 import type { MadeFile } from "./results.ts";
 import { UsageError } from "../errors.ts";
 
 const NAME = "far-worker-";
+/** A folder so young may belong to a worker that is about to lock it. */
+const YOUNG_MS = 60_000;
 
 /** A worker's own folder for files that come and go through the queue. */
 export class WorkerFiles implements AsyncDisposable {
@@ -57,15 +65,28 @@ export class WorkerFiles implements AsyncDisposable {
    */
   async fetchInputs(job: QueueJob, link: QueueLink): Promise<Record<string, SettingValue>> {
     const options: Record<string, SettingValue> = { ...job.options };
-    for (const [option, { sha256, name }] of Object.entries(job.inputs)) {
+    for (const [option, input] of Object.entries(job.inputs)) {
+      const { sha256, name } = input;
       if (!/^[0-9a-f]{64}$/.test(sha256)) throw new UsageError(`"${sha256}" is no digest`);
-      const extension = name.match(/\.[A-Za-z0-9]{1,12}$/)?.[0] ?? "";
-      const path = join(this.#folder, `input-${sha256}${extension}`);
+      const path = this.#inputPath(input);
       const there = await Deno.stat(path).then(() => true, () => false);
       if (!there) await fetchBlob(sha256, name, path, link);
       options[option] = path;
     }
     return options;
+  }
+
+  #inputPath({ sha256, name }: SentInput): string {
+    const extension = name.match(/\.[A-Za-z0-9]{1,12}$/)?.[0] ?? "";
+    return join(this.#folder, `input-${sha256}${extension}`);
+  }
+
+  /** What is said of a job's files, by the names that its sender knows. */
+  inSendersWords(text: string, { inputs }: QueueJob): string {
+    return Object.values(inputs).reduce(
+      (told, input) => told.replaceAll(this.#inputPath(input), input.name),
+      text,
+    );
   }
 
   /**
@@ -106,6 +127,8 @@ async function removeOrphans(parent: string): Promise<void> {
     if (!isDirectory || !name.startsWith(NAME)) continue;
     const folder = join(parent, name);
     try {
+      const { mtime } = await Deno.stat(folder);
+      if (Date.now() - (mtime?.getTime() ?? 0) < YOUNG_MS) continue;
       const lock = await FolderLock.take(folder, "");
       lock[Symbol.dispose]();
       await Deno.remove(folder, { recursive: true });

@@ -118,7 +118,7 @@ Deno.test(
       worker("--model", MODEL);
       const first = await batch(jobs).ended;
       assert.equal(first.code, 1, first.stderr);
-      assert.match(first.stderr, /job "bad" failed: Cannot read/);
+      assert.match(first.stderr, /job "bad" failed: Cannot read "clip\.gif"/);
       assert.deepEqual(await checkOutputs(out), ["v-0.mp4", "v-0.safetensors"]);
       const far = (...args: string[]) => startFar("batch", ...args, "--redis", server.url).ended;
       const [entry] = (await far("failed", "--json")).stdout.trim().split("\n").map((line) =>
@@ -239,6 +239,9 @@ Deno.test(
   { name: "far worker keeps passwords to itself", ignore },
   () =>
     stage(async ({ server, batch, worker, out }) => {
+      const nowhere = await startFar("batch", "status", "--redis", `${server.url}/99`).ended;
+      assert.equal(nowhere.code, 75);
+      assert.match(nowhere.stderr, /Cannot reach .*DB index is out of range/);
       const wrong = await startFar("worker", "--redis", server.url.replace("s3cret", "wr0ng"))
         .ended;
       assert.equal(wrong.code, 75);
