@@ -188,12 +188,10 @@ function centralEntry(
     bad(`entry ${quote(name)} has flags 0x${flags.toString(16)}`);
   }
   if (view.getUint16(at + 10, true) !== 0) {
-    bad(
-      `entry ${
-        quote(name)
-      } is compressed; PyTorch stores tensors as they are, and compresses only ` +
-        `programs (TorchScript): save the model's state_dict instead`,
-    );
+    const why = /^[^/]+\/code\//.test(name)
+      ? "it is a TorchScript archive, a program: save the model's state_dict instead"
+      : "PyTorch stores its tensors as they are";
+    bad(`entry ${quote(name)} is compressed; ${why}`);
   }
   if (view.getUint16(at + 34, true) !== 0) bad("it spans several disks");
   const raw = [24, 20, 42].map((field) => view.getUint32(at + field, true));
