@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Memory } from "../../gpu/memory.ts";
 import { schedule } from "../../model/scheduler.ts";
 import { Session } from "../../model/session.ts";
@@ -141,10 +142,15 @@ Deno.test({
   ...GPU_TEST,
 }, async () => {
   const gpu = await testGpu();
-  const { sizes, weights, memory: weightMemory } = await loadGoldenTransformer("far-uncond");
+  const { adapter: device } = gpu;
+  const { sizes, weights, memory: weightMemory } = await loadGoldenTransformer(
+    "far-uncond",
+    "f32",
+    device,
+  );
   const calls = schedule(5);
   const memory = new Memory();
-  const session = new Session(weights, sizes, memory, { cpu: true }, {
+  const session = new Session(weights, sizes, memory, device, {
     videos: 1,
     height: 4,
     width: 4,
