@@ -16,7 +16,7 @@ fn packed(i: u32) -> vec4<u32> { return w[i]; }
 // A slice has STEP ROWS vec4s of it: of x, or sums on their way to another lane.
 var<workgroup> heap: array<vec4<f32>, SLICES * STEP * ROWS>;
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and where its row of
-// the table starts, as bits.
+// the table starts, in vec4s: far below 2^24, so exact.
 var<workgroup> norms: array<vec4<f32>, ROWS>;
 
 // x outside the matrix is 0, so that what else is read there doesn't count; `own` is the row's number
@@ -27,7 +27,7 @@ fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   var v = x[min(row, params.m - 1u) * k4s + min(k4, k4s - 1u)];
   if (NORM) {
     let norm = norms[own];
-    let at = bitcast<u32>(norm.w) + min(k4, k4s - 1u);
+    let at = u32(norm.w) + min(k4, k4s - 1u);
     v = (v - norm.x - norm.y) * norm.z;
     v = v * (1.0 + table[at + params.norm_scale / 4u]) + table[at + params.norm_shift / 4u];
   }
@@ -61,7 +61,7 @@ fn measure_rows(tile: u32, index: u32) {
     let variance = max(all.y - all.x * all.x, 0.0);
     let start = frames[own / params.tokens].x * (params.table_stride / 4u);
     let first = x[own * (params.k / 4u)].x;
-    norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), bitcast<f32>(start));
+    norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(start));
   }
   workgroupBarrier();
 }
