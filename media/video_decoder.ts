@@ -42,7 +42,7 @@ export class AddonDecoder implements Disposable {
       error: (error) => this.#failure ??= error,
     });
     try {
-      this.#decoder.configure(config);
+      this.#decoder.configure({ ...config, codec: withKnownLevel(config.codec) });
     } catch (error) {
       throw new UnsupportedMediaError(
         `the codec "${config.codec}" is not known: ${reasonOf(error)}`,
@@ -206,4 +206,9 @@ function fromPacked(
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** H.264's level 1b, which x264 gives small slow pictures, is not known to the addon; 1.1 holds it. */
+function withKnownLevel(codec: string): string {
+  return codec.replace(/^(avc[13]\.[0-9a-f]{4})09$/i, (_, profile) => `${profile}0b`);
 }
