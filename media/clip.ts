@@ -9,7 +9,7 @@ import type { FloatFrame, RgbFrame } from "./frames.ts";
 import { openGif } from "./gif_reader.ts";
 import { decodeImage, type ImageType, isLossyImage } from "./image_reader.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
-import { openVideo } from "./video_reader.ts";
+import { openVideo, readVideoTags } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";
 import type { ResizeMethod } from "./resize.ts";
 import { type FileType, fileType, sniff } from "./file_type.ts";
@@ -103,7 +103,8 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   const stream = await openWithFfmpeg(path);
   if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
-    const clip = await collect(path, stream, picks, options);
+    const metadata = await readVideoTags(path).catch(() => undefined); // any container's own
+    const clip = { ...await collect(path, stream, picks, options), metadata };
     if (!(failure instanceof TooFewFramesError)) return clip;
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
   } catch {

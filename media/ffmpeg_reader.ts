@@ -25,14 +25,16 @@ export async function openWithFfmpeg(
 ): Promise<FrameStream | undefined> {
   const version = await ffmpegVersion();
   if (!version) return undefined;
-  const frames = readPictures(path, keepFramesOption(version), turn);
-  return { frames, fps: await probeRate(path), lossy: true, warnings: [] };
+  const warnings: string[] = [];
+  const frames = readPictures(path, keepFramesOption(version), turn, warnings);
+  return { frames, fps: await probeRate(path), lossy: true, warnings };
 }
 
 async function* readPictures(
   path: string,
   keepFrames: string[],
   turn: boolean,
+  warnings: string[],
 ): AsyncGenerator<LazyFrame> {
   const input = [...(turn ? [] : ["-noautorotate"]), "-i", ffmpegPath(path), "-map", "0:v:0"];
   const pixels = ["-sws_flags", EXACT_COLOURS, "-pix_fmt", "rgb24"];
@@ -46,7 +48,9 @@ async function* readPictures(
       isEmpty = false;
       yield frame;
     }
-    if (isEmpty) throw ffmpegFailure(await complaints);
+    const words = await complaints;
+    if (isEmpty) throw ffmpegFailure(words);
+    if (words.trim()) warnings.push(`"${path}" is damaged: ${ffmpegFailure(words).message}`);
   } finally {
     // Enough may have been seen before the end: then ffmpeg has nobody to write for.
     await bytes.close();

@@ -146,17 +146,17 @@ for (const [extension, codec] of CODED) {
 Deno.test("readClip() reads H.264 of level 1b, which small slow pictures get", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.mp4");
-    await write(path, movingBar(64, 64, 3), { quality: 75, metadata: { comment: "x" } });
+    await write(path, movingBar(64, 64, 3), { quality: 75 });
     const bytes = await Deno.readFile(path);
     const box = new TextDecoder("latin1").decode(bytes).indexOf("avcC");
     assert.equal(bytes[box + 7], 9, "the level in the container");
-    const { frames, metadata } = await readClip(path);
-    assert.equal(frames.length, 3);
-    assert.equal(
-      metadata?.comment,
-      "x",
-      "read natively: ffmpeg, the last resort, tells no settings",
-    );
+    const programs = Deno.env.get("PATH")!;
+    Deno.env.set("PATH", folder); // without ffmpeg, which would stand in
+    try {
+      assert.equal((await readClip(path)).frames.length, 3);
+    } finally {
+      Deno.env.set("PATH", programs);
+    }
   }));
 
 Deno.test("openFrameWriter() makes .npz that can be read back with its actions", () =>

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { readClip } from "../../media/clip.ts";
 import { UnsupportedMediaError } from "../../media/errors.ts";
+import { openFrameWriter } from "../../media/video_writer.ts";
 import { loadWebCodecs, webCodecsProblem } from "../../media/webcodecs.ts";
 import { distance, expectedOf, fixture } from "./support/expected.ts";
-import { HAS_FFMPEG } from "./support/ffmpeg.ts";
+import { HAS_FFMPEG, movingBar } from "./support/ffmpeg.ts";
+import { inFolder } from "./support/folder.ts";
 
 async function withoutAddon(body: () => Promise<void>): Promise<void> {
   Deno.env.set("FAR_NO_ADDON", "1");
@@ -53,6 +56,27 @@ Deno.test(
       }
       const { frames } = await readClip(fixture("bframes.mp4"), { start: 3, stride: 2, count: 4 });
       assert.ok(distance(frames[3]!, expectedOf("bframes.mp4").frames[9]!) <= 0.2);
+    }),
+);
+
+Deno.test(
+  "readClip() tells settings and damage of what ffmpeg reads, too",
+  { ignore: !HAS_FFMPEG },
+  () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.mp4");
+      const metadata = { comment: "x" };
+      const writer = await openFrameWriter(path, { width: 64, height: 64, fps: 8, metadata });
+      for (const frame of movingBar(64, 64, 20)) await writer.write(frame);
+      const { bytes } = await writer.close();
+      await withoutAddon(async () => {
+        const whole = await readClip(path);
+        assert.deepEqual([whole.frames.length, whole.warnings], [20, []]);
+        assert.equal(whole.metadata?.comment, "x");
+        await Deno.truncate(path, bytes - 20);
+        const [warning] = (await readClip(path)).warnings;
+        assert.match(warning!, /a\.mp4" is damaged: ffmpeg says: /);
+      });
     }),
 );
 
