@@ -16,6 +16,8 @@ const CONV2D_BROADCAST = defineKernel(
   "conv2d_broadcast",
   weightsCode + exchangeCode + sharedCode + broadcastCode,
 );
+/** No f32 is less: compilers of shaders may take it that there are no infinities. */
+const LOWEST = -3.4028234663852886e38;
 /** Channels a workgroup of the broadcasting form computes. */
 const COLUMNS = 32;
 /** Lanes and pixels of the other form; a lane computes eight channels. */
@@ -80,7 +82,7 @@ export function conv2d(
       scaled: Number(scale !== undefined),
       biased: Number(bias !== undefined),
       silu: Number(activation === "silu"),
-      lowest: activation === "relu" ? 0 : -Infinity,
+      lowest: activation === "relu" ? 0 : LOWEST,
       added: Number(into !== undefined),
     },
     buffers: {
