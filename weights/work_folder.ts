@@ -143,9 +143,20 @@ async function takeLock(path: string, target: string): Promise<Deno.FsFile> {
 async function leftovers(path: string, fingerprint: string): Promise<JsonObject> {
   const journal = await readJson(join(path, JOURNAL)).catch(() => undefined);
   const done = journal?.fingerprint === fingerprint ? journal.done : undefined;
-  if (done && typeof done === "object" && !Array.isArray(done)) return done;
+  if (done && typeof done === "object" && !Array.isArray(done)) {
+    await removePartial(path);
+    return done;
+  }
   for await (const { name } of Deno.readDir(path)) {
     if (name !== LOCK) await Deno.remove(join(path, name), { recursive: true });
   }
   return {};
+}
+
+/** Removes files that a process which was killed had not finished writing. */
+async function removePartial(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) await removePartial(join(folder, name));
+    else if (name.endsWith(".partial")) await Deno.remove(join(folder, name));
+  }
 }

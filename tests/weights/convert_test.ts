@@ -164,11 +164,15 @@ Deno.test("convertModel() resumes: a finished part is kept, the result is the sa
     const interrupted = convertModel({ ...options, signal, onProgress });
     await rejects(interrupted, { name: "AbortError" });
     deepEqual((await names(folder)).includes("model"), false);
+    const vae = join(folder, ".model.partial", "vae");
+    await Deno.writeTextFile(join(vae, `${WEIGHTS}.1234.partial`), "what kill -9 leaves");
     const resumed = await convertModel(options);
     ok(resumed.notes.includes("transformer: kept from the run before"));
     equal(resumed.transformer.sha256, whole.transformer.sha256);
     equal(resumed.vae.sha256, whole.vae.sha256);
-    deepEqual(await names(join(folder, "model")), await names(join(folder, "whole")));
+    for (const part of ["", "transformer", "vae"]) {
+      deepEqual(await names(join(folder, "model", part)), await names(join(folder, "whole", part)));
+    }
   });
 });
 
