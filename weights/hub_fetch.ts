@@ -156,7 +156,10 @@ function refuse(why: string): CheckpointError {
 }
 
 function unreachable(url: string, cause: unknown): CheckpointError {
-  const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+  // fetch says no more than that it failed; why is below, with the address and its signature.
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  const why = text.split("\n")[0]!.replace(/^error sending request for url \(\S*\): /, "");
   return new CheckpointError(`Cannot reach ${hostOf(url)}: ${why}`, {
     reason: "Hub",
     temporary: true,

@@ -278,7 +278,7 @@ Deno.test("pull() says that nothing answers", async () => {
   await rejects(one({ settings, tools: hub.tools }), {
     reason: "Hub",
     temporary: true,
-    message: /Cannot reach 127\.0\.0\.1:\d+/,
+    message: /Cannot reach 127\.0\.0\.1:\d+: client error .*[Rr]efused/,
   });
   equal(hub.waits.length, 4);
 });
