@@ -153,6 +153,7 @@ export {
   type PulledPreset,
   type PullOptions,
   pullPreset,
+  type PullPresetOptions,
 } from "./weights/hub.ts";
 export type { FetchTools } from "./weights/hub_fetch.ts";
 export { type HubTarget, parseTarget } from "./weights/hub_names.ts";

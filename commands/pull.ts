@@ -9,6 +9,7 @@ import {
   pull,
   type PullOptions,
   pullPreset,
+  type PullPresetOptions,
 } from "../mod.ts";
 import { sizeText } from "./amounts.ts";
 import type { Call } from "./command.ts";
@@ -29,6 +30,7 @@ export async function run(call: PullCall): Promise<void> {
   const hideBars = environment("HF_HUB_DISABLE_PROGRESS_BARS");
   const quiet = options.quiet || /^(1|on|yes|true)$/i.test(hideBars ?? "");
   const progress = new ByteProgress({ ...options, quiet }, terminal);
+  const converting = new ByteProgress({ ...options, quiet }, terminal);
   const pullOptions: PullOptions = {
     settings: { ...settings, offline: settings.offline || options.offline === true },
     onProgress: progress.update,
@@ -43,9 +45,14 @@ export async function run(call: PullCall): Promise<void> {
   try {
     if (options.dryRun) return await tellPlan(call, pullOptions, preset, target);
     const result = preset
-      ? await pullReleased(call, pullOptions, preset)
+      ? await pullReleased(call, preset, {
+        ...pullOptions,
+        onFetched: () => progress.stop(),
+        onConvert: converting.update,
+      })
       : await pullFiles(target!, pullOptions);
     await progress.stop();
+    await converting.stop();
     const text = options.json ? JSON.stringify(result.json, null, 2) : result.text;
     await terminal.print(`${text}\n`);
   } catch (error) {
@@ -53,6 +60,7 @@ export async function run(call: PullCall): Promise<void> {
     throw signal.aborted ? interrupted(signal.reason, kept) : error;
   } finally {
     await progress.stop();
+    await converting.stop();
   }
 }
 
@@ -78,8 +86,8 @@ interface Result {
 
 async function pullReleased(
   { options, terminal }: PullCall,
-  pullOptions: PullOptions,
   preset: Preset,
+  pullOptions: PullPresetOptions,
 ): Promise<Result> {
   const { path, report } = await pullPreset(preset, {
     ...pullOptions,

@@ -81,13 +81,25 @@ export interface PulledPreset {
   readonly report: ConvertReport | undefined;
 }
 
+/** How a released model is pulled. */
+export interface PullPresetOptions extends PullOptions {
+  /** Type that floats are written in (as they are stored). */
+  readonly dtype?: TargetDtype;
+  /** Converts again what is converted already. */
+  readonly overwrite?: boolean;
+  /** Called when everything is fetched, and waited for. */
+  readonly onFetched?: () => Promise<void>;
+  /** Called with bytes that are converted, of all. */
+  readonly onConvert?: (done: number, total: number) => void;
+}
+
 /**
  * Pulls a released model's two checkpoints and converts them.
  * @throws {CheckpointError} Hub, BadDownload, or converting fails
  */
 export async function pullPreset(
   preset: Preset,
-  options: PullOptions & { readonly dtype?: TargetDtype; readonly overwrite?: boolean },
+  options: PullPresetOptions,
 ): Promise<PulledPreset> {
   const path = presetFolder(preset, options.settings);
   const isThere = await isFile(join(path, "model_index.json"));
@@ -95,6 +107,7 @@ export async function pullPreset(
   const hub = new Hub(HUB_REPOSITORY, options);
   const names = [preset.transformerFile, preset.vaeFile];
   const { pulled } = await hub.pull("main", names);
+  await options.onFetched?.();
   options.onNote?.(`converting to ${quote(path)}`);
   await Deno.mkdir(dirname(path), { recursive: true });
   const report = await convertModel({
@@ -104,6 +117,7 @@ export async function pullPreset(
     preset,
     dtype: options.dtype,
     overwrite: options.overwrite,
+    onProgress: options.onConvert,
     signal: options.signal,
   });
   return { path, report };
