@@ -26,7 +26,7 @@ const ARRAYS = new URL("../tests/fixtures/media/", import.meta.url);
 const SLOW_MS = 1000;
 
 /** A parser under test: how input is made, and what reading it must hold to. */
-interface Target {
+export interface Target {
   readonly make: (mutator: Mutator) => Uint8Array;
   /** Reads the input; throws one of REFUSALS if it is refused, anything else if that is a bug. */
   readonly read: (input: Uint8Array) => Promise<void>;
@@ -39,7 +39,8 @@ const seed = (name: string) => Deno.readFileSync(new URL(name, CHECKPOINTS));
 const array = (name: string) => Deno.readFileSync(new URL(name, ARRAYS));
 const zips = ["nested.pth", "odd.pth", "evil-reduce.pth"].map(seed);
 
-const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+/** Every parser that reads files of strangers, by name. */
+export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   safetensors: () => Promise.resolve(safetensorsTarget()),
   pickle: pickleTarget,
   zip: () => Promise.resolve({ make: (m) => m.archive(m.pick(zips)), read: readArchive }),
@@ -141,14 +142,14 @@ async function readArrays(path: string, input: Uint8Array): Promise<void> {
 }
 
 /** Counts of one run. */
-interface Tally {
+export interface Tally {
   accepted: number;
   readonly refused: Map<string, number>;
   slowest: number;
 }
 
 /** Runs inputs `from`..`to` of a seed. @throws on the first bug */
-async function fuzz(target: Target, seed: number, from: number, to: number): Promise<Tally> {
+export async function fuzz(target: Target, seed: number, from: number, to: number): Promise<Tally> {
   const tally: Tally = { accepted: 0, refused: new Map(), slowest: 0 };
   for (let i = from; i < to; i++) {
     const input = target.make(new Mutator(seed, i));
