@@ -1,0 +1,59 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { openWeights } from "../../weights/open_weights.ts";
+import type { StateDictChoice } from "../../weights/state_dict.ts";
+
+const CHECKPOINTS = new URL("../fixtures/goldens/checkpoints/", import.meta.url).pathname;
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function look(path: string, choice?: StateDictChoice) {
+  const { checkpoint, file, format } = await openWeights(path, choice);
+  checkpoint.close();
+  return { file, format };
+}
+
+Deno.test("openWeights() goes by content, whatever the file is called", async () => {
+  await inFolder(async (folder) => {
+    for (
+      const [source, name, format] of [
+        ["odd.safetensors", "a.pth", "safetensors"],
+        ["odd.safetensors", "a.bin", "safetensors"],
+        ["odd.pth", "a.safetensors", "pth (zip)"],
+        ["odd-legacy.pth", "b.safetensors", "pth (legacy)"],
+      ] as const
+    ) {
+      const path = join(folder, name);
+      await Deno.copyFile(join(CHECKPOINTS, source), path);
+      equal((await look(path)).format, format, `${source} as ${name}`);
+    }
+  });
+});
+
+Deno.test("openWeights() reads what is neither by its name", async () => {
+  await inFolder(async (folder) => {
+    for (
+      const [name, reason] of [["x.pth", "NotCheckpoint"], ["x.safetensors", "HeaderTooSmall"]]
+    ) {
+      await Deno.writeTextFile(join(folder, name!), "x");
+      await rejects(openWeights(join(folder, name!)), { reason });
+    }
+  });
+});
+
+Deno.test("openWeights() takes the averaged copy of a trainer's folder, unless told not to", async () => {
+  await inFolder(async (folder) => {
+    const [ema, model] = [join(folder, "ema.pth"), join(folder, "model.safetensors")];
+    await Deno.copyFile(join(CHECKPOINTS, "odd.pth"), ema);
+    await Deno.copyFile(join(CHECKPOINTS, "odd.safetensors"), model);
+    deepEqual(await look(folder), { file: ema, format: "pth (zip)" });
+    deepEqual(await look(folder, { ema: false }), { file: model, format: "safetensors" });
+  });
+});
