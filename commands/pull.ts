@@ -96,7 +96,9 @@ async function pullReleased(
   });
   const ready = `Ready: far generate --model ${preset.name}`;
   if (!options.quiet && !options.json && report) terminal.note(describeConverted(report));
-  if (!options.quiet && !options.json) terminal.note(report ? ready : `${ready} (as it was)`);
+  if (!options.quiet && !options.json) {
+    terminal.note(report ? ready : `${ready} (as it was: --overwrite converts it again)`);
+  }
   return { text: path, json: { name: preset.name, path, converted: report ?? null } };
 }
 

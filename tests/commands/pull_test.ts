@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { join } from "node:path";
 import { InterruptedError } from "../../commands/errors.ts";
 import { run } from "../../commands/pull.ts";
 import { COMMIT, FakeHub } from "../weights/fake_hub.ts";
@@ -85,6 +86,19 @@ Deno.test("far pull --offline uses what is there", async () => {
     const asked = hub.seen.length;
     await pull("someone/model/dcae/x.pth", { offline: true });
     equal(hub.seen.length, asked);
+  });
+});
+
+Deno.test("far pull of a model that is here leaves it, and says how to convert it again", async () => {
+  await withHub(async (hub) => {
+    const name = "FAR_B_ucf101_res64_200K_bs32";
+    const path = join(hub.settings.models, name);
+    await Deno.mkdir(path, { recursive: true });
+    await Deno.writeTextFile(join(path, "model_index.json"), "{}");
+    const { stdout, stderr } = await pull(name, { dtype: "f16" });
+    equal(stdout, `${path}\n`);
+    match(stderr.join("\n"), /^Ready: .*as it was: --overwrite converts it again/);
+    equal(hub.seen.length, 0);
   });
 });
 
