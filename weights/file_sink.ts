@@ -87,6 +87,15 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
+/** Makes a folder and those above it, where there is none. @throws {CheckpointError} */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
 /** sha256 of a file in hexadecimal. */
 export async function sha256File(
   path: string,

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { convertModel, type ConvertReport } from "./convert.ts";
 import type { TargetDtype } from "./convert_part.ts";
 import { CheckpointError, quote } from "./errors.ts";
-import { sha256File } from "./file_sink.ts";
+import { makeFolder, sha256File } from "./file_sink.ts";
 import { checkHash, HubCache } from "./hub_cache.ts";
 import { download, statusError } from "./hub_download.ts";
 import { type FetchTools, hubApiFetch, hubFetch, REAL_TOOLS } from "./hub_fetch.ts";
@@ -109,7 +109,7 @@ export async function pullPreset(
   const { pulled } = await hub.pull("main", names);
   await options.onFetched?.();
   options.onNote?.(`converting to ${quote(path)}`);
-  await Deno.mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const report = await convertModel({
     transformer: pulled[0]!.path,
     vae: pulled[1]!.path,
@@ -346,7 +346,7 @@ class Hub {
       if (!await this.cache.find(commit, file.name)) needed += file.size;
     }
     const { cache } = this.#options.settings;
-    await Deno.mkdir(cache, { recursive: true });
+    await makeFolder(cache);
     const { bavail, bsize } = await statfs(cache);
     if (needed < bavail * bsize) return;
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join, relative } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
-import { syncFolder, unwritable, writeWhole } from "./file_sink.ts";
+import { makeFolder, syncFolder, unwritable, writeWhole } from "./file_sink.ts";
 import { isCommit } from "./hub_names.ts";
 import type { HubSettings } from "./hub_settings.ts";
 
@@ -105,14 +105,6 @@ export class HubCache {
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
     return await run();
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true });
-  } catch (cause) {
-    throw unwritable(path, cause);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
-import { syncFolder, unwritable, writeWhole } from "./file_sink.ts";
+import { makeFolder, syncFolder, unwritable, writeWhole } from "./file_sink.ts";
 import type { JsonObject } from "./json.ts";
 import { readJson } from "./read_json.ts";
 
@@ -44,11 +44,7 @@ export class WorkFolder {
     target = resolve(target);
     if (!overwrite) await checkFree(target);
     const path = join(dirname(target), `.${basename(target)}.partial`);
-    try {
-      await Deno.mkdir(path, { recursive: true });
-    } catch (cause) {
-      throw unwritable(target, cause);
-    }
+    await makeFolder(path);
     const lock = await takeLock(path, target);
     try {
       const folder = new WorkFolder(path, lock, { target, fingerprint, overwrite });
