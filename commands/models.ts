@@ -54,6 +54,7 @@ export function describeModels(here: readonly Here[], released: readonly Release
     preset.name,
     `${preset.pixels}x${preset.pixels}`,
     `${countText(total(preset))} weights`,
+    `${sizeText(4 * total(preset))} in f32`,
     `GPU ${sizeText(preset.memory.f16)} (f16) ${sizeText(preset.memory.f32)} (f32)`,
     needs(preset),
     preset.state === "downloaded" ? "downloaded, not converted" : "",
