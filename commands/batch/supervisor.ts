@@ -80,6 +80,8 @@ export class Supervisor {
   #falseStarts = 0;
   #restart: ReturnType<typeof setTimeout> | undefined;
   #gathering: ReturnType<typeof setTimeout> | undefined;
+  /** What processes that ended have left is being removed. */
+  #cleaning: Promise<unknown> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -130,12 +132,14 @@ export class Supervisor {
     this.#stopTimers();
     this.#process?.close();
     await this.#process?.ended;
+    await this.#cleaning;
   }
 
   /** Ends the GPU process at once; jobs that have not ended are rejected with `reason`. */
   async kill(reason: Error): Promise<void> {
     this.#giveUp(reason);
     await this.#process?.ended;
+    await this.#cleaning;
   }
 
   #stopTimers(): void {
@@ -232,7 +236,7 @@ export class Supervisor {
       return this.#pool.rejectAll(this.#fatal ?? new Error("The GPU process was closed"));
     }
     const reason = this.#loss?.why ?? why;
-    const { running } = this.#pool;
+    this.#cleaning = Promise.all(this.#pool.running.map(({ job }) => cleanUpAfter(job)));
     const lost = this.#pool.lose(MOST_LOSSES);
     for (const { job } of lost.failed) this.#failLost(job, reason);
     if (lost.blamed === 0 && ++this.#falseStarts >= MOST_FALSE_STARTS) {
@@ -244,7 +248,7 @@ export class Supervisor {
     this.#options.note(`${reason}; starting another`);
     const pause = 200 * 2 ** Math.min(this.#falseStarts, 5);
     this.#restart = setTimeout(async () => {
-      await Promise.all(running.map(({ job }) => cleanUpAfter(job)));
+      await this.#cleaning;
       this.#restart = undefined;
       if (this.#pool.size > 0) this.#spawn();
     }, pause);

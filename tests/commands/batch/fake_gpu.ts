@@ -8,12 +8,21 @@ const say = (message: unknown) => {
 const note = (text: string) => Deno.writeTextFileSync(log!, `${text}\n`, { append: true });
 const begun = () => Deno.readTextFileSync(log!).split("\n");
 
-async function runJob(hash: string): Promise<void> {
+interface FakeJob {
+  readonly hash: string;
+  readonly folder: string;
+  readonly outputs: readonly string[];
+}
+
+async function runJob({ hash, folder, outputs }: FakeJob): Promise<void> {
   const times = begun().filter((line) => line === `job ${hash}`).length;
   note(`job ${hash}`);
   const [kind, count] = hash.split(":");
   if (times < Number(count ?? Infinity)) {
-    if (kind === "crash") Deno.kill(Deno.pid, "SIGKILL");
+    if (kind === "spill") {
+      Deno.writeTextFileSync(`${folder}/.${outputs[0]}.${crypto.randomUUID()}.partial`, "half");
+    }
+    if (kind === "crash" || kind === "spill") Deno.kill(Deno.pid, "SIGKILL");
     if (kind === "panic") {
       console.error("thread 'main' panicked at wgpu: device lost");
       Deno.exit(1);
@@ -49,11 +58,11 @@ for await (const bytes of Deno.stdin.readable) {
   for (const line of lines) {
     const { jobs, videos } = JSON.parse(line);
     note(`run ${jobs.length} by ${videos}`);
-    const waiting = jobs.map(({ hash }: { hash: string }) => hash);
+    const waiting: FakeJob[] = [...jobs];
     while (waiting.length > 0) {
       const batch = waiting.splice(0, videos);
-      say({ type: "start", hashes: batch });
-      for (const hash of batch) await runJob(hash);
+      say({ type: "start", hashes: batch.map(({ hash }) => hash) });
+      for (const job of batch) await runJob(job);
     }
     say({ type: "idle" });
   }

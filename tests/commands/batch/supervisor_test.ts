@@ -108,6 +108,19 @@ Deno.test("Supervisor fails the job that three processes did not survive, and no
     assert.ok(lines("run").at(-1)!.endsWith("by 1"));
   }, { gpuBatch: 4, gather: 300 }));
 
+Deno.test("Supervisor leaves nothing of a job that was lost for good", () =>
+  stage(async ({ supervisor }) => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const lost = { ...job("spill:9"), folder, outputs: ["a.mp4"] };
+      assert.match(tell(await supervisor.submit(lost)), /Lost 3 times/);
+      await supervisor.close();
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }));
+
 Deno.test("Supervisor gives up when no process comes as far as a job", () =>
   stage(async ({ supervisor, lines }) => {
     await assert.rejects(supervisor.submit(job("a")), (error: Error) => {
