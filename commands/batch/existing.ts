@@ -17,7 +17,7 @@ export async function findDone(
   files: readonly string[],
   record: ResultRecord | undefined,
 ): Promise<{ readonly outputs: readonly MadeFile[]; readonly recorded: boolean } | undefined> {
-  if (record?.status === "done" && await allThere(folder, record.outputs)) {
+  if (record?.status === "done" && await allThere(folder, record)) {
     return { outputs: record.outputs, recorded: true };
   }
   const outputs: MadeFile[] = [];
@@ -29,27 +29,52 @@ export async function findDone(
   return { outputs, recorded: false };
 }
 
-/** Files appear under their names only when whole, so their sizes tell. */
-async function allThere(folder: string, outputs: readonly MadeFile[]): Promise<boolean> {
-  for (const { path, bytes } of outputs) {
-    if (await bytesOf(outputPath(folder, path)) !== bytes) return false;
-  }
+async function allThere(folder: string, { outputs, at }: ResultRecord): Promise<boolean> {
+  for (const made of outputs) if (!await isAsMade(folder, made, Date.parse(at))) return false;
   return outputs.length > 0;
 }
 
-/** Size of a file, or of all pictures of a `%d` pattern; undefined where there is none. */
-async function bytesOf(path: string): Promise<number | undefined> {
+/**
+ * Files appear under their names only when whole, so their sizes tell. What is younger than its
+ * record may be another job's, of the same name and size: its bytes tell.
+ */
+async function isAsMade(
+  folder: string,
+  { path, bytes, sha256 }: MadeFile,
+  at: number,
+): Promise<boolean> {
+  const found = await look(outputPath(folder, path));
+  if (found?.bytes !== bytes) return false;
+  if (found.changed <= at) return true;
+  return sha256 !== "" && (await digestFile(outputPath(folder, path))).sha256 === sha256;
+}
+
+interface Found {
+  readonly bytes: number;
+  /** Milliseconds since 1970. */
+  readonly changed: number;
+}
+
+/** A file, or all pictures of a `%d` pattern together; undefined where there is none. */
+async function look(path: string): Promise<Found | undefined> {
   try {
-    if (!path.includes("%")) return (await Deno.stat(path)).size;
+    if (!path.includes("%")) return sumOf([await Deno.stat(path)]);
     const pattern = patternOf(basename(path));
-    let sum = 0;
+    const pictures: Deno.FileInfo[] = [];
     for await (const { name } of Deno.readDir(dirname(path))) {
-      if (pattern.test(name)) sum += (await Deno.stat(join(dirname(path), name))).size;
+      if (pattern.test(name)) pictures.push(await Deno.stat(join(dirname(path), name)));
     }
-    return sum;
+    return sumOf(pictures);
   } catch {
     return undefined;
   }
+}
+
+function sumOf(files: readonly Deno.FileInfo[]): Found {
+  return {
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    changed: files.reduce((last, { mtime }) => Math.max(last, mtime?.getTime() ?? 0), 0),
+  };
 }
 
 /** Whether a file can be read to its end and says that this job made it. */

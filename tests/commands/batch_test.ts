@@ -150,6 +150,15 @@ Deno.test("runBatch() does again what is missing, cut short or of other settings
     assert.deepEqual((await run(changed, { force: true })).ran.length, 3);
   }));
 
+Deno.test("runBatch() does not take another job's file of the same name and size for its own", () =>
+  stage(async ({ run }) => {
+    const one = [HEADER, { id: "a", seed: 1 }];
+    await run(one);
+    assert.deepEqual((await run([HEADER, { id: "a", seed: 2 }])).ran, ["a"]);
+    assert.deepEqual((await run(one)).ran, ["a"]);
+    assert.deepEqual((await run(one)).ran, []);
+  }));
+
 Deno.test("runBatch() knows its outputs by the hash in them when the results are lost", () =>
   stage(async ({ out, run }) => {
     await run(THREE);

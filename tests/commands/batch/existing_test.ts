@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { digestFile } from "../../../commands/batch/digest.ts";
 import { findDone } from "../../../commands/batch/existing.ts";
 import { JOB_KEY } from "../../../commands/batch/identity.ts";
 import type { MadeFile, ResultRecord } from "../../../commands/batch/results.ts";
@@ -26,8 +27,9 @@ async function write(path: string): Promise<number> {
   return (await writer.close()).bytes;
 }
 
-function record(outputs: MadeFile[]): ResultRecord {
-  return { id: "a", line: 1, hash: HASH, status: "done", outputs, at: "1" };
+function record(outputs: MadeFile[], age = 0): ResultRecord {
+  const at = new Date(Date.now() + 1000 - age).toISOString(); // files are made before it
+  return { id: "a", line: 1, hash: HASH, status: "done", outputs, at };
 }
 
 for (const name of ["a.mp4", "a.webm", "a.gif", "a.npz", "a.png"]) {
@@ -55,6 +57,18 @@ Deno.test("findDone() believes the record where sizes agree, and looks again whe
     assert.equal(await findDone(HASH, folder, ["a.y4m"], { ...made, status: "failed" }), undefined);
     await Deno.truncate(join(folder, "a.y4m"), bytes - 1);
     assert.equal(await findDone(HASH, folder, ["a.y4m"], made), undefined);
+  }));
+
+Deno.test("findDone() reads what is younger than its record", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.y4m");
+    await write(path);
+    const old = (sha256: string, bytes: number) =>
+      record([{ path: "a.y4m", bytes, sha256 }], 3_600_000);
+    const { bytes, sha256 } = await digestFile(path);
+    assert.equal((await findDone(HASH, folder, ["a.y4m"], old(sha256, bytes)))?.recorded, true);
+    const other = "0".repeat(64); // another job's file, of the same size
+    assert.equal(await findDone(HASH, folder, ["a.y4m"], old(other, bytes)), undefined);
   }));
 
 Deno.test("findDone() counts all pictures of a pattern", () =>
