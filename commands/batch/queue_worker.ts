@@ -57,6 +57,8 @@ export class QueueWorker {
   #ending = false;
   /** A job may come a second time while it runs, when the server thought this worker gone. */
   readonly #runs = new Map<string, Promise<QueueResult>>();
+  /** The last of each hash to be run. */
+  readonly #submitted = new Map<string, Promise<void>>();
   /** Folders of shared batches that are not here, which was told. */
   readonly #missing = new Set<string>();
   /** When a job last began or ended. */
@@ -168,14 +170,24 @@ export class QueueWorker {
     throw new ElsewhereError();
   }
 
-  /** What makes every job impossible is this worker's trouble, not the job's. */
+  /**
+   * What makes every job impossible is this worker's trouble, not the job's. The same job for two
+   * folders comes twice under one hash, which names it in answers: one waits for the other.
+   */
   async #submit(job: WireJob): Promise<Outcome> {
+    const { supervisor, onFatal } = this.#options;
+    const before = this.#submitted.get(job.hash) ?? Promise.resolve();
+    const outcome = before.then(() => supervisor.submit(job));
+    const ended = outcome.then(() => {}, () => {});
+    this.#submitted.set(job.hash, ended);
     try {
-      return await this.#options.supervisor.submit(job);
+      return await outcome;
     } catch (error) {
       if (error instanceof GivenBackError) throw error;
-      this.#options.onFatal(error as Error);
+      onFatal(error as Error);
       throw new GivenBackError((error as Error).message);
+    } finally {
+      if (this.#submitted.get(job.hash) === ended) this.#submitted.delete(job.hash);
     }
   }
 

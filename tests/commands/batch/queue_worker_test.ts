@@ -17,7 +17,7 @@ interface Stage {
   readonly supervisor: Supervisor;
   readonly fatal: Error[];
   /** Puts a job on the queue; its hash says what happens to it. */
-  add(hash: string, changes?: Partial<QueueJob>, attempts?: number): Promise<void>;
+  add(hash: string, changes?: Partial<QueueJob>, attempts?: number, jobId?: string): Promise<void>;
   /** States of jobs when all have ended, with what is told of failures. */
   states(...hashes: string[]): Promise<string[]>;
   counts(): Promise<Record<string, number>>;
@@ -49,7 +49,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
       worker,
       supervisor,
       fatal,
-      async add(hash, changes = {}, attempts = 3) {
+      async add(hash, changes = {}, attempts = 3, jobId = idOf(hash)) {
         const job: QueueJob = {
           version: QUEUE_VERSION,
           id: hash,
@@ -63,7 +63,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
           ...changes,
         };
         const backoff = { type: "fixed", delay: 10 };
-        await queue.add("generate", job, { jobId: idOf(hash), attempts, backoff });
+        await queue.add("generate", job, { jobId, attempts, backoff });
       },
       async states(...hashes) {
         const found: string[] = [];
@@ -171,3 +171,14 @@ Deno.test({
     assert.equal(notes.length, 1);
     assert.match(notes[0]!, /no folder "\/none\/folder" here: .*--out-dir/);
   }));
+
+Deno.test(
+  { name: "QueueWorker runs a job that two batches want for each of them", ...QUEUE_TEST },
+  () =>
+    stage(async ({ worker, add, states }) => {
+      await add("a");
+      await add("a", {}, 1, "a-elsewhere");
+      worker.serve(MODEL, "m");
+      assert.deepEqual(await states("a", "a-elsewhere"), ["completed", "completed"]);
+    }),
+);
