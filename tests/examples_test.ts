@@ -1,22 +1,40 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
 const EXAMPLES = new URL("../examples", import.meta.url).pathname;
 
-/** Arguments that make an example short, and what it leaves behind. */
-const RUNS: Readonly<Record<string, { readonly args?: string[]; readonly files: string[] }>> = {
+/** Arguments that make an example short, what it leaves behind, and what it prints. */
+interface Example {
+  readonly args?: readonly string[];
+  readonly files: readonly string[];
+  readonly prints?: RegExp;
+}
+
+const RUNS: Readonly<Record<string, Example>> = {
   "01_generate.ts": { files: ["walk.mp4"] },
   "02_continue_a_clip.ts": { files: ["continued.mp4"] },
   "03_custom_loop.ts": { files: ["explore.mp4"] },
   "04_pipelines.sh": { args: ["1"], files: ["continued.mp4", "encoded.mkv", "large.mkv"] },
-  "05_evaluate.ts": { args: ["12", "2", "2", "0"], files: [] },
+  "05_evaluate.ts": {
+    args: [
+      "--frames",
+      "2",
+      "--steps",
+      "2",
+      "--seeds",
+      "0",
+      join(EXAMPLES, "../weights/demo/clips"),
+    ],
+    files: [],
+    prints: /^\| data set .*\n\|---.*\n\| clips \| 12 -> 2 \| [12]\d\.\d\d \| 0\.\d{3} \|\n$/,
+  },
   "06_grid.ts": { files: ["grid.mp4"] },
   "07_custom_sampler.ts": { files: ["colourful.mp4"] },
   "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
 };
 
-for (const [name, { args = [], files }] of Object.entries(RUNS)) {
+for (const [name, { args = [], files, prints }] of Object.entries(RUNS)) {
   Deno.test({
     name: `examples/${name} works`,
     ignore: name === "04_pipelines.sh" && !HAS_FFMPEG,
@@ -25,12 +43,13 @@ for (const [name, { args = [], files }] of Object.entries(RUNS)) {
       const program = name.endsWith(".sh")
         ? { name: "sh", args: ["-eu", join(EXAMPLES, name)] }
         : { name: Deno.execPath(), args: ["run", "-A", "--quiet", join(EXAMPLES, name)] };
-      const { success, stderr } = await new Deno.Command(program.name, {
+      const { success, stdout, stderr } = await new Deno.Command(program.name, {
         args: [...program.args, ...args],
         cwd: folder,
-        env: { NO_COLOR: "1" },
+        env: { NO_COLOR: "1", PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}` },
       }).output();
       assert.ok(success, new TextDecoder().decode(stderr));
+      if (prints) assert.match(new TextDecoder().decode(stdout), prints);
       for (const file of files) assert.ok((await Deno.stat(join(folder, file))).size > 0, file);
       await Deno.remove(folder, { recursive: true });
     },
