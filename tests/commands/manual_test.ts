@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { main } from "../../cli.ts";
 import { COMMANDS } from "../../commands/command_table.ts";
 import { optionName } from "../../commands/option.ts";
+import { isInstalled } from "../support/installed.ts";
 import { recorder } from "./recorder.ts";
 
 async function manual(...args: string[]): Promise<string> {
@@ -24,8 +25,7 @@ Deno.test("far manual has every command and option, as a page for man", async ()
   assert.ok(requests.every((line) => /^\.(TH|SH|SS|TP|PP|B|BR|br)\b/.test(line)));
 });
 
-const MAN = await new Deno.Command("man", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
+const MAN = await isInstalled("man", "--version");
 if (!MAN) console.error("NOT TESTED: that man reads the manual page, as it is not installed");
 
 Deno.test({

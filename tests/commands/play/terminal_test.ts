@@ -15,15 +15,12 @@ async function playing(
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "far-terminal-" });
   const far = `'${Deno.execPath()}' run -A '${join(ROOT, "cli.ts")}' play ${args}`;
-  const script = `echo $$ > pid; ${far} 2> said; echo status $?; stty -a; cat said; cat`;
+  const asItself = `sh -c 'echo $$ > pid; exec "$@"' sh ${far}`;
+  const script = `${asItself} 2> said; echo status $?; stty -a; cat said; cat`;
   await Deno.writeTextFile(join(folder, "script"), script);
   const terminal = await TmuxTerminal.open("sh script", folder);
   try {
-    await act(terminal, async () => {
-      const shellPid = (await Deno.readTextFile(join(folder, "pid"))).trim();
-      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", shellPid] }).output();
-      return Number(new TextDecoder().decode(stdout).trim().split("\n")[0]);
-    });
+    await act(terminal, async () => Number(await Deno.readTextFile(join(folder, "pid"))));
     const { stream } = await probe(join(folder, "out.mp4"));
     assert.ok(Number(stream.nb_frames) >= 3);
   } finally {
