@@ -83,11 +83,14 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--which")) return console.log(adapter);
   if (adapter === "hardware") return;
   const system = await readSystem();
-  const needed = adapter === "none" || await isOpenGlAlone() ? [...DRIVER] : [];
+  const slow = adapter === "software" && await isOpenGlAlone();
+  const needed = adapter === "none" || slow ? [...DRIVER] : [];
   if (args.includes("--ffmpeg") && !await hasFfmpeg()) needed.push("ffmpeg");
   if (needed.length > 0 && isDebian(system) && system.root) {
     await install(needed);
     adapter = await findAdapterAnew();
+  } else if (slow) {
+    console.error(`warning: OpenGL on the CPU is slow. To get Vulkan: ${adapterAdvice(system)}`);
   }
   if (adapter !== "none") return;
   console.error("error: Cannot find a GPU adapter, not even one that runs on the CPU.");
