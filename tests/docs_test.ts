@@ -37,14 +37,20 @@ async function inFolder(act: (folder: string, path: string) => Promise<void>): P
   }
 }
 
-async function run(program: string, args: string[], cwd: string, path: string): Promise<void> {
+async function run(
+  program: string,
+  args: string[],
+  cwd: string,
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { success, stderr } = await new Deno.Command(program, {
     args,
     cwd,
-    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub") },
+    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub"), ...env },
     stdout: "null",
   }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
+  assert.ok(success, `${args.at(-1)}\n${new TextDecoder().decode(stderr)}`);
 }
 
 for (const page of PAGES) {
@@ -112,6 +118,41 @@ Deno.test("examples that no test can run are at least command lines that far tak
       assert.ok(file && Deno.statSync(join(ROOT, file)).isFile, `${page}: ${line}`);
     }
   }
+});
+
+/** Needs a network, a screen, another shell, checkpoints, or has tests of its own. */
+const ELSEWHERE = /redis|ffplay|^far (play|pull|convert|bench|doctor|completions|manual)|^source/;
+
+/** What the examples read, and a model whose defaults are quick. */
+async function prepareExamples(folder: string, path: string): Promise<void> {
+  for (const name of ["clip", "truth", "made"]) {
+    await Deno.copyFile(join(ROOT, "weights/demo/clips/0.npz"), join(folder, `${name}.npz`));
+  }
+  const video = "-v error -f lavfi -i testsrc=size=64x64:rate=8:duration=0.5 clip.mp4";
+  await run("ffmpeg", video.split(" "), folder, path);
+  await Deno.writeTextFile(join(folder, "jobs.jsonl"), `{"actions": "left"}`);
+  const quick = join(folder, "quick");
+  await Deno.mkdir(quick);
+  for (const name of ["model_index.json", "transformer", "vae", "scheduler", "clips"]) {
+    await Deno.symlink(join(ROOT, "weights/demo", name), join(quick, name));
+  }
+  const far = JSON.parse(await Deno.readTextFile(join(ROOT, "weights/demo/far.json")));
+  const defaults = { ...far.defaults, frames: 1, steps: 1 };
+  await Deno.writeTextFile(join(quick, "far.json"), JSON.stringify({ ...far, defaults }));
+}
+
+Deno.test({
+  name: "the examples that far help gives work",
+  ignore: !HAS_FFMPEG,
+  fn: () =>
+    inFolder(async (folder, path) => {
+      await prepareExamples(folder, path);
+      const lines = COMMANDS.flatMap(({ examples }) => examples.map(({ line }) => line))
+        .filter((line) => !ELSEWHERE.test(line));
+      assert.ok(lines.length >= 12);
+      const env = { FAR_MODEL: join(folder, "quick") };
+      for (const line of lines) await run("sh", ["-eu", "-c", line], folder, path, env);
+    }),
 });
 
 const INSTALL = /^deno install .*$/m;
