@@ -15,7 +15,7 @@ import { checkMemory, checkPlaces } from "./doctor/place_checks.ts";
 import { checkProgram } from "./doctor/program_checks.ts";
 import { runSelfTests } from "./doctor/self_tests.ts";
 import type { DOCTOR_OPTIONS } from "./doctor/spec.ts";
-import { readSystem, type System } from "./doctor/system.ts";
+import { adapterAdvice, readSystem, type System } from "./doctor/system.ts";
 
 type DoctorCall = Call<typeof DOCTOR_OPTIONS>;
 
@@ -69,7 +69,8 @@ async function* makeChecks(
     }
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
-    yield { name: "device", status: "failed", detail: error.message, mend: "update your driver" };
+    const mend = adapterAdvice(system);
+    yield { name: "device", status: "failed", detail: error.message, mend };
   }
 }
 

@@ -178,6 +178,15 @@ Deno.test("links between pages lead somewhere", () => {
   }
 });
 
+Deno.test("files of the code that pages name are there", () => {
+  for (const page of PAGES.filter((name) => name !== "CONTRIBUTING.md")) {
+    const text = Deno.readTextFileSync(join(ROOT, page));
+    for (const [, path] of text.matchAll(/`(\w+(?:\/\w+)+\.(?:ts|wgsl))`/g)) {
+      if (!path!.includes("NAME")) assert.ok(Deno.statSync(join(ROOT, path!)), `${page}: ${path}`);
+    }
+  }
+});
+
 Deno.test("pages that are made from the code are up to date (deno task docs)", async () => {
   assert.deepEqual(await makeDocs(true), []);
 });

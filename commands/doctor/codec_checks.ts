@@ -15,7 +15,12 @@ export function checkCodecs(report: CodecReport, system: System): Check[] {
     checks.push({ name: "native codecs", status, detail, ...ffmpeg ? {} : { mend } });
   } else if (broken.length > 0) {
     const detail = broken.map(({ codec, problem }) => `${codec}: ${problem}`).join("; ");
-    checks.push({ name: "native codecs", status: "failed", detail, mend: "FAR_NO_ADDON=1" });
+    checks.push({
+      name: "native codecs",
+      status: "failed",
+      detail,
+      mend: `export FAR_NO_ADDON=1${ffmpeg ? "" : ` && ${mend}`}`,
+    });
   } else {
     checks.push({ name: "native codecs", status: "ok", detail: `${works.join(", ")}, both ways` });
   }

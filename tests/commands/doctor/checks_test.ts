@@ -86,6 +86,9 @@ Deno.test("checkCodecs() tells which writer is left, and how to get a better one
   ]);
   const broken: CodecReport = { ...good, codecs: [{ codec: "hevc", problem: "grey is green" }] };
   assert.match(checkCodecs(broken, SYSTEM)[0]!.detail, /hevc: grey is green/);
+  assert.equal(checkCodecs(broken, SYSTEM)[0]!.mend, "export FAR_NO_ADDON=1");
+  const alone = checkCodecs({ ...broken, ffmpeg: undefined }, SYSTEM)[0]!;
+  assert.equal(alone.mend, "export FAR_NO_ADDON=1 && apt-get install -y ffmpeg");
 });
 
 Deno.test("checkMemory() warns where little is free", () => {
