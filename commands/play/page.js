@@ -63,7 +63,8 @@ function setUp(message) {
   byId("guidance-row").hidden = !welcome.guided;
   const save = byId("save");
   save.setAttribute("aria-disabled", String(welcome.unsaveable !== undefined));
-  save.title = welcome.unsaveable ?? "The whole session as a video";
+  save.title = welcome.unsaveable ??
+    "The whole session as a video; of hours, the newest 64 MB (--record FILE keeps all)";
 }
 
 function showState({ clip, settings, running, frames, history: text }) {

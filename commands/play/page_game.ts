@@ -17,7 +17,7 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   const welcome = welcomeOf(setup, problem);
   const save = async () => {
     if (!video) throw new MediaError(problem!);
-    return await video.save(metadata(game, setup));
+    return await video.save(metadata(game, setup, video.dropped));
   };
   const server = new PlayServer(game, { hostname, port, welcome, save });
   try {
@@ -58,8 +58,9 @@ function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
 }
 
 /** The command that makes the same frames again, where one does. */
-function metadata(game: Game, setup: PlaySetup): Record<string, string> {
+function metadata(game: Game, setup: PlaySetup, dropped: number): Record<string, string> {
   const made = sessionSettings(game, setup);
   if (made) return settingsMetadata(made);
-  return { comment: `far play, ${game.frames} frames of ${setup.pipeline.info.name}` };
+  const without = dropped > 0 ? `, without the first ${dropped}` : "";
+  return { comment: `far play, ${game.frames} frames of ${setup.pipeline.info.name}${without}` };
 }
