@@ -35,7 +35,6 @@ export function checkAdapters(
 export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Check[] {
   const { adapter, limits } = gpu;
   const backend = chosenBackend(options);
-  const dtype = adapter.f16 && !adapter.cpu ? "f16" : "f32";
   const small = limits.maxStorageBufferBindingSize < USUAL_BINDING;
   return [
     { name: "backend", status: "ok", detail: backend ?? "the system's best" },
@@ -47,12 +46,19 @@ export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Chec
         sizeText(limits.maxStorageBufferBindingSize),
       ...small ? { mend: "take a smaller model, or fewer frames" } : {},
     },
-    {
-      name: "arithmetic and kernels",
-      status: "ok",
-      detail: `--dtype auto means ${dtype}; kernels for ${adapter.cpu ? "CPUs" : "GPUs"}`,
-    },
+    checkKernels(adapter),
   ];
+}
+
+/** Arithmetic and kernels that will be used, and whether measurements of this machine chose them. */
+export function checkKernels({ f16, cpu, tuning }: AdapterSummary): Check {
+  const dtype = f16 && !cpu ? "f16" : "f32";
+  const tuned = tuning ? ", with what far bench --tune measured" : "";
+  return {
+    name: "arithmetic and kernels",
+    status: "ok",
+    detail: `--dtype auto means ${dtype}; kernels for ${cpu ? "CPUs" : "GPUs"}${tuned}`,
+  };
 }
 
 /**

@@ -1,14 +1,28 @@
 import assert from "node:assert/strict";
-import { checkAdapters, checkFeatures } from "../../../commands/doctor/adapter_checks.ts";
+import {
+  checkAdapters,
+  checkFeatures,
+  checkKernels,
+} from "../../../commands/doctor/adapter_checks.ts";
 import { describeCheck, sizeText } from "../../../commands/doctor/check.ts";
 import { checkCodecs } from "../../../commands/doctor/codec_checks.ts";
 import { checkMemory, checkPlace } from "../../../commands/doctor/place_checks.ts";
 import { checkProgram } from "../../../commands/doctor/program_checks.ts";
 import { differences } from "../../../commands/doctor/self_tests.ts";
 import type { System } from "../../../commands/doctor/system.ts";
-import type { AdapterReport, CodecReport } from "../../../mod.ts";
+import type { AdapterReport, AdapterSummary, CodecReport } from "../../../mod.ts";
 
 const SYSTEM: System = { names: ["debian"], root: true, cards: [], closed: [] };
+
+const LAVAPIPE: AdapterSummary = {
+  name: "llvmpipe",
+  vendor: "",
+  cpu: true,
+  f16: true,
+  timestamps: true,
+  subgroups: true,
+  subgroupSize: 8,
+};
 
 function adapter(name: string, software: boolean): AdapterReport {
   return {
@@ -49,18 +63,19 @@ Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
   assert.equal(both.mend, undefined);
 });
 
+Deno.test("checkKernels() tells the arithmetic, and of kernels that were measured here", () => {
+  const detail = (adapter: AdapterSummary) => checkKernels(adapter).detail;
+  assert.equal(detail(LAVAPIPE), "--dtype auto means f32; kernels for CPUs");
+  const tuned = { ...LAVAPIPE, cpu: false, tuning: { "linear rows": {} } };
+  assert.match(
+    detail(tuned),
+    /^--dtype auto means f16; kernels for GPUs, with what far bench --tune/,
+  );
+});
+
 Deno.test("checkFeatures() warns of OpenGL on the CPU, which stands in for a Vulkan driver", () => {
-  const lavapipe = {
-    name: "llvmpipe",
-    vendor: "",
-    cpu: true,
-    f16: true,
-    timestamps: true,
-    subgroups: true,
-    subgroupSize: 8,
-  };
-  assert.equal(checkFeatures(lavapipe, SYSTEM).status, "ok");
-  const openGl = { ...lavapipe, f16: false, subgroups: false };
+  assert.equal(checkFeatures(LAVAPIPE, SYSTEM).status, "ok");
+  const openGl = { ...LAVAPIPE, f16: false, subgroups: false };
   const { status, detail, mend } = checkFeatures(openGl, SYSTEM);
   assert.deepEqual(
     [status, mend],
