@@ -24,6 +24,7 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   const folder = await modelPath(given.model ?? DEMO);
   const { far } = await openModelFolder(folder);
   const options = withModelDefaults(given, far?.defaults, folder);
+  if (given.seed === -1n) terminal.note(`seed ${options.seed}`);
   if (!given.quiet) terminal.note("loading the model ...");
   const { dtype, backend, flexrope: slope } = options;
   const pipeline = await loadPipeline(folder, { dtype, backend, slope });

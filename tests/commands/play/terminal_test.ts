@@ -60,13 +60,14 @@ Deno.test({
   name: "far play in a terminal: SIGTERM leaves a whole recording and the terminal as it was",
   ignore,
   fn: () =>
-    playing("--record out.mp4", async (terminal, pid) => {
+    playing("--record out.mp4 --seed -1", async (terminal, pid) => {
       await terminal.until(/frame 11/);
       await terminal.press("p");
       await terminal.until(/frame 13/);
       Deno.kill(await pid(), "SIGTERM");
       const screen = await terminal.until(/error: Stopped by SIGTERM: wrote out\.mp4/);
       assert.match(screen, /status 143/);
+      assert.match(screen, /seed \d+/); // drawn, and told
       assertRestored(screen);
     }),
 });
