@@ -69,42 +69,43 @@ export function overall(frames: readonly Similarity[]): Overall {
 function channelSsim(x: Float32Array, y: Float32Array, width: number, height: number): number {
   const n = SSIM_WINDOW ** 2;
   const sampled = n / (n - 1);
-  const sums = [
-    windowSums(width, height, (i) => x[i]!),
-    windowSums(width, height, (i) => y[i]!),
-    windowSums(width, height, (i) => x[i]! * x[i]!),
-    windowSums(width, height, (i) => y[i]! * y[i]!),
-    windowSums(width, height, (i) => x[i]! * y[i]!),
-  ] as const;
-  const count = sums[0].length;
+  const sx = windowSums(width, height, x);
+  const sy = windowSums(width, height, y);
+  const sxx = windowSums(width, height, x, x);
+  const syy = windowSums(width, height, y, y);
+  const sxy = windowSums(width, height, x, y);
+  const count = sx.length;
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const [ux, uy, uxx, uyy, uxy] = sums.map((sum) => sum[i]! / n) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const vx = sampled * (uxx - ux * ux);
-    const vy = sampled * (uyy - uy * uy);
-    const vxy = sampled * (uxy - ux * uy);
+    const ux = sx[i]! / n;
+    const uy = sy[i]! / n;
+    const vx = sampled * (sxx[i]! / n - ux * ux);
+    const vy = sampled * (syy[i]! / n - uy * uy);
+    const vxy = sampled * (sxy[i]! / n - ux * uy);
     total += (2 * ux * uy + C1) * (2 * vxy + C2) /
       ((ux * ux + uy * uy + C1) * (vx + vy + C2));
   }
   return total / count;
 }
 
-/** Sums of `value` over every whole window, row by row: running sums down, then across. */
-function windowSums(width: number, height: number, value: (i: number) => number): Float64Array {
+/** Sums of `a`, or of `a` times `b`, over every whole window: running sums down, then across. */
+function windowSums(
+  width: number,
+  height: number,
+  a: Float32Array,
+  b?: Float32Array,
+): Float64Array {
   const across = width - SSIM_WINDOW + 1;
   const down = height - SSIM_WINDOW + 1;
   const out = new Float64Array(across * down);
   const columns = new Float64Array(width);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      columns[x]! += value(y * width + x);
-      if (y >= SSIM_WINDOW) columns[x]! -= value((y - SSIM_WINDOW) * width + x);
+      const at = y * width + x;
+      columns[x]! += b ? a[at]! * b[at]! : a[at]!;
+      if (y < SSIM_WINDOW) continue;
+      const above = at - SSIM_WINDOW * width;
+      columns[x]! -= b ? a[above]! * b[above]! : a[above]!;
     }
     const top = y - SSIM_WINDOW + 1;
     if (top < 0) continue;
