@@ -26,6 +26,7 @@ const CONTENT_OPTIONS = {
     kind: "integer",
     short: "n",
     min: 1,
+    max: 1_000_000,
     value: "N",
     help: "frames to generate",
     group: CONTENT,
