@@ -16,13 +16,23 @@ const MOST_REPEATS = 1_000_000;
  * @throws {UsageError} that lists what is allowed
  */
 export function parseClassList(text: string, classes: Classes): number[] {
-  const items = text.split(/[\s,]+/).filter((item) => item !== "");
+  const items = text.split(/[,\n]/).flatMap((part) => {
+    const item = part.trim();
+    return isNamed(item, classes) ? [item] : item.split(/\s+/); // names may have spaces in them
+  }).filter((item) => item !== "");
   if (items.length === 0) throw new UsageError(`Cannot use an empty list of ${classes.kind}s`);
   return items.flatMap((item) => parseItem(item, classes));
 }
 
+const REPEATED = /^(.+?)\*(\d+)$/;
+
+function isNamed(item: string, { names }: Classes): boolean {
+  const name = (item.match(REPEATED)?.[1] ?? item).toLowerCase();
+  return names?.some((known) => known.toLowerCase() === name) ?? false;
+}
+
 function parseItem(item: string, classes: Classes): number[] {
-  const match = item.match(/^(.+?)\*(\d+)$/);
+  const match = item.match(REPEATED);
   const [word, repeats] = match ? [match[1]!, Number(match[2])] : [item, 1];
   if (repeats < 1 || repeats > MOST_REPEATS) {
     throw new UsageError(`Cannot use "${item}": repeats must be from 1 to ${MOST_REPEATS}`);

@@ -27,6 +27,14 @@ Deno.test("parseClassList() reads names, numbers and repeats", () => {
   assert.deepEqual(parseClassList("17", BARE), [17]);
 });
 
+Deno.test("parseClassList() reads names that have spaces in them", () => {
+  const sports: Classes = { kind: "label", count: 3, names: ["Cliff Diving", "Ice", "Bowling"] };
+  assert.deepEqual(parseClassList("cliff diving*2, ice bowling,Cliff Diving", sports), [
+    ...[0, 0, 1, 2, 0],
+  ]);
+  assert.equal(formatClassList([0, 0, 1], sports.names), "Cliff Diving*2,Ice");
+});
+
 Deno.test("parseClassList() lists what is allowed", () => {
   assert.throws(
     () => parseClassList("forwrad", MAZE),
