@@ -20,7 +20,7 @@ export async function readActionLists(given: string, classes: Classes): Promise<
     case ".npz":
       return [await readArray(given, classes)];
     case ".safetensors":
-      return [await readTensor(given, classes)];
+      return await readTensor(given, classes);
     case ".json":
     case ".txt":
       return parseActionText(await readText(given), given, classes);
@@ -40,24 +40,34 @@ async function readArray(path: string, classes: Classes): Promise<number[]> {
   return checkIndices(Array.from(data, Number), path, classes);
 }
 
-async function readTensor(path: string, classes: Classes): Promise<number[]> {
+async function readTensor(path: string, classes: Classes): Promise<number[][]> {
   const file = await SafetensorsFile.open(path);
   try {
-    const actions = await tensorActions(file);
-    if (actions) return checkIndices(actions, path, classes);
+    const lists = await tensorActions(file);
+    if (lists) return lists.map((list) => checkIndices(list, path, classes));
     throw new UsageError(`Cannot read actions "${path}": it has no tensor "actions"`);
   } finally {
     file.close();
   }
 }
 
-/** `actions` [frames] or [1, frames] of a file of tensors; FAR's own tools call them `action`. */
-export async function tensorActions(file: SafetensorsFile): Promise<number[] | undefined> {
-  const name = ["actions", "action"].find((name) => {
+/**
+ * `actions` [frames] or [videos, frames] of a file of tensors; FAR's own tools call them `action`.
+ * @returns one list for all videos, or one each
+ */
+export async function tensorActions(file: SafetensorsFile): Promise<number[][] | undefined> {
+  for (const name of ["actions", "action"]) {
     const { shape } = file.tensors.get(name) ?? { shape: [] };
-    return shape.length === 1 || (shape.length === 2 && shape[0] === 1);
-  });
-  return name === undefined ? undefined : await readIntegers(file, name);
+    if (shape.length !== 1 && shape.length !== 2) continue;
+    const values = await readIntegers(file, name);
+    const frames = shape.at(-1)!;
+    const videos = shape.length === 1 ? 1 : shape[0]!;
+    return Array.from(
+      { length: videos },
+      (_, video) => values.slice(video * frames, (video + 1) * frames),
+    );
+  }
+  return undefined;
 }
 
 async function readText(path: string): Promise<string> {

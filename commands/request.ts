@@ -155,9 +155,16 @@ function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | unde
  */
 export function checkCount(
   count: number,
-  { labels, videos, lists }: { labels?: number; videos?: number; lists?: number },
+  { labels, videos, lists, clips }: Partial<
+    Record<"labels" | "videos" | "lists" | "clips", number>
+  >,
 ): void {
-  const all = [["labels", labels], ["videos of context", videos], ["lists of actions", lists]];
+  const all = [
+    ["labels", labels],
+    ["videos of context", videos],
+    ["lists of actions", lists],
+    ["clips' own actions", clips],
+  ];
   for (const [what, has = 1] of all as [string, number?][]) {
     if (has === 1 || has === count) continue;
     throw new UsageError(`Cannot use ${has} ${what} for ${count} videos: give 1 or ${count}`);
@@ -184,20 +191,24 @@ async function frameActions(
   const lists = options.actions === undefined
     ? undefined
     : await readActionLists(options.actions, classes);
-  const fromOwn = given.context !== undefined && own && own.length > context && !lists;
+  const ownFrames = own?.[0]?.length ?? 0;
+  const fromOwn = given.context !== undefined && ownFrames > context && !lists;
   const frames = given.frames ?? (given.actions !== undefined ? lists![0]!.length : undefined) ??
-    (fromOwn ? own.length - context : undefined) ?? options.frames ?? needFrames();
+    (fromOwn ? ownFrames - context : undefined) ?? options.frames ?? needFrames();
   if (!lists && options.guidance === -1) return { frames, actions: undefined };
   const byDefault = given.actions === undefined;
-  const actions = (lists ?? [undefined]).map((list) =>
-    planActions({
+  const many = Math.max(lists?.length ?? 1, own?.length ?? 1);
+  checkCount(many, { lists: lists?.length, clips: own?.length });
+  const actions = Array.from({ length: many }, (_, video) => {
+    const list = lists?.[video] ?? lists?.[0];
+    return planActions({
       given: list && byDefault ? fitLength(list, frames) : list,
-      clip: own,
+      clip: own?.[video] ?? own?.[0],
       context,
       frames,
       classes,
-    })
-  );
+    });
+  });
   checkOwnActions(actions, options, classes);
   return { frames, actions };
 }

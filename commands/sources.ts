@@ -27,8 +27,11 @@ export interface Source {
   /** [videos, frames, 3, height, width] in [0, 1]. */
   readonly data: Float32Array;
   readonly fps?: number;
-  /** The clip's own, one a frame from its first picked frame on: as far as the clip goes. */
-  readonly actions?: readonly number[];
+  /**
+   * The clip's own, one a frame from its first picked frame on, as far as the clip goes: one list
+   * for all videos, or one each.
+   */
+  readonly actions?: readonly (readonly number[])[];
   /** Whether its pixels went through lossy compression. */
   readonly lossy: boolean;
   readonly warnings: readonly string[];
@@ -91,12 +94,12 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
 }
 
 /** A clip's actions at the picked frames and beyond: they can lead on to where it ends. */
-async function ownActions(path: string, options: SourceOptions): Promise<number[] | undefined> {
+async function ownActions(path: string, options: SourceOptions): Promise<number[][] | undefined> {
   if (extname(path).toLowerCase() !== ".npz") return undefined;
   using file = await NpzFile.open(path);
   if (!file.names.includes("actions")) return undefined;
   const { data } = await file.read("actions");
-  return pickActions(Array.from(data, Number), options);
+  return [pickActions(Array.from(data, Number), options)];
 }
 
 /** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
@@ -126,8 +129,7 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
         const picture = { width: width!, height: height!, data };
         return options.fit ? fitted(picture, options.fit) : picture;
       }));
-    const own = await tensorActions(file);
-    const actions = own && pickActions(own, options);
+    const actions = (await tensorActions(file))?.map((list) => pickActions(list, options));
     return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
   } finally {
     file.close();

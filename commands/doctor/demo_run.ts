@@ -26,7 +26,7 @@ export async function runDemo(pipeline: Pipeline): Promise<DemoRun> {
     contextFrames: CONTEXT_FRAMES,
     width: source.width,
     height: source.height,
-    actions: [...source.actions!.slice(0, CONTEXT_FRAMES), 0, 1],
+    actions: [...source.actions![0]!.slice(0, CONTEXT_FRAMES), 0, 1],
     steps: 2,
     guidance: 1.5,
     seed: 7,

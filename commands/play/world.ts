@@ -25,7 +25,7 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
       labels,
       context,
       contextFrames: frames,
-      actions: source?.actions?.slice(0, frames),
+      actions: source?.actions?.[0]?.slice(0, frames),
       seed,
       memoryFrames,
     });

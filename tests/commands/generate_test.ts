@@ -74,6 +74,21 @@ Deno.test("far generate takes a list of actions for each video", () =>
       assert.deepEqual(file.tensors.get("actions")!.shape, [2, 2]);
       assert.deepEqual(await readIntegers(file, "actions"), [1, 0, 2, 2]);
     });
+    // and takes them up again from there, each video its own
+    const on = join(folder, "on.safetensors");
+    await generate("-c", tensors, "--context-frames", "1", "-s", "1", "-o", on);
+    await withTensors(on, async (file) => {
+      assert.deepEqual(file.tensors.get("frames")!.shape.slice(0, 2), [2, 2]);
+      assert.deepEqual(await readIntegers(file, "actions"), [1, 0, 2, 2]);
+    });
+    await generate("-c", tensors, "-a", "3", "-s", "1", "-o", on);
+    await withTensors(on, async (file) => {
+      assert.deepEqual(await readIntegers(file, "actions"), [1, 0, 3, 2, 2, 3]);
+    });
+    await generate(...run.slice(0, -1), tensors, "-o", on);
+    await withTensors(on, async (file) => {
+      assert.deepEqual(await readIntegers(file, "actions"), [1, 0, 2, 2]);
+    });
     const terminal = recorder();
     const three = ["generate", ...run, "--count", "3", "-o", join(folder, "w.npz")];
     assert.equal(await main(three, terminal), 2);

@@ -13,7 +13,7 @@ const FIT = { width: 32, height: 32, multiple: 32 };
 async function writeTensors(path: string, at35?: number): Promise<void> {
   const values = Float32Array.from({ length: 2 * 3 * 12 }, (_, i) => Math.floor(i / 4) / 100);
   if (at35 !== undefined) values[35] = at35; // in frame 2 of the first video
-  const actions = BigInt64Array.of(7n, 8n, 9n, 10n);
+  const actions = BigInt64Array.of(7n, 8n, 9n, 10n, 11n, 12n);
   const file = await OutputFile.create(path);
   await writeSafetensors(file, [
     {
@@ -22,7 +22,7 @@ async function writeTensors(path: string, at35?: number): Promise<void> {
       shape: [2, 3, 3, 2, 2],
       data: new Uint8Array(values.buffer),
     },
-    { name: "actions", dtype: "I64", shape: [4], data: new Uint8Array(actions.buffer) },
+    { name: "actions", dtype: "I64", shape: [2, 3], data: new Uint8Array(actions.buffer) },
   ]);
   await file.commit();
 }
@@ -50,7 +50,7 @@ Deno.test("readSource() gives a clip's actions from the first picked frame to it
   const { actions: all } = await readSource(DMLAB);
   const { actions, frames } = await readSource(DMLAB, { start: 3, stride: 2, count: 4 });
   assert.equal(frames, 4);
-  assert.deepEqual(actions, all!.filter((_, i) => i >= 3 && (i - 3) % 2 === 0));
+  assert.deepEqual(actions, [all![0]!.filter((_, i) => i >= 3 && (i - 3) % 2 === 0)]);
 });
 
 Deno.test("readSource() picks the frames of every video of tensors", () =>
@@ -61,7 +61,7 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
     assert.deepEqual([source.videos, source.frames, source.width], [2, 2, 2]);
     const firsts = Array.from(source.data).filter((_, i) => i % 12 === 0);
     assert.deepEqual(firsts.map((value) => Math.round(value * 100)), [3, 6, 12, 15]);
-    assert.deepEqual(source.actions, [8, 9, 10]);
+    assert.deepEqual(source.actions, [[8, 9], [11, 12]]);
     await assert.rejects(readSource(path, { start: 2, count: 2 }), {
       name: "UsageError",
       message: /^Cannot take 2 frames from ".*": it has 3, frame 3 is needed$/,
