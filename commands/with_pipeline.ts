@@ -9,6 +9,8 @@ export interface ModelValues extends ProgressOptions {
   readonly dtype?: "auto" | "f32" | "f16";
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   readonly flexrope?: number;
+  /** Nothing is to be computed, so that no weights are needed. */
+  readonly dryRun?: boolean;
 }
 
 /** What `withPipeline` takes of a call of a command. */
@@ -33,10 +35,10 @@ export async function withPipeline<T>(
   use: (pipeline: Pipeline) => Promise<T>,
   parts?: PipelineOptions["parts"],
 ): Promise<T> {
-  const { dtype, backend, flexrope: slope } = options;
+  const { dtype, backend, flexrope: slope, dryRun: planOnly } = options;
   const progress = new ByteProgress({ ...options, patience: PATIENCE }, terminal);
   const onProgress = progress.update;
-  const loading = loadPipeline(folder, { dtype, backend, slope, parts, onProgress });
+  const loading = loadPipeline(folder, { dtype, backend, slope, parts, planOnly, onProgress });
   const pipeline = await orAborted(loading, signal).finally(() => progress.stop());
   try {
     return await use(pipeline);

@@ -67,6 +67,8 @@ export interface PipelineOptions extends GpuOptions {
   readonly slope?: number;
   /** `autoencoder`: to encode and decode only, without the transformer's memory (all). */
   readonly parts?: ModelParts;
+  /** Leaves the weights unread: the pipeline can `plan` runs and no more. */
+  readonly planOnly?: boolean;
   /** A device to use; it is not closed with the pipeline. */
   readonly gpu?: Gpu;
   /** Bytes of weights read so far, and in all. */
@@ -83,11 +85,11 @@ export async function loadPipeline(path: string, options: PipelineOptions = {}):
   const gpu = options.gpu ?? await Gpu.open(options);
   try {
     const dtype = resolveDtype(options.dtype ?? "auto", gpu);
-    const { slope, parts } = options;
+    const { slope, parts, planOnly, onProgress } = options;
     const model = await declareModel(path, { dtype, slope, parts, device: gpu.adapter });
     try {
       checkMemory(gpu, [model.memory], WEIGHTS);
-      await model.fill(gpu, { onProgress: options.onProgress });
+      if (!planOnly) await model.fill(gpu, { onProgress });
     } catch (error) {
       model.memory.free(gpu);
       throw explainMemory(error, WEIGHTS, model.memory.bytes, gpu.allocatedBytes);

@@ -149,6 +149,20 @@ for (const poison of [NaN, Infinity, -Infinity]) {
   });
 }
 
+Deno.test({ name: "loadPipeline() plans without reading a weight", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const path = `${GOLDENS}far-uncond`;
+  const before = gpu.allocatedBytes;
+  const onProgress = () => assert.fail("weights were read");
+  const empty = await loadPipeline(path, { gpu, dtype: "f32", planOnly: true, onProgress });
+  const whole = await loadPipeline(path, { gpu, dtype: "f32" });
+  const options = { frames: 2, width: 32, height: 16 };
+  assert.deepEqual(empty.plan(options), whole.plan(options));
+  await whole.close();
+  await empty.close();
+  assert.equal(gpu.allocatedBytes, before);
+});
+
 Deno.test({ name: "generate() 20 times over leaves no memory behind", ...GPU_TEST }, async () => {
   const pipeline = await load("far-uncond");
   const options = { frames: 2, width: 32, height: 32, steps: 1 };
