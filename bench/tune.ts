@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
-import { type Dispatch, Program } from "../gpu/program.ts";
+import { type DeviceProfile, type Dispatch, Program } from "../gpu/program.ts";
 import type { GpuTimer } from "../gpu/timing.ts";
 import {
   attentionKey,
@@ -11,6 +11,7 @@ import {
   conv2dTuning,
   exchanges,
   linearKey,
+  type LinearTuning,
   linearTuning,
   tensorKind,
 } from "../gpu/tuning.ts";
@@ -68,10 +69,10 @@ export function tunables(programs: Iterable<Program>): Tunable[] {
   return [...found.values()];
 }
 
-function tunableOf(dispatch: Dispatch, device: Program["device"]): Tunable | undefined {
+function tunableOf(dispatch: Dispatch, device: DeviceProfile): Tunable | undefined {
   const { name } = dispatch.kernel;
   if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
-  if (name === "conv2d_broadcast") return tunableConv2d(dispatch, device);
+  if (name.startsWith("conv2d")) return tunableConv2d(dispatch, device);
   if (name === "attention") return tunableAttention(dispatch, device);
   return undefined;
 }
@@ -80,15 +81,19 @@ function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
   return constants?.F16 ? "f16" : "f32";
 }
 
-function tunableLinear(dispatch: Dispatch, device: Program["device"]): Tunable {
+/** Of a product's numbers those that matter on the device. */
+function relevant({ rows, tile, slices, shuffle }: LinearTuning, device: DeviceProfile): Numbers {
+  if (broadcasts(device)) return { rows };
+  return exchanges(device) ? { tile, slices, shuffle } : { tile, slices };
+}
+
+function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const { m, k, n } = dispatch.params as { m: number; k: number; n: number };
   const dtype = dtypeOf(dispatch);
   const shape = { m, k, n, dtype };
-  const { rows, tile, slices, shuffle } = linearTuning(device, shape);
-  const tiled: Numbers = exchanges(device) ? { tile, slices, shuffle } : { tile, slices };
   return {
     key: linearKey(shape),
-    builtIn: broadcasts(device) ? { rows } : tiled,
+    builtIn: relevant(linearTuning(device, shape), device),
     record(p, tuning) {
       const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
       const weights = { weight, inputs: k, outputs: n };
@@ -97,26 +102,25 @@ function tunableLinear(dispatch: Dispatch, device: Program["device"]): Tunable {
   };
 }
 
-function tunableConv2d(dispatch: Dispatch, device: Program["device"]): Tunable {
+function tunableConv2d(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const { pixels, height, width, k, n } = dispatch.params as Record<string, number>;
   const taps = dispatch.constants!.SIZE! ** 2;
   const dtype = dtypeOf(dispatch);
   const shape = { pixels: pixels!, k: k!, n: n!, taps, dtype };
-  const { rows } = conv2dTuning(device, shape);
   return {
     key: conv2dKey(shape),
-    builtIn: { rows },
+    builtIn: relevant(conv2dTuning(device, shape), device),
     record(p, tuning) {
       const packed = packedShape(taps * k!, n!);
       const weight = p.memory.tensor("w", packed, dtype, tensorKind(device));
       const batch = pixels! / (height! * width!);
       const x = p.memory.tensor("x", [batch, height!, width!, k!]);
-      conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning: { rows: tuning.rows! } });
+      conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning });
     },
   };
 }
 
-function tunableAttention(dispatch: Dispatch, device: Program["device"]): Tunable {
+function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const { queries, tokens, heads, slots } = dispatch.params as Record<string, number>;
   const batch = typeof dispatch.groups === "function" ? 1 : dispatch.groups[2];
   const dtype = dtypeOf(dispatch);

@@ -32,6 +32,9 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear slices": [1, 2, 4],
   "linear shuffle": [0, 1],
   "conv2d rows": [8, 16, 32, 64],
+  "conv2d tile": [32, 64],
+  "conv2d slices": [1, 2, 4],
+  "conv2d shuffle": [0, 1],
   "attention lanes": [32, 64, 128],
   "attention split": [1, 2, 4, 8, 16],
 };
@@ -49,16 +52,31 @@ function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn
   return { ...builtIn, ...Object.fromEntries(measured) };
 }
 
-/** How a matrix product is divided. */
-export interface LinearTuning {
-  /** Rows a workgroup of the broadcasting form. */
-  readonly rows: number;
-  /** Rows of a tile, in the forms for GPUs. */
+/** How the forms of matrix products for GPUs divide them. */
+export interface TileTuning {
+  /** Rows of a tile. */
   readonly tile: number;
-  /** Groups of 64 lanes that share the k of a tile there. */
+  /** Groups of 64 lanes that share the k of a tile. */
   readonly slices: number;
   /** 1 where lanes exchange x within their subgroup, not through workgroup memory. */
   readonly shuffle: number;
+}
+
+/** Tiles that fill a large GPU; fewer are made smaller, then share their k among more lanes. */
+const BUSY_TILES = 256;
+
+function tileTuning(m: number, k: number, n: number): TileTuning {
+  const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
+  const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
+  const count = tiles(tile);
+  const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : 4;
+  return { tile, slices, shuffle: 0 };
+}
+
+/** How a matrix product is divided. */
+export interface LinearTuning extends TileTuning {
+  /** Rows a workgroup of the broadcasting form. */
+  readonly rows: number;
 }
 
 /** x [m, k] times W [k, n]. */
@@ -69,9 +87,6 @@ export interface LinearShape {
   readonly dtype: Dtype;
 }
 
-/** Tiles that fill a large GPU; fewer are made smaller, then share their k among more lanes. */
-const BUSY_TILES = 256;
-
 /** Where a table has a matrix product. */
 export function linearKey({ m, k, n, dtype }: LinearShape): string {
   return `linear ${m}x${k}x${n} ${dtype}`;
@@ -80,19 +95,14 @@ export function linearKey({ m, k, n, dtype }: LinearShape): string {
 /** The choice for a matrix product. */
 export function linearTuning(device: DeviceProfile, shape: LinearShape): LinearTuning {
   const { m, k, n } = shape;
-  const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
-  const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
-  const count = tiles(tile);
   return tuned(device, linearKey(shape), {
     rows: m <= 8 ? 8 : m <= 16 ? 16 : 32,
-    tile,
-    slices: k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : 4,
-    shuffle: 0,
+    ...tileTuning(m, k, n),
   });
 }
 
 /** How a convolution is divided. */
-export interface Conv2dTuning {
+export interface Conv2dTuning extends TileTuning {
   /** Pixels a workgroup of the broadcasting form. */
   readonly rows: number;
 }
@@ -113,8 +123,11 @@ export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
 
 /** The choice for a convolution. */
 export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): Conv2dTuning {
-  const { pixels } = shape;
-  return tuned(device, conv2dKey(shape), { rows: pixels <= 8 ? 8 : pixels <= 16 ? 16 : 32 });
+  const { pixels, k, n, taps } = shape;
+  return tuned(device, conv2dKey(shape), {
+    rows: pixels <= 8 ? 8 : pixels <= 16 ? 16 : 32,
+    ...tileTuning(pixels, taps * k, n),
+  });
 }
 
 /** How attention is divided. */

@@ -2,16 +2,21 @@ import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
 import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
+import tileCode from "./shared/tile.wgsl" with { type: "text" };
+import memoryCode from "./shared/tile_memory.wgsl" with { type: "text" };
+import shuffleCode from "./shared/tile_shuffle.wgsl" with { type: "text" };
 import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type Conv2dTuning, conv2dTuning } from "../gpu/tuning.ts";
-import { grid } from "./grid.ts";
+import { type Conv2dTuning, conv2dTuning, exchanges } from "../gpu/tuning.ts";
+import { grid, tileConstants, tileGrid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
 
-const CONV2D = defineKernel("conv2d", weightsCode + sharedCode + code);
+const TILED = weightsCode + sharedCode + tileCode + code;
+const CONV2D = defineKernel("conv2d", TILED + memoryCode);
+const CONV2D_SHUFFLE = defineKernel("conv2d_shuffle", TILED + shuffleCode);
 const CONV2D_BROADCAST = defineKernel(
   "conv2d_broadcast",
   weightsCode + exchangeCode + sharedCode + broadcastCode,
@@ -20,9 +25,6 @@ const CONV2D_BROADCAST = defineKernel(
 const LOWEST = -3.4028234663852886e38;
 /** Channels a workgroup of the broadcasting form computes. */
 const COLUMNS = 32;
-/** Lanes and pixels of the other form; a lane computes eight channels. */
-const LANES = 8;
-const PIXELS = 16;
 
 export interface Conv2dOptions {
   readonly activation?: "relu" | "silu";
@@ -31,8 +33,8 @@ export interface Conv2dOptions {
   /** y += value, for a tensor [B, H, W, outputs]. */
   readonly into?: Tensor;
   readonly label?: string;
-  /** How work is divided; chosen by shape when absent. */
-  readonly tuning?: Conv2dTuning;
+  /** How work is divided; chosen by device and shape when absent. */
+  readonly tuning?: Partial<Conv2dTuning>;
 }
 
 /**
@@ -63,13 +65,14 @@ export function conv2d(
   const broadcast = w.weight.buffer.kind === "image";
   const { dtype } = w.weight;
   const own = conv2dTuning(p.device, { pixels, k, n, taps: taps ** 2, dtype });
-  const pixelsAGroup = (options.tuning ?? own).rows;
-  const [columns, rows] = grid(pixels, broadcast ? pixelsAGroup : PIXELS);
+  const choice = { ...own, ...options.tuning };
+  const shuffle = choice.shuffle && exchanges(p.device);
+  const [across, folds] = grid(pixels, choice.rows);
   p.dispatch({
-    kernel: broadcast ? CONV2D_BROADCAST : CONV2D,
+    kernel: broadcast ? CONV2D_BROADCAST : shuffle ? CONV2D_SHUFFLE : CONV2D,
     label,
     constants: {
-      ...(broadcast ? { ROWS: pixelsAGroup } : { WG: LANES }),
+      ...(broadcast ? { ROWS: choice.rows } : tileConstants(choice)),
       F16: Number(dtype === "f16"),
       SIZE: taps,
     },
@@ -92,7 +95,7 @@ export function conv2d(
       scale: scale ?? x,
       y,
     },
-    groups: [columns, rows, Math.ceil(n / (broadcast ? COLUMNS : 8 * LANES))],
+    groups: broadcast ? [across, folds, Math.ceil(n / COLUMNS)] : tileGrid(pixels, n, choice.tile),
   });
   return y;
 }

@@ -86,5 +86,5 @@ fn main(
   }
   let column4 = group.z * 8u + lane;
   let a = affine(column4);
-  for (var i = 0u; i < ROWS; i++) { store(first + i, column4, sums[i * 8u + lane], a); }
+  for (var i = 0u; i < ROWS; i++) { finish(first + i, column4, sums[i * 8u + lane], a); }
 }

@@ -1,3 +1,5 @@
+import type { TileTuning } from "../gpu/tuning.ts";
+
 /** Most workgroups in one dimension that every device takes, rounded down. */
 const WIDEST = 32768;
 
@@ -9,4 +11,18 @@ export function grid(lanes: number, size: number): readonly [number, number, num
   const groups = Math.ceil(lanes / size);
   const width = Math.min(groups, WIDEST);
   return [width, Math.ceil(groups / width), 1];
+}
+
+/** Columns of a tile of shared/tile.wgsl. */
+const TILE_COLUMNS = 32;
+
+/** Workgroups of a matrix product of m rows and n columns, `tile` rows each. */
+export function tileGrid(m: number, n: number, tile: number): readonly [number, number, number] {
+  const [width, folds] = grid(m, tile);
+  return [width, Math.ceil(n / TILE_COLUMNS), folds];
+}
+
+/** Constants of shared/tile.wgsl. */
+export function tileConstants({ tile, slices }: TileTuning): Record<"ROWS" | "SLICES", number> {
+  return { ROWS: tile, SLICES: slices };
 }

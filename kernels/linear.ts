@@ -1,26 +1,27 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
 import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
-import shuffleCode from "./linear_shuffle.wgsl" with { type: "text" };
 import sharedCode from "./shared/linear.wgsl" with { type: "text" };
-import tileCode from "./shared/linear_tile.wgsl" with { type: "text" };
+import tileCode from "./shared/tile.wgsl" with { type: "text" };
+import memoryCode from "./shared/tile_memory.wgsl" with { type: "text" };
+import shuffleCode from "./shared/tile_shuffle.wgsl" with { type: "text" };
 import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { exchanges, type LinearTuning, linearTuning } from "../gpu/tuning.ts";
+import { tileConstants, tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
 
-const TILED = weightsCode + sharedCode + tileCode;
-const LINEAR = defineKernel("linear", TILED + code);
+const TILED = weightsCode + sharedCode + tileCode + code;
+const LINEAR = defineKernel("linear", TILED + memoryCode);
 const LINEAR_SHUFFLE = defineKernel("linear_shuffle", TILED + shuffleCode);
 const LINEAR_BROADCAST = defineKernel(
   "linear_broadcast",
   weightsCode + exchangeCode + sharedCode + broadcastCode,
 );
-/** Columns of a tile, and of a workgroup of the broadcasting form. */
-const COLUMNS = 32;
+/** Columns of a workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 64;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
@@ -83,7 +84,7 @@ export function linear(
     constants: {
       ...(broadcast
         ? { ROWS: choice.rows }
-        : { ROWS: choice.tile, SLICES: choice.slices, NORM: Number(norm !== undefined) }),
+        : { ...tileConstants(choice), NORM: Number(norm !== undefined) }),
       F16: Number(dtype === "f16"),
     },
     params: {
@@ -109,7 +110,7 @@ export function linear(
     },
     groups: broadcast
       ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
-      : [Math.ceil(m / choice.tile), Math.ceil(n / COLUMNS), 1],
+      : tileGrid(m, n, choice.tile),
   });
   return y;
 }

@@ -89,10 +89,15 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
 }
 
 function convCase(dtype: Dtype): SelfTestCase["record"] {
-  return (b) => [
-    conv2d(b.program, b.layer(8, 12, dtype, 9), b.floats(1, 5, 3, 8), { activation: "silu" }),
-    conv2d(b.program, b.layer(8, 4, dtype), b.floats(2, 2, 3, 8)),
-  ];
+  return (b) => {
+    const layer = b.layer(8, 12, dtype, 9);
+    const x = b.floats(1, 5, 3, 8);
+    return [
+      conv2d(b.program, layer, x, { activation: "silu" }),
+      conv2d(b.program, layer, x, { activation: "silu", tuning: { shuffle: 1 } }),
+      conv2d(b.program, b.layer(8, 4, dtype), b.floats(2, 2, 3, 8)),
+    ];
+  };
 }
 
 function normCase(b: SelfTestBench): Tensor[] {

@@ -32,7 +32,7 @@ fn affine(column4: u32) -> Affine {
   return a;
 }
 
-fn store(pixel: u32, column4: u32, sum: vec4<f32>, a: Affine) {
+fn finish(pixel: u32, column4: u32, sum: vec4<f32>, a: Affine) {
   let n4s = (params.n + 3u) / 4u;
   if (pixel >= params.pixels || column4 >= n4s) { return; }
   var v = max(sum * a.scale + a.bias, vec4(params.lowest));

@@ -1,6 +1,9 @@
 // What all forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
 // parameter, not an override: a pipeline serves all layers.
 
+// x is normalised on its way in; GPUs only. (Here, since naga wants overrides before arrays that they size.)
+override NORM: bool = false;
+
 struct Params {
   m: u32,             // rows of x and y
   k: u32,             // columns of x, a multiple of 4

@@ -3,8 +3,12 @@ import { recordStep } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { candidates, tunables, tune } from "../../bench/tune.ts";
 import { Memory } from "../../gpu/memory.ts";
-import type { DeviceProfile, Program } from "../../gpu/program.ts";
+import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { GpuTimer } from "../../gpu/timing.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
+import { conv2d } from "../../kernels/conv2d.ts";
+import { Loader } from "../../model/loader.ts";
+import { SyntheticWeights } from "../../model/synthetic_weights.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
 function programs(device: DeviceProfile): Program[] {
@@ -67,6 +71,29 @@ Deno.test({
   } finally {
     timer.close();
   }
+});
+
+Deno.test({ name: "tune() measures convolutions in all their forms", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const timer = await GpuTimer.open(gpu);
+  const { cpu, subgroupSize } = gpu.adapter;
+  const numbers: Record<string, number>[] = [];
+  try {
+    for (const device of [{ cpu, subgroupSize }, { cpu: false, subgroupSize }]) {
+      const p = new Program("convolution", new Memory(), device);
+      const loader = new Loader(new SyntheticWeights(), p.memory, "f32", tensorKind(device));
+      const weights = loader.conv("w", [36, 8], { size: 3, bias: false });
+      p.scope(() => void conv2d(p, weights, p.memory.tensor("x", [1, 5, 6, 8])));
+      const [tunable] = tunables([p]);
+      assert.equal(tunable!.key, "conv2d 30x8x36 9 f32");
+      numbers.push(tunable!.builtIn);
+      const result = await tune(gpu, timer, tunable!, { runs: 1, seconds: 0, clock: "cpu" });
+      assert.ok(result.bestSeconds > 0);
+    }
+  } finally {
+    timer.close();
+  }
+  assert.deepEqual(numbers, [{ rows: 32 }, { tile: 32, slices: 1, shuffle: 0 }]);
 });
 
 Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, async () => {

@@ -67,6 +67,14 @@ Deno.test("conv2dTuning() takes as few pixels a workgroup as fit", () => {
   assert.deepEqual([1, 8, 9, 17, 4096].map(rows), [8, 8, 16, 32, 32]);
 });
 
+Deno.test("conv2dTuning() divides a convolution on GPUs as the matrix product that it is", () => {
+  const tuning = (pixels: number, n: number) =>
+    conv2dTuning(GPU, { pixels, k: 64, n, taps: 9, dtype: "f32" });
+  const { tile, slices, shuffle } = tuning(4096, 256);
+  assert.deepEqual({ tile, slices, shuffle }, { tile: 64, slices: 1, shuffle: 0 });
+  assert.deepEqual([tuning(64, 1024).tile, tuning(64, 1024).slices], [32, 4]);
+});
+
 Deno.test("attentionTuning() splits the keys where queries alone don't fill a GPU", () => {
   const split = (queries: number, slots: number, rows: number) =>
     attentionTuning(GPU, { queries, slots, rows, dtype: "f32" }).split;

@@ -50,11 +50,18 @@ const SIZES: ConvSizes[] = [
 ];
 
 /** Weights in images are for the broadcasting form; with too few rows its workgroups are many. */
-const FORMS: [kind: MemoryKind, tuning?: Conv2dTuning][] = [
+const FORMS: [kind: MemoryKind, tuning?: Partial<Conv2dTuning>][] = [
   ["image"],
   ["image", { rows: 8 }],
   ["image", { rows: 64 }],
-  ["storage"],
+  ...[0, 1].flatMap((shuffle) =>
+    ([[32, 1], [32, 4], [64, 1], [64, 2]] as const).map(
+      ([tile, slices]): [MemoryKind, Partial<Conv2dTuning>] => [
+        "storage",
+        { tile, slices, shuffle },
+      ],
+    )
+  ),
 ];
 
 for (const sizes of SIZES) {
@@ -73,7 +80,7 @@ for (const sizes of SIZES) {
         const packed = packedConv(p, input, weight, sizes, { bias, kind });
         return conv2d(p, packed, image, { tuning });
       });
-      assertClose(unpad(y, b * h * w, n), expected, 1e-5, `${kind} ${tuning?.rows}`);
+      assertClose(unpad(y, b * h * w, n), expected, 1e-5, `${kind} ${JSON.stringify(tuning)}`);
     }
   });
 }

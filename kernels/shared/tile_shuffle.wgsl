@@ -1,5 +1,5 @@
-// The form of `linear` for GPUs whose lanes exchange x within a subgroup: the eight lanes of the same
-// rows load these together, without barriers or workgroup memory.
+// The lanes of tile.wgsl pass x to each other within a subgroup: the eight lanes of the same rows load
+// these together, without barriers or workgroup memory.
 
 // First of the eight lanes, and what this one holds: vec4s of its row of each four.
 var<private> eight: u32;
@@ -33,9 +33,10 @@ fn fetched(index: u32, row: u32, j: u32) -> mat4x4<f32> {
 @compute @workgroup_size(64u * SLICES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) index: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   eight = lane - lane % 8u;
-  product(group, index);
+  product(group.z * groups.x + group.x, group.y, index);
 }

@@ -1,0 +1,76 @@
+// A matrix product y = x W on GPUs: a workgroup computes ROWS rows by 32 columns with 64 lanes of 4 or
+// 8 rows by 4 columns. Weights come straight from memory, 128 bytes a k. Where the tiles alone leave
+// a GPU idle, SLICES times 64 lanes share the k of a tile.
+//
+// The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `activation(tile, row,
+// k4)`, 0 outside the matrix, and `store(row, column4, sum)`; `begin(tile, index)` comes first. How
+// lanes pass x to each other is in tile_memory.wgsl and tile_shuffle.wgsl: `fetch` and `fetched`.
+
+override ROWS: u32 = 32u;       // or 64
+override SLICES: u32 = 1u;
+
+const STEP = 4u;                // vec4s of a row of x at a time
+
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
+
+fn packed(i: u32) -> vec4<u32> { return w[i]; }
+
+// A slice has STEP ROWS vec4s of it: of x, or sums on their way to another lane.
+var<workgroup> heap: array<vec4<f32>, SLICES * STEP * ROWS>;
+
+fn keep(i: u32, a: mat4x4<f32>) {
+  heap[i] = a[0]; heap[i + 64u] = a[1]; heap[i + 128u] = a[2]; heap[i + 192u] = a[3];
+}
+
+fn kept(i: u32) -> mat4x4<f32> {
+  return mat4x4(heap[i], heap[i + 64u], heap[i + 128u], heap[i + 192u]);
+}
+
+fn store_inside(row: u32, column4: u32, sum: vec4<f32>) {
+  if (row < rows() && column4 * 4u < params.n) { store(row, column4, sum); }
+}
+
+fn store_rows(row: u32, column4: u32, a: mat4x4<f32>) {
+  store_inside(row, column4, a[0]); store_inside(row + 1u, column4, a[1]);
+  store_inside(row + 2u, column4, a[2]); store_inside(row + 3u, column4, a[3]);
+}
+
+// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so that a
+// small cache fetches its weights once.
+fn product(tile: u32, block: u32, index: u32) {
+  let slice = index / 64u;
+  let column = index % 8u;
+  let row = index % 64u / 8u * (ROWS / 8u);
+  let k4s = depth4();
+  let steps = (k4s + SLICES * STEP - 1u) / (SLICES * STEP);
+  begin(tile, index);
+  var k = slice * steps * STEP;
+  var a = mat4x4<f32>(); var b = mat4x4<f32>();
+  for (var step = 0u; step < steps; step++) {
+    fetch(tile, k, index);
+    for (var j = 0u; j < STEP; j++) {
+      let k4 = min(k + j, k4s - 1u);
+      let t = weights((block * k4s + k4) * select(32u, 16u, F16) + column);
+      a += t * fetched(index, row, j);
+      if (ROWS > 32u) { b += t * fetched(index, row + 4u, j); }
+    }
+    k += STEP;
+  }
+  for (var other = SLICES - 1u; other > 0u; other--) {
+    workgroupBarrier();
+    let own = index % 64u;
+    if (slice == other) {
+      keep(own, a);
+      if (ROWS > 32u) { keep(own + 256u, b); }
+    }
+    workgroupBarrier();
+    if (slice == 0u) {
+      a += kept(own);
+      if (ROWS > 32u) { b += kept(own + 256u); }
+    }
+  }
+  if (slice > 0u) { return; }
+  let first = tile * ROWS + row;
+  store_rows(first, block * 8u + column, a);
+  if (ROWS > 32u) { store_rows(first + 4u, block * 8u + column, b); }
+}

@@ -1,0 +1,32 @@
+// The lanes of tile.wgsl pass x to each other through workgroup memory.
+
+// Four vec4s of each of the tile's rows, one row after the other.
+fn fetch(tile: u32, k4: u32, index: u32) {
+  workgroupBarrier();
+  let slice = index / 64u * STEP * ROWS;
+  let lane = index % 64u;
+  let row = lane / STEP;
+  let k = k4 + lane % STEP;
+  heap[slice + lane] = activation(tile, row, k);
+  heap[slice + lane + 64u] = activation(tile, row + 16u, k);
+  if (ROWS > 32u) {
+    heap[slice + lane + 128u] = activation(tile, row + 32u, k);
+    heap[slice + lane + 192u] = activation(tile, row + 48u, k);
+  }
+  workgroupBarrier();
+}
+
+// A vec4 of four rows.
+fn fetched(index: u32, row: u32, j: u32) -> mat4x4<f32> {
+  let i = index / 64u * STEP * ROWS + row * STEP + j;
+  return mat4x4(heap[i], heap[i + STEP], heap[i + 2u * STEP], heap[i + 3u * STEP]);
+}
+
+@compute @workgroup_size(64u * SLICES)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  product(group.z * groups.x + group.x, group.y, index);
+}
