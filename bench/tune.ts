@@ -73,7 +73,7 @@ function tunableOf(dispatch: Dispatch, device: DeviceProfile): Tunable | undefin
   const { name } = dispatch.kernel;
   if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
   if (name.startsWith("conv2d")) return tunableConv2d(dispatch, device);
-  if (name === "attention") return tunableAttention(dispatch, device);
+  if (/^attention(_broadcast)?$/.test(name)) return tunableAttention(dispatch, device);
   return undefined;
 }
 
@@ -129,7 +129,7 @@ function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const frames = queries! / tokens!;
   return {
     key: attentionKey(shape),
-    builtIn: { lanes, split },
+    builtIn: broadcasts(device) ? { split } : { lanes, split },
     record(p, tuning) {
       const cache = [batch, heads!, slots!, 64];
       attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {

@@ -18,7 +18,7 @@ const ATTENTION_BROADCAST = defineKernel(
 export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);
 
 /** Queries of a workgroup of the broadcasting form. */
-const BROADCAST_QUERIES = 16;
+const BROADCAST_QUERIES = 32;
 
 /** The cache an attention reads, and how its slots are divided. */
 export interface AttentionOptions {

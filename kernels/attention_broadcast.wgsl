@@ -1,6 +1,6 @@
-// The CPU form of `attention`: one subgroup of eight lanes a workgroup, two queries a lane, four
-// keys at a time. A lane gathers eight dims of one of the four keys (lane % 4), lanes 4 to 7 the
-// next eight, and the others get them by broadcast (see shared/broadcast.wgsl).
+// The CPU form of `attention`: one subgroup of eight lanes a workgroup, four queries a lane, two
+// keys at a time. Two lanes gather eight dims of a key each, the next two the dims after these, and
+// all get them by broadcast (see shared/broadcast.wgsl).
 
 @group(0) @binding(3) var k: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]
 @group(0) @binding(4) var v: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]
@@ -10,23 +10,50 @@ fn key16(i: u32) -> vec4<u32> { return textureLoad(k, texel(i)); }
 fn value16(i: u32) -> vec4<u32> { return textureLoad(v, texel(i)); }
 
 // Queries on their way in and results on their way out: loops over it keep the code small.
-var<workgroup> heap: array<vec4<f32>, 256>;
+var<workgroup> heap: array<vec4<f32>, 512>;
 
-// Sixteen dims of the four keys: a column a key, four dims a matrix.
-struct Tile { a: mat4x4<f32>, b: mat4x4<f32>, c: mat4x4<f32>, d: mat4x4<f32>, }
-
-fn tile(o: Octet) -> Tile { return Tile(low(o.lo), low(o.hi), high(o.lo), high(o.hi)); }
-
-fn scores(q: mat4x4<f32>, t: Tile) -> vec4<f32> {
-  return q[0] * t.a + q[1] * t.b + q[2] * t.c + q[3] * t.d;
+// Half a head's 64 dims of two keys: a column a key, four dims a matrix.
+struct Tile {
+  a: mat2x4<f32>, b: mat2x4<f32>, c: mat2x4<f32>, d: mat2x4<f32>,
+  e: mat2x4<f32>, f: mat2x4<f32>, g: mat2x4<f32>, h: mat2x4<f32>,
 }
 
-fn weighted(t: Tile, p: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(t.a * p, t.b * p, t.c * p, t.d * p);
+fn tile(o: Octet) -> Tile {
+  return Tile(
+    mat2x4(subgroupBroadcast(o.lo, 0u), subgroupBroadcast(o.lo, 1u)),
+    mat2x4(subgroupBroadcast(o.hi, 0u), subgroupBroadcast(o.hi, 1u)),
+    mat2x4(subgroupBroadcast(o.lo, 2u), subgroupBroadcast(o.lo, 3u)),
+    mat2x4(subgroupBroadcast(o.hi, 2u), subgroupBroadcast(o.hi, 3u)),
+    mat2x4(subgroupBroadcast(o.lo, 4u), subgroupBroadcast(o.lo, 5u)),
+    mat2x4(subgroupBroadcast(o.hi, 4u), subgroupBroadcast(o.hi, 5u)),
+    mat2x4(subgroupBroadcast(o.lo, 6u), subgroupBroadcast(o.lo, 7u)),
+    mat2x4(subgroupBroadcast(o.hi, 6u), subgroupBroadcast(o.hi, 7u)),
+  );
 }
 
-fn bring(at: u32, to: u32) {
-  for (var j = 0u; j < params.vec4s; j++) { heap[to + 8u * j] = q[at + j]; }
+// With the same half of a query.
+fn scores(lo: mat4x4<f32>, hi: mat4x4<f32>, t: Tile) -> vec2<f32> {
+  return lo[0] * t.a + lo[1] * t.b + lo[2] * t.c + lo[3] * t.d +
+    hi[0] * t.e + hi[1] * t.f + hi[2] * t.g + hi[3] * t.h;
+}
+
+struct Pair { maximum: f32, total: f32, rescale: f32, weights: vec2<f32>, }
+
+// As `soften`, with two scores.
+fn soften2(s: Pair, scores: vec2<f32>, visible: vec2<bool>) -> Pair {
+  let seen = select(vec2(-1e30), scores, visible);
+  let maximum = max(s.maximum, max(seen.x, seen.y));
+  let weights = select(vec2(0.0), exp(seen - maximum), visible);
+  let rescale = exp(s.maximum - maximum);
+  return Pair(maximum, s.total * rescale + weights.x + weights.y, rescale, weights);
+}
+
+fn lo16(t: Tile, p: vec2<f32>) -> mat4x4<f32> { return mat4x4(t.a * p, t.b * p, t.c * p, t.d * p); }
+
+fn hi16(t: Tile, p: vec2<f32>) -> mat4x4<f32> { return mat4x4(t.e * p, t.f * p, t.g * p, t.h * p); }
+
+fn bring(query: Query, to: u32) {
+  for (var j = 0u; j < params.vec4s; j++) { heap[to + 8u * j] = q[query.row * 16u + j]; }
 }
 
 fn fetch(i: u32) -> mat4x4<f32> {
@@ -37,7 +64,7 @@ fn keep(i: u32, o: mat4x4<f32>) {
   heap[i] = o[0]; heap[i + 8u] = o[1]; heap[i + 16u] = o[2]; heap[i + 24u] = o[3];
 }
 
-fn store(query: Query, part: u32, s: Softmax, heap_at: u32) {
+fn store(query: Query, part: u32, s: Pair, heap_at: u32) {
   if (!query.valid) { return; }
   var to = query.row * 16u;
   var factor = 1.0 / s.total;
@@ -51,50 +78,71 @@ fn store(query: Query, part: u32, s: Softmax, heap_at: u32) {
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x / SPLIT * 16u;
+  let first = group.x / SPLIT * 32u + lane;
   let part = group.x % SPLIT;
-  let a = query_of(group.z, first + lane, group.y);
-  let b = query_of(group.z, first + 8u + lane, group.y);
-  let share = share_of(group.z, first + 15u, part);
+  let a = query_of(group.z, first, group.y); let b = query_of(group.z, first + 8u, group.y);
+  let c = query_of(group.z, first + 16u, group.y); let d = query_of(group.z, first + 24u, group.y);
+  let share = share_of(group.z, first - lane + 31u, part);
   let base = (group.z * params.heads + group.y) * params.slots;
-  bring(a.row * 16u, lane);
-  bring(b.row * 16u, lane + 128u);
-  let a0 = fetch(lane); let a1 = fetch(lane + 32u);
-  let a2 = fetch(lane + 64u); let a3 = fetch(lane + 96u);
-  let b0 = fetch(lane + 128u); let b1 = fetch(lane + 160u);
-  let b2 = fetch(lane + 192u); let b3 = fetch(lane + 224u);
+  bring(a, lane); bring(b, lane + 128u); bring(c, lane + 256u); bring(d, lane + 384u);
+  // plain matrices: variables that are structs cost a third of the speed
+  let qa0 = fetch(lane); let qa1 = fetch(lane + 32u); let qa2 = fetch(lane + 64u);
+  let qa3 = fetch(lane + 96u); let qb0 = fetch(lane + 128u); let qb1 = fetch(lane + 160u);
+  let qb2 = fetch(lane + 192u); let qb3 = fetch(lane + 224u); let qc0 = fetch(lane + 256u);
+  let qc1 = fetch(lane + 288u); let qc2 = fetch(lane + 320u); let qc3 = fetch(lane + 352u);
+  let qd0 = fetch(lane + 384u); let qd1 = fetch(lane + 416u); let qd2 = fetch(lane + 448u);
+  let qd3 = fetch(lane + 480u);
+  var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
+  var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
   var c0 = mat4x4<f32>(); var c1 = mat4x4<f32>(); var c2 = mat4x4<f32>(); var c3 = mat4x4<f32>();
   var d0 = mat4x4<f32>(); var d1 = mat4x4<f32>(); var d2 = mat4x4<f32>(); var d3 = mat4x4<f32>();
-  var s = Softmax(-1e30, 0.0, 1.0, vec4(0.0));
-  var t = s;
-  for (var i = share.first; i < share.end; i += 4u) {
-    let mine = min(i + lane % 4u, share.end - 1u);
-    let octet = (base + slot_of(mine)) * 8u + lane / 4u;
+  var sa = Pair(-1e30, 0.0, 1.0, vec2(0.0));
+  var sb = sa; var sc = sa; var sd = sa;
+  for (var i = share.first; i < share.end; i += 2u) {
+    let mine = min(i + lane % 2u, share.end - 1u);
+    let octet = (base + slot_of(mine)) * 8u + lane / 2u;
     let k0 = tile(key(octet));
-    var x = scores(a0, k0); var y = scores(b0, k0);
-    let k1 = tile(key(octet + 2u)); x += scores(a1, k1); y += scores(b1, k1);
-    let k2 = tile(key(octet + 4u)); x += scores(a2, k2); y += scores(b2, k2);
-    let k3 = tile(key(octet + 6u)); x += scores(a3, k3); y += scores(b3, k3);
+    var xa = scores(qa0, qa1, k0); var xb = scores(qb0, qb1, k0);
+    var xc = scores(qc0, qc1, k0); var xd = scores(qd0, qd1, k0);
+    let k1 = tile(key(octet + 4u));
+    xa += scores(qa2, qa3, k1); xb += scores(qb2, qb3, k1);
+    xc += scores(qc2, qc3, k1); xd += scores(qd2, qd3, k1);
     if (SLOPE) {
-      let distances = low(vec4(frame_of(mine)));
-      let frame = vec4(distances[0].x, distances[1].x, distances[2].x, distances[3].x);
-      x += params.slope * (frame - a.frame);
-      y += params.slope * (frame - b.frame);
+      let own = frame_of(mine);
+      let frames = vec2(subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u));
+      xa += params.slope * (frames - a.frame); xb += params.slope * (frames - b.frame);
+      xc += params.slope * (frames - c.frame); xd += params.slope * (frames - d.frame);
     }
-    let index = vec4(i, i + 1u, i + 2u, i + 3u);
-    s = soften(s, x, index < vec4(min(a.keys, share.end)));
-    t = soften(t, y, index < vec4(min(b.keys, share.end)));
+    let index = vec2(i, i + 1u);
+    sa = soften2(sa, xa, index < vec2(min(a.keys, share.end)));
+    sb = soften2(sb, xb, index < vec2(min(b.keys, share.end)));
+    sc = soften2(sc, xc, index < vec2(min(c.keys, share.end)));
+    sd = soften2(sd, xd, index < vec2(min(d.keys, share.end)));
     let v0 = tile(value(octet));
-    c0 = c0 * s.rescale + weighted(v0, s.weights); d0 = d0 * t.rescale + weighted(v0, t.weights);
-    let v1 = tile(value(octet + 2u));
-    c1 = c1 * s.rescale + weighted(v1, s.weights); d1 = d1 * t.rescale + weighted(v1, t.weights);
-    let v2 = tile(value(octet + 4u));
-    c2 = c2 * s.rescale + weighted(v2, s.weights); d2 = d2 * t.rescale + weighted(v2, t.weights);
-    let v3 = tile(value(octet + 6u));
-    c3 = c3 * s.rescale + weighted(v3, s.weights); d3 = d3 * t.rescale + weighted(v3, t.weights);
+    a0 = a0 * sa.rescale + lo16(v0, sa.weights);
+    a1 = a1 * sa.rescale + hi16(v0, sa.weights);
+    b0 = b0 * sb.rescale + lo16(v0, sb.weights);
+    b1 = b1 * sb.rescale + hi16(v0, sb.weights);
+    c0 = c0 * sc.rescale + lo16(v0, sc.weights);
+    c1 = c1 * sc.rescale + hi16(v0, sc.weights);
+    d0 = d0 * sd.rescale + lo16(v0, sd.weights);
+    d1 = d1 * sd.rescale + hi16(v0, sd.weights);
+    let v1 = tile(value(octet + 4u));
+    a2 = a2 * sa.rescale + lo16(v1, sa.weights);
+    a3 = a3 * sa.rescale + hi16(v1, sa.weights);
+    b2 = b2 * sb.rescale + lo16(v1, sb.weights);
+    b3 = b3 * sb.rescale + hi16(v1, sb.weights);
+    c2 = c2 * sc.rescale + lo16(v1, sc.weights);
+    c3 = c3 * sc.rescale + hi16(v1, sc.weights);
+    d2 = d2 * sd.rescale + lo16(v1, sd.weights);
+    d3 = d3 * sd.rescale + hi16(v1, sd.weights);
   }
-  keep(lane, c0); keep(lane + 32u, c1); keep(lane + 64u, c2); keep(lane + 96u, c3);
-  store(a, part, s, lane);
-  keep(lane + 128u, d0); keep(lane + 160u, d1); keep(lane + 192u, d2); keep(lane + 224u, d3);
-  store(b, part, t, lane + 128u);
+  keep(lane, a0); keep(lane + 32u, a1); keep(lane + 64u, a2);
+  keep(lane + 96u, a3); store(a, part, sa, lane);
+  keep(lane + 128u, b0); keep(lane + 160u, b1); keep(lane + 192u, b2);
+  keep(lane + 224u, b3); store(b, part, sb, lane + 128u);
+  keep(lane + 256u, c0); keep(lane + 288u, c1); keep(lane + 320u, c2);
+  keep(lane + 352u, c3); store(c, part, sc, lane + 256u);
+  keep(lane + 384u, d0); keep(lane + 416u, d1); keep(lane + 448u, d2);
+  keep(lane + 480u, d3); store(d, part, sd, lane + 384u);
 }

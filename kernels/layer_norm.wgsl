@@ -1,6 +1,6 @@
 // y = (x - mean) / sqrt(var + eps) * (1 + scale) + shift, scale and shift chosen by frame (adaLN).
-// For CPUs; elsewhere `linear` does it on the way. One workgroup per token, and one subgroup: barriers
-// between several cost more than the sums.
+// For CPUs; elsewhere `linear` does it on the way. One workgroup per token, and one subgroup:
+// barriers between several cost more than the sums.
 
 const WG = 8u;
 

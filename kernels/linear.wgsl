@@ -1,5 +1,5 @@
-// The form of `linear` for GPUs (see shared/tile.wgsl). With NORM x is normalised and modulated on its
-// way in, as `layer_norm` does it.
+// The form of `linear` for GPUs (see shared/tile.wgsl). With NORM x is normalised and modulated on
+// its way in, as `layer_norm` does it.
 
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and where its row of
 // the table starts, in vec4s: far below 2^24, so exact.

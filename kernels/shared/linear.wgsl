@@ -1,7 +1,8 @@
 // What all forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
 // parameter, not an override: a pipeline serves all layers.
 
-// x is normalised on its way in; GPUs only. (Here, since naga wants overrides before arrays that they size.)
+// x is normalised on its way in; on GPUs only. It stands here because naga wants overrides before
+// arrays that overrides size.
 override NORM: bool = false;
 
 struct Params {

@@ -1,10 +1,10 @@
-// A matrix product y = x W on GPUs: a workgroup computes ROWS rows by 32 columns with 64 lanes of 4 or
-// 8 rows by 4 columns. Weights come straight from memory, 128 bytes a k. Where the tiles alone leave
-// a GPU idle, SLICES times 64 lanes share the k of a tile.
+// A matrix product y = x W on GPUs: a workgroup computes ROWS rows by 32 columns with 64 lanes of
+// 4 or 8 rows by 4 columns. Weights come straight from memory, 128 bytes a k. Where the tiles alone
+// leave a GPU idle, SLICES times 64 lanes share the k of a tile.
 //
-// The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `activation(tile, row,
-// k4)`, 0 outside the matrix, and `store(row, column4, sum)`; `begin(tile, index)` comes first. How
-// lanes pass x to each other is in tile_memory.wgsl and tile_shuffle.wgsl: `fetch` and `fetched`.
+// The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `activation(tile,
+// row, k4)`, 0 outside the matrix, `store(row, column4, sum)`, and `begin(tile, index)`, called
+// first. How lanes pass x on is in tile_memory.wgsl and tile_shuffle.wgsl: `fetch`, `fetched`.
 
 override ROWS: u32 = 32u;       // or 64
 override SLICES: u32 = 1u;
@@ -35,8 +35,8 @@ fn store_rows(row: u32, column4: u32, a: mat4x4<f32>) {
   store_inside(row + 2u, column4, a[2]); store_inside(row + 3u, column4, a[3]);
 }
 
-// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so that a
-// small cache fetches its weights once.
+// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so
+// that a small cache fetches its weights once.
 fn product(tile: u32, block: u32, index: u32) {
   let slice = index / 64u;
   let column = index % 8u;

@@ -1,5 +1,5 @@
-// The lanes of tile.wgsl pass x to each other within a subgroup: the eight lanes of the same rows load
-// these together, without barriers or workgroup memory.
+// The lanes of tile.wgsl pass x to each other within a subgroup: the eight lanes of the same rows
+// load these together, without barriers or workgroup memory.
 
 // First of the eight lanes, and what this one holds: vec4s of its row of each four.
 var<private> eight: u32;
