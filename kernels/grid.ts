@@ -22,7 +22,7 @@ export function tileGrid(m: number, n: number, tile: number): readonly [number, 
   return [width, Math.ceil(n / TILE_COLUMNS), folds];
 }
 
-/** Constants of shared/tile.wgsl. */
+/** Constants of shared/tile.wgsl; 16 kB of workgroup memory is all that some GPUs have. */
 export function tileConstants({ tile, slices }: TileTuning): Record<"ROWS" | "SLICES", number> {
-  return { ROWS: tile, SLICES: slices };
+  return { ROWS: tile, SLICES: Math.min(slices, tile > 32 ? 2 : 4) };
 }

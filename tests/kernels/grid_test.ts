@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { grid } from "../../kernels/grid.ts";
+import { grid, tileConstants, tileGrid } from "../../kernels/grid.ts";
 import { imageBuffer, readImage } from "../../kernels/image.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
@@ -13,6 +13,22 @@ Deno.test("grid() covers all lanes and stays inside what every device takes", ()
     const [x, y, z] = grid(lanes, 64);
     assert.ok(x <= 65535 && y <= 65535 && z === 1);
     assert.ok(x * y * 64 >= lanes && x * (y - 1) * 64 < lanes);
+  }
+});
+
+Deno.test("tileGrid() covers rows and columns, many rows folded", () => {
+  assert.deepEqual(tileGrid(64, 768, 32), [2, 24, 1]);
+  assert.deepEqual(tileGrid(65, 33, 64), [2, 2, 1]);
+  const [x, y, z] = tileGrid(2 ** 22, 32, 32);
+  assert.ok(x <= 65535 && y === 1 && x * z * 32 === 2 ** 22);
+});
+
+Deno.test("tileConstants() stays within 16 kB of workgroup memory", () => {
+  for (const tile of [32, 64]) {
+    for (const slices of [1, 2, 4]) {
+      const { ROWS, SLICES } = tileConstants({ tile, slices, shuffle: 0 });
+      assert.ok(16 * (SLICES * 4 * ROWS + ROWS) <= 16384 && SLICES <= slices && ROWS === tile);
+    }
   }
 });
 
