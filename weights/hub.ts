@@ -57,8 +57,13 @@ interface Listed {
 }
 
 /** What belongs to a model folder; anything else in a repository is left there. */
-const MODEL_FILES =
-  /^(model_index\.json|far\.json|README\.md|(transformer|vae|scheduler)\/[^/]+\.(json|safetensors))$/;
+const MODEL_FILES = new RegExp(
+  [
+    /^(model_index\.json|far\.json|README\.md)$/,
+    /^(transformer|vae|scheduler)\/[^/]+\.(json|safetensors)$/,
+    /^clips\/[^/]+\.(npz|npy|mp4|webm|mov|mkv|gif|y4m)$/, // what far play can begin with
+  ].map(({ source }) => source).join("|"),
+);
 
 /**
  * Pulls one file, or a whole model folder.

@@ -67,13 +67,12 @@ Deno.test("pull() names small files by git's hash", async () => {
 });
 
 Deno.test("pull() of a repository takes the model's files and nothing else", async () => {
-  await withHub(async (_, options) => {
+  await withHub(async (hub, options) => {
+    for (const name of ["clips/0.npz", "clips/run.sh"]) hub.small.set(name, Uint8Array.of(1));
     const pulled = await pull(parseTarget("someone/model"), options);
-    deepEqual(pulled.files.map(({ name }) => name), [
-      "model_index.json",
-      "transformer/model.safetensors",
-    ]);
-    deepEqual(await tree(pulled.path), ["model_index.json", "transformer/model.safetensors"]);
+    const wanted = ["clips/0.npz", "model_index.json", "transformer/model.safetensors"];
+    deepEqual(pulled.files.map(({ name }) => name), wanted);
+    deepEqual(await tree(pulled.path), wanted);
   });
 });
 
