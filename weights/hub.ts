@@ -175,7 +175,11 @@ class Hub {
     revision: string,
     names: readonly string[] | undefined,
   ): Promise<{ commit: string; pulled: PulledFile[] }> {
-    if (this.#options.settings.offline) return await this.#local(revision, names);
+    if (this.#options.settings.offline) {
+      const local = await this.#local(revision, names);
+      for (const file of local.pulled) await checkDigits(await Deno.realPath(file.path), file);
+      return local;
+    }
     const commit = await this.#commit(revision);
     const listed = await this.#list(commit, names);
     await this.#checkSpace(commit, listed);
@@ -372,7 +376,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /** FAR's checkpoints carry the first 8 digits of their sha256 in their names. */
-async function checkDigits(blob: string, { name }: Listed): Promise<void> {
+async function checkDigits(blob: string, { name }: Pick<Listed, "name">): Promise<void> {
   const digits = /-([0-9a-f]{8})\.pth$/.exec(name)?.[1];
   if (digits === undefined) return;
   const sha256 = await sha256File(blob);

@@ -402,5 +402,9 @@ Deno.test("pull() compares the digits in the name of a released checkpoint", asy
     hub.large.set("far-00000000.pth", WEIGHTS);
     await one(options, right);
     await rejects(one(options, "far-00000000.pth"), { message: /its name says 00000000/ });
+    const offline = { ...options, settings: { ...hub.settings, offline: true } };
+    const { path } = await one(offline, right);
+    await Deno.writeFile(path, WEIGHTS.toReversed());
+    await rejects(one(offline, right), { reason: "BadDownload", message: /its name says/ });
   });
 });
