@@ -38,6 +38,8 @@ const USUAL = [
 ];
 /** Put before every name by wrappers of a model. */
 const PREFIXES = ["module.", "_orig_mod.", "shadow."];
+/** torch.optim.swa_utils.AveragedModel counts there, beside names that begin with "module." */
+const COUNTER = "n_averaged";
 
 /** All dicts of named tensors in a checkpoint, outermost first. */
 export function collectStateDicts(value: PickleValue): StateDict[] {
@@ -107,9 +109,9 @@ function withBuffers(averaged: StateDict, model: StateDict | undefined): StateDi
 function stripped(state: StateDict): StateDict {
   let { tensors } = state;
   for (const prefix of [...PREFIXES, ...PREFIXES]) {
-    const names = [...tensors.keys()];
-    if (!names.every((name) => name.startsWith(prefix) && name.length > prefix.length)) continue;
-    tensors = new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    const named = [...tensors].filter(([name]) => name !== COUNTER);
+    if (!named.every(([name]) => name.startsWith(prefix) && name.length > prefix.length)) continue;
+    tensors = new Map(named.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
   }
   return { ...state, tensors };
 }
