@@ -118,9 +118,8 @@ async function isFree(path: string): Promise<boolean> {
   try {
     for await (const _ of Deno.readDir(path)) return false;
     return true; // an empty folder
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    return false;
+  } catch {
+    return !await Deno.lstat(path).then(() => true, () => false);
   }
 }
 
