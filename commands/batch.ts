@@ -118,9 +118,11 @@ export async function runBatch(source: string, call: BatchCall, open: OpenExecut
   using _lock = await FolderLock.take(folder, lockName(jobs.shard));
   if (all) {
     await removePartials(folder, all.flatMap(expectedFiles));
-    await runList(await orAborted(settleAll(all, batch), call.signal), setup, call, open);
+    const rest = await orAborted(settleAll(all, batch), call.signal);
+    await runShown(itemsOf(rest), rest.length, setup, call, open);
   } else {
-    await runItems(tidied(streamJobs(Deno.stdin.readable, jobs), folder), setup, call, open);
+    const items = tidied(streamJobs(Deno.stdin.readable, jobs), folder);
+    await runShown(items, undefined, setup, call, open);
   }
   await report(batch.tally, results.path, performance.now() - start, call);
 }
@@ -171,16 +173,17 @@ async function* tidied(
   }
 }
 
-async function runList(
-  jobs: readonly Job[],
+/** @param total how many jobs there are, where that is known */
+async function runShown(
+  items: AsyncGenerator<Item, void, void>,
+  total: number | undefined,
   setup: Setup,
   call: BatchCall,
   open: OpenExecutor,
 ): Promise<void> {
-  const work = { unit: "jobs", total: jobs.length };
-  setup.progress = await startProgress(work, call.options, call.terminal);
+  setup.progress = await startProgress({ unit: "jobs", total }, call.options, call.terminal);
   try {
-    if (jobs.length > 0) await runItems(itemsOf(jobs), setup, call, open);
+    if (total !== 0) await runItems(items, setup, call, open);
   } finally {
     setup.progress.stop();
   }

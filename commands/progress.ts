@@ -13,7 +13,8 @@ export interface Progress {
 export interface Work {
   /** In the plural: `frames`. */
   readonly unit: string;
-  readonly total: number;
+  /** Unknown where the work comes as a stream. */
+  readonly total?: number;
   /** How many were done before anybody looked (0). */
   readonly from?: number;
 }
@@ -38,10 +39,12 @@ export async function startProgress(
 ): Promise<Progress> {
   if (options.progress === "json") return jsonLines(work, terminal, now);
   if (options.quiet || work.total === 0) return NOTHING;
-  return terminal.live ? await movingBar(work) : plainLines(work, terminal, now);
+  const { total } = work;
+  const moves = terminal.live && total !== undefined; // a bar without an end tells nothing
+  return moves ? await movingBar({ ...work, total }) : plainLines(work, terminal, now);
 }
 
-async function movingBar({ unit, total, from = 0 }: Work): Promise<Progress> {
+async function movingBar({ unit, total, from = 0 }: Work & { total: number }): Promise<Progress> {
   const { default: progress } = await import("cli-progress");
   const bar: SingleBar = new progress.SingleBar({
     format: `{bar} {value}/{total} ${unit} | {rate}/s | {left} left`,
@@ -63,7 +66,7 @@ async function movingBar({ unit, total, from = 0 }: Work): Promise<Progress> {
 }
 
 function plainLines(
-  { unit, total, from = 0 }: Work,
+  { unit, total = Infinity, from = 0 }: Work,
   terminal: Terminal,
   now: () => number,
 ): Progress {
@@ -74,14 +77,17 @@ function plainLines(
       if (now() - last < LINE_SECONDS * 1000 || done >= total) return;
       last = now();
       const { rate, left } = pace(done - from, total - from, last - start);
-      terminal.note(`${done}/${total} ${unit}, ${rate.toFixed(2)}/s, ${duration(left)} left`);
+      const line = Number.isFinite(total)
+        ? `${done}/${total} ${unit}, ${rate.toFixed(2)}/s, ${duration(left)} left`
+        : `${done} ${unit}, ${rate.toFixed(2)}/s`;
+      terminal.note(line);
     },
     stop() {},
   };
 }
 
 function jsonLines(
-  { unit, total, from = 0 }: Work,
+  { unit, total = Infinity, from = 0 }: Work,
   terminal: Terminal,
   now: () => number,
 ): Progress {
@@ -91,8 +97,9 @@ function jsonLines(
     const seconds = (now() - start) / 1000;
     const { left } = pace(done - from, total - from, now() - start);
     const remaining = Number.isFinite(left) ? round(left) : null;
+    const all = Number.isFinite(total) ? total : null;
     terminal.note(
-      JSON.stringify({ event, unit, done, total, seconds: round(seconds), remaining }),
+      JSON.stringify({ event, unit, done, total: all, seconds: round(seconds), remaining }),
     );
   };
   tell("start", from);

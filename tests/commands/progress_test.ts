@@ -40,6 +40,26 @@ Deno.test("startProgress() writes JSON lines when asked, even with --quiet", asy
   ]);
 });
 
+Deno.test("startProgress() tells what is done of a stream whose end nobody knows", async () => {
+  const { state, now } = clock();
+  const screen = recorder(true);
+  const lines = await startProgress({ unit: "jobs" }, {}, screen, now);
+  const json = recorder();
+  const events = await startProgress({ unit: "jobs" }, { progress: "json" }, json, now);
+  state.seconds = 20;
+  lines.update(30);
+  events.update(30);
+  assert.deepEqual(screen.stderr, ["30 jobs, 1.50/s"]);
+  assert.deepEqual(JSON.parse(json.stderr[1]!), {
+    event: "progress",
+    unit: "jobs",
+    done: 30,
+    total: null,
+    seconds: 20,
+    remaining: null,
+  });
+});
+
 Deno.test("startProgress() says nothing with --quiet", async () => {
   const terminal = recorder();
   const { state, now } = clock();

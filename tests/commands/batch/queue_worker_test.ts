@@ -69,7 +69,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
         const found: string[] = [];
         for (const hash of hashes) {
           let state = "";
-          for (let tries = 0; tries < 600 && !/completed|failed/.test(state); tries++) {
+          for (let tries = 0; tries < 4000 && !/completed|failed/.test(state); tries++) {
             state = await queue.getJobState(idOf(hash));
             await new Promise((resolve) => setTimeout(resolve, 50));
           }
