@@ -117,12 +117,18 @@ export async function runBatch(source: string, call: BatchCall, open: OpenExecut
   await checkResultsPath(results.path);
   using _lock = await FolderLock.take(folder, lockName(jobs.shard));
   if (all) {
-    await removePartials(folder, all.flatMap(expectedFiles));
+    await removeUnfinished(all, folder, call);
     const rest = await orAborted(settleAll(all, batch), call.signal);
     await runShown(itemsOf(rest), rest.length, setup, call, open);
   } else {
-    const items = tidied(streamJobs(Deno.stdin.readable, jobs), folder);
-    await runShown(items, undefined, setup, call, open);
+    const items = streamJobs(Deno.stdin.readable, jobs);
+    await runShown(
+      call.options.shared ? items : tidied(items, folder),
+      undefined,
+      setup,
+      call,
+      open,
+    );
   }
   await report(batch.tally, results.path, performance.now() - start, call);
 }
@@ -159,6 +165,15 @@ async function makeOutDir(folder: string): Promise<void> {
   } catch (error) {
     throw new Error(`Cannot make --out-dir "${folder}": ${(error as Error).message}`);
   }
+}
+
+/** In a folder that workers share they may be at it, and they clean up themselves. */
+async function removeUnfinished(
+  jobs: Iterable<Job>,
+  folder: string,
+  { options }: BatchCall,
+): Promise<void> {
+  if (!options.shared) await removePartials(folder, [...jobs].flatMap(expectedFiles));
 }
 
 /** Jobs of a stream; what an earlier run has left of each is removed before it is run. */
@@ -203,9 +218,10 @@ async function settleAll(jobs: readonly Job[], batch: BatchRun): Promise<Job[]> 
 async function runItems(
   items: AsyncGenerator<Item, void, void>,
   { batch, folder }: Setup,
-  { options, terminal, signal }: BatchCall,
+  call: BatchCall,
   open: OpenExecutor,
 ): Promise<void> {
+  const { options, terminal, signal } = call;
   const executor = await open(options.quiet ? () => {} : terminal.note);
   const stop = new AbortController();
   const interrupt = () => stop.abort(signal.reason);
@@ -218,7 +234,7 @@ async function runItems(
     await executor.close();
   } catch (error) {
     await executor.kill(error as Error);
-    await removePartials(folder, [...unfinished].flatMap(expectedFiles));
+    await removeUnfinished(unfinished, folder, call);
     if (!(error instanceof InterruptedError)) throw error;
     const { done } = batch.tally;
     const outcome = `${done} ${

@@ -400,6 +400,15 @@ Deno.test("runBatch() cleans what a process that was killed has left", () =>
     assert.deepEqual(partials.map(({ name }) => name), [`.other.mp4.${uuid}.partial`]);
   }));
 
+Deno.test("runBatch() leaves alone what workers may be writing in a shared folder", () =>
+  stage(async ({ out, run }) => {
+    await Deno.mkdir(out);
+    const partial = join(out, `.b.safetensors.${crypto.randomUUID()}.partial`);
+    await Deno.writeTextFile(partial, "a worker is at it");
+    await run(THREE, { shared: true, redis: "redis://host" });
+    assert.equal(await Deno.readTextFile(partial), "a worker is at it");
+  }));
+
 Deno.test("runBatch() stops where the disk is full, and blames no job", () =>
   stage(async ({ out, run }) => {
     const full = failed('Cannot write "c": No space left on device (os error 28)', true);
