@@ -73,9 +73,9 @@ async function stage(
   }
 }
 
-const JOBS = (count: number) => [
+const JOBS = (count: number, output = ["{id}.mp4", "{id}.safetensors"]) => [
   TINY,
-  { id: "v", seed: { range: [0, count] }, output: ["{id}.mp4", "{id}.safetensors"] },
+  { id: "v", seed: { range: [0, count] }, output },
 ];
 
 /** How the queue sees its jobs. */
@@ -144,7 +144,7 @@ Deno.test(
   () =>
     stage(async ({ server, out, results, batch, worker }) => {
       const first = worker();
-      const producer = batch(JOBS(30), "--shared");
+      const producer = batch(JOBS(60, ["{id}.safetensors"]), "--shared");
       await until("2 jobs are done", () => lineCount(results) >= 2);
       first.child.kill("SIGTERM");
       const { code, stderr } = await first.ended;
