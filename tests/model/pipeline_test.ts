@@ -163,6 +163,44 @@ Deno.test({ name: "loadPipeline() plans without reading a weight", ...GPU_TEST }
   assert.equal(gpu.allocatedBytes, before);
 });
 
+Deno.test({
+  name: "generate() hands a denoising step over in one command buffer, and reads once a frame",
+  ...GPU_TEST,
+}, async () => {
+  const pipeline = await load("far-uncond");
+  const { device } = pipeline.gpu;
+  const counted = async (steps: number, frames: number) => {
+    let [submits, reads, bindGroups] = [0, 0, 0];
+    const { queue, createBuffer, createBindGroup } = device;
+    const submit = queue.submit;
+    queue.submit = (buffers) => {
+      submits += [...buffers].length;
+      submit.call(queue, buffers);
+    };
+    device.createBuffer = (descriptor) => {
+      reads += Number((descriptor.usage & GPUBufferUsage.MAP_READ) !== 0);
+      return createBuffer.call(device, descriptor);
+    };
+    device.createBindGroup = (descriptor) => {
+      bindGroups++;
+      return createBindGroup.call(device, descriptor);
+    };
+    await collect(pipeline, { frames, width: 32, height: 32, steps }).finally(() => {
+      Object.assign(queue, { submit });
+      Object.assign(device, { createBuffer, createBindGroup });
+    });
+    return { submits, reads, bindGroups };
+  };
+  const [few, more, longer] = [await counted(2, 3), await counted(7, 3), await counted(2, 8)];
+  assert.equal(more.submits - few.submits, 5 * 3);
+  assert.deepEqual([few.reads, more.reads, longer.reads], [3, 3, 8]);
+  assert.ok(few.bindGroups > 0);
+  assert.deepEqual([more.bindGroups, longer.bindGroups], [few.bindGroups, few.bindGroups]);
+  // a frame more: its steps, its decoding, its reading
+  assert.equal(longer.submits - few.submits, 5 * (2 + 1 + 1));
+  await pipeline.close();
+});
+
 Deno.test({ name: "generate() 20 times over leaves no memory behind", ...GPU_TEST }, async () => {
   const pipeline = await load("far-uncond");
   const options = { frames: 2, width: 32, height: 32, steps: 1 };
