@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { Memory } from "../gpu/memory.ts";
+import { Memory, type Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, type Dispatch, Program } from "../gpu/program.ts";
 import type { GpuTimer } from "../gpu/timing.ts";
 import {
@@ -20,6 +20,7 @@ import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";
 import { packedShape } from "../kernels/pack_weight.ts";
 import type { Pipeline } from "../model/pipeline.ts";
+import { seededFloats } from "../model/self_test_bench.ts";
 import { declareCodec } from "./kernels.ts";
 import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
 import { type LatentSize, recordStep } from "./step.ts";
@@ -33,9 +34,9 @@ export interface Tunable {
   readonly key: string;
   /** The built-in choice, of what matters on the device. */
   readonly builtIn: Numbers;
-  /** Records it on tensors of zeros. */
-  record(p: Program, tuning: Numbers): void;
-  /** Writes what it reads beside them. */
+  /** Records it on tensors of its own; gives the result. */
+  record(p: Program, tuning: Numbers): Tensor;
+  /** Writes what it reads beside numbers that may be any. */
   prepare?(gpu: Gpu, p: Program): void;
 }
 
@@ -55,6 +56,9 @@ export interface Tuned {
 
 /** A choice must be so much faster to be kept: less may be chance. */
 const CLEARLY = 0.95;
+
+/** Largest difference between results, relative to the largest number, that rounding explains. */
+const AGREEMENT = 1e-3;
 
 /** The distinct kernels of recorded work that can be divided in several ways on its device. */
 export function tunables(programs: Iterable<Program>): Tunable[] {
@@ -97,7 +101,7 @@ function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
     record(p, tuning) {
       const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
       const weights = { weight, inputs: k, outputs: n };
-      linear(p, weights, p.memory.tensor("x", [m, k]), { tuning });
+      return linear(p, weights, p.memory.tensor("x", [m, k]), { tuning });
     },
   };
 }
@@ -115,7 +119,7 @@ function tunableConv2d(dispatch: Dispatch, device: DeviceProfile): Tunable {
       const weight = p.memory.tensor("w", packed, dtype, tensorKind(device));
       const batch = pixels! / (height! * width!);
       const x = p.memory.tensor("x", [batch, height!, width!, k!]);
-      conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning });
+      return conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning });
     },
   };
 }
@@ -132,7 +136,7 @@ function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
     builtIn: broadcasts(device) ? { split } : { lanes, split },
     record(p, tuning) {
       const cache = [batch, heads!, slots!, 64];
-      attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {
+      return attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {
         heads: heads!,
         k: p.memory.tensor("k", cache, dtype, tensorKind(device)),
         v: p.memory.tensor("v", cache, dtype, tensorKind(device)),
@@ -167,7 +171,27 @@ export function candidates({ key, builtIn }: Pick<Tunable, "key" | "builtIn">): 
   return all;
 }
 
-/** Measures every way to divide a kernel's work at one shape. */
+/** Puts numbers from -1 to 1, the same each time, into what a kernel reads. */
+function fill(gpu: Gpu, { buffers, kernel }: Dispatch): void {
+  for (const [name, bound] of Object.entries(buffers)) {
+    const { writable } = kernel.bindings.get(name)!;
+    if (writable || !("buffer" in bound) || bound.dtype === "u32") continue;
+    const { buffer, dtype } = bound;
+    const floats = seededFloats(buffer.bytes / (dtype === "f16" ? 2 : 4), 1);
+    gpu.write(buffer, 0, dtype === "f16" ? new Float16Array(floats) : floats);
+  }
+}
+
+/** Whether numbers are those wanted, but for the order of sums. */
+function agrees(actual: Float32Array, wanted: Float32Array): boolean {
+  const largest = wanted.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  return actual.every((v, i) => Math.abs(v - wanted[i]!) <= AGREEMENT * largest);
+}
+
+/**
+ * Measures every way to divide a kernel's work at one shape. One that computes something else than
+ * the built-in one here, as a driver's fault may bring about, is left out.
+ */
 export async function tune(
   gpu: Gpu,
   timer: GpuTimer,
@@ -175,17 +199,23 @@ export async function tune(
   options: MeasureOptions & { readonly clock: Clock },
 ): Promise<Tuned> {
   const results: { tuning: Numbers; seconds: number }[] = [];
+  let wanted: Float32Array | undefined;
   for (const tuning of candidates(tunable)) {
     const memory = new Memory();
     const p = new Program(tunable.key, memory, gpu.adapter);
-    p.scope(() => tunable.record(p, tuning));
+    let result!: Tensor;
+    p.scope(() => {
+      result = tunable.record(p, tuning);
+    });
     p.finish();
     try {
       memory.allocate(gpu);
+      fill(gpu, p.recorded[0]!);
       tunable.prepare?.(gpu, p);
       const enqueue = (times: number) => timer.run(p, 0, p.dispatches, times);
       const seconds = secondsBy(await measure(timer, enqueue, options), options.clock);
-      results.push({ tuning, seconds: seconds.min });
+      const numbers = await gpu.readFloats(result);
+      if (agrees(numbers, wanted ??= numbers)) results.push({ tuning, seconds: seconds.min });
     } finally {
       memory.free(gpu);
     }

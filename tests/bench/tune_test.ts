@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { recordStep } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
-import { candidates, tunables, tune } from "../../bench/tune.ts";
+import { candidates, type Tunable, tunables, tune } from "../../bench/tune.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { GpuTimer } from "../../gpu/timing.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
+import { lastFrame } from "../../kernels/last_frame.ts";
 import { Loader } from "../../model/loader.ts";
 import { SyntheticWeights } from "../../model/synthetic_weights.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
@@ -66,6 +67,25 @@ Deno.test({
       assert.ok(result.builtInSeconds > 0 && result.bestSeconds <= result.builtInSeconds);
       assert.equal(gpu.allocatedBytes, before);
     }
+  } finally {
+    timer.close();
+  }
+});
+
+Deno.test({ name: "tune() leaves out what computes something else", ...GPU_TEST }, async () => {
+  const gpu = await testGpu();
+  const timer = await GpuTimer.open(gpu);
+  try {
+    const [tunable] = tunables(programs({ cpu: false }));
+    const builtIn = { tile: 64, slices: 2 };
+    // every other way is made to give zeros, at no cost
+    const record: Tunable["record"] = (p, tuning) =>
+      tuning.tile === 64 && tuning.slices === 2
+        ? tunable!.record(p, tuning)
+        : lastFrame(p, p.memory.tensor("zeros", [1, 2, 64, 768]));
+    const how = { runs: 1, seconds: 0, clock: "cpu" } as const;
+    const result = await tune(gpu, timer, { key: tunable!.key, builtIn, record }, how);
+    assert.deepEqual(result.best, builtIn);
   } finally {
     timer.close();
   }
