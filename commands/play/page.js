@@ -195,12 +195,16 @@ addEventListener("keyup", (event) => {
 addEventListener("blur", letGoOfAll);
 
 byId("restart").onclick = () => tell({ type: "restart", clip: byId("clip").value });
-byId("clip").onchange = byId("restart").onclick;
+byId("clip").onchange = () => {
+  byId("restart").onclick();
+  canvas.focus();
+};
 byId("run").onchange = () => tell({ type: "run", on: byId("run").checked });
 for (const name of ["steps", "guidance"]) {
   const slider = byId(name);
   slider.oninput = () => byId(`${name}-value`).value = slider.value;
   slider.onchange = () => tell({ type: "settings", [name]: Number(slider.value) });
+  slider.onpointerup = () => canvas.focus(); // else the next arrow key moves it
 }
 
 connect();

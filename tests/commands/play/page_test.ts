@@ -74,8 +74,11 @@ async function reload(page: BrowserPage): Promise<void> {
 async function restart(page: BrowserPage): Promise<void> {
   await page.evaluate(`{
     const steps = document.getElementById("steps");
+    steps.focus();
     steps.value = 2;
     steps.dispatchEvent(new Event("change"));
+    steps.dispatchEvent(new PointerEvent("pointerup"));
+    if (document.activeElement !== document.getElementById("canvas")) throw new Error("focus");
     const clip = document.getElementById("clip");
     clip.value = "2";
     clip.dispatchEvent(new Event("change"));
