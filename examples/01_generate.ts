@@ -5,7 +5,7 @@
  */
 import { loadPipeline, openFrameWriter, toRgb } from "../mod.ts";
 
-const pipeline = await loadPipeline(new URL("../weights/demo", import.meta.url).pathname);
+const pipeline = await loadPipeline(`${import.meta.dirname}/../weights/demo`);
 const [forward, left] = [0, 1];
 const actions = [...Array(12).fill(forward), ...Array(4).fill(left)];
 const size = { width: 64, height: 64 };

@@ -13,7 +13,7 @@ import {
   toRgb,
 } from "../mod.ts";
 
-const demo = new URL("../weights/demo", import.meta.url).pathname;
+const demo = `${import.meta.dirname}/../weights/demo`;
 const size = { width: 64, height: 64 };
 const contextFrames = 12;
 

@@ -15,7 +15,7 @@ function facesWall({ pixels: { width, height, data } }: Frame): boolean {
   return Math.sqrt(column.reduce((sum, v) => sum + (v - mean) ** 2, 0) / height) < 0.06;
 }
 
-const pipeline = await loadPipeline(new URL("../weights/demo", import.meta.url).pathname);
+const pipeline = await loadPipeline(`${import.meta.dirname}/../weights/demo`);
 const size = { width: 64, height: 64 };
 const world = await LiveWorld.start(pipeline, { ...size, steps: 4, seed: 2 });
 const writer = await openFrameWriter("explore.mp4", { ...size, fps: pipeline.info.fps });

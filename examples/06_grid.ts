@@ -5,7 +5,7 @@
  */
 import { isRgb, loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "../mod.ts";
 
-const demo = new URL("../weights/demo", import.meta.url).pathname;
+const demo = `${import.meta.dirname}/../weights/demo`;
 const [side, contextFrames, frames] = [64, 8, 16];
 const clip = await readClip(`${demo}/clips/3.npz`, { count: contextFrames });
 const context = new Float32Array(contextFrames * 3 * side * side);

@@ -7,7 +7,7 @@
  */
 import { type Frame, loadPipeline, openFrameWriter, toRgb } from "../mod.ts";
 
-const pipeline = await loadPipeline(new URL("../weights/demo", import.meta.url).pathname);
+const pipeline = await loadPipeline(`${import.meta.dirname}/../weights/demo`);
 const size = { width: 64, height: 64 };
 const [rounds, block, candidates, forward] = [4, 4, 3, 0];
 

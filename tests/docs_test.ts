@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { COMMANDS } from "../commands/command_table.ts";
 import { parseCommandLine } from "../commands/program.ts";
 import { makeDocs } from "../tools/make_docs.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PAGES = [
   ...["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
   ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)

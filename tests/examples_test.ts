@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
-const EXAMPLES = new URL("../examples", import.meta.url).pathname;
+const EXAMPLES = fileURLToPath(new URL("../examples", import.meta.url));
 
 /** Arguments that make an example short, what it leaves behind, and what it prints. */
 interface Example {

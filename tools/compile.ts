@@ -11,6 +11,7 @@
  * `--list` shows what would be embedded, and needs no `denort` for that: the part of Deno that runs
  * in a binary, which is fetched from dl.deno.land. What it writes is no binary that runs.
  */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allPermissionFlags } from "../commands/permissions.ts";
 import configuration from "../deno.json" with { type: "json" };
@@ -91,7 +92,7 @@ export function compileArguments(build: Build, config: string): string[] {
 
 async function compile(build: Build): Promise<number> {
   // beside the sources: what is embedded is named from the nearest folder above all of it
-  const dist = new URL("dist/", ROOT).pathname;
+  const dist = fileURLToPath(new URL("dist/", ROOT));
   await Deno.mkdir(dist, { recursive: true });
   const folder = await Deno.makeTempDir({ dir: dist, prefix: ".compile-" });
   try {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { COMMANDS } from "../../commands/command_table.ts";
 import { permissionFlags } from "../../commands/permissions.ts";
 import { FakeHub } from "../weights/fake_hub.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLIP = join(ROOT, "weights/demo/clips/0.npz");
 const GOLDENS = join(ROOT, "tests/fixtures/goldens");
 const FOLDER = await Deno.makeTempDir({ prefix: "far-permissions-" });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { compileArguments, hasCodecs, importsOf, parseBuild } from "../../tools/compile.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const ADDON = "@napi-rs/webcodecs-linux-x64-gnu";
 
 Deno.test("parseBuild() names the binary after its target", () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { StartClips } from "../../../commands/play/clips.ts";
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const DEMO = join(ROOT, "weights/demo");
 const FIT = { width: 64, height: 64, multiple: 32 };
 

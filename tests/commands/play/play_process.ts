@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../../commands/permissions.ts";
 import { PORT } from "../../../commands/play/spec.ts";
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** A `far play --web` of its own. */
 export interface PageProcess {

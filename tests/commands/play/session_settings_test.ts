@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { StartClips } from "../../../commands/play/clips.ts";
 import { Game } from "../../../commands/play/game.ts";
 import { type PlayedSetup, sessionSettings } from "../../../commands/play/session_settings.ts";
 import type { LiveSettings } from "../../../mod.ts";
 import { fakeGame } from "./fake_world.ts";
 
-const DEMO = new URL("../../../weights/demo", import.meta.url).pathname;
+const DEMO = fileURLToPath(new URL("../../../weights/demo", import.meta.url));
 const SIZE = { width: 64, height: 64 };
 
 async function setup(options: PlayedSetup["options"]): Promise<PlayedSetup> {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HAS_FFMPEG, probe } from "../../media/support/ffmpeg.ts";
 import { HAS_TMUX, TmuxTerminal } from "./tmux.ts";
 
 if (!HAS_TMUX) console.error("NOT TESTED: far play in a terminal, as no tmux is installed");
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const ignore = !HAS_TMUX || !HAS_FFMPEG;
 
 /** Plays in a terminal; afterwards the shell says the exit status and how the terminal is set. */
