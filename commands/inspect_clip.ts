@@ -16,7 +16,7 @@ async function inspectVideo(path: string): Promise<Inspection> {
   const metadata = isFolder ? {} : await readMetadata(path);
   const settings = settingsOf(metadata);
   const first = frames[0];
-  const values = first && !isRgb(first) ? "floats" : "bytes";
+  const values = first && !isRgb(first) ? "floats" : "8-bit";
   const lines = [
     `file        ${printable(path)}`,
     `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
