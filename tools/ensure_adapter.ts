@@ -10,7 +10,13 @@
  * outputs by it.
  */
 
-import { adapterAdvice, PACKAGES, readSystem, type System } from "../commands/doctor/system.ts";
+import {
+  adapterAdvice,
+  installCommand,
+  PACKAGES,
+  readSystem,
+  type System,
+} from "../commands/doctor/system.ts";
 
 const DRIVER = PACKAGES.driver.debian.split(" ");
 
@@ -78,19 +84,25 @@ async function hasFfmpeg(): Promise<boolean> {
   }
 }
 
+function warn(text: string): void {
+  console.error(`warning: ${text}`);
+}
+
 async function main(args: readonly string[]): Promise<void> {
   let adapter = await findAdapter();
   if (args.includes("--which")) return console.log(adapter);
-  if (adapter === "hardware") return;
   const system = await readSystem();
   const slow = adapter === "software" && await isOpenGlAlone();
+  const withoutFfmpeg = args.includes("--ffmpeg") && !await hasFfmpeg();
   const needed = adapter === "none" || slow ? [...DRIVER] : [];
-  if (args.includes("--ffmpeg") && !await hasFfmpeg()) needed.push("ffmpeg");
+  if (withoutFfmpeg && adapter !== "hardware") needed.push("ffmpeg");
   if (needed.length > 0 && isDebian(system) && system.root) {
     await install(needed);
     adapter = await findAdapterAnew();
-  } else if (slow) {
-    console.error(`warning: OpenGL on the CPU is slow. To get Vulkan: ${adapterAdvice(system)}`);
+  } else {
+    if (slow) warn(`OpenGL on the CPU is slow. To get Vulkan: ${adapterAdvice(system)}`);
+    const ffmpeg = installCommand("ffmpeg", system) ?? "install ffmpeg";
+    if (withoutFfmpeg) warn(`Tests that need ffmpeg are left out. To get it: ${ffmpeg}`);
   }
   if (adapter !== "none") return;
   console.error("error: Cannot find a GPU adapter, not even one that runs on the CPU.");
