@@ -22,27 +22,29 @@ export function checkMemory({ available, total } = Deno.systemMemoryInfo()): Che
 /** Folders that files go to: is there room, may we write? */
 export async function checkPlaces(): Promise<Check[]> {
   const { cache, models } = await hubSettings(environment);
-  const places = {
-    "current folder": Deno.cwd(),
-    "temporary folder": tmpdir(),
-    "hub's cache": cache,
-    "converted models": models,
-  };
-  const checks: Check[] = [];
-  for (const [name, path] of Object.entries(places)) checks.push(await checkPlace(name, path));
-  return checks;
+  return [
+    await checkPlace("current folder", Deno.cwd(), 'cd "$HOME"'),
+    await checkPlace("temporary folder", tmpdir(), 'export TMPDIR="$HOME"'),
+    await checkPlace("hub's cache", cache),
+    await checkPlace("converted models", models),
+  ];
 }
 
-/** One folder; one that is not there yet is judged by the nearest one that is. */
-export async function checkPlace(name: string, path: string): Promise<Check> {
+/**
+ * One folder; one that is not there yet is judged by the nearest one that is.
+ * @param mend what to do where it cannot be written to: by default it is made the user's own
+ */
+export async function checkPlace(name: string, path: string, mend?: string): Promise<Check> {
   const existing = await nearestFolder(path);
   const shown = withoutHome(path) + (existing === path ? "" : " (not made yet)");
   if (!await canWrite(existing)) {
+    // never the owner of a folder above it: that may be the system's
+    const own = existing === path ? "chown -R" : "install -d -o";
     return {
       name,
       status: "failed",
       detail: `${shown} cannot be written to`,
-      mend: `sudo chown -R "$(id -un)" ${shellQuote(existing)}`,
+      mend: mend ?? `sudo ${own} "$(id -un)" ${shellQuote(path)}`,
     };
   }
   const { bavail, bsize } = await statfs(existing);

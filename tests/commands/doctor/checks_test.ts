@@ -126,7 +126,9 @@ Deno.test({
   ignore: Deno.build.os !== "linux", // where even root cannot write to /proc
   fn: async () => {
     const { status, mend } = await checkPlace("there", "/proc/sub");
-    assert.deepEqual([status, mend], ["failed", 'sudo chown -R "$(id -un)" /proc']);
+    assert.deepEqual([status, mend], ["failed", 'sudo install -d -o "$(id -un)" /proc/sub']);
+    assert.equal((await checkPlace("there", "/proc")).mend, 'sudo chown -R "$(id -un)" /proc');
+    assert.equal((await checkPlace("there", "/proc", "cd")).mend, "cd");
   },
 });
 
