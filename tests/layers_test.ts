@@ -30,7 +30,7 @@ const BANNED: readonly { pattern: RegExp; why: string; except?: string }[] = [
 ];
 
 const LONGEST_FILE = 400;
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 
 /** Every source file of the program, by its path from the root. */
 function sources(): string[] {

@@ -19,7 +19,7 @@ import { OutputFile } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { type Recorder, recorder } from "./recorder.ts";
 
-const MODEL = new URL("../fixtures/goldens/far-uncond", import.meta.url).pathname;
+const MODEL = `${import.meta.dirname}/../fixtures/goldens/far-uncond`;
 
 /** Makes a small file with the job's hash in place of a video; names of jobs say what happens. */
 class FakeExecutor implements BatchExecutor {

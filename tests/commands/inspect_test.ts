@@ -9,7 +9,7 @@ import { recorder } from "./recorder.ts";
 import { openFrameWriter, SafetensorsFile, writeSafetensors } from "../../mod.ts";
 import { encodeNpz } from "../../media/npz.ts";
 
-const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
+const FIXTURES = `${import.meta.dirname}/../fixtures/`;
 const CHECKPOINTS = `${FIXTURES}goldens/checkpoints`;
 
 type Options = Parameters<typeof run>[0]["options"];
@@ -50,7 +50,7 @@ Deno.test("inspectModel() counts what the model's own example takes", async () =
   const asked: unknown[] = [];
   const need = { weights: 1, run: 2, total: 3, largest: 1 };
   const count = (_: string, options: unknown) => (asked.push(options), Promise.resolve(need));
-  const demo = new URL("../../weights/demo", import.meta.url).pathname;
+  const demo = `${import.meta.dirname}/../../weights/demo`;
   const { json } = await inspectModel(demo, { count });
   const run = { frames: 48, contextFrames: 12, guidance: 1, width: 64, height: 64 };
   deepEqual(asked, [{ ...run, dtype: "f32" }, { ...run, dtype: "f16" }]);

@@ -184,7 +184,7 @@ Deno.test(
   "readClip() reads a UCF-101 clip as ffmpeg does, pixel by pixel",
   { ignore: !HAS_FFMPEG },
   async () => {
-    const path = new URL("../fixtures/clips/v_CliffDiving_g08_c03.mp4", import.meta.url).pathname;
+    const path = `${import.meta.dirname}/../fixtures/clips/v_CliffDiving_g08_c03.mp4`;
     const { width, height, frames, fps } = await readClip(path);
     assert.deepEqual([width, height, frames.length, fps], [320, 240, 78, 25]);
     const seen = await decodeWithFfmpeg(path, { width, height });

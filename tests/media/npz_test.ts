@@ -9,7 +9,7 @@ import { fixture } from "./support/expected.ts";
 import { inFolder } from "./support/folder.ts";
 
 const FRAMES = Uint8Array.from({ length: 180 }, (_, i) => i * 7 % 256);
-const DMLAB = new URL("../fixtures/clips/dmlab-5.npz", import.meta.url).pathname;
+const DMLAB = `${import.meta.dirname}/../fixtures/clips/dmlab-5.npz`;
 
 const u16 = (bytes: Uint8Array, at: number) => bytes[at]! | bytes[at + 1]! << 8;
 const put = (bytes: Uint8Array, at: number, value: number, size: number) => {

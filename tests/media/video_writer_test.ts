@@ -15,7 +15,7 @@ import {
 } from "./support/ffmpeg.ts";
 import { inFolder, namesIn } from "./support/folder.ts";
 
-const PROGRAM = new URL("./support/stream.ts", import.meta.url).pathname;
+const PROGRAM = `${import.meta.dirname}/support/stream.ts`;
 const unix = { ignore: Deno.build.os === "windows" };
 const judged = { ignore: !HAS_FFMPEG };
 const SIZE = { width: 24, height: 18 };

@@ -170,7 +170,7 @@ Deno.test(
 );
 
 Deno.test({ name: "the demo model's autoencoder reproduces its clips", ...GPU_TEST }, async () => {
-  const folder = new URL("../../weights/demo/", import.meta.url).pathname;
+  const folder = `${import.meta.dirname}/../../weights/demo/`;
   using clip = await NpzFile.open(`${folder}clips/0.npz`);
   const { data, shape: [, height, width] } = await clip.read("video");
   const frame = Uint8Array.from(data.slice(0, 3 * height! * width!) as Uint8Array);

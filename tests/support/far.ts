@@ -13,7 +13,7 @@ import { readFloats, readIntegers, SafetensorsFile } from "../../weights/safeten
 import { testGpu } from "./gpu.ts";
 
 /** Folder of the outputs of the released code. */
-export const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+export const GOLDENS = `${import.meta.dirname}/../fixtures/goldens/`;
 
 /** A golden file: values and shapes by name. */
 export interface Golden {

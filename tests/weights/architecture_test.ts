@@ -16,7 +16,7 @@ import { architectureConfig } from "../../weights/presets.ts";
 import { PthFile } from "../../weights/pth.ts";
 import { recognise, sameShapes } from "../../weights/recognise.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 const GOLDENS = `${ROOT}tests/fixtures/goldens/`;
 const MODELS = [
   "far-uncond",

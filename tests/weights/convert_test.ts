@@ -8,7 +8,7 @@ import { WorkFolder } from "../../weights/work_folder.ts";
 import { bytes, dict, pickle, pth, tensor, text } from "./torch_bytes.ts";
 import { TINY_TRANSFORMER, TINY_VAE, tinyShapes, wave, writeWeights } from "./tiny_model.ts";
 
-const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const GOLDENS = `${import.meta.dirname}/../fixtures/goldens/`;
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
 /** Runs with a folder that holds the weights of a tiny model, and options that convert it. */

@@ -2,8 +2,8 @@ import { equal, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { openModelFolder, openPart } from "../../weights/model_folder.ts";
 
-const DEMO = new URL("../../weights/demo", import.meta.url).pathname;
-const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const DEMO = `${import.meta.dirname}/../../weights/demo`;
+const GOLDENS = `${import.meta.dirname}/../fixtures/goldens/`;
 
 Deno.test("openModelFolder() reads the demo model", async () => {
   const model = await openModelFolder(DEMO);

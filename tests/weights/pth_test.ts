@@ -20,7 +20,7 @@ import {
   zip,
 } from "./torch_bytes.ts";
 
-const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const GOLDENS = `${import.meta.dirname}/../fixtures/goldens/`;
 const CHECKPOINTS = `${GOLDENS}checkpoints/`;
 
 const open = (data: Uint8Array, choice?: StateDictChoice) =>

@@ -9,7 +9,7 @@ import {
 } from "../../weights/safetensors.ts";
 import { H, T } from "./safetensors_bytes.ts";
 
-const GOLDENS = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const GOLDENS = `${import.meta.dirname}/../fixtures/goldens/`;
 
 /** A sink that keeps what is written. */
 class Kept {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readClip } from "../../../media/clip.ts";
 import { SafetensorsFile } from "../../../weights/safetensors.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../../`;
 
 /** A golden model of 32x32 pixels. */
 export const MODEL = join(ROOT, "tests/fixtures/goldens/far-uncond");

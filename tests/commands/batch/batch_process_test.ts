@@ -93,7 +93,7 @@ Deno.test(
   { name: "far batch reads jobs from a stream, and reports bad lines", ignore: !isLinux },
   () =>
     stage(async ({ out, results }) => {
-      const root = new URL("../../../cli.ts", import.meta.url).pathname;
+      const root = `${import.meta.dirname}/../../../cli.ts`;
       Deno.mkdirSync(out);
       Deno.writeTextFileSync(join(out, `.a.mp4.${crypto.randomUUID()}.partial`), "left behind");
       const child = new Deno.Command(Deno.execPath(), {

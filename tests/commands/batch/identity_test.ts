@@ -65,7 +65,7 @@ Deno.test("jobHash() follows the bytes of inputs, not their names", async () => 
 
 Deno.test("Digests.model() ignores where a model lies and what it is called", async () => {
   const folder = await Deno.makeTempDir();
-  const model = new URL("../../fixtures/goldens/far-uncond/", import.meta.url).pathname;
+  const model = `${import.meta.dirname}/../../fixtures/goldens/far-uncond/`;
   const copy = async (from: string, to: string) => {
     await Deno.mkdir(to, { recursive: true });
     for (const { name, isDirectory } of Deno.readDirSync(from)) {

@@ -7,7 +7,7 @@ import { WorkerFiles } from "../../../commands/batch/worker_files.ts";
 import { until } from "./batch_process.ts";
 import { HAS_REDIS, RedisServer } from "./redis_server.ts";
 
-const FAKE = new URL("fake_gpu.ts", import.meta.url).pathname;
+const FAKE = `${import.meta.dirname}/fake_gpu.ts`;
 const MODEL = "0123456789abcdef0123";
 // BullMQ and ioredis keep timers of their own for a moment after they are closed
 const QUEUE_TEST = { ignore: !HAS_REDIS, sanitizeOps: false, sanitizeResources: false };

@@ -4,7 +4,7 @@ import type { WireJob } from "../../../commands/batch/protocol.ts";
 import { until } from "./batch_process.ts";
 import { GpuError } from "../../../gpu/errors.ts";
 
-const FAKE = new URL("fake_gpu.ts", import.meta.url).pathname;
+const FAKE = `${import.meta.dirname}/fake_gpu.ts`;
 
 interface Stage {
   readonly supervisor: Supervisor;

@@ -11,7 +11,7 @@ export interface Expected {
 
 /** Path of a file in tests/fixtures/media. */
 export function fixture(name: string): string {
-  return new URL(`../../fixtures/media/${name}`, import.meta.url).pathname;
+  return `${import.meta.dirname}/../../fixtures/media/${name}`;
 }
 
 /** ffmpeg's reading of a fixture. */
