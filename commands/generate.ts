@@ -1,10 +1,4 @@
-import {
-  type Frame,
-  type GenerateOptions,
-  openModelFolder,
-  type Pipeline,
-  type RunPlan,
-} from "../mod.ts";
+import type { Frame, GenerateOptions, Pipeline, RunPlan } from "../mod.ts";
 import {
   checkCheckpoint,
   type Checkpoint,
@@ -31,7 +25,7 @@ import {
 import { flatSettings, type Settings, settingsMetadata } from "./settings.ts";
 import { orAborted, untilAborted } from "./abort.ts";
 import type { Terminal } from "./terminal.ts";
-import { withPipeline } from "./with_pipeline.ts";
+import { modelInfo, withPipeline } from "./with_pipeline.ts";
 import settings from "../deno.json" with { type: "json" };
 
 type GenerateCall = Call<typeof GENERATE_OPTIONS>;
@@ -42,17 +36,20 @@ export async function run(call: GenerateCall): Promise<void> {
   const begun = await readCheckpoint(call.options);
   const given = begun ? resumedOptions(call.options, begun) : call.options;
   const folder = await modelPath(given.model ?? DEMO);
-  const { far } = await openModelFolder(folder);
-  const options = withDefaults(given, far?.defaults, folder);
+  const info = await modelInfo(folder);
+  const options = withDefaults(given, info.defaults, folder);
   const paths = options.output ?? [];
   if (paths.length === 0 && !options.dryRun && !options.preview) {
     throw new UsageError("Say where to write the video: give --output FILE");
   }
   checkOutputs(paths, options.count ?? 1, options.json);
   await checkCheckpoint(options);
+  // before the weights are read, which can take long: what is wrong shows at once
+  const request = await orAborted(buildRequest(given, options, info), call.signal);
+  watch.lap("context");
   await withPipeline(folder, { ...call, options }, async (pipeline) => {
     watch.lap("load");
-    await generate({ ...call, options: given }, pipeline, options, { watch, begun });
+    await generate({ ...call, options: given }, pipeline, request, { watch, begun });
   });
 }
 
@@ -66,16 +63,15 @@ interface Progressed {
 async function generate(
   { options: given, terminal, signal }: GenerateCall,
   pipeline: Pipeline,
-  options: GenerateValues,
+  request: Request,
   { watch, begun }: Progressed,
 ): Promise<void> {
-  const request = await orAborted(buildRequest(given, options, pipeline.info), signal);
+  const { options } = request;
   if (!options.quiet) {
     for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
   }
   const resume = begun?.latents;
   const plan = asUsage(() => pipeline.plan({ ...request.generate, resume }));
-  watch.lap("context");
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
     version: settings.version,

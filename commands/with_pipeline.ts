@@ -1,4 +1,10 @@
-import { loadPipeline, type Pipeline, type PipelineOptions } from "../mod.ts";
+import {
+  declareModel,
+  loadPipeline,
+  type ModelInfo,
+  type Pipeline,
+  type PipelineOptions,
+} from "../mod.ts";
 import { orAborted } from "./abort.ts";
 import { ByteProgress } from "./byte_progress.ts";
 import type { ProgressOptions } from "./progress.ts";
@@ -18,6 +24,16 @@ export interface ModelCall {
   readonly options: ModelValues;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+}
+
+/**
+ * What a model is, from its configuration and the headers of its files alone.
+ * @throws what `loadPipeline` throws of a folder that is no model
+ */
+export async function modelInfo(folder: string): Promise<ModelInfo> {
+  const { info, close } = await declareModel(folder, { dtype: "f32" });
+  close();
+  return info;
 }
 
 /** Seconds of loading before it is worth a bar. */

@@ -77,6 +77,13 @@ Deno.test("far without an adapter says so with status 1", async () => {
   assert.equal(stderr, "error: Cannot find a GPU adapter by dx12: leave out --backend\n");
 });
 
+Deno.test("far generate reads its sources before it asks for a GPU or loads a model", async () => {
+  const asked = ["-c", "none.mp4", "-a", "left", "--backend", "dx12", "-o", "never.mp4"];
+  const { status, stderr } = await far(["generate", ...asked]);
+  assert.equal(status, 1);
+  assert.match(stderr, /^error: Cannot read "none.mp4": there is no such file\n$/);
+});
+
 Deno.test("far shows where an error was thrown only when asked", async () => {
   const args = ["decode", "tests/fixtures/presets.json", "-o", "never.mp4"];
   const plain = await far(args);

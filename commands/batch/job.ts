@@ -1,11 +1,12 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { declareModel, type ModelInfo } from "../../mod.ts";
+import type { ModelInfo } from "../../mod.ts";
 import { type Classes, parseClassList, planActions } from "../actions.ts";
 import { readActionLists } from "../action_file.ts";
 import { UsageError } from "../errors.ts";
 import { DEMO, modelPath } from "../model_path.ts";
 import { checkCount, type GenerateValues, withDefaults } from "../request.ts";
+import { modelInfo } from "../with_pipeline.ts";
 import type { Digests } from "./digest.ts";
 import { inputsOf, jobHash, jsonOf } from "./identity.ts";
 import type { Entry, JobValues } from "./manifest.ts";
@@ -92,8 +93,7 @@ export class JobChecker {
 
   async #openModel(name: string): Promise<JobModel> {
     const folder = await modelPath(name);
-    const { info, close } = await declareModel(folder, { dtype: "f32" });
-    close();
+    const info = await modelInfo(folder);
     return { name, folder, info, identity: await this.#options.digests.model(folder) };
   }
 }

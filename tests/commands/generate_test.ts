@@ -259,8 +259,8 @@ Deno.test("far generate --count numbers the videos, and keeps tensors together",
     );
     assert.equal(result.seed, 0);
     assert.deepEqual(Object.keys(result.seconds), [
-      "load",
       "context",
+      "load",
       "generate",
       "finish",
       "total",
