@@ -220,11 +220,14 @@ const SIGNATURES: readonly [start: string, what: string][] = [
   ["<?xml", "an XML document (a failed download?)"],
   ["gguf", "a GGUF file"],
   ["\x89hdf", "an HDF5 file"],
+  ["\x1aE\xdf\xa3", "a video"],
+  ["\x93numpy", "an array of numpy"],
 ];
 
 /** What a file is that isn't safetensors, from its first bytes. */
 export function otherFormat(bytes: Uint8Array): string | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 64)).trimStart().toLowerCase();
+  if (start.startsWith("ftyp", 4)) return "a video"; // MP4 and MOV begin with a length
   return SIGNATURES.find(([signature]) => start.startsWith(signature.toLowerCase()))?.[1];
 }
 

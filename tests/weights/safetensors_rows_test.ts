@@ -288,6 +288,8 @@ const OTHERS: [what: string, start: Uint8Array, message: RegExp][] = [
   ["a web page after a blank line", text("\n<html><body>404</body></html>"), /web page/],
   ["a git-lfs pointer", text("version https://git-lfs.github.com/spec/v1\noid"), /git lfs pull/],
   ["a pickle", hex("80 02 8a 0a 6c fc 9c 46 f9 20"), /pickle/],
+  ["an MP4", joined(hex("00 00 00 20"), text("ftypisom"), new Uint8Array(9)), /it is a video, not/],
+  ["a WebM", hex("1a 45 df a3 01 00 00 00 00 00 00 1f"), /it is a video, not/],
 ];
 for (const [what, bytes, message] of OTHERS) {
   Deno.test(`parseHeader() row 48: ${what} is named`, async () => {
