@@ -159,7 +159,7 @@ async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Pr
   } catch (error) {
     const stream = error instanceof MediaError && type !== "png" &&
       await openWithFfmpeg(path, false);
-    if (!stream) throw error;
+    if (!stream) throw error instanceof UnsupportedMediaError ? adviseFfmpeg(error) : error;
     try {
       const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));
       return frames[0] as RgbFrame;

@@ -76,7 +76,9 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
     return Object.assign(stream, { frames });
   } catch (error) {
     input.dispose();
-    throw error instanceof MediaError ? error : new MediaError(explain(error));
+    if (error instanceof MediaError) throw error;
+    const Kind = isUnknownFormat(error) ? UnsupportedMediaError : MediaError;
+    throw new Kind(explain(error));
   }
 }
 
@@ -88,11 +90,15 @@ async function whyNoVideo(input: Input): Promise<string> {
     : "there is no video in it, or it is cut off";
 }
 
+function isUnknownFormat(error: unknown): boolean {
+  return /unrecognizable format/.test(reasonOf(error));
+}
+
 /** Says in our words what the demuxer means. */
 function explain(error: unknown): string {
   if (error instanceof MediaError) return error.message;
   const reason = reasonOf(error).replace(/\.$/, "");
-  if (/unrecognizable format/.test(reason)) {
+  if (isUnknownFormat(error)) {
     return "it is not a video, or of a format not known here";
   }
   return /^Assertion failed/.test(reason) ? "it is damaged" : `it is damaged: ${reason}`;

@@ -202,3 +202,18 @@ Deno.test("readClip() lets go of a .y4m and of ffmpeg when it has seen enough", 
     assert.equal((await readClip(fixture("mpeg4.mp4"), { count: 1 })).frames.length, 1);
   }
 });
+
+Deno.test("readClip() says where ffmpeg would help", () =>
+  inFolder(async (folder) => {
+    const path = Deno.env.get("PATH")!;
+    const strange = join(folder, "clip.avi");
+    await Deno.writeTextFile(strange, "RIFF    AVI LIST");
+    Deno.env.set("PATH", "");
+    try {
+      for (const source of [strange, fixture("still_444.jpg")]) {
+        await assert.rejects(readClip(source), /; with ffmpeg installed more can be read$/);
+      }
+    } finally {
+      Deno.env.set("PATH", path);
+    }
+  }));
