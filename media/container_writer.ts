@@ -160,8 +160,8 @@ export class ContainerWriter implements FrameWriter {
  * equal files. The muxer has no option for it, only this field.
  */
 function forgetTime(output: Output): void {
-  const muxer: { creationTime?: number } = Reflect.get(output, "_muxer");
-  if (muxer.creationTime !== undefined) muxer.creationTime = 0;
+  const muxer: { creationTime?: number } | undefined = Reflect.get(output, "_muxer");
+  if (muxer?.creationTime !== undefined) muxer.creationTime = 0;
 }
 
 function outputFormat(container: Container): Mp4OutputFormat | WebMOutputFormat {
