@@ -107,7 +107,8 @@ function touchedBytes(
   const bound = buffers[name]!;
   if (!("buffer" in bound)) return bound.bytes;
   const { frames, x, y, q, qkv, tokens, velocity } = buffers as Buffers;
-  const key = `${isLinear(kernel.name) ? "linear" : kernel.name} ${name}`;
+  const form = isLinear(kernel.name) ? "linear" : kernel.name.replace(/_image$/, "");
+  const key = `${form} ${name}`;
   switch (key) {
     // adaLN: the rows of the frames at hand, and of them the numbers of one half
     case "linear table":

@@ -78,28 +78,30 @@ Deno.test("workOf() counts an attention's visible keys, not the cache", () => {
   assert.throws(() => counted(record), TypeError);
 });
 
-Deno.test("workOf() counts the new keys and values of a pass", () => {
-  const heads = 3;
-  const d = 64 * heads;
-  const work = counted((p, tensor) => {
-    const memory = p.memory;
-    qkNormRope(p, tensor(1, 1, 4, 3 * d), {
-      heads,
-      normQ: tensor(64),
-      normK: tensor(64),
-      frames: memory.tensor("frames", [1, 1, 4], "u32"),
-      rope: tensor(128),
-      time: 0,
-      axes: [16, 24, 24],
-      columns: 2,
-      spread: 1,
-      k: tensor(1, heads, 500, 64),
-      v: tensor(1, heads, 500, 64),
+for (const kind of ["storage", "image"] as const) {
+  Deno.test(`workOf() counts the new keys and values of a pass, not the cache, in ${kind}`, () => {
+    const heads = 3;
+    const d = 64 * heads;
+    const work = counted((p, tensor) => {
+      const memory = p.memory;
+      qkNormRope(p, tensor(1, 1, 4, 3 * d), {
+        heads,
+        normQ: tensor(64),
+        normK: tensor(64),
+        frames: memory.tensor("frames", [1, 1, 4], "u32"),
+        rope: tensor(128),
+        time: 0,
+        axes: [16, 24, 24],
+        columns: 2,
+        spread: 1,
+        k: memory.tensor("k", [1, heads, 500, 64], "f32", kind),
+        v: memory.tensor("v", [1, heads, 500, 64], "f32", kind),
+      });
     });
+    assert.equal(work.written, 4 * 3 * 4 * d);
+    assert.equal(work.read, 4 * (4 * 3 * d + 64 + 64 + 4 + 128));
   });
-  assert.equal(work.written, 4 * 3 * 4 * d);
-  assert.equal(work.read, 4 * (4 * 3 * d + 64 + 64 + 4 + 128));
-});
+}
 
 Deno.test("workOf() counts a norm's two numbers a frame, and no products", () => {
   const work = counted((p, tensor) => {
