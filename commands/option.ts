@@ -90,6 +90,9 @@ export function parseJson(spec: OptionSpec, json: unknown, where: string): unkno
     const values = Array.isArray(json) ? json : [json];
     return values.map((value) => parseJson({ ...spec, repeatable: false }, value, where));
   }
+  if (spec.kind === "seed" && Number.isInteger(json) && !Number.isSafeInteger(json)) {
+    throw new UsageError(`Cannot use ${where}: as a number it is rounded; put it in quotes`);
+  }
   const value = plainValue(spec, json);
   const problem = fault(spec, value);
   if (problem) {

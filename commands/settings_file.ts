@@ -79,7 +79,8 @@ export async function readSettingsFile<T extends OptionTable>(
 ): Promise<Values<T>> {
   let json: unknown;
   try {
-    json = JSON.parse(await Deno.readTextFile(path));
+    const { parseJson: parseStrictly } = await import("../mod.ts"); // `far --help` does without all of it
+    json = parseStrictly(await Deno.readFile(path));
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "there is no such file"

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { parseJson } from "../../mod.ts";
 import { UsageError } from "../errors.ts";
 import type { Fields } from "./expand.ts";
 import { type Job, JobChecker } from "./job.ts";
@@ -28,7 +29,7 @@ const LOOKED_AT_ONCE = 1000;
 export async function readDefaults(path: string): Promise<Fields> {
   let json: unknown;
   try {
-    json = JSON.parse(withoutMark(await Deno.readTextFile(path)));
+    json = parseJson(new TextEncoder().encode(withoutMark(await Deno.readTextFile(path))));
   } catch (error) {
     const missing = error instanceof Deno.errors.NotFound;
     const why = missing ? "there is no such file" : (error as Error).message;

@@ -1,3 +1,4 @@
+import { parseJson } from "../../mod.ts";
 import { UsageError } from "../errors.ts";
 import { optionKey, optionName, type Values } from "../option.ts";
 import { checkSettings } from "../settings_file.ts";
@@ -167,7 +168,7 @@ export class Manifest {
 function parseLine(text: string, where: string): Fields {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(new TextEncoder().encode(text));
   } catch (error) {
     throw new UsageError(`Cannot read ${where}: ${(error as Error).message}`);
   }

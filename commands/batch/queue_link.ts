@@ -5,6 +5,8 @@ import { UsageError } from "../errors.ts";
 
 /** A number of seconds in which a server that is there answers. */
 const ANSWER_SECONDS = 5;
+/** Answers to a URL that is wrong, which no other time will change. */
+const WRONG_LOGIN = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR DB index)/;
 /** What nobody collects is dropped after a week. */
 export const KEEP_SECONDS = 7 * 24 * 3600;
 
@@ -51,7 +53,7 @@ export class QueueLink {
   }
 
   /**
-   * @throws {UsageError} no URL of a Redis server
+   * @throws {UsageError} no URL of a Redis server, or one with a login that it refuses
    * @throws {QueueError} it does not answer
    */
   static async open(options: LinkOptions): Promise<QueueLink> {
@@ -70,8 +72,8 @@ export class QueueLink {
     } catch (error) {
       await link.close();
       const why = link.#trouble || (error as Error).message;
-      const advice = adviceFor(why);
-      throw new QueueError(`Cannot reach ${hideSecrets(options.url)}: ${why}${advice}`);
+      const message = `Cannot reach ${hideSecrets(options.url)}: ${why}${adviceFor(why)}`;
+      throw WRONG_LOGIN.test(why) ? new UsageError(message) : new QueueError(message);
     }
     link.#open = true;
     return link;

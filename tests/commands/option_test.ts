@@ -77,6 +77,12 @@ Deno.test("parseJson() takes arrays for lists, and numbers for words", () => {
   assert.deepEqual(parseJson(output, ["a.mp4", "b.gif"], "x"), ["a.mp4", "b.gif"]);
 });
 
+Deno.test("parseJson() takes a seed beyond 2^53 as text alone", () => {
+  const seed = { kind: "seed", help: "" } as const;
+  assert.equal(parseJson(seed, "9007199254740993", "x"), 9007199254740993n);
+  assert.throws(() => parseJson(seed, 2 ** 53, "x"), /Cannot use x: as a number it is rounded/);
+});
+
 Deno.test("parseJson() refuses other types and says which it found", () => {
   const cases: [OptionSpec, unknown, string][] = [
     [spec({ kind: "integer", min: 1 }), "12", 'a whole number of at least 1, not "12"'],

@@ -240,11 +240,11 @@ Deno.test(
   () =>
     stage(async ({ server, batch, worker, out }) => {
       const nowhere = await startFar("batch", "status", "--redis", `${server.url}/99`).ended;
-      assert.equal(nowhere.code, 75);
+      assert.equal(nowhere.code, 2);
       assert.match(nowhere.stderr, /Cannot reach .*DB index is out of range/);
       const wrong = await startFar("worker", "--redis", server.url.replace("s3cret", "wr0ng"))
         .ended;
-      assert.equal(wrong.code, 75);
+      assert.equal(wrong.code, 2);
       assert.ok(!wrong.stderr.includes("wr0ng"), wrong.stderr);
       assert.match(wrong.stderr, /Cannot reach redis:\/\/\*\*\*@127\.0\.0\.1/);
       const producer = batch(JOBS(1));

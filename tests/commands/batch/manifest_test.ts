@@ -97,6 +97,19 @@ Deno.test("Manifest tells every problem with its line and field, each once", () 
   assert.equal(problems.length, expected.length);
 });
 
+Deno.test("Manifest reads lines strictly: no key twice, no seed rounded", () => {
+  const { problems } = read([
+    '{"seed": 1, "seed": 2}',
+    '{"seed": 9007199254740993}',
+    '{"seed" 1}',
+  ]);
+  assert.deepEqual(problems, [
+    'Cannot read jobs.jsonl:1: key "seed" occurs twice at byte 18',
+    'Cannot use "seed" in jobs.jsonl:2: as a number it is rounded; put it in quotes',
+    "Cannot read jobs.jsonl:3: expected ':' at byte 8",
+  ]);
+});
+
 Deno.test("Manifest checks the outputs of a line whose settings are right", () => {
   const { problems } = read([{ output: "out.mp5" }, { output: "../a.mp4" }, { output: "-" }]);
   assert.match(problems[0]!, /"output" in jobs\.jsonl:1: .*\.mp5.*did you mean "\.mp4"/);
