@@ -200,7 +200,8 @@ export async function tune(
 ): Promise<Tuned> {
   const results: { tuning: Numbers; seconds: number }[] = [];
   let wanted: Float32Array | undefined;
-  for (const tuning of candidates(tunable)) {
+  // the built-in one again at the end: the machine may have become less busy meanwhile
+  for (const tuning of [...candidates(tunable), tunable.builtIn]) {
     const memory = new Memory();
     const p = new Program(tunable.key, memory, gpu.adapter);
     let result!: Tensor;
@@ -220,7 +221,8 @@ export async function tune(
       memory.free(gpu);
     }
   }
-  const own = results[0]!;
+  const [first, last] = [results[0]!, results.at(-1)!];
+  const own = first.seconds < last.seconds ? first : last;
   const fastest = results.reduce((a, b) => b.seconds < a.seconds ? b : a);
   const best = fastest.seconds < CLEARLY * own.seconds ? fastest : own;
   return {
