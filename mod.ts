@@ -117,7 +117,7 @@ export type { Checkpoint } from "./weights/checkpoint.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
 export { PthFile } from "./weights/pth.ts";
-export { JsonError, type JsonObject, type JsonValue, parseJson } from "./weights/json.ts";
+export { type JsonObject, type JsonValue, parseJson } from "./weights/json.ts";
 export { readJson } from "./weights/read_json.ts";
 export { type ReadShapes, recognise, type Recognised } from "./weights/recognise.ts";
 export type { StateDictChoice } from "./weights/state_dict.ts";
