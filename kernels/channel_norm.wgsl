@@ -26,8 +26,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c4s = params.channels / 4u;
-  // workgroups past the end redo the last pixel, so that all of them reach the barrier
-  let pixel = min(group.y * groups.x + group.x, params.pixels - 1u);
+  let pixel = group.y * groups.x + group.x;
+  if (pixel >= params.pixels) { return; }   // the whole workgroup, so no barrier is missed
   let first = pixel * c4s;
   var share = 0.0;
   for (var c = lane; c < c4s; c += WG) {

@@ -39,6 +39,22 @@ Deno.test(
   },
 );
 
+Deno.test({
+  name: "channelNorm() adds to each pixel once where the grid has workgroups left over",
+  ...GPU_TEST,
+}, async () => {
+  const pixels = 32769; // one more than a row of the grid
+  const [x, residual] = [randomFloats(4 * pixels, 1), randomFloats(4 * pixels, 2)];
+  const [weight, bias] = [randomFloats(4, 3), randomFloats(4, 4)];
+  const y = await runOnce((p, input) => {
+    const w = { weight: input([4], weight), bias: input([4], bias) };
+    const into = input([1, 1, pixels, 4], residual);
+    return channelNorm(p, w, input([1, 1, pixels, 4], x), { into });
+  });
+  const expected = channelNormReference(x, weight, bias, 4).map((v, i) => v + residual[i]!);
+  assertClose(y, expected, 1e-5);
+});
+
 Deno.test({ name: "channelNorm() is the same with wider workgroups", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
   const memory = new Memory();
