@@ -145,12 +145,9 @@ export class Session {
     const { patch, contextPatch, window, d } = this.sizes;
     const windowTokens = height * width / patch ** 2;
     const contextTokens = contextPatch === undefined ? 0 : height * width / contextPatch ** 2;
-    const endless = memoryFrames !== undefined;
-    const long = contextPatch === undefined
-      ? 0
-      : endless
-      ? memoryFrames
-      : Math.max(0, frames - window);
+    // frames that the newest one sees, itself among them
+    const seen = memoryFrames === undefined ? frames : memoryFrames + 1;
+    const long = contextPatch === undefined ? 0 : Math.max(0, seen - window);
     const fitting = (tokens: number) =>
       Math.max(1, Math.floor(WIDEST_ACTIVATION / (this.batch * tokens * 4 * d * 4)));
     return {
@@ -158,7 +155,7 @@ export class Session {
       windowTokens,
       contextTokens,
       contextCapacity: long,
-      windowCapacity: Math.min(endless ? memoryFrames + 1 : frames, window),
+      windowCapacity: Math.min(seen, window),
       passFrames: {
         window: Math.min(PASS_FRAMES.window, frames, fitting(windowTokens)),
         context: long && Math.min(PASS_FRAMES.context, long, fitting(contextTokens)),

@@ -69,6 +69,21 @@ for (const folder of ["far-long", "far-action"]) {
   });
 }
 
+Deno.test({
+  name: "LiveWorld may remember fewer frames than its window has, and then sees no more",
+  ...GPU_TEST,
+}, async () => {
+  const pipeline = await load("far-long"); // a window of 4 frames
+  for (const memoryFrames of [1, 3, 4, 6]) {
+    const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 1, memoryFrames });
+    await take(world, [0, 1, 2, 3, 0, 1, 2, 3, 0]);
+    await world.configure({ steps: 2 }); // encodes what it remembers anew
+    assert.equal((await take(world, [1, 2])).at(-1)!.index, 10);
+    world.close();
+  }
+  await pipeline.close();
+});
+
 Deno.test({ name: "LiveWorld.step() gives no frame that is not finite", ...GPU_TEST }, async () => {
   const pipeline = await load("far-action");
   const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 2, guidance: 3e38 });
