@@ -3,6 +3,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
 
 const CLASS_EMBEDDING = defineKernel("class_embedding", code);
 
@@ -31,7 +32,7 @@ export function classEmbedding(p: Program, x: Tensor, options: ClassEmbeddingOpt
     constants: { SILU: Number(activation === "silu") },
     params: { rows, width, entries: table?.shape[0] ?? 0 },
     buffers: { x, table: table ?? x, index, y },
-    groups: [Math.ceil(rows * width / 64), 1, 1],
+    groups: grid(rows * width, 64),
   });
   return y;
 }

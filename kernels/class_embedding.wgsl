@@ -12,11 +12,16 @@ struct Params { rows: u32, width: u32, entries: u32, }
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;    // [rows, width]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= params.rows * params.width) { return; }
-  let entry = index[id.x / params.width];
-  var v = x[id.x];
-  if (entry < params.entries) { v += table[entry * params.width + id.x % params.width]; }
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.rows * params.width) { return; }
+  let entry = index[id / params.width];
+  var v = x[id];
+  if (entry < params.entries) { v += table[entry * params.width + id % params.width]; }
   if (SILU) { v = v / (1.0 + exp(-v)); }
-  y[id.x] = v;
+  y[id] = v;
 }

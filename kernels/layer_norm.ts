@@ -3,6 +3,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 
@@ -35,11 +36,12 @@ export function layerNorm(p: Program, x: Tensor, { table, frames, tokens, ...at 
     throw new ShapeError(`Cannot normalise x [${x.shape}] with a table [${rows}, ${stride}]`);
   }
   const y = p.scratch(x.shape);
+  const count = size(x.shape) / d;
   p.dispatch({
     kernel: LAYER_NORM,
-    params: { d, tokens, stride: stride!, ...at, eps: 1e-6 },
+    params: { rows: count, d, tokens, stride: stride!, ...at, eps: 1e-6 },
     buffers: { x, table, frames, y },
-    groups: [size(x.shape) / d, 1, 1],
+    groups: grid(count, 1),
   });
   return y;
 }

@@ -5,6 +5,7 @@
 const WG = 8u;
 
 struct Params {
+  rows: u32,     // B F T
   d: u32,        // width, a multiple of 4
   tokens: u32,   // tokens per frame
   stride: u32,   // floats per row of the table
@@ -22,9 +23,14 @@ struct Params {
 var<workgroup> partial: array<vec2<f32>, WG>;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let d4 = params.d / 4u;
-  let row = group.x;
+  let row = group.y * groups.x + group.x;
+  if (row >= params.rows) { return; }   // the whole workgroup, so no barrier is missed
 
   // one pass over the row: sum and sum of squares, shifted by the first value against cancellation
   let origin = x[row * d4].x;

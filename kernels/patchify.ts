@@ -3,6 +3,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
 
 const PATCHIFY = defineKernel("patchify", code);
 
@@ -35,7 +36,7 @@ export function patchify(p: Program, latents: Tensor, frames: Tensor, patch: num
       patch_size: patch,
     },
     buffers: { latents, frames, tokens },
-    groups: [Math.ceil(elements / 64), 1, 1],
+    groups: grid(elements, 64),
   });
   return tokens;
 }

@@ -18,12 +18,17 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> tokens: array<f32>;   // [B, F, T, c P P]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= params.count) { return; }
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
   let side = params.patch_size;
   let features = params.channels * side * side;
-  let feature = id.x % features;
-  let token = id.x / features;
+  let feature = id % features;
+  let token = id / features;
   let columns = params.width / side;
   let per_frame = columns * (params.height / side);
   let frame = token / per_frame;
@@ -33,6 +38,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let x = (place % columns) * side + feature % side;
   let video = (frame / params.frames) % params.videos;
   let index = video * params.capacity + frames[frame].y % params.capacity;
-  tokens[id.x] =
+  tokens[id] =
     latents[((index * params.channels + channel) * params.height + y) * params.width + x];
 }

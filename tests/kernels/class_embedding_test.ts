@@ -8,11 +8,12 @@ import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runOnce } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 
-const SHAPES: [rows: number, width: number, entries: number][] = [[1, 1, 1], [3, 7, 4], [
-  65,
-  68,
-  11,
-]];
+const SHAPES: [rows: number, width: number, entries: number][] = [
+  [1, 1, 1],
+  [3, 7, 4],
+  [65, 68, 11],
+  [8193, 513, 3], // more than 65535 workgroups
+];
 
 for (const [rows, width, entries] of SHAPES) {
   for (const activation of [undefined, "silu"] as const) {

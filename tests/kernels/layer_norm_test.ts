@@ -17,6 +17,8 @@ const SHAPES: [b: number, f: number, t: number, d: number, offset: number][] = [
   [1, 2, 64, 768, 0],
   // a mean that is large against the deviation must not cancel
   [1, 1, 3, 260, 1000],
+  // more than 65535 workgroups
+  [1, 1, 65537, 4, 0],
 ];
 
 for (const [b, f, t, d, offset] of SHAPES) {

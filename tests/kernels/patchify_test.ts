@@ -28,6 +28,13 @@ const CASES: [string, Case][] = [
     patch: 2,
     frames: [[0], [1], [1], [0]],
   }],
+  ["more than 65535 workgroups", {
+    videos: 1,
+    capacity: 1,
+    volume: [3, 1000, 1400],
+    patch: 2,
+    frames: [[0]],
+  }],
   ["a ring", { videos: 1, capacity: 3, volume: [4, 2, 2], patch: 1, frames: [[5, 6, 7]] }],
 ];
 
