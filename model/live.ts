@@ -7,9 +7,12 @@ import { resolveOptions } from "./options.ts";
 import type { Frame, Pipeline } from "./pipeline.ts";
 import { Session } from "./session.ts";
 
-/** How a live run starts; `frames` and `count` of generate have no meaning here. */
+/**
+ * How a live run starts. Its noise is drawn frame by frame, without an end: what says how many
+ * frames, or what noise, has no meaning here.
+ */
 export interface LiveOptions
-  extends Omit<GenerateOptions, "frames" | "count" | "noise" | "resume"> {
+  extends Omit<GenerateOptions, "frames" | "count" | "noise" | "rng" | "resume" | "cache"> {
   /** Actions of the context frames (one list). */
   readonly actions?: readonly number[];
   /** Frames the world remembers; older ones are dropped (128). */
