@@ -12,7 +12,7 @@ interface TuningFile {
 const VERSION = 1;
 
 /** `far/tuning.json` in the user's cache directory; undefined where reading it is not permitted. */
-export function tuningPath(): string | undefined {
+function tuningPath(): string | undefined {
   const granted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
   const variable = "XDG_CACHE_HOME";

@@ -35,7 +35,7 @@ function finest(stages: readonly Stage[]): { skipped: boolean; channels: number 
 }
 
 /** Weights of the encoder. */
-export function loadEncoder(l: Loader, { encoder, latentChannels, headDim }: AutoencoderSizes) {
+function loadEncoder(l: Loader, { encoder, latentChannels, headDim }: AutoencoderSizes) {
   const { skipped, channels } = finest(encoder);
   return {
     skipped,
@@ -59,7 +59,7 @@ export function loadEncoder(l: Loader, { encoder, latentChannels, headDim }: Aut
 export type EncoderWeights = ReturnType<typeof loadEncoder>;
 
 /** Weights of the decoder. */
-export function loadDecoder(l: Loader, { decoder, latentChannels, headDim }: AutoencoderSizes) {
+function loadDecoder(l: Loader, { decoder, latentChannels, headDim }: AutoencoderSizes) {
   const { skipped, channels } = finest(decoder);
   return {
     skipped,

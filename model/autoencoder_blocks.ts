@@ -36,7 +36,7 @@ function loadBatchNorm(l: Loader, channels: number): { scale: Tensor; bias: Tens
 }
 
 /** Weights of a ResBlock; keys are the checkpoint's. */
-export function loadResBlock(l: Loader, { channels: c, norm, activation }: Stage) {
+function loadResBlock(l: Loader, { channels: c, norm, activation }: Stage) {
   return {
     kind: "ResBlock" as const,
     activation,
@@ -68,7 +68,7 @@ export function resBlock(p: Program, w: ResBlockWeights, x: Tensor): void {
 }
 
 /** Weights of an EfficientViTBlock; keys are the checkpoint's. */
-export function loadEfficientViTBlock(l: Loader, { channels: c }: Stage, headDim: number) {
+function loadEfficientViTBlock(l: Loader, { channels: c }: Stage, headDim: number) {
   const [attn, glu] = [l.at("attn"), l.at("conv_out")];
   return {
     kind: "EfficientViTBlock" as const,
@@ -94,7 +94,7 @@ export type EfficientViTBlockWeights = ReturnType<typeof loadEfficientViTBlock>;
  * @param x [B, h, w, C] f32, updated in place
  * Source: diffusers `EfficientViTBlock`: `SanaMultiscaleLinearAttention`, `GLUMBConv`.
  */
-export function efficientViTBlock(p: Program, w: EfficientViTBlockWeights, x: Tensor): void {
+function efficientViTBlock(p: Program, w: EfficientViTBlockWeights, x: Tensor): void {
   const { attn, conv_out: glu } = w;
   p.scope(() => {
     const qkv = linear(p, attn.qkv, x, { label: "autoencoder qkv" });

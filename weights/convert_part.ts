@@ -135,7 +135,7 @@ export function sourceBytes(checkpoint: Checkpoint, shapes: Shapes): number {
 }
 
 /** The type a tensor of floats is written in. */
-export function targetDtype(from: Dtype, dtype: TargetDtype = "keep"): FloatDtype {
+function targetDtype(from: Dtype, dtype: TargetDtype = "keep"): FloatDtype {
   if (dtype !== "keep") return dtype.toUpperCase() as FloatDtype;
   return from === "F16" || from === "BF16" ? from : "F32";
 }

@@ -31,7 +31,7 @@ export function parseTarget(text: string): HubTarget {
 }
 
 /** @throws {CheckpointError} it is no `owner/name` */
-export function checkRepository(repository: string): string {
+function checkRepository(repository: string): string {
   const plain = REPOSITORY.test(repository) && !/\.\.|--|\.git$/.test(repository) &&
     repository.split("/").every(isPlainName);
   if (plain) return repository;
@@ -39,7 +39,7 @@ export function checkRepository(repository: string): string {
 }
 
 /** @throws {CheckpointError} it is no branch, tag or commit */
-export function checkRevision(revision: string): string {
+function checkRevision(revision: string): string {
   const plain = /^[A-Za-z0-9._/-]{1,200}$/.test(revision) && !revision.startsWith("-") &&
     revision.split("/").every(isPlainName);
   if (plain) return revision;

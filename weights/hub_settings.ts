@@ -24,7 +24,7 @@ export interface HubSettings {
 export type Environment = (name: string) => string | undefined;
 
 /** A variable of this process; undefined also where reading it is not permitted. */
-export function processEnvironment(name: string): string | undefined {
+function processEnvironment(name: string): string | undefined {
   try {
     return Deno.env.get(name) || undefined;
   } catch {

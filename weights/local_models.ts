@@ -101,7 +101,7 @@ async function isDownloaded(preset: Preset, settings: HubSettings): Promise<bool
 }
 
 /** Values of all tensors of these shapes. */
-export function countValues(shapes: Shapes): number {
+function countValues(shapes: Shapes): number {
   return [...shapes.values()].reduce((sum, shape) => sum + elements(shape), 0);
 }
 

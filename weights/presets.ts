@@ -128,7 +128,7 @@ export const PRESET_STEPS = 50;
 /** Height and width of the latents of every published model. */
 export const PRESET_LATENT_SIZE = 8;
 /** Frames per second of the videos that the official trainer saves (far/utils/vis_util.py). */
-export const PRESET_FPS = 8;
+const PRESET_FPS = 8;
 
 const FOUR_ACTIONS = { condition_cfg: { type: "action", num_action_classes: 4 } };
 const UCF_CLASSES = { condition_cfg: { type: "label", num_classes: 101 } };

@@ -225,7 +225,7 @@ const SIGNATURES: readonly [start: string, what: string][] = [
 ];
 
 /** What a file is that isn't safetensors, from its first bytes. */
-export function otherFormat(bytes: Uint8Array): string | undefined {
+function otherFormat(bytes: Uint8Array): string | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 64)).trimStart().toLowerCase();
   if (start.startsWith("ftyp", 4)) return "a video"; // MP4 and MOV begin with a length
   return SIGNATURES.find(([signature]) => start.startsWith(signature.toLowerCase()))?.[1];

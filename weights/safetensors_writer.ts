@@ -57,7 +57,7 @@ export async function writeSafetensors(
 }
 
 /** The tensors in the order their data is written. @throws {RangeError} two of one name */
-export function sortTensors<T extends { name: string; dtype: Dtype }>(tensors: Iterable<T>): T[] {
+function sortTensors<T extends { name: string; dtype: Dtype }>(tensors: Iterable<T>): T[] {
   const encoder = new TextEncoder();
   const keyed = Array.from(tensors, (tensor) => ({ tensor, key: encoder.encode(tensor.name) }));
   const names = new Set(keyed.map(({ tensor }) => tensor.name));
@@ -69,7 +69,7 @@ export function sortTensors<T extends { name: string; dtype: Dtype }>(tensors: I
 }
 
 /** Length prefix and JSON header for tensors already in the order of their data. */
-export function encodeHeader(
+function encodeHeader(
   tensors: readonly Omit<SafetensorsEntry, "data">[],
   metadata: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
 ): Uint8Array {
