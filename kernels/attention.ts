@@ -3,16 +3,17 @@ import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
 import mergeCode from "./merge_attention.wgsl" with { type: "text" };
 import sharedCode from "./shared/attention.wgsl" with { type: "text" };
 import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
+import stepCode from "./shared/step.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type AttentionTuning, attentionTuning } from "../gpu/tuning.ts";
 
-const ATTENTION = defineKernel("attention", sharedCode + code);
+const ATTENTION = defineKernel("attention", stepCode + sharedCode + code);
 const ATTENTION_BROADCAST = defineKernel(
   "attention_broadcast",
-  sharedCode + exchangeCode + broadcastCode,
+  stepCode + sharedCode + exchangeCode + broadcastCode,
 );
 /** Joins the parts of a split attention; exported for its test. */
 export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);

@@ -1,10 +1,11 @@
+import stepCode from "./shared/step.wgsl" with { type: "text" };
 import code from "./solver_step.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 
-const SOLVER_STEP = defineKernel("solver_step", code);
+const SOLVER_STEP = defineKernel("solver_step", stepCode + code);
 
 /** What a solver step reads and writes. */
 export interface SolverStepOptions {

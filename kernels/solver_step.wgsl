@@ -14,21 +14,6 @@ struct Params {
   stride: u32,     // floats per token of v
 }
 
-// The layout of `Step` in attention.wgsl.
-struct Step {
-  context_keys: u32,     // keys in the long-term region
-  context_start: u32,    // its oldest key, the region being a ring
-  context_slots: u32,    // and its size
-  context_frame: u32,    // frame index of the oldest long-term key
-  window_start: u32,     // the same for the short-term window
-  window_slots: u32,
-  window_frame: u32,
-  latent_frame: u32,     // index of the frame that is being denoised
-  c0: f32,               // factors of the velocity and of the one before
-  c1: f32,
-  guidance: f32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> velocity: array<f32>;         // [B, T, stride]
