@@ -1,8 +1,8 @@
 // The form of `linear` for GPUs (see shared/tile.wgsl). With NORM x is normalised and modulated on
 // its way in, as `layer_norm` does it.
 
-// Of each row of the tile: its first number, the mean less that, 1 / deviation, and where its row of
-// the table starts, in vec4s: far below 2^24, so exact.
+// Of each row of the tile: its first number, the mean less that, 1 / deviation, and its row of the
+// table: far below 2^24, so exact.
 var<workgroup> norms: array<vec4<f32>, ROWS>;
 
 fn rows() -> u32 { return params.m; }
@@ -20,7 +20,7 @@ fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   var v = x[min(row, params.m - 1u) * k4s + min(k4, k4s - 1u)];
   if (NORM) {
     let norm = norms[own];
-    let at = u32(norm.w) + min(k4, k4s - 1u);
+    let at = u32(norm.w) * (params.table_stride / 4u) + min(k4, k4s - 1u);
     v = (v - norm.x - norm.y) * norm.z;
     v = v * (1.0 + table[at + params.norm_scale / 4u]) + table[at + params.norm_shift / 4u];
   }
@@ -52,9 +52,9 @@ fn measure_rows(tile: u32, index: u32) {
     for (var i = 0u; i < lanes; i++) { all += heap[index * lanes + i].xy; }
     all /= f32(params.k);
     let variance = max(all.y - all.x * all.x, 0.0);
-    let start = frames[own / params.tokens].x * (params.table_stride / 4u);
     let first = x[own * (params.k / 4u)].x;
-    norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(start));
+    let table_row = frames[own / params.tokens].x;
+    norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(table_row));
   }
   workgroupBarrier();
 }
