@@ -10,12 +10,11 @@ const ROPE_THETA = 10000;
 export function timestepProjection(t: number): Float32Array {
   const half = TIMESTEP_WIDTH / 2;
   const out = new Float32Array(TIMESTEP_WIDTH);
+  const { fround } = Math; // the released code rounds to float32 at each step
+  const slope = fround(-Math.log(1e4));
   for (let i = 0; i < half; i++) {
-    // the released code computes the frequency and the product in float32
-    const frequency = Math.fround(
-      Math.exp(Math.fround(Math.fround(-Math.log(1e4) * i) / (half - 1))),
-    );
-    const angle = Math.fround(Math.fround(t) * frequency);
+    const frequency = fround(Math.exp(fround(fround(slope * i) / (half - 1))));
+    const angle = fround(fround(t) * frequency);
     out[i] = Math.cos(angle);
     out[half + i] = Math.sin(angle);
   }

@@ -10,12 +10,17 @@ Deno.test("timestepProjection() agrees with the released code", async () => {
   const golden = await openGolden("embeddings.safetensors");
   const timesteps = await golden.floats("timestep");
   const expected = await golden.floats("timestep_projection");
+  let off = 0;
   for (const [i, t] of timesteps.entries()) {
     const row = expected.subarray(i * 256, (i + 1) * 256);
+    const actual = timestepProjection(t);
     // at t = 1000 one ulp of the frequency is 6e-5 of the angle
-    const error = relativeError(timestepProjection(t), row);
+    const error = relativeError(actual, row);
     assert.ok(error <= 1e-4, `timestep ${t}: ${error}`);
+    off += actual.filter((v, j) => Math.abs(v - row[j]!) > 1e-6).length;
   }
+  // PyTorch's exp is not always the nearest float: one of the 128 frequencies differs
+  assert.ok(off <= 8, `${off} of 2048 numbers`);
   golden.close();
 });
 
