@@ -181,17 +181,20 @@ export class LiveWorld {
     return { index, kind: "generated", video: 0, pixels: { width, height, data: pixels }, latents };
   }
 
-  /** Changes steps, solver or guidance; what is remembered stays. */
+  /**
+   * Changes steps, solver or guidance; what is remembered stays.
+   * @throws {RangeError | GpuError} they don't fit the model or the device: nothing is changed then
+   */
   async configure(settings: LiveSettings): Promise<void> {
     const before = this.#options;
     this.#options = { ...before, ...settings };
     try {
-      this.#resolve();
+      await this.#stageAfresh();
     } catch (error) {
       this.#options = before;
+      if (!this.#stage) await this.#stageAfresh(); // it had made room for what did not fit
       throw error;
     }
-    await this.#stageAfresh();
   }
 
   /** Frees the world's memory; the pipeline stays. */

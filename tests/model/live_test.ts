@@ -110,3 +110,28 @@ Deno.test({
   world.close();
   await pipeline.close();
 });
+
+Deno.test({
+  name: "LiveWorld.configure() that asks for too much memory leaves the world as it was",
+  ...GPU_TEST,
+}, async () => {
+  const pipeline = await load("far-long");
+  const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 1, seed: 1 });
+  await take(world, [0, 1, 2]);
+  const { systemMemoryInfo } = Deno;
+  const none = { ...systemMemoryInfo(), available: 0 };
+  Deno.systemMemoryInfo = () => {
+    Deno.systemMemoryInfo = systemMemoryInfo; // for the old settings there is room again
+    return none;
+  };
+  try {
+    const error = { name: "GpuError", reason: "limit" };
+    await assert.rejects(world.configure({ guidance: 2 }), error);
+  } finally {
+    Deno.systemMemoryInfo = systemMemoryInfo;
+  }
+  const [frame] = await take(world, [3]);
+  assert.equal(frame!.index, 3);
+  world.close();
+  await pipeline.close();
+});
