@@ -1,5 +1,5 @@
 import type { Frame, LiveSettings, RgbFrame } from "../../mod.ts";
-import { toRgb } from "../../mod.ts";
+import { GpuError, toRgb } from "../../mod.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
 
@@ -217,8 +217,10 @@ export class Game {
       try {
         await task();
       } catch (error) {
-        // what does not fit the model is the player's mistake, everything else ends the game
-        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+        // what does not fit the model or the GPU is the player's mistake, all else ends the game
+        const mistake = error instanceof RangeError || error instanceof TypeError ||
+          (error instanceof GpuError && error.reason === "limit");
+        if (!mistake || !this.#world) throw error;
         this.#refuse(error.message);
       }
     }

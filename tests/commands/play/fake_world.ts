@@ -1,5 +1,5 @@
 import type { GameOptions, World } from "../../../commands/play/game.ts";
-import type { LiveSettings } from "../../../mod.ts";
+import { GpuError, type LiveSettings } from "../../../mod.ts";
 
 export const SIZE = { width: 4, height: 2 };
 
@@ -22,7 +22,9 @@ export class FakeWorld implements World {
   }
 
   configure(settings: LiveSettings): Promise<void> {
-    if ((settings.guidance ?? 1) > 5) return Promise.reject(new RangeError("too much guidance"));
+    const { guidance = 1 } = settings;
+    if (guidance > 6) return Promise.reject(new GpuError("limit", "too little memory"));
+    if (guidance > 5) return Promise.reject(new RangeError("too much guidance"));
     this.settings.push(settings);
     return Promise.resolve();
   }

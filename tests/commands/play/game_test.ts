@@ -122,12 +122,13 @@ Deno.test("Game changes settings between frames and goes on when they don't fit"
     await audience.until(() => audience.changes === 1);
     game.configure({ steps: 8 });
     await audience.until(() => audience.changes === 2);
+    game.configure({ guidance: 6 });
     game.configure({ guidance: 9 });
-    await audience.until(() => audience.refusals.length === 1);
+    await audience.until(() => audience.refusals.length === 2);
     assert.deepEqual(game.settings, { steps: 8, guidance: 1 });
   });
   assert.deepEqual(made.worlds[0]!.settings, [{ steps: 8, guidance: 1 }]);
-  assert.deepEqual(refusals, ["too much guidance"]);
+  assert.deepEqual(refusals, ["too much guidance", "too little memory"]);
 });
 
 Deno.test("Game runs by itself where a model takes no actions, and waits for an audience", async () => {

@@ -140,7 +140,7 @@ Deno.test("TerminalPlayer obeys the other keys", async () => {
 Deno.test("TerminalPlayer shows what was refused until the next frame", async () => {
   await playing(false, async (screen, game) => {
     await screen.until("frame 11");
-    game.configure({ guidance: 9 });
+    game.configure({ guidance: 6 });
     await screen.until("too much guidance");
     screen.type("w");
     await screen.until("frame 12");
