@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import { NpzFile, readIntegers, SafetensorsFile } from "../mod.ts";
 import { checkIndices, type Classes, parseActionText, parseClassList } from "./actions.ts";
 import { UsageError } from "./errors.ts";
+import { readText } from "./text_file.ts";
 
 const EXTENSIONS = [".npz", ".safetensors", ".json", ".txt"];
 
@@ -23,7 +24,7 @@ export async function readActionLists(given: string, classes: Classes): Promise<
       return await readTensor(given, classes);
     case ".json":
     case ".txt":
-      return parseActionText(await readText(given), given, classes);
+      return parseActionText(await readText(given, `actions "${given}"`), given, classes);
     default:
       return [parseClassList(given, classes)];
   }
@@ -68,15 +69,4 @@ export async function tensorActions(file: SafetensorsFile): Promise<number[][] |
     );
   }
   return undefined;
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
-    throw new UsageError(`Cannot read actions "${path}": ${reason}`);
-  }
 }

@@ -1,5 +1,6 @@
 import { UsageError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
+import { parseJsonText } from "./json_text.ts";
 
 /** The actions or labels a model knows, by index; the null class has the index `count`. */
 export interface Classes {
@@ -84,12 +85,7 @@ export function parseActionText(text: string, path: string, classes: Classes): n
   if (!path.toLowerCase().endsWith(".json")) {
     return [inFile(path, () => parseClassList(text.replace(/#.*$/gm, ""), classes))];
   }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`Cannot read actions "${path}": ${(error as Error).message}`);
-  }
+  const json = parseJsonText(text, `actions "${path}"`);
   const list = Array.isArray(json) ? json : (json as { actions?: unknown } | null)?.actions;
   const lists: unknown = Array.isArray(list) && Array.isArray(list[0]) ? list : [list];
   if (!isActionLists(lists)) {

@@ -1,6 +1,7 @@
 import { UsageError } from "./errors.ts";
 import { optionKey, optionName, type OptionTable, parseJson, type Values } from "./option.ts";
 import { didYouMean } from "./suggest.ts";
+import { readText } from "./text_file.ts";
 
 /** Options read from JSON, and one line for each that cannot be used. */
 export interface CheckedSettings<T extends OptionTable> {
@@ -77,16 +78,9 @@ export async function readSettingsFile<T extends OptionTable>(
   table: T,
   path: string,
 ): Promise<Values<T>> {
-  let json: unknown;
-  try {
-    const { parseJson: parseStrictly } = await import("../mod.ts"); // `far --help` does without all of it
-    json = parseStrictly(await Deno.readFile(path));
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
-    throw new UsageError(`Cannot read settings "${path}": ${reason}`);
-  }
+  const what = `settings "${path}"`;
+  const { parseJsonText } = await import("./json_text.ts"); // `far --help` does without the library
+  const json = parseJsonText(await readText(path, what), what);
   const { values, problems } = checkSettings(table, optionsOf(json), `"${path}"`);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return values;

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { parseJson } from "../../mod.ts";
 import { UsageError } from "../errors.ts";
+import { parseJsonText } from "../json_text.ts";
+import { readText } from "../text_file.ts";
 import type { Fields } from "./expand.ts";
 import { type Job, JobChecker } from "./job.ts";
 import { Digests } from "./digest.ts";
@@ -27,14 +28,8 @@ const LOOKED_AT_ONCE = 1000;
 
 /** Reads `--defaults`. @throws {UsageError} */
 export async function readDefaults(path: string): Promise<Fields> {
-  let json: unknown;
-  try {
-    json = parseJson(new TextEncoder().encode(withoutMark(await Deno.readTextFile(path))));
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    const why = missing ? "there is no such file" : (error as Error).message;
-    throw new UsageError(`Cannot read defaults "${path}": ${why}`);
-  }
+  const what = `defaults "${path}"`;
+  const json = parseJsonText(await readText(path, what), what);
   if (json !== null && typeof json === "object" && !Array.isArray(json)) return json as Fields;
   throw new UsageError(`Cannot use "${path}": it must be one JSON object`);
 }
@@ -50,7 +45,7 @@ export async function readJobs(path: string, options: JobsOptions): Promise<Job[
   const jobs: Job[] = [];
   const problems = new Set<string>();
   let looked = 0;
-  for (const line of (await readManifest(path)).split("\n")) {
+  for (const line of (await readText(path, `"${path}"`)).split("\n")) {
     const read = manifest.read(line);
     for (const problem of read.problems) problems.add(problem);
     for (const entry of read.entries) {
@@ -63,21 +58,6 @@ export async function readJobs(path: string, options: JobsOptions): Promise<Job[
   }
   if (problems.size > 0) throw new UsageError(problemText([...problems], path));
   return jobs;
-}
-
-async function readManifest(path: string): Promise<string> {
-  try {
-    return withoutMark(await Deno.readTextFile(path));
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    const why = missing ? "there is no such file" : (error as Error).message;
-    throw new UsageError(`Cannot read "${path}": ${why}`);
-  }
-}
-
-/** Text without the byte order mark that some editors begin a file with. */
-function withoutMark(text: string): string {
-  return text.replace(/^\ufeff/, "");
 }
 
 function problemText(problems: readonly string[], path: string): string {

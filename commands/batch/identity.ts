@@ -3,6 +3,7 @@ import { isActionFile } from "../action_file.ts";
 import type { SettingValue } from "../settings.ts";
 import { optionName } from "../option.ts";
 import { UsageError } from "../errors.ts";
+import { whyUnreadable } from "../text_file.ts";
 import { type Digests, digestText } from "./digest.ts";
 import type { JobValues } from "./manifest.ts";
 
@@ -61,10 +62,7 @@ async function digestInput(option: string, path: string, digests: Digests): Prom
     // of a %d pattern the folder stands for the pictures
     return await digests.content(path.includes("%") ? dirname(path) : path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
-    throw new UsageError(`Cannot use "${option}": "${path}": ${reason}`);
+    throw new UsageError(`Cannot use "${option}": "${path}": ${whyUnreadable(error)}`);
   }
 }
 

@@ -1,7 +1,7 @@
-import { parseJson } from "../../mod.ts";
 import { UsageError } from "../errors.ts";
 import { optionKey, optionName, type Values } from "../option.ts";
 import { checkSettings } from "../settings_file.ts";
+import { parseJsonText } from "../json_text.ts";
 import { GENERATE_OPTIONS } from "../option_table.ts";
 import { expand, type Expanded, type Fields } from "./expand.ts";
 import { JOB_OPTIONS } from "./options.ts";
@@ -166,12 +166,7 @@ export class Manifest {
 }
 
 function parseLine(text: string, where: string): Fields {
-  let json: unknown;
-  try {
-    json = parseJson(new TextEncoder().encode(text));
-  } catch (error) {
-    throw new UsageError(`Cannot read ${where}: ${(error as Error).message}`);
-  }
+  const json = parseJsonText(text, where);
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     throw new UsageError(`Cannot use ${where}: it must be one JSON object`);
   }
