@@ -27,7 +27,7 @@ export function exifOrientation(jpeg: Uint8Array): number {
     const size = view.getUint16(at + 2);
     const end = Math.min(at + 2 + size, jpeg.length);
     const isExif = jpeg[at + 1] === 0xe1 && view.getUint32(at + 4) === 0x45786966; // "Exif"
-    if (isExif) {
+    if (isExif && end >= at + 10) {
       return orientationOf(new DataView(jpeg.buffer, jpeg.byteOffset + at + 10, end - at - 10));
     }
     at += 2 + size;

@@ -29,6 +29,8 @@ Deno.test("exifOrientation() reads both byte orders, and 1 where there is nothin
   assert.equal(exifOrientation(new Uint8Array(0)), 1);
   const whole = oriented(8, true);
   for (let length = 0; length < 60; length++) exifOrientation(whole.subarray(0, length));
+  const short = Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, 2, 0x45, 0x78, 0x69, 0x66, ...whole);
+  assert.equal(exifOrientation(short), 1); // its segment ends before "Exif" does
 });
 
 Deno.test("readClip() turns photographs upright", () =>
