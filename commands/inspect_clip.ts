@@ -11,9 +11,10 @@ export async function inspectClip(path: string): Promise<Inspection> {
 }
 
 async function inspectVideo(path: string): Promise<Inspection> {
-  const { width, height, fps, frames, lossy } = await readClip(path, { count: 1 });
+  const clip = await readClip(path, { count: 1 });
+  const { width, height, fps, frames, lossy } = clip;
   const isFolder = await Deno.stat(path).then((found) => found.isDirectory, () => false);
-  const metadata = isFolder ? {} : await readMetadata(path);
+  const metadata = clip.metadata ?? (isFolder ? {} : await readMetadata(path));
   const settings = settingsOf(metadata);
   const first = frames[0];
   const values = first && !isRgb(first) ? "floats" : "8-bit";

@@ -103,12 +103,14 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   const stream = await openWithFfmpeg(path);
   if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
-    const metadata = await readVideoTags(path).catch(() => undefined); // any container's own
+    const metadata = await readVideoTags(path).catch(() => ({})); // other containers' are not read
     const clip = { ...await collect(path, stream, picks, options), metadata };
     if (!(failure instanceof TooFewFramesError)) return clip;
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
-  } catch {
-    throw failure; // The first word on the file is the clearer one.
+  } catch (error) {
+    // Of what ffmpeg cannot read either, the first word is the clearer one.
+    const isKnown = error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError;
+    throw isKnown ? error : failure;
   }
 }
 

@@ -8,6 +8,7 @@ import { inFolder } from "./folder.ts";
 import { recorder } from "./recorder.ts";
 import { openFrameWriter, SafetensorsFile, writeSafetensors } from "../../mod.ts";
 import { encodeNpz } from "../../media/npz.ts";
+import { isInstalled } from "../support/installed.ts";
 
 const FIXTURES = `${import.meta.dirname}/../fixtures/`;
 const CHECKPOINTS = `${FIXTURES}goldens/checkpoints`;
@@ -45,6 +46,20 @@ Deno.test("far inspect --json has every tensor and the memory", async () => {
   ok(model.memory.f16.total < model.memory.f32.total);
   ok(model.memory.f32.total > model.vae.bytes);
 });
+
+Deno.test(
+  "far inspect takes a video that only ffmpeg can open",
+  { ignore: !await isInstalled("ffmpeg", "-version") },
+  () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "clip.avi");
+      const args = ["-v", "error", "-i", `${FIXTURES}media/mpeg4.mp4`, "-c", "copy", path];
+      ok((await new Deno.Command("ffmpeg", { args }).output()).success);
+      const { width, metadata, lossy } = await json(path);
+      deepEqual([typeof width, metadata, lossy], ["number", {}, true]);
+      match(await inspect(path), /\nvideo {7}\d+x\d+, \d+ frames\/s, 8-bit, lossy\nmade by {5}it/);
+    }),
+);
 
 Deno.test("inspectModel() counts what the model's own example takes", async () => {
   const asked: unknown[] = [];

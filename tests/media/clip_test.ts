@@ -196,6 +196,15 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "readClip() says that a video has too few frames, whoever decodes it",
+  { ignore: !HAS_FFMPEG },
+  async () => {
+    const short = readClip(fixture("mpeg4.mp4"), { start: 1000, count: 4 });
+    await assert.rejects(short, /mpeg4\.mp4": it has \d+ frames, but 4 from frame 1000 need 1004$/);
+  },
+);
+
 Deno.test("readClip() lets go of a .y4m and of ffmpeg when it has seen enough", async () => {
   assert.equal((await readClip(fixture("yuv444p.y4m"), { count: 1 })).frames.length, 1);
   if (HAS_FFMPEG) {
