@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { MediaError, reasonOf } from "./errors.ts";
 
 /**
@@ -172,8 +172,11 @@ async function refuseUnlessFile(path: string): Promise<string> {
   let found: Deno.FileInfo;
   try {
     found = await Deno.stat(path);
-  } catch {
-    return path; // Nothing there yet, or opening the temporary file will say what is wrong.
+  } catch (error) {
+    // Nothing there yet, a link included; or opening the temporary file will say what is wrong.
+    if (!(error instanceof Deno.errors.NotFound)) return path;
+    const target = await Deno.readLink(path).catch(() => undefined);
+    return target === undefined ? path : await refuseUnlessFile(resolve(dirname(path), target));
   }
   if (found.isDirectory) throw new MediaError(`Cannot write "${path}": it is a folder`);
   if (!found.isFile) throw new MediaError(`Cannot write "${path}": it is not a regular file`);

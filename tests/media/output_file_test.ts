@@ -93,5 +93,11 @@ Deno.test(
       await writeWholeFile(join(folder, "link"), Uint8Array.of(2));
       assert.ok((await Deno.lstat(join(folder, "link"))).isSymlink);
       assert.deepEqual([...await Deno.readFile(join(folder, "real", "a"))], [2]);
+      await Deno.symlink(join("real", "b"), join(folder, "new")); // to what is not there yet
+      await writeWholeFile(join(folder, "new"), Uint8Array.of(3));
+      assert.ok((await Deno.lstat(join(folder, "new"))).isSymlink);
+      assert.deepEqual([...await Deno.readFile(join(folder, "real", "b"))], [3]);
+      await Deno.symlink("circle", join(folder, "circle"));
+      await assert.rejects(OutputFile.create(join(folder, "circle", "a")), MediaError);
     }),
 );
