@@ -1,4 +1,4 @@
-import { extname } from "node:path";
+import { extname, resolve } from "node:path";
 import {
   type Frame,
   type FrameWriter,
@@ -54,7 +54,8 @@ export function checkOutputs(paths: readonly string[], count: number, json = fal
       );
     }
   }
-  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
+  const places = paths.map((path) => path === "-" ? path : resolve(path));
+  const twice = paths.find((_, i) => places.indexOf(places[i]!) !== i);
   if (twice !== undefined) throw new UsageError(`Cannot write "${twice}" twice`);
 }
 

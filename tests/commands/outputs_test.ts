@@ -31,6 +31,7 @@ Deno.test("checkOutputs() refuses names before anything is computed", () => {
     [["a.mp"], 1, false, /\(did you mean ".mp4"\?\)$/],
     [["video"], 1, false, /must end in one of/],
     [["a.mp4", "b.mp4", "a.mp4"], 1, false, /^Cannot write "a.mp4" twice$/],
+    [["a.mp4", "b/../a.mp4"], 1, false, /^Cannot write "b\/..\/a.mp4" twice$/],
     [["-", "-"], 1, false, /^Cannot write "-" twice$/],
     [["-"], 2, false, /more than one video to stdout/],
     [["-"], 1, true, /both write to stdout/],
