@@ -1,4 +1,4 @@
-import { fitFrame, type Frame, openFrameWriter, toRgb } from "../mod.ts";
+import { fitFrame, type Frame, isPattern, openFrameWriter, toRgb } from "../mod.ts";
 import { UsageError } from "./errors.ts";
 import { halfBlocks } from "./half_blocks.ts";
 import type { Terminal } from "./terminal.ts";
@@ -20,7 +20,7 @@ export function openPreview(target: string | undefined, terminal: Terminal): Pre
     if (terminal.live) return new ScreenPreview(terminal);
     throw new UsageError("Cannot preview in the terminal: stderr is not one");
   }
-  if (target.toLowerCase().endsWith(".png") && !target.includes("%")) return new PngPreview(target);
+  if (target.toLowerCase().endsWith(".png") && !isPattern(target)) return new PngPreview(target);
   throw new UsageError(`Cannot preview to "${target}": give a name that ends in .png, or terminal`);
 }
 

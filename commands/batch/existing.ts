@@ -1,7 +1,7 @@
 import { basename, dirname, extname, join } from "node:path";
 import { readClip, readMetadata, SafetensorsFile } from "../../mod.ts";
 import { JOB_KEY, outputPath } from "./identity.ts";
-import { patternOf } from "./output_names.ts";
+import { isSequence, patternOf } from "./output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
 import { digestFile } from "./digest.ts";
 
@@ -58,7 +58,7 @@ interface Found {
 /** A file, or all pictures of a `%d` pattern together; undefined where there is none. */
 async function look(path: string): Promise<Found | undefined> {
   try {
-    if (!path.includes("%")) return sumOf([await Deno.stat(path)]);
+    if (!isSequence(path)) return sumOf([await Deno.stat(path)]);
     const pattern = patternOf(basename(path));
     const pictures: Deno.FileInfo[] = [];
     for await (const { name } of Deno.readDir(dirname(path))) {
@@ -79,7 +79,7 @@ function sumOf(files: readonly Deno.FileInfo[]): Found {
 
 /** Whether a file can be read to its end and says that this job made it. */
 async function carriesHash(path: string, hash: string): Promise<boolean> {
-  if (path.includes("%") || !await isFile(path)) return false;
+  if (isSequence(path) || !await isFile(path)) return false;
   try {
     if (extname(path).toLowerCase() === ".safetensors") {
       const file = await SafetensorsFile.open(path);

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { isPattern } from "../../mod.ts";
 import { isActionFile } from "../action_file.ts";
 import type { SettingValue } from "../settings.ts";
 import { optionName } from "../option.ts";
@@ -60,7 +61,7 @@ async function digestInput(option: string, path: string, digests: Digests): Prom
   if (path === "-") throw new UsageError(`Cannot use "${option}": a batch cannot read stdin`);
   try {
     // of a %d pattern the folder stands for the pictures
-    return await digests.content(path.includes("%") ? dirname(path) : path);
+    return await digests.content(isPattern(path) ? dirname(path) : path);
   } catch (error) {
     throw new UsageError(`Cannot use "${option}": "${path}": ${whyUnreadable(error)}`);
   }

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { ModelInfo } from "../../mod.ts";
+import { isPattern, type ModelInfo } from "../../mod.ts";
 import { type Classes, parseClassList, planActions } from "../actions.ts";
 import { readActionLists } from "../action_file.ts";
 import { UsageError } from "../errors.ts";
@@ -211,7 +211,7 @@ async function checkTravel({ values, outputs }: Entry, fields: FieldChecks): Pro
 
 async function checkFile(path: string): Promise<void> {
   if (path === "-") throw new UsageError("a batch cannot read stdin");
-  const place = path.includes("%") ? dirname(path) : path;
+  const place = isPattern(path) ? dirname(path) : path;
   try {
     await stat(place);
   } catch {

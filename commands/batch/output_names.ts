@@ -1,4 +1,5 @@
 import { extname } from "node:path";
+import { isPattern } from "../../mod.ts";
 import { checkOutputs, numberedPath } from "../outputs.ts";
 import { UsageError } from "../errors.ts";
 import { optionKey, optionName } from "../option.ts";
@@ -65,6 +66,11 @@ export function nameFault(name: string): string | undefined {
     if (RESERVED.test(part)) return `has a part that is a device on Windows ("${part}")`;
   }
   return undefined;
+}
+
+/** Whether an output is a file a frame, numbered where its name has `%d`. */
+export function isSequence(name: string): boolean {
+  return extname(name).toLowerCase() === ".png" && isPattern(name);
 }
 
 /** Every file that the outputs of `count` videos become; a `%d` pattern stays one name. */

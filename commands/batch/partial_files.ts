@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { outputPath } from "./identity.ts";
-import { patternOf } from "./output_names.ts";
+import { isSequence, patternOf } from "./output_names.ts";
 
 /** The name of a file that is not finished, with the name it would get. */
 const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
@@ -26,7 +26,7 @@ export class Leftovers {
       const path = outputPath(this.#folder, output);
       const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
       byFolder.set(dirname(path), names);
-      if (output.includes("%")) names.patterns.push(patternOf(basename(path)));
+      if (isSequence(output)) names.patterns.push(patternOf(basename(path)));
       else names.exact.add(basename(path));
     }
     let removed = 0;

@@ -18,7 +18,7 @@ import { JOB_KEY, outputPath } from "./identity.ts";
 import type { JobValues } from "./manifest.ts";
 import type { ModelWish } from "./model_shelf.ts";
 import { JOB_OPTIONS } from "./options.ts";
-import { outputFiles } from "./output_names.ts";
+import { isSequence, outputFiles } from "./output_names.ts";
 import type { WireJob } from "./protocol.ts";
 import { type MadeFile, makeFolderOf } from "./results.ts";
 
@@ -131,7 +131,7 @@ export class OpenJob {
     const names = outputFiles(outputs, plan.videos);
     for (const [i, name] of names.entries()) {
       // a pattern of many pictures has no bytes of its own
-      const digest = name.includes("%")
+      const digest = isSequence(name)
         ? { bytes: written[i]!.bytes, sha256: "" }
         : await digestFile(outputPath(folder, name));
       made.push({ path: name, ...digest });

@@ -1,9 +1,11 @@
 import { basename, resolve } from "node:path";
+import { isPattern } from "../../mod.ts";
 import type { SettingValue } from "../settings.ts";
 import { UsageError } from "../errors.ts";
 import { digestFile, type FileDigest } from "./digest.ts";
 import { inputsOf, jsonOf } from "./identity.ts";
 import type { Job } from "./job.ts";
+import { isSequence } from "./output_names.ts";
 import type { QueueLink } from "./queue_link.ts";
 import type { JobFailure, MadeFile } from "./results.ts";
 
@@ -125,7 +127,7 @@ export class JobPacker {
 export async function inputFault(path: string): Promise<string | undefined> {
   const refuse = (why: string) =>
     `"${path}" cannot travel through the queue, ${why}: give --shared`;
-  if (path.includes("%")) return refuse("it is many files");
+  if (isPattern(path)) return refuse("it is many files");
   const { isDirectory, size } = await Deno.stat(path);
   if (isDirectory) return refuse("it is a folder");
   if (size <= MOST_BLOB_BYTES) return undefined;
@@ -134,7 +136,7 @@ export async function inputFault(path: string): Promise<string | undefined> {
 
 /** Why an output cannot travel through a queue, as far as its name tells. */
 export function outputFault(name: string): string | undefined {
-  if (!name.includes("%")) return undefined;
+  if (!isSequence(name)) return undefined;
   return `"${name}" cannot travel through the queue, it is many files: give --shared`;
 }
 

@@ -32,7 +32,7 @@ function record(outputs: MadeFile[], age = 0): ResultRecord {
   return { id: "a", line: 1, hash: HASH, status: "done", outputs, at };
 }
 
-for (const name of ["a.mp4", "a.webm", "a.gif", "a.npz", "a.png"]) {
+for (const name of ["a.mp4", "a.webm", "a.gif", "a.npz", "a.png", "50%.npz", "a%d.gif"]) {
   Deno.test(`findDone() finds ${name} by the hash in it, if it is whole`, () =>
     inFolder(async (folder) => {
       const path = join(folder, name);
