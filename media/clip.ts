@@ -3,7 +3,7 @@ import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { upright } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
-import { imagesInFolder, imagesOfPattern, isPattern } from "./folder_reader.ts";
+import { imagesInFolder, imagesOfPattern, isNumbered } from "./folder_reader.ts";
 import { type CollectedFrames, collectFrames, type FrameStream } from "./frame_stream.ts";
 import type { FloatFrame, RgbFrame } from "./frames.ts";
 import { openGif } from "./gif_reader.ts";
@@ -59,7 +59,7 @@ export async function readClip(source: string, options: ClipOptions = {}): Promi
     );
     return await collect("stdin", stream, picks, options);
   }
-  if (isPattern(source)) {
+  if (await isNumbered(source)) {
     return await collect(source, openImages(await imagesOfPattern(source)), picks, options);
   }
   if (await isFolder(source)) {

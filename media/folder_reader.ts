@@ -9,6 +9,11 @@ export function isPattern(path: string): boolean {
   return PLACEHOLDER.test(basename(path));
 }
 
+/** Whether a source is numbered files: a pattern, and not by chance the name of one file. */
+export async function isNumbered(source: string): Promise<boolean> {
+  return isPattern(source) && !await Deno.stat(source).then(() => true, () => false);
+}
+
 /**
  * The images in a folder in natural order: `2.png` comes before `10.png`.
  *

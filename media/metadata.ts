@@ -1,6 +1,6 @@
 import { fileType } from "./file_type.ts";
 import { MediaError } from "./errors.ts";
-import { imagesOfPattern, isPattern } from "./folder_reader.ts";
+import { imagesOfPattern, isNumbered } from "./folder_reader.ts";
 import { readGifComments } from "./gif_reader.ts";
 import { readPngText } from "./image_reader.ts";
 import { NpzFile } from "./npz.ts";
@@ -15,7 +15,7 @@ import { readVideoTags } from "./video_reader.ts";
  * @throws {MediaError} when the file cannot be read
  */
 export async function readMetadata(source: string): Promise<Record<string, string>> {
-  const path = isPattern(source) ? (await imagesOfPattern(source))[0]! : source;
+  const path = await isNumbered(source) ? (await imagesOfPattern(source))[0]! : source;
   const type = await fileType(path);
   try {
     switch (type) {

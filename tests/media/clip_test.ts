@@ -132,6 +132,8 @@ Deno.test("readClip() reads a folder and a pattern in natural order", () =>
     const { frames } = await readClip(join(folder, "%d.png"), { start: 2 });
     assert.ok(distance(frames[0]!, expectedOf("still_3.png").frames[0]!) <= EXACT);
     await assert.rejects(readClip(join(folder, "x%d.png")), /no file has such a name/);
+    await Deno.copyFile(fixture("still_3.png"), join(folder, "100%done.png"));
+    assert.equal((await readClip(join(folder, "100%done.png"))).frames.length, 1);
   }));
 
 Deno.test("readClip() crops and resizes to the size asked for", async () => {
