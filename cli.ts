@@ -39,7 +39,9 @@ export async function main(
     beforeRun(spec.name);
     await command.run({ options, operands, terminal, signal });
     return STATUS.done;
-  } catch (error) {
+  } catch (thrown) {
+    // a signal also ends programs that were started, and what they say of it is not the reason
+    const error = signal.aborted && !(thrown instanceof InterruptedError) ? signal.reason : thrown;
     if (!isClosedPipe(error)) report(error, terminal, verbose);
     return exitStatus(error);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../cli.ts";
+import { InterruptedError } from "../commands/errors.ts";
 import { inFolder } from "./commands/folder.ts";
 import { recorder } from "./commands/recorder.ts";
 
@@ -119,7 +120,7 @@ Deno.test({
 });
 
 Deno.test("far ends quietly when nobody reads its output any more", async () => {
-  const args = ["generate", "-n", "4", "-s", "1", "--context-frames", "1", "-q"];
+  const args = ["generate", "-n", "24", "-s", "1", "--context-frames", "1", "-q"];
   const child = command([...args, "-o", "-", "--format", "rgb24"]).spawn();
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
@@ -135,6 +136,17 @@ Deno.test("main() prints results on stdout and nothing else", async () => {
   assert.equal(await main(["help", "compare"], terminal), 0);
   assert.match(terminal.stdout, /^Usage: far compare/);
   assert.deepEqual(terminal.stderr, []);
+});
+
+Deno.test("main() names the signal, whatever else went wrong because of it", async () => {
+  const controller = new AbortController();
+  const print = () => {
+    controller.abort(new InterruptedError("SIGTERM"));
+    return Promise.reject(new Error("ffmpeg says: Exiting normally, received signal 15"));
+  };
+  const terminal = recorder();
+  assert.equal(await main(["manual"], { ...terminal, print }, controller.signal), 143);
+  assert.deepEqual(terminal.stderr, ["error: Stopped by SIGTERM: nothing was written"]);
 });
 
 Deno.test("main() takes a closed stdout for the end of interest", async () => {
