@@ -29,9 +29,9 @@ export async function run(call: WorkerCall): Promise<void> {
   const { outDir } = options;
   const there = !outDir || await Deno.stat(outDir).then((it) => it.isDirectory, () => false);
   if (!there) throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
+  const gpuBatch = parseGpuBatch(options.gpuBatch);
   const note = options.quiet ? () => {} : terminal.note;
   const link = await QueueLink.open({ url: options.redis, queue: options.queue ?? "far", note });
-  const gpuBatch = parseGpuBatch(options.gpuBatch);
   const supervisor = new Supervisor({
     command: ownCommand(),
     gpuBatch,

@@ -291,6 +291,8 @@ Deno.test({ name: "far worker says what is wrong with its settings", ignore }, a
   await refused(["worker"], 2, /give --redis URL/);
   await refused(["worker", "--redis", "http://host"], 2, /must be redis:\/\//);
   await refused(["worker", "--redis", "redis://127.0.0.1:1"], 75, /Cannot reach .*ECONNREFUSED/);
+  const nowhere = ["worker", "--redis", "redis://127.0.0.1:1"];
+  await refused([...nowhere, "--gpu-batch", "x"], 2, /^error: Cannot use --gpu-batch x/m);
   await refused(["worker", "--redis", "redis://:a/b@c@host"], 2, /must be percent-encoded/);
   await refused(["batch", "status", "extra", "--redis", "redis://h"], 2, /takes no names/);
 });
