@@ -166,11 +166,12 @@ async function tuneAll(bench: Bench) {
     frames: framesAt(options, pipeline.info.long),
   };
   for await (const tuned of tuneModel(gpu, timer, pipeline, how)) results.push(tuned);
+  await show(tuningTable(results)); // before it is kept: that can fail
   const path = await writeTuning(
     gpu.adapter.name,
     Object.fromEntries(results.map(({ key, best }) => [key, best])),
   );
-  await show(`${tuningTable(results)}\n\nKept in ${path}`);
+  await show(`Kept in ${path}`);
   return { adapter: gpu.adapter.name, path, tuning: results };
 }
 
