@@ -4,6 +4,7 @@
  *
  *     deno run -A tools/make_self_test.ts
  */
+import { fileURLToPath } from "node:url";
 import { runDemo } from "../commands/doctor/demo_run.ts";
 import { DEMO, modelPath } from "../commands/model_path.ts";
 import { Gpu } from "../gpu/gpu.ts";
@@ -14,9 +15,9 @@ import { loadPipeline } from "../model/pipeline.ts";
 const round = (value: number) => Number(value.toPrecision(7));
 
 async function write(path: string, json: unknown): Promise<void> {
-  const url = new URL(`../${path}`, import.meta.url);
-  await Deno.writeTextFile(url, JSON.stringify(json));
-  const fmt = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", url.pathname] });
+  const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
+  await Deno.writeTextFile(file, JSON.stringify(json));
+  const fmt = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] });
   if (!(await fmt.output()).success) throw new Error(`Cannot format ${path}`);
 }
 

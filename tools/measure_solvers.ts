@@ -4,6 +4,7 @@
  *
  *     deno run -A tools/measure_solvers.ts
  */
+import { fileURLToPath } from "node:url";
 import { loadPipeline, NpzFile, type Pipeline, type Solver, SOLVERS } from "../mod.ts";
 
 const STEPS = [4, 8, 16, 25];
@@ -11,7 +12,7 @@ const REFERENCE_STEPS = 200;
 const CONTEXT_FRAMES = 12;
 const CLIPS = [0, 1, 2, 3];
 const SEEDS = [0, 1];
-const DEMO = new URL("../weights/demo", import.meta.url).pathname;
+const DEMO = fileURLToPath(new URL("../weights/demo", import.meta.url));
 
 interface Start {
   readonly context: Float32Array;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openWeights } from "../../weights/open_weights.ts";
 import type { StateDictChoice } from "../../weights/state_dict.ts";
 
-const CHECKPOINTS = new URL("../fixtures/goldens/checkpoints/", import.meta.url).pathname;
+const CHECKPOINTS = join(import.meta.dirname!, "../fixtures/goldens/checkpoints/");
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -7,6 +7,7 @@
  *     deno run -A tools/compare_torch/compare.ts env/bin/python
  *     deno run -A tools/compare_torch/compare.ts env/bin/python FAR_B_Long 16,156,300
  */
+import { fileURLToPath } from "node:url";
 import { Gpu, GpuTimer, measureStep, syntheticPipeline } from "../../mod.ts";
 
 const ROUNDS = 2;
@@ -68,7 +69,7 @@ async function farStep(frame: number): Promise<Seconds> {
 
 /** A step in PyTorch, both ways. */
 async function torchStep(frame: number): Promise<{ released: Seconds; lean: Seconds }> {
-  const script = new URL("bench.py", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("bench.py", import.meta.url));
   const args = [script, "--architecture", architecture, "--frames", String(frame)];
   const { success, stdout } = await new Deno.Command(python!, {
     args: [...args, "--runs", String(ROUND.runs)],
