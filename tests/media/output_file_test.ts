@@ -69,6 +69,22 @@ Deno.test("OutputFile reports a full disk and leaves nothing behind", () =>
     assert.deepEqual(namesIn(folder), []);
   }));
 
+Deno.test("OutputFile notices bytes that were taken and did not reach the disk", () =>
+  inFolder(async (folder) => {
+    const write = Deno.FsFile.prototype.write;
+    Deno.FsFile.prototype.write = async function (bytes) {
+      await write.call(this, bytes.subarray(0, 60));
+      return bytes.length;
+    };
+    try {
+      const written = writeWholeFile(join(folder, "a.bin"), new Uint8Array(100));
+      await assert.rejects(written, /a\.bin": 60 of 100 bytes are on the disk/);
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    assert.deepEqual(namesIn(folder), []);
+  }));
+
 Deno.test("OutputFile.create() refuses a missing folder, a folder and a device", () =>
   inFolder(async (folder) => {
     await assert.rejects(
