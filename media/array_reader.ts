@@ -53,16 +53,6 @@ export async function openNpy(path: string): Promise<ArrayStream> {
   }
 }
 
-/**
- * Reads the `actions` of a .npz as numbers.
- *
- * @throws {MediaError} when there are none or they are not whole numbers
- */
-export async function readNpzActions(path: string): Promise<number[]> {
-  using file = await NpzFile.open(path);
-  return readActions(await file.read("actions"), undefined, path);
-}
-
 /** `video`, or the only array there is: np.savez without names calls it `arr_0`. */
 function videoName(names: string[]): string {
   const others = names.filter((name) => name !== "actions");
@@ -87,7 +77,7 @@ function videoShape(
 
 function readActions(
   { type, shape, data }: NpyArray,
-  count: number | undefined,
+  count: number,
   path: string,
 ): number[] {
   if (shape.length !== 1 || !/[iu]/.test(type)) {
@@ -95,7 +85,7 @@ function readActions(
       `Cannot read "${path}": actions must be (T) of whole numbers, but are (${shape}) of ${type}`,
     );
   }
-  if (count !== undefined && shape[0] !== count) {
+  if (shape[0] !== count) {
     throw new MediaError(`Cannot read "${path}": it has ${count} frames but ${shape[0]} actions`);
   }
   return Array.from(data as ArrayLike<number | bigint>, Number);

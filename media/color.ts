@@ -104,23 +104,6 @@ export function rgbToI444(frame: RgbFrame, colour: YuvColour): Uint8Array {
   return out;
 }
 
-/** Describes I420 bytes as `rgbToI420` lays them out. */
-export function i420Picture(data: Uint8Array, width: number, height: number): YuvPicture {
-  const stride = (width + 1) >> 1;
-  const chroma = stride * ((height + 1) >> 1);
-  const offset = width * height;
-  return {
-    width,
-    height,
-    bits: 8,
-    chromaShiftX: 1,
-    chromaShiftY: 1,
-    y: { data, offset: 0, stride: width, step: 1 },
-    u: { data, offset, stride, step: 1 },
-    v: { data, offset: offset + chroma, stride, step: 1 },
-  };
-}
-
 /**
  * Converts planes to RGB. Each pixel takes the chroma sample that covers it, unfiltered, as
  * libswscale does with `full_chroma_inp+neighbor`, to within one level of it.

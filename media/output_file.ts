@@ -160,13 +160,6 @@ export class OutputFile implements AsyncDisposable {
   }
 }
 
-/** Writes a whole file at once, with the same guarantees as `OutputFile`. */
-export async function writeWholeFile(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await OutputFile.create(path);
-  await file.write(bytes);
-  await file.commit();
-}
-
 /** Follows a link, so that it stays one, and turns down what a rename would destroy. */
 async function refuseUnlessFile(path: string): Promise<string> {
   let found: Deno.FileInfo;

@@ -136,16 +136,3 @@ export function frameBytes(frame: FrameMessage): Uint8Array<ArrayBuffer> {
   bytes.set(pixels, HEADER);
   return bytes;
 }
-
-/** The inverse of `frameBytes`, as page.js does it too. */
-export function parseFrame(bytes: Uint8Array): FrameMessage {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return {
-    index: view.getUint32(0, true),
-    rate: view.getFloat32(4, true),
-    action: view.getInt32(8, true),
-    width: view.getUint16(12, true),
-    height: view.getUint16(14, true),
-    pixels: bytes.subarray(HEADER),
-  };
-}

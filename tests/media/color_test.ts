@@ -1,12 +1,29 @@
 import assert from "node:assert/strict";
 import {
   i420Bytes,
-  i420Picture,
   type Matrix,
   padToEven,
   rgbToI420,
+  type YuvPicture,
   yuvToRgb,
 } from "../../media/color.ts";
+
+/** Describes I420 bytes as `rgbToI420` lays them out. */
+function i420Picture(data: Uint8Array, width: number, height: number): YuvPicture {
+  const stride = (width + 1) >> 1;
+  const chroma = stride * ((height + 1) >> 1);
+  const offset = width * height;
+  return {
+    width,
+    height,
+    bits: 8,
+    chromaShiftX: 1,
+    chromaShiftY: 1,
+    y: { data, offset: 0, stride: width, step: 1 },
+    u: { data, offset, stride, step: 1 },
+    v: { data, offset: offset + chroma, stride, step: 1 },
+  };
+}
 
 const flat = (rgb: number[], width = 2, height = 2) => ({
   width,

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { MediaError } from "../../media/errors.ts";
 import { inFolder, namesIn } from "./support/folder.ts";
-import { OutputFile, writeWholeFile } from "../../media/output_file.ts";
+import { OutputFile } from "../../media/output_file.ts";
+
+async function writeWholeFile(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await OutputFile.create(path);
+  await file.write(bytes);
+  await file.commit();
+}
 
 Deno.test("OutputFile appears under its name only on commit()", () =>
   inFolder(async (folder) => {

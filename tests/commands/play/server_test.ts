@@ -2,15 +2,11 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { actionKeys } from "../../../commands/play/action_keys.ts";
 import { Game } from "../../../commands/play/game.ts";
-import {
-  type FrameMessage,
-  LIMITS,
-  parseFrame,
-  type ServerMessage,
-} from "../../../commands/play/protocol.ts";
+import { type FrameMessage, LIMITS, type ServerMessage } from "../../../commands/play/protocol.ts";
 import { PlayServer } from "../../../commands/play/server.ts";
 import type { ModelInfo } from "../../../mod.ts";
 import { fakeGame, SIZE } from "./fake_world.ts";
+import { parseFrame } from "./frame_message.ts";
 
 const ACTIONS = actionKeys(
   {

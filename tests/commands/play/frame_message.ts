@@ -1,0 +1,17 @@
+import type { FrameMessage } from "../../../commands/play/protocol.ts";
+
+/** Bytes before the pixels. */
+const HEADER = 16;
+
+/** The inverse of `frameBytes`, as page.js does it. */
+export function parseFrame(bytes: Uint8Array): FrameMessage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    index: view.getUint32(0, true),
+    rate: view.getFloat32(4, true),
+    action: view.getInt32(8, true),
+    width: view.getUint16(12, true),
+    height: view.getUint16(14, true),
+    pixels: bytes.subarray(HEADER),
+  };
+}
