@@ -91,7 +91,7 @@ export function resumedOptions(
  * Holds a run that goes on to the settings and the model it was begun with.
  * @throws {UsageError} the first difference
  */
-export function checkResumed(record: Settings, model: string, begun: Checkpoint): void {
+function checkResumed(record: Settings, model: string, begun: Checkpoint): void {
   const { options } = begun.settings;
   for (const name of new Set([...Object.keys(options), ...Object.keys(record.options)])) {
     if (FREE.has(name) || name === "model") continue;

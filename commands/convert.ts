@@ -59,7 +59,7 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
 }
 
 /** The released configuration of that name. @throws {UsageError} there is none */
-export function presetNamed(name: string): Preset {
+function presetNamed(name: string): Preset {
   const preset = PRESETS.find((preset) => preset.name === name);
   if (preset) return preset;
   const hint = didYouMean(name, PRESETS.map((preset) => preset.name));

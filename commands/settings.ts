@@ -14,7 +14,7 @@ export interface Settings {
 }
 
 /** Key of the record in the metadata of every kind of output. */
-export const SETTINGS_KEY = "far.settings";
+const SETTINGS_KEY = "far.settings";
 
 /** The record as metadata: whole under one key, and the command line for people. */
 export function settingsMetadata(settings: Settings): Record<string, string> {

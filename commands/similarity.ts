@@ -9,7 +9,7 @@ export interface Similarity {
 }
 
 /** Side of the window that local statistics are taken over. */
-export const SSIM_WINDOW = 7;
+const SSIM_WINDOW = 7;
 const C1 = 0.01 ** 2;
 const C2 = 0.03 ** 2;
 

@@ -28,7 +28,7 @@ export function encodePng({ width, height, data }: RgbFrame, metadata: Metadata 
 }
 
 /** Places pictures of one size in rows, in reading order. */
-export function contactSheet(frames: readonly RgbFrame[]): RgbFrame {
+function contactSheet(frames: readonly RgbFrame[]): RgbFrame {
   const { width, height } = frames[0]!;
   const square = Math.ceil(Math.sqrt(frames.length));
   const columns = Math.min(frames.length, frames.length <= COLUMNS ** 2 ? COLUMNS : square);

@@ -20,7 +20,7 @@ export type { VideoCodec } from "./video_encoder.ts";
 export type OutputFormat = "mp4" | "webm" | "gif" | "png" | "y4m" | "npz" | "rgb24";
 
 /** Formats that can be watched while they are made. */
-export const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputFormat[];
+const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputFormat[];
 
 /** How an output is written. Sizes are those of the frames handed in, in pixels. */
 export interface WriterOptions {

@@ -184,7 +184,7 @@ function checkUrl(text: string): void {
 }
 
 /** Text without what stands between `//` and the last `@` of a URL, well-formed or not. */
-export function hideSecrets(text: string): string {
+function hideSecrets(text: string): string {
   return text.replace(/\/\/\S*@/g, "//***@");
 }
 
