@@ -5,6 +5,11 @@ export function countText(count: number): string {
   return `${(count / 1e6).toFixed(1)} million`;
 }
 
+/** `12.3 MB`, whatever the size: for numbers that stand beside each other. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 /** Bytes for people: `157 bytes`, `12.3 kB`, `5.2 MB`, `2.70 GB`. */
 export function sizeText(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { isRgb, NpzFile, printable, readClip, readMetadata } from "../mod.ts";
+import { isFolder } from "./folder.ts";
 import type { Inspection } from "./inspect.ts";
 import { commandLine, type Settings, settingsOf } from "./settings.ts";
 
@@ -13,8 +14,7 @@ export async function inspectClip(path: string): Promise<Inspection> {
 async function inspectVideo(path: string): Promise<Inspection> {
   const clip = await readClip(path, { count: 1 });
   const { width, height, fps, frames, lossy } = clip;
-  const isFolder = await Deno.stat(path).then((found) => found.isDirectory, () => false);
-  const metadata = clip.metadata ?? (isFolder ? {} : await readMetadata(path));
+  const metadata = clip.metadata ?? (await isFolder(path) ? {} : await readMetadata(path));
   const settings = settingsOf(metadata);
   const first = frames[0];
   const values = first && !isRgb(first) ? "floats" : "8-bit";

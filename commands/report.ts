@@ -1,4 +1,5 @@
 import type { Pipeline, RunPlan, WrittenFile } from "../mod.ts";
+import { megabytes } from "./amounts.ts";
 import { listNames } from "./outputs.ts";
 import { duration } from "./progress.ts";
 import type { Request } from "./request.ts";
@@ -64,7 +65,6 @@ function clipSeconds(plan: RunPlan, { fps, options }: Request): string {
 /** What a dry run says. */
 export function describePlan(plan: RunPlan, pipeline: Pipeline, paths: readonly string[]): string {
   const { info, gpu, dtype } = pipeline;
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   const lines = [
     `model     ${info.name}, ${(info.parameters / 1e6).toFixed(1)} million weights, ${dtype}`,
     `adapter   ${gpu.adapter.name}`,

@@ -10,6 +10,7 @@ import { WorkerFiles } from "./batch/worker_files.ts";
 import { parseGpuBatch } from "./batch.ts";
 import type { Call } from "./command.ts";
 import { InterruptedError, UsageError } from "./errors.ts";
+import { isFolder } from "./folder.ts";
 
 type WorkerCall = Call<typeof WORKER_OPTIONS>;
 
@@ -27,8 +28,9 @@ export async function run(call: WorkerCall): Promise<void> {
     throw new UsageError("Say which queue to serve: give --redis URL, or set FAR_REDIS");
   }
   const { outDir } = options;
-  const there = !outDir || await Deno.stat(outDir).then((it) => it.isDirectory, () => false);
-  if (!there) throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
+  if (outDir && !await isFolder(outDir)) {
+    throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
+  }
   const gpuBatch = parseGpuBatch(options.gpuBatch);
   const note = options.quiet ? () => {} : terminal.note;
   const link = await QueueLink.open({ url: options.redis, queue: options.queue ?? "far", note });

@@ -1,3 +1,4 @@
+import { isFolder } from "../folder.ts";
 import { isDiskFull, isFolderGone } from "./child_failure.ts";
 import { findDone } from "./existing.ts";
 import type { Job } from "./job.ts";
@@ -151,8 +152,7 @@ export class BatchRun {
     const { folder } = this.#options;
     if (isDiskFull(error.message)) throw storageError(error.message, folder);
     if (!isFolderGone(error.message)) return;
-    const there = await Deno.stat(folder).then((found) => found.isDirectory, () => false);
-    if (!there) throw storageError("it was removed", folder);
+    if (!await isFolder(folder)) throw storageError("it was removed", folder);
   }
 
   /** One after the other, so that lines do not mix. */

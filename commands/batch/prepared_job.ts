@@ -7,6 +7,7 @@ import {
 } from "../../mod.ts";
 import settings from "../../deno.json" with { type: "json" };
 import { asUsage, UsageError } from "../errors.ts";
+import { isFolder } from "../folder.ts";
 import { outputOptions } from "../generate.ts";
 import { Outputs } from "../outputs.ts";
 import { buildRequest, type Request, settingsOfRequest, withDefaults } from "../request.ts";
@@ -99,8 +100,9 @@ export class PreparedJob implements BatchPart {
 
 /** Makes folders inside the output folder; that one itself, if it was removed, stays away. */
 async function makeFolders(folder: string, paths: readonly string[]): Promise<void> {
-  const there = await Deno.stat(folder).then((found) => found.isDirectory, () => false);
-  if (!there) throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
+  if (!await isFolder(folder)) {
+    throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
+  }
   for (const path of paths) await makeFolderOf(path);
 }
 

@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { isPattern } from "../../mod.ts";
+import { megabytes } from "../amounts.ts";
 import type { SettingValue } from "../settings.ts";
 import { UsageError } from "../errors.ts";
 import { digestFile, type FileDigest } from "./digest.ts";
@@ -138,9 +139,4 @@ export async function inputFault(path: string): Promise<string | undefined> {
 export function outputFault(name: string): string | undefined {
   if (!isSequence(name)) return undefined;
   return `"${name}" cannot travel through the queue, it is many files: give --shared`;
-}
-
-/** `12.3 MB` */
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -7,6 +7,7 @@ import {
   Worker,
 } from "bullmq";
 import { UsageError } from "../errors.ts";
+import { isFolder } from "../folder.ts";
 import { checkSettings } from "../settings_file.ts";
 import { findDone } from "./existing.ts";
 import { videosOf } from "./manifest.ts";
@@ -159,7 +160,7 @@ export class QueueWorker {
 
   /** A folder that is not mounted here may be so elsewhere: no attempt is used up. */
   async #checkFolder(folder: string): Promise<void> {
-    if (await Deno.stat(folder).then((found) => found.isDirectory, () => false)) return;
+    if (await isFolder(folder)) return;
     if (!this.#missing.has(folder)) {
       this.#options.note(
         `there is no folder "${folder}" here: its jobs are left to other workers; mount it, or ` +

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { isFolder } from "../folder.ts";
 import type { FileDigest } from "./digest.ts";
 
 /** A finished file of a job. */
@@ -72,8 +73,8 @@ async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
  * @throws {UsageError} there is no such folder
  */
 export async function checkResultsPath(path: string): Promise<void> {
-  const there = await Deno.stat(dirname(path)).then((found) => found.isDirectory, () => false);
-  if (!there) throw new UsageError(`Cannot keep results in "${path}": there is no such folder`);
+  if (await isFolder(dirname(path))) return;
+  throw new UsageError(`Cannot keep results in "${path}": there is no such folder`);
 }
 
 /**

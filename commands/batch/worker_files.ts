@@ -1,16 +1,11 @@
 import { join } from "node:path";
 import { OutputFile } from "../../mod.ts";
+import { megabytes } from "../amounts.ts";
 import type { SettingValue } from "../settings.ts";
 import { digestBytes } from "./digest.ts";
 import { FolderLock } from "./folder_lock.ts";
 import { outputPath } from "./identity.ts";
-import {
-  megabytes,
-  MOST_BLOB_BYTES,
-  outputBlob,
-  type QueueJob,
-  type SentInput,
-} from "./queue_job.ts";
+import { MOST_BLOB_BYTES, outputBlob, type QueueJob, type SentInput } from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
 import type { MadeFile } from "./results.ts";
 import { UsageError } from "../errors.ts";

@@ -10,6 +10,7 @@ import {
   type StepResult,
   type Tuned,
 } from "../../mod.ts";
+import { megabytes } from "../amounts.ts";
 
 /** All that was measured; what was left out is absent. */
 export interface BenchResult {
@@ -169,10 +170,6 @@ function milliseconds({ median, min, max }: Spread): [string, string] {
 
 function giga(value: number): string {
   return (value / 1e9).toFixed(value < 1e10 ? 2 : 1);
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function percent(share: number): string {
