@@ -10,8 +10,6 @@ export function parseJsonText(text: string, what: string): unknown {
   try {
     return parseJson(new TextEncoder().encode(text));
   } catch (error) {
-    // the engine quotes what is around the mistake, line breaks and all
-    const reason = (error as Error).message.replace(/\s+/g, " ");
-    throw new UsageError(`Cannot read ${what}: ${reason}`);
+    throw new UsageError(`Cannot read ${what}: ${(error as Error).message}`);
   }
 }

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { parseActionText } from "../../commands/actions.ts";
 import { readDefaults } from "../../commands/batch/batch_jobs.ts";
 import { GENERATE_OPTIONS } from "../../commands/option_table.ts";
 import { readSettingsFile } from "../../commands/settings_file.ts";
-import { parseJsonText, readText } from "../../commands/text_file.ts";
+import { readText } from "../../commands/text_file.ts";
 import { inFolder } from "./folder.ts";
 
 Deno.test("readText() leaves out a byte order mark, and says in a line why it cannot read", () =>
@@ -22,17 +21,4 @@ Deno.test("readText() leaves out a byte order mark, and says in a line why it ca
       name: "UsageError",
       message: /^Cannot read x: .+$/,
     });
-  }));
-
-Deno.test("parseJsonText() tells a mistake in one line, however many the text has", () =>
-  inFolder(async (folder) => {
-    const text = '{\n  "frames": 3,\n  "steps": x\n}\n';
-    const path = join(folder, "a.json");
-    await Deno.writeTextFile(path, text);
-    const classes = { kind: "action", count: 2 } as const;
-    const refusal = { name: "UsageError", message: /^Cannot read [^\n]+ is not valid JSON$/ };
-    assert.throws(() => parseJsonText(text, "x"), refusal);
-    assert.throws(() => parseActionText(text, path, classes), refusal);
-    await assert.rejects(readSettingsFile(GENERATE_OPTIONS, path), refusal);
-    await assert.rejects(readDefaults(path), refusal);
   }));
