@@ -113,6 +113,18 @@ function shortRead(path: string, wanted: number, end: number): CheckpointError {
   );
 }
 
+/** Whether there is such a file. */
+export function isFile(path: string): Promise<boolean> {
+  return Deno.stat(path).then((stat) => stat.isFile, () => false);
+}
+
+/** Whether a path is that of a folder. @throws {CheckpointError} there is nothing there */
+export function isFolder(path: string): Promise<boolean> {
+  return Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
+    throw unreadable(path, cause);
+  });
+}
+
 /** The error for a file or folder that cannot be opened. */
 export function unreadable(path: string, cause: unknown): CheckpointError {
   const why = cause instanceof Deno.errors.NotFound

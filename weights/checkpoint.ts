@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { unreadable } from "./byte_source.ts";
+import { isFile, isFolder } from "./byte_source.ts";
 import { CheckpointError, quote, quoteSome, shapeText } from "./errors.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import { readShardIndex } from "./shard_index.ts";
@@ -203,13 +203,10 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
  * @throws {CheckpointError} NotFound
  */
 export async function findWeights(path: string): Promise<string> {
-  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
-    throw unreadable(path, cause);
-  });
-  if (!isFolder) return path;
+  if (!await isFolder(path)) return path;
   for (const name of WEIGHT_FILES) {
     const file = join(path, name);
-    if (await Deno.stat(file).then((stat) => stat.isFile, () => false)) return file;
+    if (await isFile(file)) return file;
   }
   throw new CheckpointError(
     `Cannot find weights in ${quote(path)}: it holds no ${WEIGHT_FILES[0]} and no index of shards`,

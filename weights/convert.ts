@@ -1,8 +1,8 @@
 /** Makes a model folder out of released or own checkpoints. */
 import { createHash } from "node:crypto";
-import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
+import { isFile } from "./byte_source.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import {
   checkPart,
@@ -13,7 +13,7 @@ import {
   type TargetDtype,
 } from "./convert_part.ts";
 import { CheckpointError, quote } from "./errors.ts";
-import { sha256File, writeWhole } from "./file_sink.ts";
+import { checkSpace, sha256File, writeWhole } from "./file_sink.ts";
 import type { JsonObject } from "./json.ts";
 import {
   configText,
@@ -155,7 +155,7 @@ async function findConfig(
   notes: string[],
 ): Promise<JsonObject> {
   const beside = join(path, "config.json");
-  if (await Deno.stat(beside).then((stat) => stat.isFile, () => false)) {
+  if (await isFile(beside)) {
     return await readJson(beside);
   }
   const shapes = checkpoint.names.map((name) => [name, checkpoint.info(name)!.shape] as const);
@@ -182,7 +182,9 @@ async function writeModel(
   parts: readonly Part[],
   notes: string[],
 ): Promise<ConvertReport> {
-  await checkSpace(options, folder, parts);
+  const needed = parts.filter(({ name }) => !folder.finished(name))
+    .reduce((sum, part) => sum + targetOf(part, options), 0);
+  await checkSpace(dirname(folder.path), 1.01 * needed, `Cannot write ${quote(options.output)}`);
   const total = parts.reduce((sum, part) => sum + sourceOf(part), 0);
   let before = 0;
   const reports = new Map<PartName, PartReport>();
@@ -214,6 +216,10 @@ async function writeModel(
 
 function sourceOf({ weights, shapes }: Part): number {
   return sourceBytes(weights.checkpoint, shapes);
+}
+
+function targetOf({ weights, shapes }: Part, { dtype }: ConvertOptions): number {
+  return targetBytes(weights.checkpoint, shapes, dtype);
 }
 
 async function writePart(
@@ -262,26 +268,4 @@ async function fingerprintOf(options: ConvertOptions, parts: readonly Part[]): P
   }
   const text = JSON.stringify({ dtype, allowNonFinite, stateDict, files });
   return createHash("sha256").update(text).digest("hex");
-}
-
-/** @throws {CheckpointError} the disk has no room for what will be written */
-async function checkSpace(
-  { output, dtype }: ConvertOptions,
-  folder: WorkFolder,
-  parts: readonly Part[],
-): Promise<void> {
-  const needed = parts.filter(({ name }) => !folder.finished(name))
-    .reduce((sum, part) => sum + targetBytes(part.weights.checkpoint, part.shapes, dtype), 0);
-  const { bavail, bsize } = await statfs(folder.path);
-  const free = bavail * bsize;
-  if (needed * 1.01 < free) return;
-  throw new CheckpointError(
-    `Cannot write ${quote(output)}: it needs ${megabytes(needed)} and ` +
-      `${quote(dirname(resolve(output)))} has ${megabytes(free)} left`,
-    { file: output, reason: "Unwritable" },
-  );
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6)} MB`;
 }

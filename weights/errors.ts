@@ -76,6 +76,13 @@ export class CheckpointError extends Error {
   }
 }
 
+/** An error found in a file, with the file's name where its message lacks it. */
+export function naming(file: string, error: unknown): unknown {
+  if (!(error instanceof CheckpointError) || error.file) return error;
+  const { message, reason } = error;
+  return new CheckpointError(`Cannot read ${quote(file)}: ${message}`, { file, reason });
+}
+
 /** A path in the hub's cache has about 160 characters, and is of no use without its end. */
 const LONGEST_QUOTE = 300;
 

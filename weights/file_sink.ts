@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createHash, type Hash } from "node:crypto";
 import { CheckpointError, quote } from "./errors.ts";
@@ -94,6 +95,22 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (cause) {
     throw unwritable(path, cause);
   }
+}
+
+/**
+ * Checks that the disk of a folder has room for so many bytes.
+ * @param cannot what can't be done otherwise: `Cannot write "model"`
+ * @throws {CheckpointError} Unwritable
+ */
+export async function checkSpace(folder: string, bytes: number, cannot: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (bytes <= free) return;
+  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+  throw new CheckpointError(
+    `${cannot}: it needs ${megabytes(bytes)} and ${quote(folder)} has ${megabytes(free)} left`,
+    { reason: "Unwritable", file: folder },
+  );
 }
 
 /** sha256 of a file in hexadecimal. */

@@ -1,10 +1,10 @@
 /** Pulls files, model folders and released models from a hub into its cache. */
-import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isFile } from "./byte_source.ts";
 import { convertModel, type ConvertReport } from "./convert.ts";
 import type { TargetDtype } from "./convert_part.ts";
 import { CheckpointError, quote } from "./errors.ts";
-import { makeFolder, sha256File } from "./file_sink.ts";
+import { checkSpace, makeFolder, sha256File } from "./file_sink.ts";
 import { checkHash, HubCache } from "./hub_cache.ts";
 import { download, statusError } from "./hub_download.ts";
 import { type FetchTools, hubApiFetch, hubFetch, REAL_TOOLS } from "./hub_fetch.ts";
@@ -356,23 +356,12 @@ class Hub {
     }
     const { cache } = this.#options.settings;
     await makeFolder(cache);
-    const { bavail, bsize } = await statfs(cache);
-    if (needed < bavail * bsize) return;
-    const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-    throw new CheckpointError(
-      `Cannot pull ${quote(this.#repository)}: it needs ${megabytes(needed)} and ` +
-        `${quote(cache)} has ${megabytes(bavail * bsize)} left`,
-      { reason: "Unwritable" },
-    );
+    await checkSpace(cache, needed, `Cannot pull ${quote(this.#repository)}`);
   }
 }
 
 async function isWhole(path: string, { size }: Listed): Promise<boolean> {
   return await Deno.stat(path).then((stat) => stat.isFile && stat.size === size, () => false);
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((stat) => stat.isFile, () => false);
 }
 
 /** FAR's checkpoints carry the first 8 digits of their sha256 in their names. */

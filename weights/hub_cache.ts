@@ -3,6 +3,7 @@
  * commit, and refs that say which commit a branch is at.
  */
 import { basename, dirname, join, relative } from "node:path";
+import { isFile } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 import { makeFolder, syncFolder, unwritable, writeWhole } from "./file_sink.ts";
 import { isCommit } from "./hub_names.ts";
@@ -51,7 +52,7 @@ export class HubCache {
   /** A file of a commit, if it is there. */
   async find(commit: string, file: string): Promise<string | undefined> {
     const path = join(this.snapshot(commit), ...file.split("/"));
-    return await Deno.stat(path).then((stat) => stat.isFile ? path : undefined, () => undefined);
+    return await isFile(path) ? path : undefined;
   }
 
   /** Every file of a commit that is there, as paths in the repository. */

@@ -1,6 +1,7 @@
 /** Which models are on this machine, and which released ones could be. */
 import { join } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
+import { isFile } from "./byte_source.ts";
 import { presetFolder } from "./hub.ts";
 import { HubCache } from "./hub_cache.ts";
 import { parseTarget } from "./hub_names.ts";
@@ -144,8 +145,7 @@ export async function findModel(name: string, settings: HubSettings): Promise<st
 }
 
 async function modelAt(path: string): Promise<string | undefined> {
-  const index = join(path, "model_index.json");
-  return await Deno.stat(index).then((stat) => stat.isFile ? path : undefined, () => undefined);
+  return await isFile(join(path, "model_index.json")) ? path : undefined;
 }
 
 async function folderNames(path: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { unreadable } from "./byte_source.ts";
+import { isFile, isFolder, unreadable } from "./byte_source.ts";
 import { Checkpoint, findWeights } from "./checkpoint.ts";
 import { CheckpointError, quote } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
@@ -39,11 +39,8 @@ export interface ModelFolder {
  * @throws {CheckpointError} not a folder, a file is missing, or one isn't a JSON object
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
-    throw unreadable(path, cause);
-  });
   const index = join(path, "model_index.json");
-  if (!isFolder || !await exists(index)) {
+  if (!await isFolder(path) || !await isFile(index)) {
     throw new CheckpointError(
       `Cannot use ${quote(path)} as a model: it is not a folder with a model_index.json`,
       { file: path, reason: "NotFound" },
@@ -56,7 +53,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     transformer: await openPart(join(path, "transformer")),
     vae: await openPart(join(path, "vae")),
     scheduler: await readJson(join(path, "scheduler", "scheduler_config.json")),
-    far: await exists(far) ? await readJson(far) : undefined,
+    far: await isFile(far) ? await readJson(far) : undefined,
   };
 }
 
@@ -81,8 +78,4 @@ export async function openPart(path: string): Promise<ModelPart> {
   const config = await readJson(join(path, "config.json"));
   const weights = await findWeights(path);
   return { path, config, weights, open: () => Checkpoint.open(weights) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((stat) => stat.isFile, () => false);
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FileSource, unreadable } from "./byte_source.ts";
+import { FileSource, isFile, isFolder } from "./byte_source.ts";
 import { Checkpoint, findWeights } from "./checkpoint.ts";
 import { quote } from "./errors.ts";
 import { PthFile } from "./pth.ts";
@@ -55,13 +55,10 @@ export async function openWeights(
 }
 
 async function fileOf(path: string, { ema = true }: StateDictChoice): Promise<string> {
-  const isFolder = await Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
-    throw unreadable(path, cause);
-  });
-  if (!isFolder) return path;
+  if (!await isFolder(path)) return path;
   for (const name of ema ? [...AVERAGED, ...PLAIN] : PLAIN) {
     const file = join(path, name);
-    if (await Deno.stat(file).then((stat) => stat.isFile, () => false)) return file;
+    if (await isFile(file)) return file;
   }
   return await findWeights(path);
 }

@@ -1,5 +1,5 @@
 import { type ByteSource, FileSource } from "./byte_source.ts";
-import { CheckpointError, quote } from "./errors.ts";
+import { CheckpointError, naming, quote } from "./errors.ts";
 import { openContainer, type PthContainer } from "./pth_container.ts";
 import { chooseStateDict, collectStateDicts, type StateDictChoice } from "./state_dict.ts";
 import {
@@ -80,11 +80,7 @@ export class PthFile implements TensorFile {
     try {
       return new PthFile(source, await openContainer(source), choice);
     } catch (error) {
-      if (!(error instanceof CheckpointError) || error.file) throw error;
-      throw new CheckpointError(`Cannot read ${quote(source.path)}: ${error.message}`, {
-        file: source.path,
-        reason: error.reason,
-      });
+      throw naming(source.path, error);
     }
   }
 
@@ -119,11 +115,7 @@ export class PthFile implements TensorFile {
     try {
       await pending;
     } catch (error) {
-      if (!(error instanceof CheckpointError) || error.file) throw error;
-      throw new CheckpointError(`Cannot read ${quote(this.path)}: ${error.message}`, {
-        file: this.path,
-        reason: error.reason,
-      });
+      throw naming(this.path, error);
     }
   }
 

@@ -1,5 +1,5 @@
 import { type ByteSource, FileSource } from "./byte_source.ts";
-import { CheckpointError, quote } from "./errors.ts";
+import { CheckpointError, naming, quote } from "./errors.ts";
 import { toFloats, toIntegers } from "./floats.ts";
 import { headerLength, LENGTH_BYTES, LONGEST_HEADER, parseHeader } from "./safetensors_header.ts";
 import { checkRange, type TensorFile, type TensorInfo } from "./tensor_file.ts";
@@ -49,11 +49,7 @@ export class SafetensorsFile implements TensorFile {
       const { metadata, tensors } = parseHeader(await readStart(source), source.size);
       return new SafetensorsFile(source, metadata, tensors);
     } catch (error) {
-      if (!(error instanceof CheckpointError) || error.file) throw error;
-      throw new CheckpointError(`Cannot read ${quote(source.path)}: ${error.message}`, {
-        file: source.path,
-        reason: error.reason,
-      });
+      throw naming(source.path, error);
     }
   }
 
