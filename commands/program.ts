@@ -172,6 +172,7 @@ function refuseUnknownTopic([help, topic]: readonly string[], commands: readonly
 /** Commander's complaint as our own error, with the nearest right word. */
 function translate(error: CommanderError, command: string, known: readonly string[]): Error {
   if (error.exitCode === 0) return error;
+  if (error.code === "commander.help") return new UsageError("Say what to do; see `far help`");
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const word = message.match(/^unknown (?:option|command) '([^'=]*)/)?.[1];
   const hint = word === undefined ? "" : didYouMean(word, known);

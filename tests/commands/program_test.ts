@@ -80,6 +80,7 @@ Deno.test("parseCommandLine() refuses what the table does not allow", async () =
   assert.match(await refused("paint"), /missing required argument 'WALL'/i);
   assert.match(await refused("paint north --coats"), /argument missing/);
   assert.match(await refused(""), /^Say what to do\n\nUsage: far/);
+  assert.equal(await refused("--"), "Say what to do; see `far help`");
 });
 
 Deno.test("parseCommandLine() gives help and version everywhere", async () => {
