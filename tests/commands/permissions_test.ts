@@ -72,6 +72,34 @@ for (const [command, args, status] of RUNS) {
   });
 }
 
+/** Says at the end which permissions the program still has. */
+const PROBE = `addEventListener("unload", () => {
+  const names = ["read", "write", "net", "ffi", "run"];
+  const held = names.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+  console.error("held: " + held.join());
+});`;
+
+const HELD: readonly (readonly [command: string, held: string])[] = [
+  ["manual", "read"],
+  ["models", "read"],
+  ["pull nobody", "read,write,net"],
+  ["generate", "read,write,ffi,run"], // run: ffmpeg
+  ["compare - -", "read,ffi,run"],
+];
+
+for (const [command, held] of HELD) {
+  Deno.test(`far ${command} gives back what it does not need, whatever it is given`, async () => {
+    const probe = join(FOLDER, "probe.ts");
+    await Deno.writeTextFile(probe, PROBE);
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--preload", probe, join(ROOT, "cli.ts"), ...command.split(" ")],
+      stdout: "null",
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(/^held: (.*)$/m.exec(said)?.[1], held, said);
+  });
+}
+
 Deno.test("far pull runs with the permissions of the manual", async () => {
   const hub = await FakeHub.start();
   try {
