@@ -245,7 +245,7 @@ export class Pipeline {
       height / compression,
     );
     try {
-      memory.allocate(this.gpu);
+      await allocateChecked(this.gpu, memory, PICTURES);
       const size = 3 * width * height;
       for (let i = 0; i < count; i++) {
         codec.encode(this.gpu, i, pictures.slice(i * size, (i + 1) * size));
@@ -271,7 +271,7 @@ export class Pipeline {
     const count = latents.length / (this.model.sizes.channels * width * height);
     const { codec, memory, latents: buffer } = this.#codec(count, width, height);
     try {
-      memory.allocate(this.gpu);
+      await allocateChecked(this.gpu, memory, PICTURES);
       this.gpu.write(buffer.buffer, 0, latents);
       for (let i = 0; i < count; i++) {
         codec.decode(this.gpu, i);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { GpuError } from "../../gpu/errors.ts";
+import { Gpu } from "../../gpu/gpu.ts";
 import type { GenerateOptions } from "../../model/options.ts";
 import { type Frame, loadPipeline, type Pipeline } from "../../model/pipeline.ts";
 import { memoryNeeded } from "../../model/memory_needed.ts";
@@ -331,6 +332,28 @@ Deno.test(
     assert.ok(decoded.every((v, i) => Math.abs(v - frames[i]!) <= FRAMES));
     golden.close();
     await pipeline.close();
+  },
+);
+
+Deno.test(
+  { name: "encode() and decode() say what helps where a GPU has no memory left", ...GPU_TEST },
+  async () => {
+    for (const what of ["encode", "decode"]) {
+      const gpu = await Gpu.open(); // an error sticks to its device
+      const pipeline = await loadPipeline(`${GOLDENS}far-uncond`, { gpu, dtype: "f32" });
+      gpu.device.popErrorScope = () => Promise.resolve(new GPUOutOfMemoryError("no more"));
+      const run = () =>
+        what === "encode"
+          ? pipeline.encode(new Float32Array(3 * 32 * 32), 32, 32)
+          : Array.fromAsync(pipeline.decode(new Float32Array(32 * 4 * 4), 4, 4));
+      await assert.rejects(run, {
+        name: "GpuError",
+        reason: "out-of-memory",
+        message: /: \d+\.\d MB are needed for these pictures .*: lower it by a smaller --size$/,
+      });
+      await pipeline.close();
+      await gpu.close();
+    }
   },
 );
 
