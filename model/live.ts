@@ -175,7 +175,7 @@ export class LiveWorld {
     session.denoise(gpu, frame, options.calls, classOf, options.guidance);
     codec.decode(gpu, frame);
     const { pixels, latents } = await codec.read(gpu, frame);
-    this.#remember(latents, action);
+    this.#remember(latents.slice(), action); // not the caller's, nor with the picture's bytes
     const { width, height } = options;
     const index = this.#shown++;
     return { index, kind: "generated", video: 0, pixels: { width, height, data: pixels }, latents };

@@ -112,6 +112,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "LiveWorld remembers frames of its own, whatever becomes of those it gave out",
+  ...GPU_TEST,
+}, async () => {
+  const pipeline = await load("far-long");
+  const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 1 });
+  for (const { latents, pixels } of await take(world, [0, 1])) {
+    latents.fill(NaN);
+    pixels.data.fill(NaN);
+  }
+  await world.configure({ steps: 2 });
+  const [frame] = await take(world, [2]);
+  assert.ok(frame!.latents.every(Number.isFinite));
+  world.close();
+  await pipeline.close();
+});
+
+Deno.test({
   name: "LiveWorld.configure() that asks for too much memory leaves the world as it was",
   ...GPU_TEST,
 }, async () => {
