@@ -1,26 +1,15 @@
 import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
-import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
-import tileCode from "./shared/tile.wgsl" with { type: "text" };
-import memoryCode from "./shared/tile_memory.wgsl" with { type: "text" };
-import shuffleCode from "./shared/tile_shuffle.wgsl" with { type: "text" };
-import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type Conv2dTuning, conv2dTuning, exchanges } from "../gpu/tuning.ts";
-import { grid, tileConstants, tileGrid } from "./grid.ts";
+import { type Conv2dTuning, conv2dTuning } from "../gpu/tuning.ts";
+import { grid, tileGrid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
+import { chooseForm, productForms } from "./product.ts";
 
-const TILED = weightsCode + sharedCode + tileCode + code;
-const CONV2D = defineKernel("conv2d", TILED + memoryCode);
-const CONV2D_SHUFFLE = defineKernel("conv2d_shuffle", TILED + shuffleCode);
-const CONV2D_BROADCAST = defineKernel(
-  "conv2d_broadcast",
-  weightsCode + exchangeCode + sharedCode + broadcastCode,
-);
+const FORMS = productForms("conv2d", { shared: sharedCode, tiled: code, broadcast: broadcastCode });
 /** No f32 is less: compilers of shaders may take it that there are no infinities. */
 const LOWEST = -3.4028234663852886e38;
 /** Channels a workgroup of the broadcasting form computes. */
@@ -58,24 +47,19 @@ export function conv2d(
     throw new ShapeError(`Cannot run conv2d ${inputs} -> ${n} on x [${x.shape}]`);
   }
   const { activation, scale, into, label } = options;
-  const shape = [b, height, width, Math.ceil(n / 4) * 4];
-  if (into) expectShape("conv2d into", into, shape);
-  const y = into ?? p.scratch(shape);
+  const result = [b, height, width, Math.ceil(n / 4) * 4];
+  if (into) expectShape("conv2d into", into, result);
+  const y = into ?? p.scratch(result);
   const pixels = b * height * width;
   const broadcast = w.weight.buffer.kind === "image";
-  const { dtype } = w.weight;
-  const own = conv2dTuning(p.device, { pixels, k, n, taps: taps ** 2, dtype });
-  const choice = { ...own, ...options.tuning };
-  const shuffle = choice.shuffle && exchanges(p.device);
+  const shape = { pixels, k, n, taps: taps ** 2, dtype: w.weight.dtype };
+  const choice = { ...conv2dTuning(p.device, shape), ...options.tuning };
+  const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
   const [across, folds] = grid(pixels, choice.rows);
   p.dispatch({
-    kernel: broadcast ? CONV2D_BROADCAST : shuffle ? CONV2D_SHUFFLE : CONV2D,
+    kernel,
     label,
-    constants: {
-      ...(broadcast ? { ROWS: choice.rows } : tileConstants(choice)),
-      F16: Number(dtype === "f16"),
-      SIZE: taps,
-    },
+    constants: { ...constants, SIZE: taps },
     params: {
       pixels,
       height,
@@ -88,13 +72,7 @@ export function conv2d(
       lowest: activation === "relu" ? 0 : LOWEST,
       added: Number(into !== undefined),
     },
-    buffers: {
-      x,
-      w: w.weight,
-      bias: bias ?? x,
-      scale: scale ?? x,
-      y,
-    },
+    buffers: { x, w: w.weight, bias: bias ?? x, scale: scale ?? x, y },
     groups: broadcast ? [across, folds, Math.ceil(n / COLUMNS)] : tileGrid(pixels, n, choice.tile),
   });
   return y;

@@ -1,26 +1,15 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
-import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import sharedCode from "./shared/linear.wgsl" with { type: "text" };
-import tileCode from "./shared/tile.wgsl" with { type: "text" };
-import memoryCode from "./shared/tile_memory.wgsl" with { type: "text" };
-import shuffleCode from "./shared/tile_shuffle.wgsl" with { type: "text" };
-import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { exchanges, type LinearTuning, linearTuning } from "../gpu/tuning.ts";
-import { tileConstants, tileGrid } from "./grid.ts";
+import { type LinearTuning, linearTuning } from "../gpu/tuning.ts";
+import { tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
+import { chooseForm, productForms } from "./product.ts";
 
-const TILED = weightsCode + sharedCode + tileCode + code;
-const LINEAR = defineKernel("linear", TILED + memoryCode);
-const LINEAR_SHUFFLE = defineKernel("linear_shuffle", TILED + shuffleCode);
-const LINEAR_BROADCAST = defineKernel(
-  "linear_broadcast",
-  weightsCode + exchangeCode + sharedCode + broadcastCode,
-);
+const FORMS = productForms("linear", { shared: sharedCode, tiled: code, broadcast: broadcastCode });
 /** Columns of a workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 64;
 
@@ -74,19 +63,14 @@ export function linear(
   if (norm && broadcast) {
     return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });
   }
-  const { dtype } = w.weight;
-  const choice = { ...linearTuning(p.device, { m, k, n, dtype }), ...options.tuning };
-  const shuffle = choice.shuffle && exchanges(p.device);
+  const shape = { m, k, n, dtype: w.weight.dtype };
+  const choice = { ...linearTuning(p.device, shape), ...options.tuning };
+  const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
   const modulation = norm ?? into?.gate;
   p.dispatch({
-    kernel: broadcast ? LINEAR_BROADCAST : shuffle ? LINEAR_SHUFFLE : LINEAR,
+    kernel,
     label,
-    constants: {
-      ...(broadcast
-        ? { ROWS: choice.rows }
-        : { ...tileConstants(choice), NORM: Number(norm !== undefined) }),
-      F16: Number(dtype === "f16"),
-    },
+    constants: broadcast ? constants : { ...constants, NORM: Number(norm !== undefined) },
     params: {
       m,
       k,
