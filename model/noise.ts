@@ -80,13 +80,10 @@ export interface CudaDevice {
 }
 
 /**
- * Some devices. The order of the numbers depends on the device only for draws of more than
- * multiprocessors x threadsPerMultiprocessor numbers (270336 on an H100, 132 frames of 32 x 8 x 8).
+ * The device that is imitated unless told. The order of the numbers depends on it only for draws of
+ * more than multiprocessors x threadsPerMultiprocessor: 270336, 132 frames of 32 x 8 x 8.
  */
-export const CUDA_DEVICES = {
-  a100: { multiprocessors: 108, threadsPerMultiprocessor: 2048 },
-  h100: { multiprocessors: 132, threadsPerMultiprocessor: 2048 },
-} as const satisfies Record<string, CudaDevice>;
+const H100: CudaDevice = { multiprocessors: 132, threadsPerMultiprocessor: 2048 };
 
 /**
  * PyTorch's CUDA generator: `randn` equals `torch.randn(count, device="cuda", generator=...)` in
@@ -102,7 +99,7 @@ export class CudaGenerator implements NormalGenerator {
   #used = 0;
 
   /** `seed`: 64 bits, as for `torch.manual_seed`; `device`: the one to be like (an H100). */
-  constructor(seed: bigint | number, device: CudaDevice = CUDA_DEVICES.h100) {
+  constructor(seed: bigint | number, device: CudaDevice = H100) {
     const { low, high } = splitSeed(seed);
     this.#philox = new Philox4x32(low, high);
     const { multiprocessors, threadsPerMultiprocessor } = device;
