@@ -26,8 +26,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c4s = params.channels / 4u;
-  let pixel = group.y * groups.x + group.x;
-  if (pixel >= params.pixels) { return; }   // the whole workgroup, so no barrier is missed
+  let place = group.y * groups.x + group.x;
+  let pixel = min(place, params.pixels - 1u);   // workgroups past the end reach the barrier too
   let first = pixel * c4s;
   var share = 0.0;
   for (var c = lane; c < c4s; c += WG) {
@@ -36,6 +36,7 @@ fn main(
   }
   shares[lane] = share;
   workgroupBarrier();
+  if (place > pixel) { return; }
   var sum = 0.0;
   for (var i = 0u; i < WG; i++) { sum += shares[i]; }
   let inverse = inverseSqrt(sum / f32(params.channels) + params.eps);

@@ -29,8 +29,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let d4 = params.d / 4u;
-  let row = group.y * groups.x + group.x;
-  if (row >= params.rows) { return; }   // the whole workgroup, so no barrier is missed
+  let place = group.y * groups.x + group.x;
+  let row = min(place, params.rows - 1u);   // workgroups past the end reach the barriers too
 
   // one pass over the row: sum and sum of squares, shifted by the first value against cancellation
   let origin = x[row * d4].x;
@@ -45,6 +45,7 @@ fn main(
     if (lane < half) { partial[lane] += partial[lane + half]; }
     workgroupBarrier();
   }
+  if (place > row) { return; }
   let mean = partial[0].x / f32(params.d);
   let variance = max(partial[0].y / f32(params.d) - mean * mean, 0.0);
   let inverse = inverseSqrt(variance + params.eps);
