@@ -11,8 +11,8 @@ import {
   conv2dTuning,
   exchanges,
   linearKey,
-  type LinearTuning,
   linearTuning,
+  type ProductTuning,
   tensorKind,
 } from "../gpu/tuning.ts";
 import { attention } from "../kernels/attention.ts";
@@ -86,7 +86,7 @@ function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
 }
 
 /** Of a product's numbers those that matter on the device. */
-function relevant({ rows, tile, slices, shuffle }: LinearTuning, device: DeviceProfile): Numbers {
+function relevant({ rows, tile, slices, shuffle }: ProductTuning, device: DeviceProfile): Numbers {
   if (broadcasts(device)) return { rows };
   return exchanges(device) ? { tile, slices, shuffle } : { tile, slices };
 }

@@ -52,8 +52,10 @@ function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn
   return { ...builtIn, ...Object.fromEntries(measured) };
 }
 
-/** How the forms of matrix products for GPUs divide them. */
-export interface TileTuning {
+/** How a matrix product is divided: by the form for CPUs, then by those for GPUs. */
+export interface ProductTuning {
+  /** Rows (pixels) a workgroup of the broadcasting form. */
+  readonly rows: number;
   /** Rows of a tile. */
   readonly tile: number;
   /** Groups of 64 lanes that share the k of a tile. */
@@ -65,18 +67,13 @@ export interface TileTuning {
 /** Tiles that fill a large GPU; fewer are made smaller, then share their k among more lanes. */
 const BUSY_TILES = 256;
 
-function tileTuning(m: number, k: number, n: number): TileTuning {
+/** The built-in choice for m rows (pixels), k numbers (channels of all taps) in each, n columns. */
+function productTuning(m: number, k: number, n: number): ProductTuning {
   const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
   const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
   const count = tiles(tile);
   const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : 4;
-  return { tile, slices, shuffle: 0 };
-}
-
-/** How a matrix product is divided. */
-export interface LinearTuning extends TileTuning {
-  /** Rows a workgroup of the broadcasting form. */
-  readonly rows: number;
+  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, shuffle: 0 };
 }
 
 /** x [m, k] times W [k, n]. */
@@ -93,18 +90,9 @@ export function linearKey({ m, k, n, dtype }: LinearShape): string {
 }
 
 /** The choice for a matrix product. */
-export function linearTuning(device: DeviceProfile, shape: LinearShape): LinearTuning {
+export function linearTuning(device: DeviceProfile, shape: LinearShape): ProductTuning {
   const { m, k, n } = shape;
-  return tuned(device, linearKey(shape), {
-    rows: m <= 8 ? 8 : m <= 16 ? 16 : 32,
-    ...tileTuning(m, k, n),
-  });
-}
-
-/** How a convolution is divided. */
-export interface Conv2dTuning extends TileTuning {
-  /** Pixels a workgroup of the broadcasting form. */
-  readonly rows: number;
+  return tuned(device, linearKey(shape), productTuning(m, k, n));
 }
 
 /** Pixels of all pictures, channels in and out, taps. */
@@ -122,12 +110,9 @@ export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
 }
 
 /** The choice for a convolution. */
-export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): Conv2dTuning {
+export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): ProductTuning {
   const { pixels, k, n, taps } = shape;
-  return tuned(device, conv2dKey(shape), {
-    rows: pixels <= 8 ? 8 : pixels <= 16 ? 16 : 32,
-    ...tileTuning(pixels, taps * k, n),
-  });
+  return tuned(device, conv2dKey(shape), productTuning(pixels, taps * k, n));
 }
 
 /** How attention is divided. */

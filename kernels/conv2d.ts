@@ -4,7 +4,7 @@ import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type Conv2dTuning, conv2dTuning } from "../gpu/tuning.ts";
+import { conv2dTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { grid, tileGrid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
 import { chooseForm, productForms } from "./product.ts";
@@ -23,7 +23,7 @@ export interface Conv2dOptions {
   readonly into?: Tensor;
   readonly label?: string;
   /** How work is divided; chosen by device and shape when absent. */
-  readonly tuning?: Partial<Conv2dTuning>;
+  readonly tuning?: Partial<ProductTuning>;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { TileTuning } from "../gpu/tuning.ts";
+import type { ProductTuning } from "../gpu/tuning.ts";
 
 /** Most workgroups in one dimension that every device takes, rounded down. */
 const WIDEST = 32768;
@@ -23,6 +23,8 @@ export function tileGrid(m: number, n: number, tile: number): readonly [number, 
 }
 
 /** Constants of shared/tile.wgsl; 16 kB of workgroup memory is all that some GPUs have. */
-export function tileConstants({ tile, slices }: TileTuning): Record<"ROWS" | "SLICES", number> {
+export function tileConstants(
+  { tile, slices }: Pick<ProductTuning, "tile" | "slices">,
+): Record<"ROWS" | "SLICES", number> {
   return { ROWS: tile, SLICES: Math.min(slices, tile > 32 ? 2 : 4) };
 }

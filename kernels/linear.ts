@@ -4,7 +4,7 @@ import sharedCode from "./shared/linear.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type LinearTuning, linearTuning } from "../gpu/tuning.ts";
+import { linearTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
 import { chooseForm, productForms } from "./product.ts";
@@ -33,7 +33,7 @@ export interface LinearOptions {
   readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
   readonly label?: string;
   /** How work is divided; chosen by device and shape when absent. */
-  readonly tuning?: Partial<LinearTuning>;
+  readonly tuning?: Partial<ProductTuning>;
 }
 
 const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;

@@ -6,7 +6,7 @@ import weightsCode from "./shared/weights.wgsl" with { type: "text" };
 import { defineKernel, type Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
-import { exchanges, type LinearTuning } from "../gpu/tuning.ts";
+import { exchanges, type ProductTuning } from "../gpu/tuning.ts";
 import { tileConstants } from "./grid.ts";
 
 /** Forms of a matrix product: for GPUs, whose lanes pass x on in two ways, and for CPUs. */
@@ -40,7 +40,7 @@ export function chooseForm(
   forms: ProductForms,
   device: DeviceProfile,
   { buffer, dtype }: Tensor,
-  choice: LinearTuning,
+  choice: ProductTuning,
 ): { readonly kernel: Kernel; readonly constants: Readonly<Record<string, number>> } {
   const F16 = Number(dtype === "f16");
   if (buffer.kind === "image") {

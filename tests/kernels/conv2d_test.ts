@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { type Dtype, Memory, type MemoryKind, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import type { Conv2dTuning } from "../../gpu/tuning.ts";
+import type { ProductTuning } from "../../gpu/tuning.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import type { LinearWeights } from "../../kernels/linear.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
@@ -50,13 +50,13 @@ const SIZES: ConvSizes[] = [
 ];
 
 /** Weights in images are for the broadcasting form; with too few rows its workgroups are many. */
-const FORMS: [kind: MemoryKind, tuning?: Partial<Conv2dTuning>][] = [
+const FORMS: [kind: MemoryKind, tuning?: Partial<ProductTuning>][] = [
   ["image"],
   ["image", { rows: 8 }],
   ["image", { rows: 64 }],
   ...[0, 1].flatMap((shuffle) =>
     ([[32, 1], [32, 4], [64, 1], [64, 2]] as const).map(
-      ([tile, slices]): [MemoryKind, Partial<Conv2dTuning>] => [
+      ([tile, slices]): [MemoryKind, Partial<ProductTuning>] => [
         "storage",
         { tile, slices, shuffle },
       ],

@@ -3,7 +3,7 @@ import { linear, type LinearOptions } from "../../kernels/linear.ts";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
 import type { MemoryKind } from "../../gpu/memory.ts";
-import { type LinearTuning, tensorKind } from "../../gpu/tuning.ts";
+import { type ProductTuning, tensorKind } from "../../gpu/tuning.ts";
 import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { packedShape } from "../../kernels/pack_weight.ts";
 import { layerNormReference } from "../reference/layer_norm.ts";
@@ -26,7 +26,7 @@ const SHAPES: [number, number, number][] = [
 interface Form {
   readonly name: string;
   readonly kind: MemoryKind;
-  readonly tuning: Partial<LinearTuning>;
+  readonly tuning: Partial<ProductTuning>;
 }
 
 const FORMS: Form[] = [
