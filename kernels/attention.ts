@@ -1,6 +1,5 @@
 import code from "./attention.wgsl" with { type: "text" };
 import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
-import mergeCode from "./merge_attention.wgsl" with { type: "text" };
 import sharedCode from "./shared/attention.wgsl" with { type: "text" };
 import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
 import stepCode from "./shared/step.wgsl" with { type: "text" };
@@ -9,14 +8,13 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type AttentionTuning, attentionTuning } from "../gpu/tuning.ts";
+import { mergeAttention } from "./merge_attention.ts";
 
 const ATTENTION = defineKernel("attention", stepCode + sharedCode + code);
 const ATTENTION_BROADCAST = defineKernel(
   "attention_broadcast",
   stepCode + sharedCode + exchangeCode + broadcastCode,
 );
-/** Joins the parts of a split attention; exported for its test. */
-export const MERGE_ATTENTION = defineKernel("merge_attention", mergeCode);
 
 /** Queries of a workgroup of the broadcasting form. */
 const BROADCAST_QUERIES = 32;
@@ -60,8 +58,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const broadcast = k.buffer.kind === "image";
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : lanes));
   const result = p.scratch(q.shape);
-  const rows = batch * queries * heads;
-  const out = split === 1 ? result : p.scratch([rows, split, 68]);
+  const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
   p.dispatch({
     kernel: broadcast ? ATTENTION_BROADCAST : ATTENTION,
     constants: {
@@ -84,14 +81,6 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
     buffers: { step, q, k, v, frames, out },
     groups: [tiles * split, heads, batch],
   });
-  if (split > 1) {
-    p.dispatch({
-      kernel: MERGE_ATTENTION,
-      constants: { SPLIT: split },
-      params: { rows },
-      buffers: { parts: out, out: result },
-      groups: [Math.ceil(rows * 16 / 64), 1, 1],
-    });
-  }
+  if (split > 1) mergeAttention(p, out, result);
   return result;
 }

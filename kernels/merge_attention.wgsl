@@ -10,8 +10,13 @@ struct Params { rows: u32, }  // queries times heads, all videos
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>; // [rows, 16]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let row = id.x / 16u;
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  let row = id / 16u;
   if (row >= params.rows) { return; }
   let first = row * SPLIT * 17u;
   var maximum = -1e30;
@@ -22,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let stats = parts[first + s * 17u + 16u];
     let weight = exp(stats.x - maximum);
     total += weight * stats.y;
-    sum += weight * parts[first + s * 17u + id.x % 16u];
+    sum += weight * parts[first + s * 17u + id % 16u];
   }
-  out[id.x] = sum / total;
+  out[id] = sum / total;
 }

@@ -1,10 +1,14 @@
-import { MERGE_ATTENTION } from "../../kernels/attention.ts";
+import assert from "node:assert/strict";
+import { ShapeError } from "../../gpu/errors.ts";
+import { Memory } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { mergeAttention } from "../../kernels/merge_attention.ts";
 import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runOnce } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 
 for (const [rows, split] of [[1, 2], [7, 3], [130, 16]] as const) {
-  const name = `merge_attention weighs ${split} parts of ${rows} rows, empty ones too`;
+  const name = `mergeAttention() weighs ${split} parts of ${rows} rows, empty ones too`;
   Deno.test({ name, ...GPU_TEST }, async () => {
     const parts = randomFloats(rows * split * 68, 1, 2);
     for (let i = 0; i < rows * split; i++) {
@@ -16,18 +20,21 @@ for (const [rows, split] of [[1, 2], [7, 3], [130, 16]] as const) {
     }
     const actual = await runOnce((p, input) => {
       const out = p.memory.tensor("out", [rows, 64]);
-      p.dispatch({
-        kernel: MERGE_ATTENTION,
-        constants: { SPLIT: split },
-        params: { rows },
-        buffers: { parts: input([rows, split, 68], parts), out },
-        groups: [Math.ceil(rows * 16 / 64), 1, 1],
-      });
+      mergeAttention(p, input([rows, split, 68], parts), out);
       return out;
     });
     assertClose(actual, merged(parts, rows, split), 2e-6);
   });
 }
+
+Deno.test("mergeAttention() refuses a result of other rows", () => {
+  const memory = new Memory();
+  const p = new Program("test", memory);
+  const parts = memory.tensor("parts", [6, 2, 68]);
+  assert.throws(() => mergeAttention(p, parts, memory.tensor("out", [5, 64])), ShapeError);
+  const narrow = memory.tensor("parts", [6, 2, 64]);
+  assert.throws(() => mergeAttention(p, narrow, memory.tensor("out", [6, 64])), ShapeError);
+});
 
 /** Parts are sums relative to their own maximum: brought to zero, added and divided. */
 function merged(parts: Float32Array, rows: number, split: number): Float64Array {
