@@ -4,6 +4,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
 
 const SOLVER_STEP = defineKernel("solver_step", stepCode + code);
 
@@ -44,6 +45,6 @@ export function solverStep(p: Program, velocity: Tensor, options: SolverStepOpti
       stride: velocity.shape.at(-1)!,
     },
     buffers: { step, velocity, previous, latents },
-    groups: [Math.ceil(videos! * channels! * height! * width! / 64), 1, 1],
+    groups: grid(videos! * channels! * height! * width!, 64),
   });
 }

@@ -21,12 +21,17 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> latents: array<f32>;    // [videos, capacity, c, h, w]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
   let plane = params.height * params.width;
   let volume = params.channels * plane;
-  if (id.x >= params.videos * volume) { return; }
-  let video = id.x / volume;
-  let rest = id.x % volume;
+  if (id >= params.videos * volume) { return; }
+  let video = id / volume;
+  let rest = id % volume;
   let channel = rest / plane;
   let y = (rest % plane) / params.width;
   let x = rest % params.width;
@@ -41,6 +46,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     v += step.guidance * (conditional - v);
   }
   let at = (video * params.capacity + step.latent_frame % params.capacity) * volume + rest;
-  latents[at] += step.c0 * v + step.c1 * previous[id.x];
-  previous[id.x] = v;
+  latents[at] += step.c0 * v + step.c1 * previous[id];
+  previous[id] = v;
 }

@@ -42,6 +42,14 @@ const CASES: [string, Case][] = [
     patch: 2,
     guided: true,
   }],
+  ["more than 65535 workgroups", {
+    videos: 1,
+    capacity: 1,
+    frame: 0,
+    volume: [4, 1000, 1050],
+    patch: 2,
+    guided: false,
+  }],
   ["patch 4 in a ring", {
     videos: 1,
     capacity: 3,
