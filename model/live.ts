@@ -3,7 +3,7 @@ import { FrameCodec } from "./frame_codec.ts";
 import { allocateChecked, checkMemory, WORLD } from "./memory_check.ts";
 import { CpuGenerator } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
-import { resolveOptions } from "./options.ts";
+import { checkLength, resolveOptions } from "./options.ts";
 import type { Frame, Pipeline } from "./pipeline.ts";
 import { Session } from "./session.ts";
 
@@ -82,10 +82,11 @@ export class LiveWorld {
   }
 
   async #encodeContext(): Promise<void> {
-    const { context, contextFrames = 0, width, height, actions = [] } = this.#options;
-    if (!context || !contextFrames) return;
+    const { context, contextFrames = 0, actions = [] } = this.#options;
     const o = this.#resolve();
-    const raw = await this.#pipeline.encode(context, width ?? o.width, height ?? o.height);
+    checkLength("context", context, [1, contextFrames, 3, o.height, o.width], contextFrames > 0);
+    if (!context?.length) return;
+    const raw = await this.#pipeline.encode(context, o.width, o.height);
     const { scalingFactor } = this.#pipeline.model.vae;
     for (let i = 0; i < contextFrames; i++) {
       const latents = raw.slice(i * o.latent.volume, (i + 1) * o.latent.volume);

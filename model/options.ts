@@ -129,8 +129,12 @@ function pictureSide(name: string, pixels: number, { multiple }: OptionsInfo): n
   );
 }
 
-/** The first axis may be 1: then it is shared by all videos. */
-function checkLength(
+/**
+ * Checks the length of what is given as numbers. The first axis of a context may be 1: then it is
+ * shared by all videos.
+ * @throws {TypeError} with the shape that is wanted
+ */
+export function checkLength(
   name: string,
   values: Float32Array | undefined,
   shape: readonly number[],

@@ -55,6 +55,19 @@ Deno.test(
   },
 );
 
+Deno.test(
+  { name: "LiveWorld.start() refuses a context of another length", ...GPU_TEST },
+  async () => {
+    const pipeline = await load("far-long");
+    for (const context of [undefined, new Float32Array(2 * 3 * 32 * 32)]) {
+      const start = LiveWorld.start(pipeline, { ...SIZE, steps: 1, context, contextFrames: 3 });
+      const message = /^context must be \[1, 3, 3, 32, 32\], 9216 numbers, but has (0|6144)$/;
+      await assert.rejects(start, { name: "TypeError", message });
+    }
+    await pipeline.close();
+  },
+);
+
 for (const folder of ["far-long", "far-action"]) {
   Deno.test({ name: `LiveWorld runs on within fixed memory: ${folder}`, ...GPU_TEST }, async () => {
     const pipeline = await load(folder);
