@@ -17,10 +17,13 @@ export class FolderLock implements Disposable {
   /** @param part of the batch, where several share the folder @throws {UsageError} it is taken */
   static async take(folder: string, part: string): Promise<FolderLock> {
     const path = join(folder, `.far-batch${part}.lock`);
-    const file = await Deno.open(path, { write: true, create: true });
-    if (await file.tryLock(true)) return new FolderLock(file, path);
-    file.close();
-    throw new UsageError(`Cannot use "${folder}": another batch is writing to it`);
+    while (true) {
+      const file = await Deno.open(path, { write: true, create: true });
+      const locked = await file.tryLock(true);
+      if (locked && await isNamed(file, path)) return new FolderLock(file, path);
+      file.close();
+      if (!locked) throw new UsageError(`Cannot use "${folder}": another batch is writing to it`);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -31,4 +34,10 @@ export class FolderLock implements Disposable {
     }
     this.#file.close();
   }
+}
+
+/** Whether a file still has its name: its last holder may have removed it since it was opened. */
+async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
+  const [{ ino }, named] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];
+  return named?.ino === ino;
 }
