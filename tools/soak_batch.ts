@@ -16,19 +16,14 @@ import {
   TINY,
 } from "../tests/commands/batch/batch_process.ts";
 import { readResults } from "../commands/batch/results.ts";
+import { randomOf } from "./random.ts";
 
 const [kills = 100, seed = 1] = Deno.args.map(Number);
 const JOBS = 60;
 /** Long enough for loading and some jobs. */
 const LONGEST_MS = 4000;
 
-let state = seed >>> 0 || 1;
-function random(): number {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) / 2 ** 32;
-}
+const random = randomOf(seed);
 
 const folder = await Deno.makeTempDir();
 const tally = { kills: 0, alone: 0, gpuOnly: 0, finishedRuns: 0, corrupt: 0, checked: 0 };

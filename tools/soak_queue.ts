@@ -18,6 +18,7 @@ import {
 } from "../tests/commands/batch/batch_process.ts";
 import { RedisServer } from "../tests/commands/batch/redis_server.ts";
 import { readResults } from "../commands/batch/results.ts";
+import { randomOf } from "./random.ts";
 
 const [jobs = 200, seed = 1] = Deno.args.map(Number);
 const WORKERS = 3;
@@ -25,13 +26,7 @@ const WORKERS = 3;
 const LONGEST_LIFE_MS = 15_000;
 const LOCK_SECONDS = "4";
 
-let state = seed >>> 0 || 1;
-function random(): number {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) / 2 ** 32;
-}
+const random = randomOf(seed);
 
 await using server = await RedisServer.start();
 const folder = await Deno.makeTempDir();
