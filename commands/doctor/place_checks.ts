@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { hubSettings } from "../../mod.ts";
 import { environment } from "../environment.ts";
 import { shellQuote } from "../settings.ts";
@@ -57,7 +57,7 @@ export async function checkPlace(name: string, path: string, mend?: string): Pro
 /** Reports are made public: they need not tell who made them. */
 function withoutHome(path: string): string {
   const home = homedir();
-  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+  return path.startsWith(home + sep) ? `~${path.slice(home.length)}` : path;
 }
 
 async function nearestFolder(path: string): Promise<string> {
