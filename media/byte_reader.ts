@@ -56,3 +56,13 @@ export class ByteReader implements Disposable {
     this.#file.close();
   }
 }
+
+/**
+ * All bytes of a file.
+ *
+ * @throws {MediaError} when it is missing, not readable or not a file
+ */
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await ByteReader.open(path);
+  return await file.read(0, file.size);
+}

@@ -1,4 +1,5 @@
 import { openNpy, openNpz } from "./array_reader.ts";
+import { readBytes } from "./byte_reader.ts";
 import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { upright } from "./exif.ts";
@@ -86,7 +87,7 @@ async function openFile(
     case "npy":
       return await openNpy(path);
     case "gif":
-      return openGif(await Deno.readFile(path), path);
+      return openGif(await readBytes(path), path);
     case "y4m": {
       const file = await Deno.open(path);
       return await openY4m(file.readable, path, options.matrix);
@@ -136,7 +137,7 @@ async function tryNative(
 function openImages(paths: readonly string[]): FrameStream {
   let lossy = false;
   const read = async (path: string) => {
-    const bytes = await Deno.readFile(path);
+    const bytes = await readBytes(path);
     const type = sniff(bytes);
     if (type !== "png" && type !== "jpeg" && type !== "webp") {
       throw new MediaError("it is not a PNG, JPEG or WebP");

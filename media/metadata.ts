@@ -1,3 +1,4 @@
+import { readBytes } from "./byte_reader.ts";
 import { fileType } from "./file_type.ts";
 import { MediaError } from "./errors.ts";
 import { imagesOfPattern, isNumbered } from "./folder_reader.ts";
@@ -22,9 +23,9 @@ export async function readMetadata(source: string): Promise<Record<string, strin
       case "video":
         return await readVideoTags(path);
       case "png":
-        return readPngText(await Deno.readFile(path));
+        return readPngText(await readBytes(path));
       case "gif":
-        return fromComments(readGifComments(await Deno.readFile(path)));
+        return fromComments(readGifComments(await readBytes(path)));
       case "npz": {
         using file = await NpzFile.open(path);
         return await file.readMetadata();

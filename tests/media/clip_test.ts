@@ -134,6 +134,14 @@ Deno.test("readClip() reads a folder and a pattern in natural order", () =>
     await assert.rejects(readClip(join(folder, "x%d.png")), /no file has such a name/);
     await Deno.copyFile(fixture("still_3.png"), join(folder, "100%done.png"));
     assert.equal((await readClip(join(folder, "100%done.png"))).frames.length, 1);
+    await Deno.mkdir(join(folder, "12.png")); // is no picture, whatever its name
+    assert.equal((await readClip(folder)).frames.length, 4);
+    if (Deno.build.os === "windows") return;
+    await Deno.symlink("gone.png", join(folder, "13.png"));
+    await assert.rejects(readClip(folder), {
+      name: "MediaError",
+      message: /^Cannot read ".*13\.png": there is no such file$/,
+    });
   }));
 
 Deno.test("readClip() crops and resizes to the size asked for", async () => {
