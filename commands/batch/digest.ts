@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { openModelFolder } from "../../mod.ts";
+import { isFolder } from "../folder.ts";
 
 const PIECE_BYTES = 1 << 20;
 
@@ -36,8 +37,9 @@ export async function digestFile(path: string): Promise<FileDigest> {
 /** Files of a folder by name; folders inside it are left out. */
 async function filesIn(folder: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const entry of Deno.readDir(folder)) {
-    if (!entry.isDirectory) names.push(entry.name);
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
+    const isInside = isDirectory || (isSymlink && await isFolder(join(folder, name)));
+    if (!isInside) names.push(name);
   }
   return names.sort();
 }

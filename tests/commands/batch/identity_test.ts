@@ -56,6 +56,10 @@ Deno.test("jobHash() follows the bytes of inputs, not their names", async () => 
     assert.equal(folderHash, await hash({ context: at("frames/%d.png") }));
     await Deno.writeTextFile(at("frames/1.png"), "y");
     assert.notEqual(folderHash, await hash({ context: at("frames") }));
+    const both = await hash({ context: at("frames") });
+    await Deno.mkdir(at("frames/inside"));
+    if (Deno.build.os !== "windows") await Deno.symlink("inside", at("frames/linked"));
+    assert.equal(await hash({ context: at("frames") }), both);
     await Deno.writeTextFile(at("100%.npz"), "left"); // a percent sign alone makes no pattern
     assert.equal(await hash({ context: at("100%.npz") }), await hash({ context: at("a.txt") }));
     await assert.rejects(hash({ context: at("none.npz") }), /"context": .*there is no such file/);
