@@ -3,7 +3,7 @@ import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
-import { CheckpointError } from "../weights/errors.ts";
+import { CheckpointError, printable } from "../weights/errors.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
@@ -206,9 +206,12 @@ function describeModel(
   parameters: number,
 ): ModelInfo {
   const far = folder.far ?? {};
-  const text = (value: unknown) => typeof value === "string" ? value : undefined;
+  // a stranger's texts, which are shown
+  const text = (value: unknown) => typeof value === "string" ? printable(value) : undefined;
   const names = (value: unknown) =>
-    Array.isArray(value) && value.every((name) => typeof name === "string") ? value : undefined;
+    Array.isArray(value) && value.every((name) => typeof name === "string")
+      ? value.map(printable)
+      : undefined;
   const object = (value: unknown) =>
     value && typeof value === "object" && !Array.isArray(value) ? value : {};
   return {

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { declareModel } from "../../model/model.ts";
+
+const GOLDEN = join(import.meta.dirname!, "../fixtures/goldens/far-uncond");
+
+Deno.test(
+  "declareModel() shows a stranger's texts without what could rewrite a terminal",
+  { ignore: Deno.build.os === "windows" }, // links need a privilege there
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const { name } of Deno.readDirSync(GOLDEN)) {
+        await Deno.symlink(join(GOLDEN, name), join(folder, name));
+      }
+      const far = { name: "a\x1b[2Jb", description: "c\nd", actions: ["go\x07", "stay"] };
+      await Deno.writeTextFile(join(folder, "far.json"), JSON.stringify(far));
+      const { info, close } = await declareModel(folder, { dtype: "f32" });
+      close();
+      assert.equal(info.name, "a\\u001b[2Jb");
+      assert.equal(info.description, "c\\u000ad");
+      assert.deepEqual(info.actions, ["go\\u0007", "stay"]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
