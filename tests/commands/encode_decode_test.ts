@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../cli.ts";
+import { encodeNpz } from "../../media/npz.ts";
 import { readFloats, SafetensorsFile } from "../../weights/safetensors.ts";
 import { inFolder } from "./folder.ts";
 import { recorder } from "./recorder.ts";
@@ -136,6 +137,26 @@ Deno.test("far encode --resize bilinear sees other pixels than by area", () =>
       });
     }
     assert.notDeepEqual(latents[0], latents[1]);
+  }));
+
+Deno.test("far encode takes the middle of pictures that are not whole latents", () =>
+  inFolder(async (folder) => {
+    const [width, height, side] = [70, 68, 64];
+    const pixel = (x: number, y: number) => [3 * x % 256, 5 * y % 256, (x * y) % 256];
+    const write = async (name: string, left: number, top: number, w: number, h: number) => {
+      const data = Uint8Array.from(
+        Array.from({ length: w * h }, (_, i) => pixel(left + i % w, top + Math.floor(i / w)))
+          .flat(),
+      );
+      const video = { type: "|u1", shape: [1, h, w, 3], data } as const;
+      const path = join(folder, `${name}.npz`);
+      await Deno.writeFile(path, Uint8Array.from(encodeNpz({ video }).flatMap((b) => [...b])));
+      await done("encode", path, "-o", join(folder, `${name}.safetensors`));
+      const file = await SafetensorsFile.open(join(folder, `${name}.safetensors`));
+      return await readFloats(file, "latents").finally(() => file.close());
+    };
+    const middle = await write("middle", 3, 2, side, side);
+    assert.deepEqual(await write("whole", 0, 0, width, height), middle);
   }));
 
 Deno.test("far compare warns of lossy video", async () => {

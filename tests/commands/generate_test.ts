@@ -194,6 +194,20 @@ Deno.test("far generate makes the same again from the settings that it stored", 
     });
   }));
 
+Deno.test("far generate --seed -1 draws a seed, says which, and keeps it", () =>
+  inFolder(async (folder) => {
+    const run = ["-n", "1", "-s", "1", "--context-frames", "0", "-a", "left"];
+    const seeds = new Set<string>();
+    for (const name of ["a.npz", "b.npz"]) {
+      const { stderr } = await generate(...run, "--seed", "-1", "-o", join(folder, name));
+      const seed = /^seed (\d+)$/m.exec(stderr.join("\n"))![1]!;
+      const { metadata } = await readClip(join(folder, name));
+      assert.equal(settingsOf(metadata!)!.options.seed, seed);
+      seeds.add(seed);
+    }
+    assert.equal(seeds.size, 2); // of 2^32
+  }));
+
 Deno.test("far generate --only-generated leaves the context out of every output", () =>
   inFolder(async (folder) => {
     const tensors = join(folder, "out.safetensors");
