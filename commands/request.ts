@@ -252,7 +252,8 @@ export function settingsOfRequest(
     "context-stride": given.contextStride,
     resize: given.context ? options.resize : undefined,
     frames: plan.generatedFrames,
-    actions: named ? formatClassList(named, names) : actions && options.actions, // a file with a list each, which has no form on the command line
+    // a file with a list for each video has no form on the command line
+    actions: named ? formatClassList(named, names) : actions && options.actions,
     label: options.label,
     size: size && `${size.width}x${size.height}`,
     count: generate.count === 1 ? undefined : generate.count,
