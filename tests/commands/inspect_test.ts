@@ -175,6 +175,9 @@ Deno.test("far inspect escapes what metadata could do to a terminal", async () =
     const text = await inspect(path);
     equal(text.includes("\u001b"), false);
     match(text, /\\u001b\]0;owned\\u0007/);
+    const others = encodeNpz({}, { note: "\u001b[2J" });
+    await Deno.writeFile(path, Uint8Array.from(others.flatMap((part) => [...part])));
+    match(await inspect(path), /\nmetadata {4}note = \\u001b\[2J\n/);
   });
 });
 
