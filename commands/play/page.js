@@ -186,11 +186,11 @@ addEventListener("keydown", (event) => {
   const action = keyAction(event);
   if (action === undefined) return;
   event.preventDefault();
-  if (!event.repeat) hold(action, `key ${event.key.toLowerCase()}`);
+  if (!event.repeat) hold(action, `key ${event.code}`);
 });
-addEventListener("keyup", (event) => {
-  const action = keyAction(event);
-  if (action !== undefined) letGo(action, `key ${event.key.toLowerCase()}`);
+// what a key means may have changed while it was down, by Shift, Control or another focus
+addEventListener("keyup", ({ code }) => {
+  for (const action of holders.keys()) letGo(action, `key ${code}`);
 });
 addEventListener("blur", letGoOfAll);
 

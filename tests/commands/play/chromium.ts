@@ -99,8 +99,9 @@ export class BrowserPage {
     throw new Error(`The page never came to ${expression}`);
   }
 
-  async key(type: "keyDown" | "keyUp", key: string): Promise<void> {
-    await this.call("Input.dispatchKeyEvent", { type, key });
+  /** A key whose name is also that of its place, as the arrows' are. */
+  async key(type: "keyDown" | "keyUp", key: string, modifiers = 0): Promise<void> {
+    await this.call("Input.dispatchKeyEvent", { type, key, code: key, modifiers });
   }
 
   /** A finger on the middle of an element, or off it again. */

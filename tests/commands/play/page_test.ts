@@ -8,6 +8,7 @@ if (!CHROMIUM) console.error("NOT TESTED: the page of far play, as no Chromium i
 
 const number = (id: string) => `Number(document.getElementById("${id}").textContent.match(/\\d+/))`;
 const text = (id: string) => `document.getElementById("${id}").textContent`;
+const CONTROL = 2;
 const PIXELS = `document.getElementById("canvas").toDataURL()`;
 
 Deno.test({
@@ -38,7 +39,8 @@ async function drive(page: BrowserPage): Promise<void> {
   const before = await page.evaluate<string>(PIXELS);
   await page.key("keyDown", "ArrowUp");
   await page.until(`${number("frame")} >= 14`);
-  await page.key("keyUp", "ArrowUp");
+  await page.key("keyUp", "ArrowUp", CONTROL); // pressed meanwhile, it must not keep the other down
+  await page.until(`!document.querySelector(".held")`);
   assert.notEqual(await page.evaluate(PIXELS), before);
   assert.match(await page.evaluate(text("history")), /^forward\*\d+$/);
   await page.touch("touchStart", '[data-action="1"]');
