@@ -89,7 +89,8 @@ export class KeyDecoder {
     if (ARROWS[final]) return { key: ARROWS[final], type };
     if (final !== "u") return undefined;
     const key = plainKey(Number(code.split(":")[0]));
-    const control = ((Number(mask) - 1) & CONTROL) !== 0;
+    // a key that goes up is the one that went down, whatever is down with it now
+    const control = type === "press" && ((Number(mask) - 1) & CONTROL) !== 0;
     return key === undefined ? undefined : { key: control ? `ctrl+${key}` : key, type };
   }
 }
