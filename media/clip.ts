@@ -54,6 +54,9 @@ export interface Clip {
 export async function readClip(source: string, options: ClipOptions = {}): Promise<Clip> {
   const picks = new Picks(options);
   if (source === "-") {
+    if (Deno.stdin.isTerminal()) {
+      throw new MediaError("Cannot read a video from the terminal: pipe .y4m in, or name a file");
+    }
     const stream = await named(
       "stdin",
       () => openY4m(Deno.stdin.readable, "stdin", options.matrix),

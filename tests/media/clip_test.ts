@@ -215,6 +215,16 @@ Deno.test(
   },
 );
 
+Deno.test("readClip() does not wait for a video that somebody would have to type", async () => {
+  const { isTerminal } = Deno.stdin;
+  Deno.stdin.isTerminal = () => true;
+  try {
+    await assert.rejects(readClip("-"), { name: "MediaError", message: /pipe \.y4m in/ });
+  } finally {
+    Deno.stdin.isTerminal = isTerminal;
+  }
+});
+
 Deno.test("readClip() lets go of a .y4m and of ffmpeg when it has seen enough", async () => {
   assert.equal((await readClip(fixture("yuv444p.y4m"), { count: 1 })).frames.length, 1);
   if (HAS_FFMPEG) {
