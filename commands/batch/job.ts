@@ -81,7 +81,8 @@ export class JobChecker {
       () => jobHash(options, outputs, model.identity, digests),
     );
     if (!hash) return fields;
-    const counted = videos > 1 ? { ...entry, values: { ...values, count: videos } } : entry;
+    const counts = videos > 1 || values.label !== undefined; // a label's text does not tell how many
+    const counted = counts ? { ...entry, values: { ...values, count: videos } } : entry;
     return { job: { entry: counted, hash, where, model }, problems: [] };
   }
 
