@@ -25,6 +25,9 @@ const MODEL = `${import.meta.dirname}/../fixtures/goldens/far-uncond`;
 class FakeExecutor implements BatchExecutor {
   readonly window = 4;
   readonly ran: string[] = [];
+  /** Jobs in hand, and the most there were. */
+  #now = 0;
+  most = 0;
   ended: string | undefined;
   #stopped = Promise.withResolvers<never>();
 
@@ -41,6 +44,7 @@ class FakeExecutor implements BatchExecutor {
       return await this.#stopped.promise;
     }
     if (failure) return failure;
+    this.most = Math.max(this.most, ++this.#now);
     const outputs = [];
     for (const name of names) {
       const path = outputPath(this.folder, name);
@@ -50,6 +54,7 @@ class FakeExecutor implements BatchExecutor {
       await file.commit();
       outputs.push({ path: name, ...await digestFile(path) });
     }
+    this.#now--;
     return { status: "done", seconds: 1, batch: 1, outputs };
   }
 
@@ -71,6 +76,8 @@ interface Ran {
   readonly error: Error | undefined;
   readonly terminal: Recorder;
   readonly ended: string | undefined;
+  /** The most jobs that the executor had at once. */
+  readonly most: number;
 }
 
 interface Stage {
@@ -103,7 +110,8 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
     } catch (thrown) {
       error = thrown as Error;
     }
-    return { ran: executor.ran, error, terminal, ended: executor.ended };
+    const { ran, ended, most } = executor;
+    return { ran, error, terminal, ended, most };
   };
   try {
     await body({ out, run });
@@ -122,6 +130,13 @@ const records = async (out: string) =>
 function failed(message: string, temporary = false): Outcome {
   return { status: "failed", error: { message, temporary } };
 }
+
+Deno.test("runBatch() hands no more jobs over at once than the executor takes", () =>
+  stage(async ({ run }) => {
+    const { ran, most } = await run([HEADER, { id: "a", seed: { range: [0, 12] } }]);
+    assert.equal(ran.length, 12);
+    assert.equal(most, 4);
+  }));
 
 Deno.test("runBatch() runs each job once, records it, and then has nothing to do", () =>
   stage(async ({ out, run }) => {

@@ -39,6 +39,14 @@ async function stream(format: string, count: number, pipe: string): Promise<Uint
   return stdout;
 }
 
+Deno.test("openFrameWriter() refuses actions of another number before the first frame", () =>
+  inFolder(async (folder) => {
+    const options = { width: 8, height: 8, fps: 8, frames: 3, actions: [0, 1] };
+    const opened = openFrameWriter(join(folder, "a.npz"), options);
+    await assert.rejects(opened, { name: "RangeError", message: /3 frames have 2 actions$/ });
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
 for (const extension of ["mp4", "webm", "gif", "png", "npz"]) {
   Deno.test(`readMetadata() gives back the settings of a .${extension}`, () =>
     inFolder(async (folder) => {
