@@ -44,6 +44,8 @@ export function startFfmpeg(args: string[], stdin: "piped" | "null"): Deno.Child
 
 /** What ffmpeg complained about, as an error. */
 export function ffmpegFailure(stderr: string): MediaError {
-  const lines = stderr.split("\n").map((line) => line.trim()).filter(Boolean);
+  // each line may begin with the part that says it, and where in memory that is
+  const lines = stderr.split("\n")
+    .map((line) => line.replace(/^\[[^\]]* @ 0x[0-9a-f]+\]/, "").trim()).filter(Boolean);
   return new MediaError(`ffmpeg says: ${lines[0] ?? "nothing, but failed"}`);
 }

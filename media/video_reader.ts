@@ -101,7 +101,8 @@ function explain(error: unknown): string {
   if (isUnknownFormat(error)) {
     return "it is not a video, or of a format not known here";
   }
-  return /^Assertion failed/.test(reason) ? "it is damaged" : `it is damaged: ${reason}`;
+  const isTheirs = /^Assertion failed|internal error/.test(reason);
+  return isTheirs ? "it is damaged" : `it is damaged: ${reason}`;
 }
 
 /**

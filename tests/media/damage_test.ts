@@ -6,6 +6,7 @@ import { readMetadata } from "../../media/metadata.ts";
 import { fixture } from "./support/expected.ts";
 import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
+import { HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
 
 /** The same stream of numbers in every run. */
@@ -15,6 +16,17 @@ function numbers(seed: number): (below: number) => number {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0;
     return Math.floor(state / 2 ** 32 * below);
   };
+}
+
+/** What ffmpeg makes of a file is not the question. */
+async function withoutFfmpeg(test: (folder: string) => Promise<void>): Promise<void> {
+  const programs = Deno.env.get("PATH")!;
+  Deno.env.set("PATH", "");
+  try {
+    await inFolder(test);
+  } finally {
+    Deno.env.set("PATH", programs);
+  }
 }
 
 const openVideoOf = (path: string) => openVideo(path, new Picks());
@@ -31,9 +43,7 @@ const FILES = [
 ];
 for (const file of FILES) {
   Deno.test(`readClip() reads a damaged ${file} or gives one line`, () =>
-    inFolder(async (folder) => {
-      const programs = Deno.env.get("PATH")!;
-      Deno.env.set("PATH", ""); // What ffmpeg makes of it is not the question.
+    withoutFfmpeg(async (folder) => {
       const whole = Deno.readFileSync(fixture(file));
       const next = numbers(file.length);
       const path = join(folder, file);
@@ -47,13 +57,34 @@ for (const file of FILES) {
           } catch (error) {
             assert.ok(error instanceof MediaError, `round ${round}: ${error}`);
             assert.ok(error.message.startsWith(`Cannot read "${path}": `), error.message);
-            assert.ok(!error.message.includes("\n"));
+            assert.doesNotMatch(error.message, /\n|internal error/);
           }
         }
       }
-      Deno.env.set("PATH", programs);
     }));
 }
+
+Deno.test("readClip() does not pass a demuxer's call for reports on", () =>
+  withoutFfmpeg(async (folder) => {
+    const bytes = Deno.readFileSync(fixture("mpeg4.mp4"));
+    const at = Math.floor(0.6 * bytes.length); // in the index, which ends where it says it goes on
+    const path = join(folder, "a.mp4");
+    await Deno.writeFile(path, bytes.fill(0xff, at, at + 200));
+    await assert.rejects(readClip(path), { message: `Cannot read "${path}": it is damaged` });
+  }));
+
+Deno.test(
+  "readClip() warns of what ffmpeg complains about, without its places in memory",
+  { ignore: !HAS_FFMPEG },
+  () =>
+    inFolder(async (folder) => {
+      const bytes = Deno.readFileSync(fixture("mpeg4.mp4"));
+      const path = join(folder, "a.mp4");
+      await Deno.writeFile(path, bytes.fill(0xff, 320, 520));
+      const { warnings } = await readClip(path);
+      assert.match(warnings.join("\n"), /^".*a\.mp4" is damaged: ffmpeg says: [^[\n]+$/);
+    }),
+);
 
 Deno.test("readClip() does not search a damaged .webm without an end", () =>
   inFolder(async (folder) => {
