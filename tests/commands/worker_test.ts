@@ -215,6 +215,23 @@ Deno.test(
     }),
 );
 
+Deno.test(
+  { name: "far batch does not collect an output that was altered on the queue", ignore },
+  () =>
+    stage(async ({ server, out, batch, worker }) => {
+      const jobs = [TINY, { id: "v", output: "{id}.npz" }];
+      assert.equal((await batch(jobs, "--detach").ended).code, 0);
+      assert.equal((await worker("--idle", "1").ended).code, 0);
+      const link = await QueueLink.open({ url: server.url, queue: "far", note: () => {} });
+      for (const key of await link.client.keys("far:blob:*")) await link.client.set(key, "other");
+      await link.close();
+      const { code, stderr } = await batch(jobs).ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /job "v" failed: Cannot collect "v\.npz": it was altered/);
+      assert.ok(!filesUnder(out).some((name) => name.endsWith(".npz")));
+    }),
+);
+
 /** What workers have answered and nobody has collected. */
 async function resultsOn(link: QueueLink): Promise<QueueResult[]> {
   const [identity] = (await link.models()).keys();
