@@ -165,11 +165,11 @@ function forwardWeights({ matrix, fullRange }: YuvColour) {
   const green = 1 - red - blue;
   const lumaScale = (fullRange ? 1 : 219 / 255) * ONE;
   const chromaScale = (fullRange ? 1 : 224 / 255) * ONE;
-  const row = (r: number, g: number, b: number): Weights => {
-    // The three must keep their exact sum, or greys would drift.
-    const sum = Math.round(r + g + b);
-    return [Math.round(r), sum - Math.round(r) - Math.round(b), Math.round(b)];
-  };
+  const row = (r: number, g: number, b: number): Weights => [
+    Math.round(r),
+    Math.round(g),
+    Math.round(b),
+  ];
   const u = chromaScale / (2 * (1 - blue));
   const v = chromaScale / (2 * (1 - red));
   return {

@@ -69,11 +69,16 @@ Deno.test("yuvToRgb() undoes rgbToI420() for even colours within 2 levels", () =
 });
 
 Deno.test("rgbToI420() keeps greys exact", () => {
-  for (let level = 0; level < 256; level++) {
-    const bytes = rgbToI420(flat([level, level, level]), { matrix: "bt709", fullRange: false });
-    assert.deepEqual([bytes[4], bytes[5]], [128, 128]);
-    const { data } = yuvToRgb(i420Picture(bytes, 2, 2), { matrix: "bt709", fullRange: false });
-    assert.ok(Math.abs(data[0]! - level) <= 1);
+  for (const matrix of ["bt601", "bt709", "bt2020"] as const) {
+    for (const fullRange of [false, true]) {
+      for (let level = 0; level < 256; level++) {
+        const bytes = rgbToI420(flat([level, level, level]), { matrix, fullRange });
+        const luma = fullRange ? level : Math.round(level * 219 / 255) + 16;
+        assert.deepEqual([bytes[0], bytes[4], bytes[5]], [luma, 128, 128], `${matrix} ${level}`);
+        const { data } = yuvToRgb(i420Picture(bytes, 2, 2), { matrix, fullRange });
+        assert.ok(Math.abs(data[0]! - level) <= 1);
+      }
+    }
   }
 });
 
