@@ -8,7 +8,7 @@ import { describeCheck, sizeText } from "../../../commands/doctor/check.ts";
 import { checkCodecs } from "../../../commands/doctor/codec_checks.ts";
 import { checkMemory, checkPlace } from "../../../commands/doctor/place_checks.ts";
 import { checkProgram } from "../../../commands/doctor/program_checks.ts";
-import { differences } from "../../../commands/doctor/self_tests.ts";
+import { differences, isTolerable } from "../../../commands/doctor/self_tests.ts";
 import type { System } from "../../../commands/doctor/system.ts";
 import type { AdapterReport, AdapterSummary, CodecReport } from "../../../mod.ts";
 
@@ -138,6 +138,14 @@ Deno.test("differences() is the largest, relative for latents, and not-a-number 
   assert.deepEqual(differences(run, golden), { latents: 0.125, pixels: 0.25 });
   const broken = { latents: [NaN, -4], pixels: [0.5, 0.25] };
   assert.deepEqual(differences(broken, golden), { latents: NaN, pixels: 0 });
+});
+
+Deno.test("isTolerable() lets rounding pass, and nothing else", () => {
+  const small = { latents: 1e-2, pixels: 1e-2 };
+  assert.deepEqual([isTolerable(small, "f16"), isTolerable(small, "f32")], [true, false]);
+  assert.equal(isTolerable({ ...small, pixels: 0.1 }, "f16"), false);
+  assert.equal(isTolerable({ ...small, latents: 0.1 }, "f16"), false);
+  assert.equal(isTolerable({ latents: NaN, pixels: 0 }, "f16"), false);
 });
 
 Deno.test("describeCheck() has the mending command under the finding", () => {
