@@ -1,6 +1,7 @@
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import type { COMPARE_OPTIONS } from "./option_table.ts";
+import { count } from "./report.ts";
 import { type Overall, overall, type Similarity, similarity } from "./similarity.ts";
 import { readSource, type Source } from "./sources.ts";
 
@@ -68,7 +69,7 @@ function checkAlike(a: Source, b: Source): void {
 }
 
 function lengthText({ videos, frames }: Source): string {
-  return videos > 1 ? `${videos} videos of ${frames} frames` : `${frames} frames`;
+  return (videos > 1 ? `${videos} videos of ` : "") + count(frames, "frame");
 }
 
 /** Of all videos, one after the other. */

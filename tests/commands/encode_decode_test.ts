@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../cli.ts";
 import { encodeNpz } from "../../media/npz.ts";
-import { readFloats, SafetensorsFile } from "../../weights/safetensors.ts";
+import { OutputFile } from "../../media/output_file.ts";
+import { readFloats, SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
 import { inFolder } from "./folder.ts";
 import { recorder } from "./recorder.ts";
 
@@ -165,6 +166,24 @@ Deno.test("far compare warns of lossy video", async () => {
   assert.equal(stderr.length, 2);
   assert.match(stderr[0]!, /^warning: ".*mp4" went through lossy video, .*: compare \.npz/);
 });
+
+Deno.test("far compare refuses several videos against several others", () =>
+  inFolder(async (folder) => {
+    const paths = [2, 3].map((videos) => join(folder, `${videos}.safetensors`));
+    for (const [i, path] of paths.entries()) {
+      await using file = await OutputFile.create(path);
+      const shape = [2 + i, 1, 3, 8, 8];
+      const data = new Uint8Array(4 * shape.reduce((a, b) => a * b));
+      await writeSafetensors(file, [{ name: "frames", dtype: "F32", shape, data }], {});
+      await file.commit();
+    }
+    const { status, stderr } = await far("compare", ...paths);
+    assert.equal(status, 2);
+    assert.match(
+      stderr.join(),
+      /^error: Cannot compare 2 videos of 1 frame with 3 videos of 1 frame:/,
+    );
+  }));
 
 Deno.test("far encode, decode and compare refuse bad input in one line", () =>
   inFolder(async (folder) => {
