@@ -15,6 +15,9 @@ export interface Inspection {
 }
 
 const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
+/** Names of files, which no model has. */
+const FILE_NAME =
+  /\.(safetensors|pth|pt|ckpt|bin|np[yz]|mp4|mov|mkv|avi|webm|webp|gif|png|jpe?g|y4m)$/i;
 
 /** `far inspect`: says what a file or folder holds. */
 export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
@@ -28,6 +31,9 @@ async function inspect(
 ): Promise<Inspection> {
   if (isPattern(given)) return await inspectClip(given);
   const found = await Deno.stat(given).catch(() => undefined);
+  if (!found && FILE_NAME.test(given)) {
+    throw new UsageError(`Cannot read "${given}": there is no such file`);
+  }
   const path = found ? given : await modelPath(given);
   const isFolder = found ? found.isDirectory : true;
   if (isFolder) {

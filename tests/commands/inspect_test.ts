@@ -188,5 +188,7 @@ Deno.test("actionLines() puts runs of one action into one line", () => {
 
 Deno.test("far inspect says what it cannot do", async () => {
   await rejects(inspect("./nowhere"), { name: "UsageError", message: /no such folder/ });
+  const missing = { name: "UsageError", message: 'Cannot read "typo.mp4": there is no such file' };
+  await rejects(inspect("typo.mp4"), missing);
   await rejects(inspect(`${CHECKPOINTS}/odd.pth`, { frames: 4 }), { name: "UsageError" });
 });
