@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   checkOutputNames,
+  collisionKey,
   fillIn,
   nameFault,
   outputFiles,
@@ -43,9 +44,14 @@ Deno.test("checkOutputNames() refuses what cannot be written, with line and fiel
   checkOutputNames(["a.mp4", "a/a.npz"], "j:3");
   const refused = (names: string[], pattern: RegExp) =>
     assert.throws(() => checkOutputNames(names, "j:3"), pattern);
-  refused(["../a.mp4"], /"output" in j:3: "\.\.\/a\.mp4"/);
+  refused(["../a.mp4"], /"output" in j:3: "\.\.\/a\.mp4" must be inside the output folder$/);
   refused(["a.mp4", "a.mp4"], /"output" in j:3: .*twice/);
   refused(["a.avi"], /"output" in j:3: .*\.safetensors/);
+});
+
+Deno.test("collisionKey() is one for names that some system takes for one", () => {
+  assert.equal(collisionKey("A/\u00c9.mp4"), collisionKey("a/e\u0301.MP4"));
+  assert.notEqual(collisionKey("a.mp4"), collisionKey("a-.mp4"));
 });
 
 Deno.test("fillIn() takes any field of the job by any of its names, and no other", () => {

@@ -42,6 +42,15 @@ function fish(line: string): Promise<string[]> {
   return shell("fish", `source ./script; complete -C '${line}'`, fishCompletions(WORDS));
 }
 
+Deno.test("zshCompletions() escapes what would end a part of a specification", () => {
+  const option = { long: "x", short: undefined, help: "a: b [c]", repeatable: false };
+  const words = { name: "x", summary: "y: z", argument: { kind: "text" } } as const;
+  const value = { name: "A:B", value: { kind: "files" } } as const;
+  const text = zshCompletions([{ ...words, options: [{ ...option, ...value }] }]);
+  assert.match(text, /'--x\[a\\: b \\\[c\\\]\]:A\\:B:_files'/);
+  assert.match(text, /'x:y\\: z'/);
+});
+
 const NAMES = [...COMMANDS.map(({ name }) => name), "help"];
 
 Deno.test({
