@@ -1,3 +1,4 @@
+import { orAborted } from "./abort.ts";
 import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import type { COMPARE_OPTIONS } from "./option_table.ts";
@@ -7,14 +8,14 @@ import { readSource, type Source } from "./sources.ts";
 
 /** `far compare A B`: how near one video is to another, frame by frame. */
 export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
-  const { options, operands, terminal } = call;
+  const { options, operands, terminal, signal } = call;
   const [pathA, pathB] = operands as [string, string];
   const { start, stride, frames: count, size, resize } = options;
   if (pathA === "-" && pathB === "-") throw new UsageError("Only one of the videos can be stdin");
   if (resize && !size) throw new UsageError("Cannot use --resize: give --size too");
   const fit = size && { ...size, resize, multiple: 1, always: true };
-  const a = await readSource(pathA, { start, stride, count, fit });
-  const b = await readSource(pathB, { start, stride, count, fit });
+  const read = (path: string) => orAborted(readSource(path, { start, stride, count, fit }), signal);
+  const [a, b] = [await read(pathA), await read(pathB)];
   checkAlike(a, b);
   const warnings = [...a.warnings, ...b.warnings];
   for (const [source, path] of [[a, pathA], [b, pathB]] as const) {

@@ -23,7 +23,8 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   }
   const model = options.model ?? DEMO;
   await withPipeline(await modelPath(model), call, async (pipeline) => {
-    const source = await readFitting(path, options, pipeline.info.compression);
+    const reading = readFitting(path, options, pipeline.info.compression);
+    const source = await orAborted(reading, signal);
     if (!options.quiet) {
       for (const warning of source.warnings) terminal.note(`warning: ${warning}`);
     }

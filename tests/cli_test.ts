@@ -149,6 +149,40 @@ Deno.test("main() names the signal, whatever else went wrong because of it", asy
   assert.deepEqual(terminal.stderr, ["error: Stopped by SIGTERM: nothing was written"]);
 });
 
+/** Runs with a stdin that never says anything; `asked` is called when it is waited for. */
+async function withSilentStdin(asked: () => void, test: () => Promise<void>): Promise<void> {
+  const pull = () => {
+    asked();
+    return new Promise<void>(() => {});
+  };
+  const { isTerminal } = Deno.stdin;
+  Deno.stdin.isTerminal = () => false;
+  Object.defineProperty(Deno.stdin, "readable", {
+    configurable: true,
+    get: () => new ReadableStream({ pull }, { highWaterMark: 0 }),
+  });
+  try {
+    await test();
+  } finally {
+    Deno.stdin.isTerminal = isTerminal;
+    Reflect.deleteProperty(Deno.stdin, "readable");
+  }
+}
+
+Deno.test("main() ends at a signal though it waits for stdin", () =>
+  inFolder(async (folder) => {
+    const clip = "weights/demo/clips/0.npz";
+    const output = join(folder, "a.safetensors");
+    for (const args of [["compare", clip, "-"], ["encode", "-", "-o", output]]) {
+      const controller = new AbortController();
+      const interrupt = () => controller.abort(new InterruptedError("SIGINT"));
+      await withSilentStdin(interrupt, async () => {
+        assert.equal(await main(args, recorder(), controller.signal), 130);
+      });
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
 Deno.test("main() takes a closed stdout for the end of interest", async () => {
   const print = () => Promise.reject(new Deno.errors.BrokenPipe("closed"));
   const terminal = { ...recorder(), print };
