@@ -13,10 +13,9 @@ import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 import {
   AddonEncoder,
-  codedSize,
   type EncodedFrame,
   type EncoderOptions,
-  streamColour,
+  muxedConfig,
 } from "./video_encoder.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 
@@ -105,28 +104,12 @@ export class ContainerWriter implements FrameWriter {
       const { fps } = this.#options;
       const type = key ? "key" : "delta";
       const packet = new EncodedPacket(data, type, index / fps, 1 / fps);
-      const description = this.#packets === 0 ? this.#describe() : undefined;
+      const description = this.#packets > 0 ? undefined : {
+        decoderConfig: muxedConfig(this.#encoder.decoderConfig, this.#options),
+      };
       await this.#guard(() => this.#source.add(packet, description));
       this.#packets++;
     }
-  }
-
-  /** Colour tags and sizes are ours; the rest is what the encoder says of its stream. */
-  #describe(): EncodedVideoChunkMetadata {
-    const { codec, description } = this.#encoder.decoderConfig;
-    const { width, height } = codedSize(
-      this.#options.width,
-      this.#options.height,
-    );
-    return {
-      decoderConfig: {
-        codec,
-        description,
-        codedWidth: width,
-        codedHeight: height,
-        colorSpace: streamColour(this.#options.codec).tags,
-      },
-    };
   }
 
   /** The muxer wraps what its target throws; the first error of the sink is the one to tell. */

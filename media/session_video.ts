@@ -7,7 +7,7 @@ import {
 } from "mediabunny";
 import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
-import { AddonEncoder, codedSize, type EncodedFrame, streamColour } from "./video_encoder.ts";
+import { AddonEncoder, type EncodedFrame, muxedConfig } from "./video_encoder.ts";
 
 /** What a session's video is like. */
 export interface SessionVideoOptions {
@@ -106,7 +106,7 @@ export class SessionVideo {
     output.addVideoTrack(source, { frameRate: fps });
     output.setMetadataTags({ comment, raw });
     await output.start();
-    const decoderConfig = this.#decoderConfig(first);
+    const decoderConfig = muxedConfig(first, { ...this.#options, codec: CODEC });
     let frame = 0;
     for (const { key, data } of this.#segments.flatMap(({ pictures }) => pictures)) {
       const packet = new EncodedPacket(data, key ? "key" : "delta", frame / fps, 1 / fps);
@@ -115,12 +115,6 @@ export class SessionVideo {
     }
     await output.finalize();
     return new Uint8Array(target.buffer!);
-  }
-
-  #decoderConfig({ codec, description }: Segment) {
-    const { width, height } = codedSize(this.#options.width, this.#options.height);
-    const colorSpace = streamColour(CODEC).tags;
-    return { codec, description, codedWidth: width, codedHeight: height, colorSpace };
   }
 
   /** Lets go of the encoder. */

@@ -82,6 +82,16 @@ export function codedSize(width: number, height: number) {
   return { width: width + (width & 1), height: height + (height & 1) };
 }
 
+/** A stream as a muxer is told of it: sizes and colour tags are ours, the rest the encoder's words. */
+export function muxedConfig(
+  { codec, description }: Pick<DecoderConfig, "codec" | "description">,
+  options: Pick<EncoderOptions, "codec" | "width" | "height">,
+) {
+  const { width, height } = codedSize(options.width, options.height);
+  const colorSpace = streamColour(options.codec).tags;
+  return { codec, description, codedWidth: width, codedHeight: height, colorSpace };
+}
+
 /**
  * Turns RGB frames into compressed pictures with the native codecs: 4:2:0, BT.709, limited range. A
  * picture of odd size is grown to an even one by repeating its edge.
