@@ -10,7 +10,7 @@ import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
 import type { DECODE_OPTIONS } from "./option_table.ts";
-import { checkOutputs, listNames, Outputs } from "./outputs.ts";
+import { checkOutputs, keepInputs, listNames, Outputs } from "./outputs.ts";
 import { startProgress } from "./progress.ts";
 import { count } from "./report.ts";
 import { defined, settingsMetadata, settingsOf, shellQuote } from "./settings.ts";
@@ -36,6 +36,7 @@ export async function run(call: DecodeCall): Promise<void> {
   const paths = options.output ?? [];
   if (paths.length === 0) throw new UsageError("Say where to write: give --output FILE");
   checkOutputs(paths, 1, options.json);
+  await keepInputs(paths, 1, operands);
   const folder = await modelPath(options.model ?? DEMO);
   await withPipeline(folder, call, async (pipeline) => {
     const latents = await readLatents(operands[0]!, pipeline);

@@ -4,6 +4,7 @@ import type { Call } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
 import type { ENCODE_OPTIONS } from "./option_table.ts";
+import { keepInputs } from "./outputs.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { readSource, type Source } from "./sources.ts";
 import { defined, type Settings, settingsMetadata, shellQuote } from "./settings.ts";
@@ -21,6 +22,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   if (!output?.toLowerCase().endsWith(".safetensors")) {
     throw new UsageError("Say where to write the latents: give --output FILE.safetensors");
   }
+  await keepInputs([output], 1, [path]);
   const model = options.model ?? DEMO;
   await withPipeline(await modelPath(model), call, async (pipeline) => {
     const reading = readFitting(path, options, pipeline.info.compression);

@@ -7,11 +7,12 @@ import {
   readCheckpoint,
   resumedOptions,
 } from "./checkpoint.ts";
+import { isActionFile } from "./action_file.ts";
 import type { Call } from "./command.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { DEMO, modelPath } from "./model_path.ts";
 import type { GENERATE_OPTIONS } from "./option_table.ts";
-import { checkOutputs, Outputs } from "./outputs.ts";
+import { checkOutputs, keepInputs, Outputs } from "./outputs.ts";
 import { openPreview } from "./preview.ts";
 import { startProgress } from "./progress.ts";
 import { describePlan, describeResult, type Result, resultJson, Stopwatch } from "./report.ts";
@@ -46,11 +47,16 @@ export async function run(call: GenerateCall): Promise<void> {
   await checkCheckpoint(options);
   // before the weights are read, which can take long: what is wrong shows at once
   const request = await orAborted(buildRequest(given, options, info), call.signal);
+  await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
   watch.lap("context");
   await withPipeline(folder, { ...call, options }, async (pipeline) => {
     watch.lap("load");
     await generate({ ...call, options: given }, pipeline, request, { watch, begun });
   });
+}
+
+function filesRead({ context, actions, noise }: GenerateValues): (string | undefined)[] {
+  return [context, noise, actions !== undefined && isActionFile(actions) ? actions : undefined];
 }
 
 /** What a run needs beside its options. */

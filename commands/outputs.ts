@@ -59,6 +59,26 @@ export function checkOutputs(paths: readonly string[], count: number, json = fal
   if (twice !== undefined) throw new UsageError(`Cannot write "${twice}" twice`);
 }
 
+/**
+ * Keeps what a run reads from being replaced by what it makes.
+ * @param inputs what was given to read; what is no file (`-`) is none
+ * @throws {UsageError} an output is one of them, by whatever name
+ */
+export async function keepInputs(
+  paths: readonly string[],
+  count: number,
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  const placeOf = (path: string) => Deno.realPath(path).catch(() => undefined);
+  const kept = await Promise.all(inputs.map((input) => input && placeOf(input)));
+  const videos = Array.from({ length: count }, (_, video) => video);
+  for (const path of paths.flatMap((p) => videos.map((video) => numberedPath(p, video, count)))) {
+    const place = await placeOf(path);
+    if (place === undefined || !kept.includes(place)) continue;
+    throw new UsageError(`Cannot write "${path}": it is read from; give another name`);
+  }
+}
+
 /** `out.mp4` -> `out-1.mp4`: the name for one video of several. */
 export function numberedPath(path: string, video: number, count: number): string {
   if (count === 1) return path;

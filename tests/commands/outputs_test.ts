@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { checkOutputs, listNames, numberedPath, Outputs } from "../../commands/outputs.ts";
+import {
+  checkOutputs,
+  keepInputs,
+  listNames,
+  numberedPath,
+  Outputs,
+} from "../../commands/outputs.ts";
 import { readClip } from "../../media/clip.ts";
 import type { Frame } from "../../mod.ts";
 import { inFolder } from "./folder.ts";
@@ -40,6 +46,18 @@ Deno.test("checkOutputs() refuses names before anything is computed", () => {
     assert.throws(() => checkOutputs(paths, count, json), { name: "UsageError", message });
   }
 });
+
+Deno.test("keepInputs() refuses to write what is read, by whatever name", () =>
+  inFolder(async (folder) => {
+    const [clip, link] = [join(folder, "clip-1.mp4"), join(folder, "link.mp4")];
+    await Deno.writeTextFile(clip, "x");
+    await Deno.symlink(clip, link);
+    const refusal = { name: "UsageError", message: /^Cannot write ".*": it is read from; give/ };
+    await assert.rejects(keepInputs([join(folder, "b.gif"), clip], 1, [undefined, clip]), refusal);
+    await assert.rejects(keepInputs([link], 1, [clip]), refusal);
+    await assert.rejects(keepInputs([join(folder, "clip.mp4")], 2, [link]), refusal);
+    await keepInputs(["-", join(folder, "new.mp4")], 1, ["-", clip, join(folder, "none.mp4")]);
+  }));
 
 Deno.test("numberedPath() numbers before the extension, where there are several", () => {
   assert.equal(numberedPath("out/a.b.mp4", 1, 2), "out/a.b-1.mp4");
