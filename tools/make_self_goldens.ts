@@ -2,7 +2,7 @@
  * Writes the goldens of `far doctor`: what every family of kernels and the demo model give on this
  * machine. Run it where the tests pass, so that the released code's goldens vouch for the numbers:
  *
- *     deno run -A tools/make_self_test.ts
+ *     deno run -A tools/make_self_goldens.ts
  */
 import { fileURLToPath } from "node:url";
 import { runDemo } from "../commands/doctor/demo_run.ts";
