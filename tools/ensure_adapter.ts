@@ -17,6 +17,7 @@ import {
   readSystem,
   type System,
 } from "../commands/doctor/system.ts";
+import { isSoftware, quietDriver } from "../gpu/gpu.ts";
 
 const DRIVER = PACKAGES.driver.debian.split(" ");
 
@@ -24,16 +25,11 @@ type Adapter = "hardware" | "software" | "none";
 
 /** What WebGPU finds in this process. */
 async function findAdapter(): Promise<Adapter> {
-  // unset, it makes Mesa's window system print an error, though no window is wanted
-  if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
-    Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
-  }
+  quietDriver();
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return "none";
   const { description, device } = adapter.info;
-  return /llvmpipe|swiftshader|basic render/i.test(`${description} ${device}`)
-    ? "software"
-    : "hardware";
+  return isSoftware(adapter, `${description} ${device}`) ? "software" : "hardware";
 }
 
 /** A new process asks again: this one has looked for drivers already and would not see new ones. */
