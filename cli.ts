@@ -1,16 +1,10 @@
-import { CHILD_ARGUMENT } from "./commands/batch/child_settings.ts";
-import { COMMANDS } from "./commands/command_table.ts";
-import { environment } from "./commands/environment.ts";
-import {
-  errorLine,
-  exitStatus,
-  InterruptedError,
-  isClosedPipe,
-  STATUS,
-} from "./commands/errors.ts";
-import { parseCommandLine } from "./commands/program.ts";
-import { dropPermissions } from "./commands/permissions.ts";
-import { PROCESS_TERMINAL, type Terminal } from "./commands/terminal.ts";
+import { CHILD_ARGUMENT } from "./batch/child_settings.ts";
+import { COMMANDS } from "./cli/command_table.ts";
+import { environment } from "./cli/environment.ts";
+import { errorLine, exitStatus, InterruptedError, isClosedPipe, STATUS } from "./cli/errors.ts";
+import { parseCommandLine } from "./cli/program.ts";
+import { dropPermissions } from "./cli/permissions.ts";
+import { PROCESS_TERMINAL, type Terminal } from "./cli/terminal.ts";
 import settings from "./deno.json" with { type: "json" };
 
 const NEVER = new AbortController().signal;
@@ -73,7 +67,7 @@ async function start([first, second]: readonly string[]): Promise<number> {
   if (first !== CHILD_ARGUMENT) {
     return await main(Deno.args, PROCESS_TERMINAL, listenForSignals(), dropPermissions);
   }
-  const { runChild } = await import("./commands/batch/child.ts");
+  const { runChild } = await import("./batch/child.ts");
   dropPermissions("generate");
   return await runChild(second);
 }

@@ -60,19 +60,19 @@ export {
   type Pipeline,
   type PipelineOptions,
   type RunPlan,
-} from "./model/pipeline.ts";
+} from "./run/pipeline.ts";
 export type { Condition } from "./model/config.ts";
-export type { GenerateOptions } from "./model/options.ts";
+export type { GenerateOptions } from "./run/options.ts";
 export { declareModel, type ModelInfo, type ModelParts } from "./model/model.ts";
-export { type LiveOptions, type LiveSettings, LiveWorld } from "./model/live.ts";
+export { type LiveOptions, type LiveSettings, LiveWorld } from "./run/live.ts";
 export {
   configuredMemory,
   type MemoryNeed,
   memoryNeeded,
   type MemoryOptions,
   presetMemory,
-} from "./model/memory_needed.ts";
-export { selfTest, type SelfTestResult } from "./model/self_test.ts";
+} from "./released/memory_needed.ts";
+export { selfTest, type SelfTestResult } from "./run/self_test.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 
 // the device
@@ -112,20 +112,20 @@ export {
   printable,
   quote,
   shapeText,
-} from "./weights/errors.ts";
+} from "./files/errors.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
 export { PthFile } from "./weights/pth.ts";
-export { type JsonObject, type JsonValue, parseJson } from "./weights/json.ts";
-export { readJson } from "./weights/read_json.ts";
-export { type ReadShapes, recognise, type Recognised } from "./weights/recognise.ts";
+export { type JsonObject, type JsonValue, parseJson } from "./files/json.ts";
+export { readJson } from "./files/read_json.ts";
+export { type ReadShapes, recognise, type Recognised } from "./released/recognise.ts";
 export type { StateDictChoice } from "./weights/state_dict.ts";
 
 // released models, converting and pulling
-export { convertModel, type ConvertOptions, type ConvertReport } from "./weights/convert.ts";
-export type { PartReport, TargetDtype } from "./weights/convert_part.ts";
-export { ARCHITECTURE_NAMES } from "./weights/model_files.ts";
+export { convertModel, type ConvertOptions, type ConvertReport } from "./released/convert.ts";
+export type { PartReport, TargetDtype } from "./released/convert_part.ts";
+export { ARCHITECTURE_NAMES } from "./released/model_files.ts";
 export {
   type ArchitectureName,
   autoencoderConfig,
@@ -135,7 +135,7 @@ export {
   HUB_REPOSITORY,
   type Preset,
   PRESETS,
-} from "./weights/presets.ts";
+} from "./released/presets.ts";
 export {
   findModel,
   folderBytes,
@@ -143,7 +143,7 @@ export {
   localModels,
   type PresetState,
   presetStates,
-} from "./weights/local_models.ts";
+} from "./released/local_models.ts";
 export {
   type PlannedFile,
   planPull,
@@ -154,10 +154,10 @@ export {
   type PullOptions,
   pullPreset,
   type PullPresetOptions,
-} from "./weights/hub.ts";
-export type { FetchTools } from "./weights/hub_fetch.ts";
-export { type HubTarget, parseTarget } from "./weights/hub_names.ts";
-export { type Environment, type HubSettings, hubSettings } from "./weights/hub_settings.ts";
+} from "./released/pull.ts";
+export type { FetchTools } from "./hub/fetch.ts";
+export { type HubTarget, parseTarget } from "./hub/names.ts";
+export { type Environment, type HubSettings, hubSettings } from "./hub/settings.ts";
 export {
   readFloats,
   readIntegers,

@@ -3,8 +3,8 @@ import { Memory } from "../gpu/memory.ts";
 import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import { totalWork, type Work } from "../kernels/work.ts";
 import type { DeclaredModel } from "../model/model.ts";
-import type { Pipeline } from "../model/pipeline.ts";
-import { memoryNeeded } from "../model/memory_needed.ts";
+import type { Pipeline } from "../run/pipeline.ts";
+import { memoryNeeded } from "../released/memory_needed.ts";
 import { declareCodec } from "./kernels.ts";
 import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 

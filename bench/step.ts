@@ -4,10 +4,10 @@ import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import { totalWork, type Work } from "../kernels/work.ts";
-import { checkMemory } from "../model/memory_check.ts";
+import { checkMemory } from "../run/memory_check.ts";
 import type { DeclaredModel } from "../model/model.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
-import { Session, type SessionPass } from "../model/session.ts";
+import { Session, type SessionPass } from "../run/session.ts";
 import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 
 /** A timestep to denoise from; any other costs the same. */

@@ -1,4 +1,4 @@
-import { checkMemory, WEIGHTS } from "../model/memory_check.ts";
+import { checkMemory, WEIGHTS } from "../run/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
@@ -8,7 +8,7 @@ import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { Loader } from "../model/loader.ts";
 import type { DeclaredModel, ModelInfo } from "../model/model.ts";
-import { Pipeline } from "../model/pipeline.ts";
+import { Pipeline } from "../run/pipeline.ts";
 import { SyntheticWeights } from "../model/synthetic_weights.ts";
 import { loadTransformer } from "../model/transformer.ts";
 import {
@@ -16,7 +16,7 @@ import {
   type ArchitectureName,
   autoencoderConfig,
   type AutoencoderName,
-} from "../weights/presets.ts";
+} from "../released/presets.ts";
 
 /** A released architecture without its weights. */
 export interface SyntheticOptions {

@@ -3,7 +3,7 @@ import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
-import { CheckpointError, printable } from "../weights/errors.ts";
+import { CheckpointError, printable } from "../files/errors.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";

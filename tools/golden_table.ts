@@ -6,7 +6,12 @@
  */
 import { fileURLToPath } from "node:url";
 
-const TESTS = ["transformer", "session", "pipeline", "autoencoder"];
+const TESTS = [
+  "tests/model/transformer_test.ts",
+  "tests/run/session_test.ts",
+  "tests/run/pipeline_test.ts",
+  "tests/model/autoencoder_test.ts",
+];
 const FORMS = ["own kernels", "GPU kernels", "GPU kernels, divided"];
 
 /** What `assertGolden` prints: the largest error of some tensors of a golden. */
@@ -21,7 +26,7 @@ interface Comparison {
 }
 
 const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-  args: ["test", "-A", ...TESTS.map((name) => `tests/model/${name}_test.ts`)],
+  args: ["test", "-A", ...TESTS],
   cwd: fileURLToPath(new URL("..", import.meta.url)),
   env: { NO_COLOR: "1" },
 }).output();

@@ -6,11 +6,11 @@
  */
 import { fileURLToPath } from "node:url";
 import { runDemo } from "../commands/doctor/demo_run.ts";
-import { DEMO, modelPath } from "../commands/model_path.ts";
+import { DEMO, modelPath } from "../request/model_path.ts";
 import { Gpu } from "../gpu/gpu.ts";
-import { runSelfTest } from "../model/self_test.ts";
-import { SELF_TESTS } from "../model/self_test_cases.ts";
-import { loadPipeline } from "../model/pipeline.ts";
+import { runSelfTest } from "../run/self_test.ts";
+import { SELF_TESTS } from "../run/self_test_cases.ts";
+import { loadPipeline } from "../run/pipeline.ts";
 
 const round = (value: number) => Number(value.toPrecision(7));
 
@@ -26,7 +26,7 @@ const kernels: Record<string, number[]> = {};
 for (const test of SELF_TESTS) {
   kernels[test.family] = (await runSelfTest(gpu, test, { cpu: false })).map(round);
 }
-await write("model/self_test_goldens.json", kernels);
+await write("run/self_test_goldens.json", kernels);
 const pipeline = await loadPipeline(await modelPath(DEMO), { gpu, dtype: "f32" });
 const { latents, pixels } = await runDemo(pipeline);
 const demo = { latents: latents.map(round), pixels: pixels.map(round) };

@@ -14,8 +14,8 @@ import {
   kill,
   startFar,
   TINY,
-} from "../tests/commands/batch/batch_process.ts";
-import { readResults } from "../commands/batch/results.ts";
+} from "../tests/batch/batch_process.ts";
+import { readResults } from "../batch/results.ts";
 import { randomOf } from "./random.ts";
 
 const [kills = 100, seed = 1] = Deno.args.map(Number);

@@ -15,9 +15,9 @@ import {
   lineCount,
   startFar,
   TINY,
-} from "../tests/commands/batch/batch_process.ts";
-import { RedisServer } from "../tests/commands/batch/redis_server.ts";
-import { readResults } from "../commands/batch/results.ts";
+} from "../tests/batch/batch_process.ts";
+import { RedisServer } from "../tests/batch/redis_server.ts";
+import { readResults } from "../batch/results.ts";
 import { randomOf } from "./random.ts";
 
 const [jobs = 200, seed = 1] = Deno.args.map(Number);

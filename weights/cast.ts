@@ -1,5 +1,5 @@
 /** Changes the float type of tensors piece by piece, and keeps account of what that costs. */
-import { CheckpointError, quote } from "./errors.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
 import { bf16ToF32, f32ToBf16, f32ToF16, halfToFloats } from "./floats.ts";
 import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 

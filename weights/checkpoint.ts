@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { isFile, isFolder } from "./byte_source.ts";
-import { CheckpointError, quote, quoteSome, shapeText } from "./errors.ts";
+import { isFile, isFolder } from "../files/byte_source.ts";
+import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import { readShardIndex } from "./shard_index.ts";
 import type { TensorFile, TensorInfo } from "./tensor_file.ts";

@@ -1,5 +1,5 @@
 /** Exact conversions between the float formats of checkpoints; narrowing rounds to nearest even. */
-import { CheckpointError, quote } from "./errors.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
 import type { Dtype } from "./tensor_file.ts";
 
 const floatBits = new Float32Array(1);

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { isFile, isFolder, unreadable } from "./byte_source.ts";
+import { isFile, isFolder, unreadable } from "../files/byte_source.ts";
 import { Checkpoint, findWeights } from "./checkpoint.ts";
-import { CheckpointError, quote } from "./errors.ts";
-import type { JsonObject } from "./json.ts";
-import { readJson } from "./read_json.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
+import type { JsonObject } from "../files/json.ts";
+import { readJson } from "../files/read_json.ts";
 import { readShardIndex } from "./shard_index.ts";
 
 /** One model of a pipeline: its configuration and its weights. */

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { FileSource, isFile, isFolder } from "./byte_source.ts";
+import { FileSource, isFile, isFolder } from "../files/byte_source.ts";
 import { Checkpoint, findWeights } from "./checkpoint.ts";
-import { quote } from "./errors.ts";
+import { quote } from "../files/errors.ts";
 import { PthFile } from "./pth.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import type { StateDictChoice } from "./state_dict.ts";
-import { isZip } from "./zip.ts";
+import { isZip } from "../files/zip.ts";
 
 /** Weights of any supported format. */
 export interface OpenWeights {

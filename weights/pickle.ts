@@ -4,7 +4,7 @@
  * from a file is ever looked up in the language, and no opcode that plain tensors don't need is
  * known. One loop, no recursion; memory is bounded by the length of the input.
  */
-import { CheckpointError, type CheckpointReason, quote } from "./errors.ts";
+import { CheckpointError, type CheckpointReason, quote } from "../files/errors.ts";
 import { REFUSED_OPCODES } from "./pickle_opcodes.ts";
 
 /** A list. */

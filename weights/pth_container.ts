@@ -1,6 +1,6 @@
 /** Finds the pickle and the storages in the two formats of torch.save. */
-import type { ByteSource } from "./byte_source.ts";
-import { CheckpointError, quote } from "./errors.ts";
+import type { ByteSource } from "../files/byte_source.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
 import {
   failPickle,
   PickleCutOff,
@@ -12,7 +12,7 @@ import {
 } from "./pickle.ts";
 import { DTYPE_BITS } from "./tensor_file.ts";
 import { torchNames, type TorchStorage } from "./torch_pickle.ts";
-import { checkCrc, isZip, readZip, type ZipEntry } from "./zip.ts";
+import { checkCrc, isZip, readZip, type ZipEntry } from "../files/zip.ts";
 
 /** A checkpoint taken apart. */
 export interface PthContainer {

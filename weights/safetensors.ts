@@ -1,5 +1,5 @@
-import { type ByteSource, FileSource } from "./byte_source.ts";
-import { CheckpointError, naming, quote } from "./errors.ts";
+import { type ByteSource, FileSource } from "../files/byte_source.ts";
+import { CheckpointError, naming, quote } from "../files/errors.ts";
 import { toFloats, toIntegers } from "./floats.ts";
 import { headerLength, LENGTH_BYTES, LONGEST_HEADER, parseHeader } from "./safetensors_header.ts";
 import { checkRange, type TensorFile, type TensorInfo } from "./tensor_file.ts";

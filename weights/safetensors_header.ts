@@ -2,8 +2,8 @@
  * The header of a safetensors file, checked by every rule of the format.
  * Source: safetensors 24b0b285, `read_metadata` and `validate`.
  */
-import { CheckpointError, type CheckpointReason, quote, shapeText } from "./errors.ts";
-import { JsonError, JsonScanner } from "./json.ts";
+import { CheckpointError, type CheckpointReason, quote, shapeText } from "../files/errors.ts";
+import { JsonError, JsonScanner } from "../files/json.ts";
 import { type Dtype, DTYPE_BITS, type TensorInfo } from "./tensor_file.ts";
 
 /** Bytes of the little-endian header length that opens the file. */

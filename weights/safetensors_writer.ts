@@ -1,4 +1,4 @@
-import { quote, shapeText } from "./errors.ts";
+import { quote, shapeText } from "../files/errors.ts";
 import { LENGTH_BYTES, LONGEST_HEADER } from "./safetensors_header.ts";
 import { type Dtype, DTYPE_BITS, elements } from "./tensor_file.ts";
 

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
-import { CheckpointError, quote } from "./errors.ts";
-import { readJson } from "./read_json.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
+import { readJson } from "../files/read_json.ts";
 
 /** As many shards as the hub's own readers allow. */
 const MOST_SHARDS = 10_000;

@@ -1,5 +1,5 @@
 /** Finds the state dict in what a checkpoint holds: by itself, nested, prefixed, or as EMA copy. */
-import { CheckpointError, quote, quoteSome } from "./errors.ts";
+import { CheckpointError, quote, quoteSome } from "../files/errors.ts";
 import { PickleDict, type PickleValue } from "./pickle.ts";
 import { TorchTensor } from "./torch_pickle.ts";
 

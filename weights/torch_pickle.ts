@@ -1,5 +1,5 @@
 /** What the pickle inside a PyTorch checkpoint means: its storages and the tensors on them. */
-import { quote, shapeText } from "./errors.ts";
+import { quote, shapeText } from "../files/errors.ts";
 import {
   failPickle,
   PickleDict,

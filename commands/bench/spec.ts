@@ -1,6 +1,6 @@
-import { type CommandSpec, defineCommand } from "../command.ts";
-import type { OptionTable } from "../option.ts";
-import { COMMON_OPTIONS, CONFIG, JSON_OPTION, MODEL_OPTIONS } from "../shared_options.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
+import { COMMON_OPTIONS, CONFIG, JSON_OPTION, MODEL_OPTIONS } from "../../cli/shared_options.ts";
 
 const WHAT = "What is measured";
 const HOW = "How it is measured";
@@ -98,5 +98,5 @@ export const BENCH: CommandSpec = defineCommand({
     },
     { line: "far bench --only steps --profile --json", does: "where the time of a step goes" },
   ],
-  load: () => import("../bench.ts"),
+  load: () => import("./run.ts"),
 });

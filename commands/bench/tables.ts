@@ -10,7 +10,7 @@ import {
   type StepResult,
   type Tuned,
 } from "../../mod.ts";
-import { megabytes } from "../amounts.ts";
+import { megabytes } from "../../cli/amounts.ts";
 
 /** All that was measured; what was left out is absent. */
 export interface BenchResult {

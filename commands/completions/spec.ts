@@ -1,6 +1,6 @@
-import { type CommandSpec, defineCommand } from "../command.ts";
-import type { OptionTable } from "../option.ts";
-import { COMMON_OPTIONS } from "../option_table.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
+import { COMMON_OPTIONS } from "../../cli/option_table.ts";
 
 /** Shells whose completions are known. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -20,5 +20,5 @@ export const COMPLETIONS: CommandSpec = defineCommand({
     { line: 'far completions zsh > "${fpath[1]}/_far"', does: "for zsh" },
     { line: "far completions fish > ~/.config/fish/completions/far.fish", does: "for fish" },
   ],
-  load: () => import("../completions.ts"),
+  load: () => import("./run.ts"),
 });

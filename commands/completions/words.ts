@@ -1,5 +1,5 @@
-import type { ArgumentSpec, CommandSpec } from "../command.ts";
-import { optionName, type OptionSpec } from "../option.ts";
+import type { ArgumentSpec, CommandSpec } from "../../cli/command.ts";
+import { optionName, type OptionSpec } from "../../cli/option.ts";
 
 /** What may follow an option, or stand as an argument. */
 export type Value =

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Pipeline } from "../../mod.ts";
-import { readSource } from "../sources.ts";
+import { readSource } from "../../request/sources.ts";
 
 /** What is kept of the demo's run, as a golden. */
 export interface DemoRun {

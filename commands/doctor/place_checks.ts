@@ -2,8 +2,8 @@ import { statfs } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { hubSettings } from "../../mod.ts";
-import { environment } from "../environment.ts";
-import { shellQuote } from "../settings.ts";
+import { environment } from "../../cli/environment.ts";
+import { shellQuote } from "../../cli/settings.ts";
 import { type Check, sizeText } from "./check.ts";
 
 /** Below this, videos and models may not fit. */

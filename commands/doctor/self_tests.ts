@@ -1,6 +1,6 @@
 import golden from "./demo_golden.json" with { type: "json" };
 import { type Gpu, loadPipeline, selfTest } from "../../mod.ts";
-import { DEMO, modelPath } from "../model_path.ts";
+import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { Check } from "./check.ts";
 import { type DemoRun, runDemo } from "./demo_run.ts";
 import type { System } from "./system.ts";

@@ -1,6 +1,6 @@
-import { type CommandSpec, defineCommand } from "../command.ts";
-import type { OptionTable } from "../option.ts";
-import { COMMON_OPTIONS, JSON_OPTION, MODEL_OPTIONS } from "../option_table.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
+import { COMMON_OPTIONS, JSON_OPTION, MODEL_OPTIONS } from "../../cli/option_table.ts";
 
 /** Options of `far doctor`. */
 export const DOCTOR_OPTIONS = {
@@ -26,5 +26,5 @@ export const DOCTOR: CommandSpec = defineCommand({
     { line: "far doctor --json", does: "for a bug report" },
     { line: "far doctor --devices", does: "the adapters alone" },
   ],
-  load: () => import("../doctor.ts"),
+  load: () => import("./run.ts"),
 });

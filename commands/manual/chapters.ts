@@ -1,4 +1,4 @@
-import { STATUS } from "../errors.ts";
+import { STATUS } from "../../cli/errors.ts";
 
 /** A term and what it means. */
 export type Entry = readonly [term: string, meaning: string];

@@ -1,6 +1,6 @@
-import type { ArgumentSpec, CommandSpec, Example } from "../command.ts";
-import type { OptionTable } from "../option.ts";
-import { flagsText, helpText } from "../program.ts";
+import type { ArgumentSpec, CommandSpec, Example } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
+import { flagsText, helpText } from "../../cli/program.ts";
 import { DESCRIPTION, type Entry, ENVIRONMENT, EXIT_STATUS } from "./chapters.ts";
 
 /** The manual page far(1), in the man macros that groff and mandoc read. */

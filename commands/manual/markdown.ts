@@ -1,7 +1,7 @@
-import type { CommandSpec } from "../command.ts";
-import type { OptionSpec, OptionTable } from "../option.ts";
-import { flagsText, helpText } from "../program.ts";
-import { moreFlags, permissionFlags } from "../permissions.ts";
+import type { CommandSpec } from "../../cli/command.ts";
+import type { OptionSpec, OptionTable } from "../../cli/option.ts";
+import { flagsText, helpText } from "../../cli/program.ts";
+import { moreFlags, permissionFlags } from "../../cli/permissions.ts";
 import { DESCRIPTION, type Entry, ENVIRONMENT, EXIT_STATUS } from "./chapters.ts";
 import { operands, optionVariables } from "./man_page.ts";
 

@@ -1,6 +1,6 @@
-import { type CommandSpec, defineCommand } from "../command.ts";
-import type { OptionTable } from "../option.ts";
-import { COMMON_OPTIONS } from "../option_table.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
+import { COMMON_OPTIONS } from "../../cli/option_table.ts";
 
 /** Options of `far manual`. */
 export const MANUAL_OPTIONS = {
@@ -25,5 +25,5 @@ export const MANUAL: CommandSpec = defineCommand({
     { line: "far manual | man -l -", does: "read it" },
     { line: "far manual > /usr/local/share/man/man1/far.1", does: "install it" },
   ],
-  load: () => import("../manual.ts"),
+  load: () => import("./run.ts"),
 });

@@ -1,6 +1,6 @@
 import { basename, extname, join } from "node:path";
-import { readSource, type Source } from "../sources.ts";
-import type { Fit } from "../sources.ts";
+import { readSource, type Source } from "../../request/sources.ts";
+import type { Fit } from "../../request/sources.ts";
 
 /** Which frames of a clip a world begins with. */
 export interface ClipChoice {

@@ -1,5 +1,5 @@
 import { MediaError, SessionVideo } from "../../mod.ts";
-import { settingsMetadata } from "../settings.ts";
+import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "./game.ts";
 import { LIMITS, type Welcome } from "./protocol.ts";

@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../../cli/errors.ts";
 import {
   ASK_ATTRIBUTES,
   KEYBOARD_OFF,

@@ -1,7 +1,7 @@
 import page from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../../cli/errors.ts";
 import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./access.ts";
 import type { Game, GameWatcher, Shown } from "./game.ts";
 import {

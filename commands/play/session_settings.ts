@@ -1,6 +1,6 @@
 import type { Pipeline } from "../../mod.ts";
 import settings from "../../deno.json" with { type: "json" };
-import { defined, type Settings, type SettingValue } from "../settings.ts";
+import { defined, type Settings, type SettingValue } from "../../cli/settings.ts";
 import type { Game } from "./game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";

@@ -1,12 +1,12 @@
-import { type CommandSpec, defineCommand } from "../command.ts";
-import type { OptionTable } from "../option.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import type { OptionTable } from "../../cli/option.ts";
 import {
   COMMON_OPTIONS,
   CONFIG,
   ENCODING_OPTIONS,
   GENERATE_OPTIONS,
   MODEL_OPTIONS,
-} from "../option_table.ts";
+} from "../../cli/option_table.ts";
 
 const WORLD = "The world";
 const SCREEN = "The terminal";
@@ -110,5 +110,5 @@ export const PLAY: CommandSpec = defineCommand({
     { line: "far play --web", does: "the same in a browser, at http://127.0.0.1:8420/" },
     { line: "far play -c clip.npz --record walk.mp4", does: "go on from a clip, and keep it" },
   ],
-  load: () => import("../play.ts"),
+  load: () => import("./run.ts"),
 });

@@ -1,5 +1,5 @@
 import type { TerminalGraphics } from "../../mod.ts";
-import { environment } from "../environment.ts";
+import { environment } from "../../cli/environment.ts";
 import type { Game } from "./game.ts";
 import { detectGraphics } from "./graphics.ts";
 import { openScreen, type Screen } from "./screen.ts";

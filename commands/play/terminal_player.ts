@@ -5,7 +5,7 @@ import {
   type TerminalGraphics,
   terminalPicture,
 } from "../../mod.ts";
-import { halfBlocks } from "../half_blocks.ts";
+import { halfBlocks } from "../../request/half_blocks.ts";
 import type { ActionKeys } from "./action_keys.ts";
 import type { Game, GameWatcher, Shown } from "./game.ts";
 import type { KeyEvent } from "./keyboard.ts";

@@ -3,7 +3,7 @@ import { recordStep, type StepCase } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { Memory } from "../../gpu/memory.ts";
 import type { DeviceProfile } from "../../gpu/program.ts";
-import type { ArchitectureName } from "../../weights/presets.ts";
+import type { ArchitectureName } from "../../released/presets.ts";
 
 const CPU = { cpu: true };
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import type { FarSizes } from "../../model/config.ts";
-import type { PassPlan } from "../../model/kv_cache.ts";
-import { KvCache } from "../../model/kv_cache.ts";
+import type { PassPlan } from "../../run/kv_cache.ts";
+import { KvCache } from "../../run/kv_cache.ts";
 import { ModulationRows, timestepEmbedding } from "../../model/modulation.ts";
 import { layerNorm } from "../../kernels/layer_norm.ts";
-import { Session } from "../../model/session.ts";
+import { Session } from "../../run/session.ts";
 import {
   encodeFrames,
   forward,

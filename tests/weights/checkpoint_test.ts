@@ -1,8 +1,8 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
-import { MemorySource } from "../../weights/byte_source.ts";
+import { MemorySource } from "../../files/byte_source.ts";
 import { Checkpoint, isBatchCount } from "../../weights/checkpoint.ts";
-import type { CheckpointError } from "../../weights/errors.ts";
+import type { CheckpointError } from "../../files/errors.ts";
 import { SafetensorsFile } from "../../weights/safetensors.ts";
 import { H, T } from "./safetensors_bytes.ts";
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { CheckpointError } from "../../weights/errors.ts";
+import { CheckpointError } from "../../files/errors.ts";
 import {
   PickleDict,
   PickleList,

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { MemorySource } from "../../weights/byte_source.ts";
-import { CheckpointError } from "../../weights/errors.ts";
+import { MemorySource } from "../../files/byte_source.ts";
+import { CheckpointError } from "../../files/errors.ts";
 import { bf16ToF32, f32ToBf16 } from "../../weights/floats.ts";
 import { PthFile } from "../../weights/pth.ts";
 import { readFloats, SafetensorsFile } from "../../weights/safetensors.ts";

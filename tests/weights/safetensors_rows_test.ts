@@ -2,9 +2,9 @@
 // the error of the Rust reference, "OK", or our own stricter one.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import { MemorySource } from "../../weights/byte_source.ts";
+import { MemorySource } from "../../files/byte_source.ts";
 import { Checkpoint } from "../../weights/checkpoint.ts";
-import { CheckpointError, quote } from "../../weights/errors.ts";
+import { CheckpointError, quote } from "../../files/errors.ts";
 import { headerLength, parseHeader, SafetensorsFile } from "../../weights/safetensors.ts";
 import { H, hex, T } from "./safetensors_bytes.ts";
 

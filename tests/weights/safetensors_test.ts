@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { MemorySource } from "../../weights/byte_source.ts";
+import { MemorySource } from "../../files/byte_source.ts";
 import {
   readFloats,
   readIntegers,

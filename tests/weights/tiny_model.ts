@@ -1,6 +1,6 @@
 // A model of a few thousand numbers, for tests that convert.
-import { autoencoderShapes, type Shapes, transformerShapes } from "../../weights/architecture.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { autoencoderShapes, type Shapes, transformerShapes } from "../../released/architecture.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { type Dtype, writeSafetensors } from "../../weights/safetensors.ts";
 
 export const TINY_TRANSFORMER: JsonObject = {

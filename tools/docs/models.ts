@@ -1,7 +1,7 @@
-import { presetMemory } from "../../model/memory_needed.ts";
-import { hubSettings } from "../../weights/hub_settings.ts";
-import { type PresetState, presetStates } from "../../weights/local_models.ts";
-import { type Preset, PRESETS } from "../../weights/presets.ts";
+import { presetMemory } from "../../released/memory_needed.ts";
+import { hubSettings } from "../../hub/settings.ts";
+import { type PresetState, presetStates } from "../../released/local_models.ts";
+import { type Preset, PRESETS } from "../../released/presets.ts";
 
 /** FlexRoPE's factor over the trained length, as the paper gives it. */
 const FLEXROPE = 16;

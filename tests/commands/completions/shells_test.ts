@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { COMMANDS } from "../../../commands/command_table.ts";
+import { COMMANDS } from "../../../cli/command_table.ts";
 import { bashCompletions } from "../../../commands/completions/bash.ts";
 import { fishCompletions } from "../../../commands/completions/fish.ts";
 import { commandWords } from "../../../commands/completions/words.ts";
 import { zshCompletions } from "../../../commands/completions/zsh.ts";
-import { optionName } from "../../../commands/option.ts";
+import { optionName } from "../../../cli/option.ts";
 import { isInstalled } from "../../support/installed.ts";
 import { HAS_TMUX, TmuxTerminal } from "../play/tmux.ts";
 

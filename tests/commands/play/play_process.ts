@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { permissionFlags } from "../../../commands/permissions.ts";
+import { permissionFlags } from "../../../cli/permissions.ts";
 import { PORT } from "../../../commands/play/spec.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));

@@ -1,0 +1,98 @@
+import { basename, dirname, extname, join } from "node:path";
+import { readClip, readMetadata, SafetensorsFile } from "../mod.ts";
+import { JOB_KEY, outputPath } from "./identity.ts";
+import { isSequence, patternOf } from "./output_names.ts";
+import type { MadeFile, ResultRecord } from "./results.ts";
+import { digestFile } from "./digest.ts";
+
+/**
+ * The outputs of a job that is done: they are there, whole, and were made with the same settings and
+ * model. The job's record says so, or else its hash in the files themselves.
+ * @param files names relative to the folder
+ * @returns undefined where anything is missing
+ */
+export async function findDone(
+  hash: string,
+  folder: string,
+  files: readonly string[],
+  record: ResultRecord | undefined,
+): Promise<{ readonly outputs: readonly MadeFile[]; readonly recorded: boolean } | undefined> {
+  if (record?.status === "done" && await allThere(folder, record)) {
+    return { outputs: record.outputs, recorded: true };
+  }
+  const outputs: MadeFile[] = [];
+  for (const name of files) {
+    const path = outputPath(folder, name);
+    if (!await carriesHash(path, hash)) return undefined;
+    outputs.push({ path: name, ...await digestFile(path) });
+  }
+  return { outputs, recorded: false };
+}
+
+async function allThere(folder: string, { outputs, at }: ResultRecord): Promise<boolean> {
+  for (const made of outputs) if (!await isAsMade(folder, made, Date.parse(at))) return false;
+  return outputs.length > 0;
+}
+
+/**
+ * Files appear under their names only when whole, so their sizes tell. What is younger than its
+ * record may be another job's, of the same name and size: its bytes tell.
+ */
+async function isAsMade(
+  folder: string,
+  { path, bytes, sha256 }: MadeFile,
+  at: number,
+): Promise<boolean> {
+  const found = await look(outputPath(folder, path));
+  if (found?.bytes !== bytes) return false;
+  if (found.changed <= at) return true;
+  return sha256 !== "" && (await digestFile(outputPath(folder, path))).sha256 === sha256;
+}
+
+interface Found {
+  readonly bytes: number;
+  /** Milliseconds since 1970. */
+  readonly changed: number;
+}
+
+/** A file, or all pictures of a `%d` pattern together; undefined where there is none. */
+async function look(path: string): Promise<Found | undefined> {
+  try {
+    if (!isSequence(path)) return sumOf([await Deno.stat(path)]);
+    const pattern = patternOf(basename(path));
+    const pictures: Deno.FileInfo[] = [];
+    for await (const { name } of Deno.readDir(dirname(path))) {
+      if (pattern.test(name)) pictures.push(await Deno.stat(join(dirname(path), name)));
+    }
+    return sumOf(pictures);
+  } catch {
+    return undefined;
+  }
+}
+
+function sumOf(files: readonly Deno.FileInfo[]): Found {
+  return {
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    changed: files.reduce((last, { mtime }) => Math.max(last, mtime?.getTime() ?? 0), 0),
+  };
+}
+
+/** Whether a file can be read to its end and says that this job made it. */
+async function carriesHash(path: string, hash: string): Promise<boolean> {
+  if (isSequence(path) || !await isFile(path)) return false;
+  try {
+    if (extname(path).toLowerCase() === ".safetensors") {
+      const file = await SafetensorsFile.open(path);
+      file.close();
+      return file.metadata.get(JOB_KEY) === hash;
+    }
+    if ((await readMetadata(path))[JOB_KEY] !== hash) return false;
+    return (await readClip(path)).warnings.length === 0;
+  } catch {
+    return false; // whatever it is, it is not whole
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((found) => found.isFile, () => false);
+}

@@ -1,0 +1,143 @@
+import { dirname, join } from "node:path";
+import { UsageError } from "../cli/errors.ts";
+import { isFolder } from "../cli/folder.ts";
+import type { FileDigest } from "./digest.ts";
+
+/** A finished file of a job. */
+export interface MadeFile extends FileDigest {
+  /** Relative to the output folder. */
+  readonly path: string;
+}
+
+/** Why a job failed. */
+export interface JobFailure {
+  readonly message: string;
+  /** True where the same job may succeed later: the device, its memory, the network, the disk. */
+  readonly temporary: boolean;
+}
+
+/** One line of the results file: how a job ended. */
+export interface ResultRecord {
+  readonly id: string;
+  readonly line: number;
+  readonly hash: string;
+  readonly status: "done" | "failed";
+  /** From the start of its GPU batch to its last output. */
+  readonly seconds?: number;
+  /** Videos in that batch. */
+  readonly batch?: number;
+  readonly outputs: readonly MadeFile[];
+  readonly error?: string;
+  readonly temporary?: boolean;
+  /** True where the outputs were there already, from a run that could not say so. */
+  readonly found?: boolean;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/** Appends records to a JSON lines file; each is there, whole, when `add` resolves. */
+export class ResultsFile {
+  readonly path: string;
+  #begun = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * The file is opened anew each time, so that one in a removed folder is noticed.
+   * @throws the system's error: disk full, folder gone
+   */
+  async add(record: ResultRecord): Promise<void> {
+    using file = await Deno.open(this.path, { read: true, append: true, create: true });
+    const torn = this.#begun ? false : await endsWithinLine(file);
+    this.#begun = true;
+    const line = new TextEncoder().encode(`${torn ? "\n" : ""}${JSON.stringify(record)}\n`);
+    // one write: other processes may append to the same file
+    for (let done = 0; done < line.length;) done += await file.write(line.subarray(done));
+  }
+}
+
+/** Whether an earlier run was ended in the middle of a line. */
+async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size === 0) return false;
+  await file.seek(size - 1, Deno.SeekMode.Start);
+  const last = new Uint8Array(1);
+  await file.read(last);
+  return last[0] !== 10;
+}
+
+/**
+ * Looks before anything runs whether results can be kept there.
+ * @throws {UsageError} there is no such folder
+ */
+export async function checkResultsPath(path: string): Promise<void> {
+  if (await isFolder(dirname(path))) return;
+  throw new UsageError(`Cannot keep results in "${path}": there is no such folder`);
+}
+
+/**
+ * Reads records; lines that are not whole are no records. A missing file has none.
+ * @throws {UsageError} a device or a folder
+ */
+export async function readResults(path: string): Promise<ResultRecord[]> {
+  let text: string;
+  try {
+    if (!(await Deno.stat(path)).isFile) {
+      throw new UsageError(`Cannot keep results in "${path}": it is not a regular file`);
+    }
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  return text.split("\n").map(parseRecord).filter((record) => record !== undefined);
+}
+
+function parseRecord(line: string): ResultRecord | undefined {
+  try {
+    const value = JSON.parse(line);
+    const fits = typeof value?.hash === "string" && Array.isArray(value.outputs) &&
+      (value.status === "done" || value.status === "failed");
+    return fits ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `results.jsonl`, or `results.3-of-16.jsonl` so that shards do not write to one file. */
+export function resultsName(shard: { index: number; count: number } | undefined): string {
+  return shard ? `results.${shard.index}-of-${shard.count}.jsonl` : "results.jsonl";
+}
+
+/**
+ * The last record of each hash, from the results of all shards in the folder and from `own`. A job
+ * that was done once stays so whatever came later: its outputs decide.
+ */
+export async function knownResults(
+  folder: string,
+  own: string,
+): Promise<Map<string, ResultRecord>> {
+  const paths = new Set([own]);
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (/^results(\.\d+-of-\d+)?\.jsonl$/.test(name)) paths.add(join(folder, name));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const known = new Map<string, ResultRecord>();
+  for (const path of [...paths].sort()) {
+    for (const record of await readResults(path)) {
+      const before = known.get(record.hash);
+      if (!before || record.at >= before.at) known.set(record.hash, record);
+    }
+  }
+  return known;
+}
+
+/** Makes the folder of a file. */
+export async function makeFolderOf(path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+}

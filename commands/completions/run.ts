@@ -1,0 +1,23 @@
+import type { Call } from "../../cli/command.ts";
+import { COMMANDS } from "../../cli/command_table.ts";
+import { bashCompletions } from "./bash.ts";
+import { fishCompletions } from "./fish.ts";
+import { type COMPLETIONS_OPTIONS, SHELLS } from "./spec.ts";
+import { commandWords } from "./words.ts";
+import { zshCompletions } from "./zsh.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { didYouMean } from "../../cli/suggest.ts";
+
+const WRITERS = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompletions } as const;
+
+/** `far completions`: prints the script of a shell. */
+export async function run(
+  { operands: [shell = ""], terminal }: Call<typeof COMPLETIONS_OPTIONS>,
+): Promise<void> {
+  const known = SHELLS.find((name) => name === shell);
+  if (!known) {
+    const hint = didYouMean(shell, SHELLS);
+    throw new UsageError(`Cannot complete for "${shell}"${hint}: give ${SHELLS.join(", ")}`);
+  }
+  await terminal.print(WRITERS[known](commandWords(COMMANDS)));
+}

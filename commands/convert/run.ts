@@ -1,0 +1,109 @@
+import {
+  autoencoderConfig,
+  type AutoencoderName,
+  COMPRESSION,
+  convertModel,
+  type ConvertReport,
+  type JsonObject,
+  type PartReport,
+  type Preset,
+  PRESETS,
+  readJson,
+} from "../../mod.ts";
+import { countText, sizeText } from "../../cli/amounts.ts";
+import type { Call } from "../../cli/command.ts";
+import { interrupted, UsageError } from "../../cli/errors.ts";
+import type { CONVERT_OPTIONS } from "../../cli/option_table.ts";
+import { ByteProgress } from "../../cli/byte_progress.ts";
+import { didYouMean } from "../../cli/suggest.ts";
+
+type ConvertCall = Call<typeof CONVERT_OPTIONS>;
+
+/** `far convert`: makes a model folder of checkpoints. */
+export async function run({ options, terminal, signal }: ConvertCall): Promise<void> {
+  const { transformer, vae, output } = options;
+  if (!transformer || !vae || !output) {
+    throw new UsageError("Say what to convert: give --transformer FILE, --vae FILE and -o DIR");
+  }
+  const own = options.architecture ?? options.config ?? options.vaeConfig;
+  if (options.preset !== undefined && own !== undefined) {
+    throw new UsageError(
+      "Give --preset, or --architecture, --config and --vae-config, but not both",
+    );
+  }
+  const progress = new ByteProgress(options, terminal);
+  try {
+    const report = await convertModel({
+      transformer,
+      vae,
+      output,
+      preset: options.preset === undefined ? undefined : presetNamed(options.preset),
+      architecture: options.architecture,
+      config: options.config === undefined ? undefined : await readJson(options.config),
+      vaeConfig: await vaeConfig(options.vaeConfig),
+      dtype: options.dtype,
+      allowNonFinite: options.allowNonFinite,
+      overwrite: options.overwrite,
+      stateDict: { key: options.stateDict, ema: !options.noEma },
+      onProgress: progress.update,
+      signal,
+    });
+    await progress.stop();
+    await tell(report, { options, terminal });
+  } catch (error) {
+    const kept = "a part that was finished is kept; run it again to go on";
+    throw signal.aborted ? interrupted(signal.reason, kept) : error;
+  } finally {
+    await progress.stop();
+  }
+}
+
+/** The released configuration of that name. @throws {UsageError} there is none */
+function presetNamed(name: string): Preset {
+  const preset = PRESETS.find((preset) => preset.name === name);
+  if (preset) return preset;
+  const hint = didYouMean(name, PRESETS.map((preset) => preset.name));
+  throw new UsageError(`Cannot find preset "${name}"${hint}: far models lists them`);
+}
+
+async function vaeConfig(given: string | undefined): Promise<JsonObject | undefined> {
+  if (given === undefined) return undefined;
+  if (Object.hasOwn(COMPRESSION, given)) return autoencoderConfig(given as AutoencoderName);
+  return await readJson(given);
+}
+
+async function tell(
+  report: ConvertReport,
+  { options, terminal }: Pick<ConvertCall, "options" | "terminal">,
+): Promise<void> {
+  if (options.json) return await terminal.print(`${JSON.stringify(report, null, 2)}\n`);
+  if (options.quiet) return;
+  for (const note of report.notes) terminal.note(note);
+  await terminal.print(`${describeConverted(report)}\n`);
+}
+
+/** What was written and what casting cost, a line for each part. */
+export function describeConverted({ output, transformer, vae }: ConvertReport): string {
+  return [
+    `Wrote ${output}`,
+    `  transformer  ${describePart(transformer)}`,
+    `  vae          ${describePart(vae)}`,
+  ].join("\n");
+}
+
+function describePart({ tensors, parameters, bytes, from, to, rounding, nonFinite }: PartReport) {
+  const types = [from, to].map((counts) => Object.keys(counts).join("+"));
+  const parts = [
+    `${tensors} tensors, ${countText(parameters)} values, ${sizeText(bytes)}`,
+    types[0] === types[1] ? types[0]! : `${types[0]} to ${types[1]}`,
+  ];
+  if (rounding) {
+    const { name, error, largestValue } = rounding;
+    parts.push(
+      `largest rounding error ${error.toPrecision(2)} in ${name} ` +
+        `(values up to ${largestValue.toPrecision(2)})`,
+    );
+  }
+  if (nonFinite) parts.push(`${nonFinite} values are not finite`);
+  return parts.join(", ");
+}

@@ -1,0 +1,81 @@
+import settings from "../../deno.json" with { type: "json" };
+import {
+  type AdapterReport,
+  type CodecReport,
+  Gpu,
+  GpuError,
+  listAdapters,
+  reportCodecs,
+} from "../../mod.ts";
+import type { Call } from "../../cli/command.ts";
+import { checkAdapters, checkDevice, chosenBackend } from "./adapter_checks.ts";
+import { type Check, describeCheck } from "./check.ts";
+import { checkCodecs } from "./codec_checks.ts";
+import { checkMemory, checkPlaces } from "./place_checks.ts";
+import { checkProgram } from "./program_checks.ts";
+import { runSelfTests } from "./self_tests.ts";
+import type { DOCTOR_OPTIONS } from "./spec.ts";
+import { adapterAdvice, readSystem, type System } from "./system.ts";
+
+type DoctorCall = Call<typeof DOCTOR_OPTIONS>;
+
+/** What the checks are made on. */
+interface Findings {
+  readonly system: System;
+  readonly adapters: readonly AdapterReport[];
+  readonly codecs: CodecReport;
+}
+
+/** `far doctor`: what this machine offers, and whether it computes rightly. */
+export async function run(call: DoctorCall): Promise<void> {
+  const { options, terminal, signal } = call;
+  if (options.backend) Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
+  const adapters = await listAdapters();
+  if (options.devices) return await terminal.print(deviceList(adapters, options.json));
+  const findings = { adapters, system: await readSystem(), codecs: await reportCodecs() };
+  const checks: Check[] = [];
+  for await (const check of makeChecks(call, findings)) {
+    signal.throwIfAborted();
+    checks.push(check);
+    const said = !options.quiet || check.status !== "ok";
+    if (!options.json && said) await terminal.print(`${describeCheck(check)}\n`);
+  }
+  if (options.json) {
+    const { version: far } = settings;
+    const report = { far, ...Deno.version, ...Deno.build, ...findings, checks };
+    await terminal.print(`${JSON.stringify(report, null, 2)}\n`);
+  }
+  const failed = checks.filter(({ status }) => status === "failed").length;
+  if (failed > 0) throw new Error(`${failed} of ${checks.length} checks failed`);
+}
+
+async function* makeChecks(
+  { options }: DoctorCall,
+  { system, adapters, codecs }: Findings,
+): AsyncGenerator<Check> {
+  yield checkProgram();
+  yield checkMemory();
+  yield* await checkPlaces();
+  yield* checkCodecs(codecs, system);
+  yield checkAdapters(adapters, system, chosenBackend(options));
+  if (adapters.length === 0) return;
+  try {
+    const gpu = await Gpu.open(options);
+    try {
+      yield* checkDevice(gpu, options, system);
+      if (!options.noTest) yield* runSelfTests(gpu, system);
+    } finally {
+      await gpu.close();
+    }
+  } catch (error) {
+    if (!(error instanceof GpuError)) throw error;
+    const mend = adapterAdvice(system);
+    yield { name: "device", status: "failed", detail: error.message, mend };
+  }
+}
+
+/** One adapter a line: name, tab, what it is. */
+function deviceList(adapters: readonly AdapterReport[], json?: boolean): string {
+  if (json) return `${JSON.stringify(adapters, null, 2)}\n`;
+  return adapters.map(({ name, software }) => `${name}\t${software ? "CPU" : "GPU"}\n`).join("");
+}

@@ -1,0 +1,189 @@
+import type { Frame, GenerateOptions, Pipeline, RunPlan } from "../../mod.ts";
+import {
+  checkCheckpoint,
+  type Checkpoint,
+  type CheckpointWriter,
+  openCheckpoint,
+  readCheckpoint,
+  resumedOptions,
+} from "./checkpoint.ts";
+import { isActionFile } from "../../request/action_file.ts";
+import type { Call } from "../../cli/command.ts";
+import { asUsage, UsageError } from "../../cli/errors.ts";
+import { DEMO, modelPath } from "../../request/model_path.ts";
+import type { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { checkOutputs, keepInputs, Outputs } from "../../request/outputs.ts";
+import { openPreview } from "../../request/preview.ts";
+import { startProgress } from "../../cli/progress.ts";
+import {
+  describePlan,
+  describeResult,
+  type Result,
+  resultJson,
+  Stopwatch,
+} from "../../request/report.ts";
+import {
+  buildRequest,
+  type GenerateValues,
+  type Request,
+  settingsOfRequest,
+  withDefaults,
+} from "../../request/request.ts";
+import { flatSettings, type Settings, settingsMetadata } from "../../cli/settings.ts";
+import { orAborted, untilAborted } from "../../cli/abort.ts";
+import type { Terminal } from "../../cli/terminal.ts";
+import { modelInfo, withPipeline } from "../../request/with_pipeline.ts";
+import settings from "../../deno.json" with { type: "json" };
+
+type GenerateCall = Call<typeof GENERATE_OPTIONS>;
+
+/** `far generate`: generates or continues a video. */
+export async function run(call: GenerateCall): Promise<void> {
+  const watch = new Stopwatch();
+  const begun = await readCheckpoint(call.options);
+  const given = begun ? resumedOptions(call.options, begun) : call.options;
+  const folder = await modelPath(given.model ?? DEMO);
+  const info = await modelInfo(folder);
+  const options = withDefaults(given, info.defaults, folder);
+  const paths = options.output ?? [];
+  if (paths.length === 0 && !options.dryRun && !options.preview) {
+    throw new UsageError("Say where to write the video: give --output FILE");
+  }
+  checkOutputs(paths, options.count ?? 1, options.json);
+  await checkCheckpoint(options);
+  // before the weights are read, which can take long: what is wrong shows at once
+  const request = await orAborted(buildRequest(given, options, info), call.signal);
+  await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
+  watch.lap("context");
+  await withPipeline(folder, { ...call, options }, async (pipeline) => {
+    watch.lap("load");
+    await generate({ ...call, options: given }, pipeline, request, { watch, begun });
+  });
+}
+
+function filesRead({ context, actions, noise }: GenerateValues): (string | undefined)[] {
+  return [context, noise, actions !== undefined && isActionFile(actions) ? actions : undefined];
+}
+
+/** What a run needs beside its options. */
+interface Progressed {
+  readonly watch: Stopwatch;
+  /** Where it goes on from. */
+  readonly begun: Checkpoint | undefined;
+}
+
+async function generate(
+  { options: given, terminal, signal }: GenerateCall,
+  pipeline: Pipeline,
+  request: Request,
+  { watch, begun }: Progressed,
+): Promise<void> {
+  const { options } = request;
+  if (!options.quiet) {
+    for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
+  }
+  const resume = begun?.latents;
+  const plan = asUsage(() => pipeline.plan({ ...request.generate, resume }));
+  const record = settingsOfRequest(request, given, plan, {
+    dtype: pipeline.dtype,
+    version: settings.version,
+    info: pipeline.info,
+  });
+  const paths = options.output ?? [];
+  checkOutputs(paths, plan.videos, options.json);
+  if (options.dryRun) {
+    const text = options.json
+      ? JSON.stringify({ plan, settings: record }, null, 2)
+      : describePlan(plan, pipeline, paths);
+    return await terminal.print(`${text}\n`);
+  }
+  const checkpoint = await openCheckpoint(options, plan, record, pipeline.info.path, begun);
+  if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
+  if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
+  const kept = options.noMetadata ? undefined : record;
+  await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, kept));
+  const asked = { ...request.generate, resume };
+  await makeFrames(pipeline, asked, plan, { outputs, checkpoint }, { options, terminal, signal });
+  watch.lap("generate");
+  const written = await outputs.close();
+  watch.lap("finish");
+  await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
+}
+
+async function tell(result: Result, options: GenerateValues, terminal: Terminal): Promise<void> {
+  if (options.json) await terminal.print(`${JSON.stringify(resultJson(result), null, 2)}\n`);
+  else if (!options.quiet) {
+    const line = describeResult(result);
+    if (options.output?.includes("-")) terminal.note(line);
+    else await terminal.print(`${line}\n`);
+  }
+}
+
+/** How the outputs of a run are written; `record` is kept in them. */
+export function outputOptions(
+  pipeline: Pipeline,
+  request: Request,
+  plan: RunPlan,
+  record: Settings | undefined,
+): Parameters<typeof Outputs.open>[1] {
+  const { options, actions, generate, fps } = request;
+  const { width, height, videos } = plan;
+  const [, , channels, latentHeight, latentWidth] = plan.noiseShape;
+  return {
+    count: videos,
+    frames: plan.contextFrames + plan.generatedFrames,
+    from: options.onlyGenerated ? plan.contextFrames : 0,
+    width,
+    height,
+    fps,
+    codec: options.codec,
+    quality: options.quality,
+    scale: options.scale,
+    format: options.format,
+    metadata: record && settingsMetadata(record),
+    actions,
+    tensors: {
+      width,
+      height,
+      latentShape: [channels, latentHeight, latentWidth],
+      noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
+      actions,
+      labels: generate.labels,
+      metadata: record && flatSettings(record),
+    },
+  };
+}
+
+/** Runs the model; every frame goes to the outputs and the preview as it is finished. */
+async function makeFrames(
+  pipeline: Pipeline,
+  generate: GenerateOptions,
+  plan: RunPlan,
+  { outputs, checkpoint }: { outputs: Outputs; checkpoint: CheckpointWriter | undefined },
+  { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
+): Promise<void> {
+  const work = { unit: "frames", total: plan.generatedFrames };
+  const preview = openPreview(options.preview, terminal);
+  const progress = await startProgress(
+    work,
+    preview?.drawsOnScreen ? { ...options, quiet: true } : options,
+    terminal,
+  );
+  try {
+    for await (const frame of untilAborted(pipeline.generate(generate), signal)) {
+      await outputs.write(frame);
+      await checkpoint?.add(frame);
+      await preview?.show(frame);
+      if (isLast(frame, plan)) progress.update(frame.index - plan.contextFrames + 1);
+    }
+  } catch (error) {
+    throw signal.aborted && checkpoint ? await checkpoint.interrupted(error) : error;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Whether a generated frame is now there in every video. */
+function isLast({ kind, video }: Frame, { videos }: RunPlan): boolean {
+  return kind === "generated" && video === videos - 1;
+}

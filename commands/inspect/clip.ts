@@ -1,0 +1,99 @@
+import { extname } from "node:path";
+import { isRgb, NpzFile, printable, readClip, readMetadata } from "../../mod.ts";
+import { isFolder } from "../../cli/folder.ts";
+import type { Inspection } from "./run.ts";
+import { commandLine, type Settings, settingsOf } from "../../cli/settings.ts";
+
+/** What a clip holds, and the command that made it if it says so. */
+export async function inspectClip(path: string): Promise<Inspection> {
+  return extname(path).toLowerCase() === ".npz"
+    ? await inspectArrays(path)
+    : await inspectVideo(path);
+}
+
+async function inspectVideo(path: string): Promise<Inspection> {
+  const clip = await readClip(path, { count: 1 });
+  const { width, height, fps, frames, lossy } = clip;
+  const metadata = clip.metadata ?? (await isFolder(path) ? {} : await readMetadata(path));
+  const settings = settingsOf(metadata);
+  const first = frames[0];
+  const values = first && !isRgb(first) ? "floats" : "8-bit";
+  const lines = [
+    `file        ${printable(path)}`,
+    `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
+    `${values}, ${lossy ? "lossy" : "exact"}`,
+    ...settingsLines(settings, metadata),
+  ];
+  return {
+    text: lines.join("\n"),
+    json: { file: path, width, height, fps, lossy, metadata, ...commandJson(settings) },
+  };
+}
+
+async function inspectArrays(path: string): Promise<Inspection> {
+  using file = await NpzFile.open(path);
+  const arrays: { name: string; type: string; shape: readonly number[] }[] = [];
+  let actions: number[] | undefined;
+  for (const name of file.names) {
+    const { type, shape, data } = await file.read(name);
+    arrays.push({ name, type, shape });
+    if (name === "actions" && shape.length === 1) actions = Array.from(data, Number);
+  }
+  const metadata = await file.readMetadata();
+  const settings = settingsOf(metadata);
+  const lines = [
+    `file        ${printable(path)}`,
+    ...arrays.map(({ name, type, shape }) =>
+      `array       ${printable(name)}  ${type} [${shape.join(", ")}]`
+    ),
+    ...settingsLines(settings, metadata),
+    ...actions ? actionLines(actions) : [],
+  ];
+  return {
+    text: lines.join("\n"),
+    json: { file: path, arrays, actions, metadata, ...commandJson(settings) },
+  };
+}
+
+/** Which action drives which frame, runs of one action in one line. */
+export function actionLines(actions: readonly number[]): string[] {
+  const lines = [
+    "actions     action i goes with frame i; far takes it as the move that leads there",
+  ];
+  for (let start = 0; start < actions.length;) {
+    let end = start;
+    while (actions[end + 1] === actions[start]) end++;
+    const frames = start === end ? `frame ${start}` : `frames ${start}..${end}`;
+    lines.push(`  ${frames.padEnd(16)} ${actions[start]}`);
+    start = end + 1;
+  }
+  return lines;
+}
+
+function settingsLines(
+  settings: Settings | undefined,
+  metadata: Readonly<Record<string, string>>,
+): string[] {
+  if (settings) return commandLines(settings);
+  const entries = Object.entries(metadata).map(([key, value]) => printable(`${key} = ${value}`));
+  return entries.length
+    ? entries.map((entry) => `metadata    ${entry}`)
+    : ["made by     it doesn't say"];
+}
+
+/** What made a file, and how to make it again. */
+export function commandLines(settings: Settings): string[] {
+  return [
+    `made by     far ${printable(settings.version)}`,
+    `again       ${printable(commandLine(settings))}`,
+  ];
+}
+
+/** The same as JSON. */
+export function commandJson(settings: Settings | undefined) {
+  return settings ? { settings, command: commandLine(settings) } : {};
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,133 @@
+import {
+  type MemoryNeed,
+  memoryNeeded,
+  type ModelFolder,
+  type ModelPart,
+  openModelFolder,
+  openWeights,
+  printable,
+  recognise,
+} from "../../mod.ts";
+import type { Inspection } from "./run.ts";
+import {
+  configLine,
+  describeNeed,
+  summarise,
+  tensorLines,
+  totals,
+  type WeightsSummary,
+} from "./weights.ts";
+
+/** How a model is inspected. */
+export interface ModelInspection {
+  /** Count memory for so many generated frames; else for the model's own example. */
+  readonly frames?: number;
+  /** List every tensor. */
+  readonly list?: boolean;
+  /** Counts GPU memory; replaced in tests. */
+  readonly count?: typeof memoryNeeded;
+}
+
+interface Part {
+  readonly name: "transformer" | "vae";
+  readonly summary: WeightsSummary;
+  readonly architecture: string | undefined;
+  readonly config: ModelPart["config"];
+}
+
+/** What a model folder holds and what running it takes. */
+export async function inspectModel(
+  path: string,
+  { frames, list = false, count = memoryNeeded }: ModelInspection,
+): Promise<Inspection> {
+  const folder = await openModelFolder(path);
+  const parts = [await readPart("transformer", folder), await readPart("vae", folder)];
+  const memory = await memoryOf(folder, frames, count);
+  const { far } = folder;
+  const lines = [`model       ${printable(String(far?.name ?? path))}`];
+  const about = [["about", far?.description], ["license", far?.license], [
+    "fps",
+    far?.fps,
+  ]] as const;
+  for (const [name, value] of about) {
+    if (value !== undefined) lines.push(`${name.padEnd(11)} ${printable(String(value))}`);
+  }
+  for (const name of ["actions", "labels"] as const) {
+    const names = far?.[name];
+    if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${printable(names.join(", "))}`);
+  }
+  for (const part of parts) lines.push(...describePart(part, list));
+  lines.push(...describeMemory(memory));
+  return { text: lines.join("\n"), json: toJson(folder, parts, memory) };
+}
+
+async function readPart(name: "transformer" | "vae", folder: ModelFolder): Promise<Part> {
+  const { weights: file, config } = folder[name];
+  const weights = await openWeights(file);
+  try {
+    const summary = summarise(weights);
+    const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
+    return { name, summary, architecture: found?.name, config };
+  } finally {
+    weights.checkpoint.close();
+  }
+}
+
+function describePart({ name, summary, architecture, config }: Part, list: boolean): string[] {
+  const what = [config._class_name, architecture].filter((part) => typeof part === "string");
+  return [
+    `${name.padEnd(11)} ${printable(what.join(", "))}: ${printable(configLine(config))}`,
+    totals(summary),
+    ...list ? tensorLines(summary) : [],
+  ];
+}
+
+interface Memory {
+  readonly frames: number;
+  readonly contextFrames: number;
+  readonly f32: MemoryNeed;
+  readonly f16: MemoryNeed;
+}
+
+/** GPU memory of a run, if it is known how long one is. */
+async function memoryOf(
+  { path, far }: ModelFolder,
+  given: number | undefined,
+  count: typeof memoryNeeded,
+): Promise<Memory | undefined> {
+  const defaults = (far?.defaults ?? {}) as Record<string, unknown>;
+  const frames = given ?? numberOf(defaults.frames);
+  if (frames === undefined) return undefined;
+  const contextFrames = numberOf(defaults.context_frames) ?? 0;
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(String(defaults.size ?? "")) ?? [];
+  const size = width && height ? { width: Number(width), height: Number(height) } : {};
+  const guidance = numberOf(defaults.guidance);
+  const run = { frames, contextFrames, guidance, ...size };
+  const f32 = await count(path, { ...run, dtype: "f32" });
+  const f16 = await count(path, { ...run, dtype: "f16" });
+  return { frames, contextFrames, f32, f16 };
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
+
+function describeMemory(memory: Memory | undefined): string[] {
+  if (!memory) return ["memory      say --frames N to count it"];
+  const { frames, contextFrames, f32, f16 } = memory;
+  const context = contextFrames ? ` after ${contextFrames}` : "";
+  return [`memory      of the GPU for ${frames} frames${context}: ${describeNeed({ f32, f16 })}`];
+}
+
+function toJson(folder: ModelFolder, parts: readonly Part[], memory: Memory | undefined) {
+  const of = ({ summary, architecture, config }: Part) => ({ architecture, config, ...summary });
+  return {
+    path: folder.path,
+    far: folder.far,
+    modelIndex: folder.modelIndex,
+    scheduler: folder.scheduler,
+    transformer: of(parts[0]!),
+    vae: of(parts[1]!),
+    memory,
+  };
+}

@@ -1,0 +1,58 @@
+import { extname, join } from "node:path";
+import { isPattern } from "../../mod.ts";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { inspectClip } from "./clip.ts";
+import { inspectModel } from "./model.ts";
+import { inspectWeights } from "./weights.ts";
+import { modelPath } from "../../request/model_path.ts";
+import type { INSPECT_OPTIONS } from "../../cli/option_table.ts";
+
+/** What there is to say about a file, for people and for programs. */
+export interface Inspection {
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
+/** Names of files, which no model has. */
+const FILE_NAME =
+  /\.(safetensors|pth|pt|ckpt|bin|np[yz]|mp4|mov|mkv|avi|webm|webp|gif|png|jpe?g|y4m)$/i;
+
+/** `far inspect`: says what a file or folder holds. */
+export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
+  const { text, json } = await inspect(operands[0]!, options);
+  await terminal.print(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
+}
+
+async function inspect(
+  given: string,
+  { frames, verbose }: Call<typeof INSPECT_OPTIONS>["options"],
+): Promise<Inspection> {
+  if (isPattern(given)) return await inspectClip(given);
+  const found = await Deno.stat(given).catch(() => undefined);
+  if (!found && FILE_NAME.test(given)) {
+    throw new UsageError(`Cannot read "${given}": there is no such file`);
+  }
+  const path = found ? given : await modelPath(given);
+  const isFolder = found ? found.isDirectory : true;
+  if (isFolder) {
+    const isModel = await Deno.stat(join(path, "model_index.json")).then(() => true, () => false);
+    if (isModel) return await inspectModel(path, { frames, list: verbose });
+    if (await holdsWeights(path)) return await inspectWeights(path, frames);
+  }
+  const isWeights = WEIGHTS.includes(extname(path).toLowerCase()) || path.endsWith(".index.json");
+  if (isWeights && !isFolder) return await inspectWeights(path, frames);
+  if (frames !== undefined) {
+    throw new UsageError("Cannot count memory: --frames is for a model folder or a transformer");
+  }
+  return await inspectClip(path);
+}
+
+/** Whether a folder is one part of a model, or a trainer's checkpoint, and no folder of images. */
+async function holdsWeights(path: string): Promise<boolean> {
+  for await (const { name } of Deno.readDir(path)) {
+    if (WEIGHTS.includes(extname(name).toLowerCase())) return true;
+  }
+  return false;
+}

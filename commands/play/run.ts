@@ -1,0 +1,105 @@
+import { extname } from "node:path";
+import { type FrameWriter, loadPipeline, openFrameWriter, openModelFolder } from "../../mod.ts";
+import type { Call } from "../../cli/command.ts";
+import { interrupted, UsageError } from "../../cli/errors.ts";
+import { DEMO, modelPath } from "../../request/model_path.ts";
+import type { Size, Values } from "../../cli/option.ts";
+import { actionKeys, idleAction } from "./action_keys.ts";
+import { StartClips } from "./clips.ts";
+import { Game } from "./game.ts";
+import { playInPage } from "./page_game.ts";
+import { requireTerminal } from "./screen.ts";
+import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
+import { playInTerminal } from "./terminal_game.ts";
+import type { PlaySetup } from "./setup.ts";
+import { worldOpener } from "./world.ts";
+import { drawSeed, type GenerateValues, pictureSize, withDefaults } from "../../request/request.ts";
+
+type PlayValues = Values<typeof PLAY_OPTIONS>;
+
+/** `far play`: steers a world live, in the terminal or in a page. */
+export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
+  const { options: given, signal, terminal } = call;
+  checkOptions(given);
+  const folder = await modelPath(given.model ?? DEMO);
+  const { far } = await openModelFolder(folder);
+  const options = withModelDefaults(given, far?.defaults, folder);
+  if (given.seed === -1n) terminal.note(`seed ${options.seed}`);
+  if (!given.quiet) terminal.note("loading the model ...");
+  const { dtype, backend, flexrope: slope } = options;
+  const pipeline = await loadPipeline(folder, { dtype, backend, slope });
+  try {
+    const { info } = pipeline;
+    const size = pictureSize(options, info);
+    const choice = { ...options, upTo: given.contextFrames === undefined };
+    const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
+    const keys = actionKeys(info);
+    const fps = options.fps ?? info.fps;
+    await play({ pipeline, options, size, clips, keys, fps, terminal, signal });
+  } finally {
+    if (!signal.aborted) await pipeline.close();
+  }
+}
+
+const RECORDS = [".mp4", ".webm", ".gif", ".y4m"];
+
+/** @throws {UsageError} what cannot be played; told before the model is loaded */
+function checkOptions({ record, web, port, host, context }: PlayValues): void {
+  if (record !== undefined && !RECORDS.includes(extname(record).toLowerCase())) {
+    throw new UsageError(
+      `Cannot record to "${record}": its name must end in one of ${RECORDS.join(" ")}`,
+    );
+  }
+  if (context === "-") throw new UsageError("Cannot read the context from stdin while playing");
+  if (!web && (port !== undefined || host !== undefined)) {
+    throw new UsageError("Cannot use --port or --host: give --web too");
+  }
+  if (!web) requireTerminal();
+}
+
+/** The model's own defaults where nothing is said; those of a video's length have no meaning here. */
+function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
+  const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
+    withDefaults(given as GenerateValues, json, folder);
+  const { guidance, solver, flexrope, dtype } = rest;
+  const { seed = 0n, steps = STEPS } = given;
+  const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
+  const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
+  return { ...given, ...chosen, ...sampling };
+}
+
+async function play(setup: PlaySetup): Promise<void> {
+  const { options, clips, keys, fps, size, terminal, signal } = setup;
+  const { steps, guidance = 1, solver = "euler" } = options;
+  const game = new Game({
+    clips: clips.names,
+    settings: { steps, guidance, solver },
+    fps,
+    actions: keys.map(({ name }) => name),
+    idle: idleAction(keys),
+    open: worldOpener(setup),
+  });
+  const recording = await openRecording(options, size, fps);
+  if (recording) game.watch({ frame: ({ picture }) => recording.write(picture) });
+  let outcome = "the game is over";
+  try {
+    await (options.web ? playInPage(game, setup) : playInTerminal(game, setup));
+    if (recording && game.frames > 0) {
+      const { path, frames } = await recording.close();
+      outcome = `wrote ${path}, ${frames} frames`;
+      if (!options.quiet && !signal.aborted) terminal.note(outcome);
+    }
+  } finally {
+    await recording?.abort(); // nothing where it was closed
+  }
+  if (signal.aborted) throw interrupted(signal.reason, outcome); // a recording is kept even then
+}
+
+async function openRecording(
+  { record, codec, quality, scale }: PlayValues,
+  size: Size,
+  fps: number,
+): Promise<FrameWriter | undefined> {
+  if (record === undefined) return undefined;
+  return await openFrameWriter(record, { ...size, fps, codec, quality, scale });
+}

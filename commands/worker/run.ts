@@ -1,0 +1,113 @@
+import { resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { ownCommand } from "../../batch/gpu_process.ts";
+import type { WORKER_OPTIONS } from "../../batch/options.ts";
+import { QueueLink } from "../../batch/queue_link.ts";
+import { ModelFinder } from "../../batch/model_finder.ts";
+import { GivenBackError, QueueWorker } from "../../batch/queue_worker.ts";
+import { AUTO_VIDEOS, Supervisor } from "../../batch/supervisor.ts";
+import { WorkerFiles } from "../../batch/worker_files.ts";
+import { parseGpuBatch } from "../batch/run.ts";
+import type { Call } from "../../cli/command.ts";
+import { InterruptedError, UsageError } from "../../cli/errors.ts";
+import { isFolder } from "../../cli/folder.ts";
+
+type WorkerCall = Call<typeof WORKER_OPTIONS>;
+
+/** How often the worker asks itself whether it is time to go. */
+const TICK_MS = 250;
+const DRAIN_SECONDS = 60;
+const LOCK_SECONDS = 120;
+/** Jobs that arrive within this are one batch. */
+const GATHER_MS = 50;
+
+/** `far worker`: serves a queue until it is stopped, or idle for too long. */
+export async function run(call: WorkerCall): Promise<void> {
+  const { options, terminal } = call;
+  if (options.redis === undefined) {
+    throw new UsageError("Say which queue to serve: give --redis URL, or set FAR_REDIS");
+  }
+  const { outDir } = options;
+  if (outDir && !await isFolder(outDir)) {
+    throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
+  }
+  const gpuBatch = parseGpuBatch(options.gpuBatch);
+  const note = options.quiet ? () => {} : terminal.note;
+  const link = await QueueLink.open({ url: options.redis, queue: options.queue ?? "far", note });
+  const supervisor = new Supervisor({
+    command: ownCommand(),
+    gpuBatch,
+    backend: options.backend,
+    hangAfter: options.hangAfter ?? 600,
+    gather: GATHER_MS,
+    note,
+    said: options.verbose ? note : undefined,
+  });
+  await using files = await WorkerFiles.make();
+  const stop = new AbortController();
+  try {
+    const device = await supervisor.start();
+    note(`worker on ${device.name}`);
+    const worker = new QueueWorker({
+      link,
+      supervisor,
+      files,
+      concurrency: gpuBatch === "auto" ? AUTO_VIDEOS[device.cpu ? "cpu" : "gpu"] : gpuBatch,
+      lock: options.lock ?? LOCK_SECONDS,
+      outDir: outDir && resolve(outDir),
+      note,
+      onFatal: (error) => stop.abort(error),
+    });
+    const finder = new ModelFinder(worker, link, { model: options.model, note });
+    await serve(worker, supervisor, finder, call, stop);
+  } finally {
+    await supervisor.kill(new GivenBackError("the worker has ended"));
+    await link.close();
+  }
+}
+
+async function serve(
+  worker: QueueWorker,
+  supervisor: Supervisor,
+  finder: ModelFinder,
+  { options, signal }: WorkerCall,
+  stop: AbortController,
+): Promise<void> {
+  const interrupt = () => stop.abort(signal.reason);
+  signal.addEventListener("abort", interrupt);
+  if (signal.aborted) interrupt();
+  try {
+    while (!stop.signal.aborted) {
+      await finder.look();
+      const idle = (performance.now() - worker.lastActive) / 1000;
+      if (worker.active === 0 && idle >= (options.idle ?? Infinity)) return;
+      await setTimeout(TICK_MS, undefined, { signal: stop.signal }).catch(() => {});
+    }
+    const { reason } = stop.signal;
+    if (!(reason instanceof InterruptedError)) throw reason;
+    throw new InterruptedError(reason.signal, "what is not finished is back on the queue");
+  } finally {
+    signal.removeEventListener("abort", interrupt);
+    await worker.pause();
+    const { reason } = stop.signal;
+    // a terminated worker may finish its jobs; one that is interrupted or broken cannot
+    const patience = reason instanceof InterruptedError && reason.status === 143
+      ? options.drain ?? DRAIN_SECONDS
+      : 0;
+    await drain(worker, supervisor, patience);
+  }
+}
+
+/** Waits for the jobs in hand, as long as there is patience; what is left goes back to the queue. */
+async function drain(
+  worker: QueueWorker,
+  supervisor: Supervisor,
+  seconds: number,
+): Promise<void> {
+  const reason = new GivenBackError("the worker is ending");
+  supervisor.withdraw(reason);
+  const end = performance.now() + seconds * 1000;
+  while (worker.active > 0 && performance.now() < end) await setTimeout(TICK_MS);
+  await supervisor.kill(reason);
+  await worker.close();
+}

@@ -1,0 +1,119 @@
+/**
+ * The hub's cache as its Python client lays it out: blobs by hash, snapshots of links to them by
+ * commit, and refs that say which commit a branch is at.
+ */
+import { basename, dirname, join, relative } from "node:path";
+import { isFile } from "../files/byte_source.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
+import { makeFolder, syncFolder, unwritable, writeWhole } from "../files/file_sink.ts";
+import { isCommit } from "./names.ts";
+import type { HubSettings } from "./settings.ts";
+
+/** A repository's folder in the cache. */
+export class HubCache {
+  readonly path: string;
+  readonly #locks: string;
+  readonly #copies: boolean;
+
+  /** @param repository `owner/name`, checked */
+  constructor({ cache, copies }: HubSettings, repository: string) {
+    const name = `models--${repository.replaceAll("/", "--")}`;
+    this.path = join(cache, name);
+    this.#locks = join(cache, ".locks", name);
+    this.#copies = copies;
+  }
+
+  /** Where content of this hash is kept. */
+  blob(hash: string): string {
+    return join(this.path, "blobs", hash);
+  }
+
+  /** Folder of a commit's files. */
+  snapshot(commit: string): string {
+    return join(this.path, "snapshots", commit);
+  }
+
+  /** The commit that a branch or tag was at when it was last pulled; a commit is its own. */
+  async commitOf(revision: string): Promise<string | undefined> {
+    if (isCommit(revision)) return revision;
+    const path = join(this.path, "refs", ...revision.split("/"));
+    const text = await Deno.readTextFile(path).catch(() => "");
+    return isCommit(text.trim()) ? text.trim() : undefined;
+  }
+
+  /** Remembers the commit of a branch or tag, so that the Python client finds its files. */
+  async setRef(revision: string, commit: string): Promise<void> {
+    if (isCommit(revision)) return;
+    const path = join(this.path, "refs", ...revision.split("/"));
+    await makeFolder(dirname(path));
+    await writeWhole(path, commit);
+  }
+
+  /** A file of a commit, if it is there. */
+  async find(commit: string, file: string): Promise<string | undefined> {
+    const path = join(this.snapshot(commit), ...file.split("/"));
+    return await isFile(path) ? path : undefined;
+  }
+
+  /** Every file of a commit that is there, as paths in the repository. */
+  async files(commit: string, folder = ""): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(join(this.snapshot(commit), folder))) {
+      const path = folder === "" ? name : `${folder}/${name}`;
+      if (isDirectory) found.push(...await this.files(commit, path));
+      else if (await this.find(commit, path)) found.push(path);
+    }
+    return found;
+  }
+
+  /** Puts a blob into a commit's snapshot: a relative link, or the file itself. */
+  async place(commit: string, file: string, hash: string): Promise<string> {
+    const path = join(this.snapshot(commit), ...file.split("/"));
+    await makeFolder(dirname(path));
+    const fresh = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
+    const blob = this.blob(hash);
+    try {
+      if (this.#copies) await Deno.copyFile(blob, fresh);
+      else {
+        await Deno.symlink(relative(dirname(path), blob), fresh)
+          .catch(() => Deno.copyFile(blob, fresh)); // Windows links only for the privileged
+      }
+      await Deno.rename(fresh, path);
+      syncFolder(dirname(path));
+    } catch (cause) {
+      await Deno.remove(fresh).catch(() => {});
+      throw unwritable(path, cause);
+    }
+    return path;
+  }
+
+  /**
+   * Runs while no other process, of the Python client either, writes this blob.
+   * @param onWait called once if another has it
+   */
+  async withLock<T>(
+    hash: string,
+    signal: AbortSignal | undefined,
+    onWait: () => void,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    await makeFolder(this.#locks);
+    await makeFolder(dirname(this.blob(hash)));
+    using lock = await Deno.open(join(this.#locks, `${hash}.lock`), { create: true, write: true });
+    for (let waits = 0; !await lock.tryLock(true); waits++) {
+      if (waits === 0) onWait();
+      signal?.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    return await run();
+  }
+}
+
+/** The hash that names a blob: sha256 of a large file, git's sha1 of a small one. */
+export function checkHash(hash: unknown, file: string): string {
+  if (typeof hash === "string" && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) return hash;
+  throw new CheckpointError(
+    `Cannot pull ${quote(file)}: the hub names it by ${quote(String(hash))}, which is no hash`,
+    { reason: "Hub" },
+  );
+}

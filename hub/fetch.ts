@@ -1,0 +1,188 @@
+import { CheckpointError, quote } from "../files/errors.ts";
+import type { HubSettings } from "./settings.ts";
+
+/** What requests to the hub depend on, for tests. */
+export interface FetchTools {
+  /** As the platform's. */
+  readonly fetch: typeof fetch;
+  /** Waits. */
+  readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** The network, the clock and chance as they are. */
+export const REAL_TOOLS: FetchTools = {
+  fetch: (input, init) => fetch(input, init),
+  sleep,
+  random: Math.random,
+};
+
+const MOST_HOPS = 5;
+const MOST_TRIES = 5;
+const LONGEST_WAIT = 60;
+/** Statuses after which the same request may succeed. */
+const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** Largest answer of the hub's API, which lists files. */
+const LARGEST_ANSWER = 64 * 1024 * 1024;
+
+/**
+ * A fetch for one hub. The token goes to the hub's own origin and to no other, redirects are
+ * followed here for that reason; busy servers and broken connections are tried again.
+ */
+export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
+  return async (input, init = {}) => {
+    const url = input instanceof Request ? input.url : String(input);
+    for (let attempt = 1;; attempt++) {
+      let response: Response;
+      try {
+        response = await follow(url, init, settings, tools);
+      } catch (cause) {
+        if (cause instanceof CheckpointError || init.signal?.aborted) throw cause;
+        if (attempt === MOST_TRIES) throw unreachable(url, cause);
+        await tools.sleep(backoff(attempt, tools.random()), init.signal ?? undefined);
+        continue;
+      }
+      if (!PASSING.has(response.status) || attempt === MOST_TRIES) return response;
+      await response.body?.cancel();
+      const wanted = retryAfter(response.headers.get("retry-after"), Date.now());
+      const wait = wanted ?? backoff(attempt, tools.random());
+      await tools.sleep(Math.min(wait, LONGEST_WAIT * 1000), init.signal ?? undefined);
+    }
+  };
+}
+
+/** The same for the API: an answer has a largest size. */
+export function hubApiFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
+  const inner = hubFetch(settings, tools);
+  return async (input, init) => {
+    const response = await inner(input, init);
+    if (!response.body) return response;
+    let left = LARGEST_ANSWER;
+    const limited = response.body.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          left -= chunk.length;
+          if (left < 0) controller.error(new TypeError("the hub's answer is too long"));
+          else controller.enqueue(chunk);
+        },
+      }),
+    );
+    const { status, statusText, headers } = response;
+    return new Response(limited, { status, statusText, headers });
+  };
+}
+
+async function follow(
+  start: string,
+  init: RequestInit,
+  settings: HubSettings,
+  tools: FetchTools,
+): Promise<Response> {
+  const origin = new URL(settings.endpoint).origin;
+  let url = new URL(start);
+  let linked: string | null = null;
+  for (let hop = 0; hop <= MOST_HOPS; hop++) {
+    const headers = new Headers(init.headers);
+    headers.delete("authorization");
+    headers.set("user-agent", "far");
+    if (settings.token && url.origin === origin) {
+      headers.set("authorization", `Bearer ${settings.token}`);
+    }
+    const request = { ...init, headers, redirect: "manual" } as const;
+    const response = await answerSoon(tools, url, request, settings.timeout);
+    const location = response.headers.get("location");
+    // The hub says which content it points to; the store behind it doesn't know.
+    if (url.origin === origin) linked ??= response.headers.get("x-linked-etag");
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
+      return linked === null ? response : withHeader(response, "x-linked-etag", linked);
+    }
+    await response.body?.cancel();
+    url = nextHop(url, location);
+  }
+  throw refuse(`more than ${MOST_HOPS} redirects from ${hostOf(start)}`);
+}
+
+/** The beginning of an answer must come in time; its body is watched by whoever reads it. */
+async function answerSoon(
+  tools: FetchTools,
+  url: URL,
+  init: RequestInit,
+  seconds: number,
+): Promise<Response> {
+  const controller = new AbortController();
+  const signals = init.signal ? [controller.signal, init.signal] : [controller.signal];
+  const late = () => controller.abort(new Error(`no answer for ${seconds} s`));
+  const timer = setTimeout(late, seconds * 1000);
+  try {
+    return await tools.fetch(url, { ...init, signal: AbortSignal.any(signals) });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function nextHop(from: URL, location: string): URL {
+  const url = URL.parse(location, from);
+  const secure = url?.protocol === "https:" ||
+    (url?.protocol === "http:" && from.protocol === "http:");
+  if (url && secure && url.username === "" && url.password === "") return url;
+  throw refuse(`${from.host} redirects to ${quote(location)}, which is not secure`);
+}
+
+function withHeader(response: Response, name: string, value: string): Response {
+  if (response.headers.get(name) === value) return response;
+  const headers = new Headers(response.headers);
+  headers.set(name, value);
+  const { status, statusText } = response;
+  const empty = [101, 204, 205, 304].includes(status);
+  return new Response(empty ? null : response.body, { status, statusText, headers });
+}
+
+/** Milliseconds to wait: doubling, at most a minute, anything below that by chance. */
+function backoff(attempt: number, chance: number): number {
+  return Math.min(LONGEST_WAIT, 2 ** attempt) * 1000 * chance;
+}
+
+/** Milliseconds a Retry-After header asks for, given in seconds or as a date. */
+export function retryAfter(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function refuse(why: string): CheckpointError {
+  return new CheckpointError(`Cannot fetch from the hub: ${why}`, { reason: "Hub" });
+}
+
+function unreachable(url: string, cause: unknown): CheckpointError {
+  // fetch says no more than that it failed; why is below, with the address and its signature.
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  const why = text.split("\n")[0]!.replace(/^error sending request for url \(\S*\): /, "");
+  return new CheckpointError(`Cannot reach ${hostOf(url)}: ${why}`, {
+    reason: "Hub",
+    temporary: true,
+    cause,
+  });
+}
+
+/** Only the host of an address: the rest may hold signatures. */
+function hostOf(url: string): string {
+  return URL.parse(url)?.host ?? quote(url);
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,76 @@
+/** Names that come from a user or from a hub and become paths: only plain ones pass. */
+import { CheckpointError, quote } from "../files/errors.ts";
+
+/** What `far pull` may be asked for. */
+export interface HubTarget {
+  /** `owner/name` */
+  readonly repository: string;
+  /** Path of one file in it. */
+  readonly file: string | undefined;
+  /** Branch, tag or commit. */
+  readonly revision: string;
+}
+
+const REPOSITORY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?\/[A-Za-z0-9_.-]{1,96}$/;
+/** Names that Windows takes for devices, with any extension. */
+const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$/i;
+/** Characters that no system allows in a name, or that mean something to one. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\u0000-\u001f\u007f\\:*?"<>|]/;
+
+/**
+ * Reads `owner/name`, `owner/name/path/of/file`, each with `@revision` or without.
+ * @throws {CheckpointError} it isn't one
+ */
+export function parseTarget(text: string): HubTarget {
+  const [, path = "", revision = "main"] = /^([^@]*)(?:@(.*))?$/s.exec(text) ?? [];
+  const [owner, name, ...rest] = path.split("/");
+  const repository = checkRepository(`${owner}/${name ?? ""}`);
+  const file = rest.length ? checkPath(rest.join("/")) : undefined;
+  return { repository, file, revision: checkRevision(revision) };
+}
+
+/** @throws {CheckpointError} it is no `owner/name` */
+function checkRepository(repository: string): string {
+  const plain = REPOSITORY.test(repository) && !/\.\.|--|\.git$/.test(repository) &&
+    repository.split("/").every(isPlainName);
+  if (plain) return repository;
+  throw refuse(repository, 'it is neither a preset nor "owner/name" of a repository');
+}
+
+/** @throws {CheckpointError} it is no branch, tag or commit */
+function checkRevision(revision: string): string {
+  const plain = /^[A-Za-z0-9._/-]{1,200}$/.test(revision) && !revision.startsWith("-") &&
+    revision.split("/").every(isPlainName);
+  if (plain) return revision;
+  throw refuse(revision, "it is no branch, tag or commit");
+}
+
+/**
+ * Checks a path of a file in a repository, by the rules of every system at once.
+ * @throws {CheckpointError} it could lead elsewhere
+ */
+export function checkPath(path: string): string {
+  if (path.length <= 1000 && path.split("/").every(isPlainName)) return path;
+  throw refuse(path, "it is no plain path of a file");
+}
+
+function isPlainName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && name.length <= 255 &&
+    name.isWellFormed() && !FORBIDDEN.test(name) && !DEVICE.test(name) && !/[ .]$/.test(name);
+}
+
+/** @throws {CheckpointError} the hub's answer is no commit */
+export function checkCommit(commit: unknown): string {
+  if (typeof commit === "string" && isCommit(commit)) return commit;
+  throw refuse(String(commit), "it is no commit");
+}
+
+/** Whether it is the full hash of a commit. */
+export function isCommit(text: string): boolean {
+  return /^[0-9a-f]{40}$/.test(text);
+}
+
+function refuse(name: string, why: string): CheckpointError {
+  return new CheckpointError(`Cannot use ${quote(name)}: ${why}`, { reason: "Hub" });
+}

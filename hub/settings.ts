@@ -1,0 +1,88 @@
+import { dirname, join } from "node:path";
+import { homedir } from "node:os";
+import { CheckpointError, quote } from "../files/errors.ts";
+
+/** Where the hub is, and where its files are kept; from the variables its Python client reads. */
+export interface HubSettings {
+  /** Address of the hub, without a slash at its end. */
+  readonly endpoint: string;
+  /** Folder of the hub's cache. */
+  readonly cache: string;
+  /** Folder of the models converted from released checkpoints. */
+  readonly models: string;
+  /** Sent to the endpoint's own origin and nowhere else. */
+  readonly token: string | undefined;
+  /** Nothing may be fetched. */
+  readonly offline: boolean;
+  /** Files are put into snapshots themselves, not linked. */
+  readonly copies: boolean;
+  /** Seconds without a byte after which a connection is given up. */
+  readonly timeout: number;
+}
+
+/** Reads a variable of the environment. */
+export type Environment = (name: string) => string | undefined;
+
+/** A variable of this process; undefined also where reading it is not permitted. */
+function processEnvironment(name: string): string | undefined {
+  try {
+    return Deno.env.get(name) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Settings from HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN and their relatives.
+ * @throws {CheckpointError} the endpoint is no web address
+ */
+export async function hubSettings(
+  environment: Environment = processEnvironment,
+): Promise<HubSettings> {
+  const home = expand(
+    environment("HF_HOME") ??
+      join(environment("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface"),
+  );
+  const cache = expand(
+    environment("HF_HUB_CACHE") ?? environment("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
+  );
+  const endpoint = (environment("HF_ENDPOINT") ?? "https://huggingface.co").replace(/\/+$/, "");
+  if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+    throw new CheckpointError(`Cannot use HF_ENDPOINT ${quote(endpoint)}: it is no web address`, {
+      reason: "Hub",
+    });
+  }
+  const timeout = Number(environment("HF_HUB_DOWNLOAD_TIMEOUT") ?? 30);
+  return {
+    endpoint,
+    cache,
+    models: join(dirname(cache), "far"),
+    token: await readToken(environment, home),
+    offline: isSet(environment("HF_HUB_OFFLINE")),
+    copies: isSet(environment("HF_HUB_DISABLE_SYMLINKS")),
+    timeout: timeout > 0 ? timeout : 30,
+  };
+}
+
+/** A file of variables, as containers read it, leaves `~` as it stands; so does Python's client. */
+function expand(path: string): string {
+  return path.replace(/^~(?=\/|$)/, homedir());
+}
+
+/** HF_TOKEN, else the file that the Python client's login leaves. */
+async function readToken(environment: Environment, home: string): Promise<string | undefined> {
+  if (isSet(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return undefined;
+  const given = environment("HF_TOKEN") ?? environment("HUGGING_FACE_HUB_TOKEN");
+  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"));
+  const token = (given ?? await Deno.readTextFile(path).catch(() => "")).trim();
+  if (token === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  // Not the token itself: messages end up in logs.
+  throw new CheckpointError("Cannot use the hub's token: it has characters no token has", {
+    reason: "Hub",
+  });
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && /^(1|on|yes|true)$/i.test(value);
+}

@@ -1,0 +1,271 @@
+/** Makes a model folder out of released or own checkpoints. */
+import { createHash } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
+import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
+import { isFile } from "../files/byte_source.ts";
+import { Checkpoint } from "../weights/checkpoint.ts";
+import {
+  checkPart,
+  convertPart,
+  type PartReport,
+  sourceBytes,
+  targetBytes,
+  type TargetDtype,
+} from "./convert_part.ts";
+import { CheckpointError, quote } from "../files/errors.ts";
+import { checkSpace, sha256File, writeWhole } from "../files/file_sink.ts";
+import type { JsonObject } from "../files/json.ts";
+import {
+  configText,
+  modelIndex,
+  schedulerConfig,
+  transformerConfig,
+  vaeConfig,
+} from "./model_files.ts";
+import { type OpenWeights, openWeights } from "../weights/open_weights.ts";
+import { autoencoderConfig, type Preset, presetConfig, presetFarJson } from "./presets.ts";
+import { readJson } from "../files/read_json.ts";
+import { recognise } from "./recognise.ts";
+import type { StateDictChoice } from "../weights/state_dict.ts";
+import { WorkFolder } from "../files/work_folder.ts";
+
+/** The two parts of a model that have weights. */
+export type PartName = "transformer" | "vae";
+
+/** What to convert, and how. */
+export interface ConvertOptions {
+  /** .pth, .safetensors, index, or folder of the transformer. */
+  readonly transformer: string;
+  /** The same of the autoencoder. */
+  readonly vae: string;
+  /** Folder to write. */
+  readonly output: string;
+  /** Published configuration; the two configurations are then its own. */
+  readonly preset?: Preset;
+  /** `FAR_B` ... or `FAR`, `FAR_Long`. */
+  readonly architecture?: string;
+  /** Entries of transformer/config.json that differ from the architecture's. */
+  readonly config?: JsonObject;
+  /** Entries of vae/config.json that differ from the autoencoder's. */
+  readonly vaeConfig?: JsonObject;
+  /** far.json; a preset's own if left out. */
+  readonly far?: JsonObject;
+  /** Type that floats are written in (keep). */
+  readonly dtype?: TargetDtype;
+  /** Converts weights with NaN or infinity too. */
+  readonly allowNonFinite?: boolean;
+  /** Replaces a folder that is there. */
+  readonly overwrite?: boolean;
+  /** Which state dict of a PyTorch checkpoint is meant. */
+  readonly stateDict?: StateDictChoice;
+  /** Called with bytes of the sources that are done, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Stops the conversion. */
+  readonly signal?: AbortSignal;
+}
+
+/** What was written. */
+export interface ConvertReport {
+  /** The folder written. */
+  readonly output: string;
+  /** What became of the transformer. */
+  readonly transformer: PartReport;
+  /** What became of the autoencoder. */
+  readonly vae: PartReport;
+  /** Anything the user should know: which copy was taken, what was assumed, resumed or refused. */
+  readonly notes: readonly string[];
+}
+
+interface Part {
+  readonly name: PartName;
+  readonly weights: OpenWeights;
+  readonly config: JsonObject;
+  readonly shapes: Shapes;
+}
+
+/** A report, or the record of it in a journal. */
+type Recorded = PartReport & JsonObject;
+
+const WEIGHTS = "diffusion_pytorch_model.safetensors";
+
+/**
+ * Converts a transformer and an autoencoder to a model folder. The folder appears when it is
+ * whole; after an interruption the parts that were finished are kept.
+ * @throws {CheckpointError} whatever doesn't fit, before anything is written where that is known
+ */
+export async function convertModel(options: ConvertOptions): Promise<ConvertReport> {
+  const notes: string[] = [];
+  const parts: Part[] = [];
+  try {
+    parts.push(await openTransformer(options, notes));
+    parts.push(await openVae(options, notes));
+    for (const { weights, shapes } of parts) checkPart(weights.checkpoint, shapes);
+    const fingerprint = await fingerprintOf(options, parts);
+    const folder = await WorkFolder.open(options.output, fingerprint, options.overwrite);
+    try {
+      return await writeModel(options, folder, parts, notes);
+    } finally {
+      await folder.close();
+    }
+  } finally {
+    for (const { weights } of parts) weights.checkpoint.close();
+  }
+}
+
+async function openTransformer(options: ConvertOptions, notes: string[]): Promise<Part> {
+  const weights = await openWeights(options.transformer, options.stateDict);
+  notes.push(...sourceNotes("transformer", options.transformer, weights));
+  try {
+    const { preset, architecture, config: given } = options;
+    const known = preset ? presetConfig(preset) : given;
+    const found = known ??
+      (architecture ? {} : await findConfig(options.transformer, weights, notes));
+    const config = transformerConfig(preset?.architecture ?? architecture, found);
+    return { name: "transformer", weights, config, shapes: transformerShapes(config) };
+  } catch (error) {
+    weights.checkpoint.close();
+    throw error;
+  }
+}
+
+async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> {
+  const weights = await openWeights(options.vae, options.stateDict);
+  notes.push(...sourceNotes("vae", options.vae, weights));
+  try {
+    const { preset, vaeConfig: given } = options;
+    const known = preset ? autoencoderConfig(preset.vae) : given;
+    const config = vaeConfig(known ?? await findConfig(options.vae, weights, notes));
+    return { name: "vae", weights, config, shapes: autoencoderShapes(config) };
+  } catch (error) {
+    weights.checkpoint.close();
+    throw error;
+  }
+}
+
+/** Which of several files or copies was taken. */
+function sourceNotes(part: PartName, given: string, { file, notes }: OpenWeights): string[] {
+  const taken = file === given ? [] : [`took ${quote(file)}`];
+  return [...taken, ...notes].map((note) => `${part}: ${note}`);
+}
+
+/** The config.json beside the weights, else what their shapes tell. */
+async function findConfig(
+  path: string,
+  { checkpoint, file }: OpenWeights,
+  notes: string[],
+): Promise<JsonObject> {
+  const beside = join(path, "config.json");
+  if (await isFile(beside)) {
+    return await readJson(beside);
+  }
+  const shapes = checkpoint.names.map((name) => [name, checkpoint.info(name)!.shape] as const);
+  const found = recognise(new Map(shapes));
+  if (!found) {
+    throw new CheckpointError(
+      `Cannot tell the architecture of ${quote(file)} from its shapes: name a preset or give its ` +
+        `configuration`,
+      { file, reason: "BadConfig" },
+    );
+  }
+  const what = found.name ?? found.config._class_name;
+  const assumed = found.assumed.map((name) =>
+    name in found.config ? `${name} ${JSON.stringify(found.config[name])}` : name
+  );
+  const part = found.kind === "transformer" ? "transformer" : "vae";
+  notes.push(`${part}: recognised as ${what} by its shapes; assumed ${assumed.join(", ")}`);
+  return found.config;
+}
+
+async function writeModel(
+  options: ConvertOptions,
+  folder: WorkFolder,
+  parts: readonly Part[],
+  notes: string[],
+): Promise<ConvertReport> {
+  const needed = parts.filter(({ name }) => !folder.finished(name))
+    .reduce((sum, part) => sum + targetOf(part, options), 0);
+  await checkSpace(dirname(folder.path), 1.01 * needed, `Cannot write ${quote(options.output)}`);
+  const total = parts.reduce((sum, part) => sum + sourceOf(part), 0);
+  let before = 0;
+  const reports = new Map<PartName, PartReport>();
+  for (const part of parts) {
+    const onProgress = (done: number) => options.onProgress?.(before + done, total);
+    reports.set(part.name, await writePart({ ...options, onProgress }, folder, part, notes));
+    before += sourceOf(part);
+    options.onProgress?.(before, total);
+  }
+  const [transformer] = parts;
+  await writeWhole(
+    join(folder.path, "model_index.json"),
+    configText(modelIndex(transformer!.config)),
+  );
+  await Deno.mkdir(join(folder.path, "scheduler"), { recursive: true });
+  const scheduler = join(folder.path, "scheduler", "scheduler_config.json");
+  await writeWhole(scheduler, configText(schedulerConfig()));
+  const far = options.far ?? (options.preset ? presetFarJson(options.preset) : undefined);
+  const name = basename(resolve(options.output));
+  await writeWhole(join(folder.path, "far.json"), configText(far ?? { name }));
+  await folder.commit();
+  return {
+    output: options.output,
+    transformer: reports.get("transformer")!,
+    vae: reports.get("vae")!,
+    notes,
+  };
+}
+
+function sourceOf({ weights, shapes }: Part): number {
+  return sourceBytes(weights.checkpoint, shapes);
+}
+
+function targetOf({ weights, shapes }: Part, { dtype }: ConvertOptions): number {
+  return targetBytes(weights.checkpoint, shapes, dtype);
+}
+
+async function writePart(
+  options: ConvertOptions,
+  folder: WorkFolder,
+  { name, weights, config, shapes }: Part,
+  notes: string[],
+): Promise<PartReport> {
+  const target = join(folder.path, name);
+  const file = join(target, WEIGHTS);
+  await Deno.mkdir(target, { recursive: true });
+  await writeWhole(join(target, "config.json"), configText(config));
+  const finished = folder.finished(name) as Recorded | undefined;
+  if (finished && await isWhole(file, finished)) {
+    notes.push(`${name}: kept from the run before`);
+    return finished;
+  }
+  const report = await convertPart(weights.checkpoint, shapes, file, options);
+  await verify(file, shapes);
+  await folder.record(name, JSON.parse(JSON.stringify(report)));
+  return report;
+}
+
+async function isWhole(file: string, { bytes, sha256 }: PartReport): Promise<boolean> {
+  const size = await Deno.stat(file).then((stat) => stat.size, () => -1);
+  return size === bytes && await sha256File(file) === sha256;
+}
+
+/** Reads the written file again as the model's loader will. */
+async function verify(file: string, shapes: Shapes): Promise<void> {
+  const written = await Checkpoint.open(file);
+  try {
+    checkPart(written, shapes);
+  } finally {
+    written.close();
+  }
+}
+
+/** Same inputs and options, same fingerprint: only then are leftovers used again. */
+async function fingerprintOf(options: ConvertOptions, parts: readonly Part[]): Promise<string> {
+  const { dtype, allowNonFinite, stateDict } = options;
+  const files = [];
+  for (const { weights, config } of parts) {
+    const { size, mtime } = await Deno.stat(weights.file);
+    files.push({ file: resolve(weights.file), size, mtime: mtime?.getTime() ?? null, config });
+  }
+  const text = JSON.stringify({ dtype, allowNonFinite, stateDict, files });
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,203 @@
+/** Rewrites the weights of one part of a model as safetensors, piece by piece. */
+import type { Shapes } from "./architecture.ts";
+import {
+  cast,
+  type CastPolicy,
+  type CastReport,
+  checkCast,
+  emptyReport,
+  type FloatDtype,
+  isFloat,
+} from "../weights/cast.ts";
+import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
+import { CheckpointError, quote, shapeText } from "../files/errors.ts";
+import { FileSink } from "../files/file_sink.ts";
+import { recognise } from "./recognise.ts";
+import { type SafetensorsEntry, writeSafetensors } from "../weights/safetensors_writer.ts";
+import { type Dtype, DTYPE_BITS, elements, type TensorInfo } from "../weights/tensor_file.ts";
+
+/** Type that floats are written in; `keep` leaves F16, BF16 and F32 and makes F64 F32. */
+export type TargetDtype = "keep" | "f32" | "f16" | "bf16";
+
+/** What was written, and what casting cost. */
+export interface PartReport {
+  /** Of the file written. */
+  readonly bytes: number;
+  /** Of the file written, in hex. */
+  readonly sha256: string;
+  /** Tensors written. */
+  readonly tensors: number;
+  /** Values in all tensors. */
+  readonly parameters: number;
+  /** Tensors by type in the source. */
+  readonly from: Partial<Record<Dtype, number>>;
+  /** Tensors by type as written. */
+  readonly to: Partial<Record<Dtype, number>>;
+  /** The tensor with the largest rounding error, that error and its largest value, if any. */
+  readonly rounding: { name: string; error: number; largestValue: number } | undefined;
+  /** NaN and infinities that were let pass. */
+  readonly nonFinite: number;
+}
+
+/** How a part is converted. */
+export interface PartOptions extends CastPolicy {
+  readonly dtype?: TargetDtype;
+  /** Called with the bytes of the source that are done, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Bytes of the source in memory at a time. */
+const PIECE = 4 * 1024 * 1024;
+
+/**
+ * Checks names and shapes and says what doesn't fit, all at once.
+ * @throws {CheckpointError} NamesAndShapes, with what the checkpoint seems to be instead
+ */
+export function checkPart(checkpoint: Checkpoint, shapes: Shapes): void {
+  try {
+    for (const [name, shape] of shapes) checkpoint.expect(name, shape);
+    checkpoint.finish(isBatchCount);
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    const all = checkpoint.names.map((name) => [name, checkpoint.info(name)!.shape] as const);
+    const found = recognise(new Map(all));
+    if (!found) throw error;
+    const what = found.name ?? (found.config._class_name as string);
+    throw new CheckpointError(`${error.message}; its weights are those of ${what}`, error);
+  }
+}
+
+/**
+ * Writes a part to `path` as safetensors.
+ * @param shapes names and shapes of the parameters; batch norms' counters are added to them
+ * @throws {CheckpointError} names, shapes, types or values don't fit, or the disk fails
+ */
+export async function convertPart(
+  checkpoint: Checkpoint,
+  shapes: Shapes,
+  path: string,
+  options: PartOptions = {},
+): Promise<PartReport> {
+  checkPart(checkpoint, shapes);
+  const tally = new Tally(options.onProgress, sourceBytes(checkpoint, shapes));
+  const entries = [
+    ...[...shapes.keys()].map((name) => parameter(checkpoint, name, options, tally)),
+    ...await batchCounts(checkpoint, shapes),
+  ];
+  const sink = await FileSink.create(path);
+  try {
+    // "pt" is what the official tools look for in the metadata.
+    const bytes = await writeSafetensors(sink, entries, { format: "pt" });
+    const sha256 = await sink.commit();
+    const to: Partial<Record<Dtype, number>> = {};
+    for (const { dtype } of entries) to[dtype] = (to[dtype] ?? 0) + 1;
+    const parameters = entries.reduce((sum, { shape }) => sum + elements(shape), 0);
+    const { from, rounding, nonFinite } = tally;
+    return { bytes, sha256, tensors: entries.length, parameters, from, to, rounding, nonFinite };
+  } finally {
+    await sink.discard();
+  }
+}
+
+/** What is added up over the tensors of a part. */
+class Tally {
+  readonly from: Partial<Record<Dtype, number>> = {};
+  rounding: PartReport["rounding"];
+  nonFinite = 0;
+  #done = 0;
+  readonly #total: number;
+  readonly #onProgress: (done: number, total: number) => void;
+
+  constructor(onProgress: PartOptions["onProgress"], total: number) {
+    this.#onProgress = onProgress ?? (() => {});
+    this.#total = total;
+  }
+
+  advance(bytes: number): void {
+    this.#done += bytes;
+    this.#onProgress(this.#done, this.#total);
+  }
+
+  add({ name, dtype }: TensorInfo, report: CastReport): void {
+    this.from[dtype] = (this.from[dtype] ?? 0) + 1;
+    this.nonFinite += report.nonFinite;
+    const { largestError, largestValue } = report;
+    if (largestError > (this.rounding?.error ?? 0)) {
+      this.rounding = { name, error: largestError, largestValue };
+    }
+  }
+}
+
+/** Bytes that will be read. */
+export function sourceBytes(checkpoint: Checkpoint, shapes: Shapes): number {
+  return [...shapes.keys()].reduce((sum, name) => sum + (checkpoint.info(name)?.bytes ?? 0), 0);
+}
+
+/** The type a tensor of floats is written in. */
+function targetDtype(from: Dtype, dtype: TargetDtype = "keep"): FloatDtype {
+  if (dtype !== "keep") return dtype.toUpperCase() as FloatDtype;
+  return from === "F16" || from === "BF16" ? from : "F32";
+}
+
+function parameter(
+  checkpoint: Checkpoint,
+  name: string,
+  options: PartOptions,
+  tally: Tally,
+): SafetensorsEntry {
+  const info = checkpoint.info(name)!;
+  if (!isFloat(info.dtype)) {
+    throw new CheckpointError(`Cannot convert ${quote(name)}: it holds ${info.dtype}, not floats`, {
+      file: checkpoint.path,
+      reason: "WrongDtype",
+    });
+  }
+  const to = targetDtype(info.dtype, options.dtype);
+  async function* data() {
+    const report = emptyReport();
+    const buffer = new Uint8Array(Math.min(PIECE, info.bytes)); // each piece is written before the next
+    for (let at = 0; at < info.bytes; at += PIECE) {
+      options.signal?.throwIfAborted();
+      const piece = buffer.subarray(0, info.bytes - at);
+      yield cast(await checkpoint.readRange(info, at, piece.length, piece), info.dtype, to, report);
+      tally.advance(piece.length);
+    }
+    checkCast(name, to, report, options);
+    tally.add(info, report);
+  }
+  return { name, dtype: to, shape: info.shape, data };
+}
+
+/**
+ * The counters of batch norms. Nothing computes with them, but the released classes look for
+ * them; a checkpoint that lacks them (a half-precision copy) gets zeros.
+ */
+async function batchCounts(checkpoint: Checkpoint, shapes: Shapes): Promise<SafetensorsEntry[]> {
+  const end = ".running_mean";
+  const entries: SafetensorsEntry[] = [];
+  for (const mean of shapes.keys()) {
+    if (!mean.endsWith(end)) continue;
+    const name = `${mean.slice(0, -end.length)}.num_batches_tracked`;
+    const info = checkpoint.info(name);
+    if (info && (info.dtype !== "I64" || info.shape.length)) {
+      throw new CheckpointError(
+        `Cannot convert ${quote(name)}: it is ${info.dtype} ${shapeText(info.shape)}, not one I64`,
+        { file: checkpoint.path, reason: "WrongDtype" },
+      );
+    }
+    const data = info ? await checkpoint.read(info) : new Uint8Array(8);
+    entries.push({ name, dtype: "I64", shape: [], data });
+  }
+  return entries;
+}
+
+/** Bytes the written file will have, but for its header. */
+export function targetBytes(checkpoint: Checkpoint, shapes: Shapes, dtype?: TargetDtype): number {
+  let bytes = 0;
+  for (const [name, shape] of shapes) {
+    const from = checkpoint.info(name)?.dtype ?? "F32";
+    bytes += elements(shape) * DTYPE_BITS[targetDtype(from, dtype)] / 8;
+  }
+  return bytes;
+}

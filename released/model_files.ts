@@ -1,0 +1,123 @@
+/** The small files of a model folder, as FARPipeline.save_pretrained writes them. */
+import { isLong } from "./architecture.ts";
+import { CheckpointError } from "../files/errors.ts";
+import type { JsonObject } from "../files/json.ts";
+import {
+  architectureConfig,
+  type ArchitectureName,
+  ARCHITECTURES,
+  autoencoderConfig,
+} from "./presets.ts";
+
+/** The version of diffusers whose files these are. */
+const DIFFUSERS = "0.32.2";
+
+/** Architectures that can be named: the released sizes, and the classes with their defaults. */
+export const ARCHITECTURE_NAMES: readonly string[] = [
+  ...Object.keys(ARCHITECTURES),
+  "FAR",
+  "FAR_Long",
+];
+
+/** model_index.json for a transformer of FAR or FAR_Long. */
+export function modelIndex(transformer: JsonObject): JsonObject {
+  const [module, name] = isLong(transformer)
+    ? ["far.models.far_long_model", "FAR_Long"]
+    : ["far.models.far_model", "FAR"];
+  return {
+    _class_name: "FARPipeline",
+    _diffusers_version: DIFFUSERS,
+    scheduler: ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    transformer: [module!, name!],
+    vae: ["far.models.autoencoder_dc_model", "MyAutoencoderDC"],
+  };
+}
+
+/** scheduler_config.json of every released model. */
+export function schedulerConfig(): JsonObject {
+  return {
+    _class_name: "FlowMatchEulerDiscreteScheduler",
+    _diffusers_version: DIFFUSERS,
+    base_image_seq_len: 256,
+    base_shift: 0.5,
+    invert_sigmas: false,
+    max_image_seq_len: 4096,
+    max_shift: 1.15,
+    num_train_timesteps: 1000,
+    shift: 1,
+    shift_terminal: null,
+    use_beta_sigmas: false,
+    use_dynamic_shifting: false,
+    use_exponential_sigmas: false,
+    use_karras_sigmas: false,
+  };
+}
+
+/**
+ * A whole transformer/config.json from what the user gave.
+ * @param architecture one of {@linkcode ARCHITECTURE_NAMES}; else the class of `given`
+ * @param given entries that differ from the architecture's
+ * @throws {CheckpointError} BadConfig: an unknown name or entry, or they contradict each other
+ */
+export function transformerConfig(architecture: string | undefined, given: JsonObject): JsonObject {
+  const base = baseConfig(architecture ?? (isLong(given) ? "FAR_Long" : "FAR"));
+  const long = base.context_patch_size !== undefined;
+  if (architecture && given._class_name !== undefined && isLong(given) !== long) {
+    bad(`${architecture} is not of the class ${given._class_name}`);
+  }
+  const known = new Set([...Object.keys(base), "condition_cfg"]);
+  const own = Object.entries(given).filter(([name]) => !name.startsWith("_"));
+  for (const [name] of own) {
+    if (!known.has(name)) bad(`a transformer of this class has no ${JSON.stringify(name)}`);
+  }
+  const entries = { condition_cfg: null, ...base, ...Object.fromEntries(own) };
+  return named(long ? "FAR_Long" : "FAR", entries);
+}
+
+function baseConfig(architecture: string): JsonObject {
+  if (architecture === "FAR") return architectureConfig("FAR_B");
+  if (architecture === "FAR_Long") return architectureConfig("FAR_B_Long");
+  if (Object.hasOwn(ARCHITECTURES, architecture)) {
+    return architectureConfig(architecture as ArchitectureName);
+  }
+  bad(`${JSON.stringify(architecture)} is none of ${ARCHITECTURE_NAMES.join(", ")}`);
+}
+
+/**
+ * A whole vae/config.json from what the user gave.
+ * @throws {CheckpointError} BadConfig: an unknown class or entry
+ */
+export function vaeConfig(given: JsonObject): JsonObject {
+  const name = given._class_name ?? "MyAutoencoderDC";
+  if (name !== "MyAutoencoderDC" && name !== "AutoencoderDC") {
+    bad(`its _class_name is ${JSON.stringify(name)}, not MyAutoencoderDC`);
+  }
+  const known = Object.keys(autoencoderConfig("8x"));
+  const own = Object.entries(given).filter(([entry]) => !entry.startsWith("_"));
+  for (const [entry] of own) {
+    if (!known.includes(entry)) bad(`an autoencoder has no ${JSON.stringify(entry)}`);
+  }
+  const scale = given.scaling_factor;
+  if (typeof scale !== "number" || !(scale > 0) || scale === Infinity) {
+    bad("an autoencoder needs a scaling_factor above 0");
+  }
+  return named("MyAutoencoderDC", Object.fromEntries(own));
+}
+
+function named(className: string, entries: JsonObject): JsonObject {
+  const sorted = Object.entries(entries).sort(([a], [b]) => a < b ? -1 : 1);
+  return {
+    _class_name: className,
+    _diffusers_version: DIFFUSERS,
+    ...Object.fromEntries(sorted),
+  };
+}
+
+/** A configuration as diffusers writes it. */
+export function configText(config: JsonObject): string {
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+function bad(why: string): never {
+  throw new CheckpointError(`Cannot use this configuration: ${why}`, { reason: "BadConfig" });
+}

@@ -1,0 +1,218 @@
+import { extname, resolve } from "node:path";
+import {
+  type Frame,
+  type FrameWriter,
+  openFrameWriter,
+  toRgb,
+  type WriterOptions,
+  type WrittenFile,
+} from "../mod.ts";
+import { UsageError } from "../cli/errors.ts";
+import { TensorWriter, type TensorWriterOptions } from "./tensor_writer.ts";
+import { didYouMean } from "../cli/suggest.ts";
+
+/** Takes finished frames of all videos, and makes files of them when all are there. */
+interface Output {
+  /** As the user wrote it. */
+  readonly path: string;
+  write(frame: Frame): Promise<void>;
+  close(): Promise<WrittenFile>;
+  abort(): Promise<void>;
+}
+
+const EXTENSIONS = [".mp4", ".webm", ".gif", ".png", ".y4m", ".npz", ".safetensors"];
+
+/** What the outputs need to know of the videos. */
+export interface OutputOptions extends Omit<WriterOptions, "actions"> {
+  readonly count: number;
+  /** What `-` writes. */
+  readonly format?: "mp4" | "y4m" | "rgb24";
+  /** Frames before this one are left out. */
+  readonly from: number;
+  /** One a frame, from frame 0 on: one list for all videos, or one each. */
+  readonly actions?: readonly (readonly number[])[];
+  /** For .safetensors; its metadata is added to that of all outputs. */
+  readonly tensors: Omit<TensorWriterOptions, "count" | "frames">;
+}
+
+/**
+ * Checks names of outputs before anything is computed.
+ * @throws {UsageError} no name, a kind that cannot be written, two of one name
+ */
+export function checkOutputs(paths: readonly string[], count: number, json = false): void {
+  for (const path of paths) {
+    if (path === "-") {
+      if (count > 1) throw new UsageError("Cannot write more than one video to stdout");
+      if (json) throw new UsageError("Cannot use --json with -o -: both write to stdout");
+      continue;
+    }
+    const extension = extname(path).toLowerCase();
+    if (!EXTENSIONS.includes(extension)) {
+      const hint = didYouMean(extension, EXTENSIONS);
+      throw new UsageError(
+        `Cannot write "${path}": its name must end in one of ${EXTENSIONS.join(" ")}${hint}`,
+      );
+    }
+  }
+  const places = paths.map((path) => path === "-" ? path : resolve(path));
+  const twice = paths.find((_, i) => places.indexOf(places[i]!) !== i);
+  if (twice !== undefined) throw new UsageError(`Cannot write "${twice}" twice`);
+}
+
+/**
+ * Keeps what a run reads from being replaced by what it makes.
+ * @param inputs what was given to read; what is no file (`-`) is none
+ * @throws {UsageError} an output is one of them, by whatever name
+ */
+export async function keepInputs(
+  paths: readonly string[],
+  count: number,
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  const placeOf = (path: string) => Deno.realPath(path).catch(() => undefined);
+  const kept = await Promise.all(inputs.map((input) => input && placeOf(input)));
+  const videos = Array.from({ length: count }, (_, video) => video);
+  for (const path of paths.flatMap((p) => videos.map((video) => numberedPath(p, video, count)))) {
+    const place = await placeOf(path);
+    if (place === undefined || !kept.includes(place)) continue;
+    throw new UsageError(`Cannot write "${path}": it is read from; give another name`);
+  }
+}
+
+/** `out.mp4` -> `out-1.mp4`: the name for one video of several. */
+export function numberedPath(path: string, video: number, count: number): string {
+  if (count === 1) return path;
+  const extension = extname(path);
+  return `${path.slice(0, path.length - extension.length)}-${video}${extension}`;
+}
+
+/** All outputs of a run as one. Until `close` nothing has its final name. */
+export class Outputs implements AsyncDisposable {
+  #outputs: Output[] = [];
+
+  private constructor() {}
+
+  /** @throws {MediaError} one cannot be made; none is left behind then */
+  static async open(paths: readonly string[], options: OutputOptions): Promise<Outputs> {
+    const outputs = new Outputs();
+    try {
+      for (const path of paths) {
+        if (extname(path).toLowerCase() === ".safetensors") {
+          outputs.#outputs.push(await TensorOutput.open(path, options));
+          continue;
+        }
+        for (let video = 0; video < options.count; video++) {
+          outputs.#outputs.push(await VideoOutput.open(path, video, options));
+        }
+      }
+      return outputs;
+    } catch (error) {
+      await outputs.abort();
+      throw error;
+    }
+  }
+
+  /** @throws {MediaError} the disk is full, or the reader of stdout has gone */
+  async write(frame: Frame): Promise<void> {
+    for (const output of this.#outputs) await output.write(frame);
+  }
+
+  /** Puts every output in its place. */
+  async close(): Promise<WrittenFile[]> {
+    const written: WrittenFile[] = [];
+    while (this.#outputs.length > 0) {
+      const output = this.#outputs[0]!;
+      written.push({ ...await output.close(), path: output.path });
+      this.#outputs.shift();
+    }
+    return written;
+  }
+
+  /** Removes whatever is not finished. */
+  async abort(): Promise<void> {
+    const outputs = this.#outputs.splice(0);
+    await Promise.all(outputs.map((output) => output.abort()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abort();
+  }
+}
+
+/** One video in a file of pictures, from the floats of the model. */
+class VideoOutput implements Output {
+  private constructor(
+    readonly path: string,
+    readonly writer: FrameWriter,
+    readonly video: number,
+    readonly from: number,
+  ) {}
+
+  static async open(path: string, video: number, options: OutputOptions): Promise<VideoOutput> {
+    const { count, from, frames, actions, format = "mp4", ...rest } = options;
+    const name = numberedPath(path, video, count);
+    const writer = await openFrameWriter(name, {
+      ...rest,
+      format,
+      frames: frames === undefined ? undefined : frames - from,
+      actions: (actions?.[video] ?? actions?.[0])?.slice(from),
+    });
+    return new VideoOutput(name, writer, video, from);
+  }
+
+  async write(frame: Frame): Promise<void> {
+    if (frame.video !== this.video || frame.index < this.from) return;
+    await this.writer.write(toRgb(frame.pixels));
+  }
+
+  close(): Promise<WrittenFile> {
+    return this.writer.close();
+  }
+
+  abort(): Promise<void> {
+    return this.writer.abort();
+  }
+}
+
+/** Exact frames and latents of all videos in one file. */
+class TensorOutput implements Output {
+  private constructor(
+    readonly path: string,
+    readonly writer: TensorWriter,
+    readonly from: number,
+  ) {}
+
+  static async open(path: string, options: OutputOptions): Promise<TensorOutput> {
+    const { count, from, frames, metadata, tensors } = options;
+    const writer = await TensorWriter.open(path, {
+      ...tensors,
+      count,
+      frames: frames! - from,
+      metadata: { ...tensors.metadata, ...metadata },
+      actions: tensors.actions?.map((list) => list.slice(from)),
+    });
+    return new TensorOutput(path, writer, from);
+  }
+
+  write(frame: Frame): Promise<void> {
+    if (frame.index >= this.from) {
+      this.writer.write(frame.video, frame.index - this.from, frame.pixels, frame.latents);
+    }
+    return Promise.resolve();
+  }
+
+  close(): Promise<WrittenFile> {
+    return this.writer.close();
+  }
+
+  abort(): Promise<void> {
+    return this.writer.abort();
+  }
+}
+
+/** `maze.mp4 and sheet.png`, for a sentence. */
+export function listNames(paths: readonly string[]): string {
+  const names = paths.map((path) => path === "-" ? "stdout" : path);
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}

@@ -1,0 +1,64 @@
+import { fitFrame, type Frame, isPattern, openFrameWriter, toRgb } from "../mod.ts";
+import { UsageError } from "../cli/errors.ts";
+import { halfBlocks } from "./half_blocks.ts";
+import type { Terminal } from "../cli/terminal.ts";
+
+/** Shows the newest frame while more are made. */
+export interface Preview {
+  /** True where it takes the place of a progress bar. */
+  readonly drawsOnScreen: boolean;
+  show(frame: Frame): Promise<void>;
+}
+
+/**
+ * Opens what `--preview` names: a .png that is rewritten, or the terminal.
+ * @throws {UsageError} another kind of file, or no terminal
+ */
+export function openPreview(target: string | undefined, terminal: Terminal): Preview | undefined {
+  if (target === undefined) return undefined;
+  if (target === "terminal") {
+    if (terminal.live) return new ScreenPreview(terminal);
+    throw new UsageError("Cannot preview in the terminal: stderr is not one");
+  }
+  if (target.toLowerCase().endsWith(".png") && !isPattern(target)) return new PngPreview(target);
+  throw new UsageError(`Cannot preview to "${target}": give a name that ends in .png, or terminal`);
+}
+
+/** A picture file that is always whole: each one is renamed over the last. */
+class PngPreview implements Preview {
+  readonly drawsOnScreen = false;
+
+  constructor(readonly path: string) {}
+
+  async show({ video, pixels }: Frame): Promise<void> {
+    if (video !== 0) return;
+    const { width, height } = pixels;
+    const writer = await openFrameWriter(this.path, { width, height, fps: 1, frames: 1 });
+    try {
+      await writer.write(toRgb(pixels));
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+}
+
+/** Pictures drawn over each other on the screen. */
+class ScreenPreview implements Preview {
+  readonly drawsOnScreen = true;
+  #lines = 0;
+
+  constructor(readonly terminal: Terminal) {}
+
+  show({ video, index, kind, pixels }: Frame): Promise<void> {
+    if (video !== 0) return Promise.resolve();
+    const width = Math.min(pixels.width, this.terminal.columns);
+    const height = Math.max(1, Math.round(pixels.height * width / pixels.width));
+    const lines = [...halfBlocks(fitFrame(toRgb(pixels), width, height)), `${kind} ${index}`];
+    const back = this.#lines > 0 ? `\x1b[${this.#lines}A` : "";
+    this.terminal.note(back + lines.map((line) => `${line}\x1b[K`).join("\n"));
+    this.#lines = lines.length;
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,290 @@
+import { isAbsolute, join } from "node:path";
+import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
+import {
+  allowed,
+  type Classes,
+  fitLength,
+  formatClassList,
+  parseClassList,
+  planActions,
+} from "./actions.ts";
+import { readActionLists } from "./action_file.ts";
+import { UsageError } from "../cli/errors.ts";
+import type { Size, Values } from "../cli/option.ts";
+import { GENERATE_OPTIONS } from "../cli/option_table.ts";
+import { defined, type Settings, type SettingValue } from "../cli/settings.ts";
+import { checkSettings } from "../cli/settings_file.ts";
+import { readNoise, readSource, type Source } from "./sources.ts";
+
+/** Options of `far generate`. */
+export type GenerateValues = Values<typeof GENERATE_OPTIONS>;
+
+/** What is to be made, with the model's defaults filled in and every source read. */
+export interface Request {
+  readonly generate: GenerateOptions;
+  readonly source: Source | undefined;
+  /** One a frame, context first, where the model takes actions: one list for all videos, or each. */
+  readonly actions: readonly (readonly number[])[] | undefined;
+  readonly fps: number;
+  readonly seed: bigint;
+  /** Options as given or by default; paths of the defaults are absolute. */
+  readonly options: GenerateValues;
+}
+
+/** Latent side of the released models' pictures. */
+const LATENT_SIDE = 8;
+
+/**
+ * Adds the model's own defaults to what the user said. A context of the user's own, or none by
+ * `--context-frames 0` or `--size`, takes the place of the default context; actions of the user's
+ * own, or a context of their own, take the place of the default actions. Which frames are taken
+ * belongs to the default context; where a model has none, it says how many it wants of any.
+ * @param folder of the model: paths in its defaults are relative to it
+ * @throws {TypeError} defaults that are no options
+ */
+export function withDefaults(
+  given: GenerateValues,
+  json: unknown,
+  folder: string,
+): GenerateValues {
+  const { values, problems } = checkSettings(GENERATE_OPTIONS, json ?? {}, `${folder}/far.json`);
+  if (problems.length > 0) throw new TypeError(problems.join("\n"));
+  const { context, contextFrames, contextStart, contextStride, actions, ...rest } = values;
+  const defaults: GenerateValues = rest;
+  const without = given.context !== undefined || given.contextFrames === 0 || given.size;
+  const picked = defined({ contextFrames, contextStart, contextStride });
+  if (!without && context !== undefined) {
+    Object.assign(defaults, picked, {
+      context: isAbsolute(context) ? context : join(folder, context),
+    });
+  } else if (given.context !== undefined && context === undefined) Object.assign(defaults, picked);
+  if (given.actions !== undefined) delete defaults.frames; // as many as there are actions
+  else if (given.context === undefined && actions !== undefined) defaults.actions = actions;
+  return { ...defaults, ...given };
+}
+
+/**
+ * Reads context, actions, label and noise, and decides what they leave open.
+ * @param given what the user said; @param options the same with the model's defaults
+ * @throws {UsageError} options that don't fit the model or each other
+ */
+export async function buildRequest(
+  given: GenerateValues,
+  options: GenerateValues,
+  info: ModelInfo,
+): Promise<Request> {
+  const source = await readContext(given, options, info);
+  const labels = readLabels(options, info);
+  const { frames, actions } = await frameActions(given, options, info, source);
+  const most = Math.max(labels?.length ?? 1, source?.videos ?? 1, actions?.length ?? 1);
+  const count = options.count ?? most;
+  checkCount(count, { labels: labels?.length, videos: source?.videos, lists: actions?.length });
+  const context = source?.frames ?? 0;
+  const size = source ?? pictureSize(options, info);
+  const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
+  const { channels, compression } = info;
+  const latents = [channels, size.height / compression, size.width / compression];
+  const noise = options.noise === undefined
+    ? undefined
+    : await readNoise(options.noise, [count, frames, ...latents]);
+  const generate: GenerateOptions = {
+    frames,
+    count,
+    context: source?.data,
+    contextFrames: context,
+    width: size.width,
+    height: size.height,
+    actions: actions?.length === 1 ? actions[0] : actions,
+    labels,
+    steps: options.steps,
+    solver: options.solver,
+    guidance: options.guidance,
+    seed,
+    rng: options.rng,
+    noise,
+    cache: !options.noCache,
+  };
+  return { generate, source, actions, fps: options.fps ?? info.fps, seed, options };
+}
+
+/** The model's own size of pictures: what far.json says, else that of the released models. */
+export function pictureSize(options: { readonly size?: Size }, info: ModelInfo): Size {
+  const side = LATENT_SIDE * info.compression;
+  return options.size ?? { width: side, height: side };
+}
+
+/**
+ * A context that fits is brought to a size that the user asked for, too; as many frames as the
+ * model would have must be there only where the user asked for them.
+ */
+async function readContext(
+  given: GenerateValues,
+  options: GenerateValues,
+  info: ModelInfo,
+): Promise<Source | undefined> {
+  const { context, contextFrames, contextStart, contextStride } = options;
+  if (context === undefined || contextFrames === 0) {
+    const stray = contextFrames || contextStart !== undefined || contextStride !== undefined;
+    if (stray) throw new UsageError("Cannot pick context frames: give --context");
+    return undefined;
+  }
+  return await readSource(context, {
+    start: contextStart,
+    stride: contextStride,
+    count: contextFrames,
+    upTo: given.contextFrames === undefined,
+    fit: {
+      ...pictureSize(options, info),
+      multiple: info.multiple,
+      always: given.size !== undefined,
+      resize: options.resize,
+    },
+  });
+}
+
+function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | undefined {
+  if (label === undefined) return undefined;
+  const { kind, count } = info.condition;
+  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
+  return parseClassList(label, { kind, count, names: info.labels });
+}
+
+/**
+ * Everything that is there more than once must be there once a video.
+ * @throws {UsageError}
+ */
+export function checkCount(
+  count: number,
+  { labels, videos, lists, clips }: Partial<
+    Record<"labels" | "videos" | "lists" | "clips", number>
+  >,
+): void {
+  const all = [
+    ["labels", labels],
+    ["videos of context", videos],
+    ["lists of actions", lists],
+    ["clips' own actions", clips],
+  ];
+  for (const [what, has = 1] of all as [string, number?][]) {
+    if (has === 1 || has === count) continue;
+    throw new UsageError(`Cannot use ${has} ${what} for ${count} videos: give 1 or ${count}`);
+  }
+}
+
+/** How many frames to generate, and the action of each frame. */
+async function frameActions(
+  given: GenerateValues,
+  options: GenerateValues,
+  info: ModelInfo,
+  source: Source | undefined,
+): Promise<{ frames: number; actions: number[][] | undefined }> {
+  const { kind, count } = info.condition;
+  const own = source?.actions;
+  const context = source?.frames ?? 0;
+  if (kind !== "action") {
+    if (given.actions !== undefined) {
+      throw new UsageError(`Cannot use --actions: ${info.name} takes none`);
+    }
+    return { frames: options.frames ?? needFrames(), actions: undefined };
+  }
+  const classes: Classes = { kind, count, names: info.actions };
+  const lists = options.actions === undefined
+    ? undefined
+    : await readActionLists(options.actions, classes);
+  const ownFrames = own?.[0]?.length ?? 0;
+  const fromOwn = given.context !== undefined && ownFrames > context && !lists;
+  const frames = given.frames ?? (given.actions !== undefined ? lists![0]!.length : undefined) ??
+    (fromOwn ? ownFrames - context : undefined) ?? options.frames ?? needFrames();
+  if (!lists && options.guidance === -1) return { frames, actions: undefined };
+  const byDefault = given.actions === undefined;
+  const many = Math.max(lists?.length ?? 1, own?.length ?? 1);
+  checkCount(many, { lists: lists?.length, clips: own?.length });
+  const actions = Array.from({ length: many }, (_, video) => {
+    const list = lists?.[video] ?? lists?.[0];
+    return planActions({
+      given: list && byDefault ? fitLength(list, frames) : list,
+      clip: own?.[video] ?? own?.[0],
+      context,
+      frames,
+      classes,
+    });
+  });
+  checkOwnActions(actions, options, classes);
+  return { frames, actions };
+}
+
+/** Lists that were given have been checked: what is no action comes from the context's file. */
+function checkOwnActions(
+  actions: readonly (readonly number[])[],
+  { context }: GenerateValues,
+  classes: Classes,
+): void {
+  const strange = actions.flat().find((action) => !(action >= 0 && action <= classes.count));
+  if (strange === undefined) return;
+  throw new UsageError(`Cannot use action ${strange} of "${context}": ${allowed(classes)}`);
+}
+
+function needFrames(): never {
+  throw new UsageError("Say how many frames to generate: give --frames");
+}
+
+/** 32 random bits: all that PyTorch's CPU generator uses of a seed. */
+export function drawSeed(): bigint {
+  return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
+}
+
+/** The record that is kept in the outputs; a default context is left to the model to name. */
+export function settingsOfRequest(
+  request: Request,
+  given: GenerateValues,
+  plan: RunPlan,
+  made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
+): Settings {
+  const { options, source, seed, actions, generate, fps } = request;
+  const names = made.info.actions;
+  const named = actions?.length === 1 ? nameable(actions[0]!, plan, made.info) : undefined;
+  const size = source ? given.size : options.size;
+  const record: Record<string, SettingValue | undefined> = {
+    model: options.model ?? "demo",
+    context: given.context,
+    "context-frames": given.context ? plan.contextFrames : given.contextFrames,
+    "context-start": given.contextStart,
+    "context-stride": given.contextStride,
+    resize: given.context ? options.resize : undefined,
+    frames: plan.generatedFrames,
+    // a file with a list for each video has no form on the command line
+    actions: named ? formatClassList(named, names) : actions && options.actions,
+    label: options.label,
+    size: size && `${size.width}x${size.height}`,
+    count: generate.count === 1 ? undefined : generate.count,
+    steps: plan.steps,
+    guidance: plan.guidance,
+    solver: options.solver ?? "euler",
+    seed: options.noise ? undefined : String(seed),
+    rng: options.noise ? undefined : options.rng ?? "torch",
+    noise: options.noise,
+    flexrope: options.flexrope,
+    "no-cache": options.noCache,
+    dtype: made.dtype,
+    fps,
+    "only-generated": options.onlyGenerated,
+    codec: options.codec,
+    quality: options.quality,
+    scale: options.scale,
+    output: options.output,
+  };
+  return { command: "generate", version: made.version, options: defined(record) };
+}
+
+/**
+ * All actions, or the generated frames' alone where the context's cannot be written as a list: the
+ * null action has no name. Where those have it too, all are the context's own.
+ */
+function nameable(
+  actions: readonly number[],
+  plan: RunPlan,
+  info: ModelInfo,
+): readonly number[] | undefined {
+  const fits = (list: readonly number[]) => list.every((action) => action < info.condition.count);
+  return [actions, actions.slice(plan.contextFrames)].find(fits);
+}

@@ -1,0 +1,202 @@
+import { extname } from "node:path";
+import {
+  CheckpointError,
+  fitFrame,
+  type FloatFrame,
+  isRgb,
+  MediaError,
+  NpzFile,
+  readClip,
+  readFloats,
+  type ResizeMethod,
+  type RgbFrame,
+  SafetensorsFile,
+  toFloat,
+} from "../mod.ts";
+import { tensorActions } from "./action_file.ts";
+import type { Size } from "../cli/option.ts";
+import { UsageError } from "../cli/errors.ts";
+
+/** Frames of one or more videos of the same length, ready for the model. */
+export interface Source {
+  readonly videos: number;
+  /** Of each video. */
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  /** [videos, frames, 3, height, width] in [0, 1]. */
+  readonly data: Float32Array;
+  readonly fps?: number;
+  /**
+   * The clip's own, one a frame from its first picked frame on, as far as the clip goes: one list
+   * for all videos, or one each.
+   */
+  readonly actions?: readonly (readonly number[])[];
+  /** Whether its pixels went through lossy compression. */
+  readonly lossy: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Which frames to take, and the size they are to have. */
+export interface SourceOptions {
+  readonly start?: number;
+  readonly stride?: number;
+  readonly count?: number;
+  /** Whether fewer will do where there are no more. */
+  readonly upTo?: boolean;
+  /** Centre-crop and resize to this; as they are without it. */
+  readonly fit?: Fit;
+}
+
+/** The size a model wants. */
+export interface Fit extends Size {
+  /** Exact arrays whose sides are multiples of this are taken as they are ... */
+  readonly multiple: number;
+  /** ... unless this says that the size is wanted in any case. */
+  readonly always?: boolean;
+  /** How; by area unless told. */
+  readonly resize?: ResizeMethod;
+}
+
+/**
+ * Reads any source of frames: video, pictures, arrays or tensors.
+ *
+ * Pictures and videos are brought to the model's size. Arrays (.npz, .npy, .safetensors), which are
+ * exact, keep their own where the model can take it.
+ * @throws {MediaError | CheckpointError} it cannot be read, or has too few frames
+ */
+export async function readSource(path: string, options: SourceOptions = {}): Promise<Source> {
+  return extname(path).toLowerCase() === ".safetensors"
+    ? await readTensors(path, options)
+    : await readFrames(path, options);
+}
+
+async function readFrames(path: string, options: SourceOptions): Promise<Source> {
+  const { start, stride, count, upTo, fit } = options;
+  const exact = [".npz", ".npy"].includes(extname(path).toLowerCase());
+  const clip = await readClip(path, {
+    start,
+    stride,
+    count,
+    upTo,
+    size: fit && (fit.always || !exact) ? { width: fit.width, height: fit.height } : undefined,
+    resize: fit?.resize,
+  });
+  const frames = (clip.frames as (RgbFrame | FloatFrame)[])
+    .map((frame) => isRgb(frame) ? toFloat(frame) : frame);
+  return {
+    ...joinFrames([fit ? frames.map((frame) => fitted(frame, fit)) : frames]),
+    fps: clip.fps,
+    actions: await ownActions(path, options),
+    lossy: clip.lossy,
+    warnings: clip.warnings,
+  };
+}
+
+/** A clip's actions at the picked frames and beyond: they can lead on to where it ends. */
+async function ownActions(path: string, options: SourceOptions): Promise<number[][] | undefined> {
+  if (extname(path).toLowerCase() !== ".npz") return undefined;
+  using file = await NpzFile.open(path);
+  if (!file.names.includes("actions")) return undefined;
+  const { data } = await file.read("actions");
+  return [pickActions(Array.from(data, Number), options)];
+}
+
+/** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
+async function readTensors(path: string, options: SourceOptions): Promise<Source> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const name = file.tensors.has("context_frames") && !file.tensors.has("frames")
+      ? "context_frames"
+      : "frames";
+    const shape = file.tensors.get(name)?.shape ?? [];
+    const [videos, length, channels, height, width] = shape.length === 4 ? [1, ...shape] : shape;
+    if (shape.length < 4 || shape.length > 5 || channels !== 3) {
+      const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it has none";
+      throw new CheckpointError(
+        `Cannot read frames from "${path}": "frames" must be [videos, t, 3, H, W], but ${found}`,
+        { file: path, reason: "WrongDtype" },
+      );
+    }
+    const picked = pick(path, length!, options);
+    const all = await readFloats(file, name);
+    const size = 3 * height! * width!;
+    const joined = Array.from({ length: videos! }, (_, video) =>
+      picked.map((frame) => {
+        const at = (video * length! + frame) * size;
+        const data = all.subarray(at, at + size);
+        checkUnit(data, path, frame);
+        const picture = { width: width!, height: height!, data };
+        return options.fit ? fitted(picture, options.fit) : picture;
+      }));
+    const actions = (await tensorActions(file))?.map((list) => pickActions(list, options));
+    return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
+  } finally {
+    file.close();
+  }
+}
+
+/** @throws {MediaError} values that are no brightness */
+function checkUnit(values: Float32Array, path: string, frame: number): void {
+  const strange = values.find((value) => !(value >= -0.01 && value <= 1.01));
+  if (strange === undefined) return;
+  throw new MediaError(
+    `Cannot read "${path}": frame ${frame} holds ${strange}; frames must be in [0, 1]`,
+  );
+}
+
+/** Indices of the wanted frames. @throws {UsageError} */
+function pick(path: string, length: number, options: SourceOptions): number[] {
+  if (length === 0) throw new UsageError(`Cannot read "${path}": it has no frames`);
+  const { start = 0, stride = 1, upTo } = options;
+  const available = Math.max(1, Math.ceil((length - start) / stride));
+  const count = Math.min(options.count ?? available, upTo ? available : Infinity);
+  const last = start + (count - 1) * stride;
+  if (last >= length) {
+    throw new UsageError(
+      `Cannot take ${count} frames from "${path}": it has ${length}, frame ${last} is needed`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => start + i * stride);
+}
+
+function pickActions(actions: readonly number[], { start = 0, stride = 1 }: SourceOptions) {
+  return actions.filter((_, i) => i >= start && (i - start) % stride === 0);
+}
+
+function fitted(frame: FloatFrame, fit: Fit): FloatFrame {
+  const fits = frame.width % fit.multiple === 0 && frame.height % fit.multiple === 0;
+  return fits && !fit.always ? frame : fitFrame(frame, fit.width, fit.height, fit.resize);
+}
+
+/** Frames of equal size as one array. */
+function joinFrames(videos: readonly (readonly FloatFrame[])[]) {
+  const { width, height } = videos[0]![0]!;
+  const frames = videos[0]!.length;
+  const size = 3 * width * height;
+  const data = new Float32Array(videos.length * frames * size);
+  for (const [i, frame] of videos.flat().entries()) data.set(frame.data, i * size);
+  return { videos: videos.length, frames, width, height, data };
+}
+
+/**
+ * Reads `noise` from a .safetensors.
+ * @param needed its shape, [count, frames, c, h, w]
+ * @throws {CheckpointError} no such file or tensor
+ * @throws {UsageError} noise of another run
+ */
+export async function readNoise(path: string, needed: readonly number[]): Promise<Float32Array> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const shape = file.tensors.get("noise")?.shape;
+    if (shape && shape.join() !== needed.join()) {
+      throw new UsageError(
+        `Cannot use the noise of "${path}": it is [${shape.join(", ")}], but this run needs ` +
+          `[${needed.join(", ")}], which is [count, frames, c, h, w]`,
+      );
+    }
+    return await readFloats(file, "noise");
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,64 @@
+import {
+  declareModel,
+  loadPipeline,
+  type ModelInfo,
+  type Pipeline,
+  type PipelineOptions,
+} from "../mod.ts";
+import { orAborted } from "../cli/abort.ts";
+import { ByteProgress } from "../cli/byte_progress.ts";
+import type { ProgressOptions } from "../cli/progress.ts";
+import type { Terminal } from "../cli/terminal.ts";
+
+/** How a model is computed, and how its loading is shown. */
+export interface ModelValues extends ProgressOptions {
+  readonly dtype?: "auto" | "f32" | "f16";
+  readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
+  readonly flexrope?: number;
+  /** Nothing is to be computed, so that no weights are needed. */
+  readonly dryRun?: boolean;
+}
+
+/** What `withPipeline` takes of a call of a command. */
+export interface ModelCall {
+  readonly options: ModelValues;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a model is, from its configuration and the headers of its files alone.
+ * @throws what `loadPipeline` throws of a folder that is no model
+ */
+export async function modelInfo(folder: string): Promise<ModelInfo> {
+  const { info, close } = await declareModel(folder, { dtype: "f32" });
+  close();
+  return info;
+}
+
+/** Seconds of loading before it is worth a bar. */
+const PATIENCE = 1;
+
+/**
+ * Loads a model, uses it and frees it. Once the signal aborts nothing is waited for: the program
+ * ends, and what is still on the GPU with it.
+ * @param parts all, or the autoencoder alone
+ * @throws what `loadPipeline` throws, or the signal's reason
+ */
+export async function withPipeline<T>(
+  folder: string,
+  { options, terminal, signal }: ModelCall,
+  use: (pipeline: Pipeline) => Promise<T>,
+  parts?: PipelineOptions["parts"],
+): Promise<T> {
+  const { dtype, backend, flexrope: slope, dryRun: planOnly } = options;
+  const progress = new ByteProgress({ ...options, patience: PATIENCE }, terminal);
+  const onProgress = progress.update;
+  const loading = loadPipeline(folder, { dtype, backend, slope, parts, planOnly, onProgress });
+  const pipeline = await orAborted(loading, signal).finally(() => progress.stop());
+  try {
+    return await use(pipeline);
+  } finally {
+    if (!signal.aborted) await pipeline.close();
+  }
+}

@@ -1,0 +1,228 @@
+import type { GuidanceMode } from "./session.ts";
+import type { ModelInfo } from "../model/model.ts";
+import { cudaRandn, torchRandn } from "./noise.ts";
+import { schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
+
+/** What `Pipeline.generate` makes. All frames count: context first, then the generated ones. */
+export interface GenerateOptions {
+  /** Frames to generate. */
+  readonly frames: number;
+  /** Videos at once (1). */
+  readonly count?: number;
+  /** Frames to continue, [count or 1, k, 3, height, width] in [0, 1]; 1 is shared by all videos. */
+  readonly context?: Float32Array;
+  /** How many frames `context` has (0). */
+  readonly contextFrames?: number;
+  /** Pixels; a multiple of `info.multiple`. The model's default when there is no context. */
+  readonly width?: number;
+  /** Pixels; as `width`. */
+  readonly height?: number;
+  /** Action of every frame, context included; a list of lists gives one list a video. */
+  readonly actions?: readonly number[] | readonly (readonly number[])[];
+  /** Class of each video; one is shared by all. */
+  readonly labels?: readonly number[];
+  /** Model calls follow from the steps (50) and the solver (euler). */
+  readonly steps?: number;
+  /** How the steps are taken (euler). */
+  readonly solver?: Solver;
+  /** > 1 guided, -1 null classes only, anything else the conditional model alone (1). */
+  readonly guidance?: number;
+  /** Noise equals torch.randn([count, frames, C, h, w]) with this seed (0). */
+  readonly seed?: number | bigint;
+  /** Whose generator: PyTorch's on the CPU, or on CUDA (torch). */
+  readonly rng?: "torch" | "cuda";
+  /** Noise itself, [count, frames, C, h, w], instead of a seed. */
+  readonly noise?: Float32Array;
+  /** False recomputes at each step instead of using KV caches. */
+  readonly cache?: boolean;
+  /** Latents [count, done, C, h, w] of a run that was interrupted: frames 0..done-1. */
+  readonly resume?: Float32Array;
+}
+
+/** Options, checked and completed. */
+export interface ResolvedOptions {
+  readonly videos: number;
+  readonly width: number;
+  readonly height: number;
+  /** Latent height and width, and numbers of one frame's latents. */
+  readonly latent: { readonly height: number; readonly width: number; readonly volume: number };
+  readonly contextFrames: number;
+  readonly generated: number;
+  /** Frames that come from `resume`. */
+  readonly resumed: number;
+  readonly calls: readonly SolverCall[];
+  readonly steps: number;
+  readonly guidance: number;
+  readonly mode: GuidanceMode;
+  readonly classOf: (video: number, frame: number) => number;
+  readonly classes: readonly number[];
+  readonly cache: boolean;
+}
+
+/** What of a model decides which options fit. */
+export type OptionsInfo = Pick<
+  ModelInfo,
+  "name" | "condition" | "channels" | "compression" | "multiple"
+>;
+
+/** Latent side of the released models' pictures, for a model that does not say its size. */
+const DEFAULT_LATENT_SIDE = 8;
+
+/**
+ * Checks every option against the model.
+ * @throws {RangeError} a number outside its range, with the range
+ * @throws {TypeError} options that don't fit the model or each other
+ */
+export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedOptions {
+  const videos = whole("count", o.count ?? 1, 1);
+  const generated = whole("frames", o.frames, 1);
+  const contextFrames = whole("context frames", o.contextFrames ?? 0, 0);
+  const side = DEFAULT_LATENT_SIDE * info.compression;
+  const width = pictureSide("width", o.width ?? side, info);
+  const height = pictureSide("height", o.height ?? side, info);
+  checkLength("context", o.context, [videos, contextFrames, 3, height, width], contextFrames > 0);
+  const frame = [info.channels, height / info.compression, width / info.compression] as const;
+  checkLength("noise", o.noise, [videos, generated, ...frame], false);
+  const latent = { height: frame[1], width: frame[2], volume: frame[0] * frame[1] * frame[2] };
+  const guidance = o.guidance ?? 1;
+  if (!Number.isFinite(guidance)) {
+    throw new RangeError(`guidance must be a number, not ${guidance}`);
+  }
+  const steps = o.steps ?? 50;
+  const frames = contextFrames + generated;
+  const { classOf, classes } = resolveClasses(o, info, videos, frames, guidance);
+  return {
+    videos,
+    width,
+    height,
+    latent,
+    contextFrames,
+    generated,
+    resumed: resumedFrames(o.resume, videos, latent.volume, contextFrames, frames),
+    calls: schedule(steps, o.solver ?? "euler"),
+    steps,
+    guidance,
+    mode: guidanceMode(guidance, info),
+    classOf,
+    classes,
+    cache: o.cache ?? true,
+  };
+}
+
+/** Noise of a run, [videos, generated, C, h, w]: given, or drawn from the seed. */
+export function resolveNoise(o: GenerateOptions, run: ResolvedOptions): Float32Array {
+  if (o.noise) return o.noise;
+  const count = run.videos * run.generated * run.latent.volume;
+  const draw = o.rng === "cuda" ? cudaRandn : torchRandn;
+  return draw(o.seed ?? 0, count);
+}
+
+function whole(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new RangeError(`${name} must be a whole number of at least ${least}, not ${value}`);
+}
+
+function pictureSide(name: string, pixels: number, { multiple }: OptionsInfo): number {
+  if (Number.isInteger(pixels) && pixels > 0 && pixels % multiple === 0) return pixels;
+  throw new RangeError(
+    `${name} must be a multiple of ${multiple} pixels for this model, not ${pixels}`,
+  );
+}
+
+/**
+ * Checks the length of what is given as numbers. The first axis of a context may be 1: then it is
+ * shared by all videos.
+ * @throws {TypeError} with the shape that is wanted
+ */
+export function checkLength(
+  name: string,
+  values: Float32Array | undefined,
+  shape: readonly number[],
+  needed: boolean,
+): void {
+  if (!values && !needed) return;
+  const whole = shape.reduce((a, b) => a * b, 1);
+  const shared = name === "context" ? whole / shape[0]! : whole;
+  if (values?.length === whole || values?.length === shared) return;
+  throw new TypeError(
+    `${name} must be [${shape.join(", ")}], ${whole} numbers, but has ${values?.length ?? 0}`,
+  );
+}
+
+function resumedFrames(
+  resume: Float32Array | undefined,
+  videos: number,
+  volume: number,
+  contextFrames: number,
+  frames: number,
+): number {
+  if (!resume) return 0;
+  const done = resume.length / (videos * volume);
+  if (Number.isInteger(done) && done >= contextFrames && done <= frames) return done;
+  throw new TypeError(
+    `Cannot resume: the latents hold ${done} frames of this size, not ${contextFrames} to ${frames}`,
+  );
+}
+
+function guidanceMode(guidance: number, { condition }: OptionsInfo): GuidanceMode {
+  // without a condition both halves are the same, and guidance changes nothing
+  if (condition.kind === "none") return "conditional";
+  return guidance > 1 ? "both" : guidance === -1 ? "null" : "conditional";
+}
+
+function resolveClasses(
+  o: GenerateOptions,
+  info: OptionsInfo,
+  videos: number,
+  frames: number,
+  guidance: number,
+): Pick<ResolvedOptions, "classOf" | "classes"> {
+  const { kind, count } = info.condition;
+  if (o.actions && kind !== "action") throw new TypeError(`${info.name} takes no actions`);
+  if (o.labels && kind !== "label") throw new TypeError(`${info.name} takes no label`);
+  if (kind === "none" || (guidance === -1 && !o.actions && !o.labels)) {
+    return { classOf: () => count, classes: [count] };
+  }
+  const lists = kind === "label" ? labelLists(o.labels, videos) : actionLists(o.actions, videos);
+  for (const [video, list] of lists.entries()) {
+    if (kind === "action" && list.length !== frames) {
+      throw new RangeError(
+        `Video ${video} has ${list.length} actions for ${frames} frames (context and generated): ` +
+          "give one action a frame",
+      );
+    }
+    // the null class, index `count`, stands for an action that is not known
+    const bad = list.find((c) => !Number.isInteger(c) || c < 0 || c > count);
+    if (bad !== undefined) {
+      throw new RangeError(`${kind} ${bad} is not one of the model's: 0 to ${count - 1}`);
+    }
+  }
+  const classOf = kind === "label"
+    ? (video: number) => lists[video]![0]!
+    : (video: number, frame: number) => lists[video]![frame]!;
+  return { classOf, classes: [...new Set(lists.flat())] };
+}
+
+function labelLists(labels: readonly number[] | undefined, videos: number): readonly number[][] {
+  if (!labels?.length) {
+    throw new TypeError("This model needs a label: give --label with a class number or name");
+  }
+  if (labels.length !== 1 && labels.length !== videos) {
+    throw new RangeError(`${labels.length} labels were given for ${videos} videos`);
+  }
+  return Array.from({ length: videos }, (_, i) => [labels[i % labels.length]!]);
+}
+
+function actionLists(
+  actions: GenerateOptions["actions"],
+  videos: number,
+): readonly (readonly number[])[] {
+  if (!actions?.length) {
+    throw new TypeError("This model needs actions: give --actions with one a frame");
+  }
+  const lists = (typeof actions[0] === "number" ? [actions] : actions) as readonly number[][];
+  if (lists.length !== 1 && lists.length !== videos) {
+    throw new RangeError(`${lists.length} lists of actions were given for ${videos} videos`);
+  }
+  return Array.from({ length: videos }, (_, i) => lists[i % lists.length]!);
+}

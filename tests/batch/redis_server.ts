@@ -1,0 +1,126 @@
+import { join } from "node:path";
+import { isInstalled } from "../support/installed.ts";
+
+/** Debian's redis-server; tests that need it say so where it is not. */
+export const HAS_REDIS = await isInstalled("redis-server", "--version");
+
+/** Makes certificates; part of every Debian, but not of every system. */
+export const HAS_OPENSSL = await isInstalled("openssl", "version");
+
+/** Files that a server shows who it is with. */
+export interface Certificate {
+  readonly authority: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** How a server is started. */
+export interface RedisOptions {
+  readonly password?: string;
+  /** It speaks TLS and nothing else. */
+  readonly tls?: Certificate;
+}
+
+/** A Redis server of one's own, on loopback, that keeps every command in an append-only file. */
+export class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #options: RedisOptions;
+  #child: Deno.ChildProcess | undefined;
+
+  private constructor(port: number, folder: string, options: RedisOptions) {
+    this.port = port;
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  static async start(options: RedisOptions = {}): Promise<RedisServer> {
+    const server = new RedisServer(freePort(), await Deno.makeTempDir(), options);
+    await server.#spawn();
+    return server;
+  }
+
+  /** With the password that it wants. */
+  get url(): string {
+    const { tls, password } = this.#options;
+    const login = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
+    return `${tls ? "rediss" : "redis"}://${login}127.0.0.1:${this.port}`;
+  }
+
+  async #spawn(): Promise<void> {
+    const { tls, password } = this.#options;
+    const settings = {
+      ...(tls
+        ? {
+          port: 0,
+          "tls-port": this.port,
+          "tls-cert-file": tls.certificate,
+          "tls-key-file": tls.key,
+          "tls-ca-cert-file": tls.authority,
+          "tls-auth-clients": "no",
+        }
+        : { port: this.port }),
+      ...(password === undefined ? {} : { requirepass: password }),
+      bind: "127.0.0.1",
+      dir: this.#folder,
+      appendonly: "yes",
+      appendfsync: "always",
+      save: "",
+      "maxmemory-policy": "noeviction",
+    };
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    this.#child = new Deno.Command("redis-server", {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    for (let tries = 0; tries < 200; tries++) {
+      try {
+        (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    throw new Error("redis-server does not answer");
+  }
+
+  /** Ends it, and starts it again with what its file holds. */
+  async restart(): Promise<void> {
+    await this.#stop();
+    await this.#spawn();
+  }
+
+  async #stop(): Promise<void> {
+    this.#child?.kill("SIGTERM");
+    await this.#child?.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+/** Makes an authority in a folder, and a certificate of it for 127.0.0.1. */
+export async function makeCertificate(folder: string): Promise<Certificate> {
+  const at = (name: string) => join(folder, name);
+  const openssl = async (...args: string[]) => {
+    const { success, stderr } = await new Deno.Command("openssl", { args }).output();
+    if (!success) throw new Error(`openssl: ${new TextDecoder().decode(stderr)}`);
+  };
+  const key = (name: string) => ["-newkey", "rsa:2048", "-nodes", "-keyout", at(`${name}.key`)];
+  await openssl("req", "-x509", ...key("ca"), "-out", at("ca.pem"), "-subj", "/CN=authority");
+  await openssl("req", ...key("server"), "-out", at("server.csr"), "-subj", "/CN=server");
+  await Deno.writeTextFile(at("names"), "subjectAltName=IP:127.0.0.1");
+  const signed = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial"];
+  const files = ["-in", at("server.csr"), "-out", at("server.pem"), "-extfile", at("names")];
+  await openssl("x509", "-req", ...signed, ...files);
+  return { authority: at("ca.pem"), certificate: at("server.pem"), key: at("server.key") };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { COMMANDS } from "../../cli/command_table.ts";
+import { permissionFlags } from "../../cli/permissions.ts";
+import { FakeHub } from "../support/fake_hub.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CLIP = join(ROOT, "weights/demo/clips/0.npz");
+const GOLDENS = join(ROOT, "tests/fixtures/goldens");
+const FOLDER = await Deno.makeTempDir({ prefix: "far-permissions-" });
+
+/** A run and the exit status it is to end with. */
+type Run = readonly [command: string, args: string, status: number];
+
+const CONVERTED = [
+  `--transformer ${GOLDENS}/checkpoints/far-uncond.pth`,
+  `--vae ${GOLDENS}/far-uncond/vae/diffusion_pytorch_model.safetensors`,
+  `--config ${GOLDENS}/far-uncond/transformer/config.json`,
+  `--vae-config ${GOLDENS}/far-uncond/vae/config.json`,
+].join(" ");
+
+/** In this order; play and pull are below. */
+const RUNS: readonly Run[] = [
+  ["generate", "--frames 1 --steps 1 --context-frames 2 -a forward -o one.mp4 -o one.npz", 0],
+  ["encode", `${CLIP} --frames 2 -o two.safetensors`, 0],
+  ["decode", "two.safetensors -o two.gif", 0],
+  ["compare", "one.mp4 one.npz", 0],
+  ["inspect", "one.mp4", 0],
+  ["inspect", "FAR_B_ucf101_res64_200K_bs32", 2],
+  ["batch", "jobs.jsonl --out-dir out", 0],
+  ["worker", "--redis redis://127.0.0.1:1", 75],
+  ["models", "", 0],
+  ["convert", `${CONVERTED} -o model`, 0],
+  ["bench", "--only codec --quick --runs 1", 0],
+  ["doctor", "", 0],
+  ["completions", "bash", 0],
+  ["manual", "", 0],
+];
+
+/** Runs a command with the flags of the manual, and others in place of those for the network. */
+async function far(
+  command: string,
+  args: string,
+  env: Readonly<Record<string, string>> = {},
+  net?: string,
+): Promise<{ code: number; said: string }> {
+  const flags = permissionFlags(command)
+    .map((flag) => net && flag.startsWith("--allow-net") ? `--allow-net=${net}` : flag);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--quiet", ...flags, join(ROOT, "cli.ts")],
+      ...[command, ...args.split(" ").filter(Boolean)],
+    ],
+    cwd: FOLDER,
+    stdout: "null",
+    env: { HF_HOME: join(FOLDER, "hub"), NO_COLOR: "1", ...env },
+  }).output();
+  return { code, said: new TextDecoder().decode(stderr) };
+}
+
+for (const [command, args, status] of RUNS) {
+  const said = args.replaceAll(ROOT, "");
+  Deno.test(`far ${command} runs with the permissions of the manual: ${said}`, async () => {
+    if (command === "batch") {
+      const job = { context: CLIP, "context-frames": 2, frames: 1, steps: 1, actions: [0] };
+      await Deno.writeTextFile(join(FOLDER, "jobs.jsonl"), `${JSON.stringify(job)}\n`);
+    }
+    const { code, said } = await far(command, args);
+    assert.doesNotMatch(said, /NotCapable|Requires \w+ access/);
+    assert.equal(code, status, said);
+  });
+}
+
+/** Says at the end which permissions the program still has. */
+const PROBE = `addEventListener("unload", () => {
+  const names = ["read", "write", "net", "ffi", "run"];
+  const held = names.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+  console.error("held: " + held.join());
+});`;
+
+const HELD: readonly (readonly [command: string, held: string])[] = [
+  ["manual", "read"],
+  ["models", "read"],
+  ["pull nobody", "read,write,net"],
+  ["generate", "read,write,ffi,run"], // run: ffmpeg
+  ["compare - -", "read,ffi,run"],
+];
+
+for (const [command, held] of HELD) {
+  Deno.test(`far ${command} gives back what it does not need, whatever it is given`, async () => {
+    const probe = join(FOLDER, "probe.ts");
+    await Deno.writeTextFile(probe, PROBE);
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--preload", probe, join(ROOT, "cli.ts"), ...command.split(" ")],
+      stdout: "null",
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(/^held: (.*)$/m.exec(said)?.[1], held, said);
+  });
+}
+
+Deno.test("far pull runs with the permissions of the manual", async () => {
+  const hub = await FakeHub.start();
+  try {
+    hub.large.set("dcae/x.pth", new Uint8Array(2_000_000));
+    const { endpoint: HF_ENDPOINT, cache: HF_HUB_CACHE } = hub.settings;
+    const env = { HF_ENDPOINT, HF_HUB_CACHE };
+    const { code, said } = await far("pull", "someone/model/dcae/x.pth", env, "127.0.0.1");
+    assert.equal(code, 0, said);
+  } finally {
+    await hub.stop();
+  }
+});
+
+Deno.test("each command's permissions are tested, here or where it is played", async () => {
+  await Deno.remove(FOLDER, { recursive: true });
+  const tested = new Set([...RUNS.map(([command]) => command), "play", "pull"]);
+  assert.deepEqual(COMMANDS.map(({ name }) => name).sort(), [...tested].sort());
+});
+
+Deno.test("no command needs all of anything that has names, but those that start programs", () => {
+  for (const { name } of COMMANDS.filter(({ name }) => !["batch", "worker"].includes(name))) {
+    for (const flag of permissionFlags(name)) {
+      assert.doesNotMatch(flag, /^(-A|--allow-(all|env|sys|run|net))$/, name);
+    }
+  }
+});

@@ -1,0 +1,106 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { describeConverted, run } from "../../../commands/convert/run.ts";
+import { InterruptedError } from "../../../cli/errors.ts";
+import { inFolder } from "../../support/folder.ts";
+import { recorder } from "../../support/recorder.ts";
+import { TINY_TRANSFORMER, TINY_VAE, tinyShapes, writeWeights } from "../../weights/tiny_model.ts";
+
+type Options = Parameters<typeof run>[0]["options"];
+
+/** Runs the command; what it wrote. */
+async function convert(
+  options: Options,
+  signal: AbortSignal = new AbortController().signal,
+) {
+  const terminal = recorder();
+  await run({ options, operands: [], terminal, signal });
+  return terminal;
+}
+
+async function withTiny(use: (folder: string, options: Options) => Promise<void>): Promise<void> {
+  await inFolder(async (folder) => {
+    const path = (name: string) => join(folder, name);
+    const shapes = tinyShapes();
+    await writeWeights(path("t.safetensors"), shapes.transformer);
+    await writeWeights(path("v.safetensors"), shapes.vae);
+    await Deno.writeTextFile(path("t.json"), JSON.stringify(TINY_TRANSFORMER));
+    await Deno.writeTextFile(path("v.json"), JSON.stringify(TINY_VAE));
+    await use(folder, {
+      transformer: path("t.safetensors"),
+      vae: path("v.safetensors"),
+      config: path("t.json"),
+      vaeConfig: path("v.json"),
+      output: path("model"),
+    });
+  });
+}
+
+Deno.test("far convert writes a model folder and says what it cost", async () => {
+  await withTiny(async (folder, options) => {
+    const { stdout } = await convert({ ...options, dtype: "f16" });
+    match(stdout, /^Wrote .*model\n {2}transformer {2}\d+ tensors, .*F32 to F16, largest rounding/);
+    equal((await Deno.stat(join(folder, "model/transformer/config.json"))).isFile, true);
+  });
+});
+
+Deno.test("far convert says after a signal that it can go on", async () => {
+  await withTiny(async (_, options) => {
+    const stopped = AbortSignal.abort(new InterruptedError("SIGINT"));
+    await rejects(convert(options, stopped), { status: 130, message: /is kept; run it again/ });
+  });
+});
+
+Deno.test("far convert --json prints the report", async () => {
+  await withTiny(async (_, options) => {
+    const { stdout } = await convert({ ...options, json: true });
+    const report = JSON.parse(stdout);
+    deepEqual(report.vae.to, { F32: 22, I64: 1 });
+    match(report.transformer.sha256, /^[0-9a-f]{64}$/);
+  });
+});
+
+Deno.test("far convert says what is missing on its command line", async () => {
+  await rejects(convert({ transformer: "a.pth" }), { name: "UsageError", message: /--vae FILE/ });
+  const all = { transformer: "a", vae: "b", output: "c" };
+  await rejects(convert({ ...all, preset: "x", architecture: "FAR" }), {
+    name: "UsageError",
+    message: /not both/,
+  });
+  await rejects(convert({ ...all, preset: "FAR_B_ucf101_res64_200K_bs3" }), {
+    name: "UsageError",
+    message: /did you mean "FAR_B_ucf101_res64_200K_bs32"/,
+  });
+});
+
+Deno.test("far convert names a configuration that cannot be read", async () => {
+  await withTiny(async (folder, options) => {
+    await Deno.writeTextFile(join(folder, "t.json"), "{");
+    await rejects(convert(options), { name: "CheckpointError", message: /t\.json": .* at byte 1/ });
+    await rejects(convert({ ...options, config: join(folder, "none.json") }), /no such file/);
+  });
+});
+
+Deno.test("far convert knows the released autoencoders by name", async () => {
+  await withTiny(async (_, options) => {
+    await rejects(convert({ ...options, vaeConfig: "8x" }), {
+      name: "CheckpointError",
+      message: /missing .*its weights are those of MyAutoencoderDC/,
+    });
+  });
+});
+
+Deno.test("describeConverted() mentions what is not finite", () => {
+  const part = {
+    bytes: 10,
+    sha256: "",
+    tensors: 1,
+    parameters: 2,
+    from: { F32: 1 },
+    to: { F32: 1 },
+    rounding: undefined,
+    nonFinite: 3,
+  };
+  const text = describeConverted({ output: "m", transformer: part, vae: part, notes: [] });
+  match(text, /1 tensors, 2 values, 10 bytes, F32, 3 values are not finite/);
+});

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isActionFile, readActionLists } from "../../request/action_file.ts";
+import { inFolder } from "../support/folder.ts";
+
+const MAZE = { kind: "action", count: 4, names: ["forward", "left", "right", "stay"] } as const;
+const CLIP = "tests/fixtures/clips/dmlab-5.npz";
+
+Deno.test("readActionLists() reads lists and text files", () =>
+  inFolder(async (folder) => {
+    assert.deepEqual(await readActionLists("forward*2,1", MAZE), [[0, 0, 1]]);
+    const path = join(folder, "walk.txt");
+    await Deno.writeTextFile(path, "left\nright*2\n");
+    assert.deepEqual(await readActionLists(path, MAZE), [[1, 2, 2]]);
+    await assert.rejects(readActionLists(join(folder, "none.txt"), MAZE), {
+      name: "UsageError",
+      message: /^Cannot read actions ".*none.txt": there is no such file$/,
+    });
+  }));
+
+Deno.test("isActionFile() tells files from lists", () => {
+  for (const name of ["a.npz", "b/c.safetensors", "x.JSON", "y.txt"]) assert(isActionFile(name));
+  for (const list of ["forward*3,left", "0,1", "left"]) assert(!isActionFile(list));
+});
+
+Deno.test("readActionLists() reads the actions of a data set's clip", async () => {
+  const [actions] = await readActionLists(CLIP, { kind: "action", count: 4 });
+  assert(actions && actions.length > 1);
+  assert(actions.every((action) => Number.isInteger(action) && action >= 0 && action < 4));
+  const most = Math.max(...actions);
+  await assert.rejects(readActionLists(CLIP, { kind: "action", count: most }), {
+    name: "UsageError",
+    message: new RegExp(`^Cannot use action "${most}": .* \\(in ".*dmlab-5.npz"\\)$`),
+  });
+});

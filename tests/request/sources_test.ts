@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readNoise, readSource } from "../../request/sources.ts";
+import { OutputFile } from "../../media/output_file.ts";
+import { writeSafetensors } from "../../weights/safetensors.ts";
+import { inFolder } from "../support/folder.ts";
+
+const DMLAB = "tests/fixtures/clips/dmlab-5.npz"; // 64x64, with actions
+const UCF = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4"; // 320x240
+const FIT = { width: 32, height: 32, multiple: 32 };
+
+/** Two videos of three frames of 2x2; each value tells video, frame and channel. */
+async function writeTensors(path: string, at35?: number): Promise<void> {
+  const values = Float32Array.from({ length: 2 * 3 * 12 }, (_, i) => Math.floor(i / 4) / 100);
+  if (at35 !== undefined) values[35] = at35; // in frame 2 of the first video
+  const actions = BigInt64Array.of(7n, 8n, 9n, 10n, 11n, 12n);
+  const file = await OutputFile.create(path);
+  await writeSafetensors(file, [
+    {
+      name: "frames",
+      dtype: "F32",
+      shape: [2, 3, 3, 2, 2],
+      data: new Uint8Array(values.buffer),
+    },
+    { name: "actions", dtype: "I64", shape: [2, 3], data: new Uint8Array(actions.buffer) },
+  ]);
+  await file.commit();
+}
+
+Deno.test("readSource() takes arrays as they are where the model can take their size", async () => {
+  const { videos, frames, width, height, data, lossy } = await readSource(DMLAB, {
+    count: 2,
+    fit: FIT,
+  });
+  assert.deepEqual([videos, frames, width, height, lossy], [1, 2, 64, 64, false]);
+  assert.equal(data.length, 2 * 3 * 64 * 64);
+  const always = await readSource(DMLAB, { count: 1, fit: { ...FIT, always: true } });
+  assert.deepEqual([always.width, always.height], [32, 32]);
+  const unfit = await readSource(DMLAB, { count: 1, fit: { ...FIT, multiple: 48 } });
+  assert.deepEqual([unfit.width, unfit.height], [32, 32]);
+});
+
+Deno.test("readSource() brings videos to the model's size, even if theirs would do", async () => {
+  const fit = { width: 64, height: 64, multiple: 16 };
+  const { width, height, lossy } = await readSource(UCF, { count: 1, fit });
+  assert.deepEqual([width, height, lossy], [64, 64, true]);
+});
+
+Deno.test("readSource() gives a clip's actions from the first picked frame to its end", async () => {
+  const { actions: all } = await readSource(DMLAB);
+  const { actions, frames } = await readSource(DMLAB, { start: 3, stride: 2, count: 4 });
+  assert.equal(frames, 4);
+  assert.deepEqual(actions, [all![0]!.filter((_, i) => i >= 3 && (i - 3) % 2 === 0)]);
+});
+
+Deno.test("readSource() picks the frames of every video of tensors", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "t.safetensors");
+    await writeTensors(path);
+    const source = await readSource(path, { start: 1, count: 2 });
+    assert.deepEqual([source.videos, source.frames, source.width], [2, 2, 2]);
+    const firsts = Array.from(source.data).filter((_, i) => i % 12 === 0);
+    assert.deepEqual(firsts.map((value) => Math.round(value * 100)), [3, 6, 12, 15]);
+    assert.deepEqual(source.actions, [[8, 9], [11, 12]]);
+    await assert.rejects(readSource(path, { start: 2, count: 2 }), {
+      name: "UsageError",
+      message: /^Cannot take 2 frames from ".*": it has 3, frame 3 is needed$/,
+    });
+    await assert.rejects(readSource(path, { start: 3 }), { message: /frame 3 is needed$/ });
+  }));
+
+Deno.test("readSource() refuses tensors that are no brightness, in the frames it takes", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "t.safetensors");
+    for (const value of [NaN, 1.5, -0.2]) {
+      await writeTensors(path, value);
+      await readSource(path, { count: 2 });
+      await assert.rejects(readSource(path), {
+        name: "MediaError",
+        message: /t\.safetensors": frame 2 holds (NaN|1\.5|-0\.2\d*); frames must be in \[0, 1\]$/,
+      });
+    }
+  }));
+
+Deno.test("readSource() says what tensors must be", async () => {
+  const path = "tests/fixtures/goldens/embeddings.safetensors";
+  await assert.rejects(readSource(path), {
+    name: "CheckpointError",
+    message: /"frames" must be \[videos, t, 3, H, W\], but it has none$/,
+  });
+});
+
+Deno.test("readNoise() reads the noise, or says that there is none", async () => {
+  const golden = "tests/fixtures/goldens/far-action/predict.safetensors";
+  const noise = await readNoise(golden, [1, 3, 32, 4, 4]);
+  assert.equal(noise.length, 3 * 32 * 4 * 4);
+  // each axis counts, the channels too, and numbers in one row don't pass for all five
+  for (const needed of [[2, 1, 32, 4, 4], [1, 3, 16, 4, 4], [1, 3, 32, 2, 8], [3 * 32 * 4 * 4]]) {
+    await assert.rejects(readNoise(golden, needed), {
+      name: "UsageError",
+      message: `Cannot use the noise of "${golden}": it is [1, 3, 32, 4, 4], ` +
+        `but this run needs [${needed.join(", ")}], which is [count, frames, c, h, w]`,
+    });
+  }
+  const other = "tests/fixtures/goldens/embeddings.safetensors";
+  await assert.rejects(readNoise(other, [1, 3, 32, 4, 4]), {
+    name: "CheckpointError",
+    message: /"noise"/,
+  });
+});
