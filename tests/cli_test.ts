@@ -93,7 +93,7 @@ Deno.test("far shows where an error was thrown only when asked", async () => {
   for (const shown of [await far([...args, "-v"]), await far(args, { FAR_LOG: "debug" })]) {
     assert.equal(shown.status, 1);
     assert(shown.stderr.startsWith(plain.stderr));
-    assert.match(shown.stderr, /\n {4}at .*decode\.ts/);
+    assert.match(shown.stderr, /\n {4}at .*decode\/run\.ts/);
   }
 });
 

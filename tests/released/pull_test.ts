@@ -372,7 +372,10 @@ Deno.test("pull() offline takes a model folder that is whole, and no part of one
 Deno.test("pull() says where it cannot write", async () => {
   await withHub(async (hub, options) => {
     const settings = { ...hub.settings, cache: import.meta.filename! };
-    await rejects(one({ ...options, settings }), { reason: "Unwritable", message: /hub_test\.ts/ });
+    await rejects(one({ ...options, settings }), {
+      reason: "Unwritable",
+      message: /pull_test\.ts/,
+    });
   });
 });
 
