@@ -1,5 +1,5 @@
 import { UsageError } from "../cli/errors.ts";
-import { optionKey, optionName, type Values } from "../cli/option.ts";
+import { listLength, optionKey, optionName, type Values } from "../cli/option.ts";
 import { checkSettings } from "../cli/settings_file.ts";
 import { parseJsonText } from "../cli/json_text.ts";
 import { GENERATE_OPTIONS } from "../cli/option_table.ts";
@@ -241,6 +241,5 @@ function jobId(template: string, { fields, marks }: Expanded, where: string): st
 /** How many videos a job says it makes. */
 export function videosOf({ count, label }: JobValues): number {
   if (count !== undefined || label === undefined) return count ?? 1;
-  const repeats = label.split(/[\s,]+/).filter(Boolean).map((item) => item.match(/\*(\d+)$/)?.[1]);
-  return repeats.reduce((sum, times) => sum + Number(times ?? 1), 0);
+  return listLength(label);
 }

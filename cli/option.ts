@@ -22,6 +22,8 @@ export interface OptionSpec {
   readonly value?: string;
   readonly min?: number;
   readonly max?: number;
+  /** Most entries of a list, `name*8` being eight: a few bytes must not ask for all memory. */
+  readonly most?: number;
   readonly choices?: readonly string[];
   /** Other words for choices. */
   readonly aliases?: Readonly<Record<string, string>>;
@@ -132,8 +134,17 @@ function fault(spec: OptionSpec, value: unknown): string | undefined {
       return known.includes(value as string) ? undefined : oneOf(spec.choices ?? []);
     }
     default:
-      return typeof value === "string" && value !== "" ? undefined : "a text that is not empty";
+      if (typeof value !== "string" || value === "") return "a text that is not empty";
+      return listLength(value) <= (spec.most ?? Infinity)
+        ? undefined
+        : `a list of at most ${spec.most} entries`;
   }
+}
+
+/** Entries of `forward*8,left`, repeats counted; names with spaces count once per word. */
+export function listLength(text: string): number {
+  const items = text.split(/[\s,]+/).filter((item) => item !== "");
+  return items.reduce((sum, item) => sum + Number(item.match(/\*(\d+)$/)?.[1] ?? 1), 0);
 }
 
 function numberFault({ kind, min, max }: OptionSpec, value: unknown): string | undefined {

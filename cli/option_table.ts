@@ -20,13 +20,16 @@ export * from "./weights_options.ts";
 
 const CONTENT = "What is made";
 const SAMPLING = "How it is made";
+/** Videos of one run, and frames of one video: far more than fit, far less than all memory. */
+const MOST_VIDEOS = 10_000;
+const MOST_FRAMES = 1_000_000;
 
 const CONTENT_OPTIONS = {
   frames: {
     kind: "integer",
     short: "n",
     min: 1,
-    max: 1_000_000,
+    max: MOST_FRAMES,
     value: "N",
     help: "frames to generate",
     group: CONTENT,
@@ -66,6 +69,7 @@ const CONTENT_OPTIONS = {
   resize: { ...RESIZE, group: CONTENT },
   actions: {
     kind: "list",
+    most: MOST_FRAMES,
     short: "a",
     value: "LIST",
     help: "one action a frame, names or numbers, name*8 repeats: forward*8,left*3; or a file " +
@@ -74,6 +78,7 @@ const CONTENT_OPTIONS = {
   },
   label: {
     kind: "list",
+    most: MOST_VIDEOS,
     value: "L",
     help: "class, by number or name; a list gives one per video of --count",
     group: CONTENT,
@@ -88,6 +93,7 @@ const CONTENT_OPTIONS = {
   count: {
     kind: "integer",
     min: 1,
+    max: MOST_VIDEOS,
     value: "N",
     default: "1",
     help: "videos at once; outputs get -0, -1, ... before the extension",

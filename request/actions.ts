@@ -22,7 +22,13 @@ export function parseClassList(text: string, classes: Classes): number[] {
     return isNamed(item, classes) ? [item] : item.split(/\s+/); // names may have spaces in them
   }).filter((item) => item !== "");
   if (items.length === 0) throw new UsageError(`Cannot use an empty list of ${classes.kind}s`);
-  return items.flatMap((item) => parseItem(item, classes));
+  const list: number[] = [];
+  for (const item of items) {
+    for (const index of parseItem(item, classes)) list.push(index); // a spread of so many overflows
+    if (list.length <= MOST_REPEATS) continue;
+    throw new UsageError(`Cannot use a list of more than ${MOST_REPEATS} ${classes.kind}s`);
+  }
+  return list;
 }
 
 const REPEATED = /^(.+?)\*(\d+)$/;

@@ -20,18 +20,32 @@ export function openPreview(target: string | undefined, terminal: Terminal): Pre
     if (terminal.live) return new ScreenPreview(terminal);
     throw new UsageError("Cannot preview in the terminal: stderr is not one");
   }
-  if (target.toLowerCase().endsWith(".png") && !isPattern(target)) return new PngPreview(target);
+  if (target.toLowerCase().endsWith(".png") && !isPattern(target)) {
+    return new PngPreview(target, terminal);
+  }
   throw new UsageError(`Cannot preview to "${target}": give a name that ends in .png, or terminal`);
 }
 
 /** A picture file that is always whole: each one is renamed over the last. */
 class PngPreview implements Preview {
   readonly drawsOnScreen = false;
+  #failed = false;
 
-  constructor(readonly path: string) {}
+  constructor(readonly path: string, readonly terminal: Terminal) {}
 
+  /** What cannot be shown costs the preview, not the run: hours may have gone into it. */
   async show({ video, pixels }: Frame): Promise<void> {
-    if (video !== 0) return;
+    if (video !== 0 || this.#failed) return;
+    try {
+      await this.#write(pixels);
+    } catch (error) {
+      this.#failed = true;
+      const why = error instanceof Error ? error.message : String(error);
+      this.terminal.note(`warning: ${why}; going on without the preview`);
+    }
+  }
+
+  async #write(pixels: Frame["pixels"]): Promise<void> {
     const { width, height } = pixels;
     const writer = await openFrameWriter(this.path, { width, height, fps: 1, frames: 1 });
     try {

@@ -1,4 +1,3 @@
-import { isAbsolute, join } from "node:path";
 import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
 import {
   allowed,
@@ -9,11 +8,11 @@ import {
   planActions,
 } from "./actions.ts";
 import { readActionLists } from "./action_file.ts";
+import { parseModelDefaults } from "./model_defaults.ts";
 import { UsageError } from "../cli/errors.ts";
 import type { Size, Values } from "../cli/option.ts";
-import { GENERATE_OPTIONS } from "../cli/option_table.ts";
+import type { GENERATE_OPTIONS } from "../cli/option_table.ts";
 import { defined, type Settings, type SettingValue } from "../cli/settings.ts";
-import { checkSettings } from "../cli/settings_file.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
 /** Options of `far generate`. */
@@ -40,23 +39,20 @@ const LATENT_SIDE = 8;
  * own, or a context of their own, take the place of the default actions. Which frames are taken
  * belongs to the default context; where a model has none, it says how many it wants of any.
  * @param folder of the model: paths in its defaults are relative to it
- * @throws {TypeError} defaults that are no options
+ * @throws {TypeError} defaults that a model must not have
  */
 export function withDefaults(
   given: GenerateValues,
   json: unknown,
   folder: string,
 ): GenerateValues {
-  const { values, problems } = checkSettings(GENERATE_OPTIONS, json ?? {}, `${folder}/far.json`);
-  if (problems.length > 0) throw new TypeError(problems.join("\n"));
-  const { context, contextFrames, contextStart, contextStride, actions, ...rest } = values;
+  const { context, contextFrames, contextStart, contextStride, actions, ...rest } =
+    parseModelDefaults(json, folder);
   const defaults: GenerateValues = rest;
   const without = given.context !== undefined || given.contextFrames === 0 || given.size;
   const picked = defined({ contextFrames, contextStart, contextStride });
   if (!without && context !== undefined) {
-    Object.assign(defaults, picked, {
-      context: isAbsolute(context) ? context : join(folder, context),
-    });
+    Object.assign(defaults, picked, { context });
   } else if (given.context !== undefined && context === undefined) Object.assign(defaults, picked);
   if (given.actions !== undefined) delete defaults.frames; // as many as there are actions
   else if (given.context === undefined && actions !== undefined) defaults.actions = actions;

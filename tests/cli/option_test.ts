@@ -90,6 +90,29 @@ Deno.test("parseJson() refuses other types and says which it found", () => {
   }
 });
 
+const BILLION = "1000000000";
+const BOMBS = [
+  ["count", BILLION, /whole number from 1 to 10000$/],
+  ["count", "10001", /whole number from 1 to 10000$/],
+  ["label", `0*${BILLION}`, /list of at most 10000 entries$/],
+  ["label", "0*5000,1*5001", /list of at most 10000 entries$/],
+  ["label", new Array(1001).fill("0*10").join(), /list of at most 10000 entries$/],
+  ["actions", "left*999999,right*2", /list of at most 1000000 entries$/],
+  ["frames", BILLION, /whole number from 1 to 1000000$/],
+] as const;
+
+for (const [name, value, expected] of BOMBS) {
+  Deno.test(`--${name} ${value.slice(0, 20)} is refused by the table, at every door`, () => {
+    const entry = tables.GENERATE_OPTIONS[name];
+    assert.match(usageMessage(() => parseText(entry, value, `--${name}`)), expected);
+    const json = name === "label" || name === "actions" ? value : Number(value);
+    assert.match(
+      usageMessage(() => parseJson(entry, json, name)),
+      new RegExp(expected.source.replace("$", ", not")),
+    );
+  });
+}
+
 Deno.test("the option tables use no short letter twice in one command", () => {
   for (const [name, table] of Object.entries(tables)) {
     if (!name.endsWith("_OPTIONS")) continue;

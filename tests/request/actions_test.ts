@@ -50,6 +50,10 @@ Deno.test("parseClassList() lists what is allowed", () => {
   assert.throws(() => parseClassList("-1", MAZE), usage(/action "-1"/));
   assert.throws(() => parseClassList("left*0", MAZE), usage(/repeats must be from 1/));
   assert.throws(() => parseClassList("left*9999999", MAZE), usage(/repeats must be from 1/));
+  assert.throws(
+    () => parseClassList(new Array(1000).fill("left*1000000").join(), MAZE),
+    usage(/a list of more than 1000000 actions/),
+  );
   assert.throws(() => parseClassList(" , ", MAZE), usage(/empty list of actions/));
 });
 

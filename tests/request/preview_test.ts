@@ -24,6 +24,19 @@ Deno.test("openPreview() rewrites a picture with the newest frame of the first v
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["newest.png"]);
   }));
 
+for (const place of ["missing/newest.png", "folder.png", "file/newest.png"]) {
+  Deno.test(`openPreview() says once that ${place} cannot be written, and lets the run go on`, () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(join(folder, "folder.png"));
+      await Deno.writeTextFile(join(folder, "file"), "");
+      const terminal = recorder();
+      const preview = openPreview(join(folder, place), terminal)!;
+      for (const index of [1, 2, 3]) await preview.show(frame(0, index));
+      assert.equal(terminal.stderr.length, 1);
+      assert.match(terminal.stderr[0]!, /^warning: Cannot write .*; going on without the preview$/);
+    }));
+}
+
 Deno.test("openPreview() draws over the last picture on a screen", async () => {
   const terminal = recorder(true);
   const preview = openPreview("terminal", terminal)!;

@@ -1,0 +1,92 @@
+import { basename, dirname, isAbsolute, join, sep } from "node:path";
+import { isPattern } from "../mod.ts";
+import { isActionFile } from "./action_file.ts";
+import { optionKey, type Values } from "../cli/option.ts";
+import { GENERATE_OPTIONS } from "../cli/option_table.ts";
+import { checkSettings } from "../cli/settings_file.ts";
+
+/** What a model folder may decide: what is made and how, never where it is written. */
+const HARMLESS = [
+  "frames",
+  "context",
+  "contextFrames",
+  "contextStart",
+  "contextStride",
+  "resize",
+  "actions",
+  "label",
+  "size",
+  "count",
+  "steps",
+  "guidance",
+  "solver",
+  "seed",
+  "rng",
+  "flexrope",
+  "noCache",
+  "fps",
+  "dtype",
+  "codec",
+  "quality",
+  "scale",
+  "onlyGenerated",
+];
+
+/**
+ * Reads `defaults` of a model's far.json. The folder may be a stranger's, so only options that
+ * decide pictures are taken, and only files that lie inside the folder.
+ * @returns the options, with the paths of files beside the model
+ * @throws {TypeError} every default that cannot be used, one line each
+ */
+export function parseModelDefaults(json: unknown, folder: string): Values<typeof GENERATE_OPTIONS> {
+  const where = `${folder}/far.json`;
+  const { values, problems } = checkSettings(GENERATE_OPTIONS, json ?? {}, where);
+  const strange = Object.keys(json ?? {}).filter((name) => isStrange(name));
+  const all = [
+    ...problems,
+    ...strange.map((name) => `Cannot use "${name}" in ${where}: a model must not decide it`),
+  ];
+  for (const name of ["context", "actions"] as const) {
+    const value = values[name];
+    if (value === undefined || (name === "actions" && !isActionFile(value))) continue;
+    const fault = fileFault(value, folder);
+    if (fault) all.push(`Cannot use "${name}" in ${where}: "${value}" ${fault}`);
+    else values[name] = join(folder, value);
+  }
+  if (all.length > 0) throw new TypeError(all.join("\n"));
+  return values;
+}
+
+function isStrange(name: string): boolean {
+  const key = optionKey(name);
+  return Object.hasOwn(GENERATE_OPTIONS, key) && !HARMLESS.includes(key);
+}
+
+/** What is wrong with a file that a model folder names. */
+function fileFault(path: string, folder: string): string | undefined {
+  const parts = path.split(/[/\\]/);
+  if (path === "-" || isAbsolute(path) || /^[A-Za-z]:/.test(path) || parts.includes("..")) {
+    return "must be a file inside the model's folder";
+  }
+  const whole = join(folder, path);
+  const place = realPath(isPattern(path) ? dirname(whole) : whole);
+  if (place === undefined) return undefined; // reading it says that it is missing
+  const roots = rootsOf(folder);
+  const inside = roots.some((root) => place === root || place.startsWith(root + sep));
+  return inside ? undefined : "is a link that leaves the model's folder";
+}
+
+/** The folder itself; in the hub's cache its files are links to blobs of the same repository. */
+function rootsOf(folder: string): string[] {
+  const own = realPath(folder) ?? folder;
+  const snapshots = dirname(own);
+  return basename(snapshots) === "snapshots" ? [own, join(dirname(snapshots), "blobs")] : [own];
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
+}
