@@ -1,4 +1,4 @@
-import { CHILD_ARGUMENT } from "./batch/child_settings.ts";
+import { CHILD_ARGUMENT } from "./batch/gpu/child_settings.ts";
 import { COMMANDS } from "./cli/command_table.ts";
 import { environment } from "./cli/environment.ts";
 import { errorLine, exitStatus, InterruptedError, isClosedPipe, STATUS } from "./cli/errors.ts";
@@ -67,7 +67,7 @@ async function start([first, second]: readonly string[]): Promise<number> {
   if (first !== CHILD_ARGUMENT) {
     return await main(Deno.args, PROCESS_TERMINAL, listenForSignals(), dropPermissions);
   }
-  const { runChild } = await import("./batch/child.ts");
+  const { runChild } = await import("./batch/gpu/child.ts");
   dropPermissions("generate");
   return await runChild(second);
 }

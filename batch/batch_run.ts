@@ -1,11 +1,11 @@
 import { isFolder } from "../cli/folder.ts";
-import { isDiskFull, isFolderGone } from "./child_failure.ts";
+import { isDiskFull, isFolderGone } from "./gpu/child_failure.ts";
 import { findDone } from "./existing.ts";
-import type { Job } from "./job.ts";
-import { outputFiles } from "./output_names.ts";
-import { videosOf } from "./manifest.ts";
+import type { Job } from "./plan/job.ts";
+import { outputFiles } from "./plan/output_names.ts";
+import { videosOf } from "./plan/manifest.ts";
 import type { ResultRecord, ResultsFile } from "./results.ts";
-import type { Outcome } from "./supervisor.ts";
+import type { Outcome } from "./gpu/supervisor.ts";
 
 /** Runs jobs: the GPU process of this machine, or those behind a queue. */
 export interface Executor {

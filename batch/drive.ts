@@ -1,7 +1,7 @@
 import { untilAborted } from "../cli/abort.ts";
-import type { Item } from "./batch_jobs.ts";
+import type { Item } from "./plan/batch_jobs.ts";
 import type { BatchRun, Executor } from "./batch_run.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./plan/job.ts";
 
 /**
  * Runs jobs as they come until all have ended, or one of them stops the rest.

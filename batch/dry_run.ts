@@ -1,9 +1,9 @@
 import { UsageError } from "../cli/errors.ts";
 import type { Call } from "../cli/command.ts";
 import type { BatchRun } from "./batch_run.ts";
-import type { Job } from "./job.ts";
-import { jsonOf } from "./identity.ts";
-import type { BATCH_OPTIONS } from "./options.ts";
+import type { Job } from "./plan/job.ts";
+import { jsonOf } from "./plan/identity.ts";
+import type { BATCH_OPTIONS } from "./plan/options.ts";
 
 /** What `far batch --dry-run` says: as JSON one line a job, else how many there are of each kind. */
 export async function dryRun(

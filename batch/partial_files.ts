@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
-import { outputPath } from "./identity.ts";
-import { isSequence, patternOf } from "./output_names.ts";
+import { outputPath } from "./plan/identity.ts";
+import { isSequence, patternOf } from "./plan/output_names.ts";
 
 /** The name of a file that is not finished, with the name it would get. */
 const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
 import { isFolder } from "../cli/folder.ts";
-import type { FileDigest } from "./digest.ts";
+import type { FileDigest } from "./plan/digest.ts";
 
 /** A finished file of a job. */
 export interface MadeFile extends FileDigest {

@@ -1,5 +1,5 @@
 import { defineCommand } from "../cli/command.ts";
-import { BATCH_OPTIONS, WORKER_OPTIONS } from "./options.ts";
+import { BATCH_OPTIONS, WORKER_OPTIONS } from "./plan/options.ts";
 
 const BATCH = defineCommand({
   name: "batch",

@@ -35,13 +35,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Arrows of the old floors that are still to be turned round. */
 const TO_BE_TURNED: readonly string[] = [
-  "batch/prepared_job.ts -> commands/generate/run.ts",
-  "batch/prepared_job.ts -> deno.json",
-  "batch/queue_batch.ts -> commands/batch/run.ts",
+  "batch/gpu/prepared_job.ts -> commands/generate/run.ts",
+  "batch/gpu/prepared_job.ts -> deno.json",
+  "batch/queue/queue_batch.ts -> commands/batch/run.ts",
   "batch/specs.ts -> commands/batch/run.ts",
   "batch/specs.ts -> commands/worker/run.ts",
-  "cli.ts -> batch/child.ts",
-  "cli.ts -> batch/child_settings.ts",
+  "cli.ts -> batch/gpu/child.ts",
+  "cli.ts -> batch/gpu/child_settings.ts",
   "cli/command_table.ts -> batch/specs.ts",
   "cli/command_table.ts -> commands/bench/spec.ts",
   "cli/command_table.ts -> commands/compare/run.ts",

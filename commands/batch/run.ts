@@ -6,17 +6,17 @@ import {
   readDefaults,
   readJobs,
   streamJobs,
-} from "../../batch/batch_jobs.ts";
+} from "../../batch/plan/batch_jobs.ts";
 import { BatchRun, type Executor, expectedFiles, type Tally } from "../../batch/batch_run.ts";
 import { drive, itemsOf } from "../../batch/drive.ts";
 import { FolderLock } from "../../batch/folder_lock.ts";
-import { ownCommand } from "../../batch/gpu_process.ts";
-import { parseShard } from "../../batch/identity.ts";
-import { type Job, wireJob } from "../../batch/job.ts";
-import type { BATCH_OPTIONS } from "../../batch/options.ts";
+import { ownCommand } from "../../batch/gpu/gpu_process.ts";
+import { parseShard } from "../../batch/plan/identity.ts";
+import { type Job, wireJob } from "../../batch/plan/job.ts";
+import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { Leftovers, removePartials } from "../../batch/partial_files.ts";
 import { checkResultsPath, knownResults, ResultsFile, resultsName } from "../../batch/results.ts";
-import { Supervisor } from "../../batch/supervisor.ts";
+import { Supervisor } from "../../batch/gpu/supervisor.ts";
 import type { Call } from "../../cli/command.ts";
 import { InterruptedError, UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
@@ -46,7 +46,7 @@ export async function run(call: BatchCall): Promise<void> {
   const { operands, options } = call;
   const [source, ...rest] = operands;
   if (source === "status" || source === "failed" || source === "retry") {
-    const { reportQueue } = await import("../../batch/queue_report.ts");
+    const { reportQueue } = await import("../../batch/queue/queue_report.ts");
     return await reportQueue(source, rest, call);
   }
   if (rest.length > 0) throw new UsageError(`Cannot use "${rest[0]}": give one manifest`);
@@ -56,7 +56,7 @@ export async function run(call: BatchCall): Promise<void> {
     throw new UsageError(`Cannot use --${name} without a queue: give --redis URL`);
   }
   if (options.redis !== undefined) {
-    const { runThroughQueue } = await import("../../batch/queue_batch.ts");
+    const { runThroughQueue } = await import("../../batch/queue/queue_batch.ts");
     return await runThroughQueue(source!, call);
   }
   await runBatch(source!, call, (note) => {

@@ -7,7 +7,7 @@ import {
   SafetensorsFile,
   writeSafetensors,
 } from "../../mod.ts";
-import { Digests } from "../../batch/digest.ts";
+import { Digests } from "../../batch/plan/digest.ts";
 import { InterruptedError, UsageError } from "../../cli/errors.ts";
 import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
 import type { GenerateValues } from "../../request/request.ts";

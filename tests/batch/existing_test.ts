@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { digestFile } from "../../batch/digest.ts";
+import { digestFile } from "../../batch/plan/digest.ts";
 import { findDone } from "../../batch/existing.ts";
-import { JOB_KEY } from "../../batch/identity.ts";
+import { JOB_KEY } from "../../batch/plan/identity.ts";
 import type { MadeFile, ResultRecord } from "../../batch/results.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 

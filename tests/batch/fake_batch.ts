@@ -1,11 +1,11 @@
 import { dirname, join } from "node:path";
 import { type BatchExecutor, runBatch } from "../../commands/batch/run.ts";
-import { digestFile } from "../../batch/digest.ts";
-import { JOB_KEY, outputPath } from "../../batch/identity.ts";
-import type { Job } from "../../batch/job.ts";
-import type { BATCH_OPTIONS } from "../../batch/options.ts";
+import { digestFile } from "../../batch/plan/digest.ts";
+import { JOB_KEY, outputPath } from "../../batch/plan/identity.ts";
+import type { Job } from "../../batch/plan/job.ts";
+import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { readResults } from "../../batch/results.ts";
-import type { Outcome } from "../../batch/supervisor.ts";
+import type { Outcome } from "../../batch/gpu/supervisor.ts";
 import type { Values } from "../../cli/option.ts";
 import { OutputFile } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";

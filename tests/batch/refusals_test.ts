@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { run as runCommand } from "../../commands/batch/run.ts";
-import { readJobs } from "../../batch/batch_jobs.ts";
-import type { BATCH_OPTIONS } from "../../batch/options.ts";
+import { readJobs } from "../../batch/plan/batch_jobs.ts";
+import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Values } from "../../cli/option.ts";
 import { recorder } from "../support/recorder.ts";

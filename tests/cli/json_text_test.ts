@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseActionText } from "../../request/actions.ts";
-import { readDefaults } from "../../batch/batch_jobs.ts";
+import { readDefaults } from "../../batch/plan/batch_jobs.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
 import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
 import { readSettingsFile } from "../../cli/settings_file.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readDefaults } from "../../batch/batch_jobs.ts";
+import { readDefaults } from "../../batch/plan/batch_jobs.ts";
 import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
 import { readSettingsFile } from "../../cli/settings_file.ts";
 import { readText } from "../../cli/text_file.ts";

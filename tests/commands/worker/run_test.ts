@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readResults } from "../../../batch/results.ts";
-import type { QueueResult } from "../../../batch/queue_job.ts";
+import type { QueueResult } from "../../../batch/queue/queue_job.ts";
 import {
   checkOutputs,
   childrenOf,
@@ -21,7 +21,7 @@ import {
   type RedisOptions,
   RedisServer,
 } from "../../batch/redis_server.ts";
-import { QueueLink } from "../../../batch/queue_link.ts";
+import { QueueLink } from "../../../batch/queue/queue_link.ts";
 
 const ignore = !HAS_REDIS || Deno.build.os !== "linux";
 if (!HAS_REDIS) console.error("The tests of far worker need redis-server: they are left out");

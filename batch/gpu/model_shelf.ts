@@ -1,0 +1,82 @@
+import { type Gpu, GpuError, loadPipeline, type Pipeline } from "../../mod.ts";
+
+/** What a job needs loaded. */
+export interface ModelWish {
+  /** Folder of the model. */
+  readonly folder: string;
+  readonly dtype?: "auto" | "f32" | "f16";
+  readonly slope?: number;
+}
+
+/** How a pipeline comes onto a device; tests put their own here. */
+export type Load = typeof loadPipeline;
+
+/** Models kept on the GPU; more would crowd out the batches. */
+const MOST_LOADED = 2;
+
+/** One device and the models on it, the last used first. */
+export class ModelShelf {
+  #gpu: Gpu | undefined;
+  #loaded: { readonly key: string; readonly pipeline: Pipeline }[] = [];
+  readonly #open: () => Promise<Gpu>;
+  readonly #load: Load;
+
+  constructor(open: () => Promise<Gpu>, load: Load = loadPipeline) {
+    this.#open = open;
+    this.#load = load;
+  }
+
+  /** The device, opened when needed. @throws {GpuError} */
+  async gpu(): Promise<Gpu> {
+    return this.#gpu ??= await this.#open();
+  }
+
+  /**
+   * The pipeline of a model; loaded if it is not there, in place of others where memory is short.
+   * @throws {GpuError | CheckpointError | TypeError} as `loadPipeline`
+   */
+  async pipeline(wish: ModelWish, onProgress: () => void): Promise<Pipeline> {
+    const key = JSON.stringify([wish.folder, wish.dtype ?? "auto", wish.slope]);
+    const found = this.#loaded.find((entry) => entry.key === key);
+    if (found) {
+      this.#loaded = [found, ...this.#loaded.filter((entry) => entry !== found)];
+      return found.pipeline;
+    }
+    while (this.#loaded.length >= MOST_LOADED) await this.#loaded.pop()!.pipeline.close();
+    const pipeline = await this.#place(wish, onProgress);
+    this.#loaded.unshift({ key, pipeline });
+    return pipeline;
+  }
+
+  async #place({ folder, dtype, slope }: ModelWish, onProgress: () => void): Promise<Pipeline> {
+    const load = async () =>
+      await this.#load(folder, { dtype, slope, gpu: await this.gpu(), onProgress });
+    try {
+      return await load();
+    } catch (error) {
+      const crowded = error instanceof GpuError && this.#loaded.length > 0 &&
+        (error.reason === "out-of-memory" || error.reason === "limit");
+      if (!crowded) throw error;
+      await this.clear();
+      return await load();
+    }
+  }
+
+  /** True where the device has reported an error: it is no good for further work. */
+  get spoilt(): boolean {
+    try {
+      this.#gpu?.check();
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  /** Takes everything down; the next use begins with a new device. */
+  async clear(): Promise<void> {
+    const gpu = this.#gpu;
+    this.#gpu = undefined;
+    this.#loaded = [];
+    await gpu?.close().catch(() => {}); // a device in trouble is left alone
+  }
+}

@@ -1,0 +1,152 @@
+import {
+  type Frame,
+  type GenerateOptions,
+  MediaError,
+  type Pipeline,
+  type RunPlan,
+} from "../../mod.ts";
+import settings from "../../deno.json" with { type: "json" };
+import { asUsage, UsageError } from "../../cli/errors.ts";
+import { isFolder } from "../../cli/folder.ts";
+import { outputOptions } from "../../commands/generate/run.ts";
+import { Outputs } from "../../request/outputs.ts";
+import {
+  buildRequest,
+  type Request,
+  settingsOfRequest,
+  withDefaults,
+} from "../../request/request.ts";
+import { settingsMetadata } from "../../cli/settings.ts";
+import { checkSettings } from "../../cli/settings_file.ts";
+import { digestFile } from "../plan/digest.ts";
+import { type BatchPart, shapeKey } from "./gpu_batch.ts";
+import { JOB_KEY, outputPath } from "../plan/identity.ts";
+import type { JobValues } from "../plan/manifest.ts";
+import type { ModelWish } from "./model_shelf.ts";
+import { JOB_OPTIONS } from "../plan/options.ts";
+import { isSequence, outputFiles } from "../plan/output_names.ts";
+import type { WireJob } from "./protocol.ts";
+import { type MadeFile, makeFolderOf } from "../results.ts";
+
+/** Options of a job that came from outside. @throws {UsageError} all that is wrong with them */
+export function valuesOf({ options, where }: Pick<WireJob, "options" | "where">): JobValues {
+  const { values, problems } = checkSettings(JOB_OPTIONS, options, where);
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return values;
+}
+
+/** The model that a job asks for. */
+export function modelWish({ model }: WireJob, { dtype, flexrope }: JobValues): ModelWish {
+  return { folder: model, dtype, slope: flexrope };
+}
+
+/** A job whose sources are read and whose plan fits the model: it only has to run. */
+export class PreparedJob implements BatchPart {
+  readonly job: WireJob;
+  readonly wish: ModelWish;
+  readonly plan: RunPlan;
+  readonly noise: Float32Array;
+  readonly warnings: readonly string[];
+  readonly #request: Request;
+  readonly #values: JobValues;
+
+  private constructor(job: WireJob, values: JobValues, request: Request, pipeline: Pipeline) {
+    this.job = job;
+    this.wish = modelWish(job, values);
+    this.#values = values;
+    this.#request = request;
+    this.plan = asUsage(() => pipeline.plan(request.generate));
+    this.noise = pipeline.noise(request.generate);
+    this.warnings = request.source?.warnings ?? [];
+  }
+
+  /**
+   * Reads what the job names: context, actions, noise.
+   * @throws {UsageError | MediaError | CheckpointError} what is wrong with it
+   */
+  static async make(job: WireJob, values: JobValues, pipeline: Pipeline): Promise<PreparedJob> {
+    const given = { ...values, output: [...job.outputs] };
+    const options = withDefaults(given, pipeline.info.defaults, job.model);
+    const request = await buildRequest(given, options, pipeline.info);
+    return new PreparedJob(job, given, request, pipeline);
+  }
+
+  get generate(): GenerateOptions {
+    return this.#request.generate;
+  }
+
+  /** Jobs with the same key can run as one batch. */
+  get key(): string {
+    return `${JSON.stringify(this.wish)} ${shapeKey(this)}`;
+  }
+
+  /** Opens the outputs, in folders that are made where they are missing. @throws {MediaError} */
+  async open(pipeline: Pipeline): Promise<OpenJob> {
+    const { job: { folder, outputs, hash }, plan } = this;
+    const paths = outputs.map((name) => outputPath(folder, name));
+    await makeFolders(folder, paths);
+    const record = settingsOfRequest(this.#request, this.#values, plan, {
+      dtype: pipeline.dtype,
+      version: settings.version,
+      info: pipeline.info,
+    });
+    const kept = this.#values.noMetadata ? {} : settingsMetadata(record);
+    const options = outputOptions(pipeline, this.#request, plan, record);
+    const writer = await Outputs.open(paths, {
+      ...options,
+      metadata: { ...kept, [JOB_KEY]: hash },
+      tensors: this.#values.noMetadata
+        ? { ...options.tensors, metadata: undefined }
+        : options.tensors,
+    });
+    return new OpenJob(this, writer);
+  }
+}
+
+/** Makes folders inside the output folder; that one itself, if it was removed, stays away. */
+async function makeFolders(folder: string, paths: readonly string[]): Promise<void> {
+  if (!await isFolder(folder)) {
+    throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
+  }
+  for (const path of paths) await makeFolderOf(path);
+}
+
+/** A job that is running: its outputs are open under temporary names. */
+export class OpenJob {
+  readonly prepared: PreparedJob;
+  readonly #outputs: Outputs;
+
+  constructor(prepared: PreparedJob, outputs: Outputs) {
+    this.prepared = prepared;
+    this.#outputs = outputs;
+  }
+
+  get hash(): string {
+    return this.prepared.job.hash;
+  }
+
+  /** @param video number within the job */
+  async write(frame: Frame, video: number): Promise<void> {
+    await this.#outputs.write({ ...frame, video });
+  }
+
+  /** Puts the outputs in their places, and says what they are. */
+  async close(): Promise<MadeFile[]> {
+    const written = await this.#outputs.close();
+    const { job: { folder, outputs }, plan } = this.prepared;
+    const made: MadeFile[] = [];
+    const names = outputFiles(outputs, plan.videos);
+    for (const [i, name] of names.entries()) {
+      // a pattern of many pictures has no bytes of its own
+      const digest = isSequence(name)
+        ? { bytes: written[i]!.bytes, sha256: "" }
+        : await digestFile(outputPath(folder, name));
+      made.push({ path: name, ...digest });
+    }
+    return made;
+  }
+
+  async abort(): Promise<void> {
+    await this.#outputs.abort();
+  }
+}

@@ -1,0 +1,94 @@
+import type { SettingValue } from "../../cli/settings.ts";
+import type { JobFailure, MadeFile } from "../results.ts";
+
+// What the supervisor and the GPU process say to each other: JSON lines on stdin and stdout. A line
+// that is none of these is something a library printed.
+
+/** A job as it goes to the GPU process, or through a queue. */
+export interface WireJob {
+  /** Names the job in answers. */
+  readonly hash: string;
+  /** For messages: `jobs.jsonl:3`. */
+  readonly where: string;
+  /** Options by name, as in a manifest. */
+  readonly options: Readonly<Record<string, SettingValue>>;
+  /** Folder of the model. */
+  readonly model: string;
+  /** Folder that `outputs` are relative to. */
+  readonly folder: string;
+  readonly outputs: readonly string[];
+}
+
+/** Supervisor to GPU process. */
+export interface RunMessage {
+  readonly type: "run";
+  readonly jobs: readonly WireJob[];
+  /** Most videos that may run as one batch. */
+  readonly videos: number;
+}
+
+/** The device, as the GPU process found it. */
+export interface DeviceInfo {
+  readonly name: string;
+  readonly cpu: boolean;
+}
+
+/** GPU process to supervisor. Each message is a sign of life. */
+export type ChildMessage =
+  | { readonly type: "ready"; readonly device: DeviceInfo }
+  /** These jobs are on the GPU now: if the process ends before their records, they are lost. */
+  | { readonly type: "start"; readonly hashes: readonly string[] }
+  /** Something is done: weights are loaded, a frame is there; `generated` where it is a new one. */
+  | { readonly type: "progress"; readonly generated?: boolean }
+  | { readonly type: "note"; readonly text: string }
+  | {
+    readonly type: "done";
+    readonly hash: string;
+    readonly seconds: number;
+    readonly batch: number;
+    readonly outputs: readonly MadeFile[];
+  }
+  | { readonly type: "failed"; readonly hash: string; readonly error: ChildFailure }
+  /** All jobs of the last `run` have their records. */
+  | { readonly type: "idle" }
+  /** Nothing can be done with this device: every job would fail the same way. */
+  | { readonly type: "fatal"; readonly error: ChildFailure }
+  /** The device is gone; the process ends itself. */
+  | { readonly type: "lost"; readonly message: string };
+
+/** A failure as the GPU process tells it. */
+export interface ChildFailure extends JobFailure {
+  /** The disk is full or the folder gone, so that other jobs would fail alike. */
+  readonly storage?: boolean;
+  readonly stack?: string;
+}
+
+const TYPES = ["ready", "start", "progress", "note", "done", "failed", "idle", "fatal", "lost"];
+
+/** A message as a line. */
+export function encodeLine(message: RunMessage | ChildMessage): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
+}
+
+/** @returns undefined for a line that is no message */
+export function parseChildMessage(line: string): ChildMessage | undefined {
+  if (!line.startsWith('{"type":')) return undefined;
+  try {
+    const message = JSON.parse(line);
+    return TYPES.includes(message.type) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines of a stream of bytes; the last one need not end. */
+export async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { openModelFolder } from "../../mod.ts";
+import { isFolder } from "../../cli/folder.ts";
+
+const PIECE_BYTES = 1 << 20;
+
+/** SHA-256 of text, in hex. */
+export function digestText(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** SHA-256 of bytes, in hex. */
+export function digestBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Bytes and SHA-256 of a file. */
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Reads a file through once. @throws whatever opening or reading it throws */
+export async function digestFile(path: string): Promise<FileDigest> {
+  using file = await Deno.open(path);
+  const hash = createHash("sha256");
+  const piece = new Uint8Array(PIECE_BYTES);
+  let bytes = 0;
+  for (let count = await file.read(piece); count !== null; count = await file.read(piece)) {
+    hash.update(piece.subarray(0, count));
+    bytes += count;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Files of a folder by name; folders inside it are left out. */
+async function filesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
+    const isInside = isDirectory || (isSymlink && await isFolder(join(folder, name)));
+    if (!isInside) names.push(name);
+  }
+  return names.sort();
+}
+
+/** Digests that are computed once for each path, as long as the program runs. */
+export class Digests {
+  readonly #known = new Map<string, Promise<string>>();
+
+  #once(key: string, compute: () => Promise<string>): Promise<string> {
+    const known = this.#known.get(key) ?? compute();
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** Of a file's bytes, or of the names and bytes of all files of a folder. */
+  content(path: string): Promise<string> {
+    return this.#once(`content ${path}`, async () => {
+      const { isDirectory } = await Deno.stat(path);
+      if (!isDirectory) return (await digestFile(path)).sha256;
+      const lines: string[] = [];
+      for (const name of await filesIn(path)) {
+        lines.push(`${name} ${(await digestFile(join(path, name))).sha256}`);
+      }
+      return digestText(lines.join("\n"));
+    });
+  }
+
+  /**
+   * Of a model: its weights, its configurations and what far.json says that changes a video. Where
+   * the folder lies and what it is called play no part, so it is the same on every machine.
+   */
+  model(folder: string): Promise<string> {
+    return this.#once(`model ${folder}`, () => digestModel(folder));
+  }
+}
+
+const PARTS = ["", "transformer", "vae", "scheduler"];
+const WEIGHTS_AND_CONFIG = /\.(json|safetensors|pth|bin)$/;
+
+async function digestModel(folder: string): Promise<string> {
+  const { far = {} } = await openModelFolder(folder);
+  const { fps, actions, labels, defaults } = far as Record<string, unknown>;
+  const lines = [JSON.stringify({ fps, actions, labels, defaults })];
+  for (const part of PARTS) {
+    for (const name of await filesIn(join(folder, part))) {
+      if (!WEIGHTS_AND_CONFIG.test(name) || name === "far.json") continue;
+      lines.push(`${part}/${name} ${(await digestFile(join(folder, part, name))).sha256}`);
+    }
+  }
+  return digestText(lines.join("\n"));
+}

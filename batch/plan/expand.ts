@@ -1,0 +1,75 @@
+import { UsageError } from "../../cli/errors.ts";
+
+/** Fields of one JSON object. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** One of the objects that a line stands for. */
+export interface Expanded {
+  readonly fields: Fields;
+  /** Text that tells it from its siblings, by field: the value of a range, the place in a list. */
+  readonly marks: ReadonlyMap<string, string>;
+}
+
+/** What one field can be. */
+interface Choice {
+  readonly value: unknown;
+  readonly mark: string;
+}
+
+/** More from a single line is a slip of the pen. */
+const MOST = 1_000_000;
+
+/**
+ * Makes one object for each combination of the values that `{"each": [..]}` and
+ * `{"range": [first, end, step]}` stand for; the last field changes fastest.
+ * @throws {UsageError} a form that is neither, or that stands for nothing
+ */
+export function expand(fields: Fields, where: string): Expanded[] {
+  let all: Expanded[] = [{ fields, marks: new Map() }];
+  for (const [name, value] of Object.entries(fields)) {
+    const choices = choicesOf(name, value, where);
+    if (!choices) continue;
+    if (all.length * choices.length > MOST) {
+      throw new UsageError(`Cannot use ${where}: it stands for more than ${MOST} jobs`);
+    }
+    all = all.flatMap((one) =>
+      choices.map((choice) => ({
+        fields: { ...one.fields, [name]: choice.value },
+        marks: new Map([...one.marks, [name, choice.mark]]),
+      }))
+    );
+  }
+  return all;
+}
+
+function choicesOf(name: string, value: unknown, where: string): Choice[] | undefined {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
+  const keys = Object.keys(value);
+  const refuse = (what: string) => new UsageError(`Cannot use "${name}" in ${where}: ${what}`);
+  if (keys.length !== 1 || (keys[0] !== "each" && keys[0] !== "range")) {
+    throw refuse('it must be a value, {"each": [..]} or {"range": [first, end]}');
+  }
+  const list = (value as Record<string, unknown>)[keys[0]];
+  if (keys[0] === "each") {
+    if (!Array.isArray(list) || list.length === 0) throw refuse('"each" must be a list of values');
+    return list.map((value, i) => ({ value, mark: String(i) }));
+  }
+  const numbers = rangeOf(list);
+  if (!numbers) {
+    throw refuse(
+      `"range" must be [first, end] or [first, end, step], from first up to but without end, ` +
+        `with at most ${MOST} values`,
+    );
+  }
+  return numbers.map((value) => ({ value, mark: String(value) }));
+}
+
+function rangeOf(list: unknown): number[] | undefined {
+  const fits = Array.isArray(list) && (list.length === 2 || list.length === 3) &&
+    list.every((n) => typeof n === "number" && Number.isFinite(n));
+  if (!fits) return undefined;
+  const [first, end, step = 1] = list as [number, number, number?];
+  const count = Math.ceil((end - first) / step);
+  if (!(count >= 1 && count <= MOST)) return undefined;
+  return Array.from({ length: count }, (_, i) => first + i * step);
+}

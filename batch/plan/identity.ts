@@ -1,0 +1,85 @@
+import { dirname, join } from "node:path";
+import { isPattern } from "../../mod.ts";
+import { isActionFile } from "../../request/action_file.ts";
+import type { SettingValue } from "../../cli/settings.ts";
+import { optionName } from "../../cli/option.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { whyUnreadable } from "../../cli/text_file.ts";
+import { type Digests, digestText } from "./digest.ts";
+import type { JobValues } from "./manifest.ts";
+
+/** Key of a job's hash in the metadata of its outputs. */
+export const JOB_KEY = "far.job";
+
+/** Options as JSON that `checkSettings` reads back, by their names on the command line. */
+export function jsonOf(values: JobValues): Record<string, SettingValue> {
+  const json: Record<string, SettingValue> = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    json[optionName(key)] = typeof value === "bigint"
+      ? String(value)
+      : typeof value === "object" && !Array.isArray(value)
+      ? `${value.width}x${value.height}`
+      : value;
+  }
+  return json;
+}
+
+/** Files that a job reads, by option. */
+export function inputsOf(values: JobValues): Map<string, string> {
+  const inputs = new Map<string, string>();
+  if (values.context !== undefined) inputs.set("context", values.context);
+  if (values.noise !== undefined) inputs.set("noise", values.noise);
+  const { actions } = values;
+  if (actions !== undefined && isActionFile(actions)) inputs.set("actions", actions);
+  return inputs;
+}
+
+/**
+ * SHA-256 of all that decides what a job makes: settings, the bytes of what it reads, the model,
+ * and the names of its outputs. Two jobs of one hash write the same files.
+ * @param values with the model's defaults; @param model digest of the model
+ * @throws {UsageError} an input that is not there
+ */
+export async function jobHash(
+  values: JobValues,
+  outputs: readonly string[],
+  model: string,
+  digests: Digests,
+): Promise<string> {
+  const inputs: Record<string, string> = {};
+  for (const [option, path] of inputsOf(values)) {
+    inputs[option] = await digestInput(option, path, digests);
+  }
+  const { model: _model, output: _output, ...rest } = jsonOf(values);
+  const settings = Object.entries({ ...rest, ...inputs })
+    .sort(([a], [b]) => a < b ? -1 : 1);
+  return digestText(JSON.stringify({ settings, outputs, model }));
+}
+
+async function digestInput(option: string, path: string, digests: Digests): Promise<string> {
+  if (path === "-") throw new UsageError(`Cannot use "${option}": a batch cannot read stdin`);
+  try {
+    // of a %d pattern the folder stands for the pictures
+    return await digests.content(isPattern(path) ? dirname(path) : path);
+  } catch (error) {
+    throw new UsageError(`Cannot use "${option}": "${path}": ${whyUnreadable(error)}`);
+  }
+}
+
+/** The shard a job belongs to, of `count`; it depends on nothing but its id. */
+export function shardOf(id: string, count: number): number {
+  return Number(BigInt(`0x${digestText(id).slice(0, 16)}`) % BigInt(count));
+}
+
+/** `3/16`: the fourth of sixteen shards. @throws {UsageError} */
+export function parseShard(text: string): { readonly index: number; readonly count: number } {
+  const [, index, count] = text.match(/^(\d{1,6})\/(\d{1,6})$/)?.map(Number) ?? [];
+  if (count && index! < count) return { index: index!, count };
+  throw new UsageError(`Cannot use --shard ${text}: it must be I/N with I from 0 to N - 1`);
+}
+
+/** Where the file of an output lies. */
+export function outputPath(folder: string, name: string): string {
+  return join(folder, ...name.split("/"));
+}

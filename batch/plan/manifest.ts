@@ -1,0 +1,245 @@
+import { UsageError } from "../../cli/errors.ts";
+import { listLength, optionKey, optionName, type Values } from "../../cli/option.ts";
+import { checkSettings } from "../../cli/settings_file.ts";
+import { parseJsonText } from "../../cli/json_text.ts";
+import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { expand, type Expanded, type Fields } from "./expand.ts";
+import { JOB_OPTIONS } from "./options.ts";
+import {
+  checkOutputNames,
+  collisionKey,
+  DEFAULT_OUTPUT,
+  fillIn,
+  outputFiles,
+} from "./output_names.ts";
+
+/** Options of a job, checked. */
+export type JobValues = Values<typeof JOB_OPTIONS>;
+
+/** A job as a manifest says it; nothing is known of its model yet. */
+export interface Entry {
+  readonly id: string;
+  /** Of the manifest, from 1. */
+  readonly line: number;
+  readonly values: JobValues;
+  /** Relative to the output folder. */
+  readonly outputs: readonly string[];
+  /** Something is wrong with it, and was told: what is left is only looked at for more. */
+  readonly broken?: boolean;
+}
+
+/** What came of one line. */
+export interface LineRead {
+  readonly entries: readonly Entry[];
+  /** Everything that is wrong with it, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Fields of every job, and where they come from. */
+interface Common {
+  readonly fields: Fields;
+  readonly where: string;
+}
+
+const NOTHING: LineRead = { entries: [], problems: [] };
+const LONGEST_ID = 200;
+
+/** Reads a manifest of jobs line by line, and remembers what must not come twice. */
+export class Manifest {
+  readonly name: string;
+  readonly #common: Common[];
+  readonly #told = new Set<string>();
+  /** Line of each id, and of each output by its collision key. */
+  readonly #ids = new Map<string, number>();
+  readonly #outputs = new Map<string, { readonly line: number; readonly id: string }>();
+  #line = 0;
+  #begun = false;
+
+  /** @param common settings of all jobs, later ones winning; the manifest's header wins over them */
+  constructor(name: string, common: readonly Common[] = []) {
+    this.name = name;
+    this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields, where), where }));
+  }
+
+  /** The next line; blank ones say nothing. */
+  read(text: string): LineRead {
+    this.#line++;
+    if (text.trim() === "") return NOTHING;
+    const first = !this.#begun;
+    this.#begun = true;
+    const where = `${this.name}:${this.#line}`;
+    try {
+      const fields = parseLine(text, where);
+      if (Object.hasOwn(fields, "defaults")) return this.#header(fields, where, first);
+      return this.#jobs(fields, where);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return { entries: [], problems: this.#new([error.message]) };
+    }
+  }
+
+  /** Problems that were not told before: what is wrong with the defaults is so on every line. */
+  #new(problems: readonly string[]): string[] {
+    return problems.filter((problem) => {
+      if (this.#told.has(problem)) return false;
+      this.#told.add(problem);
+      return true;
+    });
+  }
+
+  #header(fields: Fields, where: string, first: boolean): LineRead {
+    const { defaults } = fields;
+    if (!first) throw new UsageError(`Cannot use ${where}: "defaults" must be the first line`);
+    if (Object.keys(fields).length > 1) {
+      throw new UsageError(`Cannot use ${where}: the line with "defaults" has nothing beside it`);
+    }
+    if (defaults === null || typeof defaults !== "object" || Array.isArray(defaults)) {
+      throw new UsageError(`Cannot use "defaults" in ${where}: it must be a JSON object`);
+    }
+    this.#common.push({ fields: byKey(defaults as Fields, where), where });
+    return NOTHING;
+  }
+
+  #jobs(fields: Fields, where: string): LineRead {
+    const { id = String(this.#line), ...own } = fields;
+    if (typeof id !== "string" && typeof id !== "number") {
+      throw new UsageError(`Cannot use "id" in ${where}: it must be a text or a number`);
+    }
+    const origins = new Map<string, string>();
+    let merged: Fields = {};
+    for (const layer of [...this.#common, { fields: byKey(own, where), where }]) {
+      merged = { ...merged, ...layer.fields };
+      for (const key of Object.keys(layer.fields)) origins.set(key, layer.where);
+    }
+    const entries: Entry[] = [];
+    const problems: string[] = [];
+    for (const one of expand(named(merged), where)) {
+      const { entry, faults } = this.#job(one, String(id), origins, where);
+      entries.push(entry);
+      problems.push(...faults);
+    }
+    return { entries, problems: this.#new(problems) };
+  }
+
+  #job(
+    one: Expanded,
+    template: string,
+    origins: ReadonlyMap<string, string>,
+    where: string,
+  ): { entry: Entry; faults: readonly string[] } {
+    const { values, problems: faults } = checkFields(one.fields, origins, where);
+    const job = { id: template, line: this.#line, values, outputs: [] as string[] };
+    try {
+      job.id = jobId(template, one, where);
+      const fields = { ...one.fields, id: job.id };
+      const templates = values.output ?? [DEFAULT_OUTPUT];
+      job.outputs = templates.map((output) => fillIn(output, fields, "output", where));
+      checkOutputNames(job.outputs, where);
+      faults.push(...this.#twice(job.id, outputFiles(job.outputs, videosOf(values)), where));
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      faults.push(error.message);
+    }
+    return { entry: faults.length > 0 ? { ...job, broken: true } : job, faults };
+  }
+
+  /** What of a job is another's already; it is remembered for those that follow. */
+  #twice(id: string, files: readonly string[], where: string): string[] {
+    const before = this.#ids.get(id);
+    if (before !== undefined) {
+      return [`Cannot use id "${id}" in ${where}: line ${before} has it too`];
+    }
+    this.#ids.set(id, this.#line);
+    const faults: string[] = [];
+    for (const file of files) {
+      const other = this.#outputs.get(collisionKey(file));
+      if (!other) this.#outputs.set(collisionKey(file), { line: this.#line, id });
+      else {
+        faults.push(
+          `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of ` +
+            `line ${other.line}`,
+        );
+      }
+    }
+    return faults;
+  }
+}
+
+function parseLine(text: string, where: string): Fields {
+  const json = parseJsonText(text, where);
+  if (json === null || typeof json !== "object" || Array.isArray(json)) {
+    throw new UsageError(`Cannot use ${where}: it must be one JSON object`);
+  }
+  return json as Fields;
+}
+
+/**
+ * The same option may be written in three ways; a job must win over defaults in any of them.
+ * @throws {UsageError} it is there in two of them
+ */
+function byKey(fields: Fields, where: string): Fields {
+  const keyed: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of Object.entries(fields)) {
+    const key = optionKey(name);
+    if (key in keyed) throw new UsageError(`Cannot use "${name}" in ${where}: it is there twice`);
+    keyed[key] = value;
+  }
+  return keyed;
+}
+
+function named(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([key, v]) => [optionName(key), v]));
+}
+
+/** Checks each field as the place it comes from: the line, its header or the file of defaults. */
+function checkFields(
+  fields: Fields,
+  origins: ReadonlyMap<string, string>,
+  line: string,
+): { values: JobValues; problems: string[] } {
+  const values: JobValues = {};
+  const problems: string[] = [];
+  for (const where of new Set(origins.values())) {
+    const own = Object.entries(fields).filter(([name]) => origins.get(optionKey(name)) === where);
+    const strange = own.filter(([name]) => isOnlyForGenerate(name));
+    problems.push(
+      ...strange.map(([name]) =>
+        `Cannot use "${name}" in ${where}: it is for the whole batch or for far generate alone`
+      ),
+    );
+    const rest = own.filter(([name]) => !isOnlyForGenerate(name));
+    const checked = checkSettings(JOB_OPTIONS, Object.fromEntries(rest), where);
+    Object.assign(values, checked.values);
+    problems.push(...checked.problems);
+  }
+  if (values.seed === -1n) {
+    problems.push(
+      `Cannot use "seed" -1 in ${
+        origins.get("seed") ?? line
+      }: a batch must know what it has made; ` +
+        'give {"range": [0, 100]} for 100 of them',
+    );
+  }
+  return { values, problems };
+}
+
+function isOnlyForGenerate(name: string): boolean {
+  const key = optionKey(name);
+  return Object.hasOwn(GENERATE_OPTIONS, key) && !Object.hasOwn(JOB_OPTIONS, key);
+}
+
+/** `maze-{seed}` with its fields filled in; what it does not name of them is added. */
+function jobId(template: string, { fields, marks }: Expanded, where: string): string {
+  const unnamed = [...marks].filter(([name]) => !template.includes(`{${name}}`));
+  const id = fillIn(template, fields, "id", where) + unnamed.map(([, mark]) => `-${mark}`).join("");
+  if (id.trim() === "" || id.length > LONGEST_ID) {
+    throw new UsageError(`Cannot use "id" in ${where}: it must have 1 to ${LONGEST_ID} characters`);
+  }
+  return id;
+}
+
+/** How many videos a job says it makes. */
+export function videosOf({ count, label }: JobValues): number {
+  if (count !== undefined || label === undefined) return count ?? 1;
+  return listLength(label);
+}

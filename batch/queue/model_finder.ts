@@ -1,0 +1,69 @@
+import { UsageError } from "../../cli/errors.ts";
+import { modelPath } from "../../request/model_path.ts";
+import { Digests } from "../plan/digest.ts";
+import type { QueueLink } from "./queue_link.ts";
+import type { QueueWorker } from "./queue_worker.ts";
+
+/** How often the queue is asked for models that are new to it. */
+const LOOK_MS = 1000;
+
+/** Which models a worker serves. */
+export interface FinderOptions {
+  /** This one alone; else every model of the queue that is found here. */
+  readonly model?: string;
+  readonly note: (line: string) => void;
+}
+
+/** Finds the models that a queue has jobs for among those of this machine. */
+export class ModelFinder {
+  readonly #worker: QueueWorker;
+  readonly #link: QueueLink;
+  readonly #options: FinderOptions;
+  readonly #digests = new Digests();
+  readonly #seen = new Set<string>();
+  #next = 0;
+
+  constructor(worker: QueueWorker, link: QueueLink, options: FinderOptions) {
+    this.#worker = worker;
+    this.#link = link;
+    this.#options = options;
+  }
+
+  /**
+   * Begins to serve models that were not known yet; asks the queue only now and then.
+   * @throws {UsageError} the one model to serve is not here
+   */
+  async look(): Promise<void> {
+    if (performance.now() < this.#next) return;
+    const { model } = this.#options;
+    if (model !== undefined) {
+      this.#next = Infinity;
+      const folder = await modelPath(model);
+      return this.#serve(await this.#digests.model(folder), folder, model);
+    }
+    this.#next = performance.now() + LOOK_MS;
+    for (const [identity, name] of await this.#link.models()) {
+      if (!this.#seen.has(identity)) await this.#tryModel(identity, name);
+      this.#seen.add(identity);
+    }
+  }
+
+  async #tryModel(identity: string, name: string): Promise<void> {
+    let folder: string;
+    try {
+      folder = await modelPath(name);
+      if (await this.#digests.model(folder) === identity) {
+        return this.#serve(identity, folder, name);
+      }
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return this.#options.note(`not serving "${name}": ${error.message}`);
+    }
+    this.#options.note(`not serving "${name}": "${folder}" holds other weights or settings`);
+  }
+
+  #serve(identity: string, folder: string, name: string): void {
+    this.#worker.serve(identity, folder);
+    this.#options.note(`serving "${name}"`);
+  }
+}

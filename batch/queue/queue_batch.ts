@@ -1,0 +1,255 @@
+import { resolve } from "node:path";
+import { type Job as QueuedJob, QueueEvents } from "bullmq";
+import { type BatchExecutor, runBatch } from "../../commands/batch/run.ts";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { MediaError, OutputFile } from "../../mod.ts";
+import { failureOf } from "../gpu/child_failure.ts";
+import { digestBytes, digestText } from "../plan/digest.ts";
+import { outputPath } from "../plan/identity.ts";
+import type { Job } from "../plan/job.ts";
+import type { BATCH_OPTIONS } from "../plan/options.ts";
+import { nameFault } from "../plan/output_names.ts";
+import { JobPacker, outputBlob, type QueueFailure, type QueueResult } from "./queue_job.ts";
+import { KEEP_SECONDS, QueueLink, queueName, refusedByServer } from "./queue_link.ts";
+import { type MadeFile, makeFolderOf } from "../results.ts";
+import type { Outcome } from "../gpu/supervisor.ts";
+
+/** Attempts of a job before it is left to `far batch failed`. */
+const ATTEMPTS = 3;
+const FIRST_PAUSE_MS = 1000;
+/** Events may be lost while the server is away; this often the jobs themselves are asked. */
+const SWEEP_MS = 15_000;
+const SWEEP_AT_ONCE = 100;
+
+/** `far batch --redis`: puts jobs on the queue, waits for them, and collects what they made. */
+export async function runThroughQueue(
+  source: string,
+  call: Call<typeof BATCH_OPTIONS>,
+): Promise<void> {
+  const { options } = call;
+  await runBatch(source, call, async (note) => {
+    const link = await QueueLink.open({
+      url: options.redis!,
+      queue: options.queue ?? "far",
+      note,
+    });
+    const folder = resolve(options.outDir!);
+    return new QueueExecutor(link, {
+      folder,
+      shared: options.shared,
+      again: options.force || options.retryFailed,
+      detach: options.detach,
+      note,
+    });
+  });
+}
+
+interface QueueExecutorOptions {
+  readonly folder: string;
+  readonly shared?: boolean;
+  /** Jobs that have ended are run once more. */
+  readonly again?: boolean;
+  readonly detach?: boolean;
+  readonly note: (line: string) => void;
+}
+
+/** A job that somebody waits for. */
+interface Waiting {
+  readonly job: Job;
+  readonly result: PromiseWithResolvers<Outcome>;
+  settling?: boolean;
+  /** Asked for again in the meantime. */
+  again?: boolean;
+}
+
+/** Runs jobs on whatever machines serve the queue. */
+class QueueExecutor implements BatchExecutor {
+  /** All machines together take many. */
+  readonly window = 10_000;
+  readonly #link: QueueLink;
+  readonly #options: QueueExecutorOptions;
+  readonly #packer: JobPacker;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #events = new Map<string, QueueEvents>();
+  #sweeper: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(link: QueueLink, options: QueueExecutorOptions) {
+    this.#link = link;
+    this.#options = options;
+    this.#packer = new JobPacker(link, options.shared ? options.folder : undefined);
+    this.#sweepLater();
+  }
+
+  async submit(job: Job): Promise<Outcome> {
+    await this.#listen(job.model.identity);
+    const result = Promise.withResolvers<Outcome>();
+    result.promise.catch(() => {}); // it may be rejected while nobody waits for it yet
+    const { detach } = this.#options;
+    const id = this.#idOf(job);
+    if (!detach) this.#waiting.set(id, { job, result });
+    try {
+      await this.#enqueue(job);
+    } catch (error) {
+      this.#waiting.delete(id);
+      if (error instanceof UsageError) return { status: "failed", error: failureOf(error) };
+      throw refusedByServer(error);
+    }
+    if (detach) return { status: "queued" };
+    await this.#settle(id);
+    return await result.promise;
+  }
+
+  /** Where outputs stay in a shared folder, another folder is another job. */
+  #idOf({ hash }: Job): string {
+    const { shared, folder } = this.#options;
+    return shared ? `${hash}-${digestText(folder).slice(0, 12)}` : hash;
+  }
+
+  /** Hears of the jobs of a model as they end. */
+  async #listen(identity: string): Promise<void> {
+    if (this.#options.detach || this.#events.has(identity)) return;
+    const events = new QueueEvents(queueName(identity), {
+      connection: this.#link.connect(),
+      prefix: this.#link.prefix,
+    });
+    events.on("error", this.#link.onError);
+    events.on("completed", ({ jobId }) => void this.#settle(jobId));
+    events.on("failed", ({ jobId }) => void this.#settle(jobId));
+    this.#events.set(identity, events);
+    await events.waitUntilReady();
+  }
+
+  async #enqueue(job: Job): Promise<void> {
+    const { identity, name } = job.model;
+    await this.#link.register(identity, name); // each time: the server may have forgotten
+    const queue = this.#link.queue(identity);
+    const id = this.#idOf(job);
+    const before = await queue.getJob(id);
+    if (before) {
+      const state = await before.getState();
+      const ended = state === "completed" || state === "failed";
+      if (!ended || !this.#isStale(before)) return;
+      await before.remove();
+    }
+    await queue.add("generate", await this.#packer.pack(job), {
+      jobId: id,
+      attempts: ATTEMPTS,
+      backoff: { type: "exponential", delay: FIRST_PAUSE_MS },
+      removeOnComplete: { age: KEEP_SECONDS },
+    });
+  }
+
+  /** Whether a job that has ended is no answer: its outputs were taken, or another try is wanted. */
+  #isStale(job: QueuedJob): boolean {
+    if (this.#options.again) return true;
+    const progress = job.progress as Partial<QueueFailure>;
+    if (job.failedReason) return progress.failure?.temporary !== false;
+    // an answer that was not sent is in the folder, and the folder was looked at
+    return !(job.returnvalue as QueueResult).sent;
+  }
+
+  /** Ends the waiting for a job if it has ended. */
+  async #settle(id: string): Promise<void> {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    waiting.again = true;
+    if (waiting.settling) return;
+    waiting.settling = true;
+    try {
+      while (waiting.again) {
+        waiting.again = false;
+        const outcome = await this.#outcome(waiting.job);
+        if (!outcome) continue;
+        this.#waiting.delete(id);
+        return waiting.result.resolve(outcome);
+      }
+    } catch (error) {
+      if (error instanceof MediaError) {
+        this.#waiting.delete(id);
+        waiting.result.resolve({ status: "failed", error: failureOf(error) });
+      } else waiting.result.reject(refusedByServer(error));
+    } finally {
+      waiting.settling = false;
+    }
+  }
+
+  /** How a job has ended, if it has. What the server has lost of it is made again. */
+  async #outcome(wanted: Job): Promise<Outcome | undefined> {
+    const job = await this.#link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
+    if (!job) return void await this.#enqueue(wanted);
+    const state = await job.getState();
+    if (state === "failed") {
+      const { failure } = job.progress as Partial<QueueFailure>;
+      const { failedReason: message } = job;
+      return { status: "failed", error: { temporary: true, ...failure, message } };
+    }
+    if (state !== "completed") return undefined;
+    const { seconds, batch, outputs, sent }: QueueResult = job.returnvalue;
+    const whole = !sent || await this.#collect(wanted, outputs);
+    await job.remove();
+    if (!whole) return void await this.#enqueue(wanted);
+    return { status: "done", seconds, batch, outputs };
+  }
+
+  /**
+   * Writes what was sent back; only then is it dropped from the queue.
+   * @returns false where the queue has lost some of it
+   * @throws {MediaError} what was sent back cannot be written
+   */
+  async #collect({ hash }: Job, outputs: readonly MadeFile[]): Promise<boolean> {
+    for (const { path, sha256 } of outputs) {
+      const fault = nameFault(path);
+      if (fault) throw new MediaError(`Cannot collect "${path}" of a worker: it ${fault}`);
+      const bytes = await this.#link.getBlob(outputBlob(hash, sha256));
+      if (!bytes) return false;
+      if (digestBytes(bytes) !== sha256) {
+        throw new MediaError(`Cannot collect "${path}": it was altered`);
+      }
+      const target = outputPath(this.#options.folder, path);
+      await makeFolderOf(target);
+      await using file = await OutputFile.create(target);
+      await file.write(bytes);
+      await file.commit();
+    }
+    await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
+    return true;
+  }
+
+  #sweepLater(): void {
+    if (this.#closed) return;
+    this.#sweeper = setTimeout(() => void this.#sweep(), SWEEP_MS);
+  }
+
+  async #sweep(): Promise<void> {
+    const ids = [...this.#waiting.keys()];
+    while (ids.length > 0 && !this.#closed) {
+      await Promise.all(ids.splice(0, SWEEP_AT_ONCE).map((id) => this.#settle(id)));
+    }
+    this.#sweepLater();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#sweeper);
+    const closing = [...this.#events.values()].map((events) => events.close().catch(() => {}));
+    await Promise.race([
+      Promise.all(closing),
+      new Promise((resolve) => setTimeout(resolve, 2000)),
+    ]);
+    await this.#link.close();
+  }
+
+  async kill(reason: Error): Promise<void> {
+    if (this.#closed) return;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { result } of waiting) result.reject(reason);
+    if (waiting.length > 0) {
+      const jobs = waiting.length === 1 ? "1 job stays" : `${waiting.length} jobs stay`;
+      this.#options.note(`${jobs} on the queue: the same command collects what is made`);
+    }
+    await this.close();
+  }
+}

@@ -1,0 +1,212 @@
+import { Buffer } from "node:buffer";
+import { Queue } from "bullmq";
+import { Redis } from "ioredis";
+import { UsageError } from "../../cli/errors.ts";
+
+/** A number of seconds in which a server that is there answers. */
+const ANSWER_SECONDS = 5;
+/** Answers to a URL that is wrong, which no other time will change. */
+const WRONG_LOGIN = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR DB index)/;
+/** What nobody collects is dropped after a week. */
+export const KEEP_SECONDS = 7 * 24 * 3600;
+
+/** The queue's server cannot be reached; another time it may be. */
+export class QueueError extends Error {
+  override readonly name = "QueueError";
+  readonly temporary = true;
+}
+
+/** An error as it is told where it is the server's answer: full, read-only, not permitted. */
+export function refusedByServer(error: unknown): Error {
+  if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
+  return new QueueError(`The queue's server refuses: ${error.message}`);
+}
+
+/** Where a queue is, and whom its troubles are told to. */
+export interface LinkOptions {
+  readonly url: string;
+  /** Name of the queue, and first part of all its keys. */
+  readonly queue: string;
+  readonly note: (line: string) => void;
+}
+
+/**
+ * Connections to the server of a queue. They come back by themselves when the server does; only the
+ * first one has to be there at once.
+ */
+export class QueueLink {
+  readonly prefix: string;
+  readonly #url: string;
+  readonly #note: (line: string) => void;
+  readonly #clients: Redis[] = [];
+  readonly #queues = new Map<string, Queue>();
+  #trouble = "";
+  /** The last that the server itself has said. */
+  #refusal = "";
+  /** It was reached once: troubles are told as they come. */
+  #open = false;
+
+  private constructor({ url, queue, note }: LinkOptions) {
+    this.#url = url;
+    this.prefix = queue;
+    this.#note = note;
+  }
+
+  /**
+   * @throws {UsageError} no URL of a Redis server, or one with a login that it refuses
+   * @throws {QueueError} it does not answer
+   */
+  static async open(options: LinkOptions): Promise<QueueLink> {
+    checkUrl(options.url);
+    if (!/^[\w.-]{1,64}$/.test(options.queue)) {
+      throw new UsageError(
+        `Cannot use --queue "${options.queue}": letters, digits, "-", "_" and "." are allowed`,
+      );
+    }
+    const link = new QueueLink(options);
+    const client = link.connect();
+    try {
+      await inTime(client.ping(), ANSWER_SECONDS);
+      // a database that is not there is refused in passing, and the first one used
+      if (link.#refusal !== "") throw new QueueError(link.#refusal);
+    } catch (error) {
+      await link.close();
+      const why = link.#trouble || (error as Error).message;
+      const message = `Cannot reach ${hideSecrets(options.url)}: ${why}${adviceFor(why)}`;
+      throw WRONG_LOGIN.test(why) ? new UsageError(message) : new QueueError(message);
+    }
+    link.#open = true;
+    return link;
+  }
+
+  /** A new connection, for what must not share one: workers and events block theirs. */
+  connect(): Redis {
+    const client = new Redis(this.#url, {
+      maxRetriesPerRequest: null,
+      retryStrategy: (times) => Math.min(200 * times, 3000),
+    });
+    client.on("error", (error: Error) => this.#tell(error));
+    client.on("ready", () => {
+      if (this.#open && this.#trouble !== "") this.#note("the queue is back");
+      this.#trouble = "";
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Each trouble is told once until it is over. */
+  #tell(error: Error): void {
+    const text = hideSecrets(error.message || String(error));
+    if (text === this.#trouble) return;
+    this.#trouble = text;
+    if (error.name === "ReplyError") this.#refusal = text;
+    if (this.#open) this.#note(`the queue: ${text}; trying again`);
+  }
+
+  /** For errors that BullMQ tells of itself. */
+  readonly onError = (error: Error): void => this.#tell(error);
+
+  /** The connection for plain commands. */
+  get client(): Redis {
+    return this.#clients[0]!;
+  }
+
+  /** The queue of one model. */
+  queue(identity: string): Queue {
+    const name = queueName(identity);
+    const known = this.#queues.get(name);
+    if (known) return known;
+    const queue = new Queue(name, { connection: this.client, prefix: this.prefix });
+    queue.on("error", this.onError);
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  /** Lets workers know of a model. */
+  async register(identity: string, name: string): Promise<void> {
+    await this.client.hset(`${this.prefix}:models`, identity, name);
+  }
+
+  /** Names of the models that there have been jobs for, by identity. */
+  async models(): Promise<Map<string, string>> {
+    return new Map(Object.entries(await this.client.hgetall(`${this.prefix}:models`)));
+  }
+
+  /** Keeps bytes under a name: an input's digest, or as `outputBlob` names an output. */
+  async putBlob(name: string, bytes: Uint8Array): Promise<void> {
+    await this.client.set(this.#blobKey(name), Buffer.from(bytes), "EX", KEEP_SECONDS);
+  }
+
+  async hasBlob(name: string): Promise<boolean> {
+    return await this.client.expire(this.#blobKey(name), KEEP_SECONDS) === 1;
+  }
+
+  async getBlob(name: string): Promise<Uint8Array | undefined> {
+    return await this.client.getBuffer(this.#blobKey(name)) ?? undefined;
+  }
+
+  async dropBlobs(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.client.del(names.map((name) => this.#blobKey(name)));
+  }
+
+  #blobKey(name: string): string {
+    return `${this.prefix}:blob:${name}`;
+  }
+
+  /** Lets go of the server, whether it is there or not. */
+  async close(): Promise<void> {
+    const queues = [...this.#queues.values()].map((queue) => queue.close());
+    await inTime(Promise.all(queues), 2).catch(() => {});
+    for (const client of this.#clients) client.disconnect();
+  }
+}
+
+/** Queue of a model: workers take only what they can make. */
+export function queueName(identity: string): string {
+  return identity.slice(0, 16);
+}
+
+function checkUrl(text: string): void {
+  const shown = hideSecrets(text);
+  const login = text.match(/^rediss?:\/\/(\S*)@/)?.[1] ?? "";
+  if (/[/@?#]/.test(login)) {
+    throw new UsageError(
+      `Cannot use --redis ${shown}: "/", "@", "?" and "#" of a password must be percent-encoded, ` +
+        "as %2F, %40, %3F and %23",
+    );
+  }
+  const url = URL.parse(text);
+  if (url && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "") return;
+  throw new UsageError(
+    `Cannot use --redis ${shown}: it must be redis://[user:password@]host[:port][/db], or ` +
+      "rediss:// for TLS",
+  );
+}
+
+/** Text without what stands between `//` and the last `@` of a URL, well-formed or not. */
+function hideSecrets(text: string): string {
+  return text.replace(/\/\/\S*@/g, "//***@");
+}
+
+/** What to do about an error, where that is not plain. */
+function adviceFor(message: string): string {
+  if (/NOAUTH/.test(message)) return " (it wants a password: redis://user:password@host)";
+  if (!/certificate/i.test(message)) return "";
+  return " (trust your own authority with DENO_CERT=ca.pem)";
+}
+
+/** @throws {QueueError} when it takes longer */
+export async function inTime<T>(work: Promise<T>, seconds: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new QueueError(`no answer within ${seconds} s`)),
+      seconds * 1000,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

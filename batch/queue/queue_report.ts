@@ -1,0 +1,91 @@
+import type { Job as QueuedJob, Queue } from "bullmq";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import type { BATCH_OPTIONS } from "../plan/options.ts";
+import type { QueueJob } from "./queue_job.ts";
+import { QueueLink } from "./queue_link.ts";
+
+type BatchCall = Call<typeof BATCH_OPTIONS>;
+
+/** A queue and the model whose jobs it holds. */
+interface ModelQueue {
+  readonly name: string;
+  readonly queue: Queue;
+}
+
+/** `far batch status | failed | retry`: looks after a queue. */
+export async function reportQueue(
+  what: "status" | "failed" | "retry",
+  operands: readonly string[],
+  call: BatchCall,
+): Promise<void> {
+  const { redis, queue = "far" } = call.options;
+  if (redis === undefined) throw new UsageError("Say which queue: give --redis URL");
+  if (what !== "retry" && operands.length > 0) {
+    throw new UsageError(`Cannot use "${operands[0]}": far batch ${what} takes no names`);
+  }
+  const link = await QueueLink.open({ url: redis, queue, note: call.terminal.note });
+  try {
+    const models = await link.models();
+    const queues = [...models].map(([identity, name]) => ({ name, queue: link.queue(identity) }));
+    if (what === "status") await tellStatus(queues, call);
+    else if (what === "failed") await tellFailed(queues, call);
+    else await retry(queues, operands, call);
+  } finally {
+    await link.close();
+  }
+}
+
+async function tellStatus(
+  queues: readonly ModelQueue[],
+  { options, terminal }: BatchCall,
+): Promise<void> {
+  const rows = [];
+  for (const { name, queue } of queues) {
+    const counts = await queue.getJobCounts("waiting", "active", "delayed", "completed", "failed");
+    const list = queue.toKey("wait"); // what a scaler of workers looks at
+    rows.push({ model: name, ...counts, workers: await queue.getWorkersCount(), list });
+  }
+  if (options.json) return await terminal.print(`${JSON.stringify({ models: rows })}\n`);
+  const lines = rows.map(({ model, list: _, ...counts }) => {
+    const text = Object.entries(counts).map(([state, count]) => `${count} ${state}`);
+    return `${model}: ${text.join(", ")}`;
+  });
+  await terminal.print(`${lines.join("\n") || "The queue has seen no jobs"}\n`);
+}
+
+async function tellFailed(
+  queues: readonly ModelQueue[],
+  { options, terminal }: BatchCall,
+): Promise<void> {
+  for (const { name, queue } of queues) {
+    for (const job of await queue.getFailed()) {
+      const { id, line }: QueueJob = job.data;
+      const { attemptsMade: attempts, failedReason: error } = job;
+      const entry = { id, line, model: name, hash: job.id, attempts, error };
+      const text = `job "${id}" (line ${line}, ${name}), attempt ${attempts}: ${error}`;
+      await terminal.print(`${options.json ? JSON.stringify(entry) : text}\n`);
+    }
+  }
+}
+
+async function retry(
+  queues: readonly ModelQueue[],
+  ids: readonly string[],
+  { options, terminal }: BatchCall,
+): Promise<void> {
+  const failed = (await Promise.all(queues.map(({ queue }) => queue.getFailed()))).flat();
+  const isNamed = (job: QueuedJob, name: string) =>
+    name === (job.data as QueueJob).id || name === job.id;
+  const missing = ids.filter((name) => !failed.some((job) => isNamed(job, name)));
+  if (missing.length > 0) {
+    throw new UsageError(`Cannot retry ${missing.join(", ")}: no failed job has that id`);
+  }
+  const wanted = ids.length === 0
+    ? failed
+    : failed.filter((job) => ids.some((name) => isNamed(job, name)));
+  for (const job of wanted) await job.retry("failed", { resetAttemptsMade: true });
+  const count = wanted.length;
+  const text = `${count} ${count === 1 ? "job is" : "jobs are"} tried again`;
+  await terminal.print(`${options.json ? JSON.stringify({ retried: count }) : text}\n`);
+}

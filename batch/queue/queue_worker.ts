@@ -1,0 +1,245 @@
+import { hostname } from "node:os";
+import {
+  DelayedError,
+  type Job as QueuedJob,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+} from "bullmq";
+import { UsageError } from "../../cli/errors.ts";
+import { isFolder } from "../../cli/folder.ts";
+import { checkSettings } from "../../cli/settings_file.ts";
+import { findDone } from "../existing.ts";
+import { videosOf } from "../plan/manifest.ts";
+import { JOB_OPTIONS } from "../plan/options.ts";
+import { checkOutputNames, outputFiles } from "../plan/output_names.ts";
+import { removePartials } from "../partial_files.ts";
+import { QUEUE_VERSION, type QueueFailure, type QueueJob, type QueueResult } from "./queue_job.ts";
+import { inTime, type QueueLink, queueName } from "./queue_link.ts";
+import type { JobFailure } from "../results.ts";
+import type { WireJob } from "../gpu/protocol.ts";
+import type { Outcome, Supervisor } from "../gpu/supervisor.ts";
+import type { WorkerFiles } from "./worker_files.ts";
+
+/** How often a job may be found with no worker before it is left to `far batch failed`. */
+const MOST_STALLS = 5;
+/** How long the server may take to hear that this worker goes. */
+const GOODBYE_SECONDS = 5;
+
+/** How long a job that this worker cannot see the folder of is left to others. */
+const ELSEWHERE_MS = 15_000;
+
+/** A job is given back to the queue: no attempt of it is used up. */
+export class GivenBackError extends Error {
+  override readonly name = "GivenBackError";
+}
+
+/** How a worker serves a queue. */
+export interface QueueWorkerOptions {
+  readonly link: QueueLink;
+  readonly supervisor: Supervisor;
+  readonly files: WorkerFiles;
+  /** Jobs at once. */
+  readonly concurrency: number;
+  /** Seconds that a job stays with a worker that is not heard of. */
+  readonly lock: number;
+  /** Where the folder of a shared batch is here. */
+  readonly outDir?: string;
+  readonly note: (line: string) => void;
+  /** Nothing more can be run or written here. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Takes jobs of the models it serves, and answers each with what it made. */
+export class QueueWorker {
+  readonly #options: QueueWorkerOptions;
+  readonly #workers = new Map<string, Worker>();
+  #active = 0;
+  #ending = false;
+  /** A job may come a second time while it runs, when the server thought this worker gone. */
+  readonly #runs = new Map<string, Promise<QueueResult>>();
+  /** The last of each hash to be run. */
+  readonly #submitted = new Map<string, Promise<void>>();
+  /** Folders of shared batches that are not here, which was told. */
+  readonly #missing = new Set<string>();
+  /** When a job last began or ended. */
+  lastActive = performance.now();
+
+  constructor(options: QueueWorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Jobs in hand. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Begins to take jobs of a model, which lies in a folder here. */
+  serve(identity: string, folder: string): void {
+    if (this.#workers.has(identity)) return;
+    const { link, concurrency, lock } = this.#options;
+    const process = (job: QueuedJob, token?: string) => this.#process(job, token!, folder);
+    const worker = new Worker(queueName(identity), process, {
+      connection: link.connect(),
+      prefix: link.prefix,
+      name: hostname(),
+      concurrency,
+      lockDuration: lock * 1000,
+      stalledInterval: Math.min(30, lock / 2) * 1000,
+      maxStalledCount: MOST_STALLS,
+    });
+    worker.on("error", link.onError);
+    this.#workers.set(identity, worker);
+  }
+
+  async #process(job: QueuedJob, token: string, folder: string): Promise<QueueResult> {
+    this.lastActive = performance.now();
+    this.#active++;
+    try {
+      // one more may come that was asked for before
+      if (this.#ending) throw new GivenBackError("the worker is ending");
+      const known = this.#runs.get(job.id!) ?? this.#run(job.data, folder);
+      this.#runs.set(job.id!, known);
+      return await known;
+    } catch (error) {
+      if (error instanceof GivenBackError) {
+        await job.moveToWait(token); // another worker can take it at once
+        throw new WaitingError();
+      }
+      if (error instanceof ElsewhereError) {
+        await job.moveToDelayed(Date.now() + ELSEWHERE_MS, token);
+        throw new DelayedError();
+      }
+      throw await this.#failure(job, error);
+    } finally {
+      this.#runs.delete(job.id!);
+      this.#active--;
+      this.lastActive = performance.now();
+    }
+  }
+
+  /** What a failure means for further attempts. */
+  async #failure(job: QueuedJob, error: unknown): Promise<Error> {
+    const message = error instanceof Error ? error.message : String(error);
+    const final = error instanceof FinalError || error instanceof UsageError;
+    const temporary = error instanceof FinalError ? error.temporary : !final;
+    const failure: JobFailure = { message, temporary };
+    await job.updateProgress({ failure } satisfies QueueFailure).catch(() => {});
+    this.#options.note(`job "${(job.data as QueueJob).id}" failed: ${message}`);
+    return final ? new UnrecoverableError(message) : new Error(message);
+  }
+
+  async #run(data: QueueJob, model: string): Promise<QueueResult> {
+    const { files, link } = this.#options;
+    if (data.version > QUEUE_VERSION) {
+      throw new UsageError("Cannot run this job: a newer far has made it; update this worker");
+    }
+    checkOutputNames(data.outputs, data.where); // they come from outside
+    const shared = data.shared === undefined ? undefined : this.#options.outDir ?? data.shared;
+    if (shared !== undefined) await this.#checkFolder(shared);
+    const there = shared === undefined ? undefined : await this.#alreadyThere(data, shared);
+    if (there) return there;
+    const folder = shared ?? await files.makeOutputFolder(data.hash);
+    try {
+      const options = await files.fetchInputs(data, link);
+      const { hash, where, outputs } = data;
+      const outcome = await this.#submit({ hash, where, options, model, folder, outputs });
+      if (outcome.status === "queued") throw new Error("A job cannot be queued by a worker");
+      if (outcome.status === "failed") {
+        const message = files.inSendersWords(outcome.error.message, data);
+        return this.#refuse({ ...outcome.error, message }, outcome.lost);
+      }
+      if (shared === undefined) await files.sendOutputs(hash, outcome.outputs, link);
+      const { seconds, batch } = outcome;
+      const sent = shared === undefined;
+      return { seconds, batch, outputs: outcome.outputs, sent, worker: hostname() };
+    } finally {
+      if (shared === undefined) await files.clear(data.hash);
+    }
+  }
+
+  /** A folder that is not mounted here may be so elsewhere: no attempt is used up. */
+  async #checkFolder(folder: string): Promise<void> {
+    if (await isFolder(folder)) return;
+    if (!this.#missing.has(folder)) {
+      this.#options.note(
+        `there is no folder "${folder}" here: its jobs are left to other workers; mount it, or ` +
+          "say where it is with --out-dir",
+      );
+    }
+    this.#missing.add(folder);
+    throw new ElsewhereError();
+  }
+
+  /**
+   * What makes every job impossible is this worker's trouble, not the job's. The same job for two
+   * folders comes twice under one hash, which names it in answers: one waits for the other.
+   */
+  async #submit(job: WireJob): Promise<Outcome> {
+    const { supervisor, onFatal } = this.#options;
+    const before = this.#submitted.get(job.hash) ?? Promise.resolve();
+    const outcome = before.then(() => supervisor.submit(job));
+    const ended = outcome.then(() => {}, () => {});
+    this.#submitted.set(job.hash, ended);
+    try {
+      return await outcome;
+    } catch (error) {
+      if (error instanceof GivenBackError) throw error;
+      onFatal(error as Error);
+      throw new GivenBackError((error as Error).message);
+    } finally {
+      if (this.#submitted.get(job.hash) === ended) this.#submitted.delete(job.hash);
+    }
+  }
+
+  /** Another delivery of the job may have made it; what one that was ended has left goes. */
+  async #alreadyThere(
+    { hash, outputs, options, where }: QueueJob,
+    folder: string,
+  ): Promise<QueueResult | undefined> {
+    const { values } = checkSettings(JOB_OPTIONS, options, where);
+    const files = outputFiles(outputs, videosOf(values));
+    const found = await findDone(hash, folder, files, undefined);
+    if (found) {
+      return { seconds: 0, batch: 0, outputs: found.outputs, sent: false, worker: hostname() };
+    }
+    await removePartials(folder, files);
+  }
+
+  #refuse(error: JobFailure & { readonly storage?: boolean }, lost = false): never {
+    if (error.storage) {
+      const reason = new Error(error.message);
+      this.#options.onFatal(reason);
+      throw new GivenBackError(error.message);
+    }
+    if (lost || !error.temporary) throw new FinalError(error.message, error.temporary);
+    throw new Error(error.message);
+  }
+
+  /** Takes no further jobs. */
+  async pause(): Promise<void> {
+    this.#ending = true;
+    await Promise.all([...this.#workers.values()].map((worker) => worker.pause(true)));
+  }
+
+  /** Lets go of the queue. */
+  async close(): Promise<void> {
+    const closing = [...this.#workers.values()].map((worker) => worker.close());
+    await inTime(Promise.allSettled(closing), GOODBYE_SECONDS).catch(() => {});
+  }
+}
+
+/** Only another worker can run the job. */
+class ElsewhereError extends Error {
+  override readonly name = "ElsewhereError";
+}
+
+/** A failure that further attempts would repeat. */
+class FinalError extends Error {
+  readonly temporary: boolean;
+
+  constructor(message: string, temporary: boolean) {
+    super(message);
+    this.temporary = temporary;
+  }
+}

@@ -1,0 +1,134 @@
+import { join } from "node:path";
+import { OutputFile } from "../../mod.ts";
+import { megabytes } from "../../cli/amounts.ts";
+import type { SettingValue } from "../../cli/settings.ts";
+import { digestBytes } from "../plan/digest.ts";
+import { FolderLock } from "../folder_lock.ts";
+import { outputPath } from "../plan/identity.ts";
+import { MOST_BLOB_BYTES, outputBlob, type QueueJob, type SentInput } from "./queue_job.ts";
+import type { QueueLink } from "./queue_link.ts";
+import type { MadeFile } from "../results.ts";
+import { UsageError } from "../../cli/errors.ts";
+
+const NAME = "far-worker-";
+/** A folder so young may belong to a worker that is about to lock it. */
+const YOUNG_MS = 60_000;
+
+/** A worker's own folder for files that come and go through the queue. */
+export class WorkerFiles implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #lock: FolderLock;
+
+  private constructor(folder: string, lock: FolderLock) {
+    this.#folder = folder;
+    this.#lock = lock;
+  }
+
+  /** Makes the folder, and removes those of workers that were ended without a chance to. */
+  static async make(): Promise<WorkerFiles> {
+    const folder = await Deno.makeTempDir({ prefix: NAME });
+    const lock = await FolderLock.take(folder, "");
+    await removeOrphans(join(folder, ".."));
+    return new WorkerFiles(folder, lock);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lock[Symbol.dispose]();
+    await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
+  }
+
+  /** The folder for the outputs of one job. */
+  #outputFolder(hash: string): string {
+    return join(this.#folder, hash);
+  }
+
+  /** Makes a folder for the outputs of one job. */
+  async makeOutputFolder(hash: string): Promise<string> {
+    const folder = this.#outputFolder(hash);
+    await Deno.mkdir(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Removes what a job has made. */
+  async clear(hash: string): Promise<void> {
+    await Deno.remove(this.#outputFolder(hash), { recursive: true }).catch(() => {});
+  }
+
+  /**
+   * A job's options with the files it reads in place.
+   * @throws {Error} the queue has lost one
+   */
+  async fetchInputs(job: QueueJob, link: QueueLink): Promise<Record<string, SettingValue>> {
+    const options: Record<string, SettingValue> = { ...job.options };
+    for (const [option, input] of Object.entries(job.inputs)) {
+      const { sha256, name } = input;
+      if (!/^[0-9a-f]{64}$/.test(sha256)) throw new UsageError(`"${sha256}" is no digest`);
+      const path = this.#inputPath(input);
+      const there = await Deno.stat(path).then(() => true, () => false);
+      if (!there) await fetchBlob(sha256, name, path, link);
+      options[option] = path;
+    }
+    return options;
+  }
+
+  #inputPath({ sha256, name }: SentInput): string {
+    const extension = name.match(/\.[A-Za-z0-9]{1,12}$/)?.[0] ?? "";
+    return join(this.#folder, `input-${sha256}${extension}`);
+  }
+
+  /** What is said of a job's files, by the names that its sender knows. */
+  inSendersWords(text: string, { inputs }: QueueJob): string {
+    return Object.values(inputs).reduce(
+      (told, input) => told.replaceAll(this.#inputPath(input), input.name),
+      text,
+    );
+  }
+
+  /**
+   * Puts the outputs of a job in the queue.
+   * @throws {UsageError} one that is too large
+   */
+  async sendOutputs(hash: string, outputs: readonly MadeFile[], link: QueueLink): Promise<void> {
+    for (const { path, bytes, sha256 } of outputs) {
+      const refuse = (why: string) =>
+        new UsageError(`Cannot send "${path}" through the queue: ${why}; use --shared`);
+      if (sha256 === "") throw refuse("it is more than one file");
+      if (bytes > MOST_BLOB_BYTES) {
+        throw refuse(`it has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
+      }
+      const data = await Deno.readFile(outputPath(this.#outputFolder(hash), path));
+      await link.putBlob(outputBlob(hash, sha256), data);
+    }
+  }
+}
+
+async function fetchBlob(
+  sha256: string,
+  name: string,
+  path: string,
+  link: QueueLink,
+): Promise<void> {
+  const bytes = await link.getBlob(sha256);
+  if (!bytes) throw new Error(`Cannot read "${name}": the queue has lost it`);
+  if (digestBytes(bytes) !== sha256) throw new Error(`Cannot read "${name}": it was altered`);
+  await using file = await OutputFile.create(path);
+  await file.write(bytes);
+  await file.commit();
+}
+
+/** Folders of processes that are gone: nobody holds their locks. */
+async function removeOrphans(parent: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(parent)) {
+    if (!isDirectory || !name.startsWith(NAME)) continue;
+    const folder = join(parent, name);
+    try {
+      const { mtime } = await Deno.stat(folder);
+      if (Date.now() - (mtime?.getTime() ?? 0) < YOUNG_MS) continue;
+      const lock = await FolderLock.take(folder, "");
+      lock[Symbol.dispose]();
+      await Deno.remove(folder, { recursive: true });
+    } catch {
+      // somebody is using it, or it belongs to another user
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import {
+  checkOutputNames,
+  collisionKey,
+  fillIn,
+  nameFault,
+  outputFiles,
+} from "../../../batch/plan/output_names.ts";
+
+Deno.test("nameFault() lets no name out of the folder, under the rules of any system", () => {
+  const bad = [
+    "../x.mp4",
+    "a/../../x.mp4",
+    "/etc/x.mp4",
+    "C:\\x.mp4",
+    "C:x.mp4",
+    "..\\x.mp4",
+    "\\\\server\\share\\x.mp4",
+    "a//x.mp4",
+    "./x.mp4",
+    "a/./x.mp4",
+    "a/",
+    "",
+    "nul.mp4",
+    "aux",
+    "COM1.mp4",
+    "a/con/x.mp4",
+    "x.mp4.",
+    "x.mp4 ",
+    "a\u0000.mp4",
+    "a\n.mp4",
+    'a".mp4',
+    "a|b.mp4",
+    `${"x".repeat(300)}.mp4`,
+    "-",
+  ];
+  for (const name of bad) assert.notEqual(nameFault(name), undefined, JSON.stringify(name));
+  for (const name of ["x.mp4", "a/b/x.mp4", ".hidden.mp4", "ü 1.mp4", "f-%03d.png", "..x/y.mp4"]) {
+    assert.equal(nameFault(name), undefined, name);
+  }
+});
+
+Deno.test("checkOutputNames() refuses what cannot be written, with line and field", () => {
+  checkOutputNames(["a.mp4", "a/a.npz"], "j:3");
+  const refused = (names: string[], pattern: RegExp) =>
+    assert.throws(() => checkOutputNames(names, "j:3"), pattern);
+  refused(["../a.mp4"], /"output" in j:3: "\.\.\/a\.mp4" must be inside the output folder$/);
+  refused(["a.mp4", "a.mp4"], /"output" in j:3: .*twice/);
+  refused(["a.avi"], /"output" in j:3: .*\.safetensors/);
+});
+
+Deno.test("collisionKey() is one for names that some system takes for one", () => {
+  assert.equal(collisionKey("A/\u00c9.mp4"), collisionKey("a/e\u0301.MP4"));
+  assert.notEqual(collisionKey("a.mp4"), collisionKey("a-.mp4"));
+});
+
+Deno.test("fillIn() takes any field of the job by any of its names, and no other", () => {
+  const fields = { id: "a", seed: 3, "context-frames": 2, "only-generated": true, size: {} };
+  const filled = (template: string) => fillIn(template, fields, "output", "j:3");
+  assert.equal(filled("{id}/{seed}-{contextFrames}-{context_frames}"), "a/3-2-2");
+  assert.equal(filled("{only-generated}.mp4"), "true.mp4");
+  assert.equal(filled("plain{}.mp4"), "plain{}.mp4");
+  assert.throws(
+    () => filled("{sede}.mp4"),
+    /"output" in j:3: nothing says what \{sede\} stands for \(did you mean "seed"\?\)/,
+  );
+  assert.throws(() => filled("{size}.mp4"), /\{size\}/);
+});
+
+Deno.test("outputFiles() numbers the files of several videos, but not tensors", () => {
+  assert.deepEqual(outputFiles(["a.mp4", "a.safetensors"], 2), [
+    "a-0.mp4",
+    "a-1.mp4",
+    "a.safetensors",
+  ]);
+});

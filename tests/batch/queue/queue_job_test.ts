@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { inputFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/queue/queue_job.ts";
+import { inFolder } from "../../support/folder.ts";
+
+Deno.test("inputFault() lets single files of limited size through a queue", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "100%.npz");
+    await Deno.writeTextFile(path, "x");
+    assert.equal(await inputFault(path), undefined);
+    assert.match((await inputFault(folder))!, /cannot travel .*, it is a folder: give --shared$/);
+    assert.match((await inputFault(join(folder, "%d.png")))!, /it is many files/);
+    await Deno.truncate(path, MOST_BLOB_BYTES);
+    assert.equal(await inputFault(path), undefined);
+    await Deno.truncate(path, MOST_BLOB_BYTES + 1);
+    assert.match((await inputFault(path))!, /it has 67\.1 MB of 67\.1 MB allowed/);
+  }));
+
+Deno.test("outputFault() refuses only what becomes many files", () => {
+  for (const name of ["a.mp4", "50%.png", "a%d.mp4"]) assert.equal(outputFault(name), undefined);
+  for (const name of ["%d.png", "deep/f%03d.PNG"]) assert.match(outputFault(name)!, /many files/);
+});
