@@ -77,16 +77,47 @@ function sumOf(files: readonly Deno.FileInfo[]): Found {
   };
 }
 
+/** Whether the files of a job are in the folder as an answer describes them, byte for byte. */
+export async function areAsAnswered(
+  folder: string,
+  outputs: readonly MadeFile[],
+): Promise<boolean> {
+  // no record is older than 1970: the bytes decide
+  for (const made of outputs) {
+    if (made.sha256 === "") {
+      if ((await look(outputPath(folder, made.path)))?.bytes !== made.bytes) return false;
+    } else if (!await isAsMade(folder, made, -Infinity)) return false;
+  }
+  return true;
+}
+
+/**
+ * Whether a file says that another job made it, or cannot be read. Formats without room for settings
+ * say nothing.
+ */
+export async function isAnothers(path: string, hash: string): Promise<boolean> {
+  try {
+    const said = await jobOf(path);
+    return said !== undefined && said !== hash;
+  } catch {
+    return true;
+  }
+}
+
+/** The hash of the job that made a file, where the file says so. */
+async function jobOf(path: string): Promise<string | undefined> {
+  if (extname(path).toLowerCase() !== ".safetensors") return (await readMetadata(path))[JOB_KEY];
+  const file = await SafetensorsFile.open(path);
+  file.close();
+  return file.metadata.get(JOB_KEY);
+}
+
 /** Whether a file can be read to its end and says that this job made it. */
 async function carriesHash(path: string, hash: string): Promise<boolean> {
   if (isSequence(path) || !await isFile(path)) return false;
   try {
-    if (extname(path).toLowerCase() === ".safetensors") {
-      const file = await SafetensorsFile.open(path);
-      file.close();
-      return file.metadata.get(JOB_KEY) === hash;
-    }
-    if ((await readMetadata(path))[JOB_KEY] !== hash) return false;
+    if (await jobOf(path) !== hash) return false;
+    if (extname(path).toLowerCase() === ".safetensors") return true;
     return (await readClip(path)).warnings.length === 0;
   } catch {
     return false; // whatever it is, it is not whole

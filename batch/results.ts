@@ -136,8 +136,3 @@ export async function knownResults(
   }
   return known;
 }
-
-/** Makes the folder of a file. */
-export async function makeFolderOf(path: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-}

@@ -20,13 +20,14 @@ import { settingsMetadata } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { digestFile } from "../plan/digest.ts";
 import { type BatchPart, shapeKey } from "./gpu_batch.ts";
+import { makeFolderInside } from "../inside.ts";
 import { JOB_KEY, outputPath } from "../plan/identity.ts";
 import type { JobValues } from "../plan/manifest.ts";
 import type { ModelWish } from "./model_shelf.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
 import { isSequence, outputFiles } from "../plan/output_names.ts";
 import type { WireJob } from "./protocol.ts";
-import { type MadeFile, makeFolderOf } from "../results.ts";
+import type { MadeFile } from "../results.ts";
 
 /** Options of a job that came from outside. @throws {UsageError} all that is wrong with them */
 export function valuesOf({ options, where }: Pick<WireJob, "options" | "where">): JobValues {
@@ -108,7 +109,7 @@ async function makeFolders(folder: string, paths: readonly string[]): Promise<vo
   if (!await isFolder(folder)) {
     throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
   }
-  for (const path of paths) await makeFolderOf(path);
+  for (const path of paths) await makeFolderInside(folder, path);
 }
 
 /** A job that is running: its outputs are open under temporary names. */

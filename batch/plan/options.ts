@@ -114,8 +114,15 @@ export const WORKER_OPTIONS = {
   outDir: {
     kind: "path",
     value: "DIR",
-    default: "as the batch names it",
+    default: "none: jobs of --shared batches are left to other workers",
     help: "where a --shared batch's folder is on this machine",
+    group: QUEUE,
+  },
+  inDir: {
+    kind: "path",
+    value: "DIR",
+    repeatable: true,
+    help: "a folder, besides --out-dir, that jobs of a --shared batch may read",
     group: QUEUE,
   },
   lock: {

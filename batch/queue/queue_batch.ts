@@ -1,18 +1,22 @@
-import { resolve } from "node:path";
+import { extname, join, resolve } from "node:path";
 import { type Job as QueuedJob, QueueEvents } from "bullmq";
 import { type BatchExecutor, runBatch } from "../../commands/batch/run.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { MediaError, OutputFile } from "../../mod.ts";
 import { failureOf } from "../gpu/child_failure.ts";
+import { areAsAnswered, isAnothers } from "../existing.ts";
+import { makeFolderInside } from "../inside.ts";
+import { videosOf } from "../plan/manifest.ts";
 import { digestBytes, digestText } from "../plan/digest.ts";
 import { outputPath } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
 import type { BATCH_OPTIONS } from "../plan/options.ts";
-import { nameFault } from "../plan/output_names.ts";
-import { JobPacker, outputBlob, type QueueFailure, type QueueResult } from "./queue_job.ts";
+import { outputFiles } from "../plan/output_names.ts";
+import { parseQueueFailure, parseQueueResult } from "./queue_border.ts";
+import { JobPacker, outputBlob, type QueueResult } from "./queue_job.ts";
 import { KEEP_SECONDS, QueueLink, queueName, refusedByServer } from "./queue_link.ts";
-import { type MadeFile, makeFolderOf } from "../results.ts";
+import type { MadeFile } from "../results.ts";
 import type { Outcome } from "../gpu/supervisor.ts";
 
 /** Attempts of a job before it is left to `far batch failed`. */
@@ -144,10 +148,9 @@ class QueueExecutor implements BatchExecutor {
   /** Whether a job that has ended is no answer: its outputs were taken, or another try is wanted. */
   #isStale(job: QueuedJob): boolean {
     if (this.#options.again) return true;
-    const progress = job.progress as Partial<QueueFailure>;
-    if (job.failedReason) return progress.failure?.temporary !== false;
+    if (job.failedReason) return parseQueueFailure(job.progress, job.failedReason).temporary;
     // an answer that was not sent is in the folder, and the folder was looked at
-    return !(job.returnvalue as QueueResult).sent;
+    return job.returnvalue?.sent !== true;
   }
 
   /** Ends the waiting for a job if it has ended. */
@@ -166,7 +169,7 @@ class QueueExecutor implements BatchExecutor {
         return waiting.result.resolve(outcome);
       }
     } catch (error) {
-      if (error instanceof MediaError) {
+      if (error instanceof MediaError || error instanceof UsageError) {
         this.#waiting.delete(id);
         waiting.result.resolve({ status: "failed", error: failureOf(error) });
       } else waiting.result.reject(refusedByServer(error));
@@ -181,15 +184,24 @@ class QueueExecutor implements BatchExecutor {
     if (!job) return void await this.#enqueue(wanted);
     const state = await job.getState();
     if (state === "failed") {
-      const { failure } = job.progress as Partial<QueueFailure>;
-      const { failedReason: message } = job;
-      return { status: "failed", error: { temporary: true, ...failure, message } };
+      return { status: "failed", error: parseQueueFailure(job.progress, job.failedReason) };
     }
     if (state !== "completed") return undefined;
-    const { seconds, batch, outputs, sent }: QueueResult = job.returnvalue;
-    const whole = !sent || await this.#collect(wanted, outputs);
+    const { values, outputs: names } = wanted.entry;
+    const expected = outputFiles(names, videosOf(values));
+    let whole: boolean;
+    let answer: QueueResult;
+    try {
+      answer = parseQueueResult(job.returnvalue, expected);
+      const { sent, outputs } = answer;
+      whole = sent ? await this.#collect(wanted, outputs) : await this.#isThere(outputs);
+    } catch (error) {
+      if (error instanceof UsageError || error instanceof MediaError) await job.remove();
+      throw error;
+    }
     await job.remove();
     if (!whole) return void await this.#enqueue(wanted);
+    const { seconds, batch, outputs } = answer;
     return { status: "done", seconds, batch, outputs };
   }
 
@@ -200,21 +212,31 @@ class QueueExecutor implements BatchExecutor {
    */
   async #collect({ hash }: Job, outputs: readonly MadeFile[]): Promise<boolean> {
     for (const { path, sha256 } of outputs) {
-      const fault = nameFault(path);
-      if (fault) throw new MediaError(`Cannot collect "${path}" of a worker: it ${fault}`);
       const bytes = await this.#link.getBlob(outputBlob(hash, sha256));
       if (!bytes) return false;
       if (digestBytes(bytes) !== sha256) {
         throw new MediaError(`Cannot collect "${path}": it was altered`);
       }
+      if (await saysAnother(bytes, path, hash)) {
+        throw new MediaError(`Cannot collect "${path}": another job has made it`);
+      }
       const target = outputPath(this.#options.folder, path);
-      await makeFolderOf(target);
+      await makeFolderInside(this.#options.folder, target);
       await using file = await OutputFile.create(target);
       await file.write(bytes);
       await file.commit();
     }
     await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
     return true;
+  }
+
+  /** @throws {MediaError} a worker says that it wrote to the shared folder, and did not */
+  async #isThere(outputs: readonly MadeFile[]): Promise<true> {
+    const { folder, shared } = this.#options;
+    if (shared && await areAsAnswered(folder, outputs)) return true;
+    throw new MediaError(
+      `Cannot find in "${folder}" what a worker says it made: its --out-dir must be the same folder`,
+    );
   }
 
   #sweepLater(): void {
@@ -251,5 +273,17 @@ class QueueExecutor implements BatchExecutor {
       this.#options.note(`${jobs} on the queue: the same command collects what is made`);
     }
     await this.close();
+  }
+}
+
+/** Whether bytes that came from a worker say that another job made them. */
+async function saysAnother(bytes: Uint8Array, name: string, hash: string): Promise<boolean> {
+  const folder = await Deno.makeTempDir({ prefix: "far-collect-" });
+  try {
+    const path = join(folder, `output${extname(name)}`);
+    await Deno.writeFile(path, bytes);
+    return await isAnothers(path, hash);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }

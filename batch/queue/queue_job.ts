@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { isPattern } from "../../mod.ts";
+import { isPattern, printable } from "../../mod.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { UsageError } from "../../cli/errors.ts";
@@ -101,7 +101,7 @@ export class JobPacker {
       version: QUEUE_VERSION,
       id,
       line,
-      where,
+      where: printable(where),
       hash,
       options,
       model: { name: model.name, identity: model.identity },
@@ -120,7 +120,7 @@ export class JobPacker {
     if (!await this.#link.hasBlob(sha256)) {
       await this.#link.putBlob(sha256, await Deno.readFile(path));
     }
-    return { sha256, name: basename(path) };
+    return { sha256, name: printable(basename(path)) };
   }
 }
 

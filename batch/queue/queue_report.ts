@@ -2,7 +2,7 @@ import type { Job as QueuedJob, Queue } from "bullmq";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { BATCH_OPTIONS } from "../plan/options.ts";
-import type { QueueJob } from "./queue_job.ts";
+import { nameOfQueueJob, parseQueueFailure } from "./queue_border.ts";
 import { QueueLink } from "./queue_link.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
@@ -60,8 +60,9 @@ async function tellFailed(
 ): Promise<void> {
   for (const { name, queue } of queues) {
     for (const job of await queue.getFailed()) {
-      const { id, line }: QueueJob = job.data;
-      const { attemptsMade: attempts, failedReason: error } = job;
+      const { id, line } = nameOfQueueJob(job.data);
+      const { attemptsMade: attempts } = job;
+      const error = parseQueueFailure(job.progress, job.failedReason).message;
       const entry = { id, line, model: name, hash: job.id, attempts, error };
       const text = `job "${id}" (line ${line}, ${name}), attempt ${attempts}: ${error}`;
       await terminal.print(`${options.json ? JSON.stringify(entry) : text}\n`);
@@ -76,7 +77,7 @@ async function retry(
 ): Promise<void> {
   const failed = (await Promise.all(queues.map(({ queue }) => queue.getFailed()))).flat();
   const isNamed = (job: QueuedJob, name: string) =>
-    name === (job.data as QueueJob).id || name === job.id;
+    name === nameOfQueueJob(job.data).id || name === job.id;
   const missing = ids.filter((name) => !failed.some((job) => isNamed(job, name)));
   if (missing.length > 0) {
     throw new UsageError(`Cannot retry ${missing.join(", ")}: no failed job has that id`);

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import {
   DelayedError,
   type Job as QueuedJob,
@@ -6,15 +7,18 @@ import {
   WaitingError,
   Worker,
 } from "bullmq";
+import { isPattern } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { findDone } from "../existing.ts";
 import { videosOf } from "../plan/manifest.ts";
+import { isInside } from "../inside.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
-import { checkOutputNames, outputFiles } from "../plan/output_names.ts";
+import { outputFiles } from "../plan/output_names.ts";
 import { removePartials } from "../partial_files.ts";
-import { QUEUE_VERSION, type QueueFailure, type QueueJob, type QueueResult } from "./queue_job.ts";
+import { filesOf, nameOfQueueJob, parseQueueJob } from "./queue_border.ts";
+import type { QueueFailure, QueueJob, QueueResult } from "./queue_job.ts";
 import { inTime, type QueueLink, queueName } from "./queue_link.ts";
 import type { JobFailure } from "../results.ts";
 import type { WireJob } from "../gpu/protocol.ts";
@@ -43,8 +47,10 @@ export interface QueueWorkerOptions {
   readonly concurrency: number;
   /** Seconds that a job stays with a worker that is not heard of. */
   readonly lock: number;
-  /** Where the folder of a shared batch is here. */
+  /** Where the folder of a shared batch is here; without it no shared job is run. */
   readonly outDir?: string;
+  /** Further folders that shared jobs may read from. */
+  readonly inDirs?: readonly string[];
   readonly note: (line: string) => void;
   /** Nothing more can be run or written here. */
   readonly onFatal: (error: Error) => void;
@@ -125,21 +131,18 @@ export class QueueWorker {
     const temporary = error instanceof FinalError ? error.temporary : !final;
     const failure: JobFailure = { message, temporary };
     await job.updateProgress({ failure } satisfies QueueFailure).catch(() => {});
-    this.#options.note(`job "${(job.data as QueueJob).id}" failed: ${message}`);
+    this.#options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${message}`);
     return final ? new UnrecoverableError(message) : new Error(message);
   }
 
-  async #run(data: QueueJob, model: string): Promise<QueueResult> {
+  async #run(untrusted: unknown, model: string): Promise<QueueResult> {
     const { files, link } = this.#options;
-    if (data.version > QUEUE_VERSION) {
-      throw new UsageError("Cannot run this job: a newer far has made it; update this worker");
-    }
-    checkOutputNames(data.outputs, data.where); // they come from outside
-    const shared = data.shared === undefined ? undefined : this.#options.outDir ?? data.shared;
-    if (shared !== undefined) await this.#checkFolder(shared);
+    const data = parseQueueJob(untrusted);
+    const shared = data.shared === undefined ? undefined : await this.#sharedFolder(data);
     const there = shared === undefined ? undefined : await this.#alreadyThere(data, shared);
     if (there) return there;
-    const folder = shared ?? await files.makeOutputFolder(data.hash);
+    const own = shared === undefined ? await files.makeOutputFolder(data.hash) : undefined;
+    const folder = shared ?? own!;
     try {
       const options = await files.fetchInputs(data, link);
       const { hash, where, outputs } = data;
@@ -149,26 +152,43 @@ export class QueueWorker {
         const message = files.inSendersWords(outcome.error.message, data);
         return this.#refuse({ ...outcome.error, message }, outcome.lost);
       }
-      if (shared === undefined) await files.sendOutputs(hash, outcome.outputs, link);
+      if (own) await files.sendOutputs(own, hash, outcome.outputs, link);
       const { seconds, batch } = outcome;
-      const sent = shared === undefined;
-      return { seconds, batch, outputs: outcome.outputs, sent, worker: hostname() };
+      return {
+        seconds,
+        batch,
+        outputs: outcome.outputs,
+        sent: own !== undefined,
+        worker: hostname(),
+      };
     } finally {
-      if (shared === undefined) await files.clear(data.hash);
+      if (own) await files.clear(own);
     }
   }
 
-  /** A folder that is not mounted here may be so elsewhere: no attempt is used up. */
-  async #checkFolder(folder: string): Promise<void> {
-    if (await isFolder(folder)) return;
-    if (!this.#missing.has(folder)) {
-      this.#options.note(
-        `there is no folder "${folder}" here: its jobs are left to other workers; mount it, or ` +
-          "say where it is with --out-dir",
-      );
+  /**
+   * Where a shared job writes here: the folder that this worker was started with, never one that the
+   * queue names. Another worker may have it: the attempt is not counted.
+   * @throws {UsageError} the job reads a file that lies outside
+   */
+  async #sharedFolder({ shared, options }: QueueJob): Promise<string> {
+    const { outDir, inDirs = [], note } = this.#options;
+    if (outDir === undefined || !await isFolder(outDir)) {
+      if (!this.#missing.has(shared!)) {
+        note(
+          outDir === undefined
+            ? `jobs for the shared folder "${shared}" are left to other workers: to serve them, ` +
+              "say where it is here with --out-dir"
+            : `there is no folder "${outDir}": its jobs are left to other workers; mount it`,
+        );
+      }
+      this.#missing.add(shared!);
+      throw new ElsewhereError();
     }
-    this.#missing.add(folder);
-    throw new ElsewhereError();
+    for (const [option, path] of filesOf(options)) {
+      await checkInside(option, path, [outDir, ...inDirs]);
+    }
+    return outDir;
   }
 
   /**
@@ -227,6 +247,20 @@ export class QueueWorker {
     const closing = [...this.#workers.values()].map((worker) => worker.close());
     await inTime(Promise.allSettled(closing), GOODBYE_SECONDS).catch(() => {});
   }
+}
+
+/** A job of a stranger reads nothing but what its worker was told to share. Links are followed. */
+async function checkInside(
+  option: string,
+  path: string,
+  folders: readonly string[],
+): Promise<void> {
+  // of a %d pattern the folder stands for the pictures
+  if (await isInside(isPattern(path) ? dirname(path) : path, folders)) return;
+  throw new UsageError(
+    `Cannot use "${option}" of a job: "${path}" is not in a folder that this worker shares; ` +
+      "name its folder with --in-dir",
+  );
 }
 
 /** Only another worker can run the job. */

@@ -37,21 +37,14 @@ export class WorkerFiles implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
   }
 
-  /** The folder for the outputs of one job. */
-  #outputFolder(hash: string): string {
-    return join(this.#folder, hash);
-  }
-
-  /** Makes a folder for the outputs of one job. */
+  /** Makes a folder for the outputs of one job, which goes with them. @param hash 64 hex digits */
   async makeOutputFolder(hash: string): Promise<string> {
-    const folder = this.#outputFolder(hash);
-    await Deno.mkdir(folder, { recursive: true });
-    return folder;
+    return await Deno.makeTempDir({ dir: this.#folder, prefix: `${hash.slice(0, 16)}-` });
   }
 
-  /** Removes what a job has made. */
-  async clear(hash: string): Promise<void> {
-    await Deno.remove(this.#outputFolder(hash), { recursive: true }).catch(() => {});
+  /** Removes a folder that `makeOutputFolder` made. */
+  async clear(folder: string): Promise<void> {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
   }
 
   /**
@@ -62,7 +55,6 @@ export class WorkerFiles implements AsyncDisposable {
     const options: Record<string, SettingValue> = { ...job.options };
     for (const [option, input] of Object.entries(job.inputs)) {
       const { sha256, name } = input;
-      if (!/^[0-9a-f]{64}$/.test(sha256)) throw new UsageError(`"${sha256}" is no digest`);
       const path = this.#inputPath(input);
       const there = await Deno.stat(path).then(() => true, () => false);
       if (!there) await fetchBlob(sha256, name, path, link);
@@ -86,9 +78,15 @@ export class WorkerFiles implements AsyncDisposable {
 
   /**
    * Puts the outputs of a job in the queue.
+   * @param folder that `makeOutputFolder` made
    * @throws {UsageError} one that is too large
    */
-  async sendOutputs(hash: string, outputs: readonly MadeFile[], link: QueueLink): Promise<void> {
+  async sendOutputs(
+    folder: string,
+    hash: string,
+    outputs: readonly MadeFile[],
+    link: QueueLink,
+  ): Promise<void> {
     for (const { path, bytes, sha256 } of outputs) {
       const refuse = (why: string) =>
         new UsageError(`Cannot send "${path}" through the queue: ${why}; use --shared`);
@@ -96,7 +94,7 @@ export class WorkerFiles implements AsyncDisposable {
       if (bytes > MOST_BLOB_BYTES) {
         throw refuse(`it has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
       }
-      const data = await Deno.readFile(outputPath(this.#outputFolder(hash), path));
+      const data = await Deno.readFile(outputPath(folder, path));
       await link.putBlob(outputBlob(hash, sha256), data);
     }
   }

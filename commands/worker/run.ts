@@ -55,6 +55,7 @@ export async function run(call: WorkerCall): Promise<void> {
       concurrency: gpuBatch === "auto" ? AUTO_VIDEOS[device.cpu ? "cpu" : "gpu"] : gpuBatch,
       lock: options.lock ?? LOCK_SECONDS,
       outDir: outDir && resolve(outDir),
+      inDirs: options.inDir?.map((folder) => resolve(folder)),
       note,
       onFatal: (error) => stop.abort(error),
     });

@@ -1,4 +1,5 @@
-// A GPU process without a GPU, for tests of its supervisor: the name of each job says what happens.
+// A GPU process without a GPU, for tests of its supervisor: the hash of each job, or where it comes
+// from if that is a real one, says what happens.
 // It appends a line for each job it begins to the file of its first argument.
 
 const [log, settings] = Deno.args;
@@ -10,14 +11,16 @@ const begun = () => Deno.readTextFileSync(log!).split("\n");
 
 interface FakeJob {
   readonly hash: string;
+  readonly where: string;
   readonly folder: string;
   readonly outputs: readonly string[];
 }
 
-async function runJob({ hash, folder, outputs }: FakeJob): Promise<void> {
-  const times = begun().filter((line) => line === `job ${hash}`).length;
-  note(`job ${hash}`);
-  const [kind, count] = hash.split(":");
+async function runJob({ hash, where, folder, outputs }: FakeJob): Promise<void> {
+  const name = hash.length === 64 ? where : hash;
+  const times = begun().filter((line) => line === `job ${name}`).length;
+  note(`job ${name}`);
+  const [kind, count] = name.split(":");
   if (times < Number(count ?? Infinity)) {
     if (kind === "spill") {
       Deno.writeTextFileSync(`${folder}/.${outputs[0]}.${crypto.randomUUID()}.partial`, "half");

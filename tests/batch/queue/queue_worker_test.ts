@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { digestText } from "../../../batch/plan/digest.ts";
 import { QUEUE_VERSION, type QueueJob } from "../../../batch/queue/queue_job.ts";
 import { QueueLink } from "../../../batch/queue/queue_link.ts";
 import { GivenBackError, QueueWorker } from "../../../batch/queue/queue_worker.ts";
@@ -16,10 +17,10 @@ interface Stage {
   readonly worker: QueueWorker;
   readonly supervisor: Supervisor;
   readonly fatal: Error[];
-  /** Puts a job on the queue; its hash says what happens to it. */
-  add(hash: string, changes?: Partial<QueueJob>, attempts?: number, jobId?: string): Promise<void>;
+  /** Puts a job on the queue; its name says what happens to it. */
+  add(name: string, changes?: Partial<QueueJob>, attempts?: number, jobId?: string): Promise<void>;
   /** States of jobs when all have ended, with what is told of failures. */
-  states(...hashes: string[]): Promise<string[]>;
+  states(...names: string[]): Promise<string[]>;
   counts(): Promise<Record<string, number>>;
   readonly notes: readonly string[];
 }
@@ -49,13 +50,13 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
       worker,
       supervisor,
       fatal,
-      async add(hash, changes = {}, attempts = 3, jobId = idOf(hash)) {
+      async add(name, changes = {}, attempts = 3, jobId = idOf(name)) {
         const job: QueueJob = {
           version: QUEUE_VERSION,
-          id: hash,
+          id: name,
           line: 1,
-          where: "jobs:1",
-          hash,
+          where: name,
+          hash: digestText(name),
           options: {},
           model: { name: "m", identity: MODEL },
           outputs: ["a.mp4"],
@@ -65,9 +66,9 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
         const backoff = { type: "fixed", delay: 10 };
         await queue.add("generate", job, { jobId, attempts, backoff });
       },
-      async states(...hashes) {
+      async states(...names) {
         const found: string[] = [];
-        for (const hash of hashes) {
+        for (const hash of names) {
           let state = "";
           for (let tries = 0; tries < 4000 && !/completed|failed/.test(state); tries++) {
             state = await queue.getJobState(idOf(hash));
@@ -158,8 +159,8 @@ Deno.test({
   ...QUEUE_TEST,
 }, () =>
   stage(async ({ worker, add, counts, states, notes, fatal }) => {
-    await add("a:0", { shared: "/none/folder" }, 1);
-    await add("b:0", { shared: "/none/folder" }, 1);
+    await add("a:0", { shared: "/tmp" }, 1); // it is there, but this worker was not given it
+    await add("b:0", { shared: "/tmp" }, 1);
     await add("c:0");
     worker.serve(MODEL, "m");
     assert.deepEqual(await states("c:0"), ["completed"]);
@@ -169,7 +170,7 @@ Deno.test({
     assert.deepEqual([failed, waiting], [0, 0]);
     assert.deepEqual(fatal, []);
     assert.equal(notes.length, 1);
-    assert.match(notes[0]!, /no folder "\/none\/folder" here: .*--out-dir/);
+    assert.match(notes[0]!, /shared folder "\/tmp" are left to other workers: .*--out-dir/);
   }));
 
 Deno.test(

@@ -43,6 +43,7 @@ async function stage(
   await using server = await RedisServer.start(options);
   const folder = await Deno.makeTempDir();
   const out = join(folder, "out");
+  await Deno.mkdir(out);
   const { url } = server;
   const env: Record<string, string> = options.tls ? { DENO_CERT: options.tls.authority } : {};
   const running: ReturnType<typeof startFar>[] = [];
@@ -62,7 +63,8 @@ async function stage(
         Deno.writeTextFileSync(manifest, lines.map((line) => JSON.stringify(line)).join("\n"));
         return start("batch", manifest, "--out-dir", out, "--redis", url, ...args);
       },
-      worker: (...args) => start("worker", "--redis", url, "--lock", "3", ...args),
+      worker: (...args) =>
+        start("worker", "--redis", url, "--lock", "3", "--out-dir", out, ...args),
     });
   } finally {
     for (const { child, ended } of running) {

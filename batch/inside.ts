@@ -1,0 +1,33 @@
+import { dirname, isAbsolute, relative } from "node:path";
+import { MediaError } from "../mod.ts";
+
+/** Whether a path, links followed, lies in one of the folders or is one. */
+export async function isInside(path: string, folders: readonly string[]): Promise<boolean> {
+  const place = await realPath(path);
+  if (place === undefined) return false;
+  for (const folder of folders) {
+    const real = await realPath(folder);
+    const inside = real === undefined ? ".." : relative(real, place);
+    if (inside !== ".." && !/^\.\.[\\/]/.test(inside) && !isAbsolute(inside)) return true;
+  }
+  return false;
+}
+
+/**
+ * Makes the folder of a file, inside another that is there; what a link leads out of it is refused
+ * before anything is made.
+ * @throws {MediaError} the folder would lie outside
+ */
+export async function makeFolderInside(root: string, file: string): Promise<void> {
+  const folder = dirname(file);
+  let there = folder;
+  while (await realPath(there) === undefined && dirname(there) !== there) there = dirname(there);
+  if (!await isInside(there, [root])) {
+    throw new MediaError(`Cannot write "${file}": a link leads out of "${root}"`);
+  }
+  await Deno.mkdir(folder, { recursive: true });
+}
+
+async function realPath(path: string): Promise<string | undefined> {
+  return await Deno.realPath(path).catch(() => undefined);
+}

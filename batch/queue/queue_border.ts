@@ -1,0 +1,236 @@
+import { isAbsolute } from "node:path";
+import { printable } from "../../mod.ts";
+import { isActionFile } from "../../request/action_file.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { optionKey } from "../../cli/option.ts";
+import type { SettingValue } from "../../cli/settings.ts";
+import { checkSettings } from "../../cli/settings_file.ts";
+import { JOB_OPTIONS } from "../plan/options.ts";
+import { checkOutputNames } from "../plan/output_names.ts";
+import { QUEUE_VERSION, type QueueJob, type QueueResult, type SentInput } from "./queue_job.ts";
+import type { JobFailure, MadeFile } from "../results.ts";
+
+// Whoever can write to the server of a queue can put anything there. What comes from it is
+// `unknown` until a function of this file has looked at every field.
+
+const LONGEST_ID = 200;
+const LONGEST_TEXT = 1024;
+const LONGEST_MESSAGE = 4000;
+const MOST_OUTPUTS = 10_000;
+const DIGEST = /^[0-9a-f]{64}$/;
+const IDENTITY = /^[0-9a-f]{8,64}$/;
+/** Options whose value may name a file that the job reads. */
+const FILE_OPTIONS = ["context", "noise", "actions"];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Refuses what the queue holds, naming the field. */
+type Refuse = (field: string, rule: string) => never;
+
+/**
+ * A job as a worker may run it. Files are named only where they were sent along, or where the
+ * batch is shared; those the worker checks with `checkPlaces`.
+ * @throws {UsageError} the first field that is not as `JobPacker` makes it
+ */
+export function parseQueueJob(data: unknown): QueueJob {
+  const refuse: Refuse = (field, rule) => {
+    throw new UsageError(`Cannot run this job of the queue: its ${field} must be ${rule}`);
+  };
+  const fields = objectOf(data, "data", refuse);
+  const version = wholeOf(fields.version, "version", refuse);
+  if (version > QUEUE_VERSION) {
+    throw new UsageError("Cannot run this job: a newer far has made it; update this worker");
+  }
+  const where = textOf(fields.where, "where", LONGEST_TEXT, refuse);
+  const shared = fields.shared === undefined ? undefined : sharedOf(fields.shared, refuse);
+  const outputs = outputsOf(fields.outputs, where, refuse);
+  const options = optionsOf(fields.options, where, shared !== undefined, refuse);
+  const inputs = inputsOf(fields.inputs, refuse);
+  if (shared !== undefined && Object.keys(inputs).length > 0) {
+    refuse("inputs", "empty where it is shared");
+  }
+  const model = objectOf(fields.model, "model", refuse);
+  return {
+    version,
+    id: textOf(fields.id, "id", LONGEST_ID, refuse),
+    line: wholeOf(fields.line, "line", refuse),
+    where,
+    hash: digestOf(fields.hash, "hash", refuse),
+    options,
+    model: {
+      name: textOf(model.name, "model name", LONGEST_TEXT, refuse),
+      identity: matchOf(model.identity, IDENTITY, "model identity", "a digest", refuse),
+    },
+    outputs,
+    inputs,
+    shared,
+  };
+}
+
+/**
+ * A worker's answer to a job.
+ * @param expected names of the files that the job becomes
+ * @throws {UsageError} the first field that cannot be an answer to it
+ */
+export function parseQueueResult(data: unknown, expected: readonly string[]): QueueResult {
+  const refuse: Refuse = (field, rule) => {
+    throw new UsageError(`Cannot use a worker's answer: its ${field} must be ${rule}`);
+  };
+  const fields = objectOf(data, "data", refuse);
+  const { sent } = fields;
+  if (typeof sent !== "boolean") return refuse("sent", "true or false");
+  const outputs = arrayOf(fields.outputs, "outputs", refuse).map((made) =>
+    madeOf(made, sent, refuse)
+  );
+  const names = outputs.map(({ path }) => path).sort();
+  if (JSON.stringify(names) !== JSON.stringify([...expected].sort())) {
+    refuse("outputs", `exactly the files of the job: ${expected.map(printable).join(", ")}`);
+  }
+  return {
+    seconds: amountOf(fields.seconds, "seconds", refuse),
+    batch: wholeOf(fields.batch, "batch", refuse),
+    outputs,
+    sent,
+    worker: textOf(fields.worker, "worker", LONGEST_ID, refuse),
+  };
+}
+
+/** What a worker says of a failure; whatever cannot be read counts as temporary. */
+export function parseQueueFailure(progress: unknown, reason: unknown): JobFailure {
+  const said = typeof reason === "string" && reason !== "" ? reason : "the worker gave no reason";
+  const message = printable(said.slice(0, LONGEST_MESSAGE));
+  const failure = isObject(progress) ? progress.failure : undefined;
+  const temporary = isObject(failure) ? failure.temporary !== false : true;
+  return { message, temporary };
+}
+
+/** How a job of the queue is called in texts, whatever it holds. */
+export function nameOfQueueJob(data: unknown): { readonly id: string; readonly line: number } {
+  const { id, line } = isObject(data) ? data : {};
+  return {
+    id: typeof id === "string" ? printable(id.slice(0, LONGEST_ID)) : "unknown",
+    line: Number.isSafeInteger(line) ? line as number : 0,
+  };
+}
+
+function madeOf(value: unknown, sent: boolean, refuse: Refuse): MadeFile {
+  const { path, bytes, sha256 } = objectOf(value, "output", refuse);
+  // of many pictures under one name, which cannot be sent, no digest is taken
+  const many = !sent && sha256 === "";
+  return {
+    path: textOf(path, "output path", LONGEST_TEXT, refuse),
+    bytes: wholeOf(bytes, "output bytes", refuse),
+    sha256: many ? "" : digestOf(sha256, "output sha256", refuse),
+  };
+}
+
+function outputsOf(value: unknown, where: string, refuse: Refuse): string[] {
+  const names = arrayOf(value, "outputs", refuse).map((name) =>
+    textOf(name, "output", LONGEST_TEXT, refuse)
+  );
+  if (names.length === 0) refuse("outputs", "one file or more");
+  checkOutputNames(names, where);
+  return names;
+}
+
+function sharedOf(value: unknown, refuse: Refuse): string {
+  const path = textOf(value, "shared folder", LONGEST_TEXT, refuse);
+  return isAbsolute(path) ? path : refuse("shared folder", "an absolute path");
+}
+
+/** Options of a job by name, each with a value that the option table allows. */
+function optionsOf(
+  value: unknown,
+  where: string,
+  shared: boolean,
+  refuse: Refuse,
+): Record<string, SettingValue> {
+  const options: Record<string, SettingValue> = {};
+  for (const [name, given] of Object.entries(objectOf(value, "options", refuse))) {
+    const key = optionKey(name);
+    if (!Object.hasOwn(JOB_OPTIONS, key) || key === "output") {
+      refuse("options", `a job's own, but has "${printable(name)}"`);
+    }
+    if (!isSetting(given)) refuse(`option "${name}"`, "a text, a number, true, false or a list");
+    if (!shared && namesFile(key, given)) refuse(`option "${name}"`, "sent along as an input");
+    options[name] = given;
+  }
+  const { problems } = checkSettings(JOB_OPTIONS, options, where);
+  if (problems.length > 0) throw new UsageError(printable(problems[0]!));
+  return options;
+}
+
+function isSetting(value: unknown): value is SettingValue {
+  const simple = (one: unknown) => ["string", "number", "boolean"].includes(typeof one);
+  return simple(value) || (Array.isArray(value) && value.every(simple));
+}
+
+/** Whether an option of a job names a file: by its kind, or actions that are in one. */
+function namesFile(key: string, value: SettingValue): boolean {
+  if (key === "actions") return [value].flat().some((one) => isActionFile(String(one)));
+  return JOB_OPTIONS[key as keyof typeof JOB_OPTIONS].kind === "path";
+}
+
+/** Files that the options of a shared job name, by option. */
+export function filesOf(options: QueueJob["options"]): Map<string, string> {
+  const named = Object.entries(options)
+    .filter(([name, value]) => namesFile(optionKey(name), value))
+    .map(([name, value]) => [name, String(value)] as const);
+  return new Map(named);
+}
+
+function inputsOf(value: unknown, refuse: Refuse): Record<string, SentInput> {
+  const inputs: Record<string, SentInput> = {};
+  for (const [option, input] of Object.entries(objectOf(value, "inputs", refuse))) {
+    if (!FILE_OPTIONS.includes(option)) refuse("inputs", `of ${FILE_OPTIONS.join(", ")}`);
+    const { sha256, name } = objectOf(input, `input "${option}"`, refuse);
+    inputs[option] = {
+      sha256: digestOf(sha256, "input sha256", refuse),
+      name: textOf(name, "input name", LONGEST_TEXT, refuse),
+    };
+  }
+  return inputs;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function objectOf(value: unknown, field: string, refuse: Refuse): Fields {
+  return isObject(value) ? value : refuse(field, "a JSON object");
+}
+
+function arrayOf(value: unknown, field: string, refuse: Refuse): unknown[] {
+  const fits = Array.isArray(value) && value.length <= MOST_OUTPUTS;
+  return fits ? value : refuse(field, `a list of at most ${MOST_OUTPUTS}`);
+}
+
+function textOf(value: unknown, field: string, most: number, refuse: Refuse): string {
+  const fits = typeof value === "string" && value.trim() !== "" && value.length <= most;
+  if (fits && printable(value) === value) return value;
+  return refuse(field, `printable text of 1 to ${most} characters`);
+}
+
+function matchOf(
+  value: unknown,
+  form: RegExp,
+  field: string,
+  rule: string,
+  refuse: Refuse,
+): string {
+  return typeof value === "string" && form.test(value) ? value : refuse(field, rule);
+}
+
+function digestOf(value: unknown, field: string, refuse: Refuse): string {
+  return matchOf(value, DIGEST, field, "64 hexadecimal digits", refuse);
+}
+
+function wholeOf(value: unknown, field: string, refuse: Refuse): number {
+  const fits = Number.isSafeInteger(value) && (value as number) >= 0;
+  return fits ? value as number : refuse(field, "a whole number");
+}
+
+function amountOf(value: unknown, field: string, refuse: Refuse): number {
+  const fits = typeof value === "number" && value >= 0 && value < Infinity;
+  return fits ? value : refuse(field, "a number");
+}
