@@ -21,6 +21,20 @@ export class Mt19937 {
     }
   }
 
+  /** A copy of its words, and which of them is the next (624 where all are used up). */
+  get state(): { readonly words: Uint32Array; readonly index: number } {
+    return { words: new Uint32Array(this.#state), index: this.#position };
+  }
+
+  /** Goes on from a state. @throws {RangeError} one that no generator of this kind has */
+  set state({ words, index }: { readonly words: Uint32Array; readonly index: number }) {
+    if (words.length !== WORDS || !Number.isInteger(index) || index < 0 || index > WORDS) {
+      throw new RangeError("Cannot restore a random state: 624 words and an index are needed");
+    }
+    this.#state.set(words);
+    this.#position = index;
+  }
+
   /** Returns the next 32 bits as a signed integer (`>>> 0` makes it unsigned). */
   next(): number {
     if (this.#position === WORDS) this.#twist();

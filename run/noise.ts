@@ -11,6 +11,16 @@ const CUDA_UNROLL = 4;
 const CUDA_LIMIT = 2 ** 29 - 1;
 const TWO_PI_PER_WORD = Math.fround(2 * Math.PI * 2 ** -32);
 
+/** State of a generator built on MT19937. */
+export interface GeneratorState {
+  /** 624 words. */
+  readonly words: Uint32Array;
+  /** Next word to use, 624 where all are used up. */
+  readonly index: number;
+  /** Second of a pair of normal numbers that was not used yet. */
+  readonly cachedNormal: number | undefined;
+}
+
 /** A stream of normal numbers; every draw goes on where the last one ended. */
 export interface NormalGenerator {
   /** Draws `count` float32 numbers as one `torch.randn` call of so many elements does. */
@@ -50,6 +60,30 @@ export class CpuGenerator implements NormalGenerator {
       boxMuller16(out, count - 16);
     }
     return out;
+  }
+
+  /** Draws as one `torch.rand` call does: multiples of 2^-24 in [0, 1). */
+  rand(count: number): Float32Array<ArrayBuffer> {
+    checkCount(count);
+    const out = new Float32Array(count);
+    this.#fillUniform(out, 0);
+    return out;
+  }
+
+  /** A whole number from `low` up to, not including, `high`, as `torch.randint` draws it. */
+  randint(low: number, high: number): number {
+    return low + (this.#bits.next() >>> 0) % (high - low);
+  }
+
+  /** All that decides the next draws. */
+  get state(): GeneratorState {
+    return { ...this.#bits.state, cachedNormal: this.#kept };
+  }
+
+  /** Goes on from a state. @throws {RangeError} one that no generator has */
+  set state({ cachedNormal, ...bits }: GeneratorState) {
+    this.#bits.state = bits;
+    this.#kept = cachedNormal;
   }
 
   #fillUniform(out: Float32Array, start: number): void {

@@ -1,4 +1,5 @@
 import type { FarSizes } from "../model/config.ts";
+import type { GeneratorState } from "../run/noise.ts";
 
 /** Clips of one step, as a data set gives them. */
 export interface TrainBatch {
@@ -28,22 +29,14 @@ export interface StepResult {
   readonly finite: boolean;
 }
 
-/** State of an MT19937 generator. */
-export interface MersenneState {
-  /** 624 words. */
-  readonly words: Uint32Array;
-  /** Next word to use, 624 when all are used up. */
-  readonly index: number;
-  /** Second of a pair of normals that was not used yet. */
-  readonly cachedNormal: number | undefined;
-}
+export type { GeneratorState };
 
 /** State of every generator that a step draws from. */
 export interface RandomState {
   /** PyTorch's CPU generator. */
-  readonly torch: MersenneState;
+  readonly torch: GeneratorState;
   /** Python's `random`. */
-  readonly python: MersenneState;
+  readonly python: GeneratorState;
 }
 
 /** All that a run needs to go on, bit for bit. Maps hold the released names and shapes. */

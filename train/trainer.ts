@@ -1,72 +1,241 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
-import type { ParameterSource, StepResult, TrainBatch } from "./settings.ts";
-import type { TrainerSettings, TrainState } from "./settings.ts";
+import { packAdamwStep } from "../kernels/adamw.ts";
+import { countRows } from "../kernels/modulated_norm.ts";
+import { type StepDraws, StepRandom } from "./draws.ts";
+import type { Engine } from "./engine.ts";
+import { arrangeInputs, layoutOf } from "./inputs.ts";
+import { initialWeights } from "./initial_weights.ts";
+import { RESULTS } from "./network.ts";
+import { planTraining, type TrainPlan } from "./plan.ts";
+import { learningRate } from "./schedule.ts";
+import type {
+  ParameterSource,
+  StepResult,
+  TrainBatch,
+  TrainerSettings,
+  TrainState,
+} from "./settings.ts";
+import { checkBatch, joinBatches } from "./batches.ts";
 
 export * from "./settings.ts";
+export type { TrainPlan } from "./plan.ts";
 
-/** What a run will take, known without a device. */
-export interface TrainPlan {
-  /** Bytes by kind. */
-  readonly bytes: {
-    readonly weights: number;
-    readonly gradients: number;
-    readonly moments: number;
-    readonly ema: number;
-    readonly activations: number;
-    /** Inputs, tables, parameter blocks of kernels. */
-    readonly other: number;
-    readonly total: number;
-  };
-  /** Videos that the device computes at once. */
-  readonly microBatch: number;
-  readonly recompute: boolean;
-  /** Of one optimiser step (the longest one, where lengths are drawn). */
-  readonly flops: number;
-  readonly dispatches: number;
-  /** Numbers that are trained, and all of the model. */
-  readonly trained: number;
-  readonly parameters: number;
-}
+/** A step that was submitted and whose result was not read. */
+type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
 
 /**
  * Trains FAR or FAR_Long, one optimiser step per `submit`.
  * Source: released class `FARTrainer`.
  */
-export declare class Trainer {
+export class Trainer {
+  readonly plan: TrainPlan;
+  readonly #gpu: Gpu;
+  readonly #engine: Engine;
+  readonly #random: StepRandom;
+  /** Steps submitted. */
+  #step = 0;
+  #pending: Pending | undefined;
+  /** Batches of a step that is not complete. */
+  #parts: TrainBatch[] = [];
+
+  private constructor(gpu: Gpu, engine: Engine, plan: TrainPlan) {
+    this.#gpu = gpu;
+    this.#engine = engine;
+    this.plan = plan;
+    this.#random = new StepRandom(engine.settings.seed);
+  }
+
   /**
-   * What a run will take.
+   * What a run will take, without a device.
+   * @param limits bytes that may be taken in all, and by one buffer
    * @throws {RangeError} settings that contradict each other or the model, by name
    */
   static plan(
     settings: TrainerSettings,
     device: DeviceProfile,
-    memoryLimit?: number,
-  ): TrainPlan;
+    limits: { readonly memory?: number; readonly buffer?: number } = {},
+  ): TrainPlan {
+    return planTraining(settings, device, limits).plan;
+  }
+
   /**
    * Makes the trainer on a device, with given weights or the released initialisation.
-   * @throws {RangeError} as `plan`
+   * @param options bytes that may be taken (no limit), and whose kernels (the adapter's own)
+   * @throws {RangeError} as `plan`, or weights of other shapes
    * @throws {GpuError} not enough memory
    */
-  static open(
+  static async open(
     gpu: Gpu,
     settings: TrainerSettings,
     initial: ParameterSource | "init",
-  ): Promise<Trainer>;
-  readonly plan: TrainPlan;
+    { memory, device = gpu.adapter }: { memory?: number; device?: DeviceProfile } = {},
+  ): Promise<Trainer> {
+    const buffer = gpu.limits.maxStorageBufferBindingSize;
+    const { engine, plan } = planTraining(settings, device, { memory, buffer });
+    try {
+      engine.allocate(gpu);
+      const made = initialWeights(settings.seed);
+      const source: ParameterSource = initial === "init"
+        ? made
+        : (name, shape) => (name.includes(".lora_") ? made : initial)(name, shape);
+      await engine.store.fill(gpu, source);
+      await gpu.idle();
+      return new Trainer(gpu, engine, plan);
+    } catch (error) {
+      engine.memory.free(gpu);
+      throw error;
+    }
+  }
+
   /**
-   * Starts a step (with accumulation: a part of one) and returns the result of the step before, so
-   * that the device never waits. @throws {RangeError} a batch of other sizes or classes
+   * Starts a step (with accumulation: gathers a part of one) and returns the result of the step
+   * before, so that the device never waits.
+   * @throws {RangeError} a batch of other sizes, or classes that the model does not have
    */
-  submit(batch: TrainBatch): Promise<StepResult | undefined>;
+  async submit(batch: TrainBatch): Promise<StepResult | undefined> {
+    const { settings } = this.#engine;
+    checkBatch(settings, batch);
+    this.#parts.push(batch);
+    if (this.#parts.length < settings.accumulate) return undefined;
+    const whole = joinBatches(this.#parts);
+    this.#parts = [];
+    return await this.#run(whole, this.#random.draw(settings, whole.videos, whole.frames));
+  }
+
+  /** Computes a step, and returns what the one before gave. */
+  async #run(batch: TrainBatch, draws: StepDraws): Promise<StepResult | undefined> {
+    const engine = this.#engine;
+    const { settings, division: { microBatch } } = engine;
+    const step = this.#step + 1;
+    const lr = learningRate(settings, step);
+    const part = (first: number) => ({
+      first,
+      count: Math.min(microBatch, batch.videos - first),
+      lossScale: 1,
+    });
+    let inputs = arrangeInputs(settings, batch, draws, part(0));
+    const before = this.#read(); // blocks until the device is idle: what can be done is done
+    this.#writeStep(step, lr);
+    for (let first = 0; first < batch.videos; first += microBatch) {
+      if (first > 0) inputs = arrangeInputs(settings, batch, draws, part(first));
+      const pass = engine.prepare(this.#gpu, inputs, "train");
+      const last = first + microBatch >= batch.videos;
+      this.#gpu.run(...last ? [pass, engine.update] : [pass]);
+    }
+    this.#step = step;
+    const tokens = countRows(layoutOf(settings, batch.videos, draws.frames));
+    this.#pending = { step, lr, frames: draws.frames, tokens };
+    return await before;
+  }
+
+  #writeStep(step: number, lr: number): void {
+    const engine = this.#engine;
+    const { betas, weightDecay, eps, clip, ema = 0 } = engine.settings;
+    const numbers = { step, lr, betas, weightDecay, eps, clip, ema, lossScale: 1 };
+    this.#gpu.write(engine.results.buffer, 0, new Float32Array(2));
+    this.#gpu.write(engine.step, 0, packAdamwStep(numbers));
+  }
+
+  /** Reads the result of the pending step; the copy is on its way when this returns. */
+  #read(): Promise<StepResult | undefined> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (!pending) return Promise.resolve(undefined);
+    return this.#gpu.readFloats(this.#engine.results).then((results) => {
+      const loss = results[RESULTS.loss]!;
+      const gradNorm = Math.sqrt(results[RESULTS.squares]!);
+      const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+      return { ...pending, loss, gradNorm, finite };
+    });
+  }
+
   /** Result of the last step submitted, where it was not returned yet. */
-  flush(): Promise<StepResult | undefined>;
-  /** Loss without a step, with noise and timesteps drawn from `seed` and no dropout. */
-  validate(batch: TrainBatch, seed: number): Promise<number>;
-  /** All that is needed to go on. Call `flush` first: a step under way is part of it. */
-  state(): Promise<TrainState>;
-  restore(state: TrainState): Promise<void>;
-  /** Weights in released names and shapes; with LoRA the adapters alone, in peft's. */
-  parameters(which: "live" | "ema"): Promise<Map<string, Float32Array>>;
-  close(): void;
+  flush(): Promise<StepResult | undefined> {
+    return this.#read();
+  }
+
+  /** Loss without a step, with noise and timesteps drawn from `seed`; all frames are noised. */
+  async validate(batch: TrainBatch, seed: number): Promise<number> {
+    const { settings, division: { microBatch }, results } = this.#engine;
+    checkBatch(settings, batch);
+    const plain = { ...settings, cleanContext: undefined, conditionDropout: 0 };
+    const draws = new StepRandom(seed).draw(plain, batch.videos, batch.frames);
+    this.#gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));
+    for (let first = 0; first < batch.videos; first += microBatch) {
+      const count = Math.min(microBatch, batch.videos - first);
+      const inputs = arrangeInputs(settings, batch, draws, { first, count, lossScale: 1 });
+      this.#gpu.run(this.#engine.prepare(this.#gpu, inputs, "validate"));
+    }
+    return (await this.#gpu.readFloats(results))[RESULTS.validation]!;
+  }
+
+  /** All that is needed to go on. Call `flush` first: the state includes a step under way. */
+  async state(): Promise<TrainState> {
+    const { store, settings } = this.#engine;
+    return {
+      step: this.#step,
+      parameters: await store.read(this.#gpu, "weight"),
+      expAvg: await store.read(this.#gpu, "moment"),
+      expAvgSq: await store.read(this.#gpu, "square"),
+      ema: settings.ema === undefined ? undefined : await store.read(this.#gpu, "shadow"),
+      random: this.#random.state,
+    };
+  }
+
+  /** Goes on from a state. @throws {RangeError} one of another model or of other settings */
+  async restore(state: TrainState): Promise<void> {
+    const { store, settings } = this.#engine;
+    this.#pending = undefined;
+    this.#parts = [];
+    store.write(this.#gpu, "weight", state.parameters);
+    store.write(this.#gpu, "moment", state.expAvg);
+    store.write(this.#gpu, "square", state.expAvgSq);
+    if (settings.ema !== undefined) store.write(this.#gpu, "shadow", state.ema ?? state.parameters);
+    this.#random.state = state.random;
+    this.#step = state.step;
+    await this.#gpu.idle();
+  }
+
+  /**
+   * Weights in released names and shapes; with LoRA the adapters alone, as diffusers names them.
+   * @throws {RangeError} averaged weights are wanted and none are kept
+   */
+  async parameters(which: "live" | "ema"): Promise<Map<string, Float32Array>> {
+    const { store, settings, parameters: { isTrained } } = this.#engine;
+    const all = await store.read(this.#gpu, "weight");
+    if (which === "ema") {
+      if (settings.ema === undefined) throw new RangeError("Cannot read averages: none are kept");
+      for (const [name, values] of await store.read(this.#gpu, "shadow")) all.set(name, values);
+    }
+    if (!settings.lora) return all;
+    return new Map([...all].filter(([name]) => isTrained(name)));
+  }
+
+  /** @internal Loss and gradients of a batch, without a step: for tests. */
+  async gradients(
+    batch: TrainBatch,
+  ): Promise<{ readonly loss: number; readonly gradients: Map<string, Float32Array> }> {
+    const engine = this.#engine;
+    const { settings, division: { microBatch } } = engine;
+    const draws = this.#random.draw(settings, batch.videos, batch.frames);
+    this.#gpu.write(engine.results.buffer, 0, new Float32Array(2));
+    for (let first = 0; first < batch.videos; first += microBatch) {
+      const count = Math.min(microBatch, batch.videos - first);
+      const inputs = arrangeInputs(settings, batch, draws, { first, count, lossScale: 1 });
+      this.#gpu.run(engine.prepare(this.#gpu, inputs, "train"));
+    }
+    const gradients = await engine.store.read(this.#gpu, "gradient");
+    const loss = (await this.#gpu.readFloats(engine.results))[RESULTS.loss]!;
+    for (const { copies } of engine.store.trained) {
+      const { buffer } = copies.gradient!;
+      this.#gpu.write(buffer, 0, new Uint8Array(buffer.bytes));
+    }
+    return { loss, gradients };
+  }
+
+  /** Frees the device's memory. */
+  close(): void {
+    this.#engine.memory.free(this.#gpu);
+  }
 }

@@ -1,0 +1,47 @@
+import code from "./activation.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const ACTIVATION = defineKernel("activation", code);
+
+/** Functions that `activation` knows; GELU in its tanh form. */
+export type ActivationKind = "gelu" | "silu";
+
+/** y = act(x) for `count` floats. */
+export function activation(
+  p: Program,
+  kind: ActivationKind,
+  { x, y }: Readonly<Record<"x" | "y", Tensor>>,
+  count: number,
+): void {
+  run(p, kind, 0, { x, y }, count);
+}
+
+/** dy *= act'(x) for `count` floats, in place. */
+export function activationBackward(
+  p: Program,
+  kind: ActivationKind,
+  { x, dy }: Readonly<Record<"x" | "dy", Tensor>>,
+  count: number,
+): void {
+  run(p, kind, 1, { x, y: dy }, count);
+}
+
+function run(
+  p: Program,
+  kind: ActivationKind,
+  BACKWARD: number,
+  buffers: Readonly<Record<"x" | "y", Tensor>>,
+  count: number,
+): void {
+  p.dispatch({
+    kernel: ACTIVATION,
+    label: BACKWARD ? `${kind} backward` : kind,
+    constants: { GELU: Number(kind === "gelu"), BACKWARD },
+    params: { count: count / 4 },
+    buffers,
+    groups: grid(count / 4, 64),
+  });
+}

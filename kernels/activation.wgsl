@@ -1,0 +1,30 @@
+// y = act(x), or with BACKWARD y *= act'(x). GELU is the tanh form. One lane per vec4.
+
+override GELU: bool = false;      // else SiLU
+override BACKWARD: bool = false;
+
+struct Params { count: u32, }     // vec4s
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+
+// Both are x sigmoid(u): GELU's (1 + tanh(u / 2)) / 2 is sigmoid(u).
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let v = x[id];
+  var u = v;
+  var slope = vec4(1.0);          // of u
+  if (GELU) {
+    u = 1.5957691216057308 * (v + 0.044715 * v * v * v);
+    slope = 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  }
+  let s = 1.0 / (1.0 + exp(-u));
+  if (BACKWARD) { y[id] *= s + v * s * (1.0 - s) * slope; } else { y[id] = v * s; }
+}

@@ -1,0 +1,78 @@
+import code from "./adamw.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { type DeviceBuffer, size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+/** Without averaged weights the shader has no binding for them. */
+const SHADOW = /^.*shadow.*\n/gm;
+const ADAMW = defineKernel("adamw", code.replaceAll(SHADOW, ""));
+const ADAMW_EMA = defineKernel("adamw_ema", code);
+
+/** Numbers of one step. */
+export interface AdamwStep {
+  /** Counted from 1. */
+  readonly step: number;
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly weightDecay: number;
+  readonly eps: number;
+  /** Largest norm of all gradients. */
+  readonly clip: number;
+  /** Decay of the averaged weights; any number where there are none. */
+  readonly ema: number;
+  /** Of the loss, which scales all gradients. */
+  readonly lossScale: number;
+}
+
+/** Bytes of the buffer of a step's numbers. */
+export const ADAMW_STEP_BYTES = 48;
+
+/** A step's numbers as the kernel takes them: computed in float64, then rounded, as PyTorch does. */
+export function packAdamwStep(o: AdamwStep): Float32Array<ArrayBuffer> {
+  const [beta1, beta2] = o.betas;
+  return Float32Array.of(
+    o.clip,
+    1 / o.lossScale,
+    1 - o.lr * o.weightDecay,
+    1 - beta1,
+    beta2,
+    1 - beta2,
+    o.lr / (1 - beta1 ** o.step),
+    Math.sqrt(1 - beta2 ** o.step),
+    o.eps,
+    o.ema,
+    1 - o.ema,
+    0,
+  );
+}
+
+/** State of a group of weights; all of the same length, a multiple of 4. */
+export interface AdamwTensors {
+  /** Zeroed after use. */
+  readonly gradient: Tensor;
+  readonly weight: Tensor;
+  readonly moment: Tensor;
+  readonly square: Tensor;
+  /** Averaged weights, where kept. */
+  readonly shadow: Tensor | undefined;
+}
+
+/**
+ * One step for a group of weights.
+ * @param results whose second number is the sum of the squares of all gradients
+ * @param step `packAdamwStep`
+ */
+export function adamw(
+  p: Program,
+  { shadow, ...tensors }: AdamwTensors,
+  { results, step }: { readonly results: Tensor; readonly step: DeviceBuffer },
+): void {
+  const count = size(tensors.weight.shape) / 4;
+  p.dispatch({
+    kernel: shadow ? ADAMW_EMA : ADAMW,
+    params: { count },
+    buffers: { ...tensors, ...(shadow && { shadow }), results, step },
+    groups: grid(count, 64),
+  });
+}

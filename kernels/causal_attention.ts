@@ -1,0 +1,83 @@
+import keysCode from "./causal_attention_keys.wgsl" with { type: "text" };
+import queriesCode from "./causal_attention_queries.wgsl" with { type: "text" };
+import code from "./causal_attention.wgsl" with { type: "text" };
+import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import type { TokenLayout } from "./modulated_norm.ts";
+
+const FORWARD = defineKernel("causal_attention", code);
+const QUERIES = defineKernel("causal_attention_queries", queriesCode);
+const KEYS = defineKernel("causal_attention_keys", keysCode);
+
+export interface CausalOptions {
+  readonly heads: number;
+  readonly layout: TokenLayout;
+  /** FlexRoPE's temporal decay per frame. */
+  readonly slope: number;
+}
+
+/**
+ * Frame-causal attention of whole sequences, long-term context and window together.
+ * @param qk rotated queries and keys, [R, 2 d]
+ * @param qkv whose last third are the values, [R, 3 d]
+ * @param to y [R, d], and lse [R, heads] for the backward pass
+ */
+export function causalAttention(
+  p: Program,
+  { qk, qkv }: Readonly<Record<"qk" | "qkv", Tensor>>,
+  to: Readonly<Record<"y" | "lse", Tensor>>,
+  options: CausalOptions,
+): void {
+  dispatchRegions(p, FORWARD, { qk, qkv, ...to }, options);
+}
+
+/** What the backward pass of attention reads and writes. */
+export type CausalGradients = Readonly<
+  Record<"qk" | "qkv" | "y" | "dy" | "lse" | "delta" | "dqkv", Tensor>
+>;
+
+/** Its gradients: those of rotated queries and keys, and of values, into dqkv [R, 3 d]. */
+export function causalAttentionBackward(
+  p: Program,
+  buffers: CausalGradients,
+  options: CausalOptions,
+): void {
+  const { y, ...keys } = buffers;
+  dispatchRegions(p, QUERIES, { ...keys, y }, options);
+  dispatchRegions(p, KEYS, keys, options);
+}
+
+/** Long-term context and window have frames of different sizes: a dispatch for each. */
+function dispatchRegions(
+  p: Program,
+  kernel: Kernel,
+  buffers: Readonly<Record<string, Tensor>>,
+  { heads, layout, slope }: CausalOptions,
+): void {
+  const { videos, contextFrames, contextTokens, windowFrames, windowTokens } = layout;
+  const WG = p.device.cpu ? 8 : 64;
+  const regions = [
+    { first_frame: 0, frames: contextFrames, tokens: contextTokens },
+    { first_frame: contextFrames, frames: windowFrames, tokens: windowTokens },
+  ];
+  for (const { frames, ...region } of regions) {
+    if (frames === 0) continue;
+    p.dispatch({
+      kernel,
+      constants: { WG, SLOPE: Number(slope !== 0) },
+      params: {
+        videos,
+        heads,
+        context_frames: contextFrames,
+        context_tokens: contextTokens,
+        window_frames: windowFrames,
+        window_tokens: windowTokens,
+        slope,
+        ...region,
+      },
+      buffers,
+      groups: [Math.ceil(region.tokens / WG), frames, videos * heads],
+    });
+  }
+}

@@ -1,0 +1,109 @@
+// out = softmax(q k^T / 8 + slope (frame_k - frame_q)) v, frame-causal: a token sees its own frame and
+// the earlier ones. For training: the logarithm of each row's sum is kept, scores are not. One lane
+// per query of a head; its lanes read the same key at the same time.
+
+override WG: u32 = 64u;
+override SLOPE: bool = false;
+
+struct Params {
+  videos: u32,
+  heads: u32,
+  context_frames: u32,   // per video
+  context_tokens: u32,   // per frame
+  window_frames: u32,
+  window_tokens: u32,
+  first_frame: u32,      // of a video, that this dispatch computes
+  tokens: u32,           // per frame of these
+  slope: f32,            // added to scores per frame of distance: slope (frame_k - frame_q)
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> qk: array<vec4<f32>>;         // [R, 2 d], rotated
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;        // [R, 3 d]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
+@group(0) @binding(4) var<storage, read_write> lse: array<f32>;        // [R, heads]
+
+// Tokens of a video's long-term context, with which its sequence begins.
+fn context_size() -> u32 { return params.context_frames * params.context_tokens; }
+
+// The row of token `s` of a video's sequence; rows of the windows of all videos come first.
+fn row_of(video: u32, s: u32) -> u32 {
+  let context = context_size();
+  let window = params.window_frames * params.window_tokens;
+  if (s < context) { return params.videos * window + video * context + s; }
+  return video * window + s - context;
+}
+
+// First token of a frame in a video's sequence.
+fn start_of(frame: u32) -> u32 {
+  if (frame <= params.context_frames) { return frame * params.context_tokens; }
+  return context_size() + (frame - params.context_frames) * params.window_tokens;
+}
+
+fn frame_at(s: u32) -> f32 {
+  let context = context_size();
+  if (s < context) { return f32(s / params.context_tokens); }
+  return f32(params.context_frames + (s - context) / params.window_tokens);
+}
+
+fn from_qk(i: u32) -> mat4x4<f32> { return mat4x4(qk[i], qk[i + 1u], qk[i + 2u], qk[i + 3u]); }
+
+fn from_qkv(i: u32) -> mat4x4<f32> { return mat4x4(qkv[i], qkv[i + 1u], qkv[i + 2u], qkv[i + 3u]); }
+
+fn dots(a: mat4x4<f32>, b: mat4x4<f32>) -> f32 {
+  let sum = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
+  return dot(sum, vec4(1.0));
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let d = params.heads * 16u;
+  let video = group.z / params.heads;
+  let head = group.z % params.heads * 16u;
+  let frame = params.first_frame + group.y;
+  let token = group.x * WG + lane;
+  let row = row_of(video, start_of(frame) + min(token, params.tokens - 1u));
+  let own = row * 2u * d + head;
+  let q0 = from_qk(own) * 0.125; let q1 = from_qk(own + 4u) * 0.125;
+  let q2 = from_qk(own + 8u) * 0.125; let q3 = from_qk(own + 12u) * 0.125;
+  var o0 = mat4x4<f32>(); var o1 = mat4x4<f32>(); var o2 = mat4x4<f32>(); var o3 = mat4x4<f32>();
+  var maximum = -1e30;
+  var sum = 0.0;
+  let end = start_of(frame + 1u);
+  for (var s = 0u; s < end; s += 2u) {
+    let next = min(s + 1u, end - 1u);
+    let row_a = row_of(video, s);
+    let row_b = row_of(video, next);
+    let a = row_a * 2u * d + d + head;
+    let b = row_b * 2u * d + d + head;
+    var score_a = dots(q0, from_qk(a)) + dots(q1, from_qk(a + 4u)) +
+      dots(q2, from_qk(a + 8u)) + dots(q3, from_qk(a + 12u));
+    var score_b = dots(q0, from_qk(b)) + dots(q1, from_qk(b + 4u)) +
+      dots(q2, from_qk(b + 8u)) + dots(q3, from_qk(b + 12u));
+    if (SLOPE) {
+      score_a += params.slope * (frame_at(s) - f32(frame));
+      score_b += params.slope * (frame_at(next) - f32(frame));
+    }
+    if (next == s) { score_b = -1e30; }
+    let higher = max(maximum, max(score_a, score_b));
+    let rescale = exp(maximum - higher);
+    let p = exp(score_a - higher);
+    let r = exp(score_b - higher);
+    maximum = higher;
+    sum = sum * rescale + p + r;
+    let v = row_a * 3u * d + 2u * d + head;
+    let w = row_b * 3u * d + 2u * d + head;
+    o0 = o0 * rescale + from_qkv(v) * p + from_qkv(w) * r;
+    o1 = o1 * rescale + from_qkv(v + 4u) * p + from_qkv(w + 4u) * r;
+    o2 = o2 * rescale + from_qkv(v + 8u) * p + from_qkv(w + 8u) * r;
+    o3 = o3 * rescale + from_qkv(v + 12u) * p + from_qkv(w + 12u) * r;
+  }
+  if (token >= params.tokens) { return; }
+  lse[row * params.heads + group.z % params.heads] = maximum + log(sum);
+  store(row * d + head, o0 * (1.0 / sum)); store(row * d + head + 4u, o1 * (1.0 / sum));
+  store(row * d + head + 8u, o2 * (1.0 / sum)); store(row * d + head + 12u, o3 * (1.0 / sum));
+}
+
+fn store(i: u32, m: mat4x4<f32>) {
+  y[i] = m[0]; y[i + 1u] = m[1]; y[i + 2u] = m[2]; y[i + 3u] = m[3];
+}

@@ -1,0 +1,106 @@
+// The gradient of `causal_attention` for its queries: with p = exp(score - lse), dp = dy v and
+// delta = sum(dy y) (kept for the keys' gradient), dq = sum over keys of p (dp - delta) k / 8.
+// Scores are computed again. One lane per query of a head.
+
+override WG: u32 = 64u;
+override SLOPE: bool = false;
+
+struct Params {
+  videos: u32,
+  heads: u32,
+  context_frames: u32,   // per video
+  context_tokens: u32,   // per frame
+  window_frames: u32,
+  window_tokens: u32,
+  first_frame: u32,      // of a video, that this dispatch computes
+  tokens: u32,           // per frame of these
+  slope: f32,            // added to scores per frame of distance: slope (frame_k - frame_q)
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> qk: array<vec4<f32>>;          // [R, 2 d], rotated
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;         // [R, 3 d]
+@group(0) @binding(3) var<storage, read> y: array<vec4<f32>>;           // [R, d]
+@group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>;          // [R, d]
+@group(0) @binding(5) var<storage, read> lse: array<f32>;               // [R, heads]
+@group(0) @binding(6) var<storage, read_write> delta: array<f32>;       // [R, heads]
+@group(0) @binding(7) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
+
+// Tokens of a video's long-term context, with which its sequence begins.
+fn context_size() -> u32 { return params.context_frames * params.context_tokens; }
+
+// The row of token `s` of a video's sequence; rows of the windows of all videos come first.
+fn row_of(video: u32, s: u32) -> u32 {
+  let context = context_size();
+  let window = params.window_frames * params.window_tokens;
+  if (s < context) { return params.videos * window + video * context + s; }
+  return video * window + s - context;
+}
+
+// First token of a frame in a video's sequence.
+fn start_of(frame: u32) -> u32 {
+  if (frame <= params.context_frames) { return frame * params.context_tokens; }
+  return context_size() + (frame - params.context_frames) * params.window_tokens;
+}
+
+fn frame_at(s: u32) -> f32 {
+  let context = context_size();
+  if (s < context) { return f32(s / params.context_tokens); }
+  return f32(params.context_frames + (s - context) / params.window_tokens);
+}
+
+fn from_qk(i: u32) -> mat4x4<f32> { return mat4x4(qk[i], qk[i + 1u], qk[i + 2u], qk[i + 3u]); }
+
+fn from_qkv(i: u32) -> mat4x4<f32> { return mat4x4(qkv[i], qkv[i + 1u], qkv[i + 2u], qkv[i + 3u]); }
+
+fn from_dy(i: u32) -> mat4x4<f32> { return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]); }
+
+fn from_y(i: u32) -> mat4x4<f32> { return mat4x4(y[i], y[i + 1u], y[i + 2u], y[i + 3u]); }
+
+fn dots(a: mat4x4<f32>, b: mat4x4<f32>) -> f32 {
+  let sum = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
+  return dot(sum, vec4(1.0));
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let d = params.heads * 16u;
+  let video = group.z / params.heads;
+  let head_index = group.z % params.heads;
+  let head = head_index * 16u;
+  let frame = params.first_frame + group.y;
+  let token = group.x * WG + lane;
+  let row = row_of(video, start_of(frame) + min(token, params.tokens - 1u));
+  let own = row * 2u * d + head;
+  let q0 = from_qk(own) * 0.125; let q1 = from_qk(own + 4u) * 0.125;
+  let q2 = from_qk(own + 8u) * 0.125; let q3 = from_qk(own + 12u) * 0.125;
+  let at = row * d + head;
+  let g0 = from_dy(at); let g1 = from_dy(at + 4u);
+  let g2 = from_dy(at + 8u); let g3 = from_dy(at + 12u);
+  let own_delta = dots(g0, from_y(at)) + dots(g1, from_y(at + 4u)) +
+    dots(g2, from_y(at + 8u)) + dots(g3, from_y(at + 12u));
+  let own_lse = lse[row * params.heads + head_index];
+  var d0 = mat4x4<f32>(); var d1 = mat4x4<f32>(); var d2 = mat4x4<f32>(); var d3 = mat4x4<f32>();
+  let end = start_of(frame + 1u);
+  for (var s = 0u; s < end; s++) {
+    let other = row_of(video, s);
+    let k = other * 2u * d + d + head;
+    let k0 = from_qk(k); let k1 = from_qk(k + 4u);
+    let k2 = from_qk(k + 8u); let k3 = from_qk(k + 12u);
+    var score = dots(q0, k0) + dots(q1, k1) + dots(q2, k2) + dots(q3, k3);
+    if (SLOPE) { score += params.slope * (frame_at(s) - f32(frame)); }
+    let v = other * 3u * d + 2u * d + head;
+    let dp = dots(g0, from_qkv(v)) + dots(g1, from_qkv(v + 4u)) +
+      dots(g2, from_qkv(v + 8u)) + dots(g3, from_qkv(v + 12u));
+    let ds = exp(score - own_lse) * (dp - own_delta) * 0.125;
+    d0 += k0 * ds; d1 += k1 * ds; d2 += k2 * ds; d3 += k3 * ds;
+  }
+  if (token >= params.tokens) { return; }
+  delta[row * params.heads + head_index] = own_delta;
+  let to = row * 3u * d + head;
+  store(to, d0); store(to + 4u, d1); store(to + 8u, d2); store(to + 12u, d3);
+}
+
+fn store(i: u32, m: mat4x4<f32>) {
+  dqkv[i] = m[0]; dqkv[i + 1u] = m[1]; dqkv[i + 2u] = m[2]; dqkv[i + 3u] = m[3];
+}

@@ -1,0 +1,34 @@
+// Loss and gradient of the masked mean squared error: with e = v - target of a row,
+// partial[row] = weight / 2 sum(e^2) and v becomes dv = scale weight e; the weight by frame is
+// 2 (1 - clean) / (b noisy c h w). One lane per row.
+
+struct Params {
+  rows: u32,
+  width: u32,      // vec4s per row
+  tokens: u32,     // rows per frame
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> expected: array<vec4<f32>>;       // [R, width]
+@group(0) @binding(2) var<storage, read> weights: array<f32>;              // [frames], last the scale
+@group(0) @binding(3) var<storage, read_write> v: array<vec4<f32>>;        // [R, width]
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;        // [R]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = (group.y * groups.x + group.x) * 64u + lane;
+  if (row >= params.rows) { return; }
+  let weight = weights[row / params.tokens];
+  let scale = weights[params.rows / params.tokens];
+  var sum = 0.0;
+  for (var i = row * params.width; i < (row + 1u) * params.width; i++) {
+    let e = v[i] - expected[i];
+    sum += dot(e, e);
+    v[i] = scale * weight * e;
+  }
+  partial[row] = 0.5 * weight * sum;
+}

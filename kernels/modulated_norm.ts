@@ -1,0 +1,153 @@
+import sumsCode from "./frame_sums.wgsl" with { type: "text" };
+import gateCode from "./gate.wgsl" with { type: "text" };
+import code from "./modulated_norm.wgsl" with { type: "text" };
+import backwardCode from "./modulated_norm_backward.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const NORM = defineKernel("modulated_norm", code);
+const NORM_BACKWARD = defineKernel("modulated_norm_backward", backwardCode);
+const FRAME_SUMS = defineKernel("frame_sums", sumsCode);
+const GATE = defineKernel("gate", gateCode);
+
+/**
+ * How the rows of a training pass stand: frames of the windows of all videos first, then those of
+ * their long-term contexts; each video's frames in a row.
+ */
+export interface TokenLayout {
+  readonly videos: number;
+  /** Per video. */
+  readonly contextFrames: number;
+  readonly windowFrames: number;
+  /** Per frame. */
+  readonly contextTokens: number;
+  readonly windowTokens: number;
+}
+
+/** Rows of all tokens. */
+export function countRows(l: TokenLayout): number {
+  return windowRows(l) + l.videos * l.contextFrames * l.contextTokens;
+}
+
+/** Rows of the windows, which come first. */
+export function windowRows({ videos, windowFrames, windowTokens }: TokenLayout): number {
+  return videos * windowFrames * windowTokens;
+}
+
+/** Frames of all videos. */
+export function countFrames({ videos, contextFrames, windowFrames }: TokenLayout): number {
+  return videos * (contextFrames + windowFrames);
+}
+
+/** A table of adaLN numbers, [frames, stride]. */
+export interface FrameTable {
+  readonly layout: TokenLayout;
+  readonly table: Tensor;
+  /** Where the numbers stand in a row, in floats. */
+  readonly at: { readonly shift?: number; readonly scale?: number; readonly gate?: number };
+}
+
+function places(layout: TokenLayout, table: Tensor, d: number): Record<string, number> {
+  return {
+    d: d / 4,
+    window_rows: windowRows(layout),
+    window_tokens: layout.windowTokens,
+    window_frames: layout.videos * layout.windowFrames,
+    context_tokens: layout.contextTokens,
+    stride: table.shape[1]! / 4,
+  };
+}
+
+function lanes(p: Program): number {
+  return p.device.cpu ? 8 : 64;
+}
+
+/**
+ * y = LN(x) (1 + scale) + shift by frame, eps 1e-6.
+ * @param x [R, d] f32
+ * @param to y [R, d] and what `modulatedNormBackward` needs: [R, 2] mean and 1 / deviation
+ */
+export function modulatedNorm(
+  p: Program,
+  x: Tensor,
+  { layout, table, at }: FrameTable,
+  to: { readonly y: Tensor; readonly stats: Tensor },
+): void {
+  const d = x.shape[1]!;
+  const rows = countRows(layout);
+  p.dispatch({
+    kernel: NORM,
+    constants: { WG: lanes(p) },
+    params: { ...places(layout, table, d), shift: at.shift! / 4, scale: at.scale! / 4, rows },
+    buffers: { x, table, ...to },
+    groups: grid(rows, 1),
+  });
+}
+
+/**
+ * Its gradients: dx += that of x; the sums over each frame's tokens go to shift and scale of a table.
+ * @param gradients the table they go to, laid out as the one of the forward pass
+ */
+export function modulatedNormBackward(
+  p: Program,
+  { x, stats, dy, dx }: Readonly<Record<"x" | "stats" | "dy" | "dx", Tensor>>,
+  { layout, table, at }: FrameTable,
+  gradients: Tensor,
+): void {
+  const d = x.shape[1]!;
+  const rows = countRows(layout);
+  const sizes = places(layout, table, d);
+  p.dispatch({
+    kernel: FRAME_SUMS,
+    label: "shift and scale sums",
+    constants: { NORM: 1 },
+    params: { ...sizes, shift: at.shift! / 4, scale: at.scale! / 4 },
+    buffers: { x, stats, dy, table: gradients },
+    groups: [Math.ceil(d / 32), countFrames(layout), 1],
+  });
+  p.dispatch({
+    kernel: NORM_BACKWARD,
+    constants: { WG: lanes(p) },
+    params: { ...sizes, scale: at.scale! / 4, rows },
+    buffers: { x, table, stats, dy, dx },
+    groups: grid(rows, 1),
+  });
+}
+
+/** y = gate x, plus a residual if given; x, y and residual are [R, d]. */
+export function gate(
+  p: Program,
+  x: Tensor,
+  { layout, table, at }: FrameTable,
+  to: { readonly y: Tensor; readonly residual?: Tensor },
+): void {
+  const d = x.shape[1]!;
+  const count = countRows(layout) * d / 4;
+  p.dispatch({
+    kernel: GATE,
+    constants: { RESIDUAL: Number(to.residual !== undefined) },
+    params: { ...places(layout, table, d), count, gate: at.gate! / 4 },
+    buffers: { x, table, residual: to.residual ?? x, y: to.y },
+    groups: grid(count, 64),
+  });
+}
+
+/** The gradient of a gate: sums of dy x over each frame's tokens, into a table. */
+export function gateSums(
+  p: Program,
+  { x, dy }: Readonly<Record<"x" | "dy", Tensor>>,
+  { layout, at }: Pick<FrameTable, "layout" | "at">,
+  gradients: Tensor,
+): void {
+  const d = x.shape[1]!;
+  p.dispatch({
+    kernel: FRAME_SUMS,
+    label: "gate sums",
+    constants: { NORM: 0 },
+    params: { ...places(layout, gradients, d), shift: 0, scale: at.gate! / 4 },
+    buffers: { x, stats: x, dy, table: gradients },
+    groups: [Math.ceil(d / 32), countFrames(layout), 1],
+  });
+}

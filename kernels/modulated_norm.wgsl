@@ -1,0 +1,68 @@
+// y = LN(x) (1 + scale) + shift, scale and shift by frame (adaLN), eps 1e-6; mean and 1 / deviation
+// are kept for the backward pass. One workgroup per row.
+
+override WG: u32 = 64u;
+
+struct Params {
+  d: u32,                // width in vec4s
+  window_rows: u32,      // of all videos; they come first
+  window_tokens: u32,    // per frame
+  window_frames: u32,    // of all videos
+  context_tokens: u32,   // per frame of long-term context
+  stride: u32,           // vec4s per row of the table
+  shift: u32,            // where they stand in a row, in vec4s
+  scale: u32,
+  rows: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;          // [R, d]
+@group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;      // [frames, stride]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2<f32>>;  // [R]
+
+var<workgroup> sums: array<f32, WG>;
+
+fn frame_of(row: u32) -> u32 {
+  if (row < params.window_rows) { return row / params.window_tokens; }
+  return params.window_frames + (row - params.window_rows) / params.context_tokens;
+}
+
+fn total(lane: u32, value: f32) -> f32 {
+  workgroupBarrier();
+  sums[lane] = value;
+  workgroupBarrier();
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    if (lane < half) { sums[lane] += sums[lane + half]; }
+    workgroupBarrier();
+  }
+  return sums[0];
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let place = group.y * groups.x + group.x;
+  let row = min(place, params.rows - 1u);
+  let start = row * params.d;
+  let n = f32(params.d * 4u);
+  var sum = 0.0;
+  for (var i = lane; i < params.d; i += WG) { sum += dot(x[start + i], vec4(1.0)); }
+  let mean = total(lane, sum) / n;
+  var squares = 0.0;
+  for (var i = lane; i < params.d; i += WG) {
+    let v = x[start + i] - mean;
+    squares += dot(v, v);
+  }
+  let inverse = 1.0 / sqrt(total(lane, squares) / n + 1e-6);
+  if (place > row) { return; }
+  if (lane == 0u) { stats[row] = vec2(mean, inverse); }
+  let at = frame_of(row) * params.stride;
+  for (var i = lane; i < params.d; i += WG) {
+    let v = (x[start + i] - mean) * inverse;
+    y[start + i] = v * (1.0 + table[at + params.scale + i]) + table[at + params.shift + i];
+  }
+}

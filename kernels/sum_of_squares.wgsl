@@ -1,0 +1,26 @@
+// partial[chunk] = the sum of the squares of a chunk of x: first pass of the norm of all gradients.
+// One lane per chunk.
+
+struct Params {
+  count: u32,      // vec4s of x
+  chunk: u32,      // and of a chunk
+  first: u32,      // where results start in `partial`
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  let start = id * params.chunk;
+  if (start >= params.count) { return; }
+  var sum = 0.0;
+  for (var i = start; i < min(start + params.chunk, params.count); i++) { sum += dot(x[i], x[i]); }
+  partial[params.first + id] = sum;
+}

@@ -1,0 +1,55 @@
+import squaresCode from "./sum_of_squares.wgsl" with { type: "text" };
+import code from "./total.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const TOTAL = defineKernel("total", code);
+const SUM_OF_SQUARES = defineKernel("sum_of_squares", squaresCode);
+
+/** Floats whose squares one lane adds up. */
+const SQUARES_CHUNK = 256;
+
+/** Where a sum goes. */
+export interface Slot {
+  readonly results: Tensor;
+  readonly slot: number;
+}
+
+/** results[slot] += the sum of `count` numbers, in a fixed order. */
+export function total(p: Program, partial: Tensor, count: number, { results, slot }: Slot): void {
+  p.dispatch({
+    kernel: TOTAL,
+    params: { count, slot },
+    buffers: { partial, results },
+    groups: [1, 1, 1],
+  });
+}
+
+/** Floats of scratch that `sumOfSquares` needs for these tensors. */
+export function squaresScratch(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { shape }) => sum + Math.ceil(size(shape) / SQUARES_CHUNK), 0);
+}
+
+/** results[slot] += the sum of the squares of all numbers of the tensors, in two passes. */
+export function sumOfSquares(
+  p: Program,
+  tensors: readonly Tensor[],
+  partial: Tensor,
+  slot: Slot,
+): void {
+  let first = 0;
+  for (const x of tensors) {
+    const count = size(x.shape);
+    const chunks = Math.ceil(count / SQUARES_CHUNK);
+    p.dispatch({
+      kernel: SUM_OF_SQUARES,
+      params: { count: count / 4, chunk: SQUARES_CHUNK / 4, first },
+      buffers: { x, partial },
+      groups: grid(chunks, 64),
+    });
+    first += chunks;
+  }
+  total(p, partial, first, slot);
+}

@@ -1,0 +1,336 @@
+import type { Tensor } from "../gpu/memory.ts";
+import { activation, activationBackward } from "../kernels/activation.ts";
+import { causalAttention, causalAttentionBackward } from "../kernels/causal_attention.ts";
+import { clear } from "../kernels/clear.ts";
+import {
+  countFrames,
+  countRows,
+  gate,
+  gateSums,
+  modulatedNorm,
+  modulatedNormBackward,
+  type TokenLayout,
+  windowRows,
+} from "../kernels/modulated_norm.ts";
+import {
+  qkRotation,
+  qkRotationBackward,
+  type RotationOptions,
+  rotationScratch,
+} from "../kernels/qk_rotation.ts";
+import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+
+/** What a block keeps of its forward pass for the backward one. */
+export interface BlockMemory {
+  /** Its input [R, d]. */
+  readonly x: Tensor;
+  /** adaLN numbers [frames, 6 d]: shift, scale, gate of attention, then of the mlp. */
+  readonly table: Tensor;
+  /** [R, 3 d]. */
+  readonly qkv: Tensor;
+  /** Attention's output [R, d], and the logarithms of its rows' sums [R, H]. */
+  readonly o: Tensor;
+  readonly lse: Tensor;
+  /** Attention's projected output, and x after it [R, d]. */
+  readonly a: Tensor;
+  readonly middle: Tensor;
+  /** The mlp before its activation [R, 4 d], and its output [R, d]. */
+  readonly hidden: Tensor;
+  readonly mlp: Tensor;
+}
+
+/** Scratch that all blocks share. */
+export interface BlockScratch {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly wide: Tensor;
+  readonly qk: Tensor;
+  readonly stats: Tensor;
+}
+
+/** Tensors that go through all blocks. */
+export interface Stream {
+  /** SiLU of the timestep embedding [frames, d]. */
+  readonly condition: Tensor;
+  readonly rope: Tensor;
+  /** Where angles of frames start in `rope`, in vec4s. */
+  readonly ropeTime: number;
+}
+
+/** One kind of tokens: which rows, which projections. */
+interface TokenKind {
+  readonly first: number;
+  readonly rows: number;
+  readonly projections: readonly [q: string, k: string, v: string];
+  readonly norms: readonly [q: string, k: string];
+  /** Absent for the long-term context of the last block. */
+  readonly out: string | undefined;
+  readonly rotation: Omit<RotationOptions, "normQ" | "normK">;
+}
+
+/** Names of block `i`'s memory; blocks that are recomputed share theirs, but for x. */
+export function blockMemory(pass: Pass, i: number): BlockMemory {
+  const { workspace, layout, sizes: { d, heads }, recompute } = pass;
+  const rows = countRows(layout);
+  const of = (name: string) => `${recompute ? "block" : `block ${i}`} ${name}`;
+  return {
+    x: workspace.tensor(`block ${i} x`, [rows, d]),
+    table: workspace.tensor(of("modulation"), [countFrames(layout), 6 * d]),
+    qkv: workspace.tensor(of("qkv"), [rows, 3 * d]),
+    o: workspace.tensor(of("attention"), [rows, d]),
+    lse: workspace.tensor(of("log sums"), [rows, heads]),
+    a: workspace.tensor(of("attention out"), [rows, d]),
+    middle: workspace.tensor(of("middle"), [rows, d]),
+    hidden: workspace.tensor(of("hidden"), [rows, 4 * d]),
+    mlp: workspace.tensor(of("mlp"), [rows, d]),
+  };
+}
+
+/** Scratch of the blocks. */
+export function blockScratch({ workspace, layout, sizes: { d } }: Pass): BlockScratch {
+  const rows = countRows(layout);
+  return {
+    a: workspace.tensor("scratch a", [rows, d]),
+    b: workspace.tensor("scratch b", [rows, d]),
+    wide: workspace.tensor("scratch wide", [rows, 4 * d]),
+    qk: workspace.tensor("rotated", [rows, 2 * d]),
+    stats: workspace.tensor("norm statistics", [rows, 2]),
+  };
+}
+
+/** The windows alone: the last block's other tokens end with their keys and values. */
+export function windowLayout(layout: TokenLayout): TokenLayout {
+  return { ...layout, contextFrames: 0 };
+}
+
+function layoutAfterAttention(pass: Pass, i: number): TokenLayout {
+  return i === pass.sizes.layers - 1 ? windowLayout(pass.layout) : pass.layout;
+}
+
+function blockName(i: number): string {
+  return `transformer_blocks.${i}`;
+}
+
+function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKind[] {
+  const { layout, sizes: { heads, axes, patch, contextPatch = patch, layers }, columns } = pass;
+  const at = `${blockName(i)}.attn`;
+  const named = (...names: [string, string, string]) =>
+    names.map((name) => `${at}.${name}`) as [string, string, string];
+  const common = { heads, axes, rope, time: ropeTime };
+  const spread = contextPatch / patch;
+  const rows = windowRows(layout);
+  const window: TokenKind = {
+    first: 0,
+    rows,
+    projections: named("to_q", "to_k", "to_v"),
+    norms: [`${at}.norm_q.weight`, `${at}.norm_k.weight`],
+    out: `${at}.to_out.0`,
+    rotation: {
+      ...common,
+      first: 0,
+      rows,
+      tokens: layout.windowTokens,
+      frames: layout.windowFrames,
+      firstFrame: layout.contextFrames,
+      columns,
+      spread: 1,
+    },
+  };
+  if (layout.contextFrames === 0) return [window];
+  const contextRows = countRows(layout) - rows;
+  return [window, {
+    first: rows,
+    rows: contextRows,
+    projections: named("add_q_proj", "add_k_proj", "add_v_proj"),
+    norms: [`${at}.norm_added_q.weight`, `${at}.norm_added_k.weight`],
+    out: i === layers - 1 ? undefined : `${at}.to_add_out`,
+    rotation: {
+      ...common,
+      first: rows,
+      rows: contextRows,
+      tokens: layout.contextTokens,
+      frames: layout.contextFrames,
+      firstFrame: 0,
+      columns: columns / spread,
+      spread,
+    },
+  }];
+}
+
+function rotationOf(pass: Pass, { rotation, norms: [q, k] }: TokenKind): RotationOptions {
+  return { ...rotation, normQ: pass.store.weight(q), normK: pass.store.weight(k) };
+}
+
+/**
+ * x + gate1 attn(LN(x) (1 + scale1) + shift1), and the same of the mlp.
+ * @param to the next block's x; absent where only what is kept is wanted
+ */
+export function blockForward(
+  pass: Pass,
+  i: number,
+  stream: Stream,
+  memory: BlockMemory,
+  to: Tensor | undefined,
+): void {
+  attentionForward(pass, i, stream, memory);
+  const { program: p, sizes: { d } } = pass;
+  const layout = layoutAfterAttention(pass, i);
+  const { a, wide, stats } = blockScratch(pass);
+  const { table, middle, hidden, mlp } = memory;
+  const rows = countRows(layout);
+  const norm = { layout, table, at: { shift: 3 * d, scale: 4 * d } };
+  modulatedNorm(p, middle, norm, { y: a, stats });
+  const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
+  linearForward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], all(a), all(hidden));
+  activation(p, "gelu", { x: hidden, y: wide }, rows * 4 * d);
+  linearForward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], all(wide), all(mlp));
+  if (to) gate(p, mlp, { layout, table, at: { gate: 5 * d } }, { y: to, residual: middle });
+}
+
+function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMemory): void {
+  const { program: p, layout, sizes: { d, heads, slope } } = pass;
+  const { a, qk, stats } = blockScratch(pass);
+  const { table, x, qkv, o, lse } = memory;
+  const condition = rowsOf(stream.condition, 0, countFrames(layout));
+  for (const [j, norm] of ["norm1", "norm2"].entries()) {
+    const to = rowsOf(table, 0, condition.count, 3 * d * j);
+    linearForward(pass, `${blockName(i)}.${norm}.linear`, [3 * d, d], condition, to);
+  }
+  modulatedNorm(p, x, { layout, table, at: { shift: 0, scale: d } }, { y: a, stats });
+  const kinds = tokenKinds(pass, i, stream);
+  for (const kind of kinds) {
+    const { first, rows, projections } = kind;
+    for (const [j, name] of projections.entries()) {
+      const to = rowsOf(qkv, first, rows, j * d);
+      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to);
+    }
+    qkRotation(p, qkv, qk, rotationOf(pass, kind));
+  }
+  causalAttention(p, { qk, qkv }, { y: o, lse }, { heads, layout, slope });
+  for (const { out, first, rows } of kinds) {
+    if (!out) continue;
+    linearForward(pass, out, [d, d], rowsOf(o, first, rows), rowsOf(memory.a, first, rows));
+  }
+  const after = { layout: layoutAfterAttention(pass, i), table, at: { gate: 2 * d } };
+  gate(p, memory.a, after, { y: memory.middle, residual: x });
+}
+
+/** Gradients that go through all blocks. */
+export interface StreamGradients {
+  /** Of the residual stream [R, d], updated in place. */
+  readonly dx: Tensor;
+  /** Of `condition` [frames, d], added to; absent where nothing needs it. */
+  readonly condition: Tensor | undefined;
+}
+
+/** The gradients of a block, of the mlp first. */
+export function blockBackward(
+  pass: Pass,
+  i: number,
+  stream: Stream,
+  memory: BlockMemory,
+  gradients: StreamGradients,
+): void {
+  const { program: p, layout, sizes: { d, layers }, workspace } = pass;
+  const frames = countFrames(layout);
+  const dtable = workspace.tensor("modulation gradient", [frames, 6 * d]);
+  // frames of long-term context end the last block with their keys: their other numbers get nothing
+  if (i === layers - 1) clear(p, dtable, 0, frames * 6 * d);
+  mlpBackward(pass, i, memory, gradients, dtable);
+  attentionBackward(pass, i, stream, memory, gradients, dtable);
+  for (const [j, norm] of ["norm1", "norm2"].entries()) {
+    linearBackward(pass, `${blockName(i)}.${norm}.linear`, [3 * d, d], {
+      x: rowsOf(stream.condition, 0, frames),
+      dy: rowsOf(dtable, 0, frames, 3 * d * j),
+      dx: gradients.condition && rowsOf(gradients.condition, 0, frames),
+      add: true,
+    });
+  }
+}
+
+function mlpBackward(
+  pass: Pass,
+  i: number,
+  { table, middle, hidden, mlp }: BlockMemory,
+  { dx }: StreamGradients,
+  dtable: Tensor,
+): void {
+  const { program: p, sizes: { d } } = pass;
+  const layout = layoutAfterAttention(pass, i);
+  const rows = countRows(layout);
+  const { a, b, wide, stats } = blockScratch(pass);
+  const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
+  gateSums(p, { x: mlp, dy: dx }, { layout, at: { gate: 5 * d } }, dtable);
+  gate(p, dx, { layout, table, at: { gate: 5 * d } }, { y: a });
+  activation(p, "gelu", { x: hidden, y: wide }, rows * 4 * d);
+  linearBackward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], {
+    x: all(wide),
+    dy: all(a),
+    dx: all(wide),
+  });
+  activationBackward(p, "gelu", { x: hidden, dy: wide }, rows * 4 * d);
+  const norm = { layout, table, at: { shift: 3 * d, scale: 4 * d } };
+  modulatedNorm(p, middle, norm, { y: b, stats });
+  linearBackward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], {
+    x: all(b),
+    dy: all(wide),
+    dx: all(a),
+  });
+  modulatedNormBackward(p, { x: middle, stats, dy: a, dx }, norm, dtable);
+}
+
+function attentionBackward(
+  pass: Pass,
+  i: number,
+  stream: Stream,
+  memory: BlockMemory,
+  { dx }: StreamGradients,
+  dtable: Tensor,
+): void {
+  const { program: p, layout, sizes: { d, heads, slope }, workspace } = pass;
+  const { a, b, qk, stats } = blockScratch(pass);
+  const { x, table, qkv, o, lse } = memory;
+  const rows = countRows(layout);
+  const after = { layout: layoutAfterAttention(pass, i), table, at: { gate: 2 * d } };
+  gateSums(p, { x: memory.a, dy: dx }, after, dtable);
+  gate(p, dx, after, { y: a });
+  const kinds = tokenKinds(pass, i, stream);
+  for (const { out, first, rows } of kinds) {
+    const part = (tensor: Tensor) => rowsOf(tensor, first, rows);
+    if (out) linearBackward(pass, out, [d, d], { x: part(o), dy: part(a), dx: part(b) });
+    else clear(p, b, first * d, rows * d);
+  }
+  const dqkv = workspace.tensor("qkv gradient", [rows, 3 * d]);
+  const delta = workspace.tensor("delta", [rows, heads]);
+  for (const kind of kinds) qkRotation(p, qkv, qk, rotationOf(pass, kind));
+  const buffers = { qk, qkv, y: o, dy: b, lse, delta, dqkv };
+  causalAttentionBackward(p, buffers, { heads, layout, slope });
+  for (const kind of kinds) rotationBackward(pass, kind, qkv, dqkv);
+  const norm = { layout, table, at: { shift: 0, scale: d } };
+  modulatedNorm(p, x, norm, { y: b, stats });
+  for (const { projections, first, rows } of kinds) {
+    for (const [j, name] of projections.entries()) {
+      linearBackward(pass, name, [d, d], {
+        x: rowsOf(b, first, rows),
+        dy: rowsOf(dqkv, first, rows, j * d),
+        dx: rowsOf(a, first, rows),
+        add: j > 0,
+      });
+    }
+  }
+  modulatedNormBackward(p, { x, stats, dy: a, dx }, norm, dtable);
+}
+
+function rotationBackward(pass: Pass, kind: TokenKind, qkv: Tensor, dqkv: Tensor): void {
+  const { program: p, store, workspace, sizes: { heads }, layout } = pass;
+  const floats = rotationScratch(countRows(layout), heads);
+  const [q, k] = kind.norms;
+  const gradients = {
+    dqkv,
+    normQ: store.find(q, "gradient"),
+    normK: store.find(k, "gradient"),
+    partialQ: workspace.tensor("q norm sums", [floats]),
+    partialK: workspace.tensor("k norm sums", [floats]),
+  };
+  qkRotationBackward(p, qkv, gradients, rotationOf(pass, kind));
+}

@@ -1,0 +1,169 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
+import { type DeviceProfile, Program } from "../gpu/program.ts";
+import { adamw, ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
+import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
+import { ropeAngles, ropeSpace } from "../model/embeddings.ts";
+import { layoutOf, type PassInputs, toBfloat16 } from "./inputs.ts";
+import {
+  type PassTensors,
+  passTensors,
+  type Reach,
+  reachOf,
+  recordBackward,
+  recordForward,
+  RESULTS,
+} from "./network.ts";
+import { ParameterStore } from "./parameters.ts";
+import type { Pass } from "./pass.ts";
+import type { TrainerSettings } from "./settings.ts";
+import { type TrainedParameters, trainedParameters } from "./trained.ts";
+import { Workspace } from "./workspace.ts";
+
+/** How a step is divided. */
+export interface Division {
+  /** Videos that are computed at once. */
+  readonly microBatch: number;
+  /** Recompute blocks in the backward pass instead of keeping their activations. */
+  readonly recompute: boolean;
+}
+
+/** A recorded pass over so many videos and frames. */
+export interface RecordedPass {
+  readonly program: Program;
+  readonly tensors: PassTensors;
+}
+
+type PassKind = "train" | "validate";
+
+/** The longest sequence that a step can have. */
+export function longestStep({ trainingType, frames }: TrainerSettings): number {
+  return trainingType === "long_context" ? frames - 1 : frames;
+}
+
+/** Everything on the device: parameters, activations, and the programs that train them. */
+export class Engine {
+  readonly settings: TrainerSettings;
+  readonly division: Division;
+  readonly parameters: TrainedParameters;
+  readonly store: ParameterStore;
+  readonly memory = new Memory();
+  /** Loss and squares of gradients, summed up on the device. */
+  readonly results: Tensor;
+  /** Numbers of an optimiser step. */
+  readonly step: DeviceBuffer;
+  /** Clipping, AdamW and EMA. */
+  readonly update: Program;
+  readonly #device: DeviceProfile;
+  readonly #workspace: Workspace;
+  readonly #reach: Reach;
+  readonly #rope: Tensor;
+  readonly #passes = new Map<string, RecordedPass>();
+
+  constructor(settings: TrainerSettings, device: DeviceProfile, division: Division) {
+    this.settings = settings;
+    this.division = division;
+    this.#device = device;
+    this.parameters = trainedParameters(settings);
+    const { all, isTrained } = this.parameters;
+    this.#reach = reachOf(isTrained, all.map(({ name }) => name));
+    this.store = new ParameterStore(this.memory, all, {
+      isTrained,
+      ema: settings.ema !== undefined,
+    });
+    this.#workspace = new Workspace(this.memory);
+    this.#rope = this.memory.tensor("rope", [this.#spaceFloats() + this.#timeFloats()]);
+    this.results = this.memory.tensor("results", [4]);
+    this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
+    // the longest first: shorter ones use its memory
+    this.pass(division.microBatch, longestStep(settings), "train");
+    this.update = this.#recordUpdate();
+  }
+
+  #spaceFloats(): number {
+    const { config: { axes, patch }, height, width } = this.settings;
+    return Math.max(height, width) / patch * (axes[1] + axes[2]);
+  }
+
+  #timeFloats(): number {
+    return this.settings.frames * this.settings.config.axes[0];
+  }
+
+  /** Records a pass, or finds it. */
+  pass(videos: number, frames: number, kind: PassKind): RecordedPass {
+    const key = `${kind} ${videos} ${frames}`;
+    const known = this.#passes.get(key);
+    if (known) return known;
+    const { settings, division: { recompute }, store } = this;
+    const program = new Program(key, this.memory, this.#device);
+    const pass: Pass = {
+      program,
+      store,
+      workspace: this.#workspace,
+      sizes: settings.config,
+      layout: layoutOf(settings, videos, frames),
+      columns: settings.width / settings.config.patch,
+      recompute,
+      adapters: this.parameters.adapters,
+    };
+    const rope = { rope: this.#rope, ropeTime: this.#spaceFloats() / 4 };
+    const tensors = passTensors(pass, { ...rope, results: this.results });
+    recordForward(pass, tensors, kind === "train" ? RESULTS.loss : RESULTS.validation);
+    if (kind === "train") recordBackward(pass, tensors, this.#reach);
+    program.finish();
+    const recorded = { program, tensors };
+    this.#passes.set(key, recorded);
+    return recorded;
+  }
+
+  #recordUpdate(): Program {
+    const program = new Program("update", this.memory, this.#device);
+    const groups = this.store.trained.map(({ copies }) => copies);
+    const gradients = groups.map(({ gradient }) => gradient!);
+    const partial = this.memory.tensor("squares", [squaresScratch(gradients)]);
+    const { results, step } = this;
+    sumOfSquares(program, gradients, partial, { results, slot: RESULTS.squares });
+    for (const { gradient, weight, moment, square, shadow } of groups) {
+      const tensors = {
+        gradient: gradient!,
+        weight: weight!,
+        moment: moment!,
+        square: square!,
+        shadow,
+      };
+      adamw(program, tensors, { results, step });
+    }
+    return program.finish();
+  }
+
+  /** Makes what is declared and not made, and writes tables that stay. */
+  allocate(gpu: Gpu): void {
+    this.memory.allocate(gpu);
+    const { config: { axes, patch }, height, width, frames, positions } = this.settings;
+    const rope = new Float32Array(size(this.#rope.shape));
+    rope.set(ropeSpace(Math.max(height, width) / patch, axes[1], axes[2]));
+    for (let frame = 0; frame < frames; frame++) {
+      const position = positions === "bf16" ? toBfloat16(frame) : frame;
+      rope.set(ropeAngles(position, axes[0]), this.#spaceFloats() + frame * axes[0]);
+    }
+    gpu.write(this.#rope.buffer, 0, rope);
+  }
+
+  /** Writes a pass's inputs, and returns the program that reads them. */
+  prepare(gpu: Gpu, inputs: PassInputs, kind: PassKind): Program {
+    const { layout } = inputs;
+    const frames = layout.contextFrames + layout.windowFrames;
+    const { program, tensors } = this.pass(layout.videos, frames, kind);
+    this.memory.allocate(gpu);
+    const { window, context, expected, timesteps, classes, weights } = tensors;
+    const write = (tensor: Tensor, data: Float32Array | Uint32Array) =>
+      gpu.write(tensor.buffer, 0, data);
+    write(window, inputs.window);
+    if (context) write(context, inputs.context);
+    write(expected, inputs.expected);
+    write(timesteps, inputs.timesteps);
+    write(classes, inputs.classes);
+    write(weights, inputs.weights);
+    return program;
+  }
+}

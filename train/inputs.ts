@@ -1,0 +1,206 @@
+import type { TokenLayout } from "../kernels/modulated_norm.ts";
+import { TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
+import { CLEAN, CONTEXT } from "../model/modulation.ts";
+import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
+import type { TrainBatch, TrainerSettings } from "./settings.ts";
+
+/** What the device is given for a part of a step; rows as `TokenLayout` orders them. */
+export interface PassInputs {
+  readonly layout: TokenLayout;
+  readonly window: Float32Array;
+  readonly context: Float32Array;
+  readonly expected: Float32Array;
+  readonly timesteps: Float32Array;
+  readonly classes: Uint32Array;
+  readonly weights: Float32Array;
+}
+
+const { fround } = Math;
+
+/** Frames of a step that are long-term context, and that are in the window. */
+export function splitFrames(
+  { config: { contextPatch, trainedWindow } }: TrainerSettings,
+  frames: number,
+): { readonly context: number; readonly window: number } {
+  const window = contextPatch === undefined ? frames : Math.min(frames, trainedWindow);
+  return { context: frames - window, window };
+}
+
+/** PyTorch's vectorised exp gives the fourth frequency an ulp less than its exact value rounded. */
+const FOURTH_FREQUENCY = 0.7481966018676758;
+
+/**
+ * `timestepProjection` as PyTorch computes it: an ulp of a frequency times 1000 shows in gradients.
+ */
+function projectTimestep(timestep: number): Float32Array {
+  const projection = timestepProjection(timestep);
+  const angle = fround(fround(timestep) * FOURTH_FREQUENCY);
+  projection[4] = Math.cos(angle);
+  projection[TIMESTEP_WIDTH / 2 + 4] = Math.sin(angle);
+  return projection;
+}
+
+/** How the rows of a pass over so many videos and frames stand. */
+export function layoutOf(settings: TrainerSettings, videos: number, frames: number): TokenLayout {
+  const { config: { patch, contextPatch = patch }, height, width } = settings;
+  const { context, window } = splitFrames(settings, frames);
+  return {
+    videos,
+    contextFrames: context,
+    windowFrames: window,
+    contextTokens: height * width / contextPatch ** 2,
+    windowTokens: height * width / patch ** 2,
+  };
+}
+
+/** A frame's sigma, timestep as the embedding takes it, and share of the loss. */
+interface FrameNumbers {
+  readonly sigma: number;
+  readonly timestep: number;
+  readonly weight: number;
+}
+
+/**
+ * Arranges videos [first, first + count) of a step: noises, patches and weighs their frames.
+ * @param lossScale of gradients
+ */
+export function arrangeInputs(
+  settings: TrainerSettings,
+  batch: TrainBatch,
+  draws: StepDraws,
+  { first, count, lossScale }: Record<"first" | "count" | "lossScale", number>,
+): PassInputs {
+  const { config, height, width } = settings;
+  const layout = layoutOf(settings, count, draws.frames);
+  const { contextFrames, windowFrames } = layout;
+  const frameSize = config.channels * height * width;
+  const frames = count * draws.frames;
+  const inputs = {
+    layout,
+    window: new Float32Array(count * windowFrames * frameSize),
+    context: new Float32Array(count * contextFrames * frameSize),
+    expected: new Float32Array(count * windowFrames * frameSize),
+    timesteps: new Float32Array(frames * TIMESTEP_WIDTH),
+    classes: new Uint32Array(frames),
+    weights: new Float32Array(count * windowFrames + 1).fill(lossScale),
+  };
+  for (let video = 0; video < count; video++) {
+    const weights = frameWeights(settings, draws, first + video, batch.videos);
+    for (let frame = 0; frame < draws.frames; frame++) {
+      const inWindow = frame >= contextFrames;
+      const drawn = (first + video) * draws.frames + frame;
+      const at = inWindow
+        ? video * windowFrames + frame - contextFrames
+        : count * windowFrames + video * contextFrames + frame;
+      const numbers = frameNumbers(settings, draws, drawn, inWindow, weights[frame]!);
+      inputs.timesteps.set(projectTimestep(numbers.timestep), at * TIMESTEP_WIDTH);
+      inputs.classes[at] = classOf(settings, batch, draws, first + video, frame);
+      const noised = noiseFrame(settings, batch, draws, { video: first + video, frame }, numbers);
+      if (inWindow) {
+        inputs.weights[at] = numbers.weight;
+        patchify(settings, config.patch, noised.x, inputs.window, at * frameSize);
+        patchify(settings, config.patch, noised.target, inputs.expected, at * frameSize);
+      } else {
+        const place = (at - count * windowFrames) * frameSize;
+        patchify(settings, config.contextPatch!, noised.x, inputs.context, place);
+      }
+    }
+  }
+  return inputs;
+}
+
+/** 2 (1 - clean) / (b noisy c h w) of each frame of a video; 0 before the window of the loss. */
+function frameWeights(
+  { config: { channels, trainedWindow }, height, width }: TrainerSettings,
+  { frames, clean }: StepDraws,
+  video: number,
+  videos: number,
+): number[] {
+  const noisy = Array.from({ length: frames }, (_, frame) => {
+    const counts = frame >= frames - trainedWindow;
+    return counts && !clean[video * frames + frame] ? 1 : 0;
+  });
+  const sum = noisy.reduce<number>((a, b) => a + b, 0) + 1e-9;
+  return noisy.map((n) => 2 * n / (videos * sum * channels * height * width));
+}
+
+function frameNumbers(
+  settings: TrainerSettings,
+  { clean, sigmaIndex }: StepDraws,
+  drawn: number,
+  inWindow: boolean,
+  weight: number,
+): FrameNumbers {
+  const sigma = fround((NOISE_LEVELS - sigmaIndex[drawn]!) / NOISE_LEVELS);
+  if (clean[drawn]) return { sigma: NaN, timestep: inWindow ? CLEAN : CONTEXT, weight };
+  const exact = fround(sigma * NOISE_LEVELS);
+  const timestep = settings.timesteps === "bf16" ? toBfloat16(exact) : exact;
+  return { sigma, timestep, weight };
+}
+
+/** The nearest bfloat16, ties to even. */
+export function toBfloat16(value: number): number {
+  const floats = Float32Array.of(value);
+  const bits = new Uint32Array(floats.buffer);
+  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
+  return floats[0]!;
+}
+
+function classOf(
+  { config: { condition } }: TrainerSettings,
+  { classes, frames }: TrainBatch,
+  draws: StepDraws,
+  video: number,
+  frame: number,
+): number {
+  if (condition.kind === "none") return 0;
+  const label = condition.kind === "label";
+  if (draws.dropped[label ? video : video * draws.frames + frame]) return condition.count;
+  return classes![label ? video : video * frames + draws.start + frame]!;
+}
+
+/** x_t = sigma e + (1 - sigma) x0, or x0 where sigma is NaN (clean), and the target e - x0. */
+function noiseFrame(
+  { config: { channels }, height, width, scalingFactor }: TrainerSettings,
+  batch: TrainBatch,
+  draws: StepDraws,
+  { video, frame }: { readonly video: number; readonly frame: number },
+  { sigma }: FrameNumbers,
+): { readonly x: Float32Array; readonly target: Float32Array } {
+  const count = channels * height * width;
+  const source = (video * batch.frames + draws.start + frame) * count;
+  const noise = (video * draws.frames + frame) * count;
+  const x = new Float32Array(count);
+  const target = new Float32Array(count);
+  const factor = fround(scalingFactor);
+  const rest = fround(1 - sigma);
+  for (let i = 0; i < count; i++) {
+    const x0 = fround(batch.latents[source + i]! * factor);
+    const e = draws.noise[noise + i]!;
+    x[i] = Number.isNaN(sigma) ? x0 : fround(sigma * e) + fround(rest * x0);
+    target[i] = e - x0;
+  }
+  return { x, target };
+}
+
+/** A frame [c, h, w] as tokens by row and column, '(c p1 p2)' each. */
+function patchify(
+  { config: { channels }, height, width }: TrainerSettings,
+  patch: number,
+  frame: Float32Array,
+  to: Float32Array,
+  at: number,
+): void {
+  const columns = width / patch;
+  const features = channels * patch * patch;
+  let i = 0;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const token = Math.floor(y / patch) * columns + Math.floor(x / patch);
+        const feature = (channel * patch + y % patch) * patch + x % patch;
+        to[at + token * features + feature] = frame[i++]!;
+      }
+    }
+  }
+}

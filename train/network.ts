@@ -1,0 +1,259 @@
+import type { Tensor } from "../gpu/memory.ts";
+import { activation, activationBackward } from "../kernels/activation.ts";
+import { addClasses, addClassesBackward, type ClassRows } from "../kernels/class_table.ts";
+import { clear } from "../kernels/clear.ts";
+import { maskedMse } from "../kernels/masked_mse.ts";
+import {
+  countFrames,
+  countRows,
+  modulatedNorm,
+  modulatedNormBackward,
+  windowRows,
+} from "../kernels/modulated_norm.ts";
+import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
+import {
+  blockBackward,
+  blockForward,
+  blockMemory,
+  blockScratch,
+  type Stream,
+  windowLayout,
+} from "./block.ts";
+import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+
+/** What a pass reads, and where it adds its loss. */
+export interface PassTensors {
+  /** Patches of noised frames: of the windows [rows, C p p], of long-term context [rows, C P P]. */
+  readonly window: Tensor;
+  readonly context: Tensor | undefined;
+  /** Patches of what is predicted, of the windows. */
+  readonly expected: Tensor;
+  /** Sinusoids of timesteps [frames, 256]. */
+  readonly timesteps: Tensor;
+  /** Class of each frame [frames]. */
+  readonly classes: Tensor;
+  /** Weight of each window frame's loss, last the scale of gradients. */
+  readonly weights: Tensor;
+  readonly rope: Tensor;
+  readonly ropeTime: number;
+  /** Loss, squares of gradients, loss of validation. */
+  readonly results: Tensor;
+}
+
+/** Numbers of `PassTensors.results`. */
+export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
+
+/** Names the inputs of a pass; all passes share them. */
+export function passTensors(
+  pass: Pass,
+  shared: Pick<PassTensors, "rope" | "ropeTime" | "results">,
+): PassTensors {
+  const { workspace, layout, sizes: { channels, patch, contextPatch } } = pass;
+  const rows = windowRows(layout);
+  const contextRows = countRows(layout) - rows;
+  const frames = countFrames(layout);
+  const features = channels * patch ** 2;
+  return {
+    window: workspace.tensor("patches", [rows, features]),
+    context: contextRows === 0
+      ? undefined
+      : workspace.tensor("context patches", [contextRows, channels * contextPatch! ** 2]),
+    expected: workspace.tensor("targets", [rows, features]),
+    timesteps: workspace.tensor("timesteps", [frames, TIMESTEP_WIDTH]),
+    classes: workspace.tensor("classes", [frames], "u32"),
+    weights: workspace.tensor("loss weights", [layout.videos * layout.windowFrames + 1]),
+    ...shared,
+  };
+}
+
+/** Activations outside the blocks. */
+function headMemory({ workspace, layout, sizes: { d, channels, patch } }: Pass) {
+  const frames = countFrames(layout);
+  const rows = windowRows(layout);
+  return {
+    hidden: workspace.tensor("timestep hidden", [frames, d]),
+    activated: workspace.tensor("timestep activated", [frames, d]),
+    embedding: workspace.tensor("timestep embedding", [frames, d]),
+    condition: workspace.tensor("condition", [frames, d]),
+    out: workspace.tensor("output", [countRows(layout), d]),
+    table: workspace.tensor("out modulation", [layout.videos * layout.windowFrames, 2 * d]),
+    v: workspace.tensor("velocity", [rows, channels * patch ** 2]),
+    partial: workspace.tensor("loss of rows", [rows]),
+  };
+}
+
+function classRows({ sizes: { condition, d }, layout }: Pass, index: Tensor): ClassRows {
+  return { index, rows: countFrames(layout), classes: condition.count + 1, width: d };
+}
+
+function classTable({ kind }: Pass["sizes"]["condition"]): string | undefined {
+  return kind === "none" ? undefined : `${kind}_embedder.embedding_table.weight`;
+}
+
+/** The whole forward pass, up to the loss, which is added to a number of the results. */
+export function recordForward(pass: Pass, tensors: PassTensors, slot: number): void {
+  const { program: p, layout, sizes: { d, layers, channels, patch } } = pass;
+  const { condition, out, table, v, partial } = headMemory(pass);
+  embedTimesteps(pass, tensors);
+  embedPatches(pass, tensors);
+  const stream: Stream = { condition, rope: tensors.rope, ropeTime: tensors.ropeTime };
+  for (let i = 0; i < layers; i++) {
+    const to = i + 1 < layers ? blockMemory(pass, i + 1).x : out;
+    blockForward(pass, i, stream, blockMemory(pass, i), to);
+  }
+  const window = windowLayout(layout);
+  const rows = windowRows(layout);
+  const { a, stats } = blockScratch(pass);
+  const frames = rowsOf(condition, 0, table.shape[0]!);
+  linearForward(pass, "norm_out.linear", [2 * d, d], frames, rowsOf(table, 0, table.shape[0]!));
+  const norm = { layout: window, table, at: { scale: 0, shift: d } };
+  modulatedNorm(p, out, norm, { y: a, stats });
+  const features = channels * patch ** 2;
+  linearForward(pass, "proj_out", [features, d], rowsOf(a, 0, rows), rowsOf(v, 0, rows));
+  const { expected, weights, results } = tensors;
+  const sizes = { rows, tokens: layout.windowTokens, slot };
+  maskedMse(p, { v, expected, weights, partial }, sizes, results);
+}
+
+/** SiLU(MLP(sinusoids) + class), which all adaLN projections read. */
+function embedTimesteps(pass: Pass, { timesteps, classes }: PassTensors): void {
+  const { program: p, store, layout, sizes: { d, condition } } = pass;
+  const memory = headMemory(pass);
+  const frames = countFrames(layout);
+  const all = (tensor: Tensor) => rowsOf(tensor, 0, frames);
+  const { hidden, activated, embedding } = memory;
+  const first = "timestep_embedder.linear_1";
+  linearForward(pass, first, [d, TIMESTEP_WIDTH], all(timesteps), all(hidden));
+  activation(p, "silu", { x: hidden, y: activated }, frames * d);
+  linearForward(pass, "timestep_embedder.linear_2", [d, d], all(activated), all(embedding));
+  const table = classTable(condition);
+  if (table) addClasses(p, store.weight(table), embedding, classRows(pass, classes));
+  activation(p, "silu", { x: embedding, y: memory.condition }, frames * d);
+}
+
+/** The layers that patches enter by, with their shape and rows. */
+function embedders({ layout, sizes: { d, channels, patch, contextPatch = 1 } }: Pass) {
+  const rows = windowRows(layout);
+  return [
+    { name: "x_embedder", shape: [d, channels * patch ** 2], first: 0, rows, from: "window" },
+    {
+      name: "context_embedder",
+      shape: [d, channels * contextPatch ** 2],
+      first: rows,
+      rows: countRows(layout) - rows,
+      from: "context",
+    },
+  ] as const;
+}
+
+function embedPatches(pass: Pass, tensors: PassTensors): void {
+  const { x } = blockMemory(pass, 0);
+  for (const { name, shape, first, rows, from } of embedders(pass)) {
+    const patches = tensors[from];
+    if (patches) linearForward(pass, name, shape, rowsOf(patches, 0, rows), rowsOf(x, first, rows));
+  }
+}
+
+/** What of the network has to have gradients. */
+export interface Reach {
+  /** The lowest block with anything to train; the number of blocks where none has. */
+  readonly lowest: number;
+  /** Whether timestep or class embeddings are trained. */
+  readonly condition: boolean;
+  /** Whether patch embeddings are trained. */
+  readonly embedders: boolean;
+}
+
+/** Where the backward pass may end, given what is trained. */
+export function reachOf(isTrained: (name: string) => boolean, names: Iterable<string>): Reach {
+  let lowest = Infinity;
+  let condition = false;
+  let embedders = false;
+  for (const name of names) {
+    if (!isTrained(name)) continue;
+    const plain = name.replace(/^transformer\./, "");
+    const block = /^transformer_blocks\.(\d+)\./.exec(plain)?.[1];
+    if (block !== undefined) lowest = Math.min(lowest, Number(block));
+    if (/^(timestep|label|action)_embedder\./.test(plain)) condition = true;
+    if (/^(x|context)_embedder\./.test(plain)) embedders = true;
+  }
+  if (condition || embedders) lowest = 0;
+  return { lowest, condition, embedders };
+}
+
+/** The whole backward pass: gradients are added to those that are there. */
+export function recordBackward(pass: Pass, tensors: PassTensors, reach: Reach): void {
+  const { program: p, layout, sizes: { d, layers }, workspace } = pass;
+  const { condition } = headMemory(pass);
+  const dx = workspace.tensor("stream gradient", [countRows(layout), d]);
+  const dcondition = reach.condition
+    ? workspace.tensor("condition gradient", [countFrames(layout), d])
+    : undefined;
+  clear(p, dx, 0, countRows(layout) * d);
+  if (dcondition) clear(p, dcondition, 0, countFrames(layout) * d);
+  outBackward(pass, dx, dcondition);
+  const stream: Stream = { condition, rope: tensors.rope, ropeTime: tensors.ropeTime };
+  for (let i = layers - 1; i >= reach.lowest; i--) {
+    const memory = blockMemory(pass, i);
+    if (pass.recompute && i < layers - 1) blockForward(pass, i, stream, memory, undefined);
+    blockBackward(pass, i, stream, memory, { dx, condition: dcondition });
+  }
+  if (reach.embedders) {
+    for (const { name, shape, first, rows, from } of embedders(pass)) {
+      const patches = tensors[from];
+      if (!patches) continue;
+      const x = rowsOf(patches, 0, rows);
+      linearBackward(pass, name, shape, { x, dy: rowsOf(dx, first, rows), dx: undefined });
+    }
+  }
+  if (dcondition) timestepsBackward(pass, tensors, dcondition);
+}
+
+/** Gradients of the head: proj_out, and the norm before it. */
+function outBackward(pass: Pass, dx: Tensor, dcondition: Tensor | undefined): void {
+  const { program: p, layout, sizes: { d, channels, patch }, workspace } = pass;
+  const { out, table, v, condition } = headMemory(pass);
+  const { a, b, stats } = blockScratch(pass);
+  const rows = windowRows(layout);
+  const norm = { layout: windowLayout(layout), table, at: { scale: 0, shift: d } };
+  modulatedNorm(p, out, norm, { y: b, stats });
+  const features = channels * patch ** 2;
+  const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
+  linearBackward(pass, "proj_out", [features, d], { x: all(b), dy: all(v), dx: all(a) });
+  const dtable = workspace.tensor("out modulation gradient", table.shape);
+  modulatedNormBackward(p, { x: out, stats, dy: a, dx }, norm, dtable);
+  const frames = table.shape[0]!;
+  linearBackward(pass, "norm_out.linear", [2 * d, d], {
+    x: rowsOf(condition, 0, frames),
+    dy: rowsOf(dtable, 0, frames),
+    dx: dcondition && rowsOf(dcondition, 0, frames),
+    add: true,
+  });
+}
+
+function timestepsBackward(
+  pass: Pass,
+  { timesteps, classes }: PassTensors,
+  dcondition: Tensor,
+): void {
+  const { program: p, store, layout, sizes: { d, condition }, workspace } = pass;
+  const { hidden, activated, embedding } = headMemory(pass);
+  const frames = countFrames(layout);
+  const all = (tensor: Tensor) => rowsOf(tensor, 0, frames);
+  activationBackward(p, "silu", { x: embedding, dy: dcondition }, frames * d);
+  const table = classTable(condition);
+  const dtable = table && store.find(table, "gradient");
+  if (dtable) addClassesBackward(p, dcondition, dtable, classRows(pass, classes));
+  const dhidden = workspace.tensor("timestep gradient", [frames, d]);
+  linearBackward(pass, "timestep_embedder.linear_2", [d, d], {
+    x: all(activated),
+    dy: all(dcondition),
+    dx: all(dhidden),
+  });
+  activationBackward(p, "silu", { x: hidden, dy: dhidden }, frames * d);
+  linearBackward(pass, "timestep_embedder.linear_1", [d, TIMESTEP_WIDTH], {
+    x: all(timesteps),
+    dy: all(dhidden),
+    dx: undefined,
+  });
+}

@@ -1,0 +1,223 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { type Memory, size, type Tensor } from "../gpu/memory.ts";
+import type { Place } from "../kernels/column_sums.ts";
+import type { FarSizes } from "../model/config.ts";
+import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
+import type { ParameterSource } from "./settings.ts";
+
+/** A trained tensor, by its released name. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * All parameters of a transformer, in the order of the released trainer's optimiser.
+ * Source: released classes `FAR` and `FAR_Long`, `named_parameters()`.
+ */
+export function listParameters(sizes: FarSizes): Parameter[] {
+  const { d, layers, channels, patch, contextPatch, condition } = sizes;
+  const features = channels * patch ** 2;
+  const contextFeatures = contextPatch === undefined ? 0 : channels * contextPatch ** 2;
+  const list: Parameter[] = [];
+  const linear = (name: string, outputs: number, inputs: number) => {
+    list.push({ name: `${name}.weight`, shape: [outputs, inputs] });
+    list.push({ name: `${name}.bias`, shape: [outputs] });
+  };
+  linear("x_embedder", d, features);
+  if (contextFeatures) linear("context_embedder", d, contextFeatures);
+  linear("timestep_embedder.linear_1", d, TIMESTEP_WIDTH);
+  linear("timestep_embedder.linear_2", d, d);
+  if (condition.kind !== "none") {
+    const name = `${condition.kind}_embedder.embedding_table.weight`;
+    list.push({ name, shape: [condition.count + 1, d] });
+  }
+  for (let i = 0; i < layers; i++) {
+    list.push(...listBlock(`transformer_blocks.${i}`, sizes, i === layers - 1));
+  }
+  linear("norm_out.linear", 2 * d, d);
+  linear("proj_out", features, d);
+  if (contextFeatures) linear("context_proj_out", contextFeatures, d);
+  return list;
+}
+
+function listBlock(at: string, { d, contextPatch }: FarSizes, last: boolean): Parameter[] {
+  const linear = (name: string, outputs: number, inputs: number): Parameter[] => [
+    { name: `${at}.${name}.weight`, shape: [outputs, inputs] },
+    { name: `${at}.${name}.bias`, shape: [outputs] },
+  ];
+  const norm = (name: string): Parameter => ({ name: `${at}.attn.${name}.weight`, shape: [64] });
+  const long = contextPatch !== undefined;
+  const context = ["add_k_proj", "add_v_proj", "add_q_proj"];
+  return [
+    ...linear("norm1.linear", 3 * d, d),
+    norm("norm_q"),
+    norm("norm_k"),
+    ...["to_q", "to_k", "to_v"].flatMap((name) => linear(`attn.${name}`, d, d)),
+    ...(long ? context.flatMap((name) => linear(`attn.${name}`, d, d)) : []),
+    ...linear("attn.to_out.0", d, d),
+    ...(long && !last ? linear("attn.to_add_out", d, d) : []),
+    ...(long ? [norm("norm_added_q"), norm("norm_added_k")] : []),
+    ...linear("norm2.linear", 3 * d, d),
+    ...linear("mlp.net.0.proj", 4 * d, d),
+    ...linear("mlp.net.2", d, 4 * d),
+  ];
+}
+
+/** Copies of the parameters: themselves, and what the optimiser keeps beside them. */
+export type Copy = "weight" | "gradient" | "moment" | "square" | "shadow";
+
+/** Parameters that lie in the same buffers: a block's, or the rest's; trained or frozen. */
+export interface ParameterGroup {
+  readonly label: string;
+  readonly trained: boolean;
+  readonly parameters: readonly Parameter[];
+  /** Floats of each copy. */
+  readonly length: number;
+  readonly copies: Readonly<Partial<Record<Copy, Tensor>>>;
+}
+
+export interface StoreOptions {
+  readonly isTrained: (name: string) => boolean;
+  /** Whether averaged weights are kept. */
+  readonly ema: boolean;
+}
+
+/** Most floats of a group, so that its buffers can be bound everywhere. */
+const GROUP_FLOATS = 2 ** 25;
+
+/** All parameters on the GPU, with gradients, moments and averages of those that are trained. */
+export class ParameterStore {
+  readonly groups: readonly ParameterGroup[];
+  readonly #places = new Map<string, { group: ParameterGroup; first: number; shape: number[] }>();
+
+  constructor(memory: Memory, parameters: readonly Parameter[], options: StoreOptions) {
+    const sorted = new Map<string, Parameter[]>();
+    for (const parameter of parameters) {
+      const block = /^transformer_blocks\.(\d+)\./.exec(parameter.name)?.[1];
+      const trained = options.isTrained(parameter.name);
+      const label = `${block === undefined ? "rest" : `block ${block}`}${trained ? "" : " frozen"}`;
+      sorted.set(label, [...sorted.get(label) ?? [], parameter]);
+    }
+    this.groups = [...sorted].flatMap(([label, all]) =>
+      splitGroup(all).map((part) => this.#declare(memory, label, part, options))
+    );
+  }
+
+  #declare(
+    memory: Memory,
+    label: string,
+    parameters: Parameter[],
+    { isTrained, ema }: StoreOptions,
+  ): ParameterGroup {
+    const trained = isTrained(parameters[0]!.name);
+    const length = parameters.reduce((sum, { shape }) => sum + padded(shape), 0);
+    const names: Copy[] = trained ? ["weight", "gradient", "moment", "square"] : ["weight"];
+    if (trained && ema) names.push("shadow");
+    const copies = Object.fromEntries(
+      names.map((name) => [name, memory.tensor(`${name}s of ${label}`, [length])]),
+    );
+    const group = { label, trained, parameters, length, copies };
+    let first = 0;
+    for (const { name, shape } of parameters) {
+      this.#places.set(name, { group, first, shape: [...shape] });
+      first += padded(shape);
+    }
+    return group;
+  }
+
+  /** Where a parameter, or a copy of it, lies; undefined where there is none. */
+  find(name: string, copy: Copy = "weight"): Place | undefined {
+    const place = this.#places.get(name);
+    const tensor = place?.group.copies[copy];
+    return tensor && { tensor, first: place!.first };
+  }
+
+  /** Where a parameter lies. @throws {TypeError} there is no such parameter */
+  weight(name: string): Place {
+    const place = this.find(name);
+    if (!place) throw new TypeError(`Cannot train: there is no parameter ${name}`);
+    return place;
+  }
+
+  /** Groups with gradients. */
+  get trained(): readonly ParameterGroup[] {
+    return this.groups.filter(({ trained }) => trained);
+  }
+
+  /** Writes all parameters, and their averages as equal to them. */
+  async fill(gpu: Gpu, source: ParameterSource): Promise<void> {
+    for (const group of this.groups) {
+      for (const { name, shape } of group.parameters) {
+        const values = await source(name, shape);
+        if (values.length !== size(shape)) {
+          throw new RangeError(
+            `Cannot train: ${name} has ${values.length} numbers, not [${shape.join(", ")}]`,
+          );
+        }
+        this.#write(gpu, name, "weight", values);
+        this.#write(gpu, name, "shadow", values);
+      }
+    }
+  }
+
+  #write(gpu: Gpu, name: string, copy: Copy, values: Float32Array): void {
+    const place = this.find(name, copy);
+    if (!place) return;
+    const whole = new Float32Array(Math.ceil(values.length / 4) * 4);
+    whole.set(values);
+    gpu.write(place.tensor.buffer, 4 * place.first, whole);
+  }
+
+  /** Reads a copy of all parameters that have one, by name. */
+  async read(gpu: Gpu, copy: Copy): Promise<Map<string, Float32Array>> {
+    const found = new Map<string, Float32Array>();
+    for (const { copies, parameters } of this.groups) {
+      const tensor = copies[copy];
+      if (!tensor) continue;
+      const all = await gpu.readFloats(tensor);
+      for (const { name, shape } of parameters) {
+        const { first } = this.#places.get(name)!;
+        found.set(name, all.slice(first, first + size(shape)));
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Writes a copy of all parameters that have one.
+   * @throws {RangeError} one that is missing or of another size, by name
+   */
+  write(gpu: Gpu, copy: Copy, values: ReadonlyMap<string, Float32Array>): void {
+    for (const { copies, parameters } of this.groups) {
+      if (!copies[copy]) continue;
+      for (const { name, shape } of parameters) {
+        const value = values.get(name);
+        if (value?.length !== size(shape)) {
+          throw new RangeError(`Cannot go on training: the state has no ${copy} of ${name}`);
+        }
+        this.#write(gpu, name, copy, value);
+      }
+    }
+  }
+}
+
+/** Floats of a parameter with padding to whole vec4s. */
+function padded(shape: readonly number[]): number {
+  return Math.ceil(size(shape) / 4) * 4;
+}
+
+function splitGroup(all: readonly Parameter[]): Parameter[][] {
+  const parts: Parameter[][] = [[]];
+  let length = 0;
+  for (const parameter of all) {
+    const floats = padded(parameter.shape);
+    if (length > 0 && length + floats > GROUP_FLOATS) {
+      parts.push([]);
+      length = 0;
+    }
+    parts.at(-1)!.push(parameter);
+    length += floats;
+  }
+  return parts;
+}

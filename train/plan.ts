@@ -1,0 +1,162 @@
+import type { DeviceProfile, Dispatch } from "../gpu/program.ts";
+import { size } from "../gpu/memory.ts";
+import { type Division, Engine, longestStep } from "./engine.ts";
+import type { TrainerSettings } from "./settings.ts";
+
+/** What a run will take, known without a device. */
+export interface TrainPlan {
+  /** Bytes by kind. */
+  readonly bytes: {
+    readonly weights: number;
+    readonly gradients: number;
+    readonly moments: number;
+    readonly ema: number;
+    readonly activations: number;
+    readonly total: number;
+  };
+  /** Videos that the device computes at once. */
+  readonly microBatch: number;
+  readonly recompute: boolean;
+  /** Of products and attention in one optimiser step; of the longest, where lengths are drawn. */
+  readonly flops: number;
+  readonly dispatches: number;
+  /** Numbers that are trained, and all of the model (adapters included). */
+  readonly trained: number;
+  readonly parameters: number;
+}
+
+/** What a run may take. */
+export interface TrainLimits {
+  /** Bytes in all. */
+  readonly memory?: number;
+  /** Bytes of one buffer. */
+  readonly buffer?: number;
+}
+
+/**
+ * Divides a step so that it fits: whole if it can be, then with blocks recomputed, then with fewer
+ * videos at a time. The least that there is is taken where nothing fits.
+ * @throws {RangeError} settings that contradict each other or the model, by name
+ */
+export function planTraining(
+  settings: TrainerSettings,
+  device: DeviceProfile,
+  limits: TrainLimits,
+): { readonly plan: TrainPlan; readonly engine: Engine } {
+  checkSettings(settings);
+  let found: { plan: TrainPlan; engine: Engine } | undefined;
+  for (const division of divisions(settings)) {
+    const engine = new Engine(settings, device, division);
+    found = { engine, plan: describe(engine) };
+    if (fits(engine, limits)) break;
+  }
+  return found!;
+}
+
+function* divisions({ batch, accumulate, microBatch, recompute = "auto" }: TrainerSettings) {
+  let videos = microBatch ?? batch * (microBatch === undefined ? 1 : accumulate);
+  while (true) {
+    if (recompute !== true) yield { microBatch: videos, recompute: false } satisfies Division;
+    if (recompute !== false) yield { microBatch: videos, recompute: true } satisfies Division;
+    if (videos === 1 || microBatch !== undefined) return;
+    videos = Math.ceil(videos / 2);
+  }
+}
+
+function fits({ memory }: Engine, limits: TrainLimits): boolean {
+  const largest = memory.buffers.reduce(
+    (most, { kind, bytes }) => kind === "storage" ? Math.max(most, bytes) : most,
+    0,
+  );
+  return memory.bytes <= (limits.memory ?? Infinity) && largest <= (limits.buffer ?? Infinity);
+}
+
+function describe(engine: Engine): TrainPlan {
+  const { settings, division, store, memory, parameters: { all, isTrained } } = engine;
+  const { microBatch, recompute } = division;
+  const videos = settings.batch * settings.accumulate;
+  const frames = longestStep(settings);
+  const whole = Math.floor(videos / microBatch);
+  const passes = Array.from({ length: whole }, () => engine.pass(microBatch, frames, "train"));
+  if (videos % microBatch) passes.push(engine.pass(videos % microBatch, frames, "train"));
+  const programs = [...passes.map(({ program }) => program), engine.update];
+  const copies = (...names: ("weight" | "gradient" | "moment" | "square" | "shadow")[]) =>
+    store.groups.reduce(
+      (sum, group) => names.reduce((s, name) => s + (group.copies[name]?.buffer.bytes ?? 0), sum),
+      0,
+    );
+  const bytes = {
+    weights: copies("weight"),
+    gradients: copies("gradient"),
+    moments: copies("moment", "square"),
+    ema: copies("shadow"),
+  };
+  const kept = bytes.weights + bytes.gradients + bytes.moments + bytes.ema;
+  const numbers = (trained: boolean) =>
+    all.reduce((sum, { name, shape }) => sum + (!trained || isTrained(name) ? size(shape) : 0), 0);
+  return {
+    bytes: { ...bytes, activations: memory.bytes - kept, total: memory.bytes },
+    microBatch,
+    recompute,
+    flops: programs.flatMap(({ recorded }) => recorded.map(flopsOf)).reduce((a, b) => a + b, 0),
+    dispatches: programs.reduce((sum, { dispatches }) => sum + dispatches, 0),
+    trained: numbers(true),
+    parameters: numbers(false),
+  };
+}
+
+/** Multiply-adds of each pair of a query and a key it sees, per number of a head, as FLOPs. */
+const ATTENTION_FLOPS: Readonly<Record<string, number>> = {
+  causal_attention: 4,
+  causal_attention_queries: 6,
+  causal_attention_keys: 8,
+};
+
+function flopsOf({ kernel: { name }, params = {} }: Dispatch): number {
+  const p = params as Readonly<Record<string, number>>;
+  if (name.startsWith("matmul")) return 2 * p.m! * p.n! * p.r!;
+  const perPair = ATTENTION_FLOPS[name];
+  if (perPair === undefined) return 0;
+  return perPair * 64 * p.heads! * p.videos! * seenPairs(p, name === "causal_attention_keys");
+}
+
+/** Pairs of a query and a key, of the frames of one dispatch, per video and head. */
+function seenPairs(p: Readonly<Record<string, number>>, byKey: boolean): number {
+  const all = p.context_frames! + p.window_frames!;
+  const start = (frame: number) =>
+    Math.min(frame, p.context_frames!) * p.context_tokens! +
+    Math.max(0, frame - p.context_frames!) * p.window_tokens!;
+  const end = p.first_frame! === 0 && p.context_frames! > 0 ? p.context_frames! : all;
+  let pairs = 0;
+  for (let frame = p.first_frame!; frame < end; frame++) {
+    pairs += p.tokens! * (byKey ? start(all) - start(frame) : start(frame + 1));
+  }
+  return pairs;
+}
+
+/** @throws {RangeError} the first setting that is wrong */
+function checkSettings(settings: TrainerSettings): void {
+  const { config, height, width, frames, trainingType } = settings;
+  const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
+  for (const name of ["batch", "frames", "accumulate", "height", "width", "steps"] as const) {
+    if (!Number.isInteger(settings[name]) || settings[name] < 1) {
+      throw wrong(`${name} must be a whole number above 0, not ${settings[name]}`);
+    }
+  }
+  if (settings.dtype !== "f32") {
+    throw wrong("weights and activations in half floats are not supported");
+  }
+  const patch = config.contextPatch ?? config.patch;
+  if (height % patch || width % patch) {
+    throw wrong(`latents of ${height}x${width} are not whole patches of ${patch}`);
+  }
+  if (trainingType !== "long_context") return;
+  if (config.condition.kind === "label") {
+    throw wrong("long context takes actions or no condition, not labels");
+  }
+  if (frames <= config.trainedWindow) {
+    throw wrong(
+      `${frames} frames leave no long context beyond a window of ${config.trainedWindow}`,
+    );
+  }
+}
