@@ -82,12 +82,18 @@ export function linearForward(
 function adapterInput(pass: Pass, layer: string, k: number, x: Rows): Rows {
   const { program: p, store } = pass;
   const { rank } = pass.adapters!;
-  const low = rowsOf(pass.workspace.tensor("adapter input", [x.count, rank]), 0, x.count);
+  const low = rowsOf(adapterScratch(pass, "adapter input"), 0, x.count);
   const a = { ...store.weight(adapterNames(layer).a), stride: k };
   const image = operandImage(pass, rank * k);
   const down = { m: x.count, n: rank, r: k, transposeB: true };
   matmul(p, matrix(x), operand(p, a, [rank, k], image), matrix(low), down);
   return low;
+}
+
+/** Room for any layer's low-rank rows: those of tokens, or of frames. */
+function adapterScratch({ workspace, layout, adapters }: Pass, name: string): Tensor {
+  const rows = Math.max(countRows(layout), countFrames(layout));
+  return workspace.tensor(name, [rows, adapters!.rank]);
 }
 
 /** Activations of a layer's forward pass, and gradients. */
@@ -149,7 +155,7 @@ function adapterBackward(
   const db = { ...store.find(b, "gradient")!, stride: rank };
   const toB = { m: n, n: rank, r: count, transposeA: true, add: true, scale };
   matmul(p, matrix(dy), operand(p, matrix(low), [count, rank], lowImage), db, toB);
-  const through = rowsOf(pass.workspace.tensor("adapter gradient", [count, rank]), 0, count);
+  const through = rowsOf(adapterScratch(pass, "adapter gradient"), 0, count);
   const weightB = { ...store.weight(b), stride: rank };
   const bOperand = operand(p, weightB, [n, rank], operandImage(pass, n * rank));
   matmul(p, matrix(dy), bOperand, matrix(through), { m: count, n: rank, r: n });
