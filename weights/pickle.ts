@@ -46,6 +46,9 @@ export type PickleValue =
 /** Base of whatever the caller's functions make. */
 export abstract class PickleObject {}
 
+/** Something of another library whose contents nobody asks for: an array of numpy's. */
+export class PickleOpaque extends PickleObject {}
+
 /** A name the caller knows: `make` is called where the pickle calls it. */
 export class PickleGlobal {
   readonly name: string;
@@ -252,6 +255,7 @@ class Machine {
   #build(): void {
     const state = this.#pop();
     const target = this.#top();
+    if (target instanceof PickleOpaque) return;
     const harmless = target instanceof PickleDict && target.ordered && state instanceof PickleDict;
     if (!harmless) failPickle("BadPickle", "its pickle sets attributes of what is no OrderedDict");
   }

@@ -32,12 +32,13 @@ const NEWEST_VERSION = 10;
 
 /**
  * Reads either format.
+ * @param opaque whether numpy's arrays may stand in a zip's pickle, unread
  * @throws {CheckpointError} it is neither, or malformed; the message lacks the file's name
  */
-export async function openContainer(source: ByteSource): Promise<PthContainer> {
+export async function openContainer(source: ByteSource, opaque = false): Promise<PthContainer> {
   const start = new Uint8Array(Math.min(source.size, 512));
   await source.read(0, start);
-  if (isZip(start)) return await openZip(source);
+  if (isZip(start)) return await openZip(source, opaque);
   if (start[0] === 0x80) return await openLegacy(source);
   const text = String.fromCharCode(...start);
   const what = text.startsWith("ustar", 257)
@@ -50,7 +51,7 @@ export async function openContainer(source: ByteSource): Promise<PthContainer> {
   refuse(`it is ${what}`);
 }
 
-async function openZip(source: ByteSource): Promise<PthContainer> {
+async function openZip(source: ByteSource, opaque: boolean): Promise<PthContainer> {
   const entries = await readZip(source);
   const root = rootOf(entries);
   await checkText(source, entries.get(`${root}/byteorder`), (text) => text === "little");
@@ -62,7 +63,7 @@ async function openZip(source: ByteSource): Promise<PthContainer> {
   const pickle = entries.get(`${root}/data.pkl`)!;
   const storages = new Map<string, TorchStorage>();
   const bytes = await readChecked(source, pickle, LONGEST_PICKLE);
-  const { value, end } = readPickle(bytes, torchNames(storages, 5));
+  const { value, end } = readPickle(bytes, torchNames(storages, 5, opaque));
   if (end !== bytes.length) failPickle("BadPickle", "something follows its pickle");
   const places = new Map<TorchStorage, ZipEntry>();
   for (const storage of storages.values()) {

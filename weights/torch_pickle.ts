@@ -6,6 +6,7 @@ import {
   PickleGlobal,
   type PickleNames,
   PickleObject,
+  PickleOpaque,
   PickleTuple,
   type PickleValue,
 } from "./pickle.ts";
@@ -100,13 +101,30 @@ const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map([
   ],
 ]);
 
+/** Numpy's arrays stand in the random states of a trainer; they are passed over. */
+const OPAQUE: ReadonlyMap<string, PickleGlobal> = new Map(
+  [
+    "numpy.core.multiarray _reconstruct",
+    "numpy._core.multiarray _reconstruct",
+    "numpy ndarray",
+    "numpy dtype",
+    "_codecs encode",
+  ].map((name) => [name, new PickleGlobal(name, () => new PickleOpaque())]),
+);
+
 /**
  * Names for one checkpoint.
  * @param storages filled with each storage the pickle names, by key
  * @param idItems 5 in the zip format, 6 in the legacy one
+ * @param opaque whether numpy's arrays may stand beside the tensors, unread
  */
-export function torchNames(storages: Map<string, TorchStorage>, idItems: 5 | 6): PickleNames {
-  return { globals: GLOBALS, persistent: (id) => makeStorage(id, storages, idItems) };
+export function torchNames(
+  storages: Map<string, TorchStorage>,
+  idItems: 5 | 6,
+  opaque = false,
+): PickleNames {
+  const globals = opaque ? new Map([...GLOBALS, ...OPAQUE]) : GLOBALS;
+  return { globals, persistent: (id) => makeStorage(id, storages, idItems) };
 }
 
 /** ("storage", type, key, device, number of values[, view of a view: none since PyTorch 0.4]) */

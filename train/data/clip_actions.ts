@@ -1,0 +1,154 @@
+import { extname } from "node:path";
+import { isFile } from "../../files/byte_source.ts";
+import { parseJson } from "../../files/json.ts";
+import { MediaError } from "../../media/errors.ts";
+import { NpzFile } from "../../media/npz.ts";
+
+/** What actions or labels may be. */
+export interface ClassNames {
+  readonly count: number;
+  /** By index, where they have names. */
+  readonly names?: readonly string[];
+}
+
+const SIDECARS = [".json", ".txt", ".csv", ".npz"];
+
+/**
+ * The actions of a clip, one per frame: from a file of the same name beside it (.json .txt .csv
+ * .npz), else its own (`actions` of an .npz), else from the metadata of a video that the tool made.
+ * @param clip path, and what reading it gave
+ * @returns undefined where there are none
+ * @throws {MediaError} a file that is malformed, or a word that is no action
+ */
+export async function clipActions(
+  clip: {
+    readonly path: string;
+    readonly frames: number;
+    readonly actions?: readonly number[];
+    readonly metadata?: Readonly<Record<string, string>>;
+  },
+  classes: ClassNames,
+): Promise<Int32Array | undefined> {
+  const sidecar = await findSidecar(clip.path);
+  if (sidecar) return checked(await readActionFile(sidecar, classes), sidecar, clip, classes);
+  if (clip.actions) return checked(clip.actions, clip.path, clip, classes);
+  const recorded = metadataActions(clip.metadata ?? {});
+  if (!recorded) return undefined;
+  return checked(
+    recorded.flatMap((word) => classIndex(word, classes, clip.path)),
+    clip.path,
+    clip,
+    classes,
+  );
+}
+
+async function findSidecar(path: string): Promise<string | undefined> {
+  const own = extname(path);
+  const stem = own ? path.slice(0, -own.length) : path;
+  for (const extension of SIDECARS) {
+    const candidate = stem + extension;
+    if (candidate !== path && await isFile(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+/**
+ * Reads actions from a .json (a list, or an object with `actions`), .txt (words between commas,
+ * spaces and lines, `name*8` repeats, `#` comments), .csv (the column `action`, else the last) or
+ * .npz (`actions`).
+ * @throws {MediaError}
+ */
+export async function readActionFile(path: string, classes: ClassNames): Promise<number[]> {
+  if (path.toLowerCase().endsWith(".npz")) {
+    using file = await NpzFile.open(path);
+    return Array.from((await file.read("actions")).data, Number);
+  }
+  const text = (await Deno.readTextFile(path)).replace(/^\ufeff/, "");
+  const words = wordsOf(text, path);
+  return words.flatMap((word) => classIndex(word, classes, path));
+}
+
+function wordsOf(text: string, path: string): (string | number)[] {
+  switch (extname(path).toLowerCase()) {
+    case ".json":
+      return jsonWords(text, path);
+    case ".csv":
+      return csvWords(text);
+    default:
+      return text.replace(/#.*$/gm, "").split(/[,\s]+/).filter((word) => word !== "");
+  }
+}
+
+function jsonWords(text: string, path: string): (string | number)[] {
+  const bad = (why: string) => new MediaError(`Cannot read actions "${path}": ${why}`);
+  let json;
+  try {
+    json = parseJson(new TextEncoder().encode(text));
+  } catch (error) {
+    throw bad((error as Error).message);
+  }
+  const list = json && typeof json === "object" && !Array.isArray(json) ? json.actions : json;
+  const isWords = (value: unknown): value is (string | number)[] =>
+    Array.isArray(value) && value.every((item) => ["string", "number"].includes(typeof item));
+  if (isWords(list)) return list;
+  throw bad('it must be a list of numbers and names, or an object with one in "actions"');
+}
+
+/** One line per frame; a first line without numbers or with `action` in it is the heading. */
+function csvWords(text: string): string[] {
+  const rows = text.split(/\r?\n/).filter((line) => line.trim() !== "")
+    .map((line) => line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const heading = rows[0]?.map((cell) => cell.toLowerCase()) ?? [];
+  const column = heading.findIndex((cell) => cell === "action" || cell === "actions");
+  const lines = column >= 0 ? rows.slice(1) : rows;
+  return lines.map((row) => row.at(column >= 0 ? column : -1) ?? "");
+}
+
+/** `far.actions`: one index per frame; else the list of the command that made the video. */
+function metadataActions(
+  metadata: Readonly<Record<string, string>>,
+): (string | number)[] | undefined {
+  try {
+    const exact: unknown = JSON.parse(metadata["far.actions"] ?? "null");
+    if (Array.isArray(exact) && exact.every((item) => Number.isInteger(item))) return exact;
+    const settings = JSON.parse(metadata["far.settings"] ?? "null");
+    const list: unknown = settings?.options?.actions;
+    return typeof list === "string" ? list.split(",") : undefined;
+  } catch {
+    return undefined; // another program's
+  }
+}
+
+/** A name or number, perhaps repeated: `left*3`. @throws {MediaError} it is no action */
+function classIndex(word: string | number, classes: ClassNames, path: string): number[] {
+  const text = String(word).trim();
+  const [, name, times] = /^(.+?)\*(\d{1,7})$/.exec(text) ?? [undefined, text, "1"];
+  const named = classes.names?.findIndex((known) => known.toLowerCase() === name!.toLowerCase());
+  const index = named !== undefined && named >= 0 ? named : /^\d+$/.test(name!) ? Number(name) : -1;
+  if (index < 0) {
+    throw new MediaError(`Cannot use action "${text}" of "${path}": ${allowed(classes)}`);
+  }
+  return new Array<number>(Number(times)).fill(index);
+}
+
+function checked(
+  actions: readonly number[],
+  from: string,
+  { path, frames }: { readonly path: string; readonly frames: number },
+  classes: ClassNames,
+): Int32Array {
+  if (actions.length !== frames) {
+    throw new MediaError(
+      `Cannot use the actions of "${from}": "${path}" has ${frames} frames, but there are ` +
+        `${actions.length} actions`,
+    );
+  }
+  const strange = actions.find((a) => !Number.isInteger(a) || a < 0 || a >= classes.count);
+  if (strange === undefined) return Int32Array.from(actions);
+  throw new MediaError(`Cannot use action ${strange} of "${from}": ${allowed(classes)}`);
+}
+
+function allowed({ count, names }: ClassNames): string {
+  if (!names?.length || count > 40) return `actions are the numbers 0 to ${count - 1}`;
+  return `actions are ${names.map((name, index) => `${name} (${index})`).join(", ")}`;
+}

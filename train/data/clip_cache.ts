@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { isFile } from "../../files/byte_source.ts";
+import { FileSink, makeFolder } from "../../files/file_sink.ts";
+import { MediaError, reasonOf } from "../../media/errors.ts";
+import { type Clip, readClip } from "../../media/clip.ts";
+import { imagesInFolder, imagesOfPattern, isNumbered } from "../../media/folder_reader.ts";
+import { isRgb, toFloat } from "../../media/frames.ts";
+import type { ResizeMethod } from "../../media/resize.ts";
+import { writeSafetensors } from "../../weights/safetensors.ts";
+import { type LatentFile, openLatentFile } from "./latent_file.ts";
+
+/** The autoencoder's encoder. */
+export interface ClipEncoder {
+  /** Pixels per latent, each way. */
+  readonly compression: number;
+  /** Latent channels. */
+  readonly channels: number;
+  /** Says which weights it has: latents of others are not taken for its own. */
+  readonly identity: string;
+  /** [n, 3, height, width] in [0, 1] to [n, C, h, w], unscaled. */
+  encode(pictures: Float32Array, width: number, height: number): Promise<Float32Array>;
+}
+
+/** How pictures come to the model's size. */
+export interface PictureOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly resize: ResizeMethod;
+  /** Mirrored left to right. */
+  readonly flip: boolean;
+}
+
+/** Frames that are on the device at once. */
+const BATCH = 16;
+
+/**
+ * Where a clip's latents lie: by its content, the autoencoder and the pictures' size.
+ * @throws {MediaError} the clip cannot be read
+ */
+export async function cachePath(
+  folder: string,
+  clip: string,
+  encoder: Pick<ClipEncoder, "identity">,
+  pictures: PictureOptions,
+): Promise<string> {
+  const { width, height, resize, flip } = pictures;
+  const key = [await contentHash(clip), encoder.identity, width, height, resize, flip].join();
+  return join(folder, `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.safetensors`);
+}
+
+/** sha256 of a file, or of the pictures of a folder or pattern in their order. */
+export async function contentHash(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of await filesOf(path)) {
+    try {
+      using source = await Deno.open(file);
+      const buffer = new Uint8Array(1 << 20);
+      for (let count; (count = await source.read(buffer)) !== null;) {
+        hash.update(buffer.subarray(0, count));
+      }
+    } catch (error) {
+      throw new MediaError(`Cannot read "${path}": ${reasonOf(error)}`);
+    }
+  }
+  return hash.digest("hex");
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  if (await isNumbered(path)) return await imagesOfPattern(path);
+  const stat = await Deno.stat(path).catch(() => undefined);
+  return stat?.isDirectory ? await imagesInFolder(path) : [path];
+}
+
+/** The cached latents of a clip, if they are there. */
+export async function openCached(path: string): Promise<LatentFile | undefined> {
+  return await isFile(path) ? await openLatentFile(path) : undefined;
+}
+
+/** Encodes a whole clip into its place in the cache. */
+export async function encodeToCache(
+  path: string,
+  clip: Clip,
+  encoder: ClipEncoder,
+  flip: boolean,
+): Promise<void> {
+  const latents = await encodeFrames(clip, encoder, flip);
+  const { compression, channels } = encoder;
+  const shape = [clip.frames.length, channels, clip.height / compression, clip.width / compression];
+  const data = new Uint8Array(latents.buffer, latents.byteOffset, latents.byteLength);
+  const metadata = Object.fromEntries(
+    Object.entries({
+      actions: clip.actions && JSON.stringify(clip.actions),
+      "far.actions": clip.metadata?.["far.actions"],
+      "far.settings": clip.metadata?.["far.settings"],
+      fps: clip.fps === undefined ? undefined : String(clip.fps),
+    }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  await makeFolder(join(path, ".."));
+  const sink = await FileSink.create(path);
+  try {
+    await writeSafetensors(sink, [{ name: "latents", dtype: "F32", shape, data }], metadata);
+    await sink.commit();
+  } finally {
+    await sink.discard();
+  }
+}
+
+/** Frames through the encoder, a few at a time. @returns [n, C, h, w] */
+export async function encodeFrames(
+  { frames, width, height }: Pick<Clip, "frames" | "width" | "height">,
+  encoder: ClipEncoder,
+  flip: boolean,
+): Promise<Float32Array> {
+  const { compression, channels } = encoder;
+  const volume = channels * (height / compression) * (width / compression);
+  const size = 3 * width * height;
+  const latents = new Float32Array(frames.length * volume);
+  for (let at = 0; at < frames.length; at += BATCH) {
+    const part = frames.slice(at, at + BATCH);
+    const pictures = new Float32Array(part.length * size);
+    for (const [i, frame] of part.entries()) {
+      pictures.set((isRgb(frame) ? toFloat(frame) : frame).data, i * size);
+    }
+    if (flip) mirror(pictures, width);
+    latents.set(await encoder.encode(pictures, width, height), at * volume);
+  }
+  return latents;
+}
+
+function mirror(pictures: Float32Array, width: number): void {
+  for (let row = 0; row < pictures.length; row += width) {
+    pictures.subarray(row, row + width).reverse();
+  }
+}
+
+/** Reads frames of a clip at the model's size. @throws {MediaError} */
+export async function readPictures(
+  path: string,
+  { width, height, resize }: Omit<PictureOptions, "flip">,
+  pick: { start?: number; count?: number; stride?: number } = {},
+): Promise<Clip> {
+  return await readClip(path, { size: { width, height }, resize, ...pick });
+}

@@ -1,0 +1,69 @@
+import { glob } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { MediaError, reasonOf } from "../../media/errors.ts";
+import { isPattern } from "../../media/folder_reader.ts";
+
+const CLIP = /\.(mp4|m4v|mov|webm|mkv|avi|gif|y4m|npz|npy|safetensors)$/i;
+const IMAGE = /\.(png|jpe?g|webp)$/i;
+
+/**
+ * The clips that the user means: files, folders of clips (searched to any depth; a folder that
+ * holds pictures alone is one clip), `*` patterns, and `%d` patterns of pictures.
+ * @returns paths that `readClip` takes, or .safetensors of latents; in natural order within a folder
+ * @throws {MediaError} a folder or pattern without clips, or one that cannot be read
+ */
+export async function findClips(sources: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const source of sources) found.push(...await expand(source));
+  return [...new Set(found)];
+}
+
+async function expand(source: string): Promise<string[]> {
+  const stat = await Deno.stat(source).catch(() => undefined);
+  if (stat?.isDirectory) {
+    const clips = await clipsInFolder(source);
+    if (clips.length > 0) return clips;
+    throw new MediaError(`Cannot train on "${source}": the folder holds no clips`);
+  }
+  if (!stat && !isPattern(source) && /[*?[{]/.test(source)) {
+    const matches = (await Array.fromAsync(glob(source))).filter((path) => isClip(path)).sort(
+      compare,
+    );
+    if (matches.length > 0) return matches;
+    throw new MediaError(`Cannot train on "${source}": no clip has such a name`);
+  }
+  return [source];
+}
+
+/** A sidecar of actions has the name of its clip, and is no clip. */
+function isClip(path: string): boolean {
+  return CLIP.test(path);
+}
+
+async function clipsInFolder(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch((error) => {
+    throw new MediaError(`Cannot read "${folder}": ${reasonOf(error)}`);
+  });
+  const visible = entries.filter(({ name }) => !name.startsWith("."));
+  const names = visible.map(({ name }) => name).sort(compare);
+  const isFolder = new Set(visible.filter((entry) => entry.isDirectory).map(({ name }) => name));
+  const clips: string[] = [];
+  for (const name of names) {
+    if (isFolder.has(name)) clips.push(...await clipsInFolder(join(folder, name)));
+    else if (isClip(name) && !isSidecar(name, names)) clips.push(join(folder, name));
+  }
+  if (clips.length === 0 && names.some((name) => IMAGE.test(name))) return [folder];
+  return clips;
+}
+
+/** `walk.npz` beside `walk.mp4` holds its actions. */
+function isSidecar(name: string, names: readonly string[]): boolean {
+  if (extname(name).toLowerCase() !== ".npz") return false;
+  const stem = name.slice(0, -".npz".length);
+  return names.some((other) =>
+    other !== name && CLIP.test(other) &&
+    other.slice(0, -extname(other).length) === stem
+  );
+}
+
+const { compare } = new Intl.Collator("en", { numeric: true });

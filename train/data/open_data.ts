@@ -1,0 +1,326 @@
+import { extname } from "node:path";
+import { MediaError } from "../../media/errors.ts";
+import { type Clip, readClip } from "../../media/clip.ts";
+import type { ResizeMethod } from "../../media/resize.ts";
+import type { Condition } from "../../model/config.ts";
+import { CheckpointError } from "../../files/errors.ts";
+import { clipActions } from "./clip_actions.ts";
+import { clipLabel } from "./clip_label.ts";
+import {
+  cachePath,
+  type ClipEncoder,
+  encodeFrames,
+  encodeToCache,
+  openCached,
+  type PictureOptions,
+  readPictures,
+} from "./clip_cache.ts";
+import { findClips } from "./clip_files.ts";
+import {
+  DataSet,
+  type LatentClip,
+  type LatentSizes,
+  type WindowOptions,
+  windowPlaces,
+} from "./data_set.ts";
+import { openLatentFile } from "./latent_file.ts";
+
+/** Which clips, and what becomes of them. */
+export interface DataOptions {
+  /** Files, folders, patterns. */
+  readonly sources: readonly string[];
+  readonly condition: Condition;
+  /** Of actions or labels, by index. */
+  readonly names?: readonly string[];
+  readonly window: WindowOptions;
+  /** Of the pictures; the clips' own where absent. */
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly resize: ResizeMethod;
+  /** Trains on mirrored clips too. */
+  readonly flip: boolean;
+  /** Sides of the pictures must be multiples of this. */
+  readonly multiple: number;
+  /** Folder of cached latents; undefined encodes anew whenever a window is needed. */
+  readonly cache: string | undefined;
+  /** Opened only when pictures have to be encoded. */
+  readonly encoder: () => Promise<ClipEncoder>;
+  /** Share of the clips that is kept for validation. */
+  readonly heldOut: number;
+  /** Goes on without clips that cannot be used. */
+  readonly skipBad: boolean;
+  readonly signal?: AbortSignal;
+  /** Clips done, and all there are. */
+  readonly onProgress?: (stage: "checked" | "encoded", done: number, total: number) => void;
+}
+
+/** What there is to train on. */
+export interface OpenedData {
+  readonly train: DataSet;
+  readonly heldOut: DataSet | undefined;
+  /** One line for each clip that cannot be used. */
+  readonly skipped: readonly string[];
+  /** A clip of pictures that a sample can begin with, its size, and its classes. */
+  readonly example?: { readonly path: string; readonly classes: Int32Array | undefined };
+  readonly pictures?: { readonly width: number; readonly height: number };
+}
+
+/** Problems with clips that are named in one error. */
+const MOST_NAMED = 20;
+
+/**
+ * Finds the clips, checks all of them, encodes what is not in the cache and splits off a share for
+ * validation.
+ * @throws {MediaError} no clips, or all that is wrong with them, one line each
+ */
+export async function openData(options: DataOptions): Promise<OpenedData> {
+  const paths = await findClips(options.sources);
+  if (options.flip && options.condition.kind === "action") {
+    throw new RangeError("Cannot mirror clips with actions: left would become right");
+  }
+  const checks = await checkAll(paths, options);
+  const { good, skipped } = splitChecked(checks, options);
+  const sizes = commonSizes(good);
+  const clips = good.flatMap(({ clips }) => clips);
+  for (const [done, clip] of good.entries()) {
+    options.signal?.throwIfAborted();
+    await clip.encode?.();
+    options.onProgress?.("encoded", done + 1, good.length);
+  }
+  const held = heldOutIndices(clips.length, options.heldOut);
+  const part = (keep: boolean) => clips.filter((_, i) => held.has(i) === keep);
+  const dataSet = (clips: readonly LatentClip[]) => new DataSet(clips, sizes, options.window);
+  const example = good.find(({ pictures }) => pictures);
+  return {
+    train: dataSet(part(false)),
+    heldOut: held.size > 0 ? dataSet(part(true)) : undefined,
+    skipped,
+    ...(example && {
+      example: { path: example.path, classes: example.clips[0]!.classes },
+      pictures: example.pictures,
+    }),
+  };
+}
+
+/** A clip, or a file of several, after the check. */
+interface Checked {
+  readonly path: string;
+  readonly clips: readonly LatentClip[];
+  readonly sizes: LatentSizes;
+  readonly pictures?: { readonly width: number; readonly height: number };
+  /** What is still to be done before it can be read. */
+  readonly encode?: () => Promise<void>;
+}
+
+async function checkAll(
+  paths: readonly string[],
+  options: DataOptions,
+): Promise<(Checked | { readonly problem: string })[]> {
+  const checks = [];
+  for (const [done, path] of paths.entries()) {
+    options.signal?.throwIfAborted();
+    try {
+      const checked = extname(path).toLowerCase() === ".safetensors"
+        ? await openLatents(path, options)
+        : await openPictures(path, options);
+      checks.push(checked);
+    } catch (error) {
+      const own = error instanceof MediaError || error instanceof CheckpointError;
+      if (!own) throw error;
+      checks.push({ problem: error.message });
+    }
+    options.onProgress?.("checked", done + 1, paths.length);
+  }
+  return checks;
+}
+
+function splitChecked(
+  checks: readonly (Checked | { readonly problem: string })[],
+  { skipBad }: DataOptions,
+): { good: Checked[]; skipped: string[] } {
+  const good = checks.filter((check): check is Checked => !("problem" in check));
+  const skipped = checks.flatMap((check) => "problem" in check ? [check.problem] : []);
+  if (good.length > 0 && (skipBad || skipped.length === 0)) return { good, skipped };
+  const named = skipped.slice(0, MOST_NAMED).join("\n  ");
+  const more = skipped.length > MOST_NAMED ? `\n  and ${skipped.length - MOST_NAMED} more` : "";
+  if (skipped.length === 1) throw new MediaError(skipped[0]!);
+  const hint = good.length > 0 ? "; --skip-bad goes on without them" : "";
+  throw new MediaError(
+    skipped.length === 0
+      ? "Cannot train: there are no clips"
+      : `Cannot train on ${skipped.length} of ${checks.length} clips${hint}:\n  ${named}${more}`,
+  );
+}
+
+function commonSizes(checks: readonly Checked[]): LatentSizes {
+  const first = checks[0]!;
+  const text = ({ pictures, sizes }: Checked) =>
+    pictures ? `${pictures.width}x${pictures.height}` : `latents ${sizes.height}x${sizes.width}`;
+  const other = checks.find(({ sizes: { channels, height, width } }) =>
+    channels !== first.sizes.channels || height !== first.sizes.height ||
+    width !== first.sizes.width
+  );
+  if (!other) return first.sizes;
+  throw new MediaError(
+    `Cannot train on clips of different sizes: "${first.path}" is ${text(first)}, ` +
+      `"${other.path}" is ${text(other)}; give --size`,
+  );
+}
+
+/** Evenly spread over the clips. */
+function heldOutIndices(count: number, share: number): Set<number> {
+  const held = new Set<number>();
+  for (let i = 0; i < count; i++) {
+    if (Math.floor((i + 1) * share + 1e-9) > Math.floor(i * share + 1e-9)) held.add(i);
+  }
+  return held.size < count ? held : new Set();
+}
+
+async function openLatents(path: string, options: DataOptions): Promise<Checked> {
+  const { clips, sizes } = await openLatentFile(path);
+  const needed = options.condition.kind !== "none";
+  for (const clip of clips) checkLength(clip.path, clip.frames, options.window);
+  if (needed && !clips[0]?.classes) throw new MediaError(missingClasses(path, options));
+  const strange = clips.flatMap(({ classes }) => [...classes ?? []])
+    .find((value) => value < 0 || value >= options.condition.count);
+  if (needed && strange !== undefined) {
+    const { kind, count } = options.condition;
+    throw new MediaError(
+      `Cannot use ${kind} ${strange} of "${path}": ${kind}s are the numbers 0 to ${count - 1}`,
+    );
+  }
+  const plain = clips.map(({ classes, ...clip }) => needed ? { ...clip, classes } : clip);
+  return { path, clips: plain as LatentClip[], sizes };
+}
+
+async function openPictures(path: string, options: DataOptions): Promise<Checked> {
+  const encoder = await options.encoder();
+  const found = await inspectClip(path, options, encoder);
+  checkLength(path, found.frames, options.window);
+  checkSize(path, found, options);
+  const classes = await classesOf(path, found, options);
+  const { width, height } = found;
+  const sizes = {
+    channels: encoder.channels,
+    height: height / encoder.compression,
+    width: width / encoder.compression,
+  };
+  const flips = options.flip ? [false, true] : [false];
+  const opened = await Promise.all(
+    flips.map((flip) =>
+      options.cache === undefined
+        ? {
+          clip: uncached(path, found.frames, { ...found, resize: options.resize, flip }, encoder),
+        }
+        : cached(path, found.frames, { ...found, resize: options.resize, flip }, options, encoder)
+    ),
+  );
+  return {
+    path,
+    sizes,
+    pictures: { width, height },
+    clips: opened.map(({ clip }) => ({ ...clip, ...(classes && { classes }) })),
+    encode: async () => {
+      for (const { encode } of opened as { encode?: () => Promise<void> }[]) await encode?.();
+    },
+  };
+}
+
+/** What the check needs of a clip; from the cache where its latents are there already. */
+type Found = Pick<Clip, "width" | "height" | "actions" | "metadata"> & { readonly frames: number };
+
+async function inspectClip(
+  path: string,
+  { size, resize, cache }: DataOptions,
+  encoder: ClipEncoder,
+): Promise<Found> {
+  if (size && cache !== undefined) {
+    const place = await cachePath(cache, path, encoder, { ...size, resize, flip: false });
+    const known = await openCached(place);
+    if (known) {
+      const actions = known.metadata.get("actions");
+      return {
+        ...size,
+        frames: known.clips[0]!.frames,
+        actions: actions === undefined ? undefined : JSON.parse(actions) as number[],
+        metadata: Object.fromEntries(known.metadata),
+      };
+    }
+  }
+  const clip = size ? await readPictures(path, { ...size, resize }) : await readClip(path);
+  const { width, height, actions, metadata } = clip;
+  return { width, height, actions, metadata, frames: clip.frames.length };
+}
+
+function checkLength(path: string, frames: number, window: WindowOptions): void {
+  if (windowPlaces(frames, window) >= 1) return;
+  const { frames: wanted, interval } = window;
+  const every = interval > 1 ? `, one in ${interval}` : "";
+  throw new MediaError(
+    `Cannot train on "${path}": it has ${frames} frames, and a window of ${wanted}${every} needs ` +
+      `${(wanted - 1) * interval + 1}`,
+  );
+}
+
+function checkSize(path: string, { width, height }: Found, { multiple }: DataOptions): void {
+  if (width % multiple === 0 && height % multiple === 0) return;
+  throw new MediaError(
+    `Cannot train on "${path}": ${width}x${height} is not a multiple of ${multiple}; give --size`,
+  );
+}
+
+async function classesOf(
+  path: string,
+  found: Found,
+  options: DataOptions,
+): Promise<Int32Array | undefined> {
+  const { condition, names } = options;
+  const known = { count: condition.count, ...(names && { names }) };
+  if (condition.kind === "none") return undefined;
+  const classes = condition.kind === "action"
+    ? await clipActions({ path, ...found }, known)
+    : await clipLabel(path, known);
+  if (classes) return classes;
+  throw new MediaError(missingClasses(path, options));
+}
+
+function missingClasses(path: string, { condition }: DataOptions): string {
+  return condition.kind === "action"
+    ? `Cannot train on "${path}": it has no actions; put them beside it in a .json, .txt, .csv or ` +
+      ".npz of the same name"
+    : `Cannot train on "${path}": it has no label; name its folder by the label, or put the label ` +
+      "in a .txt of the same name";
+}
+
+async function cached(
+  path: string,
+  frames: number,
+  pictures: PictureOptions,
+  { cache }: DataOptions,
+  encoder: ClipEncoder,
+): Promise<{ clip: LatentClip; encode?: () => Promise<void> }> {
+  const place = await cachePath(cache!, path, encoder, pictures);
+  const encode = async () => {
+    await encodeToCache(place, await readPictures(path, pictures), encoder, pictures.flip);
+  };
+  const known = await openCached(place);
+  const read: LatentClip["read"] = async (...window) => {
+    const file = await openLatentFile(place);
+    return await file.clips[0]!.read(...window);
+  };
+  return { clip: { path, frames, read }, ...(known ? {} : { encode }) };
+}
+
+function uncached(
+  path: string,
+  frames: number,
+  pictures: PictureOptions,
+  encoder: ClipEncoder,
+): LatentClip {
+  const read: LatentClip["read"] = async (start, count, stride) =>
+    await encodeFrames(
+      await readPictures(path, pictures, { start, count, stride }),
+      encoder,
+      pictures.flip,
+    );
+  return { path, frames, read };
+}

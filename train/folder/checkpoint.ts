@@ -1,0 +1,294 @@
+import { basename, join } from "node:path";
+import { CheckpointError, quote } from "../../files/errors.ts";
+import { isFile } from "../../files/byte_source.ts";
+import { FileSink, makeFolder, syncFolder, writeWhole } from "../../files/file_sink.ts";
+import { readJson } from "../../files/read_json.ts";
+import type { Shapes } from "../../released/architecture.ts";
+import { PthFile } from "../../weights/pth.ts";
+import type { ByteSink } from "../../weights/safetensors_writer.ts";
+import { readFloats, SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
+import { SavedFloat, SavedTuple, type SavedValue, writeTorch } from "../../weights/torch_writer.ts";
+import { TorchValues } from "../../weights/torch_values.ts";
+import type { LossScaleState, TrainState } from "../settings.ts";
+import { parameterOrder } from "./parameter_order.ts";
+import { readRandomStates, savedRandomStates } from "./random_states.ts";
+
+/** What a checkpoint keeps beside the trainer's own state. */
+export interface CheckpointExtras {
+  /** Position of the sampler. */
+  readonly position: number;
+}
+
+/** Numbers of the optimiser that a checkpoint names. */
+export interface OptimiserNumbers {
+  readonly lr: number;
+  /** Of the next step. */
+  readonly nextLr: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/** Where checkpoints lie in a run's folder. */
+export const CHECKPOINTS = "checkpoints";
+const EXTRAS = "train_state.json";
+const OURS = /^step-(\d+)$/;
+const RELEASED = /^checkpoint-(\d+)$/;
+
+/**
+ * Writes `checkpoints/step-N` with the names and formats of the released trainer; it has its name
+ * only when it is whole.
+ * @throws {CheckpointError} the disk is full or fails; nothing is left behind then
+ */
+export async function saveCheckpoint(
+  run: string,
+  state: TrainState,
+  shapes: Shapes,
+  numbers: OptimiserNumbers,
+  extras: CheckpointExtras,
+): Promise<string> {
+  const parent = join(run, CHECKPOINTS);
+  const path = join(parent, `step-${state.step}`);
+  const partial = join(parent, `.step-${state.step}.partial`);
+  await Deno.remove(partial, { recursive: true }).catch(() => {});
+  await makeFolder(partial);
+  try {
+    await writeFiles(partial, state, shapes, numbers);
+    const trained = parameterOrder(state.expAvg.keys());
+    const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
+    await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
+    syncFolder(partial);
+    await Deno.remove(path, { recursive: true }).catch(() => {}); // the same step, done again
+    await Deno.rename(partial, path);
+    syncFolder(parent);
+  } catch (error) {
+    await Deno.remove(partial, { recursive: true }).catch(() => {});
+    throw error;
+  }
+  return path;
+}
+
+async function writeFiles(
+  folder: string,
+  state: TrainState,
+  shapes: Shapes,
+  numbers: OptimiserNumbers,
+): Promise<void> {
+  const names = parameterOrder(state.parameters.keys());
+  const trained = names.filter((name) => state.expAvg.has(name));
+  const shapeOf = (name: string) => shapes.get(name) ?? [state.parameters.get(name)!.length];
+  const tensor = (name: string, values: Float32Array): SavedValue => ({
+    tensor: { dtype: "F32", shape: shapeOf(name), data: bytesOf(values) },
+  });
+  await write(join(folder, "model.safetensors"), (sink) =>
+    writeSafetensors(
+      sink,
+      names.map((name) => ({
+        name,
+        dtype: "F32",
+        shape: shapeOf(name),
+        data: bytesOf(state.parameters.get(name)!),
+      })),
+      { format: "pt" },
+    ));
+  await write(
+    join(folder, "optimizer.bin"),
+    (sink) => writeTorch(sink, "optimizer", savedOptimiser(trained, state, numbers, tensor)),
+  );
+  await write(
+    join(folder, "scheduler.bin"),
+    (sink) => writeTorch(sink, "scheduler", savedScheduler(state.step, numbers)),
+  );
+  await write(
+    join(folder, "random_states_0.pkl"),
+    (sink) => writeTorch(sink, "random_states_0", savedRandomStates(state.step, state.random)),
+  );
+  if (!state.ema) return;
+  const averages = names.filter((name) => state.ema!.has(name))
+    .map((name): [string, SavedValue] => [name, tensor(name, state.ema!.get(name)!)]);
+  await write(join(folder, "ema.pth"), (sink) => writeTorch(sink, "ema", new Map(averages)));
+}
+
+async function write(path: string, fill: (sink: ByteSink) => Promise<unknown>): Promise<void> {
+  const sink = await FileSink.create(path);
+  try {
+    await fill(sink);
+    await sink.commit();
+  } finally {
+    await sink.discard();
+  }
+}
+
+/** As `torch.optim.AdamW(...).state_dict()`. */
+function savedOptimiser(
+  names: readonly string[],
+  { step, expAvg, expAvgSq }: TrainState,
+  { lr, nextLr, betas, eps, weightDecay }: OptimiserNumbers,
+  tensor: (name: string, values: Float32Array) => SavedValue,
+): SavedValue {
+  const steps = bytesOf(Float32Array.of(step));
+  const state = names.map((name, index): [number, SavedValue] => [
+    index,
+    new Map<string, SavedValue>([
+      ["step", { tensor: { dtype: "F32", shape: [], data: steps } }],
+      ["exp_avg", tensor(name, expAvg.get(name)!)],
+      ["exp_avg_sq", tensor(name, expAvgSq.get(name)!)],
+    ]),
+  ]);
+  const group = new Map<string, SavedValue>([
+    ["lr", new SavedFloat(nextLr)],
+    ["betas", new SavedTuple(betas.map((beta) => new SavedFloat(beta)))],
+    ["eps", new SavedFloat(eps)],
+    ["weight_decay", new SavedFloat(weightDecay)],
+    ["amsgrad", false],
+    ["foreach", null],
+    ["maximize", false],
+    ["capturable", false],
+    ["differentiable", false],
+    ["fused", null],
+    ["initial_lr", new SavedFloat(lr)],
+    ["params", names.map((_, index) => index)],
+  ]);
+  return new Map<string, SavedValue>([["state", new Map(state)], ["param_groups", [group]]]);
+}
+
+/** As `LambdaLR.state_dict()`. */
+function savedScheduler(step: number, { lr, nextLr }: OptimiserNumbers): SavedValue {
+  return new Map<string, SavedValue>([
+    ["base_lrs", [new SavedFloat(lr)]],
+    ["last_epoch", step],
+    ["verbose", false],
+    ["_step_count", step + 1],
+    ["_get_lr_called_within_step", false],
+    ["_last_lr", [new SavedFloat(nextLr)]],
+    ["lr_lambdas", [new Map<string, SavedValue>()]],
+  ]);
+}
+
+/** What a checkpoint gives back. */
+export interface LoadedCheckpoint {
+  readonly path: string;
+  readonly state: TrainState;
+  /** Absent in a checkpoint of the released trainer, which begins a new epoch. */
+  readonly extras: CheckpointExtras | undefined;
+}
+
+/**
+ * Reads a checkpoint of `far train` or of the released trainer.
+ * @param shapes of the model's parameters
+ * @throws {CheckpointError} a file is missing or malformed, or it is of another model
+ */
+export async function loadCheckpoint(path: string, shapes: Shapes): Promise<LoadedCheckpoint> {
+  const name = basename(path);
+  const step = Number((OURS.exec(name) ?? RELEASED.exec(name))?.[1] ?? NaN);
+  if (!Number.isSafeInteger(step)) {
+    throw new CheckpointError(
+      `Cannot go on from ${quote(path)}: its name is neither step-N nor checkpoint-N`,
+      { file: path, reason: "NotCheckpoint" },
+    );
+  }
+  const parameters = await readWeights(join(path, "model.safetensors"), shapes);
+  const names = parameterOrder(parameters.keys());
+  const record = await isFile(join(path, EXTRAS)) ? await readJson(join(path, EXTRAS)) : undefined;
+  const trained = Array.isArray(record?.trained) ? record.trained.map(String) : names;
+  const moments = await readMoments(join(path, "optimizer.bin"), trained, parameters);
+  const states = await TorchValues.open(join(path, "random_states_0.pkl"));
+  const random = await readRandomStates(states).finally(() => states.close());
+  const average = join(path, "ema.pth");
+  const ema = await isFile(average) ? await readWeights(average, undefined) : undefined;
+  const lossScale = record?.lossScale as LossScaleState | null | undefined;
+  return {
+    path,
+    state: { step, parameters, ...moments, ema, random, ...(lossScale && { lossScale }) },
+    extras: record && { position: Number(record.position) },
+  };
+}
+
+async function readWeights(
+  path: string,
+  shapes: Shapes | undefined,
+): Promise<Map<string, Float32Array>> {
+  const file = path.endsWith(".safetensors")
+    ? await SafetensorsFile.open(path)
+    : await PthFile.open(path);
+  try {
+    const missing = [...shapes?.keys() ?? []].filter((name) => !file.tensors.has(name));
+    const misshaped = [...shapes ?? []].filter(([name, shape]) =>
+      file.tensors.has(name) && file.tensors.get(name)!.shape.join() !== shape.join()
+    ).map(([name]) => name);
+    if (missing.length + misshaped.length > 0) {
+      throw new CheckpointError(
+        `Cannot go on from ${quote(path)}: it is of another model; ` +
+          `${quote((missing[0] ?? misshaped[0])!)} is ${
+            missing[0] ? "missing" : "of another shape"
+          }`,
+        { file: path, reason: "NamesAndShapes", missing, misshaped },
+      );
+    }
+    const values = new Map<string, Float32Array>();
+    for (const name of file.tensors.keys()) values.set(name, await readFloats(file, name));
+    return values;
+  } finally {
+    file.close();
+  }
+}
+
+/** Moments by the order of the parameters that were trained. */
+async function readMoments(
+  path: string,
+  trained: readonly string[],
+  parameters: ReadonlyMap<string, Float32Array>,
+): Promise<Pick<TrainState, "expAvg" | "expAvgSq">> {
+  const file = await TorchValues.open(path);
+  try {
+    const count = file.numbers("param_groups", 0, "params").length;
+    if (count !== trained.length) {
+      throw new CheckpointError(
+        `Cannot go on from ${quote(path)}: it has ${count} parameters, the model ${trained.length}`,
+        { file: path, reason: "NamesAndShapes" },
+      );
+    }
+    const expAvg = new Map<string, Float32Array>();
+    const expAvgSq = new Map<string, Float32Array>();
+    for (const [index, name] of trained.entries()) {
+      for (const [kind, into] of [["exp_avg", expAvg], ["exp_avg_sq", expAvgSq]] as const) {
+        const values = new Float32Array((await file.tensor("state", index, kind)).buffer);
+        if (values.length !== parameters.get(name)?.length) {
+          throw new CheckpointError(
+            `Cannot go on from ${quote(path)}: the moments of ${quote(name)} have another size`,
+            { file: path, reason: "NamesAndShapes", misshaped: [name] },
+          );
+        }
+        into.set(name, values);
+      }
+    }
+    return { expAvg, expAvgSq };
+  } finally {
+    file.close();
+  }
+}
+
+/** Steps of the checkpoints in a run's folder, ascending. Leftovers of a killed run are removed. */
+export async function checkpointSteps(run: string): Promise<number[]> {
+  const parent = join(run, CHECKPOINTS);
+  const steps: number[] = [];
+  const entries = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
+  for (const { name } of entries) {
+    const step = OURS.exec(name)?.[1];
+    if (step !== undefined) steps.push(Number(step));
+    else if (name.endsWith(".partial")) await Deno.remove(join(parent, name), { recursive: true });
+  }
+  return steps.sort((a, b) => a - b);
+}
+
+/** Removes all but the newest checkpoints. */
+export async function pruneCheckpoints(run: string, keep: number): Promise<void> {
+  const steps = await checkpointSteps(run);
+  for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
+    await Deno.remove(join(run, CHECKPOINTS, `step-${step}`), { recursive: true });
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
