@@ -1,28 +1,30 @@
 import { CHILD_ARGUMENT } from "./batch/gpu/child_settings.ts";
-import { COMMANDS } from "./cli/command_table.ts";
+import type { CommandSpec } from "./cli/command.ts";
 import { environment } from "./cli/environment.ts";
 import { errorLine, exitStatus, InterruptedError, isClosedPipe, STATUS } from "./cli/errors.ts";
 import { parseCommandLine } from "./cli/program.ts";
 import { dropPermissions } from "./cli/permissions.ts";
 import { PROCESS_TERMINAL, type Terminal } from "./cli/terminal.ts";
-import settings from "./deno.json" with { type: "json" };
+import { VERSION } from "./cli/version.ts";
+import { GENERATE } from "./commands/generate/spec.ts";
+import { COMMANDS } from "./commands/table.ts";
 
 const NEVER = new AbortController().signal;
 
 /**
  * Runs one command line and gives its exit status. Errors of all kinds end here: one line each.
  * @param argv the arguments after the program's name
- * @param beforeRun called with the command's name when its module is loaded
+ * @param beforeRun called with the command when its module is loaded
  */
 export async function main(
   argv: readonly string[],
   terminal: Terminal = PROCESS_TERMINAL,
   signal: AbortSignal = NEVER,
-  beforeRun: (command: string) => void = () => {},
+  beforeRun: (command: CommandSpec) => void = () => {},
 ): Promise<number> {
   let verbose = environment("FAR_LOG") === "debug";
   try {
-    const request = await parseCommandLine(argv, COMMANDS, `far ${settings.version}`);
+    const request = await parseCommandLine(argv, COMMANDS, `far ${VERSION}`);
     if (request.kind === "text") {
       await terminal.print(request.text);
       return STATUS.done;
@@ -30,8 +32,8 @@ export async function main(
     const { spec, options, operands } = request;
     verbose ||= "verbose" in options;
     const command = await spec.load();
-    beforeRun(spec.name);
-    await command.run({ options, operands, terminal, signal });
+    beforeRun(spec);
+    await command.run({ options, operands, terminal, signal, commands: COMMANDS });
     return STATUS.done;
   } catch (thrown) {
     // a signal also ends programs that were started, and what they say of it is not the reason
@@ -68,7 +70,7 @@ async function start([first, second]: readonly string[]): Promise<number> {
     return await main(Deno.args, PROCESS_TERMINAL, listenForSignals(), dropPermissions);
   }
   const { runChild } = await import("./batch/gpu/child.ts");
-  dropPermissions("generate");
+  dropPermissions(GENERATE);
   return await runChild(second);
 }
 

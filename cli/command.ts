@@ -1,4 +1,5 @@
 import type { OptionTable, Values } from "./option.ts";
+import type { Permissions } from "./permissions.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** A positional argument of a command. */
@@ -29,9 +30,14 @@ export interface Call<T extends OptionTable = OptionTable> {
   readonly signal: AbortSignal;
 }
 
+/** The same with all commands there are, for those that describe them. */
+export interface DescribingCall<T extends OptionTable = OptionTable> extends Call<T> {
+  readonly commands: readonly CommandSpec[];
+}
+
 /** What the module of a command exports. */
 export interface CommandModule<T extends OptionTable = OptionTable> {
-  run(call: Call<T>): Promise<void>;
+  run(call: DescribingCall<T>): Promise<void>;
 }
 
 /**
@@ -47,6 +53,8 @@ export interface CommandSpec<T extends OptionTable = OptionTable> {
   readonly arguments: readonly ArgumentSpec[];
   readonly options: T;
   readonly examples: readonly Example[];
+  /** What it may do; the rest is given back before it runs. */
+  readonly permissions: Permissions;
   readonly load: () => Promise<CommandModule<T>>;
 }
 

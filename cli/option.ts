@@ -34,6 +34,13 @@ export interface OptionSpec {
   readonly env?: string;
   /** Heading in the help. */
   readonly group?: string;
+  /**
+   * What the option has a part in: the frames themselves, the files they are written to, or only how
+   * the program runs (where nothing is said). Records, checkpoints and batches go by it.
+   */
+  readonly decides?: "frames" | "files" | "run";
+  /** Whether the videos of one batch on the GPU may differ in it. */
+  readonly varies?: true;
 }
 
 /** Options by their name in code; `optionName` gives the name on the command line. */
@@ -58,6 +65,23 @@ export type ValueOf<S extends OptionSpec> = S extends { readonly repeatable: tru
 
 /** The values given for a table of options; what was not given is absent. */
 export type Values<T extends OptionTable> = { -readonly [K in keyof T]?: ValueOf<T[K]> };
+
+/** The options of a table that have a part in the frames or files. */
+export type DecidingOptions<T extends OptionTable> = {
+  readonly [K in keyof T as T[K] extends { readonly decides: "frames" | "files" } ? K : never]:
+    T[K];
+};
+
+/** The options of a table that have a part in the frames or files, in its order. */
+export function decidingOptions<T extends OptionTable>(table: T): DecidingOptions<T> {
+  const rows = Object.entries(table).filter(([, { decides = "run" }]) => decides !== "run");
+  return Object.fromEntries(rows) as DecidingOptions<T>;
+}
+
+/** What an option has a part in, by its name on the command line; unknown ones only run. */
+export function decides(table: OptionTable, name: string): "frames" | "files" | "run" {
+  return table[optionKey(name)]?.decides ?? "run";
+}
 
 /** `contextFrames` -> `context-frames`, the name on the command line and in JSON. */
 export function optionName(key: string): string {

@@ -4,7 +4,7 @@ import { environment } from "./environment.ts";
 import { UsageError } from "./errors.ts";
 import { optionName, type OptionSpec, type OptionTable, parseText, type Values } from "./option.ts";
 import { readSettingsFile } from "./settings_file.ts";
-import { COMMON_OPTIONS, CONFIG } from "./option_table.ts";
+import { COMMON_OPTIONS, CONFIG } from "./common_options.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** What a command line asks for: a text to show, or a command to run. */

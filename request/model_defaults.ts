@@ -2,7 +2,7 @@ import { basename, dirname, isAbsolute, join, sep } from "node:path";
 import { isPattern } from "../mod.ts";
 import { isActionFile } from "./action_file.ts";
 import { optionKey, type Values } from "../cli/option.ts";
-import { GENERATE_OPTIONS } from "../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "./options.ts";
 import { checkSettings } from "../cli/settings_file.ts";
 
 /** What a model folder may decide: what is made and how, never where it is written. */

@@ -10,8 +10,8 @@ import {
 import { readActionLists } from "./action_file.ts";
 import { parseModelDefaults } from "./model_defaults.ts";
 import { UsageError } from "../cli/errors.ts";
-import type { Size, Values } from "../cli/option.ts";
-import type { GENERATE_OPTIONS } from "../cli/option_table.ts";
+import { decidingOptions, optionName, type Size, type Values } from "../cli/option.ts";
+import { GENERATE_OPTIONS } from "./options.ts";
 import { defined, type Settings, type SettingValue } from "../cli/settings.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
@@ -229,47 +229,55 @@ export function drawSeed(): bigint {
   return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
 }
 
-/** The record that is kept in the outputs; a default context is left to the model to name. */
+/**
+ * The record that is kept in the outputs: every option that decides frames or files, as it was
+ * given or resolved. A default context is left to the model to name.
+ */
 export function settingsOfRequest(
   request: Request,
   given: GenerateValues,
   plan: RunPlan,
   made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
 ): Settings {
-  const { options, source, seed, actions, generate, fps } = request;
-  const names = made.info.actions;
-  const named = actions?.length === 1 ? nameable(actions[0]!, plan, made.info) : undefined;
+  const values: Readonly<Record<string, unknown>> = {
+    ...request.options,
+    ...resolvedOptions(request, given, plan, made.info),
+    dtype: made.dtype,
+  };
+  const keys = Object.keys(decidingOptions(GENERATE_OPTIONS));
+  const record = Object.fromEntries(keys.map((key) => [optionName(key), values[key]]));
+  const options = defined(record as Record<string, SettingValue | undefined>);
+  return { command: "generate", version: made.version, options };
+}
+
+/** The options that a run has decided or reads in its own way. */
+function resolvedOptions(
+  { options, source, seed, actions, generate, fps }: Request,
+  given: GenerateValues,
+  plan: RunPlan,
+  info: ModelInfo,
+): Partial<Record<keyof GenerateValues, SettingValue>> {
+  const named = actions?.length === 1 ? nameable(actions[0]!, plan, info) : undefined;
   const size = source ? given.size : options.size;
-  const record: Record<string, SettingValue | undefined> = {
+  return {
     model: options.model ?? "demo",
     context: given.context,
-    "context-frames": given.context ? plan.contextFrames : given.contextFrames,
-    "context-start": given.contextStart,
-    "context-stride": given.contextStride,
+    contextFrames: given.context ? plan.contextFrames : given.contextFrames,
+    contextStart: given.contextStart,
+    contextStride: given.contextStride,
     resize: given.context ? options.resize : undefined,
-    frames: plan.generatedFrames,
     // a file with a list for each video has no form on the command line
-    actions: named ? formatClassList(named, names) : actions && options.actions,
-    label: options.label,
+    actions: named ? formatClassList(named, info.actions) : actions && options.actions,
+    frames: plan.generatedFrames,
     size: size && `${size.width}x${size.height}`,
     count: generate.count === 1 ? undefined : generate.count,
+    fps,
     steps: plan.steps,
     guidance: plan.guidance,
     solver: options.solver ?? "euler",
     seed: options.noise ? undefined : String(seed),
     rng: options.noise ? undefined : options.rng ?? "torch",
-    noise: options.noise,
-    flexrope: options.flexrope,
-    "no-cache": options.noCache,
-    dtype: made.dtype,
-    fps,
-    "only-generated": options.onlyGenerated,
-    codec: options.codec,
-    quality: options.quality,
-    scale: options.scale,
-    output: options.output,
   };
-  return { command: "generate", version: made.version, options: defined(record) };
 }
 
 /**

@@ -39,7 +39,7 @@ Deno.test("far --help and --version write to stdout and need none of the model's
     .output();
   const { modules, roots } = JSON.parse(new TextDecoder().decode(info.stdout));
   const loaded = staticImports(modules, roots[0]);
-  assert(loaded.some((path) => path.endsWith("/cli/command_table.ts")));
+  assert(loaded.some((path) => path.endsWith("/commands/table.ts")));
   assert.deepEqual(loaded.filter((path) => /\/(mod|generate)\.ts$|\/model\//.test(path)), []);
 });
 

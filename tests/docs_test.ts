@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { COMMANDS } from "../cli/command_table.ts";
+import { COMMANDS } from "../commands/table.ts";
 import { parseCommandLine } from "../cli/program.ts";
 import { makeDocs } from "../tools/make_docs.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";

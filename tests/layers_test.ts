@@ -3,11 +3,11 @@ import { dirname, join, relative } from "node:path";
 
 // Imports point one way. Whoever needs another arrow has put something in the wrong place.
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  "cli.ts": ["commands", "cli", "deno.json"],
+  "cli.ts": ["commands", "batch", "cli"],
   cli: ["mod.ts", "deno.json"],
   request: ["cli", "mod.ts", "weights/demo"],
   batch: ["request", "cli", "mod.ts"],
-  commands: ["batch", "request", "cli", "mod.ts", "weights/demo", "deno.json"],
+  commands: ["batch", "request", "cli", "mod.ts", "weights/demo"],
   "mod.ts": [
     "train",
     "released",
@@ -35,28 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Arrows of the old floors that are still to be turned round. */
 const TO_BE_TURNED: readonly string[] = [
-  "batch/gpu/prepared_job.ts -> commands/generate/run.ts",
-  "batch/gpu/prepared_job.ts -> deno.json",
   "batch/queue/queue_batch.ts -> commands/batch/run.ts",
-  "batch/specs.ts -> commands/batch/run.ts",
-  "batch/specs.ts -> commands/worker/run.ts",
-  "cli.ts -> batch/gpu/child.ts",
-  "cli.ts -> batch/gpu/child_settings.ts",
-  "cli/command_table.ts -> batch/specs.ts",
-  "cli/command_table.ts -> commands/bench/spec.ts",
-  "cli/command_table.ts -> commands/compare/run.ts",
-  "cli/command_table.ts -> commands/completions/spec.ts",
-  "cli/command_table.ts -> commands/decode/run.ts",
-  "cli/command_table.ts -> commands/doctor/spec.ts",
-  "cli/command_table.ts -> commands/encode/run.ts",
-  "cli/command_table.ts -> commands/generate/run.ts",
-  "cli/command_table.ts -> commands/manual/spec.ts",
-  "cli/command_table.ts -> commands/play/spec.ts",
-  "cli/permissions.ts -> commands/play/spec.ts",
-  "cli/weights_commands.ts -> commands/convert/run.ts",
-  "cli/weights_commands.ts -> commands/inspect/run.ts",
-  "cli/weights_commands.ts -> commands/models/run.ts",
-  "cli/weights_commands.ts -> commands/pull/run.ts",
   "files/file_sink.ts -> weights/safetensors_writer.ts",
 ];
 
@@ -128,6 +107,40 @@ Deno.test("imports point one way: cli, commands, mod, model, kernels, gpu", () =
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+/** Circles of the old floors that are still to be broken, by one file of each. */
+const TO_BE_BROKEN: readonly string[] = [
+  "gpu/gpu.ts",
+  "gpu/tuning.ts",
+  "gpu/memory.ts",
+  "batch/plan/job.ts",
+  "batch/queue/queue_job.ts",
+];
+
+/** Files that a file names at its head; what it loads later can be no circle. */
+function heads(path: string): string[] {
+  const code = read(path).replace(/\/\*[^]*?\*\//g, "");
+  return [...code.matchAll(/\bfrom\s+"(\.[^"]*\.ts)"/g)]
+    .map(([, target]) => relative(ROOT, join(ROOT, dirname(path), target!)));
+}
+
+/** The first circle of imports that is found from a file on; `seen` are those without one. */
+function circleFrom(path: string, way: readonly string[], seen: Set<string>): string[] | undefined {
+  if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+  if (seen.has(path)) return undefined;
+  for (const target of heads(path)) {
+    const circle = circleFrom(target, [...way, path], seen);
+    if (circle) return circle;
+  }
+  seen.add(path);
+}
+
+Deno.test("imports, those of types included, make no circles", () => {
+  const seen = new Set(TO_BE_BROKEN);
+  for (const path of sources().filter((name) => name.endsWith(".ts"))) {
+    assert.equal(circleFrom(path, [], seen)?.join(" -> "), undefined);
+  }
 });
 
 Deno.test("sources make no raw call that loses data or ends the process", () => {

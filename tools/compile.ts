@@ -14,6 +14,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allPermissionFlags } from "../cli/permissions.ts";
+import { COMMANDS } from "../commands/table.ts";
 import configuration from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("..", import.meta.url);
@@ -85,7 +86,7 @@ export function compileArguments(build: Build, config: string): string[] {
   return [
     ...["compile", "--no-check", "--exclude-unused-npm", "--config", config],
     ...["--target", triple, "--output", build.output, "--include", "weights/demo"],
-    ...allPermissionFlags(),
+    ...allPermissionFlags(COMMANDS),
     ...["--no-prompt", "cli.ts"],
   ];
 }

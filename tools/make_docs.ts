@@ -7,7 +7,7 @@
  * README.md, and THIRD_PARTY_LICENSES (the packages in deno.lock).
  * `--check` writes nothing and fails where a page is out of date.
  */
-import { COMMANDS } from "../cli/command_table.ts";
+import { COMMANDS } from "../commands/table.ts";
 import { markdownManual } from "../commands/manual/markdown.ts";
 import { licenceTexts } from "./docs/licences.ts";
 import { modelTable } from "./docs/models.ts";

@@ -1,3 +1,5 @@
+import { optionKey, type OptionSpec, type OptionTable } from "../../cli/option.ts";
+import { JOB_OPTIONS } from "../plan/options.ts";
 import type { WireJob } from "./protocol.ts";
 
 /** A job on its way. */
@@ -17,28 +19,16 @@ export interface Taken {
   readonly videos: number;
 }
 
-/** Options in which jobs of one GPU batch may differ; what a context's frames are shows later. */
-const FREE_OPTIONS = new Set([
-  "actions",
-  "codec",
-  "context",
-  "context-start",
-  "count",
-  "fps",
-  "label",
-  "no-metadata",
-  "noise",
-  "only-generated",
-  "output",
-  "quality",
-  "rng",
-  "scale",
-  "seed",
-]);
+/** Whether jobs that differ in an option can be one GPU batch; a context's size shows later. */
+function mayDiffer(name: string): boolean {
+  const { decides, varies }: Partial<OptionSpec> = (JOB_OPTIONS as OptionTable)[optionKey(name)] ??
+    {};
+  return varies === true || decides === "files";
+}
 
 /** Jobs whose likeness is equal probably have the same shape, and go to the GPU together. */
 export function likeness({ model, options }: WireJob): string {
-  const shape = Object.entries(options).filter(([name]) => !FREE_OPTIONS.has(name));
+  const shape = Object.entries(options).filter(([name]) => !mayDiffer(name));
   return JSON.stringify([model, shape.sort(([a], [b]) => a < b ? -1 : 1)]);
 }
 

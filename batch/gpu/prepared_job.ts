@@ -5,10 +5,10 @@ import {
   type Pipeline,
   type RunPlan,
 } from "../../mod.ts";
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 import { asUsage, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
-import { outputOptions } from "../../commands/generate/run.ts";
+import { outputOptions } from "../../request/output_options.ts";
 import { Outputs } from "../../request/outputs.ts";
 import {
   buildRequest,
@@ -88,7 +88,7 @@ export class PreparedJob implements BatchPart {
     await makeFolders(folder, paths);
     const record = settingsOfRequest(this.#request, this.#values, plan, {
       dtype: pipeline.dtype,
-      version: settings.version,
+      version: VERSION,
       info: pipeline.info,
     });
     const kept = this.#values.noMetadata ? {} : settingsMetadata(record);

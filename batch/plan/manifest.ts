@@ -2,7 +2,7 @@ import { UsageError } from "../../cli/errors.ts";
 import { listLength, optionKey, optionName, type Values } from "../../cli/option.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { expand, type Expanded, type Fields } from "./expand.ts";
 import { JOB_OPTIONS } from "./options.ts";
 import {

@@ -1,6 +1,8 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS, CONFIG, JSON_OPTION, MODEL_OPTIONS } from "../../cli/shared_options.ts";
+import { COMMON_OPTIONS, CONFIG, JSON_OPTION } from "../../cli/common_options.ts";
+import { GPU } from "../../cli/permissions.ts";
+import { MODEL_OPTIONS } from "../../request/options.ts";
 
 const WHAT = "What is measured";
 const HOW = "How it is measured";
@@ -98,5 +100,6 @@ export const BENCH: CommandSpec = defineCommand({
     },
     { line: "far bench --only steps --profile --json", does: "where the time of a step goes" },
   ],
+  permissions: GPU,
   load: () => import("./run.ts"),
 });

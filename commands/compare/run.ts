@@ -1,7 +1,7 @@
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-import type { COMPARE_OPTIONS } from "../../cli/option_table.ts";
+import type { COMPARE_OPTIONS } from "./spec.ts";
 import { count } from "../../request/report.ts";
 import { type Overall, overall, type Similarity, similarity } from "./similarity.ts";
 import { readSource, type Source } from "../../request/sources.ts";

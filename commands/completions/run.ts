@@ -1,5 +1,4 @@
-import type { Call } from "../../cli/command.ts";
-import { COMMANDS } from "../../cli/command_table.ts";
+import type { DescribingCall } from "../../cli/command.ts";
 import { bashCompletions } from "./bash.ts";
 import { fishCompletions } from "./fish.ts";
 import { type COMPLETIONS_OPTIONS, SHELLS } from "./spec.ts";
@@ -12,12 +11,12 @@ const WRITERS = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompleti
 
 /** `far completions`: prints the script of a shell. */
 export async function run(
-  { operands: [shell = ""], terminal }: Call<typeof COMPLETIONS_OPTIONS>,
+  { operands: [shell = ""], terminal, commands }: DescribingCall<typeof COMPLETIONS_OPTIONS>,
 ): Promise<void> {
   const known = SHELLS.find((name) => name === shell);
   if (!known) {
     const hint = didYouMean(shell, SHELLS);
     throw new UsageError(`Cannot complete for "${shell}"${hint}: give ${SHELLS.join(", ")}`);
   }
-  await terminal.print(WRITERS[known](commandWords(COMMANDS)));
+  await terminal.print(WRITERS[known](commandWords(commands)));
 }

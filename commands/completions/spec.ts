@@ -1,12 +1,13 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS } from "../../cli/option_table.ts";
+import { COMMON_OPTIONS } from "../../cli/common_options.ts";
+import { NOTHING } from "../../cli/permissions.ts";
 
 /** Shells whose completions are known. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /** Options of `far completions`. */
-export const COMPLETIONS_OPTIONS = { ...COMMON_OPTIONS } as const satisfies OptionTable;
+export const COMPLETIONS_OPTIONS = { ...COMMON_OPTIONS } satisfies OptionTable;
 
 /** `far completions` as help, parser, completions and manual know it. */
 export const COMPLETIONS: CommandSpec = defineCommand({
@@ -20,5 +21,6 @@ export const COMPLETIONS: CommandSpec = defineCommand({
     { line: 'far completions zsh > "${fpath[1]}/_far"', does: "for zsh" },
     { line: "far completions fish > ~/.config/fish/completions/far.fish", does: "for fish" },
   ],
+  permissions: NOTHING,
   load: () => import("./run.ts"),
 });

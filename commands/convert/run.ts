@@ -13,7 +13,7 @@ import {
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
-import type { CONVERT_OPTIONS } from "../../cli/option_table.ts";
+import type { CONVERT_OPTIONS } from "./spec.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 

@@ -9,14 +9,14 @@ import {
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { DECODE_OPTIONS } from "../../cli/option_table.ts";
+import type { DECODE_OPTIONS } from "./spec.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { startProgress } from "../../cli/progress.ts";
 import { count } from "../../request/report.ts";
 import { defined, settingsMetadata, settingsOf, shellQuote } from "../../cli/settings.ts";
 import { untilAborted } from "../../cli/abort.ts";
 import { withPipeline } from "../../request/with_pipeline.ts";
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 
 type DecodeCall = Call<typeof DECODE_OPTIONS>;
 
@@ -98,7 +98,7 @@ async function decodeTo(
   const fps = options.fps ?? latents.fps ?? info.fps;
   const record = {
     command: `decode ${shellQuote(operands[0]!)}`,
-    version: settings.version,
+    version: VERSION,
     options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
   await using outputs = await Outputs.open(paths, {

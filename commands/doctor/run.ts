@@ -1,4 +1,4 @@
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 import {
   type AdapterReport,
   type CodecReport,
@@ -41,7 +41,7 @@ export async function run(call: DoctorCall): Promise<void> {
     if (!options.json && said) await terminal.print(`${describeCheck(check)}\n`);
   }
   if (options.json) {
-    const { version: far } = settings;
+    const far = VERSION;
     const report = { far, ...Deno.version, ...Deno.build, ...findings, checks };
     await terminal.print(`${JSON.stringify(report, null, 2)}\n`);
   }

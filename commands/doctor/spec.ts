@@ -1,15 +1,18 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS, JSON_OPTION, MODEL_OPTIONS } from "../../cli/option_table.ts";
+import { COMMON_OPTIONS, GENERATION, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
+import { flag, section } from "../../cli/option_rows.ts";
+import { GPU, TEMPORARY } from "../../cli/permissions.ts";
+import { MODEL_OPTIONS } from "../../request/options.ts";
 
 /** Options of `far doctor`. */
 export const DOCTOR_OPTIONS = {
   backend: MODEL_OPTIONS.backend,
-  devices: { kind: "flag", help: "list the adapters and stop" },
-  noTest: { kind: "flag", help: "leave the self-test out" },
+  ...section(GENERATION, { noTest: flag("skip the self-test") }),
+  ...section(OUTPUT, { devices: flag("list the adapters, and stop") }),
   ...JSON_OPTION,
   ...COMMON_OPTIONS,
-} as const satisfies OptionTable;
+} satisfies OptionTable;
 
 /** `far doctor` as help, parser, completions and manual know it. */
 export const DOCTOR: CommandSpec = defineCommand({
@@ -26,5 +29,6 @@ export const DOCTOR: CommandSpec = defineCommand({
     { line: "far doctor --json", does: "for a bug report" },
     { line: "far doctor --devices", does: "the adapters alone" },
   ],
+  permissions: { ...GPU, env: [...GPU.env, ...TEMPORARY], sys: [...GPU.sys, "statfs", "uid"] },
   load: () => import("./run.ts"),
 });

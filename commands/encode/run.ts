@@ -3,13 +3,13 @@ import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { ENCODE_OPTIONS } from "../../cli/option_table.ts";
+import type { ENCODE_OPTIONS } from "./spec.ts";
 import { keepInputs } from "../../request/outputs.ts";
 import { type Progress, startProgress } from "../../cli/progress.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 import { defined, type Settings, settingsMetadata, shellQuote } from "../../cli/settings.ts";
 import { withPipeline } from "../../request/with_pipeline.ts";
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 
 /** Frames that are on the GPU at once. */
 const BATCH = 16;
@@ -57,7 +57,7 @@ function settingsOfEncoding(path: string, model: string, options: EncodeOptions)
     size: size && `${size.width}x${size.height}`,
   };
   const command = `encode ${shellQuote(path)}`;
-  return { command, version: settings.version, options: defined(record) };
+  return { command, version: VERSION, options: defined(record) };
 }
 
 async function writeLatents(

@@ -9,16 +9,14 @@ import {
 } from "../../mod.ts";
 import { Digests } from "../../batch/plan/digest.ts";
 import { InterruptedError, UsageError } from "../../cli/errors.ts";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { decides } from "../../cli/option.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import type { GenerateValues } from "../../request/request.ts";
 import { type Settings, settingsMetadata, settingsOf, shellQuote } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 
 const MODEL_KEY = "far.model";
 const EVERY = 8;
-
-/** Options that say what becomes of the frames, not what they are: these may change on the way. */
-const FREE = new Set(["output", "fps", "codec", "quality", "scale", "only-generated"]);
 
 /** A run that was interrupted. */
 export interface Checkpoint {
@@ -94,7 +92,7 @@ export function resumedOptions(
 function checkResumed(record: Settings, model: string, begun: Checkpoint): void {
   const { options } = begun.settings;
   for (const name of new Set([...Object.keys(options), ...Object.keys(record.options)])) {
-    if (FREE.has(name) || name === "model") continue;
+    if (name === "model" || decides(GENERATE_OPTIONS, name) !== "frames") continue;
     const [was, is] = [options[name], record.options[name]].map((value) =>
       value === undefined ? "nothing" : String(value)
     );

@@ -11,7 +11,8 @@ import { isActionFile } from "../../request/action_file.ts";
 import type { Call } from "../../cli/command.ts";
 import { asUsage, UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import type { GENERATE_OPTIONS } from "../../request/options.ts";
+import { outputOptions } from "../../request/output_options.ts";
 import { checkOutputs, keepInputs, Outputs } from "../../request/outputs.ts";
 import { openPreview } from "../../request/preview.ts";
 import { startProgress } from "../../cli/progress.ts";
@@ -29,11 +30,10 @@ import {
   settingsOfRequest,
   withDefaults,
 } from "../../request/request.ts";
-import { flatSettings, type Settings, settingsMetadata } from "../../cli/settings.ts";
 import { orAborted, untilAborted } from "../../cli/abort.ts";
 import type { Terminal } from "../../cli/terminal.ts";
 import { modelInfo, withPipeline } from "../../request/with_pipeline.ts";
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 
 type GenerateCall = Call<typeof GENERATE_OPTIONS>;
 
@@ -86,7 +86,7 @@ async function generate(
   const plan = asUsage(() => pipeline.plan({ ...request.generate, resume }));
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
-    version: settings.version,
+    version: VERSION,
     info: pipeline.info,
   });
   const paths = options.output ?? [];
@@ -117,41 +117,6 @@ async function tell(result: Result, options: GenerateValues, terminal: Terminal)
     if (options.output?.includes("-")) terminal.note(line);
     else await terminal.print(`${line}\n`);
   }
-}
-
-/** How the outputs of a run are written; `record` is kept in them. */
-export function outputOptions(
-  pipeline: Pipeline,
-  request: Request,
-  plan: RunPlan,
-  record: Settings | undefined,
-): Parameters<typeof Outputs.open>[1] {
-  const { options, actions, generate, fps } = request;
-  const { width, height, videos } = plan;
-  const [, , channels, latentHeight, latentWidth] = plan.noiseShape;
-  return {
-    count: videos,
-    frames: plan.contextFrames + plan.generatedFrames,
-    from: options.onlyGenerated ? plan.contextFrames : 0,
-    width,
-    height,
-    fps,
-    codec: options.codec,
-    quality: options.quality,
-    scale: options.scale,
-    format: options.format,
-    metadata: record && settingsMetadata(record),
-    actions,
-    tensors: {
-      width,
-      height,
-      latentShape: [channels, latentHeight, latentWidth],
-      noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
-      actions,
-      labels: generate.labels,
-      metadata: record && flatSettings(record),
-    },
-  };
 }
 
 /** Runs the model; every frame goes to the outputs and the preview as it is finished. */

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { isRgb, NpzFile, printable, readClip, readMetadata } from "../../mod.ts";
 import { isFolder } from "../../cli/folder.ts";
-import type { Inspection } from "./run.ts";
+import type { Inspection } from "./inspection.ts";
 import { commandLine, type Settings, settingsOf } from "../../cli/settings.ts";
 
 /** What a clip holds, and the command that made it if it says so. */

@@ -8,7 +8,7 @@ import {
   printable,
   recognise,
 } from "../../mod.ts";
-import type { Inspection } from "./run.ts";
+import type { Inspection } from "./inspection.ts";
 import {
   configLine,
   describeNeed,

@@ -3,16 +3,11 @@ import { isPattern } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { inspectClip } from "./clip.ts";
+import type { Inspection } from "./inspection.ts";
 import { inspectModel } from "./model.ts";
 import { inspectWeights } from "./weights.ts";
 import { modelPath } from "../../request/model_path.ts";
-import type { INSPECT_OPTIONS } from "../../cli/option_table.ts";
-
-/** What there is to say about a file, for people and for programs. */
-export interface Inspection {
-  readonly text: string;
-  readonly json: Record<string, unknown>;
-}
+import type { INSPECT_OPTIONS } from "./spec.ts";
 
 const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
 /** Names of files, which no model has. */

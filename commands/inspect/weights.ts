@@ -13,7 +13,7 @@ import {
 } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import { UsageError } from "../../cli/errors.ts";
-import type { Inspection } from "./run.ts";
+import type { Inspection } from "./inspection.ts";
 import { commandJson, commandLines } from "./clip.ts";
 import { settingsOf } from "../../cli/settings.ts";
 

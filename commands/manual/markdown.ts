@@ -34,12 +34,12 @@ function commandParts(spec: CommandSpec): string[] {
       : [],
     ...optionParts(options),
     ...examples.length > 0 ? ["**Examples**", blocks.join("\n\n")] : [],
-    permissionText(name),
+    permissionText(spec),
   ];
 }
 
 /** Flags of `deno run`, for those who don't want to give all. */
-function permissionText(command: string): string {
+function permissionText(command: CommandSpec): string {
   const flags = `**Permissions**: \`${permissionFlags(command).join(" ")}\``;
   const more = moreFlags(command);
   return more ? `${flags}; ${more.when} also \`${more.flags.join(" ")}\`` : flags;

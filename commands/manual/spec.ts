@@ -1,18 +1,18 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS } from "../../cli/option_table.ts";
+import { COMMON_OPTIONS, OUTPUT } from "../../cli/common_options.ts";
+import { choice, section } from "../../cli/option_rows.ts";
+import { NOTHING } from "../../cli/permissions.ts";
 
 /** Options of `far manual`. */
 export const MANUAL_OPTIONS = {
-  format: {
-    kind: "choice",
-    choices: ["man", "markdown"],
-    value: "FORMAT",
-    default: "man",
-    help: "a page for man, or Markdown",
-  },
+  ...section(OUTPUT, {
+    format: choice(["man", "markdown"], "FORMAT", "a page for man, or Markdown", {
+      default: "man",
+    }),
+  }),
   ...COMMON_OPTIONS,
-} as const satisfies OptionTable;
+} satisfies OptionTable;
 
 /** `far manual` as help, parser, completions and the manual itself know it. */
 export const MANUAL: CommandSpec = defineCommand({
@@ -25,5 +25,6 @@ export const MANUAL: CommandSpec = defineCommand({
     { line: "far manual | man -l -", does: "read it" },
     { line: "far manual > /usr/local/share/man/man1/far.1", does: "install it" },
   ],
+  permissions: NOTHING,
   load: () => import("./run.ts"),
 });

@@ -12,7 +12,7 @@ import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { environment } from "../../cli/environment.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { MODELS_OPTIONS } from "../../cli/option_table.ts";
+import type { MODELS_OPTIONS } from "./spec.ts";
 
 /** `far models`: what is on this machine, and what could be. */
 export async function run({ options, terminal }: Call<typeof MODELS_OPTIONS>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Pipeline } from "../../mod.ts";
-import settings from "../../deno.json" with { type: "json" };
+import { VERSION } from "../../cli/version.ts";
 import { defined, type Settings, type SettingValue } from "../../cli/settings.ts";
 import type { Game } from "./game.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -40,5 +40,5 @@ export function sessionSettings(game: Game, setup: PlayedSetup): Settings | unde
     dtype: pipeline.dtype,
     fps,
   };
-  return { command: "generate", version: settings.version, options: defined(record) };
+  return { command: "generate", version: VERSION, options: defined(record) };
 }

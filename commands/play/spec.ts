@@ -1,12 +1,8 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  ENCODING_OPTIONS,
-  GENERATE_OPTIONS,
-  MODEL_OPTIONS,
-} from "../../cli/option_table.ts";
+import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
+import { FFMPEG, GPU, TERMINAL } from "../../cli/permissions.ts";
+import { ENCODING_OPTIONS, GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
 
 const WORLD = "The world";
 const SCREEN = "The terminal";
@@ -110,5 +106,12 @@ export const PLAY: CommandSpec = defineCommand({
     { line: "far play --web", does: "the same in a browser, at http://127.0.0.1:8420/" },
     { line: "far play -c clip.npz --record walk.mp4", does: "go on from a clip, and keep it" },
   ],
+  permissions: {
+    ...GPU,
+    env: [...GPU.env, ...TERMINAL],
+    write: undefined,
+    net: [`127.0.0.1:${PORT}`],
+    more: { when: "with --record", write: true, run: FFMPEG },
+  },
   load: () => import("./run.ts"),
 });

@@ -17,7 +17,7 @@ import { describeConverted } from "../convert/run.ts";
 import { environment } from "../../cli/environment.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
-import type { PULL_OPTIONS } from "../../cli/option_table.ts";
+import type { PULL_OPTIONS } from "./spec.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 
 type PullCall = Call<typeof PULL_OPTIONS>;

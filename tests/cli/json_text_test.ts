@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseActionText } from "../../request/actions.ts";
 import { readDefaults } from "../../batch/plan/batch_jobs.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { readSettingsFile } from "../../cli/settings_file.ts";
 import { inFolder } from "../support/folder.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName, type OptionSpec, parseJson, parseText } from "../../cli/option.ts";
-import * as tables from "../../cli/option_table.ts";
+import { COMMANDS } from "../../commands/table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 
 const spec = (entry: Partial<OptionSpec> & Pick<OptionSpec, "kind">): OptionSpec => ({
   help: "",
@@ -103,7 +104,7 @@ const BOMBS = [
 
 for (const [name, value, expected] of BOMBS) {
   Deno.test(`--${name} ${value.slice(0, 20)} is refused by the table, at every door`, () => {
-    const entry = tables.GENERATE_OPTIONS[name];
+    const entry = GENERATE_OPTIONS[name];
     assert.match(usageMessage(() => parseText(entry, value, `--${name}`)), expected);
     const json = name === "label" || name === "actions" ? value : Number(value);
     assert.match(
@@ -114,11 +115,8 @@ for (const [name, value, expected] of BOMBS) {
 }
 
 Deno.test("the option tables use no short letter twice in one command", () => {
-  for (const [name, table] of Object.entries(tables)) {
-    if (!name.endsWith("_OPTIONS")) continue;
-    const letters = Object.values(table as Record<string, OptionSpec>).flatMap((o) =>
-      o.short ?? []
-    );
+  for (const { name, options } of COMMANDS) {
+    const letters = Object.values(options).flatMap(({ short }) => short ?? []);
     assert.equal(new Set(letters).size, letters.length, name);
     assert(!letters.includes("h") && !letters.includes("V"), `${name}: -h and -V are taken`);
   }
@@ -129,6 +127,6 @@ Deno.test("the option tables keep every name of the command line's contract", ()
     "actions label steps guidance solver seed rng noise size count flexrope only-generated fps " +
     "quality codec scale dtype no-cache backend preview dry-run no-metadata json quiet verbose " +
     "progress config format";
-  const names = Object.keys(tables.GENERATE_OPTIONS).map(optionName);
+  const names = Object.keys(GENERATE_OPTIONS).map(optionName);
   assert.deepEqual(contract.split(" ").filter((name) => !names.includes(name)), []);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { COMMANDS } from "../../cli/command_table.ts";
+import { COMMANDS } from "../../commands/table.ts";
+import type { CommandSpec } from "../../cli/command.ts";
 import { permissionFlags } from "../../cli/permissions.ts";
 import { FakeHub } from "../support/fake_hub.ts";
 
@@ -9,6 +10,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLIP = join(ROOT, "weights/demo/clips/0.npz");
 const GOLDENS = join(ROOT, "tests/fixtures/goldens");
 const FOLDER = await Deno.makeTempDir({ prefix: "far-permissions-" });
+
+function specOf(command: string): CommandSpec {
+  return COMMANDS.find(({ name }) => name === command)!;
+}
 
 /** A run and the exit status it is to end with. */
 type Run = readonly [command: string, args: string, status: number];
@@ -45,7 +50,7 @@ async function far(
   env: Readonly<Record<string, string>> = {},
   net?: string,
 ): Promise<{ code: number; said: string }> {
-  const flags = permissionFlags(command)
+  const flags = permissionFlags(specOf(command))
     .map((flag) => net && flag.startsWith("--allow-net") ? `--allow-net=${net}` : flag);
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -121,7 +126,7 @@ Deno.test("each command's permissions are tested, here or where it is played", a
 
 Deno.test("no command needs all of anything that has names, but those that start programs", () => {
   for (const { name } of COMMANDS.filter(({ name }) => !["batch", "worker"].includes(name))) {
-    for (const flag of permissionFlags(name)) {
+    for (const flag of permissionFlags(specOf(name))) {
       assert.doesNotMatch(flag, /^(-A|--allow-(all|env|sys|run|net))$/, name);
     }
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, CONFIG } from "../../cli/option_table.ts";
+import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
+import { NOTHING } from "../../cli/permissions.ts";
 import { parseCommandLine } from "../../cli/program.ts";
 
 const paint = defineCommand({
@@ -22,6 +23,7 @@ const paint = defineCommand({
     config: CONFIG,
   },
   examples: [{ line: "far paint north", does: "one wall" }],
+  permissions: NOTHING,
   load: () => Promise.resolve({ run: () => Promise.resolve() }),
 });
 const TABLE: readonly CommandSpec[] = [paint];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UsageError } from "../../cli/errors.ts";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { checkSettings, readSettingsFile } from "../../cli/settings_file.ts";
 
 Deno.test("checkSettings() reads the options' names in any spelling", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readDefaults } from "../../batch/plan/batch_jobs.ts";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { readSettingsFile } from "../../cli/settings_file.ts";
 import { readText } from "../../cli/text_file.ts";
 import { inFolder } from "../support/folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { GENERATE_OPTIONS } from "../../cli/option_table.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { optionName } from "../../cli/option.ts";
 import { parseModelDefaults } from "../../request/model_defaults.ts";
 import { inFolder } from "../support/folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { COMMANDS } from "../../../cli/command_table.ts";
+import { COMMANDS } from "../../../commands/table.ts";
 import { bashCompletions } from "../../../commands/completions/bash.ts";
 import { fishCompletions } from "../../../commands/completions/fish.ts";
 import { commandWords } from "../../../commands/completions/words.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { main } from "../../../cli.ts";
-import { COMMANDS } from "../../../cli/command_table.ts";
+import { COMMANDS } from "../../../commands/table.ts";
 import { optionName } from "../../../cli/option.ts";
 import { isInstalled } from "../../support/installed.ts";
 import { recorder } from "../../support/recorder.ts";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../../cli/permissions.ts";
-import { PORT } from "../../../commands/play/spec.ts";
+import { PLAY, PORT } from "../../../commands/play/spec.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -61,5 +61,5 @@ function freePort(): number {
 
 /** Those of the manual, at another port. */
 function playPermissions(port: number): string[] {
-  return permissionFlags("play").map((flag) => flag.replace(`:${PORT}`, `:${port}`));
+  return permissionFlags(PLAY).map((flag) => flag.replace(`:${PORT}`, `:${port}`));
 }

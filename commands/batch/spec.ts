@@ -1,7 +1,9 @@
-import { defineCommand } from "../cli/command.ts";
-import { BATCH_OPTIONS, WORKER_OPTIONS } from "./plan/options.ts";
+import { BATCH_OPTIONS } from "../../batch/plan/options.ts";
+import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import { BATCH as PERMISSIONS } from "../../cli/permissions.ts";
 
-const BATCH = defineCommand({
+/** `far batch` as help, parser, completions and manual know it. */
+export const BATCH: CommandSpec = defineCommand({
   name: "batch",
   summary: "run many jobs, here or on many machines",
   description:
@@ -22,7 +24,7 @@ const BATCH = defineCommand({
   examples: [
     {
       line: "far batch jobs.jsonl --out-dir out",
-      does: "run them, one line a job in out/results.jsonl",
+      does: "run them, one line per job in out/results.jsonl",
     },
     { line: "far batch jobs.jsonl --out-dir out --shard 3/16", does: "one part of sixteen" },
     {
@@ -31,26 +33,6 @@ const BATCH = defineCommand({
     },
     { line: "far batch status --redis redis://host", does: "what the queue holds" },
   ],
-  load: () => import("../commands/batch/run.ts"),
+  permissions: PERMISSIONS,
+  load: () => import("./run.ts"),
 });
-
-const WORKER = defineCommand({
-  name: "worker",
-  summary: "serve a queue of jobs with this machine's GPU",
-  description:
-    "Takes jobs that `far batch --redis` put on a queue, until it is stopped. SIGTERM lets it finish " +
-    "what it has in hand (--drain); what it cannot finish goes back on the queue.",
-  arguments: [],
-  options: WORKER_OPTIONS,
-  examples: [
-    { line: "far worker --redis redis://host", does: "serve every model that is found here" },
-    {
-      line: "far worker --redis redis://host -m models/far-b --idle 60",
-      does: "one model, and end when idle",
-    },
-  ],
-  load: () => import("../commands/worker/run.ts"),
-});
-
-/** Many jobs, on one machine or many. */
-export const BATCH_COMMANDS = [BATCH, WORKER];

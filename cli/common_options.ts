@@ -1,0 +1,37 @@
+import type { OptionTable } from "./option.ts";
+import { choice, flag, path, section } from "./option_rows.ts";
+
+// Headings of every command's help, and the options that commands of all kinds share.
+
+/** What a command reads. */
+export const INPUT = "Input";
+/** What it writes, and how. */
+export const OUTPUT = "Output";
+/** What is made, and how it is computed. */
+export const GENERATION = "Generation";
+/** What is said about it. */
+export const LOGGING = "Logging";
+
+/** The settings file; the command line wins over it. */
+export const CONFIG = {
+  ...path("FILE.json", "read options from a JSON object; the command line wins"),
+  group: INPUT,
+};
+
+/** Options of every command. */
+export const COMMON_OPTIONS = section(LOGGING, {
+  quiet: flag("print errors only", { short: "q" }),
+  verbose: flag("print details, and stack traces with errors", { short: "v" }),
+}) satisfies OptionTable;
+
+/** One JSON object instead of lines for people. */
+export const JSON_OPTION = section(LOGGING, {
+  json: flag("print one JSON object on stdout at the end"),
+}) satisfies OptionTable;
+
+/** How far the work has come. */
+export const PROGRESS_OPTION = section(LOGGING, {
+  progress: choice(["auto", "json"], "FORM", "json: progress as JSON lines on stderr", {
+    default: "auto: a bar on a terminal, otherwise a line every 10 seconds",
+  }),
+}) satisfies OptionTable;

@@ -1,0 +1,35 @@
+import type { CommandSpec } from "../cli/command.ts";
+import { BATCH } from "./batch/spec.ts";
+import { BENCH } from "./bench/spec.ts";
+import { COMPARE } from "./compare/spec.ts";
+import { COMPLETIONS } from "./completions/spec.ts";
+import { CONVERT } from "./convert/spec.ts";
+import { DECODE } from "./decode/spec.ts";
+import { DOCTOR } from "./doctor/spec.ts";
+import { ENCODE } from "./encode/spec.ts";
+import { GENERATE } from "./generate/spec.ts";
+import { INSPECT } from "./inspect/spec.ts";
+import { MANUAL } from "./manual/spec.ts";
+import { MODELS } from "./models/spec.ts";
+import { PLAY } from "./play/spec.ts";
+import { PULL } from "./pull/spec.ts";
+import { WORKER } from "./worker/spec.ts";
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [
+  GENERATE,
+  PLAY,
+  ENCODE,
+  DECODE,
+  COMPARE,
+  BATCH,
+  WORKER,
+  PULL,
+  MODELS,
+  CONVERT,
+  INSPECT,
+  BENCH,
+  DOCTOR,
+  COMPLETIONS,
+  MANUAL,
+];

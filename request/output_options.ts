@@ -1,0 +1,39 @@
+import type { Pipeline, RunPlan } from "../mod.ts";
+import { flatSettings, type Settings, settingsMetadata } from "../cli/settings.ts";
+import type { OutputOptions } from "./outputs.ts";
+import type { Request } from "./request.ts";
+
+/** How the outputs of a run are written; `record` is kept in them. */
+export function outputOptions(
+  pipeline: Pipeline,
+  request: Request,
+  plan: RunPlan,
+  record: Settings | undefined,
+): OutputOptions {
+  const { options, actions, generate, fps } = request;
+  const { width, height, videos } = plan;
+  const [, , channels, latentHeight, latentWidth] = plan.noiseShape;
+  return {
+    count: videos,
+    frames: plan.contextFrames + plan.generatedFrames,
+    from: options.onlyGenerated ? plan.contextFrames : 0,
+    width,
+    height,
+    fps,
+    codec: options.codec,
+    quality: options.quality,
+    scale: options.scale,
+    format: options.format,
+    metadata: record && settingsMetadata(record),
+    actions,
+    tensors: {
+      width,
+      height,
+      latentShape: [channels, latentHeight, latentWidth],
+      noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
+      actions,
+      labels: generate.labels,
+      metadata: record && flatSettings(record),
+    },
+  };
+}
