@@ -4,6 +4,7 @@ import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts
 import { SafetensorsFile } from "./safetensors.ts";
 import { readShardIndex } from "./shard_index.ts";
 import type { TensorFile, TensorInfo } from "./tensor_file.ts";
+import { unwrappedNames } from "./wrapped_names.ts";
 
 /** Files a folder of weights may hold, in the order they are looked for. */
 const WEIGHT_FILES = [
@@ -13,11 +14,23 @@ const WEIGHT_FILES = [
   "model.safetensors.index.json",
 ];
 
+/** A tensor in one of the files. */
+interface Place {
+  readonly file: TensorFile;
+  /** As the file has it. */
+  readonly stored: TensorInfo;
+  /** The same under the model's own name. */
+  readonly info: TensorInfo;
+}
+
 /** What all scopes of one checkpoint share. */
 interface CheckpointState {
   readonly path: string;
   readonly files: readonly TensorFile[];
-  readonly places: ReadonlyMap<string, { file: TensorFile; info: TensorInfo }>;
+  readonly places: ReadonlyMap<string, Place>;
+  readonly wrappers: readonly string[];
+  /** Why tensors that are there cannot be read. */
+  readonly unread: ReadonlyMap<string, string>;
   readonly expected: Set<string>;
   readonly missing: Set<string>;
   readonly misshaped: Map<string, string>;
@@ -52,18 +65,30 @@ export class Checkpoint {
   }
 
   static #of(path: string, files: readonly TensorFile[]): Checkpoint {
-    const places = new Map<string, { file: TensorFile; info: TensorInfo }>();
+    const all = files.flatMap((file) => [...file.tensors.keys()]);
+    const { names, wrappers } = unwrappedNames(all);
+    const places = new Map<string, Place>();
     for (const file of files) {
-      for (const info of file.tensors.values()) places.set(info.name, { file, info });
+      for (const stored of file.tensors.values()) {
+        const name = names.get(stored.name);
+        if (name === undefined) continue;
+        places.set(name, { file, stored, info: { ...stored, name } });
+      }
     }
+    const unread = new Map(files.flatMap((file) => [...file.unread ?? []]));
     const expected = new Set<string>();
-    const state = { path, files, places, expected, missing: new Set<string>() };
+    const state = { path, files, places, wrappers, unread, expected, missing: new Set<string>() };
     return new Checkpoint({ ...state, misshaped: new Map() }, "");
   }
 
   /** File or index it was read from. */
   get path(): string {
     return this.#state.path;
+  }
+
+  /** What was taken off the names in the files, such as `module.` */
+  get wrappers(): readonly string[] {
+    return this.#state.wrappers;
   }
 
   /** Names in this scope, without its prefix. */
@@ -107,8 +132,8 @@ export class Checkpoint {
 
   /** Values of a tensor as they are stored. @throws {CheckpointError} there is none */
   read(tensor: string | TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
-    const { file, info } = this.#place(tensor);
-    return file.read(info, into);
+    const { file, stored } = this.#place(tensor);
+    return file.read(stored, into);
   }
 
   /** A range in bytes of a tensor's values. @throws {CheckpointError} there is no such tensor */
@@ -118,8 +143,8 @@ export class Checkpoint {
     bytes: number,
     into?: Uint8Array,
   ): Promise<Uint8Array> {
-    const { file, info } = this.#place(tensor);
-    return file.readRange(info, start, bytes, into);
+    const { file, stored } = this.#place(tensor);
+    return file.readRange(stored, start, bytes, into);
   }
 
   /**
@@ -139,7 +164,11 @@ export class Checkpoint {
       misshaped: [...misshaped.keys()].filter(here),
     };
     const details = wrong.misshaped.map((name) => misshaped.get(name)!);
-    const problems = describe(wrong.missing, unexpected, details);
+    const problems = [
+      ...wrong.missing.filter((name) => this.#state.unread.has(name)).slice(0, 3)
+        .map((name) => `${quote(name)} cannot be read: ${this.#state.unread.get(name)}`),
+      describe(wrong.missing, unexpected, details),
+    ].filter((problem) => problem !== "").join(", ");
     if (problems) {
       throw new CheckpointError(`Cannot load ${quote(this.path)}: ${problems}`, {
         file: this.path,
@@ -154,7 +183,7 @@ export class Checkpoint {
     for (const file of this.#state.files) file.close();
   }
 
-  #place(tensor: string | TensorInfo): { file: TensorFile; info: TensorInfo } {
+  #place(tensor: string | TensorInfo): Place {
     const name = typeof tensor === "string" ? this.#prefix + tensor : tensor.name;
     const place = this.#state.places.get(name);
     const usable = place && (typeof tensor === "string" || tensor.offset === place.info.offset);

@@ -23,6 +23,8 @@ export interface OpenWeights {
 
 /** What FAR's trainer leaves in a checkpoint folder, the averaged copy first. */
 const AVERAGED = ["ema.pth"];
+/** Values left unread that a note names each. */
+const MOST_UNREAD = 3;
 const PLAIN = ["model.safetensors", "pytorch_model.bin"];
 
 /**
@@ -38,20 +40,31 @@ export async function openWeights(
   const notes: string[] = [];
   if (file.endsWith(".json")) {
     const checkpoint = await Checkpoint.open(file);
+    notes.push(...wrapperNotes(checkpoint));
     return { checkpoint, file, format: "safetensors (shards)", metadata: new Map(), notes };
   }
   if (!await isPickled(file)) {
     const opened = await SafetensorsFile.open(file);
     const { metadata } = opened;
-    return { checkpoint: Checkpoint.from(opened), file, format: "safetensors", metadata, notes };
+    const checkpoint = Checkpoint.from(opened);
+    notes.push(...wrapperNotes(checkpoint));
+    return { checkpoint, file, format: "safetensors", metadata, notes };
   }
   const pth = await PthFile.open(file, choice);
   if (pth.stateDict !== "") notes.push(`took its state dict ${quote(pth.stateDict)}`);
   if (pth.stateDicts.length > 1) {
     notes.push(`it holds the state dicts ${pth.stateDicts.map(quote).join(", ")}`);
   }
+  notes.push(...wrapperNotes(pth));
+  for (const [name, why] of [...pth.unread].slice(0, MOST_UNREAD)) {
+    notes.push(`left ${quote(name)} unread: ${why}`);
+  }
   const { metadata } = pth;
   return { checkpoint: Checkpoint.from(pth), file, format: `pth (${pth.format})`, metadata, notes };
+}
+
+function wrapperNotes({ wrappers }: { wrappers: readonly string[] }): string[] {
+  return wrappers.length ? [`took ${wrappers.map(quote).join(" and ")} off its names`] : [];
 }
 
 async function fileOf(path: string, { ema = true }: StateDictChoice): Promise<string> {

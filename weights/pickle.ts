@@ -1,69 +1,37 @@
 /**
  * A reader of the pickles inside PyTorch checkpoints. It builds plain values and nothing else: a
- * global is a name that the caller's table maps to a function of ours, or it is refused. No name
- * from a file is ever looked up in the language, and no opcode that plain tensors don't need is
- * known. One loop, no recursion; memory is bounded by the length of the input.
+ * global is a name that the caller's table maps to a function of ours; any other leaves a mark
+ * that says it was not read, or is refused. No name from a file is ever looked up in the language,
+ * and only the opcodes of torch.load(weights_only=True) are known. One loop, no recursion; memory
+ * is bounded by the length of the input.
  */
 import { CheckpointError, type CheckpointReason, quote } from "../files/errors.ts";
 import { REFUSED_OPCODES } from "./pickle_opcodes.ts";
+import {
+  PickleDict,
+  PickleGlobal,
+  PickleList,
+  PickleTuple,
+  PickleUnread,
+  type PickleValue,
+} from "./pickle_values.ts";
 
-/** A list. */
-export class PickleList {
-  readonly items: PickleValue[] = [];
-}
-
-/** A tuple. */
-export class PickleTuple {
-  readonly items: readonly PickleValue[];
-  constructor(items: readonly PickleValue[]) {
-    this.items = items;
-  }
-}
-
-/** A dict or OrderedDict with keys that are strings or integers. */
-export class PickleDict {
-  readonly entries: Map<string | number, PickleValue> = new Map();
-  /** Whether it came from collections.OrderedDict, which may be followed by its attributes. */
-  readonly ordered: boolean;
-  constructor(ordered = false) {
-    this.ordered = ordered;
-  }
-}
-
-/** What a pickle may hold; `object` is what the caller's functions return. */
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | PickleList
-  | PickleTuple
-  | PickleDict
-  | PickleGlobal
-  | PickleObject;
-
-/** Base of whatever the caller's functions make. */
-export abstract class PickleObject {}
-
-/** Something of another library whose contents nobody asks for: an array of numpy's. */
-export class PickleOpaque extends PickleObject {}
-
-/** A name the caller knows: `make` is called where the pickle calls it. */
-export class PickleGlobal {
-  readonly name: string;
-  /** Undefined if it is only passed around, as a type of storage is. */
-  readonly make: ((args: readonly PickleValue[]) => PickleValue) | undefined;
-  constructor(name: string, make?: (args: readonly PickleValue[]) => PickleValue) {
-    this.name = name;
-    this.make = make;
-  }
-}
+export {
+  PickleDict,
+  PickleGlobal,
+  PickleList,
+  PickleObject,
+  PickleTuple,
+  PickleUnread,
+  type PickleValue,
+} from "./pickle_values.ts";
 
 /** What a pickle may ask its reader for. */
 export interface PickleNames {
   /** By module and name with a space between: `torch FloatStorage`. */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** Whether any other name leaves a {@linkcode PickleUnread}; it is refused otherwise. */
+  readonly marksUnknown: boolean;
   /** Resolves a persistent id. */
   readonly persistent: (id: PickleValue) => PickleValue;
 }
@@ -78,11 +46,12 @@ export class PickleCutOff extends CheckpointError {
 /** Nothing to resolve: for pickles of plain values. */
 export const PLAIN: PickleNames = {
   globals: new Map(),
+  marksUnknown: false,
   persistent: () => failPickle("BadPickle", "its pickle refers to something outside itself"),
 };
 
 /**
- * Reads one pickle of protocol 2.
+ * Reads one pickle of protocol 2 or 3.
  * @returns the value, and the byte after the pickle
  * @throws {CheckpointError} BadPickle, RefusedGlobal, or what the functions in `names` throw
  */
@@ -128,7 +97,7 @@ class Machine {
   run(): { value: PickleValue; end: number } {
     if (this.#u8() !== 0x80) failPickle("BadPickle", "it is no pickle of protocol 2");
     const protocol = this.#u8();
-    if (protocol !== 2) {
+    if (protocol !== 2 && protocol !== 3) {
       failPickle(
         "BadPickle",
         `its pickle has protocol ${protocol}; save it with torch.save's own, which is 2`,
@@ -148,6 +117,7 @@ class Machine {
       case 0x63: // GLOBAL
         return this.#push(this.#global());
       case 0x52: // REDUCE
+      case 0x81: // NEWOBJ
         return this.#reduce();
       case 0x62: // BUILD
         return this.#build();
@@ -215,6 +185,8 @@ class Machine {
         return this.#pushNew(new PickleList()), true;
       case 0x7d: // EMPTY_DICT
         return this.#pushNew(new PickleDict()), true;
+      case 0x8f: // EMPTY_SET
+        return this.#pushNew(new PickleUnread("builtins.set")), true;
       case 0x61: // APPEND
         return this.#append(this.#popMany(1)), true;
       case 0x65: // APPENDS
@@ -228,11 +200,12 @@ class Machine {
     }
   }
 
-  #global(): PickleGlobal {
+  #global(): PickleValue {
     const key = `${this.#line()} ${this.#line()}`;
     const known = this.#names.globals.get(key);
     if (known) return known;
     const name = key.replace(" ", ".");
+    if (this.#names.marksUnknown) return new PickleUnread(name);
     failPickle(
       "RefusedGlobal",
       `its pickle asks for ${quote(name)}, which is not one of the names that tensors need; ` +
@@ -244,6 +217,7 @@ class Machine {
     const args = this.#pop();
     const callee = this.#pop();
     if (!(args instanceof PickleTuple)) failPickle("BadPickle", "its pickle calls without a tuple");
+    if (callee instanceof PickleUnread) return this.#push(callee);
     if (!(callee instanceof PickleGlobal) || !callee.make) {
       const what = callee instanceof PickleGlobal ? quote(callee.name) : "what is no function";
       failPickle("BadPickle", `its pickle calls ${what}`);
@@ -255,25 +229,27 @@ class Machine {
   #build(): void {
     const state = this.#pop();
     const target = this.#top();
-    if (target instanceof PickleOpaque) return;
+    if (target instanceof PickleUnread) return;
     const harmless = target instanceof PickleDict && target.ordered && state instanceof PickleDict;
     if (!harmless) failPickle("BadPickle", "its pickle sets attributes of what is no OrderedDict");
   }
 
   #append(items: PickleValue[]): void {
     const list = this.#top();
+    if (list instanceof PickleUnread) return;
     if (!(list instanceof PickleList)) failPickle("BadPickle", "its pickle appends to no list");
     for (const item of items) list.items.push(item);
   }
 
   #setItems(items: PickleValue[]): void {
     const dict = this.#top();
+    if (dict instanceof PickleUnread) return;
     if (!(dict instanceof PickleDict)) failPickle("BadPickle", "its pickle sets items of no dict");
     if (items.length % 2) failPickle("BadPickle", "its pickle has a key without a value");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
-      if (typeof key !== "string" && typeof key !== "number") {
-        failPickle("BadPickle", "its pickle has a key that is neither text nor a number");
+      if (key instanceof PickleList || key instanceof PickleDict) {
+        failPickle("BadPickle", "its pickle has a list or a dict as a key");
       }
       if (dict.entries.has(key)) {
         failPickle("BadPickle", `its pickle has the key ${quote(String(key))} twice`);

@@ -10,7 +10,6 @@ import {
   PLAIN,
   readPickle,
 } from "./pickle.ts";
-import { DTYPE_BITS } from "./tensor_file.ts";
 import { torchNames, type TorchStorage } from "./torch_pickle.ts";
 import { checkCrc, isZip, readZip, type ZipEntry } from "../files/zip.ts";
 
@@ -32,13 +31,12 @@ const NEWEST_VERSION = 10;
 
 /**
  * Reads either format.
- * @param opaque whether numpy's arrays may stand in a zip's pickle, unread
  * @throws {CheckpointError} it is neither, or malformed; the message lacks the file's name
  */
-export async function openContainer(source: ByteSource, opaque = false): Promise<PthContainer> {
+export async function openContainer(source: ByteSource): Promise<PthContainer> {
   const start = new Uint8Array(Math.min(source.size, 512));
   await source.read(0, start);
-  if (isZip(start)) return await openZip(source, opaque);
+  if (isZip(start)) return await openZip(source);
   if (start[0] === 0x80) return await openLegacy(source);
   const text = String.fromCharCode(...start);
   const what = text.startsWith("ustar", 257)
@@ -51,7 +49,7 @@ export async function openContainer(source: ByteSource, opaque = false): Promise
   refuse(`it is ${what}`);
 }
 
-async function openZip(source: ByteSource, opaque: boolean): Promise<PthContainer> {
+async function openZip(source: ByteSource): Promise<PthContainer> {
   const entries = await readZip(source);
   const root = rootOf(entries);
   await checkText(source, entries.get(`${root}/byteorder`), (text) => text === "little");
@@ -63,7 +61,7 @@ async function openZip(source: ByteSource, opaque: boolean): Promise<PthContaine
   const pickle = entries.get(`${root}/data.pkl`)!;
   const storages = new Map<string, TorchStorage>();
   const bytes = await readChecked(source, pickle, LONGEST_PICKLE);
-  const { value, end } = readPickle(bytes, torchNames(storages, 5, opaque));
+  const { value, end } = readPickle(bytes, torchNames(storages, 5));
   if (end !== bytes.length) failPickle("BadPickle", "something follows its pickle");
   const places = new Map<TorchStorage, ZipEntry>();
   for (const storage of storages.values()) {
@@ -95,7 +93,7 @@ function rootOf(entries: ReadonlyMap<string, ZipEntry>): string {
 }
 
 function storageEntry(storage: TorchStorage, entry: ZipEntry | undefined): ZipEntry {
-  const bytes = byteLength(storage);
+  const bytes = storage.bytes;
   if (entry?.bytes === bytes) return entry;
   const has = entry ? `has ${entry.bytes}` : "is missing";
   failPickle(
@@ -148,7 +146,7 @@ async function openLegacy(source: ByteSource): Promise<PthContainer> {
       failPickle("BadStorage", `its storage ${quote(storage.key)} has ${elements}, ${says}`);
     }
     offsets.set(storage, at + 8);
-    at += 8 + byteLength(storage);
+    at += 8 + storage.bytes;
     if (at > source.size) break;
   }
   if (at !== source.size) refuse(`its storages end at byte ${at}, the file at ${source.size}`);
@@ -186,10 +184,6 @@ function parseLegacyPickles(bytes: Uint8Array): LegacyPickles {
     storages.length === known.size && new Set(storages).size === known.size;
   if (!complete) failPickle("BadStorage", "its list of storages is not that of its tensors");
   return { value, storages, end: keys.end };
-}
-
-function byteLength({ elements, dtype }: TorchStorage): number {
-  return elements * DTYPE_BITS[dtype] / 8;
 }
 
 function refuse(why: string): never {

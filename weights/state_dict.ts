@@ -1,7 +1,8 @@
 /** Finds the state dict in what a checkpoint holds: by itself, nested, prefixed, or as EMA copy. */
 import { CheckpointError, quote, quoteSome } from "../files/errors.ts";
-import { PickleDict, type PickleValue } from "./pickle.ts";
+import { PickleDict, PickleUnread, type PickleValue } from "./pickle.ts";
 import { TorchTensor } from "./torch_pickle.ts";
+import { unwrappedNames } from "./wrapped_names.ts";
 
 /** Named tensors found in a checkpoint. */
 export interface StateDict {
@@ -10,6 +11,10 @@ export interface StateDict {
   readonly tensors: ReadonlyMap<string, TorchTensor>;
   /** Keys beside the tensors that hold something else. */
   readonly others: readonly string[];
+  /** Why values of these keys cannot be read. */
+  readonly unread: ReadonlyMap<string, string>;
+  /** What was taken off the names, such as `module.` */
+  readonly wrappers: readonly string[];
 }
 
 /** Which state dict of a checkpoint is meant. */
@@ -36,15 +41,33 @@ const USUAL = [
   "generator",
   "",
 ];
-/** Put before every name by wrappers of a model. */
-const PREFIXES = ["module.", "_orig_mod.", "shadow."];
-/** torch.optim.swa_utils.AveragedModel counts there, beside names that begin with "module." */
-const COUNTER = "n_averaged";
+const SAVE_ALONE = "save its state_dict() alone";
+/** What to do about values that PyTorch can turn into plain tensors. */
+const REMEDIES: readonly (readonly [name: RegExp, remedy: string])[] = [
+  [/_rebuild_sparse/, "a sparse tensor: save it after .to_dense()"],
+  [/_rebuild_qtensor|\bQU?Int/, "a quantized tensor: save it after .dequantize()"],
+  [/_rebuild_nested/, "a nested tensor: save it after .to_padded_tensor()"],
+  [/_rebuild_meta/, "a tensor without values, from the meta device: load its weights first"],
+  [/conjugate/, "a view: save it after .resolve_conj() and .resolve_neg()"],
+  [/^numpy\./, "an array of numpy: save it after torch.from_numpy()"],
+];
+
+/** Why a value was not read, and what helps. */
+function whyUnread({ name }: PickleUnread): string {
+  const remedy = REMEDIES.find(([pattern]) => pattern.test(name))?.[1] ?? SAVE_ALONE;
+  return `it asks for ${quote(name)}, and nothing was run; ${remedy}`;
+}
 
 /** All dicts of named tensors in a checkpoint, outermost first. */
 export function collectStateDicts(value: PickleValue): StateDict[] {
+  if (value instanceof PickleUnread) {
+    throw new CheckpointError(`it holds no named tensors: ${whyUnread(value)}`, {
+      reason: "RefusedGlobal",
+    });
+  }
   const found: StateDict[] = [];
   const seen = new Set<PickleDict>();
+  let unread: string | undefined;
   let level: [path: string, dict: PickleDict][] = value instanceof PickleDict ? [["", value]] : [];
   for (let depth = 0; depth <= DEEPEST && level.length; depth++) {
     const next: typeof level = [];
@@ -53,6 +76,7 @@ export function collectStateDicts(value: PickleValue): StateDict[] {
       seen.add(dict);
       const state = readDict(path, dict);
       if (state.tensors.size) found.push(state);
+      else unread ??= state.unread.values().next().value;
       for (const [key, item] of dict.entries) {
         if (typeof key === "string" && item instanceof PickleDict) {
           next.push([path === "" ? key : `${path}.${key}`, item]);
@@ -61,17 +85,24 @@ export function collectStateDicts(value: PickleValue): StateDict[] {
     }
     level = next;
   }
+  if (found.length === 0 && unread !== undefined) {
+    throw new CheckpointError(`it holds no named tensors that can be read: ${unread}`, {
+      reason: "RefusedGlobal",
+    });
+  }
   return found;
 }
 
 function readDict(path: string, dict: PickleDict): StateDict {
   const tensors = new Map<string, TorchTensor>();
+  const unread = new Map<string, string>();
   const others: string[] = [];
   for (const [key, item] of dict.entries) {
     if (item instanceof TorchTensor && typeof key === "string") tensors.set(key, item);
-    else others.push(String(key));
+    else if (typeof key === "string" || typeof key === "number") others.push(String(key));
+    if (item instanceof PickleUnread && typeof key === "string") unread.set(key, whyUnread(item));
   }
-  return { path, tensors, others };
+  return { path, tensors, others, unread, wrappers: [] };
 }
 
 /**
@@ -85,35 +116,35 @@ export function chooseStateDict(
   if (dicts.length === 0) refuse("it holds no named tensors");
   if (key !== undefined) {
     const named = dicts.find(({ path }) => path === key);
-    return stripped(named ?? refuse(`it has no state dict ${quote(key)}, but ${listed(dicts)}`));
+    return stripped(
+      named ?? refuse(`it has no state dict ${quote(key)}, but ${listed(dicts)}`),
+      ema,
+    );
   }
   const plain = dicts.filter(({ path }) => !EMA.test(path));
   const averaged = dicts.filter(({ path }) => EMA.test(path));
   const model = USUAL.map((usual) => plain.find(({ path }) => path === usual))
     .find((found) => found) ?? (plain.length === 1 ? plain[0] : undefined);
-  if (ema && averaged.length === 1) return withBuffers(stripped(averaged[0]!), model);
-  if (model && (!ema || averaged.length === 0)) return stripped(model);
-  if (!model && averaged.length === 1) return stripped(averaged[0]!);
+  if (ema && averaged.length === 1) return withBuffers(stripped(averaged[0]!, ema), model);
+  if (model && (!ema || averaged.length === 0)) return stripped(model, ema);
+  if (!model && averaged.length === 1) return stripped(averaged[0]!, ema);
   refuse(`it is not clear which of its state dicts is meant: ${listed(dicts)}`);
 }
 
 /** Trainers average parameters alone; what else a model has (statistics of norms) is its own. */
 function withBuffers(averaged: StateDict, model: StateDict | undefined): StateDict {
   if (!model) return averaged;
-  const own = stripped(model).tensors;
+  const own = stripped(model, true).tensors;
   const related = [...averaged.tensors.keys()].every((name) => own.has(name));
   if (!related) return averaged;
   return { ...averaged, tensors: new Map([...own, ...averaged.tensors]) };
 }
 
-function stripped(state: StateDict): StateDict {
-  let { tensors } = state;
-  for (const prefix of [...PREFIXES, ...PREFIXES]) {
-    const named = [...tensors].filter(([name]) => name !== COUNTER);
-    if (!named.every(([name]) => name.startsWith(prefix) && name.length > prefix.length)) continue;
-    tensors = new Map(named.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
-  }
-  return { ...state, tensors };
+function stripped(state: StateDict, ema: boolean): StateDict {
+  const { names, wrappers, unwrap } = unwrappedNames([...state.tensors.keys()], ema);
+  const tensors = new Map([...names].map(([name, own]) => [own, state.tensors.get(name)!]));
+  const unread = new Map([...state.unread].map(([name, why]) => [unwrap(name), why]));
+  return { ...state, tensors, unread, wrappers };
 }
 
 function listed(dicts: readonly StateDict[]): string {

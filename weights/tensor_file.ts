@@ -52,6 +52,8 @@ export interface TensorFile {
   readonly metadata: ReadonlyMap<string, string>;
   /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Why values of these names cannot be read; only an error when one is wanted. */
+  readonly unread?: ReadonlyMap<string, string>;
   /**
    * All bytes of a tensor, contiguous and little-endian.
    * @param into of `info.bytes`; made if left out
@@ -70,6 +72,7 @@ export interface TensorFile {
 
 /** Number of values of a shape. */
 export function elements(shape: readonly number[]): number {
+  if (shape.includes(0)) return 0; // the other sizes may multiply to infinity
   return shape.reduce((product, size) => product * size, 1);
 }
 

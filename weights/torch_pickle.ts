@@ -6,8 +6,8 @@ import {
   PickleGlobal,
   type PickleNames,
   PickleObject,
-  PickleOpaque,
   PickleTuple,
+  PickleUnread,
   type PickleValue,
 } from "./pickle.ts";
 import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
@@ -15,33 +15,41 @@ import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 /** A run of values in the checkpoint, on which tensors are views. */
 export class TorchStorage extends PickleObject {
   readonly key: string;
-  readonly dtype: Dtype;
+  readonly type: StorageType;
   /** Number of values. */
   readonly elements: number;
 
-  constructor(key: string, dtype: Dtype, elements: number) {
+  constructor(key: string, type: StorageType, elements: number) {
     super();
     this.key = key;
-    this.dtype = dtype;
+    this.type = type;
     this.elements = elements;
+  }
+
+  /** Length of its values. */
+  get bytes(): number {
+    return this.elements * this.type.size;
   }
 }
 
 /** A view on a storage. Offset and strides count values. */
 export class TorchTensor extends PickleObject {
   readonly storage: TorchStorage;
+  readonly dtype: Dtype;
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
 
   constructor(
     storage: TorchStorage,
+    dtype: Dtype,
     offset: number,
     shape: readonly number[],
     strides: readonly number[],
   ) {
     super();
     this.storage = storage;
+    this.dtype = dtype;
     this.offset = offset;
     this.shape = shape;
     this.strides = strides;
@@ -59,23 +67,43 @@ export class TorchTensor extends PickleObject {
   }
 }
 
-const STORAGE_DTYPES: readonly (readonly [string, Dtype])[] = [
-  ["DoubleStorage", "F64"],
-  ["FloatStorage", "F32"],
-  ["HalfStorage", "F16"],
-  ["BFloat16Storage", "BF16"],
-  ["LongStorage", "I64"],
-  ["IntStorage", "I32"],
-  ["ShortStorage", "I16"],
-  ["CharStorage", "I8"],
-  ["ByteStorage", "U8"],
-  ["BoolStorage", "BOOL"],
+/** A type of storage. Without a dtype its values are not read, but their size is known. */
+class StorageType extends PickleGlobal {
+  readonly dtype: Dtype | undefined;
+  /** Bytes per value. */
+  readonly size: number;
+  constructor(name: string, dtype: Dtype | undefined, size: number) {
+    super(`torch.${name}`);
+    this.dtype = dtype;
+    this.size = size;
+  }
+}
+
+/** Source: torch/storage.py `_dtype_to_storage_type_map`, and sizes of quantized values. */
+const STORAGE_TYPES = [
+  new StorageType("DoubleStorage", "F64", 8),
+  new StorageType("FloatStorage", "F32", 4),
+  new StorageType("HalfStorage", "F16", 2),
+  new StorageType("BFloat16Storage", "BF16", 2),
+  new StorageType("LongStorage", "I64", 8),
+  new StorageType("IntStorage", "I32", 4),
+  new StorageType("ShortStorage", "I16", 2),
+  new StorageType("CharStorage", "I8", 1),
+  new StorageType("ByteStorage", "U8", 1),
+  new StorageType("BoolStorage", "BOOL", 1),
+  new StorageType("ComplexFloatStorage", "C64", 8),
+  new StorageType("ComplexDoubleStorage", undefined, 16),
+  new StorageType("QInt8Storage", undefined, 1),
+  new StorageType("QUInt8Storage", undefined, 1),
+  new StorageType("QInt32Storage", undefined, 4),
+  new StorageType("QUInt4x2Storage", undefined, 1),
+  new StorageType("QUInt2x4Storage", undefined, 1),
 ];
 
-/** As many axes as PyTorch allows. */
-const MOST_AXES = 64;
+/** Bytes; the tensors on it (`_rebuild_tensor_v3`) say their dtype themselves. */
+const UNTYPED = new StorageType("storage.UntypedStorage", undefined, 1);
 
-class StorageType extends PickleGlobal {
+class DtypeName extends PickleGlobal {
   readonly dtype: Dtype;
   constructor(name: string, dtype: Dtype) {
     super(`torch.${name}`);
@@ -83,48 +111,68 @@ class StorageType extends PickleGlobal {
   }
 }
 
-/** The names a state dict needs; whatever else a pickle asks for is refused. */
-const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map([
-  ...STORAGE_DTYPES.map(([name, dtype]): [string, PickleGlobal] => [
-    `torch ${name}`,
-    new StorageType(name, dtype),
-  ]),
-  ["collections OrderedDict", new PickleGlobal("collections.OrderedDict", makeOrderedDict)],
-  ["torch Size", new PickleGlobal("torch.Size", makeSize)],
-  [
-    "torch._utils _rebuild_tensor_v2",
-    new PickleGlobal("torch._utils._rebuild_tensor_v2", makeTensor),
-  ],
-  [
-    "torch._utils _rebuild_parameter",
-    new PickleGlobal("torch._utils._rebuild_parameter", makeParameter),
-  ],
-]);
+/** Dtypes that have no type of storage. Source: torch/storage.py `_new_dtypes`. */
+const NEW_DTYPES = [
+  new DtypeName("float8_e5m2", "F8_E5M2"),
+  new DtypeName("float8_e4m3fn", "F8_E4M3"),
+  new DtypeName("float8_e5m2fnuz", "F8_E5M2FNUZ"),
+  new DtypeName("float8_e4m3fnuz", "F8_E4M3FNUZ"),
+  new DtypeName("float8_e8m0fnu", "F8_E8M0"),
+  new DtypeName("uint16", "U16"),
+  new DtypeName("uint32", "U32"),
+  new DtypeName("uint64", "U64"),
+];
 
-/** Numpy's arrays stand in the random states of a trainer; they are passed over. */
-const OPAQUE: ReadonlyMap<string, PickleGlobal> = new Map(
-  [
-    "numpy.core.multiarray _reconstruct",
-    "numpy._core.multiarray _reconstruct",
-    "numpy ndarray",
-    "numpy dtype",
-    "_codecs encode",
-  ].map((name) => [name, new PickleGlobal(name, () => new PickleOpaque())]),
-);
+/** As many axes as PyTorch allows. */
+const MOST_AXES = 64;
+
+type Make = (args: readonly PickleValue[]) => PickleValue;
+
+/**
+ * What torch.load(weights_only=True) knows and tensors or plain values need. Any other name is
+ * only marked. Source: torch/_weights_only_unpickler.py `_get_allowed_globals`.
+ */
+const FUNCTIONS: readonly (readonly [module: string, name: string, make?: Make])[] = [
+  ["collections", "OrderedDict", makeOrderedDict],
+  ["collections", "Counter", makeCounter],
+  ["torch", "Size", makeSize],
+  ["torch", "Tensor"],
+  ["torch.nn.parameter", "Parameter", makeParameter],
+  ["torch._utils", "_rebuild_tensor", makeTensor],
+  ["torch._utils", "_rebuild_tensor_v2", makeTensor],
+  ["torch._utils", "_rebuild_tensor_v3", makeTensorOfBytes],
+  ["torch._utils", "_rebuild_parameter", makeParameter],
+  ["torch._utils", "_rebuild_parameter_with_state", makeParameter],
+  ["torch._tensor", "_rebuild_from_type_v2", makeFromType],
+  ["_codecs", "encode", makeBytes],
+  ["builtins", "bytearray", makeBytes],
+  ["__builtin__", "bytearray", makeBytes],
+  ["__builtin__", "bytes", makeBytes],
+];
+
+const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map([
+  ...[...STORAGE_TYPES, ...NEW_DTYPES].map((type): [string, PickleGlobal] => [
+    type.name.replace(".", " "),
+    type,
+  ]),
+  ["torch.storage UntypedStorage", UNTYPED],
+  ...FUNCTIONS.map(([module, name, make]): [string, PickleGlobal] => [
+    `${module} ${name}`,
+    new PickleGlobal(`${module}.${name}`, make),
+  ]),
+]);
 
 /**
  * Names for one checkpoint.
  * @param storages filled with each storage the pickle names, by key
  * @param idItems 5 in the zip format, 6 in the legacy one
- * @param opaque whether numpy's arrays may stand beside the tensors, unread
  */
-export function torchNames(
-  storages: Map<string, TorchStorage>,
-  idItems: 5 | 6,
-  opaque = false,
-): PickleNames {
-  const globals = opaque ? new Map([...GLOBALS, ...OPAQUE]) : GLOBALS;
-  return { globals, persistent: (id) => makeStorage(id, storages, idItems) };
+export function torchNames(storages: Map<string, TorchStorage>, idItems: 5 | 6): PickleNames {
+  return {
+    globals: GLOBALS,
+    marksUnknown: true,
+    persistent: (id) => makeStorage(id, storages, idItems),
+  };
 }
 
 /** ("storage", type, key, device, number of values[, view of a view: none since PyTorch 0.4]) */
@@ -132,21 +180,22 @@ function makeStorage(
   id: PickleValue,
   storages: Map<string, TorchStorage>,
   idItems: number,
-): TorchStorage {
+): PickleObject {
   const items = id instanceof PickleTuple ? id.items : [];
   const [tag, type, key, device, elements, view] = items;
+  if (type instanceof PickleUnread) return type;
   const sound = items.length === idItems && tag === "storage" && type instanceof StorageType &&
     typeof key === "string" && typeof device === "string" && (view ?? null) === null;
   if (!sound) failPickle("BadStorage", "its pickle describes a storage in an unknown way");
   const count = natural(elements, `values of storage ${quote(key)}`);
-  if (!Number.isSafeInteger(count * 8)) {
+  if (!Number.isSafeInteger(count * 16)) {
     failPickle("BadStorage", `storage ${quote(key)} would have ${count} values`);
   }
   const known = storages.get(key);
-  if (known && (known.dtype !== type.dtype || known.elements !== count)) {
+  if (known && (known.type !== type || known.elements !== count)) {
     failPickle("BadStorage", `its pickle describes storage ${quote(key)} in two ways`);
   }
-  const storage = known ?? new TorchStorage(key, type.dtype, count);
+  const storage = known ?? new TorchStorage(key, type, count);
   storages.set(key, storage);
   return storage;
 }
@@ -164,16 +213,64 @@ function makeSize(args: readonly PickleValue[]): PickleTuple {
   return sizes;
 }
 
-/** (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
-function makeTensor(args: readonly PickleValue[]): TorchTensor {
+/** Counter(dict); what is counted stays a dict. */
+function makeCounter(args: readonly PickleValue[]): PickleDict {
+  const [counts = new PickleDict()] = args;
+  if (args.length > 1 || !(counts instanceof PickleDict)) {
+    failPickle("BadPickle", "its pickle makes a Counter in an unknown way");
+  }
+  return counts;
+}
+
+/** Bytes are pickled as text, a character per byte: (text, "latin1"). bytearray() takes it too. */
+function makeBytes(args: readonly PickleValue[]): Uint8Array {
+  const [text = "", encoding = "latin1"] = args;
+  if (text instanceof Uint8Array && args.length === 1) return text;
+  const plain = typeof text === "string" && args.length <= 2 && typeof encoding === "string" &&
+    /^latin-?1$/.test(encoding);
+  // deno-lint-ignore no-control-regex
+  if (!plain || /[^\u0000-\u00ff]/.test(text)) {
+    failPickle("BadPickle", "its pickle makes bytes in an unknown way");
+  }
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** (storage, offset, shape, strides[, requires_grad, hooks[, metadata]]) */
+function makeTensor(args: readonly PickleValue[]): PickleObject {
+  if (args[0] instanceof PickleUnread) return args[0];
   const [storage, offset, shape, strides, , , metadata] = args;
-  const plain = (metadata ?? null) === null ||
-    (metadata instanceof PickleDict && metadata.entries.size === 0);
-  if (!(storage instanceof TorchStorage) || args.length < 6 || args.length > 7 || !plain) {
+  const sound = storage instanceof TorchStorage && args.length >= 4 && args.length <= 7;
+  if (!sound) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  const { dtype, name } = storage.type;
+  const view = makeView(storage, dtype, [offset, shape, strides]);
+  if (!isPlain(metadata)) return new PickleUnread("torch.Tensor with a conjugate or negative bit");
+  return view ?? new PickleUnread(name);
+}
+
+/** (storage of bytes, offset, shape, strides, requires_grad, hooks, dtype[, metadata]) */
+function makeTensorOfBytes(args: readonly PickleValue[]): PickleObject {
+  if (args[0] instanceof PickleUnread) return args[0];
+  const [storage, offset, shape, strides, , , type, metadata] = args;
+  const sound = storage instanceof TorchStorage && args.length >= 7 && args.length <= 8;
+  if (!sound) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  if (type instanceof PickleUnread) return type;
+  if (!(type instanceof DtypeName)) {
     failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
   }
+  const view = makeView(storage, type.dtype, [offset, shape, strides]);
+  return view && isPlain(metadata) ? view : new PickleUnread(type.name);
+}
+
+/** A checked view; undefined if values of such a storage are not read. */
+function makeView(
+  storage: TorchStorage,
+  dtype: Dtype | undefined,
+  [offset, shape, strides]: readonly (PickleValue | undefined)[],
+): TorchTensor | undefined {
+  if (dtype === undefined) return undefined;
   const tensor = new TorchTensor(
     storage,
+    dtype,
     natural(offset, "offset of a tensor"),
     naturals(shape, "shape of a tensor"),
     naturals(strides, "strides of a tensor"),
@@ -182,33 +279,60 @@ function makeTensor(args: readonly PickleValue[]): TorchTensor {
   return tensor;
 }
 
-/** (tensor, requires_grad, hooks) */
-function makeParameter(args: readonly PickleValue[]): TorchTensor {
+function isPlain(metadata: PickleValue | undefined): boolean {
+  return (metadata ?? null) === null ||
+    (metadata instanceof PickleDict && metadata.entries.size === 0);
+}
+
+/** (tensor[, requires_grad[, hooks[, attributes]]]) */
+function makeParameter(args: readonly PickleValue[]): PickleObject {
   const [tensor] = args;
-  if (args.length !== 3 || !(tensor instanceof TorchTensor)) {
+  if (args.length > 4 || !isTensor(tensor)) {
     failPickle("BadStorage", "its pickle makes a parameter in an unknown way");
   }
   return tensor;
+}
+
+/** (function, type, its arguments, attributes): a tensor of a subclass, or one with attributes */
+function makeFromType(args: readonly PickleValue[]): PickleObject {
+  const [make, type, inner] = args;
+  if (args.length !== 4 || !(inner instanceof PickleTuple)) {
+    failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  }
+  for (const name of [make, type]) if (name instanceof PickleUnread) return name;
+  const tensor = make instanceof PickleGlobal && TENSOR_MAKERS.has(make.make)
+    ? make.make?.(inner.items)
+    : undefined;
+  if (!isTensor(tensor)) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  return tensor;
+}
+
+const TENSOR_MAKERS = new Set<Make | undefined>([makeTensor, makeTensorOfBytes, makeParameter]);
+
+function isTensor(value: PickleValue | undefined): value is TorchTensor | PickleUnread {
+  return value instanceof TorchTensor || value instanceof PickleUnread;
 }
 
 /**
  * Every value must lie in the storage, and there may be no more of them than the storage has: a
  * stride of 0 would make gigabytes out of four bytes.
  */
-function checkInside({ storage, offset, shape, strides }: TorchTensor): void {
+function checkInside({ storage, dtype, offset, shape, strides }: TorchTensor): void {
   const what = `a tensor ${shapeText(shape)} with strides ${shapeText(strides)} at ${offset}`;
   if (shape.length !== strides.length) failPickle("BadStorage", `its pickle has ${what}`);
+  const available = storage.bytes / (DTYPE_BITS[dtype] / 8);
+  const empty = shape.includes(0);
   let count = 1;
   let last = offset;
   for (const [axis, size] of shape.entries()) {
-    count *= size;
+    // The product of the other sizes of an empty tensor may be infinite, and 0 times that NaN.
+    count = empty ? 0 : count * size;
     last += Math.max(0, size - 1) * strides[axis]!;
   }
-  const empty = shape.includes(0);
-  const inside = empty ? offset <= storage.elements : last < storage.elements;
-  if (!inside || (!empty && count > storage.elements)) {
-    const bytes = storage.elements * DTYPE_BITS[storage.dtype] / 8;
-    failPickle("BadStorage", `its pickle has ${what}, outside its storage of ${bytes} bytes`);
+  const inside = empty ? offset <= available : last < available && count <= available;
+  if (!inside) {
+    const outside = `outside its storage of ${storage.bytes} bytes`;
+    failPickle("BadStorage", `its pickle has ${what}, ${outside}`);
   }
 }
 

@@ -1,34 +1,45 @@
 import { type ByteSource, FileSource } from "../files/byte_source.ts";
 import { CheckpointError, naming, quote } from "../files/errors.ts";
-import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle.ts";
-import { openContainer, type PthContainer } from "./pth_container.ts";
-import { DTYPE_BITS, elements } from "./tensor_file.ts";
+import { PickleDict, PickleList, PickleTuple, PickleUnread, type PickleValue } from "./pickle.ts";
+import { openContainer } from "./pth_container.ts";
 import { TorchTensor } from "./torch_pickle.ts";
+import { ViewReader } from "./view_reader.ts";
 
 /**
  * A file of torch.save that holds more than named tensors: the state of an optimiser, of random
- * generators. Its values are walked by key; tensors are read when asked. Nothing in it is executed.
+ * generators. Its values are walked by key; tensors are read when asked. Nothing in it is executed;
+ * values that torch.load(weights_only=True) would refuse are marks (`PickleUnread`).
  */
 export class TorchValues {
   /** What was saved. */
   readonly value: PickleValue;
   readonly #source: ByteSource;
-  readonly #container: PthContainer;
+  readonly #reader: ViewReader;
 
-  private constructor(source: ByteSource, container: PthContainer) {
-    this.value = container.value;
+  private constructor(source: ByteSource, value: PickleValue, reader: ViewReader) {
+    this.value = value;
     this.#source = source;
-    this.#container = container;
+    this.#reader = reader;
   }
 
   /** @throws {CheckpointError} no checkpoint, malformed, or it asks for other than plain values */
   static async open(path: string): Promise<TorchValues> {
     const source = await FileSource.open(path);
     try {
-      return new TorchValues(source, await openContainer(source, true));
+      return await TorchValues.from(source);
     } catch (error) {
       source.close();
-      throw naming(path, error);
+      throw error;
+    }
+  }
+
+  /** The same from any source of bytes. @throws {CheckpointError} */
+  static async from(source: ByteSource): Promise<TorchValues> {
+    try {
+      const container = await openContainer(source);
+      return new TorchValues(source, container.value, new ViewReader(source, container));
+    } catch (error) {
+      throw naming(source.path, error);
     }
   }
 
@@ -61,17 +72,21 @@ export class TorchValues {
     return this.#fail(`${quote(keys.join("."))} is not a list of numbers`);
   }
 
-  /** Bytes of the contiguous tensor under these keys. @throws {CheckpointError} */
+  /** Bytes of the tensor under these keys, row-major. @throws {CheckpointError} */
   async tensor(...keys: (string | number)[]): Promise<Uint8Array<ArrayBuffer>> {
     const view = this.at(...keys);
-    if (!(view instanceof TorchTensor) || !view.contiguous) {
-      return this.#fail(`${quote(keys.join("."))} is not a contiguous tensor`);
+    if (!(view instanceof TorchTensor)) {
+      const why = view instanceof PickleUnread ? `: it asks for ${quote(view.name)}` : "";
+      return this.#fail(`${quote(keys.join("."))} is not a tensor${why}`);
     }
-    const size = DTYPE_BITS[view.storage.dtype] / 8;
-    await this.#container.check(view.storage);
-    const bytes = new Uint8Array(elements(view.shape) * size);
-    const start = this.#container.offsets.get(view.storage)! + view.offset * size;
-    await this.#source.read(start, bytes);
+    return await this.read(view);
+  }
+
+  /** Bytes of a tensor that is somewhere in the value, row-major. @throws {CheckpointError} */
+  async read(view: TorchTensor): Promise<Uint8Array<ArrayBuffer>> {
+    const info = this.#reader.locate("", view);
+    const bytes = new Uint8Array(info.bytes);
+    await this.#reader.readRange(info, view, [0, info.bytes], bytes);
     return bytes;
   }
 

@@ -1,0 +1,94 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { MemorySource } from "../../files/byte_source.ts";
+import { Checkpoint } from "../../weights/checkpoint.ts";
+import { PthFile } from "../../weights/pth.ts";
+import { SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
+import type { TensorFile } from "../../weights/tensor_file.ts";
+import { unwrappedNames } from "../../weights/wrapped_names.ts";
+import { bytes, dict, pickle, pth, tensor, text } from "./torch_bytes.ts";
+
+// Names as the frameworks write them, for a model with `a.weight` and `b.0.bias`.
+const WRAPPED: [framework: string, names: string[], own: string[], wrappers: string[]][] = [
+  ["nothing", ["a.weight", "b.0.bias"], ["a.weight", "b.0.bias"], []],
+  [
+    "DistributedDataParallel",
+    ["module.a.weight", "module.b.0.bias"],
+    ["a.weight", "b.0.bias"],
+    ["module."],
+  ],
+  ["torch.compile", ["_orig_mod.a.weight"], ["a.weight"], ["_orig_mod."]],
+  ["compiled, then parallel", ["module._orig_mod.a"], ["a"], ["module.", "_orig_mod."]],
+  ["parallel, then compiled", ["_orig_mod.module.a"], ["a"], ["module.", "_orig_mod."]],
+  ["compiled blocks", ["a.weight", "b._orig_mod.0.bias"], ["a.weight", "b.0.bias"], ["_orig_mod."]],
+  [
+    "FSDP",
+    ["_fsdp_wrapped_module.a", "_fsdp_wrapped_module.b._fsdp_wrapped_module.0.bias"],
+    ["a", "b.0.bias"],
+    ["_fsdp_wrapped_module."],
+  ],
+  [
+    "activation checkpoints",
+    ["a", "b._checkpoint_wrapped_module.0.bias"],
+    ["a", "b.0.bias"],
+    ["_checkpoint_wrapped_module."],
+  ],
+  ["Lightning", ["model.a", "model.b.0.bias"], ["a", "b.0.bias"], ["model."]],
+  ["Lightning, compiled", ["model._orig_mod.a"], ["a"], ["model.", "_orig_mod."]],
+  ["Fabric", ["_forward_module.model.a"], ["a"], ["_forward_module.", "model."]],
+  ["DataParallel twice", ["module.module.a"], ["a"], ["module.", "module."]],
+  ["AveragedModel", ["n_averaged", "module.a"], ["a"], ["module."]],
+  [
+    "ema-pytorch",
+    ["initted", "step", "online_model.a", "ema_model.a"],
+    ["a"],
+    ["ema_model."],
+  ],
+  ["a part called model", ["model.a", "head.b"], ["model.a", "head.b"], []],
+  ["two names that would become one", ["a._orig_mod.b", "a.b"], ["a._orig_mod.b", "a.b"], []],
+  ["a name that is a wrapper's", ["module.", "module.a"], ["module.", "module.a"], []],
+];
+
+/** Tensors of two floats in each kind of file; `wanted` is what the last name holds. */
+const CONTAINERS: [kind: string, make: (names: string[]) => Promise<TensorFile>][] = [
+  ["safetensors", async (names) => {
+    const parts: Uint8Array[] = [];
+    const sink = { write: (piece: Uint8Array) => Promise.resolve(void parts.push(piece.slice())) };
+    const entries = names.map((name) => ({
+      name,
+      dtype: "F32" as const,
+      shape: [2],
+      data: new Uint8Array(8),
+    }));
+    await writeSafetensors(sink, entries);
+    return await SafetensorsFile.from(new MemorySource(bytes(...parts)));
+  }],
+  ["pth", (names) => {
+    const entries = names.flatMap((name) => [text(name), tensor({ key: "0" })]);
+    return PthFile.from(new MemorySource(pth(pickle(dict(...entries)))));
+  }],
+];
+
+for (const [framework, names, own, wrappers] of WRAPPED) {
+  Deno.test(`unwrappedNames() reads the names of ${framework}`, () => {
+    const found = unwrappedNames(names);
+    deepEqual([...found.names.values()], own);
+    deepEqual(found.wrappers, wrappers);
+  });
+  for (const [kind, make] of CONTAINERS) {
+    Deno.test(`Checkpoint reads a ${kind} of ${framework} by the model's own names`, async () => {
+      const checkpoint = Checkpoint.from(await make(names));
+      deepEqual(checkpoint.names.toSorted(), own.toSorted());
+      for (const name of own) {
+        const info = checkpoint.expect(name, [2]);
+        equal(info.name, name);
+        equal((await checkpoint.read(info)).length, 8);
+      }
+      checkpoint.finish();
+    });
+  }
+}
+
+Deno.test("unwrappedNames() takes the trained copy of ema-pytorch when asked", () => {
+  const { names } = unwrappedNames(["step", "online_model.a", "ema_model.b"], false);
+  deepEqual([...names], [["online_model.a", "a"]]);
+});
