@@ -33,13 +33,17 @@ export class ShapeError extends TypeError {
   override readonly name = "ShapeError";
 }
 
-/** What the device reported, and about what where that is known. */
-export function toGpuError(error: GPUError, what?: string): GpuError {
+/** What the device reported, and about what where that is known; `explain` rewords its message. */
+export function toGpuError(
+  error: GPUError,
+  what?: string,
+  explain = (message: string) => message,
+): GpuError {
   if (error instanceof GPUOutOfMemoryError) {
     return new GpuError("out-of-memory", `The GPU is out of memory${what ? ` for ${what}` : ""}`);
   }
   const reason = error instanceof GPUValidationError ? "validation" : "internal";
-  const message = firstLines(error.message);
+  const message = firstLines(explain(error.message));
   return new GpuError(reason, `The GPU refused ${what ?? "a command"}: ${message}`);
 }
 

@@ -1,6 +1,6 @@
 import { GpuError, toGpuError } from "./errors.ts";
-import type { Kernel } from "./kernel.ts";
-import { type DeviceBuffer, IMAGE_ROW_BYTES, IMAGE_WIDTH, mostBytes } from "./memory.ts";
+import { type Kernel, placeErrors } from "./kernel.ts";
+import { type DeviceBuffer, mostBytes, TEXTURE_ROW_BYTES, TEXTURE_WIDTH } from "./memory.ts";
 import type { Tensor } from "./memory.ts";
 import type { Program } from "./program.ts";
 import type { TuningTable } from "./tuning.ts";
@@ -137,16 +137,16 @@ export class Gpu {
 
   /**
    * Runs `make`, which creates something on the device; an error that the device reports about it
-   * (which comes later, with the next `check`) says for what.
+   * (which comes later, with the next `check`) says for what, in the words of `explain`.
    */
-  naming<T>(what: string, make: () => T): T {
+  naming<T>(what: string, make: () => T, explain?: (message: string) => string): T {
     for (const filter of ERROR_FILTERS) this.device.pushErrorScope(filter);
     try {
       return make();
     } finally {
       for (const _ of ERROR_FILTERS) {
         this.device.popErrorScope().then(
-          (error) => error && this.#fail(toGpuError(error, what)),
+          (error) => error && this.#fail(toGpuError(error, what, explain)),
           () => {}, // the device is lost, which is reported by itself
         );
       }
@@ -170,8 +170,8 @@ export class Gpu {
   }
 
   /** Makes a zero-filled texture that serves as memory; `DeviceBuffer.allocate` calls it. */
-  createImage(label: string, bytes: number): GPUTexture {
-    const most = mostBytes("image", this.limits);
+  createMemoryTexture(label: string, bytes: number): GPUTexture {
+    const most = mostBytes("texture", this.limits);
     if (bytes > most) {
       throw new GpuError(
         "limit",
@@ -180,7 +180,7 @@ export class Gpu {
     }
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC |
       GPUTextureUsage.COPY_DST;
-    const size = [IMAGE_WIDTH, bytes / IMAGE_ROW_BYTES];
+    const size = [TEXTURE_WIDTH, bytes / TEXTURE_ROW_BYTES];
     const make = () => this.device.createTexture({ label, size, format: "rgba32uint", usage });
     const texture = this.naming(`"${label}" (${bytes} bytes)`, make);
     this.#count(bytes);
@@ -221,11 +221,11 @@ export class Gpu {
   /**
    * @internal Writes bytes into a buffer, before anything submitted later runs. Work that is
    * recorded but not submitted sees it too: write, then submit, in that order.
-   * @throws {RangeError} out of bounds, not a multiple of 4 bytes, or not whole rows of an image
+   * @throws {RangeError} out of bounds, not a multiple of 4 bytes, or not whole rows of a texture
    */
   write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void {
     const { byteLength } = data;
-    const unit = buffer.kind === "image" ? IMAGE_ROW_BYTES : 4;
+    const unit = buffer.kind === "texture" ? TEXTURE_ROW_BYTES : 4;
     if (offset % unit || byteLength % unit || offset < 0 || offset + byteLength > buffer.bytes) {
       throw new RangeError(
         `Cannot write ${byteLength} bytes at ${offset} of "${buffer.label}" (${buffer.bytes} bytes)`,
@@ -233,10 +233,10 @@ export class Gpu {
     }
     if (byteLength === 0) return;
     const bytes = data as Uint8Array<ArrayBuffer>;
-    if (buffer.kind !== "image") return this.device.queue.writeBuffer(buffer.raw, offset, bytes);
-    const to = { texture: buffer.image, origin: [0, offset / unit] };
-    const size = [IMAGE_WIDTH, byteLength / unit];
-    this.device.queue.writeTexture(to, bytes, { bytesPerRow: IMAGE_ROW_BYTES }, size);
+    if (buffer.kind !== "texture") return this.device.queue.writeBuffer(buffer.raw, offset, bytes);
+    const to = { texture: buffer.texture, origin: [0, offset / unit] };
+    const size = [TEXTURE_WIDTH, byteLength / unit];
+    this.device.queue.writeTexture(to, bytes, { bytesPerRow: TEXTURE_ROW_BYTES }, size);
   }
 
   /** @internal A kernel with its constants. @throws {GpuError} with its label */
@@ -245,11 +245,13 @@ export class Gpu {
     const known = this.#pipelines.get(key);
     if (known) return known;
     const label = kernel.name;
-    const pipeline = this.naming(`kernel ${label}`, () => {
+    const make = () => {
       const module = this.device.createShaderModule({ label: `${label}.wgsl`, code: kernel.code });
       const compute = { module, entryPoint: "main", constants: { ...constants } };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
-    });
+    };
+    const explain = (message: string) => placeErrors(kernel, message);
+    const pipeline = this.naming(`kernel ${label}`, make, explain);
     this.#pipelines.set(key, pipeline);
     return pipeline;
   }
@@ -290,7 +292,7 @@ export class Gpu {
   /**
    * @internal Starts copying ranges of buffers to the CPU, one after the other. The call blocks
    * until the GPU is idle (that is how Deno polls), the promise then takes 10 ms more: submit the
-   * next work before awaiting it. Of an image whole rows are read.
+   * next work before awaiting it. Of a texture whole rows are read.
    * @throws {GpuError} anything the device reported up to then
    */
   async readAll(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
@@ -348,13 +350,13 @@ function copyRange(
   to: GPUBuffer,
   at: number,
 ): void {
-  if (buffer.kind !== "image") {
+  if (buffer.kind !== "texture") {
     return encoder.copyBufferToBuffer(buffer.raw, offset, to, at, bytes);
   }
   encoder.copyTextureToBuffer(
-    { texture: buffer.image, origin: [0, offset / IMAGE_ROW_BYTES] },
-    { buffer: to, offset: at, bytesPerRow: IMAGE_ROW_BYTES },
-    [IMAGE_WIDTH, bytes / IMAGE_ROW_BYTES],
+    { texture: buffer.texture, origin: [0, offset / TEXTURE_ROW_BYTES] },
+    { buffer: to, offset: at, bytesPerRow: TEXTURE_ROW_BYTES },
+    [TEXTURE_WIDTH, bytes / TEXTURE_ROW_BYTES],
   );
 }
 

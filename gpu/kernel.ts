@@ -1,13 +1,22 @@
 import type { MemoryKind } from "./memory.ts";
 
+/** A text that a shader is made of. */
+export interface ShaderSource {
+  /** Path from the project's root, which errors name. */
+  readonly file: string;
+  readonly code: string;
+}
+
 /** A compute shader as written, with what its text declares: bindings, parameters. */
 export interface Kernel {
   readonly name: string;
   readonly code: string;
+  /** The texts that `code` joins, in their order. */
+  readonly sources: readonly ShaderSource[];
   /** Storage bindings, by name. */
   readonly bindings: ReadonlyMap<string, StorageBinding>;
   /** The uniform `struct Params`, field by field, 4 bytes each. */
-  readonly params: readonly ParamField[];
+  readonly params: Struct;
   /** Binding number of the uniform, where there is one. */
   readonly paramsBinding: number | undefined;
 }
@@ -15,28 +24,34 @@ export interface Kernel {
 export interface StorageBinding {
   readonly binding: number;
   readonly writable: boolean;
-  /** What is to be bound: "uniform" for a buffer of per-step numbers, "image" for a texture. */
+  /** What is to be bound: "uniform" for a buffer of per-step numbers, "texture" for a texture that serves as memory. */
   readonly space: MemoryKind;
 }
 
-export interface ParamField {
+/** A field of 4 bytes. */
+export interface StructField {
   readonly name: string;
   readonly type: "u32" | "i32" | "f32";
 }
 
+/** A WGSL struct of 4-byte fields, one after the other, read from the shader that declares it. */
+export type Struct = readonly StructField[];
+
 const BINDING =
   /@group\(0\)\s*@binding\((\d+)\)\s*var<(storage|uniform)(?:,\s*(read|read_write))?>\s*(\w+)/g;
-const IMAGE =
+const TEXTURE =
   /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32uint,\s*(read|write)>/g;
-const PARAMS = /struct Params\s*\{([^}]*)\}/;
 const FIELD = /(\w+)\s*:\s*(\w+)/g;
 
 /**
  * Reads a `.wgsl` text so that each binding and parameter is declared once, in the shader, and the
  * TypeScript side binds by name.
+ * @param texts one, or several that are joined in this order
  * @throws {SyntaxError} when a Params field is not u32, i32 or f32
  */
-export function defineKernel(name: string, code: string): Kernel {
+export function defineKernel(name: string, texts: string | readonly ShaderSource[]): Kernel {
+  const sources = typeof texts === "string" ? [{ file: `${name}.wgsl`, code: texts }] : texts;
+  const code = sources.map((source) => source.code).join("");
   const bindings = new Map<string, StorageBinding>();
   let paramsBinding: number | undefined;
   const plain = code.replace(/\/\/.*$/gm, "");
@@ -50,42 +65,86 @@ export function defineKernel(name: string, code: string): Kernel {
       });
     }
   }
-  for (const [, binding, variable, access] of plain.matchAll(IMAGE)) {
+  for (const [, binding, variable, access] of plain.matchAll(TEXTURE)) {
     const writable = access === "write";
-    bindings.set(variable!, { binding: Number(binding), writable, space: "image" });
+    bindings.set(variable!, { binding: Number(binding), writable, space: "texture" });
   }
-  return { name, code, bindings, paramsBinding, params: readParams(name, plain) };
+  return { name, code, sources, bindings, paramsBinding, params: readStruct(name, code, "Params") };
 }
 
-function readParams(name: string, code: string): ParamField[] {
-  const body = PARAMS.exec(code)?.[1] ?? "";
-  return [...body.matchAll(FIELD)].map(([, field, type]) => {
+/**
+ * Reads a struct from the shader text that declares it; one that is not there has no fields.
+ * @throws {SyntaxError} when a field is not u32, i32 or f32
+ */
+export function readStruct(kernel: string, code: string, struct: string): Struct {
+  const plain = code.replace(/\/\/.*$/gm, "");
+  const body = new RegExp(`struct ${struct}\\s*\\{([^}]*)\\}`).exec(plain)?.[1] ?? "";
+  return [...body.matchAll(FIELD)].map(([, name, type]) => {
     if (type !== "u32" && type !== "i32" && type !== "f32") {
       throw new SyntaxError(
-        `Cannot define kernel ${name}: Params.${field} is ${type}, not 4 bytes`,
+        `Cannot define kernel ${kernel}: ${struct}.${name} is ${type}, not 4 bytes`,
       );
     }
-    return { name: field!, type };
+    return { name: name!, type };
   });
+}
+
+/** Bytes that a struct takes, in an array or alone. */
+export function structBytes(struct: Struct): number {
+  return 4 * struct.length;
+}
+
+/** "┌─ wgsl:12:5" or "┌─ linear.wgsl:12:5", where a driver's compiler points at. */
+const PLACE = /┌─ \S*?:(\d+):(\d+)/g;
+const GUTTER = /^(\s*)(\d+) │/gm;
+
+/** A compiler's message with places in the kernel's files, not in the text that joins them. */
+export function placeErrors({ sources }: Kernel, message: string): string {
+  const find = (line: number) => {
+    for (const { file, code } of sources) {
+      const lines = code.split("\n").length - 1;
+      if (line <= lines || file === sources.at(-1)!.file) return { file, line };
+      line -= lines;
+    }
+    return { file: "", line };
+  };
+  return message
+    .replace(PLACE, (_, line, column) => {
+      const place = find(Number(line));
+      return `┌─ ${place.file}:${place.line}:${column}`;
+    })
+    .replace(GUTTER, (_, space, line) => `${space}${find(Number(line)).line} │`);
 }
 
 /** Writes parameters in the order of the struct. @throws {TypeError} for a missing or extra name */
 export function packParams(
-  kernel: Kernel,
+  { name, params }: Kernel,
+  values: Readonly<Record<string, number>>,
+  view: DataView,
+  offset: number,
+): void {
+  try {
+    packStruct(params, values, view, offset);
+  } catch (cause) {
+    throw new TypeError(`Cannot run ${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Writes a struct's fields by name. @throws {TypeError} for a missing or extra name */
+export function packStruct(
+  struct: Struct,
   values: Readonly<Record<string, number>>,
   view: DataView,
   offset: number,
 ): void {
   for (const name of Object.keys(values)) {
-    if (!kernel.params.some((field) => field.name === name)) {
-      throw new TypeError(`Cannot run ${kernel.name}: it has no parameter ${name}`);
+    if (!struct.some((field) => field.name === name)) {
+      throw new TypeError(`it has no parameter ${name}`);
     }
   }
-  for (const [i, { name, type }] of kernel.params.entries()) {
+  for (const [i, { name, type }] of struct.entries()) {
     const value = values[name];
-    if (value === undefined) {
-      throw new TypeError(`Cannot run ${kernel.name}: parameter ${name} is missing`);
-    }
+    if (value === undefined) throw new TypeError(`parameter ${name} is missing`);
     const at = offset + 4 * i;
     if (type === "f32") view.setFloat32(at, value, true);
     else if (type === "i32") view.setInt32(at, value, true);

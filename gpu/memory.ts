@@ -5,18 +5,18 @@ import type { Gpu } from "./gpu.ts";
 export type Dtype = "f32" | "f16" | "u32";
 
 /**
- * What memory is to the GPU. An image is a texture that serves as plain memory, 16 bytes a texel in
- * rows of `IMAGE_WIDTH`: software adapters gather from textures many times faster than from buffers.
+ * What memory is to the GPU. A texture serves as plain memory, 16 bytes per texel in
+ * rows of `TEXTURE_WIDTH`: software adapters gather from textures many times faster than from buffers.
  */
-export type MemoryKind = "storage" | "uniform" | "image";
+export type MemoryKind = "storage" | "uniform" | "texture";
 
-/** Texels in a row of an image; kernels know it. */
-export const IMAGE_WIDTH = 1024;
-export const IMAGE_ROW_BYTES = 16 * IMAGE_WIDTH;
+/** Texels in a row of a texture; kernels know it. */
+export const TEXTURE_WIDTH = 1024;
+export const TEXTURE_ROW_BYTES = 16 * TEXTURE_WIDTH;
 
 /** Most bytes that one piece of memory can have. */
 export function mostBytes(kind: MemoryKind, limits: GPUSupportedLimits): number {
-  if (kind === "image") return IMAGE_ROW_BYTES * limits.maxTextureDimension2D;
+  if (kind === "texture") return TEXTURE_ROW_BYTES * limits.maxTextureDimension2D;
   if (kind === "uniform") return limits.maxBufferSize; // bound in small pieces
   return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
 }
@@ -27,34 +27,34 @@ export class DeviceBuffer {
   readonly bytes: number;
   readonly kind: MemoryKind;
   #raw: GPUBuffer | undefined;
-  #image: GPUTexture | undefined;
+  #texture: GPUTexture | undefined;
   #view: GPUTextureView | undefined;
 
   constructor(label: string, bytes: number, kind: MemoryKind = "storage") {
-    const unit = kind === "image" ? IMAGE_ROW_BYTES : 16;
+    const unit = kind === "texture" ? TEXTURE_ROW_BYTES : 16;
     this.label = label;
     this.bytes = Math.max(unit, Math.ceil(bytes / unit) * unit);
     this.kind = kind;
   }
 
-  /** The WebGPU buffer. @throws {GpuError} when it was not made yet, is freed, or is an image */
+  /** The WebGPU buffer. @throws {GpuError} when it was not made yet, is freed, or is a texture */
   get raw(): GPUBuffer {
     return this.#raw ?? this.#missing();
   }
 
-  /** The texture of an image. @throws {GpuError} when it was not made yet, or is freed */
-  get image(): GPUTexture {
-    return this.#image ?? this.#missing();
+  /** The WebGPU texture. @throws {GpuError} when it was not made yet, or is freed */
+  get texture(): GPUTexture {
+    return this.#texture ?? this.#missing();
   }
 
   /** What a bind group takes. @throws {GpuError} when it was not made yet, or is freed */
   get resource(): GPUBindingResource {
-    if (this.kind === "image") return this.#view ??= this.image.createView();
+    if (this.kind === "texture") return this.#view ??= this.texture.createView();
     return { buffer: this.raw };
   }
 
   get allocated(): boolean {
-    return this.#raw !== undefined || this.#image !== undefined;
+    return this.#raw !== undefined || this.#texture !== undefined;
   }
 
   #missing(): never {
@@ -63,16 +63,16 @@ export class DeviceBuffer {
 
   /** Makes it, zero-filled; a second call does nothing. */
   allocate(gpu: Gpu): void {
-    if (this.kind === "image") this.#image ??= gpu.createImage(this.label, this.bytes);
+    if (this.kind === "texture") this.#texture ??= gpu.createMemoryTexture(this.label, this.bytes);
     else this.#raw ??= gpu.createBuffer(this.label, this.bytes, this.kind === "uniform");
   }
 
   /** Gives the memory back at once (the garbage collector would take its time). */
   free(gpu: Gpu): void {
-    const made = this.#raw ?? this.#image;
+    const made = this.#raw ?? this.#texture;
     if (!made) return;
     gpu.destroy(made, this.bytes);
-    this.#raw = this.#image = this.#view = undefined;
+    this.#raw = this.#texture = this.#view = undefined;
   }
 }
 

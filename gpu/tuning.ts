@@ -15,11 +15,11 @@ export function exchanges({ subgroupSize = 0 }: DeviceProfile): boolean {
 }
 
 /**
- * What weights and caches are kept in. Kernels follow: those that read images are the broadcasting
+ * What weights and caches are kept in. Kernels follow: those that read textures are the broadcasting
  * ones.
  */
 export function tensorKind(device: DeviceProfile): MemoryKind {
-  return broadcasts(device) ? "image" : "storage";
+  return broadcasts(device) ? "texture" : "storage";
 }
 
 /** Numbers that were measured to be best on a device, by kernel and shape (`linearKey` ...). */

@@ -1,20 +1,14 @@
 import code from "./attention.wgsl" with { type: "text" };
 import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
-import sharedCode from "./shared/attention.wgsl" with { type: "text" };
-import exchangeCode from "./shared/broadcast.wgsl" with { type: "text" };
-import stepCode from "./shared/step.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type AttentionTuning, attentionTuning } from "../gpu/tuning.ts";
+import { joinKernel } from "./fragments.ts";
 import { mergeAttention } from "./merge_attention.ts";
 
-const ATTENTION = defineKernel("attention", stepCode + sharedCode + code);
-const ATTENTION_BROADCAST = defineKernel(
-  "attention_broadcast",
-  stepCode + sharedCode + exchangeCode + broadcastCode,
-);
+const ATTENTION = joinKernel("attention", code);
+const ATTENTION_BROADCAST = joinKernel("attention_broadcast", broadcastCode);
 
 /** Queries of a workgroup of the broadcasting form. */
 const BROADCAST_QUERIES = 32;
@@ -22,10 +16,10 @@ const BROADCAST_QUERIES = 32;
 /** The cache an attention reads, and how its slots are divided. */
 export interface AttentionOptions {
   readonly heads: number;
-  /** [B, heads, slots, 64], f32 or f16; images where kernels broadcast. */
+  /** [B, heads, slots, 64], f32 or f16; textures where kernels broadcast. */
   readonly k: Tensor;
   readonly v: Tensor;
-  /** Per (video, frame) of the pass: .y frame index, .w number of keys it sees. */
+  /** [B, F] of `Frame`: index, keys. */
   readonly frames: Tensor;
   /** The `Step` numbers: how many keys are long-term, where they start, frame indices. */
   readonly step: DeviceBuffer;
@@ -55,7 +49,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const slots = k.shape[2]!;
   const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
   const { lanes, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
-  const broadcast = k.buffer.kind === "image";
+  const broadcast = k.buffer.kind === "texture";
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : lanes));
   const result = p.scratch(q.shape);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);

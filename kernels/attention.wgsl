@@ -1,3 +1,4 @@
+// Joined after fragments: frame, step, attention.
 // The form of `attention` for GPUs: one lane per query and head, four keys at a time, which are
 // loaded by an index that is the same for all lanes of a workgroup.
 

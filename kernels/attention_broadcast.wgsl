@@ -1,6 +1,7 @@
+// Joined after fragments: frame, step, attention, broadcast.
 // The CPU form of `attention`: one subgroup of eight lanes a workgroup, four queries a lane, two
 // keys at a time. Two lanes gather eight dims of a key each, the next two the dims after these, and
-// all get them by broadcast (see shared/broadcast.wgsl).
+// all get them by broadcast (see fragments/broadcast.wgsl).
 
 @group(0) @binding(3) var k: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]
 @group(0) @binding(4) var v: texture_storage_2d<rgba32uint, read>;  // [B, heads, slots, 64]

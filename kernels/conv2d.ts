@@ -1,15 +1,20 @@
 import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
-import sharedCode from "./shared/conv2d.wgsl" with { type: "text" };
+import shuffleCode from "./conv2d_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { conv2dTuning, type ProductTuning } from "../gpu/tuning.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid, tileGrid } from "./grid.ts";
 import type { LinearWeights } from "./linear.ts";
-import { chooseForm, productForms } from "./product.ts";
+import { chooseForm, type ProductForms } from "./product.ts";
 
-const FORMS = productForms("conv2d", { shared: sharedCode, tiled: code, broadcast: broadcastCode });
+const FORMS: ProductForms = {
+  memory: joinKernel("conv2d", code),
+  shuffle: joinKernel("conv2d_shuffle", shuffleCode),
+  broadcast: joinKernel("conv2d_broadcast", broadcastCode),
+};
 /** No f32 is less: compilers of shaders may take it that there are no infinities. */
 const LOWEST = -3.4028234663852886e38;
 /** Channels a workgroup of the broadcasting form computes. */
@@ -51,7 +56,7 @@ export function conv2d(
   if (into) expectShape("conv2d into", into, result);
   const y = into ?? p.scratch(result);
   const pixels = b * height * width;
-  const broadcast = w.weight.buffer.kind === "image";
+  const broadcast = w.weight.buffer.kind === "texture";
   const shape = { pixels, k, n, taps: taps ** 2, dtype: w.weight.dtype };
   const choice = { ...conv2dTuning(p.device, shape), ...options.tuning };
   const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);

@@ -1,25 +1,11 @@
-// The form of `conv2d` for GPUs (see shared/tile.wgsl): an implicit matmul, a row a pixel, of
-// k = tap * C + channel.
+// Joined after fragments: weights, conv2d, tile, conv2d_tile, tile_memory.
+// `conv2d` for GPUs whose lanes pass x to each other through workgroup memory.
 
-fn rows() -> u32 { return params.pixels; }
-
-fn depth4() -> u32 { return u32(SIZE * SIZE) * params.k / 4u; }
-
-fn begin(tile: u32, index: u32) {}
-
-// Four channels of a tap of a pixel; `own` is its number in the tile.
-fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
-  let pixel = tile * ROWS + own;
-  let size = vec2<u32>(vec2(params.width, params.height));
-  let center = vec2<i32>(vec2(pixel % size.x, pixel / size.x % size.y));
-  let k4s = params.k / 4u;
-  let tap = i32(k4 / k4s);
-  let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
-  let place = center + d;
-  let inside = all((place >= vec2(0)) & (place < vec2(params.width, params.height))) &&
-    pixel < params.pixels && tap < SIZE * SIZE;
-  let neighbour = u32(i32(pixel) + d.y * params.width + d.x);
-  return select(vec4(0.0), x[select(0u, neighbour * k4s + k4 % k4s, inside)], inside);
+@compute @workgroup_size(64u * SLICES)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  product(group.z * groups.x + group.x, group.y, index);
 }
-
-fn store(pixel: u32, column4: u32, sum: vec4<f32>) { finish(pixel, column4, sum, affine(column4)); }

@@ -13,7 +13,7 @@ export function grid(lanes: number, size: number): readonly [number, number, num
   return [width, Math.ceil(groups / width), 1];
 }
 
-/** Columns of a tile of shared/tile.wgsl. */
+/** Columns of a tile of fragments/tile.wgsl. */
 const TILE_COLUMNS = 32;
 
 /** Workgroups of a matrix product of m rows and n columns, `tile` rows each. */
@@ -22,7 +22,7 @@ export function tileGrid(m: number, n: number, tile: number): readonly [number, 
   return [width, Math.ceil(n / TILE_COLUMNS), folds];
 }
 
-/** Constants of shared/tile.wgsl; 16 kB of workgroup memory is all that some GPUs have. */
+/** Constants of fragments/tile.wgsl; 16 kB of workgroup memory is all that some GPUs have. */
 export function tileConstants(
   { tile, slices }: Pick<ProductTuning, "tile" | "slices">,
 ): Record<"ROWS" | "SLICES", number> {

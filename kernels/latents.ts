@@ -13,7 +13,7 @@ const WRITE_LATENTS = defineKernel("write_latents", writeCode);
 export interface LatentFrames {
   /** [..., C, h, w] f32. */
   readonly latents: Tensor;
-  /** [B, 4] u32: .x counts frames along all leading axes of `latents` together. */
+  /** [B] u32, counted along all leading axes of `latents` together. */
   readonly frames: Tensor;
   /** Factor on the way. */
   readonly scale: number;

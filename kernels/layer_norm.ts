@@ -1,17 +1,17 @@
 import code from "./layer_norm.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const LAYER_NORM = defineKernel("layer_norm", code);
+const LAYER_NORM = joinKernel("layer_norm", code);
 
 /** adaLN numbers of the frames of a pass. */
 export interface Modulation {
   /** [R, width] f32: one row per (timestep, class). */
   readonly table: Tensor;
-  /** Per (batch, frame) of the pass: modulation row, frame position, cache slot, visible keys. */
+  /** [B, F] of `Frame`: row. */
   readonly frames: Tensor;
   /** Rows of x per frame. */
   readonly tokens: number;

@@ -1,3 +1,4 @@
+// Joined after fragments: frame.
 // y = (x - mean) / sqrt(var + eps) * (1 + scale) + shift, scale and shift chosen by frame (adaLN).
 // For CPUs; elsewhere `linear` does it on the way. One workgroup per token, and one subgroup:
 // barriers between several cost more than the sums.
@@ -17,7 +18,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, F, T, d]
 @group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;   // [R, stride]
-@group(0) @binding(3) var<storage, read> frames: array<vec4<u32>>;  // [B, F], .x = row of the table
+@group(0) @binding(3) var<storage, read> frames: array<Frame>;       // [B, F]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [B, F, T, d]
 
 var<workgroup> partial: array<vec2<f32>, WG>;
@@ -50,7 +51,7 @@ fn main(
   let variance = max(partial[0].y / f32(params.d) - mean * mean, 0.0);
   let inverse = inverseSqrt(variance + params.eps);
 
-  let modulation = frames[row / params.tokens].x * params.stride;
+  let modulation = frames[row / params.tokens].row * params.stride;
   let shift = (modulation + params.shift) / 4u;
   let scale = (modulation + params.scale) / 4u;
   for (var i = lane; i < d4; i += WG) {

@@ -1,21 +1,26 @@
 import code from "./linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
-import sharedCode from "./shared/linear.wgsl" with { type: "text" };
+import shuffleCode from "./linear_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { linearTuning, type ProductTuning } from "../gpu/tuning.ts";
+import { joinKernel } from "./fragments.ts";
 import { tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
-import { chooseForm, productForms } from "./product.ts";
+import { chooseForm, type ProductForms } from "./product.ts";
 
-const FORMS = productForms("linear", { shared: sharedCode, tiled: code, broadcast: broadcastCode });
+const FORMS: ProductForms = {
+  memory: joinKernel("linear", code),
+  shuffle: joinKernel("linear_shuffle", shuffleCode),
+  broadcast: joinKernel("linear_broadcast", broadcastCode),
+};
 /** Columns of a workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 64;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
 export interface LinearWeights {
-  /** As `packedShape(inputs, outputs)` says, f32 or f16; an image where kernels broadcast. */
+  /** As `packedShape(inputs, outputs)` says, f32 or f16; a texture where kernels broadcast. */
   readonly weight: Tensor;
   /** [outputs rounded up to 8] f32. */
   readonly bias?: Tensor;
@@ -58,7 +63,7 @@ export function linear(
     throw new ShapeError(`Cannot run linear ${k} -> ${n} on x [${x.shape}]: needs [..., ${k}]`);
   }
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
-  const broadcast = w.weight.buffer.kind === "image";
+  const broadcast = w.weight.buffer.kind === "texture";
   // loads are what a CPU waits for: there each row is normalised once, not once a workgroup
   if (norm && broadcast) {
     return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });

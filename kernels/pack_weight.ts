@@ -1,13 +1,12 @@
 import code from "./pack_weight.wgsl" with { type: "text" };
-import imageCode from "./pack_weight_image.wgsl" with { type: "text" };
-import sharedCode from "./shared/pack_weight.wgsl" with { type: "text" };
+import textureCode from "./pack_weight_texture.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 
-const PACK_WEIGHT = defineKernel("pack_weight", sharedCode + code);
-const PACK_WEIGHT_IMAGE = defineKernel("pack_weight_image", sharedCode + imageCode);
+const PACK_WEIGHT = joinKernel("pack_weight", code);
+const PACK_WEIGHT_TEXTURE = joinKernel("pack_weight_texture", textureCode);
 const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 
 /** How the bytes of a weight lie in its file. */
@@ -64,7 +63,7 @@ export function packWeight(
   }
   const inputs = k / taps;
   p.dispatch({
-    kernel: packed.buffer.kind === "image" ? PACK_WEIGHT_IMAGE : PACK_WEIGHT,
+    kernel: packed.buffer.kind === "texture" ? PACK_WEIGHT_TEXTURE : PACK_WEIGHT,
     constants: { SOURCE: SOURCES[dtype], F16: Number(f16), BLOCKED: Number(blocked) },
     params: { n, inputs, taps, channels, stride: width, offset, depth: DEPTH },
     buffers: { source, packed },

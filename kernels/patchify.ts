@@ -1,16 +1,16 @@
 import code from "./patchify.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const PATCHIFY = defineKernel("patchify", code);
+const PATCHIFY = joinKernel("patchify", code);
 
 /**
  * Cuts latents into tokens, '(c p1 p2)' per token, tokens ordered frame, row, column.
  * @param latents [videos, capacity, c, h, w] f32; frame i lies at i modulo capacity
- * @param frames [B, F, 4] u32: .y is the frame index; B is a multiple of videos
+ * @param frames [B, F] of `Frame`: index; B is a multiple of videos
  * @returns [B, F, T, c P P] f32
  * @throws {ShapeError} when h or w is not a multiple of the patch size
  */

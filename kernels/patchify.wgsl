@@ -1,3 +1,4 @@
+// Joined after fragments: frame.
 // tokens[(b, f, y, x), (c, p1, p2)] = latents[video, frame, c, y P + p1, x P + p2]
 // One lane per element of the result.
 
@@ -14,7 +15,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> latents: array<f32>;        // [videos, capacity, c, h, w]
-@group(0) @binding(2) var<storage, read> frames: array<vec4<u32>>;   // [B, F], .y = frame index
+@group(0) @binding(2) var<storage, read> frames: array<Frame>;        // [B, F]
 @group(0) @binding(3) var<storage, read_write> tokens: array<f32>;   // [B, F, T, c P P]
 
 @compute @workgroup_size(64)
@@ -37,7 +38,7 @@ fn main(
   let y = (place / columns) * side + (feature / side) % side;
   let x = (place % columns) * side + feature % side;
   let video = (frame / params.frames) % params.videos;
-  let index = video * params.capacity + frames[frame].y % params.capacity;
+  let index = video * params.capacity + frames[frame].index % params.capacity;
   tokens[id] =
     latents[((index * params.channels + channel) * params.height + y) * params.width + x];
 }

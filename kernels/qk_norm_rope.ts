@@ -1,13 +1,12 @@
 import code from "./qk_norm_rope.wgsl" with { type: "text" };
-import imageCode from "./qk_norm_rope_image.wgsl" with { type: "text" };
-import sharedCode from "./shared/qk_norm_rope.wgsl" with { type: "text" };
+import textureCode from "./qk_norm_rope_texture.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 
-const QK_NORM_ROPE = defineKernel("qk_norm_rope", sharedCode + code);
-const QK_NORM_ROPE_IMAGE = defineKernel("qk_norm_rope_image", sharedCode + imageCode);
+const QK_NORM_ROPE = joinKernel("qk_norm_rope", code);
+const QK_NORM_ROPE_TEXTURE = joinKernel("qk_norm_rope_texture", textureCode);
 const WG = 64;
 
 /** Where a pass's keys and values go, and how its tokens lie in space and time. */
@@ -16,7 +15,7 @@ export interface RopeOptions {
   /** Weights of the per-head RMS norms, [64]. */
   readonly normQ: Tensor;
   readonly normK: Tensor;
-  /** Per (video, frame): .z is the first cache slot of the frame. */
+  /** [B, F] of `Frame`: slot. */
   readonly frames: Tensor;
   /** Angles as (cos, sin) pairs: [positions, rows and columns], then [F, time] of the pass. */
   readonly rope: Tensor;
@@ -48,7 +47,7 @@ export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tenso
   const m = batch * count * tokens;
   const q = p.scratch([batch, count, tokens, d]);
   p.dispatch({
-    kernel: k.buffer.kind === "image" ? QK_NORM_ROPE_IMAGE : QK_NORM_ROPE,
+    kernel: k.buffer.kind === "texture" ? QK_NORM_ROPE_TEXTURE : QK_NORM_ROPE,
     constants: { F16: Number(k.dtype === "f16") },
     params: {
       m,

@@ -11,7 +11,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> latents: array<f32>;      // [frames, C, P]
-@group(0) @binding(2) var<storage, read> frames: array<vec4<u32>>; // [B], .x = frame
+@group(0) @binding(2) var<storage, read> frames: array<u32>;       // [B]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;      // [B, P, C]
 
 @compute @workgroup_size(64)
@@ -24,6 +24,6 @@ fn main(
   if (id >= params.count) { return; }
   let channel = id % params.channels;
   let pixel = id / params.channels % params.pixels;
-  let frame = min(frames[id / params.channels / params.pixels].x, params.frames - 1u);
+  let frame = min(frames[id / params.channels / params.pixels], params.frames - 1u);
   y[id] = params.scale * latents[(frame * params.channels + channel) * params.pixels + pixel];
 }

@@ -1,12 +1,11 @@
-import stepCode from "./shared/step.wgsl" with { type: "text" };
 import code from "./solver_step.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const SOLVER_STEP = defineKernel("solver_step", stepCode + code);
+const SOLVER_STEP = joinKernel("solver_step", code);
 
 /** What a solver step reads and writes. */
 export interface SolverStepOptions {

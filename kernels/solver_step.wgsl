@@ -1,3 +1,4 @@
+// Joined after fragments: step.
 // x += c0 v + c1 v_previous on one frame of the latents, with v = v_u + guidance (v_c - v_u) where
 // the batch holds an unconditional half first; v is kept for the next call. Unpatchifies on the way.
 // One lane per latent element. Euler is c1 = 0.

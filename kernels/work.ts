@@ -107,7 +107,7 @@ function touchedBytes(
   const bound = buffers[name]!;
   if (!("buffer" in bound)) return bound.bytes;
   const { frames, x, y, q, qkv, tokens, velocity } = buffers as Buffers;
-  const form = isLinear(kernel.name) ? "linear" : kernel.name.replace(/_image$/, "");
+  const form = isLinear(kernel.name) ? "linear" : kernel.name.replace(/_texture$/, "");
   const key = `${form} ${name}`;
   switch (key) {
     // adaLN: the rows of the frames at hand, and of them the numbers of one half

@@ -11,7 +11,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;             // [B, P, C]
-@group(0) @binding(2) var<storage, read> frames: array<vec4<u32>>;  // [B], .x = frame
+@group(0) @binding(2) var<storage, read> frames: array<u32>;        // [B]
 @group(0) @binding(3) var<storage, read_write> latents: array<f32>; // [frames, C, P]
 
 @compute @workgroup_size(64)
@@ -25,7 +25,7 @@ fn main(
   let pixel = id % params.pixels;
   let channel = id / params.pixels % params.channels;
   let b = id / params.pixels / params.channels;
-  let frame = frames[b].x;
+  let frame = frames[b];
   if (frame >= params.frames) { return; }
   let at = (b * params.pixels + pixel) * params.channels + channel;
   latents[(frame * params.channels + channel) * params.pixels + pixel] = params.scale * x[at];

@@ -39,7 +39,7 @@ export class FrameCodec {
     this.height = h * vae.compression;
     this.width = w * vae.compression;
     this.#latents = latents;
-    this.#selection = memory.tensor("codec frames", [videos, 4], "u32");
+    this.#selection = memory.tensor("codec frames", [videos], "u32");
     this.#pictures = imageBuffer(memory, "pictures", [videos, this.height, this.width], "floats");
     const scale = options.scalingFactor ?? vae.scalingFactor;
     const frames = this.#selection;
@@ -60,9 +60,8 @@ export class FrameCodec {
 
   #select(gpu: Gpu, frame: number): void {
     const videos = this.#latents.shape[0]!;
-    const numbers = new Uint32Array(4 * videos);
-    for (let video = 0; video < videos; video++) numbers[4 * video] = this.#place(video, frame);
-    gpu.write(this.#selection.buffer, 0, numbers);
+    const places = Uint32Array.from({ length: videos }, (_, video) => this.#place(video, frame));
+    gpu.write(this.#selection.buffer, 0, places);
   }
 
   /** Frames of an endless run share their places. */

@@ -119,11 +119,7 @@ function latentsCase(b: SelfTestBench): Tensor[] {
   const previous = b.floats(1, 4, 4, 4);
   const velocity = b.floats(2, 1, 4, 16);
   solverStep(b.program, velocity, { latents, previous, step: b.uniform(step), patch: 2 });
-  const pick = (frame: number) => ({
-    latents,
-    frames: b.words([1, 4], [frame, 0, 0, 0]),
-    scale: 2,
-  });
+  const pick = (frame: number) => ({ latents, frames: b.words([1], [frame]), scale: 2 });
   const read = readLatents(b.program, pick(2));
   writeLatents(b.program, read, pick(0));
   return [tokens, latents, previous, read];

@@ -1,7 +1,9 @@
 import type { Gpu } from "../gpu/gpu.ts";
+import { packStruct, structBytes } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
+import { FRAME, STEP } from "../kernels/fragments.ts";
 import type { LayerCache, PassContext } from "../model/block.ts";
 import type { FarSizes } from "../model/config.ts";
 import { ropeAngles, ropeSpace } from "../model/embeddings.ts";
@@ -60,7 +62,9 @@ export interface SessionPass {
 const WIDEST_ACTIVATION = 64 << 20;
 /** Most frames in a pass: more would only take memory. */
 const PASS_FRAMES = { window: 16, context: 64 };
-const STEP_BYTES = 48;
+/** A uniform buffer's bytes are a multiple of 16. */
+const STEP_BYTES = Math.ceil(structBytes(STEP) / 16) * 16;
+const FRAME_BYTES = structBytes(FRAME);
 
 /**
  * One run of the transformer: latents, caches, modulation tables and the recorded programs. All is
@@ -311,35 +315,36 @@ export class Session {
     { c0, c1, guidance }: { c0: number; c1: number; guidance: number },
   ): void {
     const { frames, slots, keys, state } = plan;
-    const videos = Array.from(
-      { length: this.batch },
-      (_, b) => frames.map((frame, j) => [rowOf(b, frame), frame, slots[j]!, keys[j]!]),
-    );
-    gpu.write(this.#frames.buffer, 0, Uint32Array.from(videos.flat(2)));
-    gpu.write(
-      this.#lastFrame.buffer,
-      0,
-      Uint32Array.from(videos.flatMap((video) => video.at(-1)!)),
-    );
+    const all = new DataView(new ArrayBuffer(this.batch * frames.length * FRAME_BYTES));
+    const last = new DataView(new ArrayBuffer(this.batch * FRAME_BYTES));
+    for (let b = 0; b < this.batch; b++) {
+      for (const [j, index] of frames.entries()) {
+        const frame = { row: rowOf(b, index), index, slot: slots[j]!, keys: keys[j]! };
+        packStruct(FRAME, frame, all, (b * frames.length + j) * FRAME_BYTES);
+        packStruct(FRAME, frame, last, b * FRAME_BYTES); // the last one stays
+      }
+    }
+    gpu.write(this.#frames.buffer, 0, all);
+    gpu.write(this.#lastFrame.buffer, 0, last);
     const { axes } = this.sizes;
     const angles = new Float32Array(frames.length * axes[0]);
     for (const [j, frame] of frames.entries()) angles.set(ropeAngles(frame, axes[0]), j * axes[0]);
     gpu.write(this.#rope.buffer, 4 * this.#positions * (64 - axes[0]), angles);
     const step = new DataView(new ArrayBuffer(STEP_BYTES));
-    const whole = [
-      state.contextKeys,
-      state.contextStart,
-      state.contextSlots,
-      state.contextFrame,
-      state.windowStart,
-      state.windowSlots,
-      state.windowFrame,
-      frames.at(-1)!,
-    ];
-    for (const [i, value] of whole.entries()) step.setUint32(4 * i, value, true);
-    for (const [i, value] of [c0, c1, guidance].entries()) {
-      step.setFloat32(32 + 4 * i, value, true);
-    }
+    const numbers = {
+      context_keys: state.contextKeys,
+      context_start: state.contextStart,
+      context_slots: state.contextSlots,
+      context_frame: state.contextFrame,
+      window_start: state.windowStart,
+      window_slots: state.windowSlots,
+      window_frame: state.windowFrame,
+      latent_frame: frames.at(-1)!,
+      c0,
+      c1,
+      guidance,
+    };
+    packStruct(STEP, numbers, step, 0);
     gpu.write(this.#step, 0, step);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GpuError } from "../../gpu/errors.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
-import { IMAGE_ROW_BYTES, Memory } from "../../gpu/memory.ts";
+import { Memory, TEXTURE_ROW_BYTES } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
@@ -75,30 +75,33 @@ Deno.test({ name: "Gpu writes and reads whole rows of an image", ...GPU_TEST }, 
   const gpu = await testGpu();
   const before = gpu.allocatedBytes;
   const memory = new Memory();
-  const image = memory.buffer("image", 2 * IMAGE_ROW_BYTES + 4, "image");
-  assert.equal(image.bytes, 3 * IMAGE_ROW_BYTES);
+  const image = memory.buffer("image", 2 * TEXTURE_ROW_BYTES + 4, "texture");
+  assert.equal(image.bytes, 3 * TEXTURE_ROW_BYTES);
   memory.allocate(gpu);
   assert.equal(gpu.allocatedBytes - before, image.bytes);
-  const row = new Uint8Array(IMAGE_ROW_BYTES).map((_, i) => i % 251);
-  gpu.write(image, IMAGE_ROW_BYTES, row);
-  assert.deepEqual(new Uint8Array(await gpu.read(image, IMAGE_ROW_BYTES, IMAGE_ROW_BYTES)), row);
+  const row = new Uint8Array(TEXTURE_ROW_BYTES).map((_, i) => i % 251);
+  gpu.write(image, TEXTURE_ROW_BYTES, row);
+  assert.deepEqual(
+    new Uint8Array(await gpu.read(image, TEXTURE_ROW_BYTES, TEXTURE_ROW_BYTES)),
+    row,
+  );
   const all = new Uint8Array(await gpu.read(image));
-  assert.deepEqual(all.subarray(IMAGE_ROW_BYTES, 2 * IMAGE_ROW_BYTES), row);
-  assert.ok(all.subarray(0, IMAGE_ROW_BYTES).every((byte) => byte === 0));
+  assert.deepEqual(all.subarray(TEXTURE_ROW_BYTES, 2 * TEXTURE_ROW_BYTES), row);
+  assert.ok(all.subarray(0, TEXTURE_ROW_BYTES).every((byte) => byte === 0));
   assert.throws(() => gpu.write(image, 0, row.subarray(4)), RangeError);
   assert.throws(() => gpu.write(image, 16, row), RangeError);
   assert.throws(() => image.raw, GpuError);
   memory.free(gpu);
   assert.equal(gpu.allocatedBytes, before);
-  assert.throws(() => image.image, GpuError);
+  assert.throws(() => image.texture, GpuError);
 });
 
 Deno.test(
   { name: "Gpu refuses an image over its limit, with the numbers", ...GPU_TEST },
   async () => {
     const gpu = await testGpu();
-    const most = gpu.limits.maxTextureDimension2D * IMAGE_ROW_BYTES;
-    const image = new Memory().buffer("keys", most + 1, "image");
+    const most = gpu.limits.maxTextureDimension2D * TEXTURE_ROW_BYTES;
+    const image = new Memory().buffer("keys", most + 1, "texture");
     assert.throws(
       () => image.allocate(gpu),
       (error: GpuError) => error.reason === "limit" && /Cannot allocate "keys"/.test(error.message),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { defineKernel, packParams } from "../../gpu/kernel.ts";
+import { defineKernel, packParams, placeErrors } from "../../gpu/kernel.ts";
 
 const CODE = `
 // @group(0) @binding(9) var<storage, read> in_a_comment: array<u32>;
@@ -28,15 +28,15 @@ Deno.test("defineKernel() reads bindings and parameters from the shader", () => 
   ]);
 });
 
-Deno.test("defineKernel() knows images by their type", () => {
+Deno.test("defineKernel() knows textures by their type", () => {
   const kernel = defineKernel(
-    "images",
+    "textures",
     "@group(0) @binding(1) var w: texture_storage_2d<rgba32uint, read>;\n" +
       "@group(0) @binding(4)\nvar k : texture_storage_2d<rgba32uint,write>;",
   );
   assert.deepEqual([...kernel.bindings], [
-    ["w", { binding: 1, writable: false, space: "image" }],
-    ["k", { binding: 4, writable: true, space: "image" }],
+    ["w", { binding: 1, writable: false, space: "texture" }],
+    ["k", { binding: 4, writable: true, space: "texture" }],
   ]);
 });
 
@@ -74,4 +74,22 @@ Deno.test("packParams() refuses a missing and an unknown parameter", () => {
     () => packParams(kernel, { a: 1, b: 2, c: 3, d: 4 }, view, 0),
     /TypeError: Cannot run test: it has no parameter d/,
   );
+});
+
+Deno.test("placeErrors() names the file and line that the joined line came from", () => {
+  const kernel = defineKernel("joined", [
+    { file: "a.wgsl", code: "one\ntwo\n" },
+    { file: "b.wgsl", code: "three\nfour\n" },
+  ]);
+  const PLACES: readonly [line: number, place: string][] = [
+    [1, "a.wgsl:1"],
+    [2, "a.wgsl:2"],
+    [3, "b.wgsl:1"],
+    [4, "b.wgsl:2"],
+  ];
+  for (const [line, place] of PLACES) {
+    const text = `wrong\n  ┌─ wgsl:${line}:7\n${line} │ x\n`;
+    const own = place.split(":")[1];
+    assert.equal(placeErrors(kernel, text), `wrong\n  ┌─ ${place}:7\n${own} │ x\n`);
+  }
 });

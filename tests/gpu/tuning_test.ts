@@ -29,7 +29,7 @@ Deno.test("exchanges() needs subgroups of eight lanes, on any device", () => {
 });
 
 Deno.test("tensorKind() keeps weights in images where kernels broadcast", () => {
-  assert.equal(tensorKind({ cpu: true }), "image");
+  assert.equal(tensorKind({ cpu: true }), "texture");
   assert.equal(tensorKind({ cpu: true, subgroupSize: 4 }), "storage");
   assert.equal(tensorKind({ cpu: false }), "storage");
 });

@@ -27,7 +27,7 @@ interface Case {
   readonly slope: number;
   readonly dtype: "f32" | "f16";
   /** What the caches are in, which decides the form. */
-  readonly kind: "image" | "storage";
+  readonly kind: "texture" | "storage";
   readonly tuning: AttentionTuning;
 }
 
@@ -42,7 +42,7 @@ const BASE: Case = {
   pass: 1,
   slope: 0,
   dtype: "f32",
-  kind: "image",
+  kind: "texture",
   tuning: { lanes: 8, split: 1 },
 };
 const FULL: Case = {
@@ -80,8 +80,8 @@ const CASES: [string, Case][] = [
   ["64 tokens", { ...BASE, heads: 2, tokens: 64, window: { capacity: 3, first: 1, count: 3 } }],
 ];
 
-for (const kind of ["image", "storage"] as const) {
-  const by = kind === "image" ? "broadcasts" : "lanes";
+for (const kind of ["texture", "storage"] as const) {
+  const by = kind === "texture" ? "broadcasts" : "lanes";
   for (const [name, c] of CASES) {
     for (const split of [1, 3]) {
       const how = `${name}, by ${by}, split ${split}`;

@@ -51,9 +51,9 @@ const SIZES: ConvSizes[] = [
 
 /** Weights in images are for the broadcasting form; with too few rows its workgroups are many. */
 const FORMS: [kind: MemoryKind, tuning?: Partial<ProductTuning>][] = [
-  ["image"],
-  ["image", { rows: 8 }],
-  ["image", { rows: 64 }],
+  ["texture"],
+  ["texture", { rows: 8 }],
+  ["texture", { rows: 64 }],
   ...[0, 1].flatMap((shuffle) =>
     ([[32, 1], [32, 4], [64, 1], [64, 2]] as const).map(
       ([tile, slices]): [MemoryKind, Partial<ProductTuning>] => [
@@ -87,7 +87,7 @@ for (const sizes of SIZES) {
 
 const SMALL: ConvSizes = { b: 1, h: 5, w: 3, k: 8, n: 12, size: 3 };
 
-for (const kind of ["image", "storage"] as const) {
+for (const kind of ["texture", "storage"] as const) {
   const name = `conv2d() with weights in ${kind}`;
 
   Deno.test({ name: `${name} applies ReLU and SiLU after the bias`, ...GPU_TEST }, async () => {

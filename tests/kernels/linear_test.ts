@@ -30,9 +30,9 @@ interface Form {
 }
 
 const FORMS: Form[] = [
-  { name: "broadcasts of 8 rows", kind: "image", tuning: { rows: 8 } },
-  { name: "broadcasts of 16 rows", kind: "image", tuning: { rows: 16 } },
-  { name: "broadcasts of 32 rows", kind: "image", tuning: { rows: 32 } },
+  { name: "broadcasts of 8 rows", kind: "texture", tuning: { rows: 8 } },
+  { name: "broadcasts of 16 rows", kind: "texture", tuning: { rows: 16 } },
+  { name: "broadcasts of 32 rows", kind: "texture", tuning: { rows: 32 } },
   ...[0, 1].flatMap((shuffle) =>
     ([[32, 1], [32, 2], [32, 4], [64, 1], [64, 2]] as const).map(([tile, slices]): Form => ({
       name: `${shuffle ? "shuffled " : ""}tiles of ${tile} rows in ${slices} slices`,

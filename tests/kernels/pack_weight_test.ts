@@ -122,7 +122,7 @@ async function compare(layers: Layer[], dtype: "f32" | "f16", rows?: number[]): 
     });
   }
   const wanted = dtype === "f16" ? new Float16Array(expected) : expected;
-  for (const kind of ["storage", "image"] as const) {
+  for (const kind of ["storage", "texture"] as const) {
     const [bytes] = await runAll((p, input) => {
       const packed = p.memory.tensor("packed", shape, dtype, kind);
       for (const { bits, ...options } of layers) packWeight(p, words(bits, input), packed, options);

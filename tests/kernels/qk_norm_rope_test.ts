@@ -43,7 +43,7 @@ for (const [name, c] of CASES) {
   Deno.test({ name: `qkNormRope() matches the reference for ${name}`, ...GPU_TEST }, async () => {
     const inputs = makeInputs(c);
     const expected = reference(c, inputs);
-    for (const kind of ["storage", "image"] as const) {
+    for (const kind of ["storage", "texture"] as const) {
       const [q, k, v] = await run(c, inputs, kind);
       assertClose(q!, expected.q, 3e-6, `q, ${kind}`);
       // halves have 11 bits
@@ -95,7 +95,7 @@ type Inputs = ReturnType<typeof makeInputs>;
 async function run(
   c: Case,
   inputs: Inputs,
-  kind: "storage" | "image",
+  kind: "storage" | "texture",
 ): Promise<ArrayLike<number>[]> {
   const { batch, frames, rows, columns, heads, spread, axes, dtype } = c;
   const { tokens, slots, slotOf, qkv, normQ, normK } = inputs;

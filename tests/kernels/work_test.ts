@@ -78,7 +78,7 @@ Deno.test("workOf() counts an attention's visible keys, not the cache", () => {
   assert.throws(() => counted(record), TypeError);
 });
 
-for (const kind of ["storage", "image"] as const) {
+for (const kind of ["storage", "texture"] as const) {
   Deno.test(`workOf() counts the new keys and values of a pass, not the cache, in ${kind}`, () => {
     const heads = 3;
     const d = 64 * heads;

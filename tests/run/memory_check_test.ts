@@ -14,7 +14,7 @@ function declare(kind: MemoryKind, bytes: number): Memory {
   return memory;
 }
 
-for (const kind of ["storage", "image"] as const) {
+for (const kind of ["storage", "texture"] as const) {
   Deno.test({
     name: `checkMemory() takes a ${kind} as large as one can be, and none larger`,
     ...GPU_TEST,

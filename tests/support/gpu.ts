@@ -1,10 +1,10 @@
 import { Gpu } from "../../gpu/gpu.ts";
 import {
   type DeviceBuffer,
-  IMAGE_ROW_BYTES,
   Memory,
   type Tensor,
   tensorBytes,
+  TEXTURE_ROW_BYTES,
 } from "../../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import type { TuningTable } from "../../gpu/tuning.ts";
@@ -47,7 +47,7 @@ export function upload(
 export interface InputOptions {
   /** f16 rounds each value to the nearest half float. */
   readonly dtype?: "f32" | "f16";
-  readonly kind?: "storage" | "image";
+  readonly kind?: "storage" | "texture";
 }
 
 /** A tensor of half floats, or in an image. */
@@ -106,7 +106,7 @@ export async function runAll(
     const bytes: ArrayBuffer[] = [];
     for (const { buffer, shape, dtype } of results) {
       const length = tensorBytes(shape, dtype);
-      const unit = buffer.kind === "image" ? IMAGE_ROW_BYTES : 4;
+      const unit = buffer.kind === "texture" ? TEXTURE_ROW_BYTES : 4;
       bytes.push((await gpu.read(buffer, 0, Math.ceil(length / unit) * unit)).slice(0, length));
     }
     return bytes;

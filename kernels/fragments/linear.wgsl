@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> table: array<vec4<f32>>;   // [R, table_stride]
-@group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;  // .x = row of the table
+@group(0) @binding(5) var<storage, read> frames: array<Frame>;       // [B, F]
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>; // [M, N4]
 
 // Both are v * sigmoid(s): GELU's (1 + tanh(u)) / 2 is sigmoid(2 u).
@@ -39,7 +39,7 @@ fn store(row: u32, column4: u32, sum: vec4<f32>) {
   v = select(v, activated(v), params.output > 0u);
   let i = row * ((params.n + 3u) / 4u) + column4;
   if (params.residual == 2u) {
-    let start = frames[row / params.tokens].x * params.table_stride + params.gate;
+    let start = frames[row / params.tokens].row * params.table_stride + params.gate;
     v *= table[start / 4u + column4];
   }
   if (params.residual > 0u) { v += y[i]; }

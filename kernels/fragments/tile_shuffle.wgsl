@@ -29,14 +29,3 @@ fn fetched(index: u32, row: u32, j: u32) -> mat4x4<f32> {
     subgroupShuffle(v, from_lane + 4u), subgroupShuffle(v, from_lane + 6u),
   );
 }
-
-@compute @workgroup_size(64u * SLICES)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) index: u32,
-  @builtin(subgroup_invocation_id) lane: u32,
-) {
-  eight = lane - lane % 8u;
-  product(group.z * groups.x + group.x, group.y, index);
-}

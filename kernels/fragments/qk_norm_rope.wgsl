@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;       // [M, 3 d]
 @group(0) @binding(2) var<storage, read> q_weight: array<vec4<f32>>;  // [64]
 @group(0) @binding(3) var<storage, read> k_weight: array<vec4<f32>>;  // [64]
-@group(0) @binding(4) var<storage, read> frames: array<vec4<u32>>;    // [B, F], .z = first slot
+@group(0) @binding(4) var<storage, read> frames: array<Frame>;         // [B, F]
 @group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>;      // (cos, sin) pairs: space, then time
 @group(0) @binding(6) var<storage, read_write> q: array<vec4<f32>>;   // [M, d]
 
@@ -60,7 +60,7 @@ fn norm_rope(i: u32, which: u32) {
   let row = i / params.heads;
   let head = i % params.heads;
   let source = (row * 3u + which) * params.heads * 16u + head * 16u;
-  let slot = frames[row / params.tokens].z + row % params.tokens;
+  let slot = frames[row / params.tokens].slot + row % params.tokens;
   let video = row / (params.frames * params.tokens);
   let target_octet = ((video * params.heads + head) * params.slots + slot) * 8u;
 

@@ -1,4 +1,5 @@
-// `qk_norm_rope` with caches in images.
+// Joined after fragments: frame, qk_norm_rope.
+// `qk_norm_rope` with caches in textures.
 
 @group(0) @binding(7) var k: texture_storage_2d<rgba32uint, write>;  // [B, heads, slots, 64]
 @group(0) @binding(8) var v: texture_storage_2d<rgba32uint, write>;  // [B, heads, slots, 64]

@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;         // [B, queries, d]
-@group(0) @binding(5) var<storage, read> frames: array<vec4<u32>>;    // .y = frame index, .w = keys
+@group(0) @binding(5) var<storage, read> frames: array<Frame>;         // [B, F]
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>; // [B, queries, d] or partial
 
 struct Octet { lo: vec4<f32>, hi: vec4<f32>, }
@@ -67,7 +67,7 @@ struct Share { first: u32, end: u32, }
 
 fn share_of(video: u32, last: u32, part: u32) -> Share {
   let frame = min(last, params.queries - 1u) / params.tokens;
-  let keys = frames[video * (params.queries / params.tokens) + frame].w;
+  let keys = frames[video * (params.queries / params.tokens) + frame].keys;
   let share = (keys + SPLIT - 1u) / SPLIT;
   return Share(min(part * share, keys), min(part * share + share, keys));
 }
@@ -79,7 +79,7 @@ fn query_of(video: u32, query: u32, head: u32) -> Query {
   let own = min(query, params.queries - 1u);
   let mine = frames[video * (params.queries / params.tokens) + own / params.tokens];
   let row = (video * params.queries + own) * params.heads + head;
-  return Query(row, query < params.queries, f32(mine.y), mine.w);
+  return Query(row, query < params.queries, f32(mine.index), mine.keys);
 }
 
 struct Softmax { maximum: f32, total: f32, rescale: f32, weights: vec4<f32>, }

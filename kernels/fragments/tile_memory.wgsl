@@ -21,12 +21,3 @@ fn fetched(index: u32, row: u32, j: u32) -> mat4x4<f32> {
   let i = index / 64u * STEP * ROWS + row * STEP + j;
   return mat4x4(heap[i], heap[i + STEP], heap[i + 2u * STEP], heap[i + 3u * STEP]);
 }
-
-@compute @workgroup_size(64u * SLICES)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) index: u32,
-) {
-  product(group.z * groups.x + group.x, group.y, index);
-}

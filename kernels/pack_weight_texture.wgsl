@@ -1,4 +1,5 @@
-// `pack_weight` into an image.
+// Joined after fragments: pack_weight.
+// `pack_weight` into a texture.
 
 @group(0) @binding(2) var packed: texture_storage_2d<rgba32uint, write>;
 

@@ -1,0 +1,58 @@
+import attention from "./fragments/attention.wgsl" with { type: "text" };
+import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
+import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
+import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
+import frame from "./fragments/frame.wgsl" with { type: "text" };
+import linear from "./fragments/linear.wgsl" with { type: "text" };
+import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
+import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
+import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
+import step from "./fragments/step.wgsl" with { type: "text" };
+import tile from "./fragments/tile.wgsl" with { type: "text" };
+import tileMemory from "./fragments/tile_memory.wgsl" with { type: "text" };
+import tileShuffle from "./fragments/tile_shuffle.wgsl" with { type: "text" };
+import weights from "./fragments/weights.wgsl" with { type: "text" };
+import { defineKernel, type Kernel, readStruct } from "../gpu/kernel.ts";
+
+/** WGSL that several kernels share. None of it compiles alone. */
+const FRAGMENTS: Readonly<Record<string, string>> = {
+  attention,
+  broadcast,
+  conv2d,
+  conv2d_tile: conv2dTile,
+  frame,
+  linear,
+  linear_tile: linearTile,
+  pack_weight: packWeight,
+  qk_norm_rope: qkNormRope,
+  step,
+  tile,
+  tile_memory: tileMemory,
+  tile_shuffle: tileShuffle,
+  weights,
+};
+
+/** A frame of a pass, as kernels read it from a pass's `frames`. */
+export const FRAME = readStruct("frame", frame, "Frame");
+/** The numbers of a model call. */
+export const STEP = readStruct("step", step, "Step");
+
+const FIRST_LINE = /^\/\/ Joined after fragments: (\w+(?:, \w+)*)\.\n/;
+
+/**
+ * Defines a kernel. Where its first line reads "Joined after fragments: a, b." the texts of
+ * `fragments/a.wgsl` and `fragments/b.wgsl` come before its own; else it compiles as it stands.
+ * @param name of its file, without `.wgsl`
+ * @throws {TypeError} the line names a fragment that does not exist
+ */
+export function joinKernel(name: string, code: string): Kernel {
+  const names = FIRST_LINE.exec(code)?.[1]?.split(", ") ?? [];
+  const fragments = names.map((fragment) => {
+    const text = FRAGMENTS[fragment];
+    if (text === undefined) {
+      throw new TypeError(`Cannot define kernel ${name}: there is no fragment ${fragment}`);
+    }
+    return { file: `kernels/fragments/${fragment}.wgsl`, code: text };
+  });
+  return defineKernel(name, [...fragments, { file: `kernels/${name}.wgsl`, code }]);
+}
