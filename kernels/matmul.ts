@@ -56,7 +56,7 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
   if ([...lasts, ...places, bias?.first ?? 0].some((value) => value % 4)) {
     throw new ShapeError(`Cannot multiply [${m}, ${r}] by [${r}, ${n}]: multiples of 4 are needed`);
   }
-  const broadcast = b.tensor.buffer.kind === "image";
+  const broadcast = b.tensor.buffer.kind === "texture";
   const rows = BROADCAST_ROWS.find((rows) => m <= rows) ?? 32;
   const flags = { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) };
   p.dispatch({
@@ -93,7 +93,7 @@ export function operand(
   [rows, columns]: readonly [number, number],
   image: Tensor | undefined,
 ): Matrix {
-  if (tensorKind(p.device) !== "image" || !image || rows * columns === 0) {
+  if (tensorKind(p.device) !== "texture" || !image || rows * columns === 0) {
     return { tensor, first, stride };
   }
   const count = rows * columns / 4;

@@ -179,7 +179,7 @@ function sumScratch(pass: Pass, rows: number, columns: number): Tensor {
 
 /** Where a second operand of a product is copied to, on devices that want it in an image. */
 function operandImage(pass: Pass, floats: number): Tensor | undefined {
-  if (tensorKind(pass.program.device) !== "image") return undefined;
+  if (tensorKind(pass.program.device) !== "texture") return undefined;
   const { d, channels, patch, contextPatch = 1 } = pass.sizes;
   const rows = Math.max(countRows(pass.layout), 3 * d, 256);
   const features = channels * Math.max(patch, contextPatch) ** 2;

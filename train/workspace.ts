@@ -34,7 +34,7 @@ export class Workspace {
   image(floats: number): Tensor {
     const known = this.#tensors.get("operand");
     if (known && known.buffer.bytes >= 4 * floats) return known;
-    const made = this.#memory.tensor("operand", [floats], "f32", "image");
+    const made = this.#memory.tensor("operand", [floats], "f32", "texture");
     this.#tensors.set("operand", made);
     return made;
   }
