@@ -44,9 +44,9 @@ export class PartialFile {
     try {
       if ((await file.stat()).size > size) await partial.restart();
       else await partial.#takeOver();
-    } catch (error) {
+    } catch (cause) {
       file.close();
-      throw error;
+      throw unwritable(path, cause);
     }
     return partial;
   }
@@ -86,7 +86,9 @@ export class PartialFile {
 
   /** Syncs it to the disk. @returns its hash in hexadecimal */
   async finish(): Promise<string> {
-    await this.#file.sync();
+    await this.#file.sync().catch((cause) => {
+      throw unwritable(this.#path, cause);
+    });
     return this.#hash.digest("hex");
   }
 

@@ -99,7 +99,10 @@ export class HubCache {
   ): Promise<T> {
     await makeFolder(this.#locks);
     await makeFolder(dirname(this.blob(hash)));
-    using lock = await Deno.open(join(this.#locks, `${hash}.lock`), { create: true, write: true });
+    const path = join(this.#locks, `${hash}.lock`);
+    using lock = await Deno.open(path, { create: true, write: true }).catch((cause) => {
+      throw unwritable(path, cause);
+    });
     for (let waits = 0; !await lock.tryLock(true); waits++) {
       if (waits === 0) onWait();
       signal?.throwIfAborted();

@@ -2,6 +2,7 @@
 import { CheckpointError, quote } from "../files/errors.ts";
 import { unwritable } from "../files/file_sink.ts";
 import { PartialFile } from "../files/partial_file.ts";
+import { readWithin } from "./fetch.ts";
 
 /** A file to fetch. */
 export interface RemoteFile {
@@ -27,7 +28,7 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Breaks in a row, without a byte between them, that are put up with. */
+/** Breaks in a row, without more bytes than ever between them, that are put up with. */
 const MOST_BREAKS = 5;
 
 /**
@@ -81,14 +82,16 @@ async function fill(
   remote: RemoteFile,
   options: DownloadOptions,
 ): Promise<void> {
+  // More bytes than ever, not more than before: a server may cut each answer at the same place.
+  let most = partial.size;
   for (let breaks = 0; partial.size < remote.size;) {
-    const before = partial.size;
-    options.onProgress?.(before);
+    options.onProgress?.(partial.size);
     try {
       await fetchRest(partial, remote, options);
     } catch (error) {
       if (!(error instanceof Broken) || options.signal?.aborted) throw error;
-      breaks = partial.size > before ? 1 : breaks + 1;
+      breaks = partial.size > most ? 1 : breaks + 1;
+      most = Math.max(most, partial.size);
       if (breaks > MOST_BREAKS) {
         throw new CheckpointError(
           `Cannot pull ${quote(remote.name)}: the connection broke ${breaks} times at ` +
@@ -121,7 +124,7 @@ async function fetchRest(
     if (response.status === 200) await partial.restart();
     await receive(response, partial, remote, options);
   } finally {
-    await response.body?.cancel().catch(() => {});
+    if (!response.body?.locked) response.body?.cancel().catch(() => {});
   }
 }
 
@@ -135,7 +138,9 @@ async function receive(
   if (!reader) throw new Broken("the answer is empty");
   try {
     for (;;) {
-      const { value, done } = await readSoon(reader, timeout);
+      const { value, done } = await readWithin(reader, timeout).catch((cause) => {
+        throw new Broken(cause instanceof Error ? cause.message : String(cause));
+      });
       if (done) break;
       if (partial.size + value.length > remote.size) {
         throw badDownload(remote, `the server sends more than its ${remote.size} bytes`);
@@ -145,27 +150,10 @@ async function receive(
       signal?.throwIfAborted();
     }
   } finally {
-    await reader.cancel().catch(() => {});
-    reader.releaseLock();
+    reader.cancel().catch(() => {}); // not waited for: the other side may never answer
   }
   // A connection that is simply closed looks like an end.
   if (partial.size < remote.size) throw new Broken("it was closed early");
-}
-
-async function readSoon(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  seconds: number,
-): Promise<ReadableStreamReadResult<Uint8Array>> {
-  const { promise: stalled, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Broken(`no byte for ${seconds} s`)), seconds * 1000);
-  try {
-    return await Promise.race([reader.read(), stalled]);
-  } catch (cause) {
-    if (cause instanceof Broken) throw cause;
-    throw new Broken(cause instanceof Error ? cause.message : String(cause));
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** @throws {CheckpointError} the answer isn't this file or the rest of it */

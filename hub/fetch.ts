@@ -23,8 +23,10 @@ const MOST_TRIES = 5;
 const LONGEST_WAIT = 60;
 /** Statuses after which the same request may succeed. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
-/** Largest answer of the hub's API, which lists files. */
-const LARGEST_ANSWER = 64 * 1024 * 1024;
+/** Largest answer of the hub's API, which lists files: a page has 1000 entries. */
+const LARGEST_ANSWER = 8 * 1024 * 1024;
+/** An answer that comes by drops must be whole within so many times the time for a byte. */
+const DROPS = 10;
 
 /**
  * A fetch for one hub. The token goes to the hub's own origin and to no other, redirects are
@@ -44,7 +46,7 @@ export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS):
         continue;
       }
       if (!PASSING.has(response.status) || attempt === MOST_TRIES) return response;
-      await response.body?.cancel();
+      await response.body?.cancel().catch(() => {});
       const wanted = retryAfter(response.headers.get("retry-after"), Date.now());
       const wait = wanted ?? backoff(attempt, tools.random());
       await tools.sleep(Math.min(wait, LONGEST_WAIT * 1000), init.signal ?? undefined);
@@ -52,25 +54,60 @@ export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS):
   };
 }
 
-/** The same for the API: an answer has a largest size. */
+/** The same for the API: an answer is read whole, has a largest size and comes in time. */
 export function hubApiFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
   const inner = hubFetch(settings, tools);
   return async (input, init) => {
     const response = await inner(input, init);
     if (!response.body) return response;
-    let left = LARGEST_ANSWER;
-    const limited = response.body.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform(chunk, controller) {
-          left -= chunk.length;
-          if (left < 0) controller.error(new TypeError("the hub's answer is too long"));
-          else controller.enqueue(chunk);
-        },
-      }),
-    );
+    const whole = await readAnswer(response.body, settings.timeout, init?.signal ?? undefined);
     const { status, statusText, headers } = response;
-    return new Response(limited, { status, statusText, headers });
+    return new Response(whole, { status, statusText, headers });
   };
+}
+
+async function readAnswer(
+  body: ReadableStream<Uint8Array>,
+  seconds: number,
+  signal: AbortSignal | undefined,
+): Promise<Blob> {
+  const reader = body.getReader();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const end = Date.now() + DROPS * seconds * 1000;
+  try {
+    for (let size = 0;;) {
+      const { value, done } = await readWithin(
+        reader,
+        Math.min(seconds, (end - Date.now()) / 1000),
+      );
+      signal?.throwIfAborted();
+      if (done) return new Blob(pieces);
+      size += value.length;
+      if (size > LARGEST_ANSWER) throw refuse("its answer is too long");
+      pieces.push(value.slice());
+    }
+  } catch (cause) {
+    if (cause instanceof CheckpointError || signal?.aborted) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw refuse(`its answer broke off (${why})`, true);
+  } finally {
+    reader.cancel().catch(() => {}); // not waited for: the other side may never answer
+  }
+}
+
+/** The next piece of a body. @throws {Error} none came in time */
+export async function readWithin(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  seconds: number,
+): Promise<ReadableStreamReadResult<Uint8Array>> {
+  const { promise: stalled, reject } = Promise.withResolvers<never>();
+  const late = () => reject(new Error(`no byte for ${seconds} s`));
+  const timer = setTimeout(late, Math.max(0, seconds * 1000));
+  try {
+    return await Promise.race([reader.read(), stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function follow(
@@ -151,8 +188,8 @@ export function retryAfter(header: string | null, now: number): number | undefin
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-function refuse(why: string): CheckpointError {
-  return new CheckpointError(`Cannot fetch from the hub: ${why}`, { reason: "Hub" });
+function refuse(why: string, temporary = false): CheckpointError {
+  return new CheckpointError(`Cannot fetch from the hub: ${why}`, { reason: "Hub", temporary });
 }
 
 function unreachable(url: string, cause: unknown): CheckpointError {

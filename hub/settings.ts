@@ -42,9 +42,11 @@ export async function hubSettings(
   const home = expand(
     environment("HF_HOME") ??
       join(environment("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface"),
+    environment,
   );
   const cache = expand(
     environment("HF_HUB_CACHE") ?? environment("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
+    environment,
   );
   const endpoint = (environment("HF_ENDPOINT") ?? "https://huggingface.co").replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
@@ -64,16 +66,22 @@ export async function hubSettings(
   };
 }
 
-/** A file of variables, as containers read it, leaves `~` as it stands; so does Python's client. */
-function expand(path: string): string {
-  return path.replace(/^~(?=\/|$)/, homedir());
+/**
+ * `~`, `$NAME` and `${NAME}` as Python's client expands them, since a file of variables, as
+ * containers read it, leaves them as they stand. Unknown names stay.
+ */
+function expand(path: string, environment: Environment): string {
+  return path.replace(/^~(?=\/|$)/, homedir())
+    .replace(/\$(?:([A-Za-z0-9_]+)|\{([^}]*)\})/g, (whole, plain?: string, braced?: string) => {
+      return environment(plain ?? braced ?? "") ?? whole;
+    });
 }
 
 /** HF_TOKEN, else the file that the Python client's login leaves. */
 async function readToken(environment: Environment, home: string): Promise<string | undefined> {
   if (isSet(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return undefined;
   const given = environment("HF_TOKEN") ?? environment("HUGGING_FACE_HUB_TOKEN");
-  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"));
+  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"), environment);
   const token = (given ?? await Deno.readTextFile(path).catch(() => "")).trim();
   if (token === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;

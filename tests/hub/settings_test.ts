@@ -20,6 +20,29 @@ Deno.test("hubSettings() finds the cache as the Python client does", async () =>
   equal(await cache({ HF_HOME: "/h/~" }), "/h/~/hub");
 });
 
+// What huggingface_hub makes of them, with X=/data and Y=$X/y.
+const EXPANDED: [name: string, value: string, cache: string][] = [
+  ["HF_HOME", "$X/hf", "/data/hf/hub"],
+  ["HF_HOME", "${X}/hf", "/data/hf/hub"],
+  ["HF_HOME", "~/$X", join(homedir(), "data/hub")],
+  ["HF_HOME", "$NONE/hf", "$NONE/hf/hub"],
+  ["HF_HOME", "$Y", "/data/y/hub"],
+  ["HF_HUB_CACHE", "$X/c", "/data/c"],
+  ["HF_HUB_CACHE", "/a${X}b/$X_c", "/a/datab/$X_c"],
+  ["HUGGINGFACE_HUB_CACHE", "$X/d", "/data/d"],
+  ["XDG_CACHE_HOME", "$X/x", "/data/x/huggingface/hub"],
+  ["HF_HUB_CACHE", "$X$X", "/data/data"],
+  ["HF_HUB_CACHE", "/p/$", "/p/$"],
+  ["HF_HUB_CACHE", "/p/${X", "/p/${X"],
+  ["HF_HUB_CACHE", "~x", "~x"],
+  ["HF_HUB_CACHE", "/q/$5", "/q/$5"],
+];
+for (const [name, value, expected] of EXPANDED) {
+  Deno.test(`hubSettings() expands ${name}=${value} as the Python client does`, async () => {
+    equal((await settings({ X: "/data", Y: "$X/y", [name]: value })).cache, expected);
+  });
+}
+
 Deno.test("hubSettings() reads the endpoint, and refuses what is none", async () => {
   equal((await settings(NOWHERE)).endpoint, "https://huggingface.co");
   equal(

@@ -328,6 +328,88 @@ for (const [what, entry] of ENTRIES) {
   });
 }
 
+const entry = (path: unknown, oid = "a".repeat(40)) => ({ type: "file", path, size: 1, oid });
+const INDEX = entry("model_index.json");
+const LISTINGS: [what: string, entries: unknown, message: RegExp][] = [
+  ["a file twice", [INDEX, entry("far.json"), entry("far.json", "b".repeat(40))], /twice/],
+  ["case twins", [INDEX, entry("vae/a.json"), entry("vae/A.json")], /one file on some systems/],
+  [
+    "twins of composition",
+    [INDEX, entry("vae/\u00e9.json"), entry("vae/e\u0301.json")],
+    /one file/,
+  ],
+  ["null", [INDEX, null], /not understood/],
+  ["a number", [INDEX, 7], /not understood/],
+  ["a path that is a number", [INDEX, entry(7)], /not understood/],
+  ["a path that is missing", [INDEX, entry(undefined)], /not understood/],
+  ["text for a listing", "text", /./],
+  ["null for a listing", null, /./],
+  ["a path that climbs", [INDEX, entry("vae/..\\\\x.json")], /no plain path/],
+];
+for (const [what, entries, message] of LISTINGS) {
+  Deno.test(`pull() refuses a repository with ${what}`, async () => {
+    await withHub(async (hub, options) => {
+      hub.faults.hub.push({ kind: "json", text: JSON.stringify(entries) });
+      const target = { repository: "someone/model", file: undefined, revision: COMMIT };
+      await rejects(pull(target, options), { name: "CheckpointError", reason: "Hub", message });
+      deepEqual(hub.requests("store"), []);
+    });
+  });
+}
+
+/** A body that never ends: pieces come until nobody reads, `pause` milliseconds apart. */
+function endless(piece: string, pause: number): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder().encode(piece);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return new ReadableStream({
+    pull: (controller) =>
+      new Promise((resolve) => {
+        timer = setTimeout(() => (controller.enqueue(bytes), resolve()), pause);
+      }),
+    cancel: () => clearTimeout(timer),
+  });
+}
+
+const next = { link: '<http://127.0.0.1:1/api/next>; rel="next"' };
+const ENDLESS: [what: string, answer: () => Response, message: RegExp][] = [
+  ["a body that stalls", () => new Response(endless(" ", 60_000)), /no byte for/],
+  ["a body that drips", () => new Response(endless(" ", 20)), /broke off/],
+  ["a body without an end", () => new Response(endless(" ".repeat(1 << 20), 0)), /too long/],
+  ["a page that names itself as the next", () => Response.json([], { headers: next }), /endless/],
+  [
+    "pages of entries without an end",
+    () => Response.json(Array(1000).fill(INDEX), { headers: next }),
+    /endless/,
+  ],
+];
+for (const [what, answer, message] of ENDLESS) {
+  Deno.test(`pull() ends on ${what}`, async () => {
+    await withHub(async (hub, options) => {
+      const settings = { ...hub.settings, timeout: 0.1 };
+      const tools = { ...hub.tools, fetch: () => Promise.resolve(answer()) };
+      const target = { repository: "someone/model", file: undefined, revision: COMMIT };
+      await rejects(pull(target, { ...options, settings, tools }), {
+        name: "CheckpointError",
+        reason: "Hub",
+        temporary: what !== "a body without an end",
+        message,
+      });
+    });
+  });
+}
+
+Deno.test("pull() ends where the store's file is shorter than the listing says", async () => {
+  await withHub(async (hub, options) => {
+    const faults = Array.from({ length: 40 }, () => [
+      { kind: "close", after: 1000 } as const,
+      { kind: "status", status: 416 } as const,
+    ]);
+    hub.faults.store.push(...faults.flat());
+    await rejects(one(options), { reason: "Hub", temporary: true, message: /broke 6 times/ });
+    ok(hub.requests("store").length <= 12);
+  });
+});
+
 Deno.test("pull() says which file a repository lacks", async () => {
   await withHub(async (_, options) => {
     await rejects(one(options, "none.pth"), { reason: "Hub", message: /no such/ });

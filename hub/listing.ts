@@ -1,0 +1,89 @@
+/** What a hub says about files of a repository: checked before a byte of them is fetched. */
+import { CheckpointError, quote } from "../files/errors.ts";
+import { checkHash } from "./cache.ts";
+import { statusError } from "./download.ts";
+import { checkPath } from "./names.ts";
+
+/** A file as the hub lists it, checked. */
+export interface ListedFile {
+  /** Its path in the repository. */
+  readonly name: string;
+  readonly size: number;
+  /** sha256 of a large file, git's sha1 of a small one. */
+  readonly hash: string;
+}
+
+/** Entries of a listing: folders count too. No model folder has a hundredth of it. */
+export const MOST_ENTRIES = 100_000;
+
+/** The names of a listing's files. @throws {CheckpointError} Hub: it is not a listing */
+export function fileNames(entries: readonly unknown[], repository: string): string[] {
+  return filesOf(entries, repository).map(({ path }) => path);
+}
+
+/**
+ * The files that are wanted.
+ * @throws {CheckpointError} Hub: one is missing, listed twice, or no system-independent name; two
+ *   names are one where case does not count
+ */
+export function wantedFiles(
+  entries: readonly unknown[],
+  names: readonly string[],
+  repository: string,
+): ListedFile[] {
+  const found = new Map<string, Record<string, unknown>>();
+  for (const entry of filesOf(entries, repository)) {
+    if (found.has(entry.path)) refuse(repository, `the hub lists ${quote(entry.path)} twice`);
+    found.set(entry.path, entry);
+  }
+  checkTwins(names, repository);
+  return names.map((name) => {
+    const entry = found.get(name);
+    if (!entry) throw statusError(404, `${repository}/${name}`);
+    const lfs = isRecord(entry.lfs) ? entry.lfs : entry;
+    const { size } = lfs;
+    if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+      refuse(repository, `the hub gives ${quote(name)} no usable size`);
+    }
+    return { name: checkPath(name), size, hash: checkHash(lfs.oid, name) };
+  });
+}
+
+/** macOS and Windows would write one file over the other, in a folder of any case, too. */
+function checkTwins(names: readonly string[], repository: string): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const parts = name.split("/");
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const path = parts.slice(0, depth).join("/");
+      const key = path.normalize("NFKC").toLowerCase();
+      const twin = seen.get(key);
+      const whole = depth === parts.length;
+      if (twin !== undefined && (twin !== path || whole)) {
+        refuse(repository, `${quote(twin)} and ${quote(path)} would be one file on some systems`);
+      }
+      seen.set(key, path);
+    }
+  }
+}
+
+function filesOf(
+  entries: readonly unknown[],
+  repository: string,
+): (Record<string, unknown> & { path: string })[] {
+  return entries.flatMap((entry) => {
+    if (!isRecord(entry)) refuse(repository, "the hub's answer is not understood");
+    const { type, path } = entry;
+    if (type !== "file") return [];
+    if (typeof path !== "string") refuse(repository, "the hub's answer is not understood");
+    return [{ ...entry, path }];
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function refuse(repository: string, why: string): never {
+  throw new CheckpointError(`Cannot pull ${quote(repository)}: ${why}`, { reason: "Hub" });
+}
