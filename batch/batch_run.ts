@@ -15,6 +15,14 @@ export interface Executor {
   submit(job: Job): Promise<Outcome>;
 }
 
+/** An executor with an end. */
+export interface BatchExecutor extends Executor {
+  /** All jobs have ended. */
+  close(): Promise<void>;
+  /** Jobs that have not ended are given up; `reason` says why. */
+  kill(reason: Error): Promise<void>;
+}
+
 /** Why a batch stopped before its end. */
 export class BatchStoppedError extends Error {
   override readonly name = "BatchStoppedError";

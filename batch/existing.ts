@@ -45,7 +45,7 @@ async function isAsMade(
 ): Promise<boolean> {
   const found = await look(outputPath(folder, path));
   if (found?.bytes !== bytes) return false;
-  if (found.changed <= at) return true;
+  if (found.changed <= at && at <= Date.now()) return true; // a date to come proves nothing
   return sha256 !== "" && (await digestFile(outputPath(folder, path))).sha256 === sha256;
 }
 
@@ -91,22 +91,23 @@ export async function areAsAnswered(
   return true;
 }
 
+/** Whether outputs of that name say which job made them; .y4m and %d pictures cannot. */
+function keepsHash(name: string): boolean {
+  return !isSequence(name) && extname(name).toLowerCase() !== ".y4m";
+}
+
 /**
- * Whether a file says that another job made it, or cannot be read. Formats without room for settings
- * say nothing.
+ * Whether a file says that this job made it, or is of a kind that says nothing.
+ * @param name its final one, whose extension says what it is
  */
-export async function isAnothers(path: string, hash: string): Promise<boolean> {
-  try {
-    const said = await jobOf(path);
-    return said !== undefined && said !== hash;
-  } catch {
-    return true;
-  }
+export async function isOf(path: string, hash: string, name: string): Promise<boolean> {
+  if (!keepsHash(name)) return true;
+  return await jobOf(path, name).then((said) => said === hash, () => false);
 }
 
 /** The hash of the job that made a file, where the file says so. */
-async function jobOf(path: string): Promise<string | undefined> {
-  if (extname(path).toLowerCase() !== ".safetensors") return (await readMetadata(path))[JOB_KEY];
+async function jobOf(path: string, name = path): Promise<string | undefined> {
+  if (extname(name).toLowerCase() !== ".safetensors") return (await readMetadata(path))[JOB_KEY];
   const file = await SafetensorsFile.open(path);
   file.close();
   return file.metadata.get(JOB_KEY);

@@ -20,12 +20,17 @@ export async function isInside(path: string, folders: readonly string[]): Promis
  */
 export async function makeFolderInside(root: string, file: string): Promise<void> {
   const folder = dirname(file);
-  let there = folder;
-  while (await realPath(there) === undefined && dirname(there) !== there) there = dirname(there);
+  let there = file; // what it replaces may be a link itself, which writing would follow
+  while (!await exists(there) && dirname(there) !== there) there = dirname(there);
   if (!await isInside(there, [root])) {
     throw new MediaError(`Cannot write "${file}": a link leads out of "${root}"`);
   }
   await Deno.mkdir(folder, { recursive: true });
+}
+
+/** A link to nothing is there too. */
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 async function realPath(path: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
 import { isFolder } from "../cli/folder.ts";
+import { nameFault } from "./plan/output_names.ts";
 import type { FileDigest } from "./plan/digest.ts";
 
 /** A finished file of a job. */
@@ -83,27 +84,46 @@ export async function checkResultsPath(path: string): Promise<void> {
  */
 export async function readResults(path: string): Promise<ResultRecord[]> {
   let text: string;
+  let written: number;
   try {
-    if (!(await Deno.stat(path)).isFile) {
+    const { isFile, mtime } = await Deno.stat(path);
+    if (!isFile) {
       throw new UsageError(`Cannot keep results in "${path}": it is not a regular file`);
     }
+    written = mtime?.getTime() ?? 0;
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
-  return text.split("\n").map(parseRecord).filter((record) => record !== undefined);
+  return text.split("\n").map(parseRecord).filter((record) => record !== undefined)
+    .map((record) => Date.parse(record.at) <= written + SLACK_MS ? record : undated(record));
+}
+
+/** File systems keep times of up to two seconds. */
+const SLACK_MS = 2000;
+
+/** A record cannot be younger than its file: a clock was wrong, and its date proves nothing. */
+function undated(record: ResultRecord): ResultRecord {
+  return { ...record, at: new Date(0).toISOString() };
 }
 
 function parseRecord(line: string): ResultRecord | undefined {
   try {
     const value = JSON.parse(line);
-    const fits = typeof value?.hash === "string" && Array.isArray(value.outputs) &&
-      (value.status === "done" || value.status === "failed");
+    const fits = typeof value?.hash === "string" && typeof value.id === "string" &&
+      typeof value.at === "string" && Array.isArray(value.outputs) &&
+      value.outputs.every(isMade) && (value.status === "done" || value.status === "failed");
     return fits ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isMade(json: unknown): json is MadeFile {
+  const { path, bytes, sha256 } = (json ?? {}) as Partial<Record<keyof MadeFile, unknown>>;
+  return typeof path === "string" && nameFault(path) === undefined &&
+    typeof bytes === "number" && typeof sha256 === "string";
 }
 
 /** `results.jsonl`, or `results.3-of-16.jsonl` so that shards do not write to one file. */

@@ -11,7 +11,7 @@ import type { Digests } from "./digest.ts";
 import { inputsOf, jobHash, jsonOf } from "./identity.ts";
 import type { Entry, JobValues } from "./manifest.ts";
 import type { WireJob } from "../gpu/protocol.ts";
-import { inputFault, outputFault } from "../queue/queue_job.ts";
+import { inputFault, outputFault } from "./travel.ts";
 
 /** A job that is known to fit its model. */
 export interface Job {

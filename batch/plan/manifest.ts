@@ -1,3 +1,4 @@
+import { printable } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { listLength, optionKey, optionName, type Values } from "../../cli/option.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
@@ -7,10 +8,10 @@ import { expand, type Expanded, type Fields } from "./expand.ts";
 import { JOB_OPTIONS } from "./options.ts";
 import {
   checkOutputNames,
-  collisionKey,
   DEFAULT_OUTPUT,
   fillIn,
   outputFiles,
+  TakenNames,
 } from "./output_names.ts";
 
 /** Options of a job, checked. */
@@ -42,7 +43,8 @@ interface Common {
 }
 
 const NOTHING: LineRead = { entries: [], problems: [] };
-const LONGEST_ID = 200;
+/** Characters of an id. */
+export const LONGEST_ID = 200;
 
 /** Reads a manifest of jobs line by line, and remembers what must not come twice. */
 export class Manifest {
@@ -51,7 +53,7 @@ export class Manifest {
   readonly #told = new Set<string>();
   /** Line of each id, and of each output by its collision key. */
   readonly #ids = new Map<string, number>();
-  readonly #outputs = new Map<string, { readonly line: number; readonly id: string }>();
+  readonly #outputs = new TakenNames<{ readonly line: number; readonly id: string }>();
   #line = 0;
   #begun = false;
 
@@ -152,14 +154,12 @@ export class Manifest {
     this.#ids.set(id, this.#line);
     const faults: string[] = [];
     for (const file of files) {
-      const other = this.#outputs.get(collisionKey(file));
-      if (!other) this.#outputs.set(collisionKey(file), { line: this.#line, id });
-      else {
-        faults.push(
-          `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of ` +
-            `line ${other.line}`,
-        );
-      }
+      const other = this.#outputs.take(file, { line: this.#line, id });
+      if (!other) continue;
+      faults.push(
+        `Cannot use "output" in ${where}: "${file}" is also written by job "${other.id}" of ` +
+          `line ${other.line}`,
+      );
     }
     return faults;
   }
@@ -234,6 +234,9 @@ function jobId(template: string, { fields, marks }: Expanded, where: string): st
   const id = fillIn(template, fields, "id", where) + unnamed.map(([, mark]) => `-${mark}`).join("");
   if (id.trim() === "" || id.length > LONGEST_ID) {
     throw new UsageError(`Cannot use "id" in ${where}: it must have 1 to ${LONGEST_ID} characters`);
+  }
+  if (printable(id) !== id) {
+    throw new UsageError(`Cannot use "id" in ${where}: "${printable(id)}" has hidden characters`);
   }
   return id;
 }

@@ -1,3 +1,4 @@
+import { UsageError } from "../../cli/errors.ts";
 import {
   COMMON_OPTIONS,
   GENERATION,
@@ -97,3 +98,10 @@ export const WORKER_OPTIONS = {
   ...MODEL_OPTIONS,
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
+
+/** Reads `--gpu-batch`. @throws {UsageError} */
+export function parseGpuBatch(text = "auto"): number | "auto" {
+  if (text === "auto") return text;
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new UsageError(`Cannot use --gpu-batch ${text}: it must be auto, or a number from 1`);
+}

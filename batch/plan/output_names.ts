@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { isPattern } from "../../mod.ts";
+import { isPattern, printable } from "../../mod.ts";
 import { checkOutputs, numberedPath } from "../../request/outputs.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName } from "../../cli/option.ts";
@@ -8,7 +8,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 /** Output of a job that names none. */
 export const DEFAULT_OUTPUT = "{id}.mp4";
 
-const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\u00b9\u00b2\u00b3]) *(\.|$)/i;
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 const LONGEST_NAME = 200;
@@ -41,7 +41,9 @@ export function fillIn(
 export function checkOutputNames(names: readonly string[], where: string): void {
   for (const name of names) {
     const fault = nameFault(name);
-    if (fault) throw new UsageError(`Cannot use "output" in ${where}: "${name}" ${fault}`);
+    if (fault) {
+      throw new UsageError(`Cannot use "output" in ${where}: "${printable(name)}" ${fault}`);
+    }
   }
   try {
     checkOutputs(names, 1);
@@ -57,6 +59,7 @@ export function nameFault(name: string): string | undefined {
   if (FORBIDDEN.test(name)) {
     return 'has a character that not every system allows (\\ : * ? " < > |)';
   }
+  if (printable(name) !== name) return "has a character that cannot be shown";
   if (name.startsWith("/")) return "must be inside the output folder";
   for (const part of name.split("/")) {
     if (part === "..") return "must be inside the output folder";
@@ -86,6 +89,50 @@ export function outputFiles(names: readonly string[], count: number): string[] {
 export function collisionKey(name: string): string {
   return name.normalize("NFC").toLowerCase();
 }
+
+/** Names that jobs have taken; a `%d` pattern takes all names it can stand for. */
+export class TakenNames<T> {
+  readonly #names = new Map<string, T>();
+  /** Patterns, with `#` where their number is. */
+  readonly #patterns = new Map<string, T>();
+  /** Numbered pictures, which a later pattern may stand for. */
+  readonly #pictures: { readonly key: string; readonly owner: T }[] = [];
+
+  /** Takes a name. @returns who has it, or one of the names it stands for, already */
+  take(name: string, owner: T): T | undefined {
+    const key = collisionKey(name);
+    const other = this.#names.get(key) ?? this.#ownerOfNumbered(key);
+    if (other !== undefined) return other;
+    this.#names.set(key, owner);
+    if (isSequence(key)) this.#patterns.set(key.replace(NUMBER, "#"), owner);
+    else if (key.endsWith(".png")) this.#pictures.push({ key, owner });
+    return undefined;
+  }
+
+  #ownerOfNumbered(key: string): T | undefined {
+    if (!key.endsWith(".png")) return undefined;
+    if (!isSequence(key)) return this.#ownerOfPattern(key);
+    const pattern = patternOf(key);
+    const picture = this.#pictures.find((one) => pattern.test(one.key));
+    if (picture) return picture.owner;
+    return SAMPLES.map((number) => this.#ownerOfPattern(key.replace(NUMBER, number)))
+      .find((owner) => owner !== undefined);
+  }
+
+  /** Whose pattern stands for a name: any run of its digits may be the number. */
+  #ownerOfPattern(name: string): T | undefined {
+    for (let start = 0; start < name.length; start++) {
+      for (let end = start + 1; /\d/.test(name[end - 1] ?? ""); end++) {
+        const owner = this.#patterns.get(`${name.slice(0, start)}#${name.slice(end)}`);
+        if (owner !== undefined) return owner;
+      }
+    }
+  }
+}
+
+const NUMBER = /%0?\d*d/;
+/** Numbers to try where two patterns are compared. */
+const SAMPLES = Array.from({ length: 100 }, (_, number) => String(number));
 
 /** `frame-%03d.png` as an expression for the names it stands for. */
 export function patternOf(name: string): RegExp {

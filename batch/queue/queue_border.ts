@@ -6,7 +6,7 @@ import { optionKey } from "../../cli/option.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
-import { checkOutputNames } from "../plan/output_names.ts";
+import { checkOutputNames, outputFiles } from "../plan/output_names.ts";
 import { QUEUE_VERSION, type QueueJob, type QueueResult, type SentInput } from "./queue_job.ts";
 import type { JobFailure, MadeFile } from "../results.ts";
 
@@ -68,6 +68,23 @@ export function parseQueueJob(data: unknown): QueueJob {
 }
 
 /**
+ * Names of the files that a job becomes. Where only its context decides how many videos it makes,
+ * they are as many as an answer has files for.
+ * @param videos undefined where the context decides
+ */
+export function filesFor(
+  outputs: readonly string[],
+  videos: number | undefined,
+  answer: unknown,
+): string[] {
+  const files = isObject(answer) && Array.isArray(answer.outputs) ? answer.outputs.length : 0;
+  const perVideo = outputFiles(outputs, 2).length - outputs.length;
+  const many = perVideo === 0 ? 1 : (files - (outputs.length - perVideo)) / perVideo;
+  const fits = Number.isInteger(many) && many >= 1 && many <= MOST_OUTPUTS;
+  return outputFiles(outputs, videos ?? (fits ? many : 1));
+}
+
+/**
  * A worker's answer to a job.
  * @param expected names of the files that the job becomes
  * @throws {UsageError} the first field that cannot be an answer to it
@@ -93,6 +110,18 @@ export function parseQueueResult(data: unknown, expected: readonly string[]): Qu
     sent,
     worker: textOf(fields.worker, "worker", LONGEST_ID, refuse),
   };
+}
+
+/** Models that a queue announces, as names by identity; what is neither is left out. */
+export function parseModels(announced: Readonly<Record<string, unknown>>): Map<string, string> {
+  const fits = (name: unknown): name is string =>
+    typeof name === "string" && name.trim() !== "" && name.length <= LONGEST_TEXT &&
+    printable(name) === name;
+  return new Map(
+    Object.entries(announced).filter((entry): entry is [string, string] =>
+      IDENTITY.test(entry[0]) && fits(entry[1])
+    ),
+  );
 }
 
 /** What a worker says of a failure; whatever cannot be read counts as temporary. */

@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
+import { printable } from "../../mod.ts";
+import { parseModels } from "./queue_border.ts";
 import { UsageError } from "../../cli/errors.ts";
 
 /** A number of seconds in which a server that is there answers. */
@@ -19,7 +21,7 @@ export class QueueError extends Error {
 /** An error as it is told where it is the server's answer: full, read-only, not permitted. */
 export function refusedByServer(error: unknown): Error {
   if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
-  return new QueueError(`The queue's server refuses: ${error.message}`);
+  return new QueueError(`The queue's server refuses: ${printable(error.message)}`);
 }
 
 /** Where a queue is, and whom its troubles are told to. */
@@ -96,7 +98,7 @@ export class QueueLink {
 
   /** Each trouble is told once until it is over. */
   #tell(error: Error): void {
-    const text = hideSecrets(error.message || String(error));
+    const text = printable(hideSecrets(error.message || String(error)));
     if (text === this.#trouble) return;
     this.#trouble = text;
     if (error.name === "ReplyError") this.#refusal = text;
@@ -129,7 +131,7 @@ export class QueueLink {
 
   /** Names of the models that there have been jobs for, by identity. */
   async models(): Promise<Map<string, string>> {
-    return new Map(Object.entries(await this.client.hgetall(`${this.prefix}:models`)));
+    return parseModels(await this.client.hgetall(`${this.prefix}:models`));
   }
 
   /** Keeps bytes under a name: an input's digest, or as `outputBlob` names an output. */

@@ -1,45 +1,17 @@
-import { join, resolve } from "node:path";
-import { orAborted } from "../../cli/abort.ts";
-import {
-  type Item,
-  type JobsOptions,
-  readDefaults,
-  readJobs,
-  streamJobs,
-} from "../../batch/plan/batch_jobs.ts";
-import { BatchRun, type Executor, expectedFiles, type Tally } from "../../batch/batch_run.ts";
-import { drive, itemsOf } from "../../batch/drive.ts";
-import { FolderLock } from "../../batch/folder_lock.ts";
+import { resolve } from "node:path";
+import type { BatchExecutor } from "../../batch/batch_run.ts";
 import { ownCommand } from "../../batch/gpu/gpu_process.ts";
-import { parseShard } from "../../batch/plan/identity.ts";
-import { type Job, wireJob } from "../../batch/plan/job.ts";
-import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
-import { Leftovers, removePartials } from "../../batch/partial_files.ts";
-import { checkResultsPath, knownResults, ResultsFile, resultsName } from "../../batch/results.ts";
 import { Supervisor } from "../../batch/gpu/supervisor.ts";
+import { wireJob } from "../../batch/plan/job.ts";
+import { type BATCH_OPTIONS, parseGpuBatch } from "../../batch/plan/options.ts";
+import { runBatch } from "../../batch/run_batch.ts";
 import type { Call } from "../../cli/command.ts";
-import { InterruptedError, UsageError } from "../../cli/errors.ts";
-import { optionName } from "../../cli/option.ts";
-import { type Progress, startProgress } from "../../cli/progress.ts";
+import { UsageError } from "../../cli/errors.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
 /** Jobs that wait for the GPU at once: enough to find some of equal shape among them. */
 const WINDOW = 256;
-
-/** Some jobs have failed; the status tells whether another run may cure them all. */
-export class JobsFailedError extends Error {
-  override readonly name = "JobsFailedError";
-  readonly temporary: boolean;
-
-  constructor({ failed, temporary, failedBefore }: Tally, results: string) {
-    const before = failedBefore > 0
-      ? ` (${failedBefore} of them in an earlier run; --retry-failed tries them again)`
-      : "";
-    super(`${failed} ${failed === 1 ? "job has" : "jobs have"} failed${before}: see "${results}"`);
-    this.temporary = failed === temporary;
-  }
-}
 
 /** `far batch`: runs the jobs of a manifest, here or through a queue. */
 export async function run(call: BatchCall): Promise<void> {
@@ -50,243 +22,58 @@ export async function run(call: BatchCall): Promise<void> {
     return await reportQueue(source, rest, call);
   }
   if (rest.length > 0) throw new UsageError(`Cannot use "${rest[0]}": give one manifest`);
-  const gpuBatch = parseGpuBatch(options.gpuBatch);
   for (const name of ["detach", "shared"] as const) {
     if (!options[name] || options.redis !== undefined) continue;
     throw new UsageError(`Cannot use --${name} without a queue: give --redis URL`);
   }
-  if (options.redis !== undefined) {
-    const { runThroughQueue } = await import("../../batch/queue/queue_batch.ts");
-    return await runThroughQueue(source!, call);
-  }
-  await runBatch(source!, call, (note) => {
-    const supervisor = new Supervisor({
-      command: ownCommand(),
-      gpuBatch,
-      backend: options.backend,
-      hangAfter: options.hangAfter ?? 600,
-      note,
-      said: options.verbose ? note : undefined,
-    });
-    const folder = resolve(options.outDir!);
-    return {
-      window: WINDOW,
-      submit: (job) => supervisor.submit(wireJob(job, folder)),
-      close: () => supervisor.close(),
-      kill: (reason) => supervisor.kill(reason),
-    };
+  const gpuBatch = parseGpuBatch(options.gpuBatch);
+  await runBatch(
+    source!,
+    call,
+    (note) =>
+      options.redis === undefined
+        ? onThisGpu(options, gpuBatch, note)
+        : throughQueue(options, options.redis, note),
+  );
+}
+
+/** Runs jobs in a GPU process of this machine. */
+function onThisGpu(
+  options: BatchCall["options"],
+  gpuBatch: number | "auto",
+  note: (line: string) => void,
+): BatchExecutor {
+  const supervisor = new Supervisor({
+    command: ownCommand(),
+    gpuBatch,
+    backend: options.backend,
+    hangAfter: options.hangAfter ?? 600,
+    note,
+    said: options.verbose ? note : undefined,
   });
+  const folder = resolve(options.outDir!);
+  return {
+    window: WINDOW,
+    submit: (job) => supervisor.submit(wireJob(job, folder)),
+    close: () => supervisor.close(),
+    kill: (reason) => supervisor.kill(reason),
+  };
 }
 
-/** An executor with an end. */
-export interface BatchExecutor extends Executor {
-  /** All jobs have ended. */
-  close(): Promise<void>;
-  /** Jobs that have not ended are given up; `reason` says why. */
-  kill(reason: Error): Promise<void>;
-}
-
-/** A batch that is read and checked. */
-interface Setup {
-  /** Undefined for a stream. */
-  readonly all: readonly Job[] | undefined;
-  readonly jobs: JobsOptions;
-  readonly folder: string;
-  readonly results: ResultsFile;
-  readonly batch: BatchRun;
-  /** Shown as jobs end. */
-  progress?: Progress;
-}
-
-/** How a batch's executor is made; its notes go to the user. */
-type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>;
-
-/**
- * Reads, checks, runs and records the jobs of a manifest.
- * @throws {UsageError} all that is wrong with the manifest, before anything runs
- * @throws {JobsFailedError} when all has ended
- */
-export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
-  const start = performance.now();
-  const setup = await orAborted(setUp(source, call), call.signal);
-  const { all, jobs, folder, results, batch } = setup;
-  if (call.options.dryRun) {
-    return await (await import("../../batch/dry_run.ts")).dryRun(all, batch, call);
-  }
-  await makeOutDir(folder);
-  await checkResultsPath(results.path);
-  using _lock = await FolderLock.take(folder, lockName(jobs.shard));
-  if (all) {
-    await removeUnfinished(all, folder, call);
-    const rest = await orAborted(settleAll(all, batch), call.signal);
-    await runShown(itemsOf(rest), rest.length, setup, call, open);
-  } else {
-    const items = streamJobs(Deno.stdin.readable, jobs);
-    await runShown(
-      call.options.shared ? items : tidied(items, folder),
-      undefined,
-      setup,
-      call,
-      open,
-    );
-  }
-  await report(batch.tally, results.path, performance.now() - start, call);
-}
-
-async function setUp(source: string, { options, terminal }: BatchCall): Promise<Setup> {
-  if (options.outDir === undefined) {
-    throw new UsageError("Say where the outputs go: give --out-dir DIR");
-  }
-  const folder = resolve(options.outDir);
-  const found = await Deno.stat(folder).catch(() => undefined);
-  if (found && !found.isDirectory) {
-    throw new UsageError(`Cannot use --out-dir "${options.outDir}": it is not a folder`);
-  }
-  const jobs = await jobsOptions(options);
-  const all = source === "-" ? undefined : await readJobs(source, jobs);
-  const results = new ResultsFile(options.results ?? join(folder, resultsName(jobs.shard)));
-  const batch = new BatchRun({
-    folder,
-    results,
-    known: await knownResults(folder, results.path),
-    force: options.force,
-    retryFailed: options.retryFailed,
-    failFast: options.failFast,
-    onFailure: ({ id, error }) => terminal.note(`job "${id}" failed: ${error}`),
-    onEnd: ({ done, failed, failedBefore }) => setup.progress?.update(done + failed - failedBefore),
+/** Puts jobs on a queue, waits for them, and collects what they made. */
+async function throughQueue(
+  options: BatchCall["options"],
+  url: string,
+  note: (line: string) => void,
+): Promise<BatchExecutor> {
+  const { QueueLink } = await import("../../batch/queue/queue_link.ts");
+  const { QueueExecutor } = await import("../../batch/queue/queue_executor.ts");
+  const link = await QueueLink.open({ url, queue: options.queue ?? "far", note });
+  return new QueueExecutor(link, {
+    folder: resolve(options.outDir!),
+    shared: options.shared,
+    again: options.force || options.retryFailed,
+    detach: options.detach,
+    note,
   });
-  const setup: Setup = { all, jobs, folder, results, batch };
-  return setup;
-}
-
-async function makeOutDir(folder: string): Promise<void> {
-  try {
-    await Deno.mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new Error(`Cannot make --out-dir "${folder}": ${(error as Error).message}`);
-  }
-}
-
-/** In a folder that workers share they may be at it, and they clean up themselves. */
-async function removeUnfinished(
-  jobs: Iterable<Job>,
-  folder: string,
-  { options }: BatchCall,
-): Promise<void> {
-  if (!options.shared) await removePartials(folder, [...jobs].flatMap(expectedFiles));
-}
-
-/** Jobs of a stream; what an earlier run has left of each is removed before it is run. */
-async function* tidied(
-  items: AsyncGenerator<Item, void, void>,
-  folder: string,
-): AsyncGenerator<Item, void, void> {
-  const leftovers = new Leftovers(folder);
-  for await (const item of items) {
-    if ("job" in item) await leftovers.remove(expectedFiles(item.job));
-    yield item;
-  }
-}
-
-/** @param total how many jobs there are, where that is known */
-async function runShown(
-  items: AsyncGenerator<Item, void, void>,
-  total: number | undefined,
-  setup: Setup,
-  call: BatchCall,
-  open: OpenExecutor,
-): Promise<void> {
-  setup.progress = await startProgress({ unit: "jobs", total }, call.options, call.terminal);
-  try {
-    if (total !== 0) await runItems(items, setup, call, open);
-  } finally {
-    setup.progress.stop();
-  }
-}
-
-/** Enters what is done already. @returns the rest */
-async function settleAll(jobs: readonly Job[], batch: BatchRun): Promise<Job[]> {
-  const rest: Job[] = [];
-  for (const job of jobs) {
-    const decision = await batch.decide(job);
-    if (decision.kind === "run") rest.push(job);
-    else await batch.settle(decision);
-  }
-  return rest;
-}
-
-async function runItems(
-  items: AsyncGenerator<Item, void, void>,
-  { batch, folder }: Setup,
-  call: BatchCall,
-  open: OpenExecutor,
-): Promise<void> {
-  const { options, terminal, signal } = call;
-  const executor = await open(options.quiet ? () => {} : terminal.note);
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(signal.reason);
-  signal.addEventListener("abort", interrupt);
-  if (signal.aborted) interrupt();
-  const unfinished = new Set<Job>();
-  stop.signal.addEventListener("abort", () => executor.kill(stop.signal.reason));
-  try {
-    await drive(items, batch, executor, stop, unfinished);
-    await executor.close();
-  } catch (error) {
-    await executor.kill(error as Error);
-    await removeUnfinished(unfinished, folder, call);
-    if (!(error instanceof InterruptedError)) throw error;
-    const { done } = batch.tally;
-    const outcome = `${done} ${
-      done === 1 ? "job is" : "jobs are"
-    } done, the same command does the rest`;
-    throw new InterruptedError(error.signal, outcome);
-  } finally {
-    signal.removeEventListener("abort", interrupt);
-  }
-}
-
-async function jobsOptions(options: BatchCall["options"]): Promise<JobsOptions> {
-  const fields: Record<string, unknown> = {};
-  for (const key of ["model", "dtype"] as const) {
-    if (options[key] !== undefined) fields[optionName(key)] = options[key];
-  }
-  const common = [{ fields, where: "the command line" }];
-  if (options.defaults !== undefined) {
-    common.push({ fields: await readDefaults(options.defaults), where: options.defaults });
-  }
-  const shard = options.shard === undefined ? undefined : parseShard(options.shard);
-  return { common, shard, travels: options.redis !== undefined && !options.shared };
-}
-
-function lockName(shard: JobsOptions["shard"]): string {
-  return shard ? `.${shard.index}-of-${shard.count}` : "";
-}
-
-/** Reads `--gpu-batch`. @throws {UsageError} */
-export function parseGpuBatch(text = "auto"): number | "auto" {
-  if (text === "auto") return text;
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
-  throw new UsageError(`Cannot use --gpu-batch ${text}: it must be auto, or a number from 1`);
-}
-
-async function report(
-  tally: Tally,
-  results: string,
-  milliseconds: number,
-  { options, terminal }: BatchCall,
-): Promise<void> {
-  const { done, skipped, failed, failedBefore, queued } = tally;
-  const seconds = Math.round(milliseconds) / 1000;
-  const jobs = done + skipped + failed + queued;
-  if (options.json) {
-    const summary = { jobs, done, skipped, failed, failedBefore, queued, seconds, results };
-    await terminal.print(`${JSON.stringify(summary)}\n`);
-  } else if (!options.quiet) {
-    const before = skipped > 0 ? `, ${skipped} were done before` : "";
-    const bad = failed > 0 ? `, ${failed} failed` : "";
-    const rest = queued > 0 ? `, ${queued} are on the queue` : "";
-    await terminal.print(`${done} of ${jobs} jobs done in ${seconds} s${before}${bad}${rest}\n`);
-  }
-  if (failed > 0) throw new JobsFailedError(tally, results);
 }

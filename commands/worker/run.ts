@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ownCommand } from "../../batch/gpu/gpu_process.ts";
-import type { WORKER_OPTIONS } from "../../batch/plan/options.ts";
+import { parseGpuBatch, type WORKER_OPTIONS } from "../../batch/plan/options.ts";
 import { QueueLink } from "../../batch/queue/queue_link.ts";
 import { ModelFinder } from "../../batch/queue/model_finder.ts";
 import { GivenBackError, QueueWorker } from "../../batch/queue/queue_worker.ts";
 import { AUTO_VIDEOS, Supervisor } from "../../batch/gpu/supervisor.ts";
 import { WorkerFiles } from "../../batch/queue/worker_files.ts";
-import { parseGpuBatch } from "../batch/run.ts";
 import type { Call } from "../../cli/command.ts";
+import { escaped } from "../../cli/escape.ts";
 import { InterruptedError, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 
@@ -32,7 +32,7 @@ export async function run(call: WorkerCall): Promise<void> {
     throw new UsageError(`Cannot use --out-dir "${outDir}": there is no such folder`);
   }
   const gpuBatch = parseGpuBatch(options.gpuBatch);
-  const note = options.quiet ? () => {} : terminal.note;
+  const note = options.quiet ? () => {} : (line: string) => terminal.note(escaped(line));
   const link = await QueueLink.open({ url: options.redis, queue: options.queue ?? "far", note });
   const supervisor = new Supervisor({
     command: ownCommand(),

@@ -28,7 +28,7 @@ async function write(path: string): Promise<number> {
 }
 
 function record(outputs: MadeFile[], age = 0): ResultRecord {
-  const at = new Date(Date.now() + 1000 - age).toISOString(); // files are made before it
+  const at = new Date(Date.now() - age).toISOString(); // files are made before it
   return { id: "a", line: 1, hash: HASH, status: "done", outputs, at };
 }
 
@@ -80,3 +80,22 @@ Deno.test("findDone() counts all pictures of a pattern", () =>
     await Deno.remove(join(folder, first!.name));
     assert.equal(await findDone(HASH, folder, ["f-%02d.png"], made), undefined);
   }));
+
+for (
+  const [when, days] of [["to come", 1], ["far to come", 400_000], ["that is none", NaN]] as const
+) {
+  Deno.test(`findDone() reads the bytes where a record has a date ${when}`, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.y4m");
+      const bytes = await write(path);
+      const { sha256 } = await digestFile(path);
+      const date = new Date(Date.now() + days * 86_400_000);
+      const at = Number.isNaN(date.getTime()) ? "tomorrow" : date.toISOString();
+      const made = (digest: string) => ({
+        ...record([{ path: "a.y4m", bytes, sha256: digest }]),
+        at,
+      });
+      assert.equal(await findDone(HASH, folder, ["a.y4m"], made("f".repeat(64))), undefined);
+      assert.equal((await findDone(HASH, folder, ["a.y4m"], made(sha256)))?.recorded, true);
+    }));
+}

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
-import { type BatchExecutor, runBatch } from "../../commands/batch/run.ts";
+import type { BatchExecutor } from "../../batch/batch_run.ts";
+import { runBatch } from "../../batch/run_batch.ts";
 import { digestFile } from "../../batch/plan/digest.ts";
 import { JOB_KEY, outputPath } from "../../batch/plan/identity.ts";
 import type { Job } from "../../batch/plan/job.ts";

@@ -63,3 +63,20 @@ Deno.test("knownResults() has the last record of each job from all shards", () =
     assert.equal(known.get("hash a")!.status, "done");
     assert.equal((await knownResults(join(folder, "none"), join(folder, "no.jsonl"))).size, 0);
   }));
+
+Deno.test("readResults() takes no date from a record that is younger than its file", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "results.jsonl");
+    const file = new ResultsFile(path);
+    const now = new Date().toISOString();
+    const ahead = new Date(Date.now() + 86_400_000).toISOString();
+    await file.add(record("a", ahead, { status: "failed" }));
+    await file.add(record("a", now));
+    await file.add(record("b", "no date"));
+    assert.deepEqual((await readResults(path)).map(({ at }) => at.slice(0, 4)), [
+      "1970",
+      now.slice(0, 4),
+      "1970",
+    ]);
+    assert.equal((await knownResults(folder, path)).get("hash a")!.status, "done");
+  }));

@@ -5,6 +5,7 @@ import {
   fillIn,
   nameFault,
   outputFiles,
+  TakenNames,
 } from "../../../batch/plan/output_names.ts";
 
 Deno.test("nameFault() lets no name out of the folder, under the rules of any system", () => {
@@ -23,6 +24,13 @@ Deno.test("nameFault() lets no name out of the folder, under the rules of any sy
     "",
     "nul.mp4",
     "aux",
+    "COM\u00b2.mp4",
+    "lpt\u00b3",
+    "CONIN$",
+    "conout$.mp4",
+    "nul .mp4",
+    "a\u009b.mp4",
+    "a\u202e.mp4",
     "COM1.mp4",
     "a/con/x.mp4",
     "x.mp4.",
@@ -74,3 +82,34 @@ Deno.test("outputFiles() numbers the files of several videos, but not tensors", 
     "a.safetensors",
   ]);
 });
+
+const COLLISIONS: readonly [string, string, boolean][] = [
+  ["a.mp4", "A.mp4", true],
+  ["f-%d.png", "f-0.png", true],
+  ["f-%d.png", "F-017.PNG", true],
+  ["f-%d.png", "f-%d.png", true],
+  ["f-%d.png", "f-%03d.png", true],
+  ["f-%d.png", "f-1%d.png", true],
+  ["f-%d.png", "f-%d0.png", true],
+  ["a/f-%d.png", "a/f-3.png", true],
+  ["f%d-0.png", "f7-0.png", true],
+  ["f-%d.png", "f-x.png", false],
+  ["f-%d.png", "f-.png", false],
+  ["f-%d.png", "g-0.png", false],
+  ["f-%d.png", "a/f-0.png", false],
+  ["f-%d.png", "f-0.mp4", false],
+  ["1-%d.png", "2-%d.png", false],
+  ["1-%d.png", "2-7.png", false],
+  ["f-%d.gif", "f-0.gif", false],
+  ["50%.png", "500.png", false],
+];
+
+for (const [one, other, collide] of COLLISIONS) {
+  Deno.test(`TakenNames: ${one} and ${other} ${collide ? "are" : "are not"} one file`, () => {
+    for (const [first, second] of [[one, other], [other, one]] as const) {
+      const taken = new TakenNames<number>();
+      assert.equal(taken.take(first, 1), undefined);
+      assert.equal(taken.take(second, 2), collide ? 1 : undefined, `${first} ${second}`);
+    }
+  });
+}

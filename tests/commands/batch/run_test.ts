@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { parseGpuBatch } from "../../../commands/batch/run.ts";
+import { parseGpuBatch } from "../../../batch/plan/options.ts";
 import { readResults } from "../../../batch/results.ts";
 import { exitStatus, InterruptedError } from "../../../cli/errors.ts";
 import { failed, HEADER, type Ran, records, stage, THREE } from "../../batch/fake_batch.ts";

@@ -228,7 +228,7 @@ Deno.test(
       for (const key of await link.client.keys("far:blob:*")) await link.client.set(key, "other");
       await link.close();
       const { code, stderr } = await batch(jobs).ended;
-      assert.equal(code, 1, stderr);
+      assert.equal(code, 75, stderr); // it is taken off the queue: another run makes it anew
       assert.match(stderr, /job "v" failed: Cannot collect "v\.npz": it was altered/);
       assert.ok(!filesUnder(out).some((name) => name.endsWith(".npz")));
     }),

@@ -1,23 +1,17 @@
-import { extname, join, resolve } from "node:path";
 import { type Job as QueuedJob, QueueEvents } from "bullmq";
-import { type BatchExecutor, runBatch } from "../../commands/batch/run.ts";
-import type { Call } from "../../cli/command.ts";
+import { MediaError } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { MediaError, OutputFile } from "../../mod.ts";
+import type { BatchExecutor } from "../batch_run.ts";
 import { failureOf } from "../gpu/child_failure.ts";
-import { areAsAnswered, isAnothers } from "../existing.ts";
-import { makeFolderInside } from "../inside.ts";
-import { videosOf } from "../plan/manifest.ts";
-import { digestBytes, digestText } from "../plan/digest.ts";
-import { outputPath } from "../plan/identity.ts";
-import type { Job } from "../plan/job.ts";
-import type { BATCH_OPTIONS } from "../plan/options.ts";
-import { outputFiles } from "../plan/output_names.ts";
-import { parseQueueFailure, parseQueueResult } from "./queue_border.ts";
-import { JobPacker, outputBlob, type QueueResult } from "./queue_job.ts";
-import { KEEP_SECONDS, QueueLink, queueName, refusedByServer } from "./queue_link.ts";
-import type { MadeFile } from "../results.ts";
 import type { Outcome } from "../gpu/supervisor.ts";
+import { digestText } from "../plan/digest.ts";
+import type { Job } from "../plan/job.ts";
+import { videosOf } from "../plan/manifest.ts";
+import { Collector } from "./collector.ts";
+import { JobPacker } from "./job_packer.ts";
+import { filesFor, parseQueueFailure, parseQueueResult } from "./queue_border.ts";
+import type { QueueResult } from "./queue_job.ts";
+import { KEEP_SECONDS, type QueueLink, queueName, refusedByServer } from "./queue_link.ts";
 
 /** Attempts of a job before it is left to `far batch failed`. */
 const ATTEMPTS = 3;
@@ -26,30 +20,8 @@ const FIRST_PAUSE_MS = 1000;
 const SWEEP_MS = 15_000;
 const SWEEP_AT_ONCE = 100;
 
-/** `far batch --redis`: puts jobs on the queue, waits for them, and collects what they made. */
-export async function runThroughQueue(
-  source: string,
-  call: Call<typeof BATCH_OPTIONS>,
-): Promise<void> {
-  const { options } = call;
-  await runBatch(source, call, async (note) => {
-    const link = await QueueLink.open({
-      url: options.redis!,
-      queue: options.queue ?? "far",
-      note,
-    });
-    const folder = resolve(options.outDir!);
-    return new QueueExecutor(link, {
-      folder,
-      shared: options.shared,
-      again: options.force || options.retryFailed,
-      detach: options.detach,
-      note,
-    });
-  });
-}
-
-interface QueueExecutorOptions {
+/** How a batch uses a queue. */
+export interface QueueExecutorOptions {
   readonly folder: string;
   readonly shared?: boolean;
   /** Jobs that have ended are run once more. */
@@ -68,12 +40,13 @@ interface Waiting {
 }
 
 /** Runs jobs on whatever machines serve the queue. */
-class QueueExecutor implements BatchExecutor {
+export class QueueExecutor implements BatchExecutor {
   /** All machines together take many. */
   readonly window = 10_000;
   readonly #link: QueueLink;
   readonly #options: QueueExecutorOptions;
   readonly #packer: JobPacker;
+  readonly #collector: Collector;
   readonly #waiting = new Map<string, Waiting>();
   readonly #events = new Map<string, QueueEvents>();
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -83,6 +56,7 @@ class QueueExecutor implements BatchExecutor {
     this.#link = link;
     this.#options = options;
     this.#packer = new JobPacker(link, options.shared ? options.folder : undefined);
+    this.#collector = new Collector(link, options.folder, options.shared === true);
     this.#sweepLater();
   }
 
@@ -150,7 +124,7 @@ class QueueExecutor implements BatchExecutor {
     if (this.#options.again) return true;
     if (job.failedReason) return parseQueueFailure(job.progress, job.failedReason).temporary;
     // an answer that was not sent is in the folder, and the folder was looked at
-    return job.returnvalue?.sent !== true;
+    return (job.returnvalue as Partial<QueueResult> | null)?.sent !== true;
   }
 
   /** Ends the waiting for a job if it has ended. */
@@ -169,7 +143,7 @@ class QueueExecutor implements BatchExecutor {
         return waiting.result.resolve(outcome);
       }
     } catch (error) {
-      if (error instanceof MediaError || error instanceof UsageError) {
+      if (error instanceof MediaError) {
         this.#waiting.delete(id);
         waiting.result.resolve({ status: "failed", error: failureOf(error) });
       } else waiting.result.reject(refusedByServer(error));
@@ -187,56 +161,26 @@ class QueueExecutor implements BatchExecutor {
       return { status: "failed", error: parseQueueFailure(job.progress, job.failedReason) };
     }
     if (state !== "completed") return undefined;
-    const { values, outputs: names } = wanted.entry;
-    const expected = outputFiles(names, videosOf(values));
+    let result: QueueResult;
     let whole: boolean;
-    let answer: QueueResult;
     try {
-      answer = parseQueueResult(job.returnvalue, expected);
-      const { sent, outputs } = answer;
-      whole = sent ? await this.#collect(wanted, outputs) : await this.#isThere(outputs);
+      result = parseQueueResult(job.returnvalue, this.#expected(wanted, job.returnvalue));
+      whole = await this.#collector.collect(wanted.hash, result);
     } catch (error) {
-      if (error instanceof UsageError || error instanceof MediaError) await job.remove();
-      throw error;
+      if (!(error instanceof UsageError || error instanceof MediaError)) throw error;
+      await job.remove(); // it is no answer to this job: another run makes it anew
+      return { status: "failed", error: { message: error.message, temporary: true } };
     }
     await job.remove();
     if (!whole) return void await this.#enqueue(wanted);
-    const { seconds, batch, outputs } = answer;
+    const { seconds, batch, outputs } = result;
     return { status: "done", seconds, batch, outputs };
   }
 
-  /**
-   * Writes what was sent back; only then is it dropped from the queue.
-   * @returns false where the queue has lost some of it
-   * @throws {MediaError} what was sent back cannot be written
-   */
-  async #collect({ hash }: Job, outputs: readonly MadeFile[]): Promise<boolean> {
-    for (const { path, sha256 } of outputs) {
-      const bytes = await this.#link.getBlob(outputBlob(hash, sha256));
-      if (!bytes) return false;
-      if (digestBytes(bytes) !== sha256) {
-        throw new MediaError(`Cannot collect "${path}": it was altered`);
-      }
-      if (await saysAnother(bytes, path, hash)) {
-        throw new MediaError(`Cannot collect "${path}": another job has made it`);
-      }
-      const target = outputPath(this.#options.folder, path);
-      await makeFolderInside(this.#options.folder, target);
-      await using file = await OutputFile.create(target);
-      await file.write(bytes);
-      await file.commit();
-    }
-    await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
-    return true;
-  }
-
-  /** @throws {MediaError} a worker says that it wrote to the shared folder, and did not */
-  async #isThere(outputs: readonly MadeFile[]): Promise<true> {
-    const { folder, shared } = this.#options;
-    if (shared && await areAsAnswered(folder, outputs)) return true;
-    throw new MediaError(
-      `Cannot find in "${folder}" what a worker says it made: its --out-dir must be the same folder`,
-    );
+  #expected({ entry: { outputs, values } }: Job, answer: unknown): string[] {
+    const { count, label, context } = values;
+    const open = count === undefined && label === undefined && context !== undefined;
+    return filesFor(outputs, open ? undefined : videosOf(values), answer);
   }
 
   #sweepLater(): void {
@@ -273,17 +217,5 @@ class QueueExecutor implements BatchExecutor {
       this.#options.note(`${jobs} on the queue: the same command collects what is made`);
     }
     await this.close();
-  }
-}
-
-/** Whether bytes that came from a worker say that another job made them. */
-async function saysAnother(bytes: Uint8Array, name: string, hash: string): Promise<boolean> {
-  const folder = await Deno.makeTempDir({ prefix: "far-collect-" });
-  try {
-    const path = join(folder, `output${extname(name)}`);
-    await Deno.writeFile(path, bytes);
-    return await isAnothers(path, hash);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { inputFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/queue/queue_job.ts";
+import { inputFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/plan/travel.ts";
 import { inFolder } from "../../support/folder.ts";
 
 Deno.test("inputFault() lets single files of limited size through a queue", () =>

@@ -1,0 +1,23 @@
+import { isPattern } from "../../mod.ts";
+import { megabytes } from "../../cli/amounts.ts";
+import { isSequence } from "./output_names.ts";
+
+/** Files larger than this do not belong in the memory of a server. */
+export const MOST_BLOB_BYTES = 64 << 20;
+
+/** Why a file that a job reads cannot travel through a queue. */
+export async function inputFault(path: string): Promise<string | undefined> {
+  const refuse = (why: string) =>
+    `"${path}" cannot travel through the queue, ${why}: give --shared`;
+  if (isPattern(path)) return refuse("it is many files");
+  const { isDirectory, size } = await Deno.stat(path);
+  if (isDirectory) return refuse("it is a folder");
+  if (size <= MOST_BLOB_BYTES) return undefined;
+  return refuse(`it has ${megabytes(size)} of ${megabytes(MOST_BLOB_BYTES)} allowed`);
+}
+
+/** Why an output cannot travel through a queue, as far as its name says. */
+export function outputFault(name: string): string | undefined {
+  if (!isSequence(name)) return undefined;
+  return `"${name}" cannot travel through the queue, it is many files: give --shared`;
+}

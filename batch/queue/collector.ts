@@ -1,0 +1,86 @@
+import { setTimeout } from "node:timers/promises";
+import { MediaError, OutputFile } from "../../mod.ts";
+import { areAsAnswered, isOf } from "../existing.ts";
+import { makeFolderInside } from "../inside.ts";
+import { digestBytes } from "../plan/digest.ts";
+import { outputPath } from "../plan/identity.ts";
+import type { MadeFile } from "../results.ts";
+import { outputBlob, type QueueResult } from "./queue_job.ts";
+import type { QueueLink } from "./queue_link.ts";
+
+/** A network file system may show a finished file late; after these pauses it is missing. */
+const LATE_MS = [0, 500, 1500, 3000];
+
+/** Takes the outputs of jobs that other machines ran into the output folder. */
+export class Collector {
+  readonly #link: QueueLink;
+  readonly #folder: string;
+  readonly #shared: boolean;
+
+  /** @param shared workers write to the folder themselves */
+  constructor(link: QueueLink, folder: string, shared: boolean) {
+    this.#link = link;
+    this.#folder = folder;
+    this.#shared = shared;
+  }
+
+  /**
+   * Writes what was sent back, all of it or nothing; only then is it dropped from the queue. What
+   * was not sent must be in the shared folder.
+   * @returns false where the queue has lost some of it
+   * @throws {MediaError} the files are not this job's, or cannot be written
+   */
+  async collect(hash: string, { outputs, sent }: QueueResult): Promise<boolean> {
+    if (!sent) return await this.#expect(hash, outputs);
+    const files: OutputFile[] = [];
+    try {
+      for (const made of outputs) {
+        const file = await this.#fetch(hash, made);
+        if (!file) return false;
+        files.push(file);
+      }
+      for (const file of files) await file.commit();
+    } finally {
+      for (const file of files) await file.discard();
+    }
+    await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
+    return true;
+  }
+
+  /** @returns the file under its temporary name; undefined where the queue has lost it */
+  async #fetch(hash: string, { path, bytes, sha256 }: MadeFile): Promise<OutputFile | undefined> {
+    const data = await this.#link.getBlob(outputBlob(hash, sha256));
+    if (!data) return undefined;
+    if (data.length !== bytes || digestBytes(data) !== sha256) {
+      throw new MediaError(`Cannot collect "${path}": it was altered`);
+    }
+    const target = outputPath(this.#folder, path);
+    await makeFolderInside(this.#folder, target);
+    const file = await OutputFile.create(target);
+    try {
+      await file.write(data);
+      await file.release();
+      if (await isOf(file.partialPath, hash, path)) return file;
+      throw new MediaError(`Cannot collect "${path}": it does not say that this job made it`);
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
+  }
+
+  /** A worker has said that files are in the shared folder: that is believed when they are seen. */
+  async #expect(hash: string, outputs: readonly MadeFile[]): Promise<true> {
+    for (const pause of this.#shared ? LATE_MS : []) {
+      await setTimeout(pause);
+      if (!await areAsAnswered(this.#folder, outputs)) continue;
+      const own = await Promise.all(
+        outputs.map(({ path }) => isOf(outputPath(this.#folder, path), hash, path)),
+      );
+      if (own.every(Boolean)) return true;
+    }
+    throw new MediaError(
+      `Cannot find in "${this.#folder}" what a worker says it made: its --out-dir must be the ` +
+        "same folder",
+    );
+  }
+}

@@ -1,0 +1,71 @@
+import { basename, resolve } from "node:path";
+import { UsageError } from "../../cli/errors.ts";
+import { digestFile, type FileDigest } from "../plan/digest.ts";
+import { inputsOf, jsonOf } from "../plan/identity.ts";
+import type { Job } from "../plan/job.ts";
+import { inputFault } from "../plan/travel.ts";
+import { parseQueueJob } from "./queue_border.ts";
+import { QUEUE_VERSION, type QueueJob, type SentInput } from "./queue_job.ts";
+import type { QueueLink } from "./queue_link.ts";
+
+/**
+ * Makes jobs ready for other machines. With a shared folder their paths become absolute; without,
+ * the files they read are put in the queue. One after the other, so that a clip of a thousand jobs
+ * is sent once, and is in memory once.
+ */
+export class JobPacker {
+  readonly #link: QueueLink;
+  readonly #shared: string | undefined;
+  readonly #digests = new Map<string, Promise<FileDigest>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param shared the output folder, where workers see it too */
+  constructor(link: QueueLink, shared: string | undefined) {
+    this.#link = link;
+    this.#shared = shared;
+  }
+
+  /** @throws {UsageError} an input that cannot travel, or a job that workers would refuse */
+  pack(job: Job): Promise<QueueJob> {
+    const packed = this.#last.then(() => this.#pack(job));
+    this.#last = packed.catch(() => {});
+    return packed;
+  }
+
+  async #pack({ entry, hash, where, model }: Job): Promise<QueueJob> {
+    const { id, line, values, outputs } = entry;
+    const { output: _, ...options } = jsonOf(values);
+    const inputs: Record<string, SentInput> = {};
+    for (const [option, path] of inputsOf(values)) {
+      if (this.#shared !== undefined) options[option] = resolve(path);
+      else {
+        inputs[option] = await this.#send(option, path, where);
+        delete options[option];
+      }
+    }
+    return parseQueueJob({
+      version: QUEUE_VERSION,
+      id,
+      line,
+      where,
+      hash,
+      options,
+      model: { name: model.name, identity: model.identity },
+      outputs,
+      inputs,
+      shared: this.#shared,
+    });
+  }
+
+  async #send(option: string, path: string, where: string): Promise<SentInput> {
+    const fault = await inputFault(path);
+    if (fault) throw new UsageError(`Cannot use "${option}" in ${where}: ${fault}`);
+    const digest = this.#digests.get(path) ?? digestFile(path);
+    this.#digests.set(path, digest);
+    const { sha256 } = await digest;
+    if (!await this.#link.hasBlob(sha256)) {
+      await this.#link.putBlob(sha256, await Deno.readFile(path));
+    }
+    return { sha256, name: basename(path) };
+  }
+}
