@@ -1,6 +1,8 @@
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { attention } from "../kernels/attention.ts";
+import { lastFrame } from "../kernels/last_frame.ts";
+import type { Norm } from "../kernels/layer_norm.ts";
 import { linear, type LinearWeights } from "../kernels/linear.ts";
 import { qkNormRope } from "../kernels/qk_norm_rope.ts";
 import type { FarSizes } from "./config.ts";
@@ -55,9 +57,9 @@ export interface LayerCache {
 /** What the blocks of one pass share. */
 export interface PassContext {
   readonly kind: "window" | "context";
-  /** [B, F, 4] u32: modulation row, frame index, first cache slot, visible keys. */
+  /** [B, F] of `Frame`. */
   readonly frames: Tensor;
-  /** [B, 1, 4] u32: the last frame of each video alone. */
+  /** [B, 1] of `Frame`: the last frame of each video alone. */
   readonly lastFrame: Tensor;
   readonly step: DeviceBuffer;
   readonly rope: Tensor;
@@ -72,61 +74,96 @@ export interface PassContext {
   readonly windowTokens: number;
 }
 
-/**
- * The first half of attn(LN(x) (1 + scale1) + shift1): keys and values of the pass's tokens go into
- * the cache.
- * @param x [B, F, T, d] f32
- * @param table [R, 6 d]: modulation by row
- * @returns queries [B, F, T, d]
- */
-export function project(
-  p: Program,
-  w: BlockWeights,
-  x: Tensor,
-  table: Tensor,
-  cache: LayerCache,
-  { d, heads, axes }: FarSizes,
-  { kind, frames, columns, spread, rope, ropeTime }: PassContext,
-): Tensor {
-  const { qkv, normQ, normK } = w[kind]!;
-  const norm = { table, frames, tokens: x.shape[2]!, shift: 0, scale: d };
-  const places = { columns, spread, rope, time: ropeTime, frames };
-  return p.scope(() => {
-    const projected = linear(p, qkv, x, { norm, label: "qkv" });
-    return qkNormRope(p, projected, { heads, axes, normQ, normK, ...places, ...cache });
-  });
+/** What a block reads besides its weights and the residual stream. */
+export interface BlockInput {
+  /** [R, 6 d]: modulation by row. */
+  readonly table: Tensor;
+  readonly cache: LayerCache;
+  readonly sizes: FarSizes;
+  readonly pass: PassContext;
+  /** What is wanted of the pass's frames; with keys and values a block ends before its attention. */
+  readonly wanted: Wanted;
+}
+
+export type Wanted = "all frames" | "last frame" | "keys and values";
+
+/** Where one half's adaLN numbers start in a row of the table. */
+export interface Modulated {
+  readonly table: Tensor;
+  readonly shift: number;
+  readonly scale: number;
+  readonly gate: number;
+}
+
+/** The two halves of a block's table [R, 6 d]: attention's, then the mlp's. */
+export function modulationOf(table: Tensor, d: number): readonly [Modulated, Modulated] {
+  return [
+    { table, shift: 0, scale: d, gate: 2 * d },
+    { table, shift: 3 * d, scale: 4 * d, gate: 5 * d },
+  ];
 }
 
 /**
- * The rest: x += gate1 * attn(...), x += gate2 * mlp(LN(x) (1 + scale2) + shift2). Attention reads
- * the cache.
+ * One transformer block, with shift, scale and gate by frame and half:
+ *
+ *     x = x + gate * attn((1 + scale) * LN(x) + shift)
+ *     x = x + gate * mlp((1 + scale) * LN(x) + shift)
+ *
+ * Keys and values of the pass's frames go into the cache, which attention reads.
  * @param x [B, F, T, d] f32, updated in place
- * @param q its queries
+ * @returns x, or a new [B, 1, T, d] where only the last frame is wanted
+ * Source: released `FARTransformerBlock`.
  */
-export function mix(
-  p: Program,
-  w: BlockWeights,
-  x: Tensor,
-  q: Tensor,
-  table: Tensor,
-  cache: LayerCache,
-  { d, heads, slope }: FarSizes,
-  pass: PassContext,
-): void {
-  const { frames, step, windowSlot: window, contextTokens, windowTokens } = pass;
-  const { out } = w[pass.kind]!;
+export function block(p: Program, w: BlockWeights, x: Tensor, input: BlockInput): Tensor {
+  const { table, sizes, pass, wanted } = input;
+  const [attn, mlp] = modulationOf(table, sizes.d);
+  const [tokens, { qkv, out }] = [x.shape[2]!, w[pass.kind]!];
+  const all = (half: Modulated) => normed(half, pass.frames, tokens);
+  const q = p.scope(() =>
+    rotate(p, w, linear(p, qkv, x, { norm: all(attn), label: "qkv" }), input)
+  );
+  if (wanted === "keys and values") return x;
   if (!out) throw new TypeError("Cannot run the last block on context: it ends with its keys");
-  const modulation = { table, frames, tokens: x.shape[2]! };
+
+  const only = wanted === "last frame";
+  const y = only ? lastFrame(p, x) : x;
+  const frames = only ? pass.lastFrame : pass.frames;
+  const plus = (half: Modulated) => ({ y, gate: gated(half, frames, tokens) });
   p.scope(() => {
-    const keys = { frames, step, window, contextTokens, windowTokens, ...cache };
-    const y = attention(p, q, { heads, slope, ...keys });
-    const gate = { ...modulation, offset: 2 * d };
-    linear(p, out, y, { into: { y: x, gate }, label: "attention out" });
+    const seen = attend(p, only ? lastFrame(p, q) : q, frames, input);
+    linear(p, out, seen, { into: plus(attn), label: "attention out" });
   });
   p.scope(() => {
-    const norm = { ...modulation, shift: 3 * d, scale: 4 * d };
-    const hidden = linear(p, w.mlp.proj, x, { norm, output: "gelu", label: "mlp in" });
-    const gate = { ...modulation, offset: 5 * d };
-    linear(p, w.mlp.out, hidden, { into: { y: x, gate }, label: "mlp out" });
+    const norm = normed(mlp, frames, tokens);
+    const hidden = linear(p, w.mlp.proj, y, { norm, output: "gelu", label: "mlp in" });
+    linear(p, w.mlp.out, hidden, { into: plus(mlp), label: "mlp out" });
   });
+  return y;
+}
+
+/** (1 + scale) * LN(x) + shift. */
+function normed({ table, shift, scale }: Modulated, frames: Tensor, tokens: number): Norm {
+  return { table, frames, tokens, shift, scale };
+}
+
+/** gate * y. */
+function gated({ table, gate: offset }: Modulated, frames: Tensor, tokens: number) {
+  return { table, frames, tokens, offset };
+}
+
+/** Stores the keys and values of qkv [B, F, T, 3 d]. @returns queries [B, F, T, d] */
+function rotate(p: Program, w: BlockWeights, qkv: Tensor, input: BlockInput): Tensor {
+  const { cache, sizes: { heads, axes }, pass } = input;
+  const { kind, frames, columns, spread, rope, ropeTime: time } = pass;
+  const { normQ, normK } = w[kind]!;
+  const places = { columns, spread, rope, time, frames };
+  return qkNormRope(p, qkv, { heads, axes, normQ, normK, ...places, ...cache });
+}
+
+/** Attention of the queries of these frames over the cache. */
+function attend(p: Program, q: Tensor, frames: Tensor, { cache, sizes, pass }: BlockInput): Tensor {
+  const { heads, slope } = sizes;
+  const { step, windowSlot: window, contextTokens, windowTokens } = pass;
+  const keys = { frames, step, window, contextTokens, windowTokens, ...cache };
+  return attention(p, q, { heads, slope, ...keys });
 }

@@ -1,10 +1,9 @@
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { lastFrame } from "../kernels/last_frame.ts";
 import { linear } from "../kernels/linear.ts";
 import { patchify } from "../kernels/patchify.ts";
 import { solverStep } from "../kernels/solver_step.ts";
-import { type LayerCache, loadBlock, mix, type PassContext, project } from "./block.ts";
+import { block, type LayerCache, loadBlock, type PassContext, type Wanted } from "./block.ts";
 import type { FarSizes } from "./config.ts";
 import { TIMESTEP_WIDTH } from "./embeddings.ts";
 import type { Loader } from "./loader.ts";
@@ -52,6 +51,7 @@ export interface ModulationTables {
 
 /** A pass over frames of one kind. */
 export interface ForwardInput {
+  readonly sizes: FarSizes;
   /** [videos, capacity, C, h, w], clean frames and the one that is denoised. */
   readonly latents: Tensor;
   readonly tables: ModulationTables;
@@ -59,87 +59,80 @@ export interface ForwardInput {
   readonly pass: PassContext;
 }
 
+/** How far a pass goes. */
+export interface ForwardOptions {
+  /** Blocks, from the first on (all). */
+  readonly blocks?: number;
+  /**
+   * What the last block is to give (all frames). A pass that only fills the caches ends with its
+   * keys and values; a denoising step needs nothing but those of all frames except the last.
+   */
+  readonly wanted?: Wanted;
+}
+
 /**
- * Embeds a pass's frames and runs blocks on all of them.
- * @param count of blocks, from the first on
- * @returns the residual stream [B, F, T, d]
+ * Embeds a pass's frames and runs the blocks.
+ * @returns the residual stream [B, F, T, d], or [B, 1, T, d] of the last frame
  */
 export function forward(
   p: Program,
   w: TransformerWeights,
-  sizes: FarSizes,
-  { latents, tables, caches, pass }: ForwardInput,
-  count: number,
+  input: ForwardInput,
+  { blocks = w.blocks.length, wanted = "all frames" }: ForwardOptions = {},
 ): Tensor {
-  const context = pass.kind === "context";
-  const patch = context ? sizes.contextPatch! : sizes.patch;
-  const embedder = context ? w.context_embedder! : w.x_embedder;
+  const { sizes, tables, caches, pass } = input;
   return p.scope(() => {
-    const x = linear(p, embedder, patchify(p, latents, pass.frames, patch), { label: "embed" });
-    for (const [i, weights] of w.blocks.slice(0, count).entries()) {
+    let x = embed(p, w, input);
+    for (const [i, weights] of w.blocks.slice(0, blocks).entries()) {
       const [table, cache] = [tables.blocks[i]!, caches[i]!];
-      p.scope(() => {
-        const q = project(p, weights, x, table, cache, sizes, pass);
-        mix(p, weights, x, q, table, cache, sizes, pass);
-      });
+      const isLast = i === w.blocks.length - 1;
+      const options = {
+        table,
+        cache,
+        sizes,
+        pass,
+        wanted: isLast ? wanted : "all frames" as const,
+      };
+      x = p.scope(() => block(p, weights, x, options));
     }
     return x;
   });
 }
 
+function embed(p: Program, w: TransformerWeights, input: ForwardInput): Tensor {
+  const { sizes, latents, pass: { kind, frames } } = input;
+  const context = kind === "context";
+  const patch = context ? sizes.contextPatch! : sizes.patch;
+  const embedder = context ? w.context_embedder! : w.x_embedder;
+  return linear(p, embedder, patchify(p, latents, frames, patch), { label: "embed" });
+}
+
 /**
  * The head: normalised and projected tokens.
  * @param x [B, F, T, d]
- * @param frames [B, F, 4] as in the pass
+ * @param frames [B, F] of `Frame`
  * @returns velocity tokens [B, F, T, C p p]
  */
 export function velocity(
   p: Program,
   w: TransformerWeights,
-  sizes: FarSizes,
   x: Tensor,
-  tables: ModulationTables,
-  frames: Tensor,
+  { sizes, tables, frames }: Pick<ForwardInput, "sizes" | "tables"> & { readonly frames: Tensor },
 ): Tensor {
   const norm = { table: tables.out, frames, tokens: x.shape[2]!, scale: 0, shift: sizes.d };
   return linear(p, w.proj_out, x, { norm, label: "proj_out" });
 }
 
-/** A pass that only fills the caches: clean frames, long-term context. Keys end the last block. */
-export function encodeFrames(
-  p: Program,
-  w: TransformerWeights,
-  sizes: FarSizes,
-  input: ForwardInput,
-): void {
-  const last = w.blocks.length - 1;
-  p.scope(() => {
-    const x = forward(p, w, sizes, input, last);
-    const { tables, caches, pass } = input;
-    project(p, w.blocks[last]!, x, tables.blocks[last]!, caches[last]!, sizes, pass);
-  });
-}
-
-/**
- * A whole denoising step: forward, velocity of the last frame, solver step on its latents. Of the
- * last block the other frames need nothing but keys and values.
- */
+/** A whole denoising step: forward, velocity of the last frame, solver step on its latents. */
 export function denoise(
   p: Program,
   w: TransformerWeights,
-  sizes: FarSizes,
   input: ForwardInput & { readonly previous: Tensor; readonly step: DeviceBuffer },
 ): void {
-  const { latents, previous, step, tables, caches, pass } = input;
-  const last = w.blocks.length - 1;
-  const [weights, table, cache] = [w.blocks[last]!, tables.blocks[last]!, caches[last]!];
-  const frames = pass.lastFrame;
+  const { sizes, latents, previous, step, pass } = input;
   p.scope(() => {
-    const all = forward(p, w, sizes, input, last);
-    const q = lastFrame(p, project(p, weights, all, table, cache, sizes, pass));
-    const x = lastFrame(p, all);
-    mix(p, weights, x, q, table, cache, sizes, { ...pass, frames });
-    const v = velocity(p, w, sizes, x, tables, frames);
+    const x = forward(p, w, input, { wanted: "last frame" });
+    const v = velocity(p, w, x, { ...input, frames: pass.lastFrame });
     solverStep(p, v, { latents, previous, step, patch: sizes.patch });
   });
 }

@@ -19,7 +19,7 @@ import type { TableInputs } from "../model/modulation.ts";
 import type { SolverCall } from "../model/scheduler.ts";
 import {
   denoise,
-  encodeFrames,
+  forward,
   type ModulationTables,
   type TransformerWeights,
 } from "../model/transformer.ts";
@@ -209,6 +209,7 @@ export class Session {
     if (known) return known;
     const p = new Program(key, this.#memory, this.#device);
     const input = {
+      sizes: this.sizes,
       latents: this.latents,
       tables: this.tables,
       caches: this.caches,
@@ -216,8 +217,8 @@ export class Session {
     };
     if (plan.final) {
       const { weights, previous, step } = this.#parts;
-      denoise(p, weights, this.sizes, { ...input, previous, step });
-    } else encodeFrames(p, this.#weights, this.sizes, input);
+      denoise(p, weights, { ...input, previous, step });
+    } else p.scope(() => void forward(p, this.#weights, input, { wanted: "keys and values" }));
     this.#programs.set(key, p.finish());
     return p;
   }

@@ -7,12 +7,7 @@ import { KvCache } from "../../run/kv_cache.ts";
 import { ModulationRows, timestepEmbedding } from "../../model/modulation.ts";
 import { layerNorm } from "../../kernels/layer_norm.ts";
 import { Session } from "../../run/session.ts";
-import {
-  encodeFrames,
-  forward,
-  type TransformerWeights,
-  velocity,
-} from "../../model/transformer.ts";
+import { forward, type TransformerWeights, velocity } from "../../model/transformer.ts";
 import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, loadGoldenTransformer, openGolden } from "../support/far.ts";
 import { GPU_TEST, KERNELS, testGpu } from "../support/gpu.ts";
@@ -132,19 +127,24 @@ class GoldenForward {
     const p = new Program("golden", memory, this.device);
     const { tables, caches } = session;
     const pass = session.passContext(plan);
-    const input = { latents: session.latents, tables, caches, pass };
+    const input = { sizes, latents: session.latents, tables, caches, pass };
     const last = blocks === sizes.layers;
     let stream: Tensor | undefined;
     let normed: Tensor | undefined;
     let output: Tensor | undefined;
     p.scope(() => {
       // long-term context leaves the last block with its keys and values
-      if (last && plan.kind === "context") return encodeFrames(p, weights, sizes, input);
-      stream = forward(p, weights, sizes, input, blocks);
+      const isEnd = last && plan.kind === "context";
+      const out = forward(p, weights, input, {
+        blocks,
+        wanted: isEnd ? "keys and values" : "all frames",
+      });
+      if (isEnd) return;
+      stream = out;
       if (!last) return;
       const modulation = { table: tables.out, frames: pass.frames, tokens: stream.shape[2]! };
       normed = layerNorm(p, stream, { ...modulation, scale: 0, shift: sizes.d });
-      output = velocity(p, weights, sizes, stream, tables, pass.frames);
+      output = velocity(p, weights, stream, { sizes, tables, frames: pass.frames });
     });
     p.finish();
     memory.allocate(gpu);
