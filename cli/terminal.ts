@@ -2,10 +2,12 @@ import { environment } from "./environment.ts";
 
 /** Where a command writes: results on stdout, progress and messages on stderr. */
 export interface Terminal {
-  /** Writes all of it to stdout. @throws {Deno.errors.BrokenPipe} when nobody reads any more */
+  /** Writes text to stdout, all of it; control characters are made visible. @throws {Deno.errors.BrokenPipe} when nobody reads any more */
   print(text: string): Promise<void>;
-  /** Writes one line to stderr. */
+  /** Writes one line to stderr; control characters are made visible. */
   note(line: string): void;
+  /** Writes one line to stderr as it is, with what moves the cursor and sets colours. */
+  draw(line: string): void;
   /** Whether stderr is a screen, where a bar can move. */
   readonly live: boolean;
   /** Characters a line of the screen has. */
@@ -16,12 +18,15 @@ export interface Terminal {
 export const PROCESS_TERMINAL: Terminal = {
   async print(text) {
     // console.log would swallow a closed pipe and run on
-    const bytes = new TextEncoder().encode(text);
+    const bytes = new TextEncoder().encode(visible(text));
     for (let done = 0; done < bytes.length;) {
       done += await Deno.stdout.write(bytes.subarray(done));
     }
   },
   note(line) {
+    writeStderr(`${visible(line)}\n`);
+  },
+  draw(line) {
     writeStderr(`${line}\n`);
   },
   get live() {
@@ -31,6 +36,22 @@ export const PROCESS_TERMINAL: Terminal = {
     return screenColumns(Deno.consoleSize);
   },
 };
+
+const CONTROLS =
+  // deno-lint-ignore no-control-regex
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * Text that cannot command a terminal: names and messages may be those of a stranger's file. Control
+ * characters and those that turn the direction of writing are written as JSON writes them, so that
+ * JSON stays the same value.
+ */
+export function visible(text: string): string {
+  return text.replace(
+    CONTROLS,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
 
 /** Characters a line has: 80 where there is no screen to ask, or one that does not know its size. */
 export function screenColumns(consoleSize: () => { readonly columns: number }): number {

@@ -71,7 +71,7 @@ class ScreenPreview implements Preview {
     const height = Math.max(1, Math.round(pixels.height * width / pixels.width));
     const lines = [...halfBlocks(fitFrame(toRgb(pixels), width, height)), `${kind} ${index}`];
     const back = this.#lines > 0 ? `\x1b[${this.#lines}A` : "";
-    this.terminal.note(back + lines.map((line) => `${line}\x1b[K`).join("\n"));
+    this.terminal.draw(back + lines.map((line) => `${line}\x1b[K`).join("\n"));
     this.#lines = lines.length;
     return Promise.resolve();
   }

@@ -1,8 +1,9 @@
 import { extname } from "node:path";
-import { isRgb, NpzFile, printable, readClip, readMetadata } from "../../mod.ts";
+import { isRgb, NpzFile, readClip, readMetadata } from "../../mod.ts";
 import { isFolder } from "../../cli/folder.ts";
 import type { Inspection } from "./inspection.ts";
-import { commandLine, type Settings, settingsOf } from "../../cli/settings.ts";
+import { type Settings, settingsOf } from "../../cli/settings.ts";
+import { commandJson, commandLines } from "./made_by.ts";
 
 /** What a clip holds, and the command that made it if it says so. */
 export async function inspectClip(path: string): Promise<Inspection> {
@@ -19,13 +20,13 @@ async function inspectVideo(path: string): Promise<Inspection> {
   const first = frames[0];
   const values = first && !isRgb(first) ? "floats" : "8-bit";
   const lines = [
-    `file        ${printable(path)}`,
+    `file        ${path}`,
     `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
     `${values}, ${lossy ? "lossy" : "exact"}`,
     ...settingsLines(settings, metadata),
   ];
   return {
-    text: lines.join("\n"),
+    lines,
     json: { file: path, width, height, fps, lossy, metadata, ...commandJson(settings) },
   };
 }
@@ -42,15 +43,13 @@ async function inspectArrays(path: string): Promise<Inspection> {
   const metadata = await file.readMetadata();
   const settings = settingsOf(metadata);
   const lines = [
-    `file        ${printable(path)}`,
-    ...arrays.map(({ name, type, shape }) =>
-      `array       ${printable(name)}  ${type} [${shape.join(", ")}]`
-    ),
+    `file        ${path}`,
+    ...arrays.map(({ name, type, shape }) => `array       ${name}  ${type} [${shape.join(", ")}]`),
     ...settingsLines(settings, metadata),
     ...actions ? actionLines(actions) : [],
   ];
   return {
-    text: lines.join("\n"),
+    lines,
     json: { file: path, arrays, actions, metadata, ...commandJson(settings) },
   };
 }
@@ -75,23 +74,8 @@ function settingsLines(
   metadata: Readonly<Record<string, string>>,
 ): string[] {
   if (settings) return commandLines(settings);
-  const entries = Object.entries(metadata).map(([key, value]) => printable(`${key} = ${value}`));
-  return entries.length
-    ? entries.map((entry) => `metadata    ${entry}`)
-    : ["made by     it doesn't say"];
-}
-
-/** What made a file, and how to make it again. */
-export function commandLines(settings: Settings): string[] {
-  return [
-    `made by     far ${printable(settings.version)}`,
-    `again       ${printable(commandLine(settings))}`,
-  ];
-}
-
-/** The same as JSON. */
-export function commandJson(settings: Settings | undefined) {
-  return settings ? { settings, command: commandLine(settings) } : {};
+  const entries = Object.entries(metadata).map(([key, value]) => `${key} = ${value}`);
+  return entries.length ? entries.map((entry) => `metadata    ${entry}`) : ["made by     unknown"];
 }
 
 function round(value: number): number {

@@ -5,7 +5,6 @@ import {
   type ModelPart,
   openModelFolder,
   openWeights,
-  printable,
   recognise,
 } from "../../mod.ts";
 import type { Inspection } from "./inspection.ts";
@@ -44,21 +43,21 @@ export async function inspectModel(
   const parts = [await readPart("transformer", folder), await readPart("vae", folder)];
   const memory = await memoryOf(folder, frames, count);
   const { far } = folder;
-  const lines = [`model       ${printable(String(far?.name ?? path))}`];
+  const lines = [`model       ${String(far?.name ?? path)}`];
   const about = [["about", far?.description], ["license", far?.license], [
     "fps",
     far?.fps,
   ]] as const;
   for (const [name, value] of about) {
-    if (value !== undefined) lines.push(`${name.padEnd(11)} ${printable(String(value))}`);
+    if (value !== undefined) lines.push(`${name.padEnd(11)} ${String(value)}`);
   }
   for (const name of ["actions", "labels"] as const) {
     const names = far?.[name];
-    if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${printable(names.join(", "))}`);
+    if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${names.join(", ")}`);
   }
   for (const part of parts) lines.push(...describePart(part, list));
   lines.push(...describeMemory(memory));
-  return { text: lines.join("\n"), json: toJson(folder, parts, memory) };
+  return { lines, json: toJson(folder, parts, memory) };
 }
 
 async function readPart(name: "transformer" | "vae", folder: ModelFolder): Promise<Part> {
@@ -76,7 +75,7 @@ async function readPart(name: "transformer" | "vae", folder: ModelFolder): Promi
 function describePart({ name, summary, architecture, config }: Part, list: boolean): string[] {
   const what = [config._class_name, architecture].filter((part) => typeof part === "string");
   return [
-    `${name.padEnd(11)} ${printable(what.join(", "))}: ${printable(configLine(config))}`,
+    `${name.padEnd(11)} ${what.join(", ")}: ${configLine(config)}`,
     totals(summary),
     ...list ? tensorLines(summary) : [],
   ];

@@ -16,7 +16,8 @@ const FILE_NAME =
 
 /** `far inspect`: says what a file or folder holds. */
 export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
-  const { text, json } = await inspect(operands[0]!, options);
+  const { lines, json } = await inspect(operands[0]!, options);
+  const text = lines.map((line) => line.replaceAll("\n", "\\n")).join("\n");
   await terminal.print(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
 }
 

@@ -6,7 +6,6 @@ import {
   type OpenWeights,
   openWeights,
   PRESETS,
-  printable,
   recognise,
   type Recognised,
   shapeText,
@@ -14,7 +13,7 @@ import {
 import { countText, sizeText } from "../../cli/amounts.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Inspection } from "./inspection.ts";
-import { commandJson, commandLines } from "./clip.ts";
+import { commandJson, commandLines } from "./made_by.ts";
 import { settingsOf } from "../../cli/settings.ts";
 
 /** One tensor as the JSON of `far inspect` has it. */
@@ -67,7 +66,7 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
   const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
   const memory = frames === undefined ? [] : memoryOf(found, frames);
   const settings = settingsOf(metadata);
-  const lines = [`file        ${printable(file)}`, `format      ${format}`, totals(summary)];
+  const lines = [`file        ${file}`, `format      ${format}`, totals(summary)];
   for (const note of notes) lines.push(`note        ${note}`);
   if (found) {
     const what = found.name ?? found.config._class_name;
@@ -86,12 +85,12 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
   for (const [key, value] of metadata) {
     const isCommand = settings && key === "comment";
     if (!key.startsWith("far.") && !isCommand) {
-      lines.push(`metadata    ${printable(`${key} = ${value}`)}`);
+      lines.push(`metadata    ${key} = ${value}`);
     }
   }
   lines.push(...tensorLines(summary));
   return {
-    text: lines.join("\n"),
+    lines,
     json: {
       file,
       format,
@@ -146,7 +145,7 @@ export function totals({ tensors, values, bytes, dtypes }: WeightsSummary): stri
 
 /** A line for each tensor. */
 export function tensorLines({ tensors }: WeightsSummary): string[] {
-  const names = tensors.map(({ name }) => printable(name));
+  const names = tensors.map(({ name }) => name);
   const width = Math.min(80, Math.max(0, ...names.map((name) => name.length)));
   return tensors.map(({ dtype, shape }, i) =>
     `  ${names[i]!.padEnd(width)}  ${dtype.padEnd(5)} ${shapeText(shape)}`

@@ -1,4 +1,4 @@
-import type { Terminal } from "../../cli/terminal.ts";
+import { type Terminal, visible } from "../../cli/terminal.ts";
 
 /** A terminal that keeps what a command wrote. */
 export interface Recorder extends Terminal {
@@ -13,10 +13,11 @@ export function recorder(live = false): Recorder {
   let stdout = "";
   return {
     print(text) {
-      stdout += text;
+      stdout += visible(text);
       return Promise.resolve();
     },
-    note: (line) => void stderr.push(line),
+    note: (line) => void stderr.push(visible(line)),
+    draw: (line) => void stderr.push(line),
     live,
     columns: 80,
     get stdout() {

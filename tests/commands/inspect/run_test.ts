@@ -57,7 +57,10 @@ Deno.test(
       ok((await new Deno.Command("ffmpeg", { args }).output()).success);
       const { width, metadata, lossy } = await json(path);
       deepEqual([typeof width, metadata, lossy], ["number", {}, true]);
-      match(await inspect(path), /\nvideo {7}\d+x\d+, \d+ frames\/s, 8-bit, lossy\nmade by {5}it/);
+      match(
+        await inspect(path),
+        /\nvideo {7}\d+x\d+, \d+ frames\/s, 8-bit, lossy\nmade by {5}unknown/,
+      );
     }),
 );
 
@@ -71,7 +74,7 @@ Deno.test("inspectModel() counts what the model's own example takes", async () =
   deepEqual(asked, [{ ...run, dtype: "f32" }, { ...run, dtype: "f16" }]);
   deepEqual(json.memory, { frames: 48, contextFrames: 12, f32: need, f16: need });
   const plain = await inspectModel(`${FIXTURES}goldens/far-uncond`, { count });
-  match(plain.text, /memory {6}say --frames N/);
+  match(plain.lines.join("\n"), /memory {6}say --frames N/);
 });
 
 Deno.test("far inspect lists the tensors of a PyTorch checkpoint", async () => {
@@ -162,7 +165,7 @@ Deno.test("far inspect gives the command that made an animation or pictures agai
       match(await inspect(join(folder, name)), AGAIN);
       equal((await json(join(folder, name))).settings.command, "generate");
     }
-    match(await inspect(folder), /made by {5}it doesn't say/);
+    match(await inspect(folder), /made by {5}unknown/);
   });
 });
 
@@ -192,3 +195,34 @@ Deno.test("far inspect says what it cannot do", async () => {
   await rejects(inspect("typo.mp4"), missing);
   await rejects(inspect(`${CHECKPOINTS}/odd.pth`, { frames: 4 }), { name: "UsageError" });
 });
+
+Deno.test("far inspect repeats known commands and options alone", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.npz");
+    const cases: [command: string, options: Record<string, unknown>, again: string][] = [
+      ["generate", { steps: 4, output: ["a b.npz"] }, "far generate --steps 4 --output 'a b.npz'"],
+      ["encode 'a b.mp4'", { output: "x" }, "far encode 'a b.mp4' --output x"],
+      ["encode a; rm -rf ~", {}, "unknown"],
+      ["generate; rm -rf ~", {}, "unknown"],
+      ["generate\nrm", {}, "unknown"],
+      ["encode '$(rm)'", {}, "far encode '$(rm)'"],
+      ["encode $(rm)", {}, "unknown"],
+      ["rm", {}, "unknown"],
+      ["", {}, "unknown"],
+      ["generate", { "; rm -rf ~ #": true }, "unknown"],
+      ["generate", { "no such": 1 }, "unknown"],
+      ["generate", { steps: "4; rm" }, "unknown"],
+      ["generate", { context: "$(rm -rf ~)" }, "far generate --context '$(rm -rf ~)'"],
+      ["generate", { context: "it's" }, "far generate --context 'it'\\''s'"],
+    ];
+    for (const [command, options, again] of cases) {
+      const settings = { command, version: "1.0.0", options } as Parameters<
+        typeof settingsMetadata
+      >[0];
+      const record = { "far.settings": JSON.stringify(settings) };
+      const parts = encodeNpz({}, record);
+      await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
+      ok((await inspect(path)).includes(`\nagain       ${again}\n`), `${command} ${again}`);
+      equal((await json(path)).command, again === "unknown" ? null : again);
+    }
+  }));
