@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 
 /** Where the server listens. */
@@ -26,8 +27,8 @@ export function isLoopback(hostname: string): boolean {
  * another site whose name was pointed at this machine (DNS rebinding) sends that name, so names are
  * only taken as they were given; when listening everywhere, any numeric address is right.
  */
-export function isOwnHost(header: string | null, { hostname, port }: Listening): boolean {
-  const host = header === null ? undefined : parseAuthority(header);
+export function isOwnHost(header: string | undefined, { hostname, port }: Listening): boolean {
+  const host = header === undefined ? undefined : parseAuthority(header);
   if (!host || host.port !== port) return false;
   const wildcard = WILDCARDS.includes(hostname);
   if ((wildcard || isLoopback(hostname)) && LOCAL.includes(host.name)) return true;
@@ -35,15 +36,17 @@ export function isOwnHost(header: string | null, { hostname, port }: Listening):
 }
 
 /** Whether a request was made by our own page: its Origin is the address it is sent to. */
-export function isOwnOrigin(headers: Headers): boolean {
-  const origin = headers.get("origin");
-  const host = headers.get("host");
-  return origin !== null && host !== null &&
+export function isOwnOrigin({ origin, host }: IncomingHttpHeaders): boolean {
+  return origin !== undefined && host !== undefined &&
     origin.toLowerCase() === `http://${host}`.toLowerCase();
 }
 
-/** Whether a plain request came from our own page or from the address bar, as browsers tell. */
-export function isOwnNavigation(headers: Headers): boolean {
-  const site = headers.get("sec-fetch-site");
-  return site === null || site === "same-origin" || site === "none";
+/**
+ * Whether a plain request came from our own page or from the address bar, as browsers say: by
+ * Sec-Fetch-Site, which older ones do not send, and by an Origin, which only pages have.
+ */
+export function isOwnNavigation(headers: IncomingHttpHeaders): boolean {
+  const site = headers["sec-fetch-site"];
+  const fits = site === undefined || site === "same-origin" || site === "none";
+  return fits && (headers.origin === undefined || isOwnOrigin(headers));
 }

@@ -53,6 +53,12 @@ export interface GameWatcher {
   refused?(message: string): void;
 }
 
+/** What players asked for since the last frame; of several wishes for one thing, the newest. */
+interface Wanted {
+  settings?: LiveSettings;
+  clip?: string;
+}
+
 /** Frames over which the rate is taken. */
 const RATE_FRAMES = 8;
 
@@ -76,7 +82,7 @@ export class Game {
   #openings = 0;
   #configured = false;
   #shown: Shown | undefined;
-  #tasks: (() => Promise<void>)[] = [];
+  #wanted: Wanted = {};
   #poked = false;
   #wake: () => void = () => {};
   #lastEnd: number | undefined;
@@ -156,23 +162,14 @@ export class Game {
 
   /** Begins anew with a clip. */
   restart(clip = this.#clip): void {
-    if (!this.#options.clips.includes(clip)) this.#refuse(`There is no clip "${clip}"`);
-    else this.#later(() => this.#open(clip));
+    if (!this.#options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
+    this.#wanted.clip = clip;
+    this.poke();
   }
 
   /** Changes settings from the next frame on. */
   configure(settings: LiveSettings): void {
-    this.#later(async () => {
-      const wanted = { ...this.#settings, ...settings };
-      await this.#world!.configure(wanted);
-      this.#settings = wanted;
-      this.#configured = true;
-      this.#changed();
-    });
-  }
-
-  #later(task: () => Promise<void>): void {
-    this.#tasks.push(task);
+    this.#wanted.settings = { ...this.#wanted.settings, ...settings };
     this.poke();
   }
 
@@ -194,7 +191,7 @@ export class Game {
     try {
       if (!signal.aborted) await this.#open(this.#clip);
       while (!signal.aborted) {
-        if (await this.#doTasks() || signal.aborted) continue;
+        if (await this.#serveWish() || signal.aborted) continue;
         if (!this.#due) await this.#untilPoked();
         else await Promise.all([this.#pause(), this.#step()]); // the step blocks: timer first
       }
@@ -210,21 +207,40 @@ export class Game {
     return this.#attended && (this.#running || this.input.waiting);
   }
 
-  /** @returns whether there was anything to do */
-  async #doTasks(): Promise<boolean> {
-    const tasks = this.#tasks.splice(0);
-    for (const task of tasks) {
-      try {
-        await task();
-      } catch (error) {
-        // what does not fit the model or the GPU is the player's mistake, all else ends the game
-        const mistake = error instanceof RangeError || error instanceof TypeError ||
-          (error instanceof GpuError && error.reason === "limit");
-        if (!mistake || !this.#world) throw error;
-        this.#refuse(error.message);
-      }
+  /**
+   * Does one of the things that players asked for: the loop looks at the signal between two of them.
+   * @returns whether there was anything to do
+   */
+  async #serveWish(): Promise<boolean> {
+    const { settings, clip } = this.#wanted;
+    if (settings) {
+      this.#wanted.settings = undefined;
+      await this.#attempt(() => this.#configure(settings));
+    } else if (clip !== undefined) {
+      this.#wanted.clip = undefined;
+      await this.#attempt(() => this.#open(clip));
     }
-    return tasks.length > 0;
+    return settings !== undefined || clip !== undefined;
+  }
+
+  /** What does not fit the model or the GPU is the player's mistake; all else ends the game. */
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const mistake = error instanceof RangeError || error instanceof TypeError ||
+        (error instanceof GpuError && error.reason === "limit");
+      if (!mistake || !this.#world) throw error;
+      this.#refuse(error.message);
+    }
+  }
+
+  async #configure(settings: LiveSettings): Promise<void> {
+    const wanted = { ...this.#settings, ...settings };
+    await this.#world!.configure(wanted);
+    this.#settings = wanted;
+    this.#configured = true;
+    this.#changed();
   }
 
   async #open(clip: string): Promise<void> {

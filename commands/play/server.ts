@@ -1,8 +1,13 @@
 import page from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
-import { UsageError } from "../../cli/errors.ts";
+import { Buffer } from "node:buffer";
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+// @ts-types="@types/ws"
+import { type WebSocket, WebSocketServer } from "ws";
 import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./access.ts";
+import { Connections } from "./connections.ts";
 import type { Game, GameWatcher, Shown } from "./game.ts";
 import {
   type ClientMessage,
@@ -40,8 +45,19 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
+/** Connections at a time: those of a few pages. */
+const MOST_CONNECTIONS = 48;
+/** Pages at a time. */
+const MOST_PAGES = 16;
+/** Bytes of one message of a page, in however many fragments it comes. */
+const LONGEST_MESSAGE = 4096;
 /** A page that lags behind by this much misses frames instead of slowing the game down. */
 const MOST_WAITING = 4 << 20;
+/** A page that lags behind by this much of answers alone is closed. */
+const MOST_UNREAD = MOST_WAITING + (1 << 20);
+/** Time that pages have to say goodbye. */
+const GOODBYE_MS = 200;
+const GOING_AWAY = 1001;
 /** Runs of actions that a page is told of. */
 const HISTORY_RUNS = 200;
 
@@ -49,22 +65,25 @@ const HISTORY_RUNS = 200;
 export class PlayServer implements GameWatcher {
   readonly #game: Game;
   readonly #options: ServerOptions;
-  readonly #sockets = new Set<WebSocket>();
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #http = createServer((request, response) => this.#serve(request, response));
+  readonly #pages = new WebSocketServer({
+    noServer: true,
+    maxPayload: LONGEST_MESSAGE,
+    perMessageDeflate: false,
+  });
+  readonly #connections: Connections;
+  #saving: Promise<Uint8Array<ArrayBuffer>> | undefined;
 
   /** @throws {UsageError} the port is taken, or may not be used */
   constructor(game: Game, options: ServerOptions) {
     this.#game = game;
     this.#options = options;
-    const { hostname, port } = options;
-    try {
-      this.#server = Deno.serve(
-        { hostname, port, onListen() {}, onError: failed },
-        (request) => this.#answer(request),
-      );
-    } catch (error) {
-      throw new UsageError(`Cannot listen on ${hostname}:${port}: ${reason(error)}`);
-    }
+    this.#http.on("upgrade", (request, socket, head) => this.#connect(request, socket, head));
+    this.#connections = new Connections(
+      options,
+      MOST_CONNECTIONS,
+      (connection) => this.#http.emit("connection", connection),
+    );
     game.watch(this);
     game.attended = false;
   }
@@ -77,13 +96,13 @@ export class PlayServer implements GameWatcher {
   }
 
   get #listening(): Listening {
-    return { hostname: this.#options.hostname, port: this.#server.addr.port };
+    return { hostname: this.#options.hostname, port: this.#connections.port };
   }
 
   frame(shown: Shown): void {
     const bytes = binary(shown);
-    for (const socket of this.#sockets) {
-      if (socket.bufferedAmount < MOST_WAITING) send(socket, bytes);
+    for (const page of this.#pages.clients) {
+      if (page.bufferedAmount < MOST_WAITING) send(page, bytes);
     }
   }
 
@@ -98,13 +117,16 @@ export class PlayServer implements GameWatcher {
   /** Closes all connections. */
   async close(): Promise<void> {
     this.#game.unwatch(this);
-    for (const socket of this.#sockets) socket.close(1001, "far play has ended");
-    await this.#server.shutdown();
+    const { clients } = this.#pages;
+    for (const page of clients) page.close(GOING_AWAY, "far play has ended");
+    if (clients.size > 0) await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+    this.#connections.close();
+    this.#http.close();
   }
 
   #tell(message: ServerMessage): void {
     const text = JSON.stringify(message);
-    for (const socket of this.#sockets) send(socket, text);
+    for (const page of this.#pages.clients) send(page, text);
   }
 
   #state(): State {
@@ -119,67 +141,81 @@ export class PlayServer implements GameWatcher {
     };
   }
 
-  async #answer(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
-    const { headers, method } = request;
-    if (!isOwnHost(headers.get("host"), this.#listening)) return refuse(403, "not this host");
-    if (pathname === "/live") return this.#connect(request);
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, body, headers = {} } = await this.#answer(request);
+    response.writeHead(status, { ...HEADERS, ...headers, "content-length": body.length });
+    response.end(request.method === "HEAD" ? undefined : body);
+  }
+
+  async #answer({ url = "/", method, headers }: IncomingMessage): Promise<Answer> {
+    const [path = "/"] = url.split("?");
+    if (!isOwnHost(headers.host, this.#listening)) return refuse(403, "not this host");
+    if (path === "/live") return refuse(426, "this is for WebSocket");
     if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET is served");
-    const file = FILES[pathname];
+    const file = FILES[path];
     if (file) {
-      return new Response(file.body, { headers: { ...HEADERS, "content-type": file.type } });
+      return { status: 200, body: Buffer.from(file.body), headers: { "content-type": file.type } };
     }
-    if (pathname !== "/session.mp4") return refuse(404, "there is no such page");
+    if (path !== "/session.mp4") return refuse(404, "there is no such page");
     if (!isOwnNavigation(headers)) return refuse(403, "not for other sites");
     return await this.#session();
   }
 
-  async #session(): Promise<Response> {
+  /** Whoever asks while a save is under way gets that one. */
+  async #session(): Promise<Answer> {
     try {
-      return new Response(await this.#options.save(), {
+      this.#saving ??= this.#options.save().finally(() => this.#saving = undefined);
+      return {
+        status: 200,
+        body: await this.#saving,
         headers: {
-          ...HEADERS,
           "content-type": "video/mp4",
           "content-disposition": 'attachment; filename="session.mp4"',
         },
-      });
+      };
     } catch (error) {
       return refuse(409, (error as Error).message);
     }
   }
 
-  #connect(request: Request): Response {
-    if (!isOwnOrigin(request.headers)) return refuse(403, "not for other sites");
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return refuse(426, "this is for WebSocket");
-    }
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onopen = () => this.#welcome(socket);
-    socket.onmessage = ({ data }) => this.#receive(socket, data);
-    socket.onclose = () => this.#forget(socket);
-    socket.onerror = () => this.#forget(socket);
-    return response;
+  #connect(request: IncomingMessage, connection: Duplex, head: Buffer): void {
+    const problem = this.#refusal(request);
+    if (problem) return void connection.end(plainAnswer(problem));
+    this.#connections.keep(connection);
+    this.#pages.handleUpgrade(request, connection, head, (page) => {
+      page.on("message", (data, binary) => this.#receive(page, binary ? data : String(data)));
+      page.on("close", () => this.#forget());
+      page.on("error", () => {}); // it closes then
+      this.#welcome(page);
+    });
   }
 
-  #welcome(socket: WebSocket): void {
-    this.#sockets.add(socket);
-    send(socket, JSON.stringify(this.#options.welcome));
+  /** Why a page may not connect, where it may not. */
+  #refusal({ url = "/", headers }: IncomingMessage): Answer | undefined {
+    if (!isOwnHost(headers.host, this.#listening)) return refuse(403, "not this host");
+    if (url.split("?")[0] !== "/live") return refuse(404, "there is no such page");
+    if (!isOwnOrigin(headers)) return refuse(403, "not for other sites");
+    if (this.#pages.clients.size < MOST_PAGES) return undefined;
+    return refuse(503, `there are ${MOST_PAGES} pages already`);
+  }
+
+  #welcome(page: WebSocket): void {
+    send(page, JSON.stringify(this.#options.welcome));
     const { shown } = this.#game;
-    if (shown) send(socket, binary(shown));
-    send(socket, JSON.stringify(this.#state())); // last: the page would count that frame twice
+    if (shown) send(page, binary(shown));
+    send(page, JSON.stringify(this.#state())); // last: the page would count that frame twice
     this.#game.attended = true;
   }
 
-  #forget(socket: WebSocket): void {
-    this.#sockets.delete(socket);
-    if (this.#sockets.size === 0) this.#game.attended = false;
+  #forget(): void {
+    if (this.#pages.clients.size === 0) this.#game.attended = false;
   }
 
-  #receive(socket: WebSocket, data: unknown): void {
+  #receive(page: WebSocket, data: unknown): void {
     try {
       this.#obey(parseClientMessage(data));
     } catch (error) {
-      send(socket, JSON.stringify({ type: "error", message: (error as Error).message }));
+      send(page, JSON.stringify({ type: "error", message: (error as Error).message }));
     }
   }
 
@@ -210,20 +246,26 @@ function binary({ picture, index, action, rate }: Shown): Uint8Array<ArrayBuffer
   return frameBytes({ index, rate, action: action ?? -1, width, height, pixels });
 }
 
-/** A socket that closed meanwhile is forgotten by its own event. */
-function send(socket: WebSocket, data: string | Uint8Array<ArrayBuffer>): void {
-  if (socket.readyState === WebSocket.OPEN) socket.send(data);
+/** A page that closed meanwhile is forgotten by its own event. */
+function send(page: WebSocket, data: string | Uint8Array): void {
+  if (page.bufferedAmount > MOST_UNREAD) page.terminate();
+  if (page.readyState === page.OPEN) page.send(data);
 }
 
-function refuse(status: number, text: string): Response {
-  return new Response(`${text}\n`, { status, headers: HEADERS });
+/** What a request is answered with. */
+interface Answer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-function failed(error: unknown): Response {
-  return refuse(500, error instanceof Error ? error.message : "failed");
+function refuse(status: number, text: string): Answer {
+  return { status, body: Buffer.from(`${text}\n`) };
 }
 
-function reason(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) return "the port is taken; give another with --port";
-  return error instanceof Error ? error.message : String(error);
+/** An answer to a request to upgrade, which has no response of its own. */
+function plainAnswer({ status, body }: Answer): Buffer {
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n` +
+    `content-length: ${body.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), body]);
 }

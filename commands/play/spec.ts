@@ -8,6 +8,9 @@ const WORLD = "The world";
 const SCREEN = "The terminal";
 const PAGE = "The page";
 
+/** The library that speaks WebSocket looks whether its native parts are switched off. */
+const SOCKETS = ["WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE"];
+
 /** Port of the page where none is given. */
 export const PORT = 8420;
 /** Denoising steps a frame where none are given: fewer than for a video, so that it is swift. */
@@ -108,7 +111,7 @@ export const PLAY: CommandSpec = defineCommand({
   ],
   permissions: {
     ...GPU,
-    env: [...GPU.env, ...TERMINAL],
+    env: [...GPU.env, ...TERMINAL, ...SOCKETS],
     write: undefined,
     net: [`127.0.0.1:${PORT}`],
     more: { when: "with --record", write: true, run: FFMPEG },

@@ -43,9 +43,12 @@ async function playing(
   game.watch(audience);
   const quit = new AbortController();
   const played = game.play(quit.signal);
-  await script(game, audience);
-  quit.abort();
-  await played;
+  try {
+    await script(game, audience);
+  } finally {
+    quit.abort();
+    await played;
+  }
   return audience;
 }
 
@@ -116,6 +119,24 @@ Deno.test("Game restarts with another clip, and refuses one that is not there", 
   assert.deepEqual(refusals, ['There is no clip "nowhere"']);
 });
 
+Deno.test("Game keeps the newest of many wishes, and ends between two", async () => {
+  const made = fakeGame();
+  await playing(made, async (game, audience) => {
+    await audience.until(() => audience.changes === 1);
+    for (let i = 0; i < 1000; i++) {
+      game.restart(i % 2 === 0 ? "one" : "two");
+      game.configure({ steps: 1 + i % 9 });
+    }
+    await audience.until(() => audience.changes === 3);
+    assert.deepEqual([game.clip, game.settings.steps], ["two", 1]);
+    game.watch({ frame() {}, changed: () => game.restart() }); // asked again at each opening, without an end
+    game.restart();
+    await audience.until(() => audience.changes === 6);
+  });
+  assert.deepEqual(made.opened.slice(0, 2), ["one", "two"]);
+  assert.ok(made.opened.length < 8, `${made.opened.length} openings`);
+});
+
 Deno.test("Game changes settings between frames and goes on when they don't fit", async () => {
   const made = fakeGame();
   const { refusals } = await playing(made, async (game, audience) => {
@@ -123,6 +144,7 @@ Deno.test("Game changes settings between frames and goes on when they don't fit"
     game.configure({ steps: 8 });
     await audience.until(() => audience.changes === 2);
     game.configure({ guidance: 6 });
+    await audience.until(() => audience.refusals.length === 1);
     game.configure({ guidance: 9 });
     await audience.until(() => audience.refusals.length === 2);
     assert.deepEqual(game.settings, { steps: 8, guidance: 1 });

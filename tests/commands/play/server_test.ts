@@ -81,6 +81,11 @@ class Page {
     return this.until(() => this.messages.filter(({ type }) => type === "state").length >= count);
   }
 
+  /** Resolves when the server has hung up. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   tell(message: unknown): void {
     this.#socket.send(typeof message === "string" ? message : JSON.stringify(message));
   }
@@ -143,6 +148,63 @@ Deno.test("PlayServer answers only to its own name, and only to its own page", (
     assert.equal(plain.status, 426);
     const stolen = await ask(`${url}session.mp4`, { "sec-fetch-site": "cross-site" });
     assert.equal(stolen.status, 403);
+    const linked = await ask(`${url}session.mp4`, { origin: "http://evil.example" });
+    assert.equal(linked.status, 403);
+  }));
+
+Deno.test("PlayServer serves its page though connections are held open", () =>
+  serving(async ({ url }) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    const port = Number(new URL(url).port);
+    const idle: Deno.TcpConn[] = [];
+    for (let i = 0; i < 100; i++) {
+      idle.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+    }
+    assert.equal((await ask(url, {})).status, 200);
+    page.tell({ type: "press", action: 1 }); // a page that is played on is not dropped for them
+    await page.until(() => page.frames.some(({ action }) => action === 1));
+    for (const connection of idle) connection.close();
+    await page.close();
+  }));
+
+Deno.test("PlayServer takes so many pages and no more", () =>
+  serving(async ({ url }) => {
+    const pages = Array.from({ length: 16 }, () => new Page(url));
+    await Promise.all(pages.map((page) => page.untilState(1)));
+    const late = new Page(url);
+    await late.closed;
+    assert.equal(late.messages.length, 0);
+    await pages.pop()!.close();
+    await Promise.all(pages.map((page) => page.close()));
+  }));
+
+Deno.test("PlayServer hangs up on a message without an end", () =>
+  serving(async ({ url }) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    page.tell("x".repeat(5000));
+    await page.closed;
+
+    const { host, port } = new URL(url);
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    const lines = [
+      "GET /live HTTP/1.1",
+      `Host: ${host}`,
+      `Origin: http://${host}`,
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ];
+    await connection.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+    const reading = new Response(connection.readable).arrayBuffer(); // ends when it hangs up
+    const fragment = (opcode: number) => Uint8Array.of(opcode, 0x80 | 100, ...Array(104).fill(0));
+    const writer = connection.writable.getWriter();
+    await (async () => {
+      for (let i = 0; i < 1000; i++) await writer.write(fragment(i === 0 ? 1 : 0));
+    })().catch(() => {}); // the other end is closed by then
+    await reading.catch(() => {});
   }));
 
 Deno.test("PlayServer gives the session as a video to save", () =>
