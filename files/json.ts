@@ -6,6 +6,11 @@
 
 /** Nesting beyond this is refused; the Rust reference stops there too. */
 const DEEPEST = 128;
+/**
+ * Keys and values of one text. A tensor has seven in a header, so this is beyond any file of
+ * weights, while a text of 100 MB could hold 50 million and take gigabytes.
+ */
+const MOST_ITEMS = 2_000_000;
 
 /** Where and why the text is not the JSON that was expected. */
 export class JsonError extends SyntaxError {
@@ -38,6 +43,7 @@ export class JsonScanner {
   readonly #bytes: Uint8Array;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #position = 0;
+  #items = 0;
 
   /** @param bytes the whole text, already known to be valid UTF-8 */
   constructor(bytes: Uint8Array) {
@@ -53,6 +59,7 @@ export class JsonScanner {
     const seen = new Set<string>();
     if (this.#take(0x7d)) return;
     do {
+      this.#count();
       const key = this.string();
       if (seen.has(key)) this.#fail(`key ${JSON.stringify(key.slice(0, 80))} occurs twice`, true);
       seen.add(key);
@@ -66,7 +73,10 @@ export class JsonScanner {
   array(element: () => void): void {
     this.#expect(0x5b, "an array");
     if (this.#take(0x5d)) return;
-    do element(); while (this.#take(0x2c));
+    do {
+      this.#count();
+      element();
+    } while (this.#take(0x2c));
     this.#expect(0x5d, "',' or ']'");
   }
 
@@ -121,6 +131,10 @@ export class JsonScanner {
   /** Reads the end of the text; only white space may come before it. */
   end(): void {
     if (this.#peek() !== undefined) this.#fail("expected the end of the text");
+  }
+
+  #count(): void {
+    if (++this.#items > MOST_ITEMS) this.#fail(`more than ${MOST_ITEMS} keys and values`);
   }
 
   #peek(): number | undefined {

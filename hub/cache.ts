@@ -57,10 +57,10 @@ export class HubCache {
 
   /** Every file of a commit that is there, as paths in the repository. */
   async files(commit: string, folder = ""): Promise<string[]> {
-    const found: string[] = [];
+    let found: string[] = [];
     for await (const { name, isDirectory } of Deno.readDir(join(this.snapshot(commit), folder))) {
       const path = folder === "" ? name : `${folder}/${name}`;
-      if (isDirectory) found.push(...await this.files(commit, path));
+      if (isDirectory) found = found.concat(await this.files(commit, path));
       else if (await this.find(commit, path)) found.push(path);
     }
     return found;

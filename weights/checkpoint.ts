@@ -237,10 +237,24 @@ export async function findWeights(path: string): Promise<string> {
     const file = join(path, name);
     if (await isFile(file)) return file;
   }
-  throw new CheckpointError(
-    `Cannot find weights in ${quote(path)}: it holds no ${WEIGHT_FILES[0]} and no index of shards`,
-    { file: path, reason: "NotFound" },
-  );
+  throw new CheckpointError(`Cannot find weights in ${quote(path)}: ${await whatElse(path)}`, {
+    file: path,
+    reason: "NotFound",
+  });
+}
+
+/** What a folder without usable weights holds instead, and what to do about it. */
+async function whatElse(folder: string): Promise<string> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
+  const pickledShards = names.find((name) => /\.(bin|pth|pt)\.index\.json$/.test(name));
+  if (pickledShards) {
+    return `${quote(pickledShards)} is an index of pickled shards, which are not supported; save ` +
+      `the model with safe_serialization=True`;
+  }
+  const others = names.filter((name) => /\.(safetensors|pth|pt|bin|ckpt)$/.test(name));
+  if (others.length) return `it holds ${quoteSome(others)}; name the file that is meant`;
+  return `it holds no ${WEIGHT_FILES[0]} and no index of shards`;
 }
 
 /** Opens every shard and checks that the index says exactly what they hold. */
@@ -251,7 +265,13 @@ async function openShards(
   const index = await readShardIndex(path);
   const files: SafetensorsFile[] = [];
   try {
-    for (const file of index.files) files.push(await SafetensorsFile.open(file));
+    let left = index.places.size;
+    for (const file of index.files) {
+      const opened = await SafetensorsFile.open(file);
+      files.push(opened);
+      left -= opened.tensors.size; // more names than the index has must not fill the memory
+      if (left < 0) disagree(path, `${quote(file)} holds tensors that the index doesn't name`);
+    }
     checkShards(path, index.places, files);
     return build(files);
   } catch (error) {

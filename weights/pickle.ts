@@ -85,6 +85,8 @@ class Machine {
   readonly #below: PickleValue[][] = [];
   #stack: PickleValue[] = [];
   #containers = 0;
+  /** Bytes made of text, of which one may be used again and again. */
+  #made = 0;
   #at: number;
 
   constructor(bytes: Uint8Array, names: PickleNames, start: number) {
@@ -115,7 +117,7 @@ class Machine {
     if (this.#constant(op) || this.#container(op)) return;
     switch (op) {
       case 0x63: // GLOBAL
-        return this.#push(this.#global());
+        return this.#pushNew(this.#global());
       case 0x52: // REDUCE
       case 0x81: // NEWOBJ
         return this.#reduce();
@@ -222,7 +224,11 @@ class Machine {
       const what = callee instanceof PickleGlobal ? quote(callee.name) : "what is no function";
       failPickle("BadPickle", `its pickle calls ${what}`);
     }
-    this.#pushNew(callee.make(args.items));
+    const made = callee.make(args.items);
+    if (made instanceof Uint8Array && (this.#made += made.length) > 4 * this.#bytes.length) {
+      failPickle("BadPickle", "its pickle makes many times its own length of bytes");
+    }
+    this.#pushNew(made);
   }
 
   /** Attributes of an OrderedDict (a state dict has `_metadata`); they are not kept. */

@@ -45,6 +45,10 @@ export async function openContainer(source: ByteSource): Promise<PthContainer> {
     ? "a web page (a failed download?)"
     : text.startsWith("version https://git-lfs")
     ? "a git-lfs pointer (fetch the file itself with git lfs pull)"
+    : /^[\x20-\x7e\s]+$/.test(text)
+    ? `text (${quote(text.slice(0, 40))}), not a PyTorch checkpoint`
+    : source.size === 0
+    ? "empty, not a PyTorch checkpoint"
     : "no PyTorch checkpoint";
   refuse(`it is ${what}`);
 }

@@ -10,6 +10,10 @@ import { type Dtype, DTYPE_BITS, type TensorInfo } from "./tensor_file.ts";
 export const LENGTH_BYTES = 8;
 /** The format's limit on the header. */
 export const LONGEST_HEADER = 100_000_000;
+/** The largest released models have some ten thousand tensors; each takes a kilobyte here. */
+const MOST_TENSORS = 100_000;
+/** As many axes as PyTorch allows. */
+const MOST_AXES = 64;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** What the header of a safetensors file says. */
@@ -42,6 +46,10 @@ export function headerLength(start: Uint8Array, fileSize: number): number {
   const view = new DataView(start.buffer, start.byteOffset, LENGTH_BYTES);
   const length = view.getBigUint64(0, true);
   if (length > BigInt(LONGEST_HEADER)) {
+    const text = String.fromCharCode(...start.subarray(0, LENGTH_BYTES));
+    if (/^[\x20-\x7e\s]+$/.test(text)) {
+      fail("NotSafetensors", `it begins with the text ${quote(text)}, so it is not safetensors`);
+    }
     fail("HeaderTooLarge", `its header would be ${length} bytes, at most ${LONGEST_HEADER} may be`);
   }
   if (LENGTH_BYTES + Number(length) > fileSize) {
@@ -105,8 +113,17 @@ function checkUtf8(bytes: Uint8Array): void {
 
 function scanHeader(json: JsonScanner, metadata: Map<string, string>, raw: RawTensor[]): void {
   json.object((name) => {
-    if (name !== "__metadata__") raw.push(scanTensor(json, name));
-    else if (!json.null()) json.object((key) => metadata.set(key, json.string()));
+    if (name !== "__metadata__") {
+      if (raw.length === MOST_TENSORS) throw new JsonError(`more than ${MOST_TENSORS} tensors`);
+      raw.push(scanTensor(json, name));
+    } else if (!json.null()) {
+      json.object((key) => {
+        if (metadata.size === MOST_TENSORS) {
+          throw new JsonError("more metadata than tensors may be");
+        }
+        metadata.set(key, json.string());
+      });
+    }
   });
   json.end();
 }
@@ -129,7 +146,11 @@ function scanTensor(json: JsonScanner, name: string): RawTensor {
 
 function scanIntegers(json: JsonScanner): bigint[] {
   const values: bigint[] = [];
-  json.array(() => values.push(json.unsigned()));
+  json.array(() => {
+    if (values.push(json.unsigned()) > MOST_AXES) {
+      throw new JsonError(`more than ${MOST_AXES} axes`);
+    }
+  });
   return values;
 }
 

@@ -55,7 +55,9 @@ export async function inspectModel(
     const names = far?.[name];
     if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${names.join(", ")}`);
   }
-  for (const part of parts) lines.push(...describePart(part, list));
+  for (const part of parts) {
+    for (const line of describePart(part, list)) lines.push(line); // too many to spread
+  }
   lines.push(...describeMemory(memory));
   return { lines, json: toJson(folder, parts, memory) };
 }

@@ -53,7 +53,7 @@ export function summarise({ checkpoint }: OpenWeights): WeightsSummary {
   const tensors = checkpoint.names.map((name) => {
     const info = checkpoint.info(name)!;
     dtypes[info.dtype] = (dtypes[info.dtype] ?? 0) + 1;
-    values += info.shape.reduce((a, b) => a * b, 1);
+    values += info.shape.includes(0) ? 0 : info.shape.reduce((a, b) => a * b, 1);
     bytes += info.bytes;
     return { name, dtype: info.dtype, shape: info.shape, bytes: info.bytes };
   });
@@ -88,7 +88,7 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
       lines.push(`metadata    ${key} = ${value}`);
     }
   }
-  lines.push(...tensorLines(summary));
+  for (const line of tensorLines(summary)) lines.push(line); // too many to spread into a call
   return {
     lines,
     json: {
@@ -146,7 +146,7 @@ export function totals({ tensors, values, bytes, dtypes }: WeightsSummary): stri
 /** A line for each tensor. */
 export function tensorLines({ tensors }: WeightsSummary): string[] {
   const names = tensors.map(({ name }) => name);
-  const width = Math.min(80, Math.max(0, ...names.map((name) => name.length)));
+  const width = names.reduce((most, { length }) => Math.min(80, Math.max(most, length)), 0);
   return tensors.map(({ dtype, shape }, i) =>
     `  ${names[i]!.padEnd(width)}  ${dtype.padEnd(5)} ${shapeText(shape)}`
   );

@@ -57,3 +57,26 @@ Deno.test("openWeights() takes the averaged copy of a trainer's folder, unless t
     deepEqual(await look(folder, { ema: false }), { file: model, format: "safetensors" });
   });
 });
+
+const FOLDERS: [what: string, files: string[], message: RegExp][] = [
+  ["nothing", [], /holds no diffusion_pytorch_model.safetensors and no index/],
+  [
+    "pickled shards",
+    ["pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin"],
+    /"pytorch_model.bin.index.json" is an index of pickled shards.*safe_serialization=True/,
+  ],
+  [
+    "diffusers' pickled shards",
+    ["diffusion_pytorch_model.bin.index.json"],
+    /index of pickled shards/,
+  ],
+  ["a file of another name", ["epoch_3.ckpt"], /holds "epoch_3.ckpt"; name the file/],
+];
+for (const [what, files, message] of FOLDERS) {
+  Deno.test(`openWeights() says what a folder holds: ${what}`, async () => {
+    await inFolder(async (folder) => {
+      for (const name of files) await Deno.writeTextFile(join(folder, name), "{}");
+      await rejects(openWeights(folder), { reason: "NotFound", message });
+    });
+  });
+}

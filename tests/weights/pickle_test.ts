@@ -251,6 +251,16 @@ Deno.test("readPickle() refuses a crowd of values, waiting or kept", () => {
   throws(() => read(whole), { reason: "BadPickle", message: /keeps too many/ });
 });
 
+Deno.test("readPickle() refuses bytes made of one text again and again, and a crowd of marks", () => {
+  const once = bytes("h", 0, "h", 1, "h", 2, 0x86, "R0").slice(0, -1);
+  const encode = bytes(global("_codecs", "encode"), "q", 0, "0").slice(0, -1);
+  const start = bytes("](", encode, text("x".repeat(100_000)), "q", 1, text("latin1"), "q", 2);
+  const repeated = Array.from({ length: 100 }, () => once);
+  equal(reason(pickle(start, ...repeated, "e")), "BadPickle");
+  equal(reason(pickle(start, once, "e")), "OK");
+  equal(reason(pickle("](", "cx\ny\n".repeat(600_000), "e")), "BadPickle");
+});
+
 Deno.test("readPickle() refuses text that is not UTF-8", () => {
   equal(reason(pickle("X", le(1, 4), 0xff)), "BadPickle");
   equal(reason(pickle("U", 1, 0xff)), "BadPickle");

@@ -200,8 +200,8 @@ Deno.test("PthFile refuses a damaged storage when it is read, and only then", as
 });
 
 const FILES: [what: string, data: Uint8Array, message: RegExp][] = [
-  ["an empty file", bytes(), /no PyTorch checkpoint/],
-  ["text", bytes("hello"), /no PyTorch checkpoint/],
+  ["an empty file", bytes(), /empty, not a PyTorch checkpoint/],
+  ["text", bytes("hello"), /text \("hello"\), not a PyTorch checkpoint/],
   ["a web page", bytes("<!DOCTYPE html><html>"), /web page/],
   ["a git-lfs pointer", bytes("version https://git-lfs.github.com/spec/v1\n"), /git lfs pull/],
   [

@@ -244,6 +244,33 @@ Deno.test("parseHeader() row 46: 5 million nested arrays are refused", async () 
   equal(await verdict(field(`"x":${"[".repeat(5_000_000)}`)), JSON_ERROR);
 });
 
+// In a header of 100 MB each would take gigabytes if it were read to its end.
+const BOMBS: [what: string, json: () => string][] = [
+  ["150,000 tensors", () => {
+    const entry = (i: number) => `"${i.toString(36)}":${T("U8", [0], 0, 0)}`;
+    return `{${Array.from({ length: 150_000 }, (_, i) => entry(i)).join(",")}}`;
+  }],
+  ["a shape of 2,000 axes", () => `{"a":{"shape":[${"0,".repeat(2e3)}0]}}`],
+  ["150,000 keys of metadata", () => {
+    const keys = Array.from({ length: 150_000 }, (_, i) => `"${i.toString(36)}":""`);
+    return `{"__metadata__":{${keys.join(",")}}}`;
+  }],
+  ["2.5 million values that nothing reads", () => `{"a":{"x":[${"0,".repeat(25e5)}0]}}`],
+];
+for (const [what, json] of BOMBS) {
+  Deno.test(`parseHeader() refuses ${what} before they fill the memory`, async () => {
+    equal(await verdict(H(json())), JSON_ERROR);
+  });
+}
+
+Deno.test("SafetensorsFile says that a line of text is text", async () => {
+  const text = new TextEncoder().encode("Not Found: see the documentation");
+  await rejects(SafetensorsFile.from(new MemorySource(text)), {
+    reason: "NotSafetensors",
+    message: /begins with the text "Not Foun"/,
+  });
+});
+
 Deno.test("parseHeader() row 46: 100 MB of spaces are a header", () => {
   const file = new Uint8Array(8 + 100_000_000).fill(0x20);
   new DataView(file.buffer).setBigUint64(0, 100_000_000n, true);
