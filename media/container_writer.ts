@@ -41,6 +41,7 @@ export class ContainerWriter implements FrameWriter {
   readonly #encoder: AddonEncoder;
   readonly #source: EncodedVideoPacketSource;
   readonly #output: Output;
+  readonly #tags: MetadataTags;
   #frames = 0;
   #packets = 0;
   #failure: unknown;
@@ -57,7 +58,8 @@ export class ContainerWriter implements FrameWriter {
     this.#output = new Output({ format: outputFormat(options.container), target: this.#target() });
     forgetTime(this.#output);
     this.#output.addVideoTrack(this.#source, { frameRate: options.fps });
-    if (options.metadata) this.#output.setMetadataTags(metadataTags(options.metadata));
+    this.#tags = metadataTags(options.metadata ?? {});
+    this.#output.setMetadataTags(this.#tags);
   }
 
   /**
@@ -84,6 +86,8 @@ export class ContainerWriter implements FrameWriter {
           `${this.#packets} came out`,
       );
     }
+    // the muxer of MP4 reads them now, and so takes what has become known meanwhile
+    Object.assign(this.#tags, metadataTags(this.#options.metadata ?? {}));
     await this.#guard(() => this.#output.finalize());
     await this.#sink.commit();
     return { path: this.#sink.path, frames: this.#frames, bytes: this.#sink.size };

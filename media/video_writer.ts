@@ -38,9 +38,12 @@ export interface WriterOptions {
   readonly quality?: number;
   /** Nearest-neighbour enlargement, a whole number. */
   readonly scale?: number;
-  /** Text kept in the file: `comment`, `title` and any other name, such as `far.settings`. */
+  /**
+   * Text kept in the file: `comment`, `title` and any other name, such as `far.settings`. What is
+   * added before `close()` is kept too, but in .webm, fragments and what the system's ffmpeg writes.
+   */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Actions that led to each frame, for formats that keep them. */
+  /** Actions that led to each frame, for formats that keep them; all are read in `close()`. */
   readonly actions?: readonly number[];
   /** What to write to stdout; a file is known by its name. */
   readonly format?: OutputFormat;

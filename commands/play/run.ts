@@ -1,14 +1,16 @@
 import { extname } from "node:path";
-import { type FrameWriter, loadPipeline, openFrameWriter, openModelFolder } from "../../mod.ts";
+import { loadPipeline, openModelFolder } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { Size, Values } from "../../cli/option.ts";
+import type { Values } from "../../cli/option.ts";
 import { actionKeys, idleAction } from "./action_keys.ts";
 import { StartClips } from "./clips.ts";
 import { Game } from "./game.ts";
 import { playInPage } from "./page_game.ts";
+import { keepEarlier, Recording } from "./recording.ts";
 import { requireTerminal } from "./screen.ts";
+import { sessionSettings } from "./session_settings.ts";
 import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -21,6 +23,7 @@ type PlayValues = Values<typeof PLAY_OPTIONS>;
 export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   const { options: given, signal, terminal } = call;
   checkOptions(given);
+  if (given.record !== undefined) await keepEarlier(given.record, given.overwrite);
   const folder = await modelPath(given.model ?? DEMO);
   const { far } = await openModelFolder(folder);
   const options = withModelDefaults(given, far?.defaults, folder);
@@ -41,7 +44,7 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   }
 }
 
-const RECORDS = [".mp4", ".webm", ".gif", ".y4m"];
+const RECORDS = [".mp4", ".webm", ".gif", ".y4m", ".npz"];
 
 /** @throws {UsageError} what cannot be played; told before the model is loaded */
 function checkOptions({ record, web, port, host, context }: PlayValues): void {
@@ -69,7 +72,7 @@ function withModelDefaults(given: PlayValues, json: unknown, folder: string): Pl
 }
 
 async function play(setup: PlaySetup): Promise<void> {
-  const { options, clips, keys, fps, size, terminal, signal } = setup;
+  const { options, clips, keys, fps, terminal, signal } = setup;
   const { steps, guidance = 1, solver = "euler" } = options;
   const game = new Game({
     clips: clips.names,
@@ -79,27 +82,34 @@ async function play(setup: PlaySetup): Promise<void> {
     idle: idleAction(keys),
     open: worldOpener(setup),
   });
-  const recording = await openRecording(options, size, fps);
-  if (recording) game.watch({ frame: ({ picture }) => recording.write(picture) });
-  let outcome = "the game is over";
+  const recording = await openRecording(setup);
+  if (recording) game.watch(recording);
+  const finish = async () => {
+    const kept = await recording?.close(sessionSettings(game, setup));
+    const told = options.web || !signal.aborted; // else the error tells it
+    if (kept && told && !options.quiet) terminal.note(kept);
+    return kept ?? "the game is over";
+  };
   try {
     await (options.web ? playInPage(game, setup) : playInTerminal(game, setup));
-    if (recording && game.frames > 0) {
-      const { path, frames } = await recording.close();
-      outcome = `wrote ${path}, ${frames} frames`;
-      if (!options.quiet && !signal.aborted) terminal.note(outcome);
-    }
+    const outcome = game.frames > 0 ? await finish() : "nothing was shown";
+    // a page has no other end than a signal
+    if (signal.aborted && !options.web) throw interrupted(signal.reason, outcome);
+  } catch (error) {
+    // a lost GPU must not take the recording with it
+    if (!signal.aborted && game.frames > 0) await finish().catch(() => {});
+    throw error;
   } finally {
     await recording?.abort(); // nothing where it was closed
   }
-  if (signal.aborted) throw interrupted(signal.reason, outcome); // a recording is kept even then
 }
 
 async function openRecording(
-  { record, codec, quality, scale }: PlayValues,
-  size: Size,
-  fps: number,
-): Promise<FrameWriter | undefined> {
+  { options, keys, size, fps }: PlaySetup,
+): Promise<Recording | undefined> {
+  const { record, codec, quality, scale } = options;
   if (record === undefined) return undefined;
-  return await openFrameWriter(record, { ...size, fps, codec, quality, scale });
+  const names = keys.map(({ name }) => name);
+  const format = { ...size, fps, codec, quality, scale };
+  return await Recording.open(record, { ...format, names, idle: idleAction(keys) });
 }

@@ -74,7 +74,12 @@ export const PLAY_OPTIONS = {
     kind: "path",
     short: "o",
     value: "FILE.mp4",
-    help: "write all that is shown: .mp4 .webm .gif or .y4m",
+    help: "write all that is shown: .mp4 .webm .gif .y4m or .npz, the last for training",
+    group: ENCODING_OPTIONS.output.group,
+  },
+  overwrite: {
+    kind: "flag",
+    help: "replace a recording that exists",
     group: ENCODING_OPTIONS.output.group,
   },
   fps: {

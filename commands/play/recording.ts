@@ -1,0 +1,82 @@
+import { stat } from "node:fs/promises";
+import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod.ts";
+import { UsageError } from "../../cli/errors.ts";
+import type { Settings } from "../../cli/settings.ts";
+import { settingsMetadata } from "../../cli/settings.ts";
+import { ActionHistory } from "./action_history.ts";
+import type { GameWatcher, Shown } from "./game.ts";
+
+/** Key of the actions in a recording's metadata: one per frame, in the notation of --actions. */
+const ACTIONS_KEY = "far.actions";
+
+/** What a recording is made with. */
+export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "actions" | "frames"> {
+  /** Names of the model's actions, by number; empty for a model that takes none. */
+  readonly names: readonly string[];
+  /** The action noted for a frame that no action led to, as the opening one. */
+  readonly idle?: number;
+}
+
+/** @throws {UsageError} the file is there already, and nobody said that it may go */
+export async function keepEarlier(path: string, overwrite = false): Promise<void> {
+  if (overwrite || !await stat(path).then(() => true, () => false)) return;
+  throw new UsageError(
+    `Cannot record to "${path}": it exists. Give another name, or --overwrite to replace it`,
+  );
+}
+
+/** Writes all that is shown to a file, with the action that led to each frame. */
+export class Recording implements GameWatcher {
+  readonly #writer: FrameWriter;
+  readonly #metadata: Record<string, string>;
+  readonly #actions: number[] | undefined;
+  readonly #options: RecordingOptions;
+
+  private constructor(
+    writer: FrameWriter,
+    metadata: Record<string, string>,
+    actions: number[] | undefined,
+    options: RecordingOptions,
+  ) {
+    this.#writer = writer;
+    this.#metadata = metadata;
+    this.#actions = actions;
+    this.#options = options;
+  }
+
+  /** @throws {MediaError} the file cannot be made, or its format not be written here */
+  static async open(path: string, options: RecordingOptions): Promise<Recording> {
+    const metadata: Record<string, string> = {};
+    const actions = options.names.length > 0 ? [] : undefined;
+    const writer = await openFrameWriter(path, { ...options, metadata, actions });
+    return new Recording(writer, metadata, actions, options);
+  }
+
+  async frame({ picture, action }: Shown): Promise<void> {
+    this.#actions?.push(action ?? this.#options.idle ?? 0);
+    await this.#writer.write(picture);
+  }
+
+  /**
+   * Finishes the file.
+   * @param made the command that makes these frames again, where one does
+   * @returns what became of it, in words
+   */
+  async close(made: Settings | undefined): Promise<string> {
+    if (made) Object.assign(this.#metadata, settingsMetadata(made));
+    if (this.#actions) this.#metadata[ACTIONS_KEY] = this.#actionText(this.#actions);
+    const { path, frames } = await this.#writer.close();
+    return `wrote ${path}, ${frames} ${frames === 1 ? "frame" : "frames"}`;
+  }
+
+  /** Removes what was written; nothing where it was closed. */
+  abort(): Promise<void> {
+    return this.#writer.abort();
+  }
+
+  #actionText(actions: readonly number[]): string {
+    const history = new ActionHistory(this.#options.names);
+    for (const action of actions) history.push(action);
+    return history.text();
+  }
+}
