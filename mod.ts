@@ -54,13 +54,8 @@
  */
 
 // the model
-export {
-  type Frame,
-  loadPipeline,
-  type Pipeline,
-  type PipelineOptions,
-  type RunPlan,
-} from "./run/pipeline.ts";
+export { loadPipeline, type Pipeline, type PipelineOptions } from "./run/pipeline.ts";
+export { type Frame, type PreparedRun, type RunPlan } from "./run/prepared_run.ts";
 export type { Condition } from "./model/config.ts";
 export type { GenerateOptions } from "./run/options.ts";
 export { declareModel, type ModelInfo, type ModelParts } from "./model/model.ts";

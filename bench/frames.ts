@@ -79,18 +79,18 @@ export async function measureGeneration(
     actions: kind === "action" ? Array<number>(frames).fill(0) : undefined,
     labels: kind === "label" ? [0] : undefined,
   };
-  const plan = pipeline.plan(options);
+  const run = pipeline.prepare(options);
   const predicted = info.path
     ? (await memoryNeeded(info.path, { ...options, dtype, cpu: gpu.adapter.cpu })).total
-    : plan.bytes.total;
+    : run.plan.bytes.total;
   gpu.peakBytes = gpu.allocatedBytes;
   const start = performance.now();
   const times: number[] = [];
-  for await (const _ of pipeline.generate(options)) times.push((performance.now() - start) / 1000);
+  for await (const _ of run.frames()) times.push((performance.now() - start) / 1000);
   return {
     frames,
     steps,
-    modelCalls: plan.modelCalls,
+    modelCalls: run.plan.modelCalls,
     firstFrame: times[0]!,
     laterFrames: frames > 1 ? (times.at(-1)! - times[0]!) / (frames - 1) : undefined,
     memory: { peak: gpu.peakBytes, predicted },

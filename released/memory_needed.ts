@@ -15,7 +15,7 @@ import { type Condition, parseTransformerConfig } from "../model/config.ts";
 import { Loader } from "../model/loader.ts";
 import { type DeclaredModel, declareModel } from "../model/model.ts";
 import { type GenerateOptions, type OptionsInfo, resolveOptions } from "../run/options.ts";
-import { declareRun } from "../run/pipeline.ts";
+import { declareRun } from "../run/prepared_run.ts";
 import { SyntheticWeights } from "../model/synthetic_weights.ts";
 import { loadTransformer } from "../model/transformer.ts";
 

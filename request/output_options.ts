@@ -1,16 +1,16 @@
-import type { Pipeline, RunPlan } from "../mod.ts";
+import type { PreparedRun } from "../mod.ts";
 import { flatSettings, type Settings, settingsMetadata } from "../cli/settings.ts";
 import type { OutputOptions } from "./outputs.ts";
 import type { Request } from "./request.ts";
 
 /** How the outputs of a run are written; `record` is kept in them. */
 export function outputOptions(
-  pipeline: Pipeline,
   request: Request,
-  plan: RunPlan,
+  run: Pick<PreparedRun, "plan" | "noise">,
   record: Settings | undefined,
 ): OutputOptions {
   const { options, actions, generate, fps } = request;
+  const { plan } = run;
   const { width, height, videos } = plan;
   const [, , channels, latentHeight, latentWidth] = plan.noiseShape;
   return {
@@ -30,7 +30,12 @@ export function outputOptions(
       width,
       height,
       latentShape: [channels, latentHeight, latentWidth],
-      noise: { shape: plan.noiseShape, data: pipeline.noise(generate) },
+      noise: {
+        shape: plan.noiseShape,
+        get data() { // drawn only for an output that keeps it
+          return run.noise;
+        },
+      },
       actions,
       labels: generate.labels,
       metadata: record && flatSettings(record),

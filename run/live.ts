@@ -4,7 +4,8 @@ import { allocateChecked, checkMemory, WORLD } from "./memory_check.ts";
 import { CpuGenerator } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
 import { checkLength, resolveOptions } from "./options.ts";
-import type { Frame, Pipeline } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Frame } from "./prepared_run.ts";
 import { Session } from "./session.ts";
 
 /**

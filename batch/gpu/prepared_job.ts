@@ -56,8 +56,9 @@ export class PreparedJob implements BatchPart {
     this.wish = modelWish(job, values);
     this.#values = values;
     this.#request = request;
-    this.plan = asUsage(() => pipeline.plan(request.generate));
-    this.noise = pipeline.noise(request.generate);
+    const run = asUsage(() => pipeline.prepare(request.generate));
+    this.plan = run.plan;
+    this.noise = run.noise;
     this.warnings = request.source?.warnings ?? [];
   }
 
@@ -92,7 +93,7 @@ export class PreparedJob implements BatchPart {
       info: pipeline.info,
     });
     const kept = this.#values.noMetadata ? {} : settingsMetadata(record);
-    const options = outputOptions(pipeline, this.#request, plan, record);
+    const options = outputOptions(this.#request, this, record);
     const writer = await Outputs.open(paths, {
       ...options,
       metadata: { ...kept, [JOB_KEY]: hash },

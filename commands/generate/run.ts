@@ -1,4 +1,4 @@
-import type { Frame, GenerateOptions, Pipeline, RunPlan } from "../../mod.ts";
+import type { Frame, Pipeline, PreparedRun, RunPlan } from "../../mod.ts";
 import {
   checkCheckpoint,
   type Checkpoint,
@@ -83,7 +83,8 @@ async function generate(
     for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
   }
   const resume = begun?.latents;
-  const plan = asUsage(() => pipeline.plan({ ...request.generate, resume }));
+  const run = asUsage(() => pipeline.prepare({ ...request.generate, resume }));
+  const { plan } = run;
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
     version: VERSION,
@@ -101,9 +102,8 @@ async function generate(
   if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
-  await using outputs = await Outputs.open(paths, outputOptions(pipeline, request, plan, kept));
-  const asked = { ...request.generate, resume };
-  await makeFrames(pipeline, asked, plan, { outputs, checkpoint }, { options, terminal, signal });
+  await using outputs = await Outputs.open(paths, outputOptions(request, run, kept));
+  await makeFrames(run, { outputs, checkpoint }, { options, terminal, signal });
   watch.lap("generate");
   const written = await outputs.close();
   watch.lap("finish");
@@ -121,13 +121,11 @@ async function tell(result: Result, options: GenerateValues, terminal: Terminal)
 
 /** Runs the model; every frame goes to the outputs and the preview as it is finished. */
 async function makeFrames(
-  pipeline: Pipeline,
-  generate: GenerateOptions,
-  plan: RunPlan,
+  run: PreparedRun,
   { outputs, checkpoint }: { outputs: Outputs; checkpoint: CheckpointWriter | undefined },
   { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
 ): Promise<void> {
-  const work = { unit: "frames", total: plan.generatedFrames };
+  const work = { unit: "frames", total: run.plan.generatedFrames };
   const preview = openPreview(options.preview, terminal);
   const progress = await startProgress(
     work,
@@ -135,11 +133,11 @@ async function makeFrames(
     terminal,
   );
   try {
-    for await (const frame of untilAborted(pipeline.generate(generate), signal)) {
+    for await (const frame of untilAborted(run.frames(), signal)) {
       await outputs.write(frame);
       await checkpoint?.add(frame);
       await preview?.show(frame);
-      if (isLast(frame, plan)) progress.update(frame.index - plan.contextFrames + 1);
+      if (isLast(frame, run.plan)) progress.update(frame.index - run.plan.contextFrames + 1);
     }
   } catch (error) {
     throw signal.aborted && checkpoint ? await checkpoint.interrupted(error) : error;

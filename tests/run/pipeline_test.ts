@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { GpuError } from "../../gpu/errors.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import type { GenerateOptions } from "../../run/options.ts";
-import { type Frame, loadPipeline, type Pipeline } from "../../run/pipeline.ts";
+import { loadPipeline, type Pipeline } from "../../run/pipeline.ts";
+import type { Frame } from "../../run/prepared_run.ts";
 import { memoryNeeded } from "../../released/memory_needed.ts";
 import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, GOLDENS, openGolden } from "../support/far.ts";
@@ -75,7 +76,7 @@ for (const [folder, name] of CASES) {
       const pipeline = await load(folder);
       const golden = await openGolden(`${folder}/${name}.safetensors`);
       const options = { ...await goldenOptions(golden), cache: how === "cached" };
-      const noise = pipeline.noise(options);
+      const noise = pipeline.prepare(options).noise;
       assert.ok(relativeError(noise, await golden.floats("noise")) < 1e-6, "noise differs");
       const { latents, pixels } = await collect(pipeline, options);
       const error = relativeError(latents, await golden.floats(`latents.${how}`));
@@ -134,7 +135,7 @@ for (const poison of [NaN, Infinity, -Infinity]) {
     const pipeline = await load("far-uncond");
     const [width, height, volume] = [32, 32, 32 * 4 * 4];
     const options = { frames: 3, width, height, steps: 1 };
-    const noise = pipeline.noise(options).fill(poison, volume + 5, volume + 6); // of frame 1
+    const noise = pipeline.prepare(options).noise.fill(poison, volume + 5, volume + 6); // of frame 1
     const given: number[] = [];
     const failed = { reason: "non-finite", message: /values that are not finite: try/ };
     await assert.rejects(async () => {
@@ -149,6 +150,22 @@ for (const poison of [NaN, Infinity, -Infinity]) {
     await pipeline.close();
   });
 }
+
+Deno.test(
+  { name: "prepare() draws a run's noise once, and runs from it", ...GPU_TEST },
+  async () => {
+    const pipeline = await load("far-uncond");
+    const options = { frames: 2, width: 32, height: 16, steps: 1, seed: 5 };
+    const run = pipeline.prepare(options);
+    assert.equal(run.noise, run.noise);
+    assert.deepEqual(run.plan, pipeline.plan(options));
+    const made = await Array.fromAsync(run.frames());
+    const again = await Array.fromAsync(pipeline.generate({ ...options, noise: run.noise }));
+    assert.deepEqual(again, made);
+    assert.deepEqual(await Array.fromAsync(run.frames()), made);
+    await pipeline.close();
+  },
+);
 
 Deno.test({ name: "loadPipeline() plans without reading a weight", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
@@ -273,7 +290,7 @@ Deno.test(
     const pipeline = await load("far-action");
     const actions = [[0, 1, 2], [3, 3, 3]];
     const base = { frames: 3, width: 32, height: 32, steps: 2, guidance: 2 };
-    const noise = pipeline.noise({ ...base, count: 2, actions });
+    const noise = pipeline.prepare({ ...base, count: 2, actions }).noise;
     const { latents } = await collect(pipeline, { ...base, count: 2, actions, noise });
     for (const video of [0, 1]) {
       const half = noise.length / 2;
