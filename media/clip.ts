@@ -5,7 +5,12 @@ import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { upright } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isNumbered } from "./folder_reader.ts";
-import { type CollectedFrames, collectFrames, type FrameStream } from "./frame_stream.ts";
+import {
+  type CollectedFrames,
+  collectFrames,
+  type FrameStream,
+  type VideoFacts,
+} from "./frame_stream.ts";
 import type { FloatFrame, RgbFrame } from "./frames.ts";
 import { openGif } from "./gif_reader.ts";
 import { decodeImage, type ImageType, isLossyImage } from "./image_reader.ts";
@@ -43,6 +48,8 @@ export interface Clip {
   readonly warnings: string[];
   /** Text that the file was written with. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Codec, frames and seconds of a video file, all of it and not only the frames picked. */
+  readonly video?: VideoFacts;
 }
 
 /**
@@ -164,7 +171,7 @@ async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Pr
     return await decodeImage(bytes, type);
   } catch (error) {
     const stream = error instanceof MediaError && type !== "png" &&
-      await openWithFfmpeg(path, false);
+      await openWithFfmpeg(path, `${type}_pipe`);
     if (!stream) throw error instanceof UnsupportedMediaError ? adviseFfmpeg(error) : error;
     try {
       const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));
@@ -185,7 +192,7 @@ async function collect(
     path,
     () => collectFrames(path, stream, picks, size, resize),
   );
-  const { fps, lossy, actions, metadata, warnings } = stream;
+  const { fps, lossy, actions, metadata, warnings, video } = stream;
   return {
     ...collected,
     fps: fps && fps / picks.stride,
@@ -193,6 +200,7 @@ async function collect(
     lossy,
     warnings,
     metadata,
+    video,
   };
 }
 

@@ -30,6 +30,26 @@ export function ffmpegPath(path: string): string {
   return `file:${path}`;
 }
 
+/**
+ * Containers that hold their pictures themselves. Playlists (HLS, DASH, ffconcat, image2) are left
+ * out: a stranger's playlist would draw other files of this machine into the picture.
+ */
+const CONTAINERS = [
+  ...["mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg", "nut", "mxf"],
+  ...["ivf", "h264", "hevc", "obu", "av1", "vc1", "m4v", "h263", "mjpeg", "dv", "rm", "wtv", "gxf"],
+  ...["gif", "apng", "yuv4mpegpipe", "jpeg_pipe", "webp_pipe", "png_pipe", "bmp_pipe", "tiff_pipe"],
+];
+
+/**
+ * Options before `-i` for a stranger's file.
+ *
+ * @param format FFmpeg's name of the container; found by the content unless told
+ */
+export function inputOptions(path: string, format?: string): string[] {
+  const allowed = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS.join(",")];
+  return [...allowed, ...(format ? ["-f", format] : []), "-i", ffmpegPath(path)];
+}
+
 /** Starts ffmpeg. What it has to say is kept for `ffmpegFailure`. */
 export function startFfmpeg(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
   const quiet = ["-hide_banner", "-v", "error", "-y"];

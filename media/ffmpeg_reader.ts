@@ -2,53 +2,69 @@ import { ByteQueue } from "./byte_queue.ts";
 import { MediaError } from "./errors.ts";
 import {
   ffmpegFailure,
-  ffmpegPath,
   ffmpegVersion,
+  inputOptions,
   keepFramesOption,
   startFfmpeg,
 } from "./ffmpeg_program.ts";
-import type { FrameStream, LazyFrame } from "./frame_stream.ts";
+import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
 
 /** Swscale is off by up to 3 levels without; chroma is left unfiltered, as `yuvToRgb` leaves it. */
 const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
+
+/** Milliseconds without a byte after which ffmpeg is ended. */
+const PATIENCE = 60_000;
+/** A picture of more is taken for an attack. */
+const MOST_PIXELS = 2 ** 26;
 
 /**
  * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Every
  * frame of the file comes once.
  *
- * @param turn whether to apply the rotation that the file asks for
+ * @param picture FFmpeg's name of a picture's format; such files are not turned
  * @returns nothing where there is no ffmpeg
  */
 export async function openWithFfmpeg(
   path: string,
-  turn = true,
+  picture?: "jpeg_pipe" | "webp_pipe",
 ): Promise<FrameStream | undefined> {
   const version = await ffmpegVersion();
   if (!version) return undefined;
   const warnings: string[] = [];
-  const frames = readPictures(path, keepFramesOption(version), turn, warnings);
-  return { frames, fps: await probeRate(path), lossy: true, warnings };
+  const input = [
+    ...(picture ? ["-noautorotate"] : []),
+    ...["-max_pixels", String(MOST_PIXELS)],
+    ...inputOptions(path, picture),
+  ];
+  const frames = readPictures(
+    path,
+    [...input, "-map", "0:v:0", ...keepFramesOption(version)],
+    warnings,
+  );
+  return { frames, ...(picture ? {} : await probe(path)), lossy: true, warnings };
 }
 
 async function* readPictures(
   path: string,
-  keepFrames: string[],
-  turn: boolean,
+  input: string[],
   warnings: string[],
 ): AsyncGenerator<LazyFrame> {
-  const input = [...(turn ? [] : ["-noautorotate"]), "-i", ffmpegPath(path), "-map", "0:v:0"];
   const pixels = ["-sws_flags", EXACT_COLOURS, "-pix_fmt", "rgb24"];
-  const output = [...keepFrames, ...pixels, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
+  const output = [...pixels, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
   const child = startFfmpeg([...input, ...output], "null");
   const complaints = new Response(child.stderr).text();
-  const bytes = new ByteQueue(child.stdout);
+  let isStuck = false;
+  const bytes = new ByteQueue(chunksOf(child.stdout, () => {
+    isStuck = true;
+    child.kill("SIGKILL");
+  }));
   let isEmpty = true;
   try {
     for await (const frame of parsePictures(bytes)) {
       isEmpty = false;
       yield frame;
     }
-    const words = await complaints;
+    const words = isStuck ? "it makes no progress" : await complaints;
     if (isEmpty) throw ffmpegFailure(words);
     if (words.trim()) warnings.push(`"${path}" is damaged: ${ffmpegFailure(words).message}`);
   } finally {
@@ -56,6 +72,24 @@ async function* readPictures(
     await bytes.close();
     await complaints;
     await child.status;
+  }
+}
+
+/** What a program writes; `giveUp` is called when it has written nothing for too long. */
+async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+  giveUp: () => void,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const timer = setTimeout(giveUp, PATIENCE);
+      const { value, done } = await reader.read().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel();
   }
 }
 
@@ -70,25 +104,42 @@ async function* parsePictures(bytes: ByteQueue): AsyncGenerator<LazyFrame> {
   }
 }
 
-async function probeRate(path: string): Promise<number | undefined> {
-  const what = [
-    "-select_streams",
-    "v:0",
-    "-show_entries",
-    "stream=avg_frame_rate",
-    "-of",
-    "csv=p=0",
-  ];
+/** Rate, codec and length of the first video; nothing where ffprobe is missing. */
+async function probe(path: string): Promise<{ fps?: number; video?: VideoFacts }> {
+  const what = "stream=avg_frame_rate,r_frame_rate,codec_name,nb_frames,duration:format=duration";
+  const shape = ["-select_streams", "v:0", "-show_entries", what, "-of", "json"];
   try {
     const command = new Deno.Command("ffprobe", {
-      args: ["-v", "error", ...what, ffmpegPath(path)],
+      args: ["-v", "error", ...shape, ...inputOptions(path)],
+      stdin: "null",
+      stderr: "null",
+      signal: AbortSignal.timeout(PATIENCE),
     });
     const { stdout } = await command.output();
-    const [over, under] = new TextDecoder().decode(stdout).trim().split("/").map(Number);
-    return over && under ? over / under : undefined;
+    return parseProbe(JSON.parse(new TextDecoder().decode(stdout)));
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function parseProbe(
+  { streams: [stream = {}] = [], format }: {
+    readonly streams?: readonly Record<string, unknown>[];
+    readonly format?: Record<string, unknown>;
+  },
+): { fps?: number; video?: VideoFacts } {
+  const positive = (value: unknown) => Number(value) > 0 ? Number(value) : undefined;
+  const fps = rateOf(stream.avg_frame_rate) ?? rateOf(stream.r_frame_rate);
+  const { codec_name } = stream;
+  if (typeof codec_name !== "string") return { fps };
+  const duration = positive(stream.duration) ?? positive(format?.duration);
+  return { fps, video: { codec: codec_name, frames: positive(stream.nb_frames), duration } };
+}
+
+/** A fraction such as `30000/1001`; `0/0` stands for unknown. */
+function rateOf(text: unknown): number | undefined {
+  const [over, under] = String(text).split("/").map(Number);
+  return over && under ? over / under : undefined;
 }
 
 /** Adds to an error that an ffmpeg would have helped. */

@@ -11,6 +11,16 @@ export interface LazyFrame<F extends RgbFrame | FloatFrame = RgbFrame | FloatFra
   pixels(): F | Promise<F>;
 }
 
+/** What a video file says of its picture. */
+export interface VideoFacts {
+  /** As WebCodecs names it, such as `avc1.64000b`; FFmpeg's name where FFmpeg reads it. */
+  readonly codec: string;
+  /** Frames shown. */
+  readonly frames?: number;
+  /** Seconds from the first frame to the end of the last. */
+  readonly duration?: number;
+}
+
 /** A source that has been opened: frames in the order they are shown, and what is known of them. */
 export interface FrameStream {
   readonly frames: AsyncIterable<LazyFrame> | Iterable<LazyFrame>;
@@ -21,6 +31,8 @@ export interface FrameStream {
   /** The action that led to each frame, if the source holds them. */
   readonly actions?: readonly number[];
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Of a video file, where its index says. */
+  readonly video?: VideoFacts;
   /** Lines for the user. They may still come while frames are read. */
   readonly warnings: string[];
 }

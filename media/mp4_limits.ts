@@ -1,92 +1,199 @@
-import { ByteReader } from "./byte_reader.ts";
 import { MediaError } from "./errors.ts";
 
-/** Boxes that only hold other boxes, on the way to the tables of samples. */
-const CONTAINERS = new Set(["moov", "trak", "mdia", "minf", "stbl", "moof", "traf", "mvex"]);
+/** The part of a file that is needed here. */
+interface Bytes {
+  readonly size: number;
+  read(start: number, end: number): Uint8Array;
+}
+
+/** The parts of a track that are shown. */
+export interface EditList {
+  /** When the last part ends, in seconds. */
+  readonly end: number;
+  /** Whether there is more than one part, or one at another speed. */
+  readonly isComplex: boolean;
+}
+
+/** Boxes that only hold other boxes. */
+const CONTAINERS = new Set([
+  ...["moov", "trak", "mdia", "minf", "stbl", "edts"],
+  ...["moof", "traf", "mvex", "mfra", "dinf", "sinf", "schi"],
+]);
 /** What the first box of an MP4 or MOV may be. */
 const FIRST_BOXES = new Set([
-  "ftyp",
-  "moov",
-  "mdat",
-  "wide",
-  "free",
-  "skip",
-  "pnot",
-  "styp",
-  "moof",
+  ...["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp", "moof"],
 ]);
-/** Tables of runs of samples: each entry begins with a count, `bytes` long all in all. */
-const RUNS: Readonly<Record<string, number>> = { stts: 8, ctts: 8 };
+/** Boxes of the top level that are looked into. */
+const INDEXES = new Set(["moov", "moof", "mfra"]);
+/** No honest writer nests deeper; the demuxer walks boxes by recursion. */
+const DEEPEST = 32;
+
+/** Boxes side by side. */
+const MOST_BOXES = 10_000;
 
 /**
- * Refuses MP4 tables that announce more samples than the file has bytes. The demuxer trusts their
- * counts: a file of 1 kB could keep it busy for hours or take gigabytes.
+ * Where a table counts its entries (bytes from the beginning of its payload), and how many bytes
+ * each takes at least: 0 where entries may take none, so that the file's size is the limit.
+ */
+const TABLES: Readonly<Record<string, readonly [at: number, entryBytes: number]>> = {
+  stts: [4, 8],
+  ctts: [4, 8],
+  stsc: [4, 12],
+  stco: [4, 4],
+  co64: [4, 8],
+  stss: [4, 4],
+  stsd: [4, 8],
+  elst: [4, 12],
+  keys: [4, 8],
+  tfra: [12, 11],
+  stsz: [8, 0],
+  stz2: [8, 0],
+  trun: [4, 0],
+  senc: [4, 0],
+};
+/** Tables of runs: each entry begins with a number of samples. */
+const RUNS = new Set(["stts", "ctts"]);
+
+/** A box: its type, and its payload as bytes of the file. */
+interface Box {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly depth: number;
+}
+
+/** What is gathered on the way. */
+interface Gathered {
+  readonly size: number;
+  movieScale: number;
+  track: number;
+  readonly edits: Map<number, EditList>;
+}
+
+/**
+ * Refuses MP4 tables that announce more entries than their box holds, or more samples than the file
+ * has bytes. The demuxer trusts their counts: a file of 1 kB could keep it busy for hours or take
+ * gigabytes.
  *
+ * @returns edit lists by track id; none for other containers
  * @throws {MediaError} without the file's name, when the counts cannot be
  * Source: ISO/IEC 14496-12, clause 8
  */
-export async function checkMp4Tables(path: string): Promise<void> {
-  using file = await ByteReader.open(path);
+export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
+  const found: Gathered = { size: file.size, movieScale: 1, track: 0, edits: new Map() };
   for (let at = 0; at + 8 <= file.size;) {
-    const head = viewOf(await file.read(at, Math.min(16, file.size - at)));
+    const head = viewOf(file.read(at, Math.min(at + 16, file.size)));
     const type = typeAt(head, 4);
-    if (at === 0 && !FIRST_BOXES.has(type)) return; // Not an MP4.
-    const end = at + sizeOf(head, file.size - at);
-    if (end <= at) return;
-    if (type === "moov" || type === "moof") {
-      const box = viewOf(await file.read(at, Math.min(end, file.size) - at));
-      checkBoxes(box, headerBytes(head), box.byteLength, file.size);
+    if (at === 0 && !FIRST_BOXES.has(type)) break; // Not an MP4.
+    const end = at + sizeOf(head, 0, file.size - at);
+    if (end < at + 8) break;
+    if (INDEXES.has(type)) {
+      walkBoxes(viewOf(file.read(at, Math.min(end, file.size))), found);
     }
     at = end;
   }
+  return found.edits;
 }
 
-function checkBoxes(view: DataView, from: number, to: number, most: number): void {
-  for (let at = from; at + 8 <= to;) {
-    const rest = new DataView(view.buffer, view.byteOffset + at, to - at);
-    const size = sizeOf(rest, to - at);
-    if (size < 8) return;
-    const end = Math.min(at + size, to);
-    const type = typeAt(view, at + 4);
-    const start = at + headerBytes(rest);
-    if (CONTAINERS.has(type)) checkBoxes(view, start, end, most);
-    else {checkTable(
-        type,
-        new DataView(view.buffer, view.byteOffset + start, Math.max(0, end - start)),
-        most,
-      );}
-    at = end;
+/** Looks at every box, without recursion: a stranger decides how deep they nest. */
+function walkBoxes(view: DataView, found: Gathered): void {
+  const stack: Box[] = [{ type: "", start: 0, end: view.byteLength, depth: 0 }];
+  for (let box = stack.pop(); box; box = stack.pop()) {
+    if (box.depth > DEEPEST) throw new MediaError("it is damaged: its boxes nest too deep");
+    if (box.depth > 0 && !CONTAINERS.has(box.type)) checkBox(box, view, found);
+    else stack.push(...boxesIn(view, box).reverse());
   }
 }
 
-/** Counts the samples of one table. */
+function boxesIn(view: DataView, { start, end, depth }: Box): Box[] {
+  const boxes: Box[] = [];
+  for (let at = start; at + 8 <= end;) {
+    const size = sizeOf(view, at, end - at);
+    if (size < 8) break;
+    const next = Math.min(at + size, end);
+    const payload = Math.min(next, at + (view.getUint32(at) === 1 ? 16 : 8));
+    boxes.push({ type: typeAt(view, at + 4), start: payload, end: next, depth: depth + 1 });
+    if (boxes.length > MOST_BOXES) throw new MediaError("it is damaged: it has too many boxes");
+    at = next;
+  }
+  return boxes;
+}
+
+function checkBox({ type, start, end }: Box, whole: DataView, found: Gathered): void {
+  const view = new DataView(whole.buffer, whole.byteOffset + start, end - start);
+  checkTable(type, view, found.size);
+  if (type === "pssh") checkPssh(view);
+  if (type === "saiz") checkSaiz(view, found.size);
+  if (type === "mvhd" && view.byteLength >= 24) {
+    found.movieScale = view.getUint32(view.getUint8(0) === 1 ? 20 : 12) || 1;
+  }
+  if (type === "tkhd" && view.byteLength >= 24) {
+    found.track = view.getUint32(view.getUint8(0) === 1 ? 20 : 12);
+  }
+  if (type === "elst" && view.byteLength >= 8) {
+    found.edits.set(found.track, readEdits(view, found.movieScale));
+  }
+}
+
 function checkTable(type: string, view: DataView, most: number): void {
-  let samples = 0;
-  const entryBytes = RUNS[type];
-  if (entryBytes) {
-    for (let at = 8; at + entryBytes <= view.byteLength; at += entryBytes) {
-      samples += view.getUint32(at);
-    }
-  } else if ((type === "stsz" || type === "stz2") && view.byteLength >= 12) {
-    samples = view.getUint32(8);
-  } else if (type === "trun" && view.byteLength >= 8) {
-    samples = view.getUint32(4);
+  const [at, entryBytes] = TABLES[type] ?? [0, 0];
+  if (at === 0 || view.byteLength < at + 4) return;
+  const entries = view.getUint32(at);
+  if (entryBytes === 0) return checkSamples(entries, most);
+  if (entries > Math.ceil((view.byteLength - at - 4) / entryBytes)) {
+    throw new MediaError(`it is damaged: it announces ${entries} entries in "${type}"`);
   }
+  if (!RUNS.has(type)) return;
+  let samples = 0;
+  for (let k = at + 4; k + 8 <= view.byteLength; k += 8) samples += view.getUint32(k);
+  checkSamples(samples, most);
+}
+
+/** Key ids of 16 bytes in version 1, then data of a size. Source: ISO/IEC 23001-7 */
+function checkPssh(view: DataView): void {
+  if (view.byteLength < 24 || view.getUint8(0) === 0) return;
+  const keys = view.getUint32(20);
+  if (keys > (view.byteLength - 24) / 16) {
+    throw new MediaError(`it is damaged: it announces ${keys} entries in "pssh"`);
+  }
+}
+
+function checkSaiz(view: DataView, most: number): void {
+  const at = view.byteLength > 4 && view.getUint32(0) & 1 ? 13 : 5;
+  if (view.byteLength >= at + 4) checkSamples(view.getUint32(at), most);
+}
+
+function checkSamples(samples: number, most: number): void {
   if (samples > most) {
     throw new MediaError(`it is damaged: it announces ${samples} frames in ${most} bytes`);
   }
 }
 
-/** Bytes of a box with its header; 0 stands for all that is left, 1 for a 64-bit size. */
-function sizeOf(view: DataView, left: number): number {
-  const size = view.getUint32(0);
-  if (size === 0) return left;
-  if (size > 1) return size;
-  return view.byteLength >= 16 ? Number(view.getBigUint64(8)) : 0;
+/** Adds up what is shown. A part of media time -1 shows nothing; one of length 0 goes to the end. */
+function readEdits(view: DataView, movieScale: number): EditList {
+  const isWide = view.getUint8(0) === 1;
+  const [entryBytes, word] = isWide ? [20, 8] : [12, 4];
+  const count = Math.min(view.getUint32(4), Math.floor((view.byteLength - 8) / entryBytes));
+  let [parts, end, isOdd] = [0, 0, false];
+  for (let k = 0; k < count; k++) {
+    const at = 8 + k * entryBytes;
+    const length = isWide ? Number(view.getBigUint64(at)) : view.getUint32(at);
+    const media = isWide ? Number(view.getBigInt64(at + word)) : view.getInt32(at + word);
+    end += length / movieScale;
+    if (media === -1) continue;
+    parts++;
+    if (length === 0) end = Infinity;
+    if (view.getUint32(at + 2 * word) !== 0x10000) isOdd = true;
+  }
+  return { end: parts > 0 ? end : Infinity, isComplex: parts > 1 || isOdd };
 }
 
-function headerBytes(view: DataView): number {
-  return view.getUint32(0) === 1 ? 16 : 8;
+/** Bytes of a box with its header; 0 stands for all that is left, 1 for a 64-bit size. */
+function sizeOf(view: DataView, at: number, left: number): number {
+  const size = view.getUint32(at);
+  if (size === 0) return left;
+  if (size > 1) return size;
+  return view.byteLength >= at + 16 ? Number(view.getBigUint64(at + 8)) : 0;
 }
 
 function typeAt(view: DataView, at: number): string {

@@ -1,4 +1,5 @@
 import { type Plane, type YuvColour, type YuvPicture, yuvToRgb } from "./color.ts";
+import type { Packet } from "./demux.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 import {
@@ -9,12 +10,6 @@ import {
   loadWebCodecs,
   type WebCodecs,
 } from "./webcodecs.ts";
-
-/** A compressed picture on its way into the decoder. */
-export interface Packet {
-  readonly type: "key" | "delta";
-  readonly data: Uint8Array;
-}
 
 /** Pictures that may wait in the addon. */
 const QUEUE = 8;

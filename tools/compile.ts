@@ -86,6 +86,7 @@ export function compileArguments(build: Build, config: string): string[] {
   return [
     ...["compile", "--no-check", "--exclude-unused-npm", "--config", config],
     ...["--target", triple, "--output", build.output, "--include", "weights/demo"],
+    ...["--include", "media/demux_worker.ts"],
     ...allPermissionFlags(COMMANDS),
     ...["--no-prompt", "cli.ts"],
   ];

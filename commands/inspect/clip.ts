@@ -23,12 +23,34 @@ async function inspectVideo(path: string): Promise<Inspection> {
     `file        ${path}`,
     `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
     `${values}, ${lossy ? "lossy" : "exact"}`,
+    ...factLines(clip.video),
     ...settingsLines(settings, metadata),
   ];
   return {
     lines,
-    json: { file: path, width, height, fps, lossy, metadata, ...commandJson(settings) },
+    json: {
+      file: path,
+      width,
+      height,
+      fps,
+      lossy,
+      ...clip.video,
+      metadata,
+      ...commandJson(settings),
+    },
   };
+}
+
+/** Frames, length and codec of a video file, as far as they are known. */
+function factLines(video: Awaited<ReturnType<typeof readClip>>["video"]): string[] {
+  if (!video) return [];
+  const { frames, duration, codec } = video;
+  const known = [
+    ...frames === undefined ? [] : [`${frames} ${frames === 1 ? "frame" : "frames"}`],
+    ...duration === undefined ? [] : [`${round(duration)} s`],
+    `codec ${codec}`,
+  ];
+  return [`stream      ${known.join(", ")}`];
 }
 
 async function inspectArrays(path: string): Promise<Inspection> {

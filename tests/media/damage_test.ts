@@ -70,7 +70,7 @@ Deno.test("readClip() does not pass a demuxer's call for reports on", () =>
     const at = Math.floor(0.6 * bytes.length); // in the index, which ends where it says it goes on
     const path = join(folder, "a.mp4");
     await Deno.writeFile(path, bytes.fill(0xff, at, at + 200));
-    await assert.rejects(readClip(path), { message: `Cannot read "${path}": it is damaged` });
+    await assert.rejects(readClip(path), /: it is damaged: it announces \d+ entries in "elst"$/);
   }));
 
 Deno.test(
@@ -114,4 +114,34 @@ Deno.test("readClip() refuses an MP4 that announces more frames than it has byte
         await assert.rejects(read(path), /it announces 21390\d+ frames in 3392 bytes/, table);
       }
     }
+  }));
+
+Deno.test("readClip() refuses MP4 tables that announce more entries than they hold", () =>
+  inFolder(async (folder) => {
+    const whole = Deno.readFileSync(fixture("bframes.mp4"));
+    const text = String.fromCharCode(...whole);
+    const path = join(folder, "a.mp4");
+    for (const table of ["stts", "ctts", "stsc", "stco", "stss", "stsd", "elst"]) {
+      const bytes = whole.slice();
+      const at = text.indexOf(table) + 8;
+      bytes.fill(0xff, at, at + 4);
+      await Deno.writeFile(path, bytes);
+      for (const read of [openVideoOf, readMetadata]) {
+        await assert.rejects(read(path), new RegExp(`4294967295 entries in "${table}"`), table);
+      }
+    }
+  }));
+
+Deno.test("readClip() refuses boxes that nest without an end", () =>
+  withoutFfmpeg(async (folder) => {
+    const depth = 200_000;
+    const bytes = new Uint8Array(8 * depth);
+    const view = new DataView(bytes.buffer);
+    for (let k = 0; k < depth; k++) {
+      view.setUint32(8 * k, 8 * (depth - k));
+      view.setUint32(8 * k + 4, k === 0 ? 0x6d6f6f76 : 0x7472616b); // moov, then trak in trak
+    }
+    const path = join(folder, "a.mp4");
+    await Deno.writeFile(path, bytes);
+    await assert.rejects(readClip(path), /it is damaged: its boxes nest too deep/);
   }));
