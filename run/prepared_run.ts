@@ -71,6 +71,7 @@ export class PreparedRun {
   readonly #options: GenerateOptions;
   readonly #run: DeclaredRun;
   #noise: Float32Array | undefined;
+  #isBegun = false;
 
   /** @internal `Pipeline.prepare` makes it. */
   constructor(gpu: Gpu, model: DeclaredModel, options: GenerateOptions) {
@@ -89,10 +90,13 @@ export class PreparedRun {
   /**
    * Makes it frame by frame: context frames first (as the autoencoder reproduces them), then each
    * new frame as it is finished, video by video. While a frame is with the caller the GPU works on
-   * the next one. Leaving the loop frees the run's memory.
+   * the next one. Leaving the loop frees the run's memory, and ends the run.
+   * @throws {TypeError} its frames were made before
    * @throws {GpuError} the device has not as much memory as it said; `non-finite`: NaN or infinity
    */
   async *frames(): AsyncGenerator<Frame, void, void> {
+    if (this.#isBegun) throw new TypeError("Cannot run twice: prepare the run again");
+    this.#isBegun = true;
     const { memory, session } = this.#run;
     try {
       await allocateChecked(this.#gpu, memory, RUN);
