@@ -9,7 +9,10 @@ export class InterruptedError extends Error {
   readonly status: number;
 
   /** @param outcome what became of the outputs */
-  constructor(readonly signal: "SIGINT" | "SIGTERM", outcome = "nothing was written") {
+  constructor(
+    readonly signal: "SIGINT" | "SIGTERM",
+    readonly outcome = "nothing was written",
+  ) {
     super(`Stopped by ${signal}: ${outcome}`);
     this.status = signal === "SIGINT" ? 130 : 143;
   }

@@ -52,6 +52,7 @@ async function movingBar({ unit, total, from = 0 }: Work & { total: number }): P
     barIncompleteChar: "░",
     barsize: 30,
     hideCursor: true,
+    clearOnComplete: true, // what was made is said in a line of its own
     gracefulExit: false, // signals are the program's own business
   });
   const start = performance.now();

@@ -48,8 +48,10 @@ export class NpzWriter implements FrameWriter {
 }
 
 function actionsArray(actions: readonly number[], count: number, path: string): NpyArray {
-  if (actions.length !== count) {
+  if (actions.length < count) {
     throw new MediaError(`Cannot write "${path}": ${count} frames have ${actions.length} actions`);
   }
-  return { type: "<i8", shape: [count], data: BigInt64Array.from(actions, BigInt) };
+  // a run that was stopped has fewer frames than it was to have
+  const data = BigInt64Array.from(actions.slice(0, count), BigInt);
+  return { type: "<i8", shape: [count], data };
 }

@@ -157,6 +157,12 @@ export const METADATA_OPTION = section(OUTPUT, {
   noMetadata: flag("leave the settings out of the outputs"),
 }, { decides: "files" });
 
+const INTERRUPT_OPTIONS = section(OUTPUT, {
+  onInterrupt: choice(["keep", "discard"], "WHAT", "what Ctrl-C does with the frames so far", {
+    default: "keep: finish the outputs with the frames there are; with --checkpoint discard",
+  }),
+}, { decides: "run" });
+
 const CHECKPOINT_OPTIONS = section(OUTPUT, {
   checkpoint: path("FILE.safetensors", "save the latents there while running, to --resume from"),
   checkpointEvery: integer("M", "frames between two checkpoints", { min: 1, default: "8" }),
@@ -181,6 +187,7 @@ export const GENERATE_OPTIONS = {
     preview: path("FILE.png|terminal", "show the newest frame while generating"),
   }, { decides: "run" }),
   ...METADATA_OPTION,
+  ...INTERRUPT_OPTIONS,
   ...CHECKPOINT_OPTIONS,
   ...section(LOGGING, {
     dryRun: flag("print the plan, the steps and the memory needed, and stop"),

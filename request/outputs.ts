@@ -88,13 +88,18 @@ export function numberedPath(path: string, video: number, count: number): string
 
 /** All outputs of a run as one. Until `close` nothing has its final name. */
 export class Outputs implements AsyncDisposable {
+  readonly #count: number;
   #outputs: Output[] = [];
+  /** Of the newest frame those videos that are there: all videos are to be equally long. */
+  #waiting: Frame[] = [];
 
-  private constructor() {}
+  private constructor(count: number) {
+    this.#count = count;
+  }
 
   /** @throws {MediaError} one cannot be made; none is left behind then */
   static async open(paths: readonly string[], options: OutputOptions): Promise<Outputs> {
-    const outputs = new Outputs();
+    const outputs = new Outputs(options.count);
     try {
       for (const path of paths) {
         if (extname(path).toLowerCase() === ".safetensors") {
@@ -114,10 +119,14 @@ export class Outputs implements AsyncDisposable {
 
   /** @throws {MediaError} the disk is full, or the reader of stdout has gone */
   async write(frame: Frame): Promise<void> {
-    for (const output of this.#outputs) await output.write(frame);
+    if (this.#waiting.push(frame) < this.#count) return;
+    const frames = this.#waiting.splice(0);
+    for (const output of this.#outputs) {
+      for (const whole of frames) await output.write(whole);
+    }
   }
 
-  /** Puts every output in its place. */
+  /** Puts every output in its place, with the frames that were written to all videos. */
   async close(): Promise<WrittenFile[]> {
     const written: WrittenFile[] = [];
     while (this.#outputs.length > 0) {

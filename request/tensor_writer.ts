@@ -48,11 +48,13 @@ export class TensorWriter {
 
   /** @throws {MediaError} the disk is full; nothing is left behind then */
   async close(): Promise<WrittenFile> {
-    const { count, frames, metadata } = this.#options;
+    const { count, metadata } = this.#options;
+    const length = this.#length;
     try {
-      const bytes = await writeSafetensors(this.#file, this.#entries(), metadata);
+      if (length === 0) throw new RangeError("Cannot write videos without frames");
+      const bytes = await writeSafetensors(this.#file, this.#entries(length), metadata);
       await this.#file.commit();
-      return { path: this.#file.path, frames: count * frames, bytes };
+      return { path: this.#file.path, frames: count * length, bytes };
     } catch (error) {
       await this.#file.discard();
       throw error;
@@ -63,28 +65,45 @@ export class TensorWriter {
     await this.#file.discard();
   }
 
-  #entries(): SafetensorsEntry[] {
-    const { count, frames, width, height, latentShape, noise, actions, labels } = this.#options;
+  /** Frames that every video has: fewer than announced where a run was stopped. */
+  get #length(): number {
+    const { count, frames } = this.#options;
+    const lengths = Array.from({ length: count }, (_, video) => {
+      const own = this.#pixels.slice(video * frames, (video + 1) * frames);
+      const missing = own.findIndex((frame) => frame === undefined);
+      return missing < 0 ? frames : missing;
+    });
+    return Math.min(...lengths);
+  }
+
+  /** The first frames of each video. */
+  #first<T>(all: readonly T[], length: number): T[] {
+    const { frames } = this.#options;
+    return all.filter((_, i) => i % frames < length);
+  }
+
+  #entries(length: number): SafetensorsEntry[] {
+    const { count, width, height, latentShape, noise, actions, labels } = this.#options;
     const entries: SafetensorsEntry[] = [
       {
         name: "frames",
         dtype: "F32",
-        shape: [count, frames, 3, height, width],
-        data: () => pieces(this.#pixels),
+        shape: [count, length, 3, height, width],
+        data: () => pieces(this.#first(this.#pixels, length)),
       },
       {
         name: "latents",
         dtype: "F32",
-        shape: [count, frames, ...latentShape],
-        data: () => pieces(this.#latents),
+        shape: [count, length, ...latentShape],
+        data: () => pieces(this.#first(this.#latents, length)),
       },
     ];
     if (noise) {
       entries.push({ name: "noise", dtype: "F32", shape: noise.shape, data: bytesOf(noise.data) });
     }
     if (actions) {
-      const shape = actions.length > 1 ? [count, frames] : [frames];
-      entries.push(integers("actions", actions.flat(), shape));
+      const shape = actions.length > 1 ? [count, length] : [length];
+      entries.push(integers("actions", actions.flatMap((list) => list.slice(0, length)), shape));
     }
     if (labels) entries.push(integers("label", labels));
     return entries;

@@ -104,7 +104,14 @@ Deno.test({
     inFolder(async (folder) => {
       for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
         const outputs = ["-o", join(folder, "a.mp4"), "-o", join(folder, "a.safetensors")];
-        const child = command(["generate", "--progress", "json", ...outputs]).spawn();
+        const child = command([
+          "generate",
+          "--progress",
+          "json",
+          "--on-interrupt",
+          "discard",
+          ...outputs,
+        ]).spawn();
         const reader = child.stderr.getReader();
         // lines of progress come first for weights, then for frames: then outputs are open
         let told = await reader.read();

@@ -9,14 +9,15 @@ import {
 } from "./checkpoint.ts";
 import { isActionFile } from "../../request/action_file.ts";
 import type { Call } from "../../cli/command.ts";
-import { asUsage, UsageError } from "../../cli/errors.ts";
+import { asUsage, InterruptedError, UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
-import { checkOutputs, keepInputs, Outputs } from "../../request/outputs.ts";
+import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { openPreview } from "../../request/preview.ts";
 import { startProgress } from "../../cli/progress.ts";
 import {
+  count,
   describePlan,
   describeResult,
   type Result,
@@ -103,9 +104,10 @@ async function generate(
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
   await using outputs = await Outputs.open(paths, outputOptions(request, run, kept));
-  await makeFrames(run, { outputs, checkpoint }, { options, terminal, signal });
+  const stopped = await makeFrames(run, { outputs, checkpoint }, { options, terminal, signal });
   watch.lap("generate");
   const written = await outputs.close();
+  if (stopped) throw stopped;
   watch.lap("finish");
   await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
 }
@@ -119,13 +121,19 @@ async function tell(result: Result, options: GenerateValues, terminal: Terminal)
   }
 }
 
-/** Runs the model; every frame goes to the outputs and the preview as it is finished. */
+/**
+ * Runs the model; every frame goes to the outputs and the preview as it is finished.
+ * @returns after a signal the error to end with, where there are frames for the outputs to keep
+ * @throws {InterruptedError} after a signal, where there are none
+ */
 async function makeFrames(
   run: PreparedRun,
   { outputs, checkpoint }: { outputs: Outputs; checkpoint: CheckpointWriter | undefined },
   { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
-): Promise<void> {
-  const work = { unit: "frames", total: run.plan.generatedFrames };
+): Promise<InterruptedError | undefined> {
+  const { plan } = run;
+  const work = { unit: "frames", total: plan.generatedFrames };
+  let made = 0;
   const preview = openPreview(options.preview, terminal);
   const progress = await startProgress(
     work,
@@ -137,13 +145,32 @@ async function makeFrames(
       await outputs.write(frame);
       await checkpoint?.add(frame);
       await preview?.show(frame);
-      if (isLast(frame, run.plan)) progress.update(frame.index - run.plan.contextFrames + 1);
+      if (!isLast(frame, plan)) continue;
+      made = frame.index - plan.contextFrames + 1;
+      progress.update(made);
     }
-  } catch (error) {
-    throw signal.aborted && checkpoint ? await checkpoint.interrupted(error) : error;
+  } catch (thrown) {
+    const error = signal.aborted && checkpoint ? await checkpoint.interrupted(thrown) : thrown;
+    // a checkpoint has the frames already, and scripts go by whether its output is there
+    const { onInterrupt = checkpoint ? "discard" : "keep", output } = options;
+    const keeps = onInterrupt === "keep" && made > 0 && output?.length;
+    if (!keeps || !(error instanceof InterruptedError)) throw error;
+    return keptText(error, made, plan, options);
   } finally {
     progress.stop();
   }
+}
+
+/** The end of a run that was stopped: how much its outputs hold. */
+function keptText(
+  { signal, outcome }: InterruptedError,
+  made: number,
+  { generatedFrames }: RunPlan,
+  { output = [], checkpoint }: GenerateValues,
+): InterruptedError {
+  const kept = `${listNames(output)} ${output.length > 1 ? "have" : "has"} ${made} of ` +
+    `${count(generatedFrames, "frame")}`;
+  return new InterruptedError(signal, checkpoint ? `${kept}; ${outcome}` : kept);
 }
 
 /** Whether a generated frame is now there in every video. */

@@ -327,17 +327,58 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
     for (const [status, message, ...args] of cases) await refused(folder, status, message, ...args);
   }));
 
-Deno.test("far generate that is stopped leaves nothing behind", () =>
+/** Runs far generate on two videos and sends a signal when so many frames are made. */
+async function stopped(args: readonly string[], stopAt: number, signal: "SIGINT" | "SIGTERM") {
+  const controller = new AbortController();
+  const terminal = recorder();
+  const note = (line: string) => {
+    terminal.note(line);
+    const done = line.startsWith("{") && JSON.parse(line).unit === "frames" &&
+      JSON.parse(line).done;
+    if (done === stopAt) controller.abort(new InterruptedError(signal));
+  };
+  const run = ["generate", "--count", "2", "-n", "9", "-s", "1", "--progress", "json"];
+  const status = await main([...run, ...args], { ...terminal, note }, controller.signal);
+  return { status, said: terminal.stderr.at(-1) };
+}
+
+Deno.test("far generate that is stopped finishes its outputs with the frames there are", () =>
   inFolder(async (folder) => {
-    const controller = new AbortController();
-    const terminal = {
-      ...recorder(),
-      // the first finished frame is when Ctrl-C comes
-      note: () => controller.abort(new InterruptedError("SIGINT")),
-    };
-    const args = ["generate", "-n", "9", "-s", "1", "-o", join(folder, "a.mp4")];
-    args.push("-o", join(folder, "a.safetensors"), "--progress", "json");
-    const status = await main(args, terminal, controller.signal);
-    assert.equal(status, 130);
-    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    const names = ["a.mp4", "a.gif", "a.npz", "a.safetensors", "a.y4m", "s.png"];
+    const outputs = names.flatMap((name) => ["-o", join(folder, name)]);
+    for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+      const { status, said } = await stopped(outputs, 2, signal);
+      assert.equal(status, expected);
+      assert.match(
+        said!,
+        new RegExp(`^error: Stopped by ${signal}: .*s\\.png have 2 of 9 frames$`),
+      );
+      for (const name of ["a-0.mp4", "a-1.gif", "a-0.npz", "a-1.y4m"]) {
+        assert.equal((await readClip(join(folder, name))).frames.length, 12 + 2, name);
+      }
+      assert(Deno.statSync(join(folder, "s-1.png")).isFile);
+      const file = await SafetensorsFile.open(join(folder, "a.safetensors"));
+      assert.deepEqual(file.tensors.get("frames")!.shape, [2, 14, 3, 64, 64]);
+      assert.deepEqual(file.tensors.get("actions")!.shape, [14]);
+      file.close();
+      for (const { name } of [...Deno.readDirSync(folder)]) {
+        assert.doesNotMatch(name, /partial/);
+        Deno.removeSync(join(folder, name));
+      }
+    }
+  }));
+
+Deno.test("far generate that is stopped leaves nothing behind where there is nothing to keep", () =>
+  inFolder(async (folder) => {
+    const output = ["-o", join(folder, "a.mp4"), "-o", join(folder, "a.safetensors")];
+    const cases: [args: string[], stopAt: number][] = [
+      [output, 0],
+      [[...output, "--on-interrupt", "discard"], 2],
+    ];
+    for (const [args, stopAt] of cases) {
+      const { status, said } = await stopped(args, stopAt, "SIGINT");
+      assert.equal(status, 130);
+      assert.equal(said, "error: Stopped by SIGINT: nothing was written");
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    }
   }));
