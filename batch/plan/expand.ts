@@ -10,6 +10,9 @@ export interface Expanded {
   readonly marks: ReadonlyMap<string, string>;
 }
 
+/** Digits behind the point that a range can count in. */
+const MOST_DECIMALS = 15;
+
 /** What one field can be. */
 interface Choice {
   readonly value: unknown;
@@ -69,7 +72,21 @@ function rangeOf(list: unknown): number[] | undefined {
     list.every((n) => typeof n === "number" && Number.isFinite(n));
   if (!fits) return undefined;
   const [first, end, step = 1] = list as [number, number, number?];
-  const count = Math.ceil((end - first) / step);
+  const places = Math.max(...[first, end, step].map(decimalsOf));
+  // whole numbers of the last place, so that 1.6 is not reached from 1 in steps of 0.1
+  const whole = (n: number) => Math.round(n * 10 ** places);
+  const exact = [first, end, step].every((n) => Math.abs(whole(n)) <= Number.MAX_SAFE_INTEGER);
+  if (places > MOST_DECIMALS || !exact) return undefined;
+  const count = Math.ceil((whole(end) - whole(first)) / whole(step));
   if (!(count >= 1 && count <= MOST)) return undefined;
-  return Array.from({ length: count }, (_, i) => first + i * step);
+  return Array.from(
+    { length: count },
+    (_, i) => Number(`${whole(first) + i * whole(step)}e-${places}`),
+  );
+}
+
+/** Digits behind the point, as the number is written. */
+function decimalsOf(n: number): number {
+  const [digits, exponent = "0"] = String(n).split("e");
+  return Math.max(0, (digits!.split(".")[1]?.length ?? 0) - Number(exponent));
 }

@@ -56,3 +56,33 @@ Deno.test("expand() refuses what stands for nothing, or for too much", () => {
     /more than 1000000/,
   );
 });
+
+const RANGES: readonly (readonly [readonly number[], readonly number[]])[] = [
+  [[1, 1.6, 0.1], [1, 1.1, 1.2, 1.3, 1.4, 1.5]],
+  [[0, 0.3, 0.1], [0, 0.1, 0.2]],
+  [[0.1, 0.4, 0.1], [0.1, 0.2, 0.3]],
+  [[1, 2, 0.25], [1, 1.25, 1.5, 1.75]],
+  [[0, 1, 0.3], [0, 0.3, 0.6, 0.9]],
+  [[-0.2, 0.2, 0.1], [-0.2, -0.1, 0, 0.1]],
+  [[1.6, 1, -0.2], [1.6, 1.4, 1.2]],
+  [[0.001, 0.004, 0.001], [0.001, 0.002, 0.003]],
+  [[1e-7, 3e-7, 1e-7], [1e-7, 2e-7]],
+  [[1.005, 1.015, 0.005], [1.005, 1.01]],
+  [[0, 3], [0, 1, 2]],
+  [[0.5, 3], [0.5, 1.5, 2.5]],
+  [[10, 4, -2], [10, 8, 6]],
+];
+
+for (const [range, values] of RANGES) {
+  Deno.test(`expand() counts ${JSON.stringify(range)} in decimals, without its end`, () => {
+    const all = expand({ guidance: { range } }, "j:1");
+    assert.deepEqual(all.map(({ fields }) => fields.guidance), values);
+    assert.deepEqual(all.map(({ marks }) => marks.get("guidance")), values.map(String));
+  });
+}
+
+Deno.test("expand() refuses a range that has no end or no exact steps", () => {
+  for (const range of [[0, 1, 0], [0, 1, -1], [1, 0], [0, 1, 1e-20], [0, 1e300, 1e299]]) {
+    assert.throws(() => expand({ seed: { range } }, "j:1"), /"range" must be/);
+  }
+});
