@@ -69,8 +69,9 @@ export function asUsage<T>(check: () => T): T {
   }
 }
 
-/** The one line an error is told in. */
+/** The one line an error is told in. That somebody stopped the program is not an error. */
 export function errorLine(error: unknown): string {
+  if (error instanceof InterruptedError) return error.message;
   const message = error instanceof Error ? error.message || error.name : String(error);
   return `error: ${message.replace(/^error: /, "").trim()}`;
 }

@@ -153,7 +153,7 @@ Deno.test("main() names the signal, whatever else went wrong because of it", asy
   };
   const terminal = recorder();
   assert.equal(await main(["manual"], { ...terminal, print }, controller.signal), 143);
-  assert.deepEqual(terminal.stderr, ["error: Stopped by SIGTERM: nothing was written"]);
+  assert.deepEqual(terminal.stderr, ["Stopped by SIGTERM: nothing was written"]);
 });
 
 /** Runs with a stdin that never says anything; `asked` is called when it is waited for. */

@@ -1,7 +1,7 @@
 import { UsageError } from "../../cli/errors.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { Digests } from "../plan/digest.ts";
-import type { QueueLink } from "./queue_link.ts";
+import { QueueError, type QueueLink, refusedByServer } from "./queue_link.ts";
 import type { QueueWorker } from "./queue_worker.ts";
 
 /** How often the queue is asked for models that are new to it. */
@@ -42,9 +42,21 @@ export class ModelFinder {
       return this.#serve(await this.#digests.model(folder), folder, model);
     }
     this.#next = performance.now() + LOOK_MS;
-    for (const [identity, name] of await this.#link.models()) {
+    for (const [identity, name] of await this.#announced()) {
       if (!this.#seen.has(identity)) await this.#tryModel(identity, name);
       this.#seen.add(identity);
+    }
+  }
+
+  /** What the server refuses for now is asked for again; what it refuses for good ends the worker. */
+  async #announced(): Promise<Map<string, string>> {
+    try {
+      return await this.#link.models();
+    } catch (thrown) {
+      const error = refusedByServer(thrown);
+      if (!(error instanceof QueueError) || !error.temporary) throw error;
+      this.#link.onError(error);
+      return new Map();
     }
   }
 

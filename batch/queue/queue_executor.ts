@@ -57,11 +57,18 @@ export class QueueExecutor implements BatchExecutor {
     this.#options = options;
     this.#packer = new JobPacker(link, options.shared ? options.folder : undefined);
     this.#collector = new Collector(link, options.folder, options.shared === true);
+    link.onRefused((error) => {
+      for (const { result } of this.#waiting.values()) result.reject(error);
+    });
     this.#sweepLater();
   }
 
   async submit(job: Job): Promise<Outcome> {
-    await this.#listen(job.model.identity);
+    try {
+      await this.#listen(job.model.identity);
+    } catch (error) {
+      throw refusedByServer(error);
+    }
     const result = Promise.withResolvers<Outcome>();
     result.promise.catch(() => {}); // it may be rejected while nobody waits for it yet
     const { detach } = this.#options;
@@ -91,6 +98,7 @@ export class QueueExecutor implements BatchExecutor {
     const events = new QueueEvents(queueName(identity), {
       connection: this.#link.connect(),
       prefix: this.#link.prefix,
+      skipVersionCheck: true,
     });
     events.on("error", this.#link.onError);
     events.on("completed", ({ jobId }) => void this.#settle(jobId));

@@ -12,16 +12,39 @@ const WRONG_LOGIN = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR DB index
 /** What nobody collects is dropped after a week. */
 export const KEEP_SECONDS = 7 * 24 * 3600;
 
-/** The queue's server cannot be reached; another time it may be. */
+/**
+ * What a server says of rights, logins, commands it does not know and clusters: waiting cures none
+ * of it. The rest (loading, full, read-only, no master) may pass.
+ */
+const UNCURABLE = new RegExp(
+  "^(WRONGPASS|NOAUTH|NOPERM|DENIED|MOVED|ASK|CROSSSLOT|ERR (unknown|invalid password|DB index|" +
+    "wrong number|SELECT is not allowed))|ACL failure|can't run this command|no permissions",
+  "i",
+);
+
+/** The queue's server cannot be reached, or refuses. */
 export class QueueError extends Error {
   override readonly name = "QueueError";
-  readonly temporary = true;
+
+  /** @param temporary another time it may be otherwise */
+  constructor(message: string, readonly temporary = true) {
+    super(message);
+  }
 }
 
 /** An error as it is told where it is the server's answer: full, read-only, not permitted. */
 export function refusedByServer(error: unknown): Error {
   if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
-  return new QueueError(`The queue's server refuses: ${printable(error.message)}`);
+  const text = printable(hideSecrets(error.message));
+  const advice = /NOPERM|permission|can't run/i.test(text)
+    ? " (docs/batch.md names the rights that a queue needs)"
+    : "";
+  return new QueueError(`The queue's server refuses: ${text}${advice}`, !isUncurable(error));
+}
+
+/** Whether a server has said what no waiting will change. */
+export function isUncurable(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError" && UNCURABLE.test(error.message);
 }
 
 /** Where a queue is, and whom its troubles are told to. */
@@ -45,8 +68,11 @@ export class QueueLink {
   #trouble = "";
   /** The last that the server itself has said. */
   #refusal = "";
-  /** It was reached once: troubles are told as they come. */
+  /** Set after the first connection; errors are reported from then on. */
   #open = false;
+  /** Whether the user may call INFO, which says when a server has loaded its data. */
+  #mayAsk = false;
+  #refused: ((error: Error) => void) | undefined;
 
   private constructor({ url, queue, note }: LinkOptions) {
     this.#url = url;
@@ -66,11 +92,18 @@ export class QueueLink {
       );
     }
     const link = new QueueLink(options);
-    const client = link.connect();
+    const probe = link.connect();
     try {
-      await inTime(client.ping(), ANSWER_SECONDS);
+      await inTime(probe.ping(), ANSWER_SECONDS);
       // a database that is not there is refused in passing, and the first one used
       if (link.#refusal !== "") throw new QueueError(link.#refusal);
+      link.#mayAsk = await inTime(probe.info("server"), ANSWER_SECONDS).then(
+        () => true,
+        () => false,
+      );
+      link.#clients.length = 0;
+      probe.disconnect();
+      await inTime(link.connect().ping(), ANSWER_SECONDS);
     } catch (error) {
       await link.close();
       const why = link.#trouble || (error as Error).message;
@@ -85,6 +118,7 @@ export class QueueLink {
   connect(): Redis {
     const client = new Redis(this.#url, {
       maxRetriesPerRequest: null,
+      enableReadyCheck: this.#mayAsk,
       retryStrategy: (times) => Math.min(200 * times, 3000),
     });
     client.on("error", (error: Error) => this.#tell(error));
@@ -98,11 +132,17 @@ export class QueueLink {
 
   /** Each trouble is told once until it is over. */
   #tell(error: Error): void {
+    if (this.#open && isUncurable(error)) return this.#refused?.(refusedByServer(error));
     const text = printable(hideSecrets(error.message || String(error)));
     if (text === this.#trouble) return;
     this.#trouble = text;
     if (error.name === "ReplyError") this.#refusal = text;
     if (this.#open) this.#note(`the queue: ${text}; trying again`);
+  }
+
+  /** Calls back when the server refuses for good; what waits for it should end. */
+  onRefused(call: (error: Error) => void): void {
+    this.#refused = call;
   }
 
   /** For errors that BullMQ tells of itself. */
@@ -118,7 +158,11 @@ export class QueueLink {
     const name = queueName(identity);
     const known = this.#queues.get(name);
     if (known) return known;
-    const queue = new Queue(name, { connection: this.client, prefix: this.prefix });
+    const queue = new Queue(name, {
+      connection: this.client,
+      prefix: this.prefix,
+      skipVersionCheck: true,
+    });
     queue.on("error", this.onError);
     this.#queues.set(name, queue);
     return queue;

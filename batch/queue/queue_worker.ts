@@ -88,6 +88,7 @@ export class QueueWorker {
     const worker = new Worker(queueName(identity), process, {
       connection: link.connect(),
       prefix: link.prefix,
+      skipVersionCheck: true, // it would call INFO, which not every user may
       name: hostname(),
       concurrency,
       lockDuration: lock * 1000,

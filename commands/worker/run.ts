@@ -7,9 +7,10 @@ import { ModelFinder } from "../../batch/queue/model_finder.ts";
 import { GivenBackError, QueueWorker } from "../../batch/queue/queue_worker.ts";
 import { AUTO_VIDEOS, Supervisor } from "../../batch/gpu/supervisor.ts";
 import { WorkerFiles } from "../../batch/queue/worker_files.ts";
+import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { escaped } from "../../cli/escape.ts";
-import { InterruptedError, UsageError } from "../../cli/errors.ts";
+import { interrupted, InterruptedError, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 
 type WorkerCall = Call<typeof WORKER_OPTIONS>;
@@ -46,7 +47,8 @@ export async function run(call: WorkerCall): Promise<void> {
   await using files = await WorkerFiles.make();
   const stop = new AbortController();
   try {
-    const device = await supervisor.start();
+    link.onRefused((error) => stop.abort(error));
+    const device = await orAborted(supervisor.start(), call.signal);
     note(`worker on ${device.name}`);
     const worker = new QueueWorker({
       link,
@@ -67,6 +69,21 @@ export async function run(call: WorkerCall): Promise<void> {
   }
 }
 
+/** Looks for new models until there was nothing to do for so many seconds. */
+async function serveUntilIdle(
+  worker: QueueWorker,
+  finder: ModelFinder,
+  idleSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await finder.look();
+    const idle = (performance.now() - worker.lastActive) / 1000;
+    if (worker.active === 0 && idle >= idleSeconds) return;
+    await setTimeout(TICK_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
 async function serve(
   worker: QueueWorker,
   supervisor: Supervisor,
@@ -78,15 +95,13 @@ async function serve(
   signal.addEventListener("abort", interrupt);
   if (signal.aborted) interrupt();
   try {
-    while (!stop.signal.aborted) {
-      await finder.look();
-      const idle = (performance.now() - worker.lastActive) / 1000;
-      if (worker.active === 0 && idle >= (options.idle ?? Infinity)) return;
-      await setTimeout(TICK_MS, undefined, { signal: stop.signal }).catch(() => {});
-    }
-    const { reason } = stop.signal;
-    if (!(reason instanceof InterruptedError)) throw reason;
-    throw new InterruptedError(reason.signal, "what is not finished is back on the queue");
+    // whatever the connection is waiting for, a signal is heard
+    await orAborted(
+      serveUntilIdle(worker, finder, options.idle ?? Infinity, stop.signal),
+      stop.signal,
+    );
+  } catch (error) {
+    throw interrupted(error, "what is not finished is back on the queue");
   } finally {
     signal.removeEventListener("abort", interrupt);
     await worker.pause();

@@ -92,8 +92,24 @@ export class RedisServer implements AsyncDisposable {
     await this.#spawn();
   }
 
+  /** Stops answering, connections stay open; ends with the server. */
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  /** Ends it at once; nothing listens any more. */
+  async end(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#child?.status;
+  }
+
   async #stop(): Promise<void> {
-    this.#child?.kill("SIGTERM");
+    try {
+      this.#child?.kill("SIGTERM");
+      this.#child?.kill("SIGCONT");
+    } catch {
+      // it has ended already
+    }
     await this.#child?.status;
   }
 

@@ -42,7 +42,7 @@ export async function startPage(...args: string[]): Promise<PageProcess> {
   return {
     url,
     get complaints() {
-      return said.replace(/^(Play at|error: Stopped by SIGINT:) .*\n/gm, "");
+      return said.replace(/^(Play at|(error: )?Stopped by SIGINT:) .*\n/gm, "");
     },
     async stop() {
       process.kill("SIGINT");

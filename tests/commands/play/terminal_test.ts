@@ -66,7 +66,7 @@ Deno.test({
       await terminal.press("p");
       await terminal.until(/frame 13/);
       Deno.kill(await pid(), "SIGTERM");
-      const screen = await terminal.until(/error: Stopped by SIGTERM: wrote out\.mp4/);
+      const screen = await terminal.until(/Stopped by SIGTERM: wrote out\.mp4/);
       assert.match(screen, /status 143/);
       assert.match(screen, /seed \d+/); // drawn, and told
       assertRestored(screen);
