@@ -1,14 +1,29 @@
 import keysCode from "./causal_attention_keys.wgsl" with { type: "text" };
 import queriesCode from "./causal_attention_queries.wgsl" with { type: "text" };
 import code from "./causal_attention.wgsl" with { type: "text" };
-import { defineKernel, type Kernel } from "../gpu/kernel.ts";
+import type { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { broadcasts } from "../gpu/tuning.ts";
+import { joinKernel } from "./fragments.ts";
 import type { TokenLayout } from "./modulated_norm.ts";
 
-const FORWARD = defineKernel("causal_attention", code);
-const QUERIES = defineKernel("causal_attention_queries", queriesCode);
-const KEYS = defineKernel("causal_attention_keys", keysCode);
+/** A kernel's forms: lanes that pass rows on, and lanes that read for themselves. */
+interface Forms {
+  readonly broadcast: Kernel;
+  readonly plain: Kernel;
+}
+
+function forms(name: string, code: string): Forms {
+  return {
+    broadcast: joinKernel(`${name}_broadcast`, code.replace("no_broadcast", "broadcast")),
+    plain: joinKernel(name, code),
+  };
+}
+
+const FORWARD = forms("causal_attention", code);
+const QUERIES = forms("causal_attention_queries", queriesCode);
+const KEYS = forms("causal_attention_keys", keysCode);
 
 export interface CausalOptions {
   readonly heads: number;
@@ -51,12 +66,13 @@ export function causalAttentionBackward(
 /** Long-term context and window have frames of different sizes: a dispatch for each. */
 function dispatchRegions(
   p: Program,
-  kernel: Kernel,
+  { broadcast, plain }: Forms,
   buffers: Readonly<Record<string, Tensor>>,
   { heads, layout, slope }: CausalOptions,
 ): void {
   const { videos, contextFrames, contextTokens, windowFrames, windowTokens } = layout;
-  const WG = p.device.cpu ? 8 : 64;
+  const together = broadcasts(p.device);
+  const WG = together ? 8 : 64;
   const regions = [
     { first_frame: 0, frames: contextFrames, tokens: contextTokens },
     { first_frame: contextFrames, frames: windowFrames, tokens: windowTokens },
@@ -64,8 +80,8 @@ function dispatchRegions(
   for (const { frames, ...region } of regions) {
     if (frames === 0) continue;
     p.dispatch({
-      kernel,
-      constants: { WG, SLOPE: Number(slope !== 0) },
+      kernel: together ? broadcast : plain,
+      constants: { WG, SLOPE: Number(slope !== 0), BROADCAST: Number(together) },
       params: {
         videos,
         heads,

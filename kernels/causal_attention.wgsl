@@ -1,9 +1,13 @@
+// Joined after fragments: no_broadcast.
 // out = softmax(q k^T / 8 + slope (frame_k - frame_q)) v, frame-causal: a token sees its own frame and
 // the earlier ones. For training: the logarithm of each row's sum is kept, scores are not. One lane
 // per query of a head; its lanes read the same key at the same time.
 
 override WG: u32 = 64u;
 override SLOPE: bool = false;
+// Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by lane,
+// even where all lanes want the same numbers.
+override BROADCAST: bool = false;
 
 struct Params {
   videos: u32,
@@ -76,10 +80,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row_b = row_of(video, next);
     let a = row_a * 2u * d + d + head;
     let b = row_b * 2u * d + d + head;
-    var score_a = dots(q0, from_qk(a)) + dots(q1, from_qk(a + 4u)) +
-      dots(q2, from_qk(a + 8u)) + dots(q3, from_qk(a + 12u));
-    var score_b = dots(q0, from_qk(b)) + dots(q1, from_qk(b + 4u)) +
-      dots(q2, from_qk(b + 8u)) + dots(q3, from_qk(b + 12u));
+    var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>();
+    var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = qk[a + lane]; let z = qk[a + 8u + lane];
+      a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
+    } else {
+      a0 = from_qk(a); a1 = from_qk(a + 4u);
+      a2 = from_qk(a + 8u); a3 = from_qk(a + 12u);
+    }
+    var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>();
+    var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = qk[b + lane]; let z = qk[b + 8u + lane];
+      b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
+    } else {
+      b0 = from_qk(b); b1 = from_qk(b + 4u);
+      b2 = from_qk(b + 8u); b3 = from_qk(b + 12u);
+    }
+    var score_a = dots(q0, a0) + dots(q1, a1) + dots(q2, a2) + dots(q3, a3);
+    var score_b = dots(q0, b0) + dots(q1, b1) + dots(q2, b2) + dots(q3, b3);
     if (SLOPE) {
       score_a += params.slope * (frame_at(s) - f32(frame));
       score_b += params.slope * (frame_at(next) - f32(frame));
@@ -93,10 +113,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sum = sum * rescale + p + r;
     let v = row_a * 3u * d + 2u * d + head;
     let w = row_b * 3u * d + 2u * d + head;
-    o0 = o0 * rescale + from_qkv(v) * p + from_qkv(w) * r;
-    o1 = o1 * rescale + from_qkv(v + 4u) * p + from_qkv(w + 4u) * r;
-    o2 = o2 * rescale + from_qkv(v + 8u) * p + from_qkv(w + 8u) * r;
-    o3 = o3 * rescale + from_qkv(v + 12u) * p + from_qkv(w + 12u) * r;
+    if (BROADCAST) {
+      let x = qkv[v + lane]; let z = qkv[v + 8u + lane];
+      a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
+    } else {
+      a0 = from_qkv(v); a1 = from_qkv(v + 4u);
+      a2 = from_qkv(v + 8u); a3 = from_qkv(v + 12u);
+    }
+    if (BROADCAST) {
+      let x = qkv[w + lane]; let z = qkv[w + 8u + lane];
+      b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
+    } else {
+      b0 = from_qkv(w); b1 = from_qkv(w + 4u);
+      b2 = from_qkv(w + 8u); b3 = from_qkv(w + 12u);
+    }
+    o0 = o0 * rescale + a0 * p + b0 * r;
+    o1 = o1 * rescale + a1 * p + b1 * r;
+    o2 = o2 * rescale + a2 * p + b2 * r;
+    o3 = o3 * rescale + a3 * p + b3 * r;
   }
   if (token >= params.tokens) { return; }
   lse[row * params.heads + group.z % params.heads] = maximum + log(sum);

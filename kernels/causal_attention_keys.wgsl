@@ -1,9 +1,13 @@
+// Joined after fragments: no_broadcast.
 // The gradient of `causal_attention` for its keys and values: with p = exp(score - lse) and
 // ds = p (dp - delta) / 8, dv = sum over queries of p dy and dk = sum of ds q. A key is seen by its own
 // frame and the later ones. One lane per key of a head; its lanes read the same query at a time.
 
 override WG: u32 = 64u;
 override SLOPE: bool = false;
+// Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by lane,
+// even where all lanes want the same numbers.
+override BROADCAST: bool = false;
 
 struct Params {
   videos: u32,
@@ -81,14 +85,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var s = start; s < end; s++) {
     let other = row_of(video, s);
     let q = other * 2u * d + head;
-    let q0 = from_qk(q); let q1 = from_qk(q + 4u);
-    let q2 = from_qk(q + 8u); let q3 = from_qk(q + 12u);
+    var q0 = mat4x4<f32>(); var q1 = mat4x4<f32>();
+    var q2 = mat4x4<f32>(); var q3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = qk[q + lane]; let y = qk[q + 8u + lane];
+      q0 = low(x); q1 = high(x); q2 = low(y); q3 = high(y);
+    } else {
+      q0 = from_qk(q); q1 = from_qk(q + 4u);
+      q2 = from_qk(q + 8u); q3 = from_qk(q + 12u);
+    }
     var score = dots(q0, k0) + dots(q1, k1) + dots(q2, k2) + dots(q3, k3);
     if (SLOPE) { score += params.slope * (f32(frame) - frame_at(s)); }
     let p = exp(score - lse[other * params.heads + head_index]);
     let g = other * d + head;
-    let g0 = from_dy(g); let g1 = from_dy(g + 4u);
-    let g2 = from_dy(g + 8u); let g3 = from_dy(g + 12u);
+    var g0 = mat4x4<f32>(); var g1 = mat4x4<f32>();
+    var g2 = mat4x4<f32>(); var g3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = dy[g + lane]; let y = dy[g + 8u + lane];
+      g0 = low(x); g1 = high(x); g2 = low(y); g3 = high(y);
+    } else {
+      g0 = from_dy(g); g1 = from_dy(g + 4u);
+      g2 = from_dy(g + 8u); g3 = from_dy(g + 12u);
+    }
     let dp = dots(g0, v0) + dots(g1, v1) + dots(g2, v2) + dots(g3, v3);
     let ds = p * (dp - delta[other * params.heads + head_index]) * 0.125;
     a0 += q0 * ds; a1 += q1 * ds; a2 += q2 * ds; a3 += q3 * ds;

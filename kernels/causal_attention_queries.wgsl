@@ -1,9 +1,13 @@
+// Joined after fragments: no_broadcast.
 // The gradient of `causal_attention` for its queries: with p = exp(score - lse), dp = dy v and
 // delta = sum(dy y) (kept for the keys' gradient), dq = sum over keys of p (dp - delta) k / 8.
 // Scores are computed again. One lane per query of a head.
 
 override WG: u32 = 64u;
 override SLOPE: bool = false;
+// Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by lane,
+// even where all lanes want the same numbers.
+override BROADCAST: bool = false;
 
 struct Params {
   videos: u32,
@@ -85,13 +89,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var s = 0u; s < end; s++) {
     let other = row_of(video, s);
     let k = other * 2u * d + d + head;
-    let k0 = from_qk(k); let k1 = from_qk(k + 4u);
-    let k2 = from_qk(k + 8u); let k3 = from_qk(k + 12u);
+    var k0 = mat4x4<f32>(); var k1 = mat4x4<f32>();
+    var k2 = mat4x4<f32>(); var k3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = qk[k + lane]; let z = qk[k + 8u + lane];
+      k0 = low(x); k1 = high(x); k2 = low(z); k3 = high(z);
+    } else {
+      k0 = from_qk(k); k1 = from_qk(k + 4u);
+      k2 = from_qk(k + 8u); k3 = from_qk(k + 12u);
+    }
     var score = dots(q0, k0) + dots(q1, k1) + dots(q2, k2) + dots(q3, k3);
     if (SLOPE) { score += params.slope * (frame_at(s) - f32(frame)); }
     let v = other * 3u * d + 2u * d + head;
-    let dp = dots(g0, from_qkv(v)) + dots(g1, from_qkv(v + 4u)) +
-      dots(g2, from_qkv(v + 8u)) + dots(g3, from_qkv(v + 12u));
+    var v0 = mat4x4<f32>(); var v1 = mat4x4<f32>();
+    var v2 = mat4x4<f32>(); var v3 = mat4x4<f32>();
+    if (BROADCAST) {
+      let x = qkv[v + lane]; let z = qkv[v + 8u + lane];
+      v0 = low(x); v1 = high(x); v2 = low(z); v3 = high(z);
+    } else {
+      v0 = from_qkv(v); v1 = from_qkv(v + 4u);
+      v2 = from_qkv(v + 8u); v3 = from_qkv(v + 12u);
+    }
+    let dp = dots(g0, v0) + dots(g1, v1) + dots(g2, v2) + dots(g3, v3);
     let ds = exp(score - own_lse) * (dp - own_delta) * 0.125;
     d0 += k0 * ds; d1 += k1 * ds; d2 += k2 * ds; d3 += k3 * ds;
   }

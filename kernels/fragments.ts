@@ -5,6 +5,7 @@ import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 import frame from "./fragments/frame.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
 import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
+import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import step from "./fragments/step.wgsl" with { type: "text" };
@@ -23,6 +24,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   frame,
   linear,
   linear_tile: linearTile,
+  no_broadcast: noBroadcast,
   pack_weight: packWeight,
   qk_norm_rope: qkNormRope,
   step,

@@ -115,9 +115,10 @@ const ATTENTION_FLOPS: Readonly<Record<string, number>> = {
 function flopsOf({ kernel: { name }, params = {} }: Dispatch): number {
   const p = params as Readonly<Record<string, number>>;
   if (name.startsWith("matmul")) return 2 * p.m! * p.n! * p.r!;
-  const perPair = ATTENTION_FLOPS[name];
+  const plain = name.replace("_broadcast", "");
+  const perPair = ATTENTION_FLOPS[plain];
   if (perPair === undefined) return 0;
-  return perPair * 64 * p.heads! * p.videos! * seenPairs(p, name === "causal_attention_keys");
+  return perPair * 64 * p.heads! * p.videos! * seenPairs(p, plain === "causal_attention_keys");
 }
 
 /** Pairs of a query and a key, of the frames of one dispatch, per video and head. */
