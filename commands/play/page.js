@@ -1,4 +1,6 @@
-// The page of `far play --web`: draws frames as they come, and tells which keys are down.
+// The player: draws frames as they come, and tells which keys, buttons and swipes are down.
+
+import { openLink } from "./link.js";
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
@@ -10,32 +12,46 @@ const KEY_NAMES = {
   arrowright: "\u2192",
   " ": "space",
 };
-const RECONNECT_MS = 1000;
+const STEPS = [1, 2, 4, 8, 16, 25, 50];
+/** A frame that takes longer than this is said to be computed. */
+const PATIENCE_MS = 1000;
+/** Pixels of the screen that make a swipe. */
+const SWIPE = 24;
 const HISTORY_RUNS = 200;
 
-let socket;
 let welcome;
+let state;
+/** Frames a second that were seen with so many steps. */
+const rates = new Map();
+let patience;
 /** Runs of [action name, count] since the last restart. */
 let history = [];
 /** What holds each action down: keys and pointers. */
 const holders = new Map();
 
-function connect() {
-  const url = new URL("live", location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => byId("connection").textContent = "connected";
-  socket.onmessage = ({ data }) => typeof data === "string" ? hear(JSON.parse(data)) : show(data);
-  socket.onclose = () => {
-    byId("connection").textContent = "not connected";
-    letGoOfAll();
-    setTimeout(connect, RECONNECT_MS);
-  };
+function tell(message) {
+  link.tell(message);
+  expectFrame();
 }
 
-function tell(message) {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+function showConnection(isThere) {
+  byId("connection").textContent = isThere ? "connected" : "not connected";
+  byId("lost").hidden = isThere;
+  byId("controls").disabled = !isThere;
+  document.body.classList.toggle("lost", !isThere);
+  if (!isThere) stopWaiting();
+}
+
+/** A frame is on its way; says so when it takes long. */
+function expectFrame() {
+  clearTimeout(patience);
+  const isDue = state?.running || [...holders.values()].some(({ size }) => size > 0);
+  if (isDue) patience = setTimeout(() => byId("computing").hidden = false, PATIENCE_MS);
+}
+
+function stopWaiting() {
+  clearTimeout(patience);
+  byId("computing").hidden = true;
 }
 
 function hear(message) {
@@ -58,7 +74,6 @@ function setUp(message) {
   canvas.height = welcome.height;
   byId("actions").replaceChildren(...welcome.actions.map(actionButton));
   byId("clip").replaceChildren(...welcome.clips.map((name) => new Option(name, name)));
-  byId("steps").max = welcome.limits.steps;
   byId("guidance").max = welcome.limits.guidance;
   byId("guidance-row").hidden = !welcome.guided;
   const save = byId("save");
@@ -67,12 +82,13 @@ function setUp(message) {
     "The whole session as a video; of hours, the newest 64 MB (--record FILE keeps all)";
 }
 
-function showState({ clip, settings, running, frames, history: text }) {
+function showState(message) {
+  state = message;
+  const { clip, settings, running, frames, history: text } = message;
   byId("clip").value = clip;
-  byId("run").checked = running;
-  byId("steps").value = settings.steps;
+  byId("run").setAttribute("aria-pressed", String(running));
+  showSteps();
   byId("guidance").value = settings.guidance;
-  byId("steps-value").value = settings.steps;
   byId("guidance-value").value = settings.guidance;
   history = text === "" ? [] : text.split(",").map((item) => {
     const [, name, count] = /^(.*?)(?:\*(\d+))?$/.exec(item);
@@ -81,6 +97,31 @@ function showState({ clip, settings, running, frames, history: text }) {
   showHistory();
   showFrames(frames);
   showError("");
+}
+
+/** Buttons for the usual numbers of steps and the one in use, with the rate that each gave. */
+function showSteps() {
+  const { steps } = state.settings;
+  const numbers = [...new Set([...STEPS, steps])].sort((a, b) => a - b);
+  const box = byId("steps");
+  if (box.childElementCount !== numbers.length) {
+    box.replaceChildren(...numbers.map(stepsButton));
+  }
+  for (const button of box.children) {
+    const number = Number(button.dataset.steps);
+    button.setAttribute("aria-pressed", String(number === steps));
+    const rate = rates.get(number);
+    button.lastChild.textContent = rate ? `${rate.toFixed(1)}/s` : "";
+  }
+}
+
+function stepsButton(steps) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.steps = steps;
+  button.append(steps, document.createElement("small"));
+  button.onclick = () => tell({ type: "settings", steps });
+  return button;
 }
 
 let sessionFrames = 0;
@@ -96,6 +137,12 @@ function show(buffer) {
   const rate = view.getFloat32(4, true);
   const action = view.getInt32(8, true);
   draw(view.getUint16(12, true), view.getUint16(14, true), new Uint8Array(buffer, 16));
+  stopWaiting();
+  expectFrame();
+  if (rate > 0 && state) {
+    rates.set(state.settings.steps, rate);
+    showSteps();
+  }
   const name = welcome.actions[action]?.name;
   byId("frame").textContent = `frame ${index}`;
   byId("rate").textContent = rate > 0 ? `${rate.toFixed(1)} frames/s` : "";
@@ -132,6 +179,8 @@ function actionButton({ action, name, keys }) {
   const button = document.createElement("button");
   button.type = "button";
   button.dataset.action = action;
+  button.dataset.place = keys.find((key) => key in KEY_NAMES) ?? "";
+  button.setAttribute("aria-pressed", "false");
   const hint = document.createElement("kbd");
   hint.textContent = keys.map((key) => KEY_NAMES[key] ?? key).join(" ");
   button.append(name, hint);
@@ -142,6 +191,11 @@ function actionButton({ action, name, keys }) {
   const end = (event) => letGo(action, `pointer ${event.pointerId}`);
   button.onpointerup = end;
   button.onpointercancel = end;
+  button.onkeydown = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    if (!event.repeat) hold(action, `key ${event.code}`);
+  };
   button.oncontextmenu = (event) => event.preventDefault();
   return button;
 }
@@ -170,7 +224,8 @@ function letGoOfAll() {
 }
 
 function mark(action, held) {
-  document.querySelector(`[data-action="${action}"]`)?.classList.toggle("held", held);
+  document.querySelector(`[data-action="${action}"]`)
+    ?.setAttribute("aria-pressed", String(held));
 }
 
 /** The action of a key, unless the key belongs to a slider or the list of clips. */
@@ -199,12 +254,46 @@ byId("clip").onchange = () => {
   byId("restart").onclick();
   canvas.focus();
 };
-byId("run").onchange = () => tell({ type: "run", on: byId("run").checked });
-for (const name of ["steps", "guidance"]) {
-  const slider = byId(name);
-  slider.oninput = () => byId(`${name}-value`).value = slider.value;
-  slider.onchange = () => tell({ type: "settings", [name]: Number(slider.value) });
-  slider.onpointerup = () => canvas.focus(); // else the next arrow key moves it
+byId("run").onclick = () => tell({ type: "run", on: !state?.running });
+const guidance = byId("guidance");
+guidance.oninput = () => byId("guidance-value").value = guidance.value;
+guidance.onchange = () => tell({ type: "settings", guidance: Number(guidance.value) });
+guidance.onpointerup = () => canvas.focus(); // else the next arrow key moves it
+
+/** Where a finger on the picture began, and what it holds. */
+let swipe;
+
+canvas.onpointerdown = ({ pointerId, clientX: x, clientY: y }) => {
+  canvas.setPointerCapture(pointerId);
+  swipe = { pointerId, x, y, action: undefined };
+};
+canvas.onpointermove = ({ pointerId, clientX, clientY }) => {
+  if (swipe?.pointerId !== pointerId) return;
+  const [x, y] = [clientX - swipe.x, clientY - swipe.y];
+  if (Math.hypot(x, y) < SWIPE) return;
+  const across = Math.abs(x) > Math.abs(y);
+  const key = across ? (x < 0 ? "arrowleft" : "arrowright") : y < 0 ? "arrowup" : "arrowdown";
+  const action = welcome?.actions.find(({ keys }) => keys.includes(key))?.action;
+  if (action === swipe.action) return;
+  endSwipeAction();
+  swipe.action = action;
+  if (action !== undefined) hold(action, `pointer ${pointerId}`);
+};
+canvas.onpointerup = canvas.onpointercancel = () => {
+  endSwipeAction();
+  swipe = undefined;
+};
+
+function endSwipeAction() {
+  if (swipe?.action !== undefined) letGo(swipe.action, `pointer ${swipe.pointerId}`);
 }
 
-connect();
+const link = openLink({
+  connected: () => showConnection(true),
+  lost() {
+    showConnection(false);
+    letGoOfAll();
+  },
+  hear,
+  show,
+});

@@ -1,3 +1,4 @@
+import link from "./link.js" with { type: "text" };
 import page from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
@@ -31,6 +32,7 @@ export interface ServerOptions {
 const FILES: Readonly<Record<string, { readonly type: string; readonly body: string }>> = {
   "/": { type: "text/html; charset=utf-8", body: page },
   "/page.js": { type: "text/javascript; charset=utf-8", body: script },
+  "/link.js": { type: "text/javascript; charset=utf-8", body: link },
   "/page.css": { type: "text/css; charset=utf-8", body: style },
 };
 

@@ -49,7 +49,12 @@ Deno.test({
   fn: async () => {
     const whole = await embedded();
     assert.match(whole.list, /@napi-rs\/webcodecs-linux-x64-gnu\/\* \(6\d\.\d+MB\)/);
-    const files = ["commands/play/page.html", "commands/play/page.js", ...kernels()];
+    const files = [
+      "commands/play/page.html",
+      "commands/play/page.js",
+      "commands/play/link.js",
+      ...kernels(),
+    ];
     for (const path of [...files, "weights/demo/far.json", "weights/demo/clips/3.npz"]) {
       assert.ok(whole.content.includes(latin1(Deno.readFileSync(join(ROOT, path)))), path);
     }

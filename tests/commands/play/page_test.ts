@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import axe from "axe-core";
 import { HAS_FFMPEG, probe } from "../../media/support/ffmpeg.ts";
 import { BrowserPage, CHROMIUM } from "./chromium.ts";
 import { startPage } from "./play_process.ts";
@@ -8,6 +10,8 @@ if (!CHROMIUM) console.error("NOT TESTED: the page of far play, as no Chromium i
 
 const number = (id: string) => `Number(document.getElementById("${id}").textContent.match(/\\d+/))`;
 const text = (id: string) => `document.getElementById("${id}").textContent`;
+const HELD = `!document.querySelector('[data-action][aria-pressed="true"]')`;
+const SIZES = [[1280, 800], [390, 844], [844, 390]] as const;
 const CONTROL = 2;
 const PIXELS = `document.getElementById("canvas").toDataURL()`;
 
@@ -26,6 +30,11 @@ Deno.test({
       await save(page, folder);
       await reload(page);
       await restart(page);
+      await keyboardOnly(page);
+      await swipe(page);
+      for (const [width, height] of SIZES) await fits(page, width, height);
+      assert.equal(await far.stop(), 0);
+      await lost(page);
     } finally {
       await page.close();
       await far.stop();
@@ -40,13 +49,13 @@ async function drive(page: BrowserPage): Promise<void> {
   await page.key("keyDown", "ArrowUp");
   await page.until(`${number("frame")} >= 14`);
   await page.key("keyUp", "ArrowUp", CONTROL); // pressed meanwhile, it must not keep the other down
-  await page.until(`!document.querySelector(".held")`);
+  await page.until(HELD);
   assert.notEqual(await page.evaluate(PIXELS), before);
   assert.match(await page.evaluate(text("history")), /^forward\*\d+$/);
   await page.touch("touchStart", '[data-action="1"]');
   await page.until(`${text("action")} === "left"`);
   await page.touch("touchEnd", '[data-action="1"]');
-  await page.until(`!document.querySelector(".held")`);
+  await page.until(HELD);
 }
 
 async function save(page: BrowserPage, folder: string): Promise<void> {
@@ -75,17 +84,91 @@ async function reload(page: BrowserPage): Promise<void> {
 
 async function restart(page: BrowserPage): Promise<void> {
   await page.evaluate(`{
-    const steps = document.getElementById("steps");
-    steps.focus();
-    steps.value = 2;
-    steps.dispatchEvent(new Event("change"));
-    steps.dispatchEvent(new PointerEvent("pointerup"));
-    if (document.activeElement !== document.getElementById("canvas")) throw new Error("focus");
+    document.querySelector('[data-steps="2"]').click();
     const clip = document.getElementById("clip");
     clip.value = "2";
     clip.dispatchEvent(new Event("change"));
   }`);
   await page.until(`${number("frame")} === 11 && ${text("history")} === ""`);
-  assert.equal(await page.evaluate(`document.getElementById("steps-value").value`), "2");
+  const chosen = `document.querySelector('[data-steps][aria-pressed="true"]').dataset.steps`;
+  await page.until(`${chosen} === "2"`);
   assert.equal(await page.evaluate(`document.getElementById("clip").value`), "2");
+}
+
+/** Enter on the button of an action holds it; Enter lets the world run, and stop. */
+async function keyboardOnly(page: BrowserPage): Promise<void> {
+  for (const [key, code] of [["Enter", 13], [" ", 32]] as const) {
+    await page.evaluate(`document.querySelector('[data-action="2"]').focus()`);
+    const event = { key, code: key === " " ? "Space" : key, windowsVirtualKeyCode: code };
+    await page.call("Input.dispatchKeyEvent", { type: "keyDown", text: "\r", ...event });
+    await page.until(`${text("action")} === "right"`);
+    assert.equal(await page.evaluate(HELD), false);
+    await page.call("Input.dispatchKeyEvent", { type: "keyUp", ...event });
+    await page.until(HELD);
+    await page.key("keyDown", "ArrowUp");
+    await page.until(`${text("action")} === "forward"`);
+    await page.key("keyUp", "ArrowUp");
+  }
+  const run = `document.getElementById("run")`;
+  const before = await page.evaluate<number>(number("frame"));
+  await page.evaluate(`${run}.click()`);
+  await page.until(`${run}.getAttribute("aria-pressed") === "true"`);
+  await page.until(`${number("frame")} >= ${before + 2}`);
+  await page.evaluate(`${run}.click()`);
+  await page.until(`${run}.getAttribute("aria-pressed") === "false"`);
+}
+
+/** A finger that moves to the left over the picture, and stays there. */
+async function swipe(page: BrowserPage): Promise<void> {
+  await page.touch("touchStart", "#canvas");
+  const { x, y } = await page.evaluate<{ x: number; y: number }>(
+    `(() => { const r = document.getElementById("canvas").getBoundingClientRect();
+      return { x: r.x + r.width / 2 - 60, y: r.y + r.height / 2 }; })()`,
+  );
+  await page.call("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: [{ x, y }] });
+  await page.until(`${text("action")} === "left"`);
+  await page.touch("touchEnd", "#canvas");
+  await page.until(HELD);
+}
+
+/** Nothing is cut off, the world and its pad are in sight, and axe finds nothing in either theme. */
+async function fits(page: BrowserPage, width: number, height: number): Promise<void> {
+  const size = { width, height, deviceScaleFactor: 1, mobile: false };
+  await page.call("Emulation.setDeviceMetricsOverride", size);
+  await page.evaluate("scrollTo(0, 0)");
+  const hidden = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("canvas, [data-action]"), document.body].filter((element) => {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      const high = element !== document.body && (top < 0 || bottom > innerHeight);
+      return left < 0 || right > innerWidth || high || element.scrollWidth > innerWidth;
+    }).map(({ outerHTML }) => outerHTML.slice(0, 80))`,
+  );
+  assert.deepEqual(hidden, [], `${width}x${height}`);
+  await page.evaluate(axe.source);
+  for (const value of ["light", "dark"]) {
+    const features = [{ name: "prefers-color-scheme", value }];
+    await page.call("Emulation.setEmulatedMedia", { features });
+    const found = await page.evaluate<string[]>(
+      `axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ html }) => id + ": " + html.slice(0, 80))))`,
+    );
+    assert.deepEqual(found, [], `${width}x${height}, ${value}`);
+    await picture(page, `${width}x${height}-${value}`);
+  }
+}
+
+/** Keeps a screenshot where FAR_SCREENSHOTS names a folder, to be looked at. */
+async function picture(page: BrowserPage, name: string): Promise<void> {
+  const folder = Deno.env.get("FAR_SCREENSHOTS");
+  if (!folder) return;
+  const { data } = await page.call("Page.captureScreenshot");
+  await Deno.writeFile(join(folder, `${name}.png`), Buffer.from(data as string, "base64"));
+}
+
+/** The program has ended: the page says so, and nothing on it can be pressed. */
+async function lost(page: BrowserPage): Promise<void> {
+  await page.until(`!document.getElementById("lost").hidden`);
+  assert.equal(await page.evaluate(`document.getElementById("controls").disabled`), true);
+  assert.equal(await page.evaluate(text("connection")), "not connected");
+  await picture(page, "lost");
 }

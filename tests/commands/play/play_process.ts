@@ -9,7 +9,7 @@ export interface PageProcess {
   readonly url: string;
   /** What it said on stderr besides where the page is. */
   readonly complaints: string;
-  /** Stops it as Ctrl-C does. */
+  /** Stops it as Ctrl-C does; more than once does no harm. */
   stop(): Promise<number>;
 }
 
@@ -39,15 +39,20 @@ export async function startPage(...args: string[]): Promise<PageProcess> {
   const rest = (async () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) said += part.value;
   })();
+  let stopped: Promise<number> | undefined;
+  const end = async () => {
+    process.kill("SIGINT");
+    await rest;
+    return (await process.status).code;
+  };
   return {
     url,
     get complaints() {
       return said.replace(/^(Play at|(error: )?Stopped by SIGINT:) .*\n/gm, "");
     },
-    async stop() {
-      process.kill("SIGINT");
-      await rest;
-      return (await process.status).code;
+    stop() {
+      stopped ??= end();
+      return stopped;
     },
   };
 }

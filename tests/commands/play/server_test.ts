@@ -123,7 +123,12 @@ Deno.test("PlayServer serves a page that needs nothing from elsewhere", () =>
     assert.match(page.text, /<canvas/);
     assert.doesNotMatch(page.text, /https?:|\/\//);
     assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
-    for (const [name, type] of [["page.js", "text/javascript"], ["page.css", "text/css"]]) {
+    for (
+      const [name, type] of [["page.js", "text/javascript"], ["link.js", "text/javascript"], [
+        "page.css",
+        "text/css",
+      ]]
+    ) {
       const file = await ask(url + name, {});
       assert.equal(file.headers["content-type"], `${type}; charset=utf-8`);
       assert.doesNotMatch(file.text, /https?:/);

@@ -1,0 +1,31 @@
+// What a player talks to: the program that makes the worlds. This one is at the end of a WebSocket.
+
+const RECONNECT_MS = 1000;
+
+/**
+ * Connects, and again whenever the connection is lost.
+ * @param listener { connected(), lost(), hear(message), show(buffer) }
+ * @returns { tell(message) }, which does nothing while there is no connection
+ */
+export function openLink(listener) {
+  let socket;
+  const connect = () => {
+    const url = new URL("live", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => listener.connected();
+    socket.onmessage = ({ data }) =>
+      typeof data === "string" ? listener.hear(JSON.parse(data)) : listener.show(data);
+    socket.onclose = () => {
+      listener.lost();
+      setTimeout(connect, RECONNECT_MS);
+    };
+  };
+  connect();
+  return {
+    tell(message) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+    },
+  };
+}
