@@ -55,135 +55,39 @@
 
 // the model
 export { loadPipeline, type Pipeline, type PipelineOptions } from "./run/pipeline.ts";
-export { type Frame, type PreparedRun, type RunPlan } from "./run/prepared_run.ts";
+export type { Frame, PreparedRun, RunPlan } from "./run/prepared_run.ts";
 export type { Condition } from "./model/config.ts";
 export type { GenerateOptions } from "./run/options.ts";
-export { declareModel, type ModelInfo, type ModelParts } from "./model/model.ts";
-export { type LiveOptions, type LiveSettings, LiveWorld } from "./run/live.ts";
-export {
-  configuredMemory,
-  type MemoryNeed,
-  memoryNeeded,
-  type MemoryOptions,
-  presetMemory,
-} from "./released/memory_needed.ts";
-export { selfTest, type SelfTestResult } from "./run/self_test.ts";
+export type { ModelInfo } from "./model/model.ts";
+export { type LiveOptions, LiveWorld } from "./run/live.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 
 // the device
 export { type AdapterReport, listAdapters } from "./gpu/adapters.ts";
-export { type AdapterSummary, Gpu, type GpuOptions } from "./gpu/gpu.ts";
-export type { DeviceProfile } from "./gpu/program.ts";
-export { GpuError, type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
-
-// how fast it is
-export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
-export { type Clock, type Measured, type MeasureOptions, secondsBy } from "./bench/measure.ts";
-export { measurePeaks, type Peaks } from "./bench/peaks.ts";
-export {
-  type KernelOptions,
-  type KernelResult,
-  measureArchitecture,
-  measureDecoder,
-  type Work,
-} from "./bench/kernels.ts";
-export { type LatentSize, measureStep, type StepCase, type StepResult } from "./bench/step.ts";
-export {
-  type CodecResult,
-  type GenerationResult,
-  measureCodec,
-  measureGeneration,
-} from "./bench/frames.ts";
-export type { Spread } from "./bench/spread.ts";
-export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
-export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
-export type { TuningTable } from "./gpu/tuning.ts";
-export { writeTuning } from "./gpu/tuning_file.ts";
+export { Gpu, type GpuOptions } from "./gpu/gpu.ts";
+export { GpuError } from "./gpu/errors.ts";
 
 // files of weights
-export {
-  CheckpointError,
-  type CheckpointReason,
-  printable,
-  quote,
-  shapeText,
-} from "./files/errors.ts";
-export type { Checkpoint } from "./weights/checkpoint.ts";
-export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
-export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
-export { PthFile } from "./weights/pth.ts";
-export { type JsonObject, type JsonValue, parseJson } from "./files/json.ts";
-export { readJson } from "./files/read_json.ts";
-export { type ReadShapes, recognise, type Recognised } from "./released/recognise.ts";
-export type { StateDictChoice } from "./weights/state_dict.ts";
+export { CheckpointError } from "./files/errors.ts";
 
 // released models, converting and pulling
-export { convertModel, type ConvertOptions, type ConvertReport } from "./released/convert.ts";
-export type { PartReport, TargetDtype } from "./released/convert_part.ts";
-export { ARCHITECTURE_NAMES } from "./released/model_files.ts";
-export {
-  type ArchitectureName,
-  autoencoderConfig,
-  type AutoencoderName,
-  COMPRESSION,
-  type Dataset,
-  HUB_REPOSITORY,
-  type Preset,
-  PRESETS,
-} from "./released/presets.ts";
-export {
-  findModel,
-  folderBytes,
-  type LocalModel,
-  localModels,
-  type PresetState,
-  presetStates,
-} from "./released/local_models.ts";
-export {
-  type PlannedFile,
-  planPull,
-  pull,
-  type Pulled,
-  type PulledFile,
-  type PulledPreset,
-  type PullOptions,
-  pullPreset,
-  type PullPresetOptions,
-} from "./released/pull.ts";
-export type { FetchTools } from "./hub/fetch.ts";
-export { type HubTarget, parseTarget } from "./hub/names.ts";
-export { type Environment, type HubSettings, hubSettings } from "./hub/settings.ts";
+export { convertModel, type ConvertOptions } from "./released/convert.ts";
+export { type Preset, PRESETS } from "./released/presets.ts";
+export { pull, type PullOptions, pullPreset } from "./released/pull.ts";
+export { type HubSettings, hubSettings } from "./hub/settings.ts";
 export {
   readFloats,
-  readIntegers,
   type SafetensorsEntry,
   SafetensorsFile,
-  type TensorInfo,
   writeSafetensors,
 } from "./weights/safetensors.ts";
 
-export type { ByteSink } from "./weights/safetensors_writer.ts";
-export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
-
 // pictures and videos
 export { type Clip, type ClipOptions, readClip } from "./media/clip.ts";
-export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
-export type { Matrix } from "./media/color.ts";
-export { ClosedPipeError, MediaError } from "./media/errors.ts";
-export { isPattern } from "./media/folder_reader.ts";
+export { MediaError } from "./media/errors.ts";
 export { type FloatFrame, isRgb, type RgbFrame, toFloat, toRgb } from "./media/frames.ts";
-export { readMetadata } from "./media/metadata.ts";
-export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { NpzFile } from "./media/npz.ts";
-export { OutputFile } from "./media/output_file.ts";
-export type { PickOptions } from "./media/picks.ts";
-export { fitFrame, type ResizeMethod } from "./media/resize.ts";
-export {
-  type PictureCells,
-  type TerminalGraphics,
-  terminalPicture,
-} from "./media/terminal_picture.ts";
-export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
+export { fitFrame } from "./media/resize.ts";
 export {
   type FrameWriter,
   openFrameWriter,

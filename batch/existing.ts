@@ -1,5 +1,6 @@
 import { basename, dirname, extname, join } from "node:path";
-import { readClip, readMetadata, SafetensorsFile } from "../mod.ts";
+import { readMetadata } from "../app.ts";
+import { readClip, SafetensorsFile } from "../mod.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
 import { isSequence, patternOf } from "./plan/output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";

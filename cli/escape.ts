@@ -1,4 +1,4 @@
-import { printable } from "../mod.ts";
+import { printable } from "../app.ts";
 
 /** Text that may quote strangers, for a terminal: what could steer it is escaped, lines stay. */
 export function escaped(text: string): string {

@@ -1,4 +1,4 @@
-import { parseJson } from "../mod.ts";
+import { parseJson } from "../app.ts";
 import { UsageError } from "./errors.ts";
 
 /**

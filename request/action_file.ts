@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { NpzFile, readIntegers, SafetensorsFile } from "../mod.ts";
+import { readIntegers } from "../app.ts";
+import { NpzFile, SafetensorsFile } from "../mod.ts";
 import { checkIndices, type Classes, parseActionText, parseClassList } from "./actions.ts";
 import { UsageError } from "../cli/errors.ts";
 import { readText } from "../cli/text_file.ts";

@@ -1,5 +1,5 @@
 import { basename, dirname, isAbsolute, join, sep } from "node:path";
-import { isPattern } from "../mod.ts";
+import { isPattern } from "../app.ts";
 import { isActionFile } from "./action_file.ts";
 import { optionKey, type Values } from "../cli/option.ts";
 import { GENERATE_OPTIONS } from "./options.ts";

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { findModel, hubSettings, PRESETS } from "../mod.ts";
+import { findModel } from "../app.ts";
+import { hubSettings, PRESETS } from "../mod.ts";
 import { environment } from "../cli/environment.ts";
 import { UsageError } from "../cli/errors.ts";
 import { didYouMean } from "../cli/suggest.ts";

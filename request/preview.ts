@@ -1,4 +1,5 @@
-import { fitFrame, type Frame, isPattern, openFrameWriter, toRgb } from "../mod.ts";
+import { isPattern } from "../app.ts";
+import { fitFrame, type Frame, openFrameWriter, toRgb } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
 import { halfBlocks } from "./half_blocks.ts";
 import type { Terminal } from "../cli/terminal.ts";

@@ -1,4 +1,5 @@
 import { extname } from "node:path";
+import type { ResizeMethod } from "../app.ts";
 import {
   CheckpointError,
   fitFrame,
@@ -8,7 +9,6 @@ import {
   NpzFile,
   readClip,
   readFloats,
-  type ResizeMethod,
   type RgbFrame,
   SafetensorsFile,
   toFloat,

@@ -1,4 +1,5 @@
-import { OutputFile, type SafetensorsEntry, writeSafetensors, type WrittenFile } from "../mod.ts";
+import { OutputFile } from "../app.ts";
+import { type SafetensorsEntry, writeSafetensors, type WrittenFile } from "../mod.ts";
 
 /** What a .safetensors output holds beside the frames. */
 export interface TensorWriterOptions {

@@ -1,10 +1,5 @@
-import {
-  declareModel,
-  loadPipeline,
-  type ModelInfo,
-  type Pipeline,
-  type PipelineOptions,
-} from "../mod.ts";
+import { declareModel } from "../app.ts";
+import { loadPipeline, type ModelInfo, type Pipeline, type PipelineOptions } from "../mod.ts";
 import { orAborted } from "../cli/abort.ts";
 import { ByteProgress } from "../cli/byte_progress.ts";
 import type { ProgressOptions } from "../cli/progress.ts";

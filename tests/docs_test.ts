@@ -209,3 +209,15 @@ Deno.test("every export of mod.ts has a docstring (deno doc --lint)", async () =
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
 });
+
+Deno.test("the library has at most 50 names, each in docs/library.md", async () => {
+  const source = Deno.readTextFileSync(join(ROOT, "mod.ts")).replace(/\/\*\*[^]*?\*\//g, "");
+  const names = [...source.matchAll(/export (?:type )?\{([^}]*)\}/g)]
+    .flatMap(([, list]) => list!.split(",").map((name) => name.replace("type ", "").trim()))
+    .filter(Boolean);
+  assert(names.length > 20 && names.length <= 50, `${names.length} names`);
+  for (const name of Object.keys(await import("../mod.ts"))) assert(names.includes(name), name);
+  const page = Deno.readTextFileSync(join(ROOT, "docs/library.md"));
+  const missing = names.filter((name) => !new RegExp(`[\`]${name}\\b`).test(page));
+  assert.deepEqual(missing, []);
+});

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { openModelFolder } from "../../mod.ts";
+import { openModelFolder } from "../../app.ts";
 import { isFolder } from "../../cli/folder.ts";
 
 const PIECE_BYTES = 1 << 20;

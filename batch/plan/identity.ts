@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { isPattern } from "../../mod.ts";
+import { isPattern } from "../../app.ts";
 import { isActionFile } from "../../request/action_file.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { optionName } from "../../cli/option.ts";

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isPattern, type ModelInfo } from "../../mod.ts";
+import { isPattern } from "../../app.ts";
+import type { ModelInfo } from "../../mod.ts";
 import { type Classes, parseClassList, planActions } from "../../request/actions.ts";
 import { readActionLists } from "../../request/action_file.ts";
 import { UsageError } from "../../cli/errors.ts";

@@ -1,4 +1,4 @@
-import { printable } from "../../mod.ts";
+import { printable } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { listLength, optionKey, optionName, type Values } from "../../cli/option.ts";
 import { checkSettings } from "../../cli/settings_file.ts";

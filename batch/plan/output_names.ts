@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { isPattern, printable } from "../../mod.ts";
+import { isPattern, printable } from "../../app.ts";
 import { checkOutputs, numberedPath } from "../../request/outputs.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName } from "../../cli/option.ts";

@@ -1,4 +1,4 @@
-import { isPattern } from "../../mod.ts";
+import { isPattern } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import { isSequence } from "./output_names.ts";
 

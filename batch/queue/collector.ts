@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { MediaError, OutputFile } from "../../mod.ts";
+import { OutputFile } from "../../app.ts";
+import { MediaError } from "../../mod.ts";
 import { areAsAnswered, isOf } from "../existing.ts";
 import { makeFolderInside } from "../inside.ts";
 import { digestBytes } from "../plan/digest.ts";

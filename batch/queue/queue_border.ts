@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { printable } from "../../mod.ts";
+import { printable } from "../../app.ts";
 import { isActionFile } from "../../request/action_file.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey } from "../../cli/option.ts";

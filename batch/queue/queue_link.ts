@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
-import { printable } from "../../mod.ts";
+import { printable } from "../../app.ts";
 import { parseModels } from "./queue_border.ts";
 import { UsageError } from "../../cli/errors.ts";
 

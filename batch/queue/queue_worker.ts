@@ -7,7 +7,7 @@ import {
   WaitingError,
   Worker,
 } from "bullmq";
-import { isPattern } from "../../mod.ts";
+import { isPattern } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { checkSettings } from "../../cli/settings_file.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { OutputFile } from "../../mod.ts";
+import { OutputFile } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { digestBytes } from "../plan/digest.ts";

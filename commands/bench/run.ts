@@ -1,9 +1,7 @@
 import {
   type Clock,
-  Gpu,
   GpuTimer,
   type KernelResult,
-  loadPipeline,
   measureArchitecture,
   measureCodec,
   measureDecoder,
@@ -11,13 +9,13 @@ import {
   type MeasureOptions,
   measurePeaks,
   measureStep,
-  type Pipeline,
   type StepResult,
   syntheticPipeline,
   type Tuned,
   tuneModel,
   writeTuning,
-} from "../../mod.ts";
+} from "../../app.ts";
+import { Gpu, loadPipeline, type Pipeline } from "../../mod.ts";
 import { type BENCH_OPTIONS, PARTS } from "./spec.ts";
 import {
   type Basis,

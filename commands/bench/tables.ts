@@ -9,7 +9,7 @@ import {
   type Spread,
   type StepResult,
   type Tuned,
-} from "../../mod.ts";
+} from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 
 /** All that was measured; what was left out is absent. */

@@ -2,14 +2,12 @@ import {
   autoencoderConfig,
   type AutoencoderName,
   COMPRESSION,
-  convertModel,
   type ConvertReport,
   type JsonObject,
   type PartReport,
-  type Preset,
-  PRESETS,
   readJson,
-} from "../../mod.ts";
+} from "../../app.ts";
+import { convertModel, type Preset, PRESETS } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";

@@ -1,4 +1,5 @@
-import type { AdapterReport, AdapterSummary, Gpu, GpuOptions } from "../../mod.ts";
+import type { AdapterSummary } from "../../app.ts";
+import type { AdapterReport, Gpu, GpuOptions } from "../../mod.ts";
 import { environment } from "../../cli/environment.ts";
 import { type Check, sizeText } from "./check.ts";
 import { adapterAdvice, type System } from "./system.ts";

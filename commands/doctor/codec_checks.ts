@@ -1,4 +1,4 @@
-import type { CodecReport } from "../../mod.ts";
+import type { CodecReport } from "../../app.ts";
 import type { Check } from "./check.ts";
 import { installCommand, type System } from "./system.ts";
 

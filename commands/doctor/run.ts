@@ -1,12 +1,6 @@
 import { VERSION } from "../../cli/version.ts";
-import {
-  type AdapterReport,
-  type CodecReport,
-  Gpu,
-  GpuError,
-  listAdapters,
-  reportCodecs,
-} from "../../mod.ts";
+import { type CodecReport, reportCodecs } from "../../app.ts";
+import { type AdapterReport, Gpu, GpuError, listAdapters } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { checkAdapters, checkDevice, chosenBackend } from "./adapter_checks.ts";
 import { type Check, describeCheck } from "./check.ts";

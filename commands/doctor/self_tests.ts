@@ -1,5 +1,6 @@
 import golden from "./demo_golden.json" with { type: "json" };
-import { type Gpu, loadPipeline, selfTest } from "../../mod.ts";
+import { selfTest } from "../../app.ts";
+import { type Gpu, loadPipeline } from "../../mod.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { Check } from "./check.ts";
 import { type DemoRun, runDemo } from "./demo_run.ts";

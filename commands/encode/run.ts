@@ -1,4 +1,5 @@
-import { OutputFile, type Pipeline, writeSafetensors } from "../../mod.ts";
+import { OutputFile } from "../../app.ts";
+import { type Pipeline, writeSafetensors } from "../../mod.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";

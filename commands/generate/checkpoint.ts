@@ -1,7 +1,7 @@
 import { extname, resolve } from "node:path";
+import { OutputFile } from "../../app.ts";
 import {
   type Frame,
-  OutputFile,
   readFloats,
   type RunPlan,
   SafetensorsFile,

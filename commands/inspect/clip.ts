@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { isRgb, NpzFile, readClip, readMetadata } from "../../mod.ts";
+import { readMetadata } from "../../app.ts";
+import { isRgb, NpzFile, readClip } from "../../mod.ts";
 import { isFolder } from "../../cli/folder.ts";
 import type { Inspection } from "./inspection.ts";
 import { type Settings, settingsOf } from "../../cli/settings.ts";

@@ -6,7 +6,7 @@ import {
   openModelFolder,
   openWeights,
   recognise,
-} from "../../mod.ts";
+} from "../../app.ts";
 import type { Inspection } from "./inspection.ts";
 import {
   configLine,

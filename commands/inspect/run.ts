@@ -1,5 +1,5 @@
 import { extname, join } from "node:path";
-import { isPattern } from "../../mod.ts";
+import { isPattern } from "../../app.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { inspectClip } from "./clip.ts";

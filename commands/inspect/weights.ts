@@ -5,11 +5,11 @@ import {
   type MemoryNeed,
   type OpenWeights,
   openWeights,
-  PRESETS,
   recognise,
   type Recognised,
   shapeText,
-} from "../../mod.ts";
+} from "../../app.ts";
+import { PRESETS } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Inspection } from "./inspection.ts";

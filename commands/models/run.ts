@@ -1,13 +1,12 @@
 import {
   folderBytes,
-  hubSettings,
   type LocalModel,
   localModels,
   presetMemory,
-  PRESETS,
   type PresetState,
   presetStates,
-} from "../../mod.ts";
+} from "../../app.ts";
+import { hubSettings, PRESETS } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { environment } from "../../cli/environment.ts";

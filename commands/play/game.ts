@@ -1,4 +1,5 @@
-import type { Frame, LiveSettings, RgbFrame } from "../../mod.ts";
+import type { LiveSettings } from "../../app.ts";
+import type { Frame, RgbFrame } from "../../mod.ts";
 import { GpuError, toRgb } from "../../mod.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";

@@ -1,4 +1,4 @@
-import type { TerminalGraphics } from "../../mod.ts";
+import type { TerminalGraphics } from "../../app.ts";
 
 /** Reads a variable of the environment. */
 type Variables = (name: string) => string | undefined;

@@ -1,4 +1,5 @@
-import { MediaError, SessionVideo } from "../../mod.ts";
+import { SessionVideo } from "../../app.ts";
+import { MediaError } from "../../mod.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "./game.ts";

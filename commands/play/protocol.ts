@@ -1,4 +1,5 @@
-import { type LiveSettings, type Solver, SOLVERS } from "../../mod.ts";
+import type { LiveSettings } from "../../app.ts";
+import { type Solver, SOLVERS } from "../../mod.ts";
 import type { ActionKeys } from "./action_keys.ts";
 
 /** What the page may ask for. */

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { loadPipeline, openModelFolder } from "../../mod.ts";
+import { openModelFolder } from "../../app.ts";
+import { loadPipeline } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";

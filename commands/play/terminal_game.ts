@@ -1,4 +1,4 @@
-import type { TerminalGraphics } from "../../mod.ts";
+import type { TerminalGraphics } from "../../app.ts";
 import { environment } from "../../cli/environment.ts";
 import type { Game } from "./game.ts";
 import { detectGraphics } from "./graphics.ts";

@@ -1,10 +1,5 @@
-import {
-  fitFrame,
-  type PictureCells,
-  type RgbFrame,
-  type TerminalGraphics,
-  terminalPicture,
-} from "../../mod.ts";
+import { type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
+import { fitFrame, type RgbFrame } from "../../mod.ts";
 import { halfBlocks } from "../../request/half_blocks.ts";
 import type { ActionKeys } from "./action_keys.ts";
 import type { Game, GameWatcher, Shown } from "./game.ts";

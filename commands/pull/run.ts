@@ -1,15 +1,17 @@
 import {
   HUB_REPOSITORY,
-  hubSettings,
   type HubTarget,
   parseTarget,
   planPull,
+  type PullPresetOptions,
+} from "../../app.ts";
+import {
+  hubSettings,
   type Preset,
   PRESETS,
   pull,
   type PullOptions,
   pullPreset,
-  type PullPresetOptions,
 } from "../../mod.ts";
 import { sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";

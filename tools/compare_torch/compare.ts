@@ -8,7 +8,8 @@
  *     deno run -A tools/compare_torch/compare.ts env/bin/python FAR_B_Long 16,156,300
  */
 import { fileURLToPath } from "node:url";
-import { Gpu, GpuTimer, measureStep, syntheticPipeline } from "../../mod.ts";
+import { GpuTimer, measureStep, syntheticPipeline } from "../../app.ts";
+import { Gpu } from "../../mod.ts";
 
 const ROUNDS = 2;
 const SIZE = { height: 8, width: 8 };

@@ -10,7 +10,8 @@ import { checkMemory, checkPlace } from "../../../commands/doctor/place_checks.t
 import { checkProgram } from "../../../commands/doctor/program_checks.ts";
 import { differences, isTolerable } from "../../../commands/doctor/self_tests.ts";
 import type { System } from "../../../commands/doctor/system.ts";
-import type { AdapterReport, AdapterSummary, CodecReport } from "../../../mod.ts";
+import type { AdapterSummary, CodecReport } from "../../../app.ts";
+import type { AdapterReport } from "../../../mod.ts";
 
 const SYSTEM: System = { names: ["debian"], root: true, cards: [], closed: [] };
 

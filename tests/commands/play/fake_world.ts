@@ -1,5 +1,6 @@
 import type { GameOptions, World } from "../../../commands/play/game.ts";
-import { GpuError, type LiveSettings } from "../../../mod.ts";
+import type { LiveSettings } from "../../../app.ts";
+import { GpuError } from "../../../mod.ts";
 
 export const SIZE = { width: 4, height: 2 };
 

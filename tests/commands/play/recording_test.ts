@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { keepEarlier, Recording } from "../../../commands/play/recording.ts";
-import { readClip, readMetadata } from "../../../mod.ts";
+import { readMetadata } from "../../../app.ts";
+import { readClip } from "../../../mod.ts";
 
 const SIZE = { width: 16, height: 16 };
 const MADE = { command: "generate", version: "0.1.0", options: { model: "demo", frames: 2 } };

@@ -3,7 +3,7 @@ import { Game } from "../../../commands/play/game.ts";
 import type { KeyEvent } from "../../../commands/play/keyboard.ts";
 import type { Screen } from "../../../commands/play/screen.ts";
 import { fitScreen, pictureCells, TerminalPlayer } from "../../../commands/play/terminal_player.ts";
-import type { TerminalGraphics } from "../../../mod.ts";
+import type { TerminalGraphics } from "../../../app.ts";
 import { fakeGame } from "./fake_world.ts";
 
 const ACTIONS = [

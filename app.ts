@@ -1,0 +1,110 @@
+/**
+ * What the command-line tool needs of the library besides `mod.ts`: loading, measuring, looking into
+ * files and reports. Nothing here is promised to others.
+ * @module
+ */
+
+// the model
+export { declareModel, type ModelParts } from "./model/model.ts";
+export type { LiveSettings } from "./run/live.ts";
+export {
+  configuredMemory,
+  type MemoryNeed,
+  memoryNeeded,
+  type MemoryOptions,
+  presetMemory,
+} from "./released/memory_needed.ts";
+export { selfTest, type SelfTestResult } from "./run/self_test.ts";
+
+// the device
+export type { AdapterSummary } from "./gpu/gpu.ts";
+export type { DeviceProfile } from "./gpu/program.ts";
+export { type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
+
+// how fast it is
+export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
+export { type Clock, type Measured, type MeasureOptions, secondsBy } from "./bench/measure.ts";
+export { measurePeaks, type Peaks } from "./bench/peaks.ts";
+export {
+  type KernelOptions,
+  type KernelResult,
+  measureArchitecture,
+  measureDecoder,
+  type Work,
+} from "./bench/kernels.ts";
+export { type LatentSize, measureStep, type StepCase, type StepResult } from "./bench/step.ts";
+export {
+  type CodecResult,
+  type GenerationResult,
+  measureCodec,
+  measureGeneration,
+} from "./bench/frames.ts";
+export type { Spread } from "./bench/spread.ts";
+export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
+export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
+export type { TuningTable } from "./gpu/tuning.ts";
+export { writeTuning } from "./gpu/tuning_file.ts";
+
+// files of weights
+export { type CheckpointReason, printable, quote, shapeText } from "./files/errors.ts";
+export type { Checkpoint } from "./weights/checkpoint.ts";
+export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
+export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
+export { PthFile } from "./weights/pth.ts";
+export { type JsonObject, type JsonValue, parseJson } from "./files/json.ts";
+export { readJson } from "./files/read_json.ts";
+export { type ReadShapes, recognise, type Recognised } from "./released/recognise.ts";
+export type { StateDictChoice } from "./weights/state_dict.ts";
+
+// released models, converting and pulling
+export type { ConvertReport } from "./released/convert.ts";
+export type { PartReport, TargetDtype } from "./released/convert_part.ts";
+export { ARCHITECTURE_NAMES } from "./released/model_files.ts";
+export {
+  type ArchitectureName,
+  autoencoderConfig,
+  type AutoencoderName,
+  COMPRESSION,
+  type Dataset,
+  HUB_REPOSITORY,
+} from "./released/presets.ts";
+export {
+  findModel,
+  folderBytes,
+  type LocalModel,
+  localModels,
+  type PresetState,
+  presetStates,
+} from "./released/local_models.ts";
+export {
+  type PlannedFile,
+  planPull,
+  type Pulled,
+  type PulledFile,
+  type PulledPreset,
+  type PullPresetOptions,
+} from "./released/pull.ts";
+export type { FetchTools } from "./hub/fetch.ts";
+export { type HubTarget, parseTarget } from "./hub/names.ts";
+export type { Environment } from "./hub/settings.ts";
+export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
+
+export type { ByteSink } from "./weights/safetensors_writer.ts";
+export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
+
+// pictures and videos
+export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
+export type { Matrix } from "./media/color.ts";
+export { ClosedPipeError } from "./media/errors.ts";
+export { isPattern } from "./media/folder_reader.ts";
+export { readMetadata } from "./media/metadata.ts";
+export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
+export { OutputFile } from "./media/output_file.ts";
+export type { PickOptions } from "./media/picks.ts";
+export type { ResizeMethod } from "./media/resize.ts";
+export {
+  type PictureCells,
+  type TerminalGraphics,
+  terminalPicture,
+} from "./media/terminal_picture.ts";
+export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
