@@ -64,7 +64,7 @@ export function parseAutoencoderConfig(config: Json): AutoencoderSizes {
   }
   const className = config._class_name;
   if (className !== undefined && !CLASSES.has(className as string)) {
-    refuse(`class ${className} is not AutoencoderDC`);
+    refuse(`class ${JSON.stringify(className)} is not AutoencoderDC`);
   }
   for (const [name, wanted] of Object.entries(FIXED)) {
     const value = config[name] ?? wanted;
@@ -91,8 +91,16 @@ export function parseAutoencoderConfig(config: Json): AutoencoderSizes {
   return { encoder, decoder, latentChannels, headDim, scalingFactor, compression };
 }
 
+/** Sizes beyond these are nobody's, and would be millions of names. */
+const LARGEST = 65536;
+const MOST_STAGES = 16;
+const MOST_LAYERS = 1000;
+
 function positive(config: Json, name: string): number {
   const value = config[name];
+  if (typeof value === "number" && value > LARGEST) {
+    refuse(`config entry "${name}" is ${value}, at most ${LARGEST} works here`);
+  }
   if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
   refuse(`config entry "${name}" must be a positive whole number, but is ${JSON.stringify(value)}`);
 }
@@ -113,16 +121,20 @@ function oneOf<const T extends string>(value: unknown, what: string, known: read
 function wholes(config: Json, name: string, stages: number, least: number): number[] {
   const values = perStage(config, name, stages);
   for (const value of values) {
-    if (typeof value === "number" && Number.isInteger(value) && value >= least) continue;
-    refuse(`config entry "${name}" must hold whole numbers, but has ${JSON.stringify(value)}`);
+    const most = name.includes("layers") ? MOST_LAYERS : LARGEST;
+    const whole = typeof value === "number" && Number.isInteger(value);
+    if (whole && value >= least && value <= most) continue;
+    refuse(
+      `config entry "${name}" must hold usable whole numbers, but has ${JSON.stringify(value)}`,
+    );
   }
   return values as number[];
 }
 
 function readStages(config: Json, half: "encoder" | "decoder"): Stage[] {
   const widths = config[`${half}_block_out_channels`];
-  if (!Array.isArray(widths) || widths.length < 2) {
-    refuse(`${half}_block_out_channels must list two stages or more`);
+  if (!Array.isArray(widths) || widths.length < 2 || widths.length > MOST_STAGES) {
+    refuse(`${half}_block_out_channels must list 2 to ${MOST_STAGES} stages`);
   }
   const count = widths.length;
   const channels = wholes(config, `${half}_block_out_channels`, count, 1);

@@ -58,15 +58,7 @@ export function parseTransformerConfig(config: Json): FarSizes {
       throw new TypeError(`Cannot use this transformer: config entry "${name}" is not supported`);
     }
   }
-  const className = config._class_name;
-  const long = className === undefined
-    ? config.context_patch_size !== undefined
-    : className === "FAR_Long";
-  if (className !== undefined && className !== "FAR" && className !== "FAR_Long") {
-    throw new TypeError(
-      `Cannot use this transformer: class ${className} is neither FAR nor FAR_Long`,
-    );
-  }
+  const long = isLong(config);
   const heads = positive(config, "num_attention_heads");
   const channels = positive(config, "in_channels");
   expectEqual(config, "attention_head_dim", 64);
@@ -93,8 +85,31 @@ export function parseTransformerConfig(config: Json): FarSizes {
   };
 }
 
+/**
+ * Whether a configuration is of FAR_Long: by its class, else by its context patches.
+ * @throws {TypeError} another class
+ */
+export function isLong(config: Json): boolean {
+  const name = config._class_name;
+  if (name === undefined) return config.context_patch_size !== undefined;
+  if (name === "FAR" || name === "FAR_Long") return name === "FAR_Long";
+  throw new TypeError(
+    `Cannot use this transformer: class ${JSON.stringify(name)} is neither FAR nor FAR_Long`,
+  );
+}
+
+/** Sizes beyond this are nobody's; a million layers would be ten million names. */
+const LARGEST = 65536;
+const MOST_LAYERS = 1000;
+
 function positive(config: Json, name: string): number {
   const value = config[name];
+  const most = name === "num_layers" ? MOST_LAYERS : LARGEST;
+  if (typeof value === "number" && Number.isInteger(value) && value > most) {
+    throw new TypeError(
+      `Cannot use this transformer: config entry "${name}" is ${value}, at most ${most} works here`,
+    );
+  }
   if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
   throw new TypeError(
     `Cannot use this transformer: config entry "${name}" must be a positive whole number, ` +
@@ -122,7 +137,9 @@ function contextPatch(config: Json, patch: number): number {
 function slope(config: Json): number {
   const value = config.slope_scale ?? 0;
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new TypeError(`Cannot use this transformer: slope_scale must be a number, not ${value}`);
+  throw new TypeError(
+    `Cannot use this transformer: slope_scale must be a number, not ${JSON.stringify(value)}`,
+  );
 }
 
 function axes(config: Json): [number, number, number] {
@@ -139,6 +156,11 @@ function axes(config: Json): [number, number, number] {
 
 function parseCondition(value: unknown): Condition {
   if (value === null || value === undefined) return { kind: "none", count: 0 };
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw new TypeError(
+      `Cannot use this transformer: condition_cfg ${JSON.stringify(value)} is not an object`,
+    );
+  }
   const condition = value as Json;
   if (condition.type === "label") {
     return { kind: "label", count: positive(condition, "num_classes") };
@@ -147,6 +169,6 @@ function parseCondition(value: unknown): Condition {
     return { kind: "action", count: positive(condition, "num_action_classes") };
   }
   throw new TypeError(
-    `Cannot use this transformer: condition_cfg type ${condition.type} is unknown`,
+    `Cannot use this transformer: condition_cfg type ${JSON.stringify(condition.type)} is unknown`,
   );
 }

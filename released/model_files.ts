@@ -1,13 +1,10 @@
 /** The small files of a model folder, as FARPipeline.save_pretrained writes them. */
-import { isLong } from "./architecture.ts";
 import { CheckpointError } from "../files/errors.ts";
 import type { JsonObject } from "../files/json.ts";
-import {
-  architectureConfig,
-  type ArchitectureName,
-  ARCHITECTURES,
-  autoencoderConfig,
-} from "./presets.ts";
+import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
+import { isLong, parseTransformerConfig } from "../model/config.ts";
+import { checkedConfig } from "./architecture.ts";
+import { architectureConfig, type ArchitectureName, ARCHITECTURES } from "./presets.ts";
 
 /** The version of diffusers whose files these are. */
 const DIFFUSERS = "0.32.2";
@@ -60,18 +57,20 @@ export function schedulerConfig(): JsonObject {
  * @throws {CheckpointError} BadConfig: an unknown name or entry, or they contradict each other
  */
 export function transformerConfig(architecture: string | undefined, given: JsonObject): JsonObject {
-  const base = baseConfig(architecture ?? (isLong(given) ? "FAR_Long" : "FAR"));
+  const base = baseConfig(
+    architecture ?? (checkedConfig(() => isLong(given)) ? "FAR_Long" : "FAR"),
+  );
   const long = base.context_patch_size !== undefined;
   if (architecture && given._class_name !== undefined && isLong(given) !== long) {
     bad(`${architecture} is not of the class ${given._class_name}`);
   }
-  const known = new Set([...Object.keys(base), "condition_cfg"]);
   const own = Object.entries(given).filter(([name]) => !name.startsWith("_"));
-  for (const [name] of own) {
-    if (!known.has(name)) bad(`a transformer of this class has no ${JSON.stringify(name)}`);
-  }
+  const extra = own.find(([name]) => name === "context_patch_size" && !long);
+  if (extra) bad("FAR has no context_patch_size, which is FAR_Long's");
   const entries = { condition_cfg: null, ...base, ...Object.fromEntries(own) };
-  return named(long ? "FAR_Long" : "FAR", entries);
+  const config = named(long ? "FAR_Long" : "FAR", entries);
+  checkedConfig(() => parseTransformerConfig(config));
+  return config;
 }
 
 function baseConfig(architecture: string): JsonObject {
@@ -88,19 +87,8 @@ function baseConfig(architecture: string): JsonObject {
  * @throws {CheckpointError} BadConfig: an unknown class or entry
  */
 export function vaeConfig(given: JsonObject): JsonObject {
-  const name = given._class_name ?? "MyAutoencoderDC";
-  if (name !== "MyAutoencoderDC" && name !== "AutoencoderDC") {
-    bad(`its _class_name is ${JSON.stringify(name)}, not MyAutoencoderDC`);
-  }
-  const known = Object.keys(autoencoderConfig("8x"));
+  checkedConfig(() => parseAutoencoderConfig(given));
   const own = Object.entries(given).filter(([entry]) => !entry.startsWith("_"));
-  for (const [entry] of own) {
-    if (!known.includes(entry)) bad(`an autoencoder has no ${JSON.stringify(entry)}`);
-  }
-  const scale = given.scaling_factor;
-  if (typeof scale !== "number" || !(scale > 0) || scale === Infinity) {
-    bad("an autoencoder needs a scaling_factor above 0");
-  }
   return named("MyAutoencoderDC", Object.fromEntries(own));
 }
 

@@ -45,7 +45,7 @@ const REFUSED: [string, Json, RegExp][] = [
   ["convolutions that stride", { downsample_block_type: "conv" }, /downsample_block_type "conv"/],
   ["interpolation", { upsample_block_type: "interpolate" }, /upsample_block_type "interpolate"/],
   ["an entry it does not know", { tiling: 2 }, /config entry "tiling" is not supported/],
-  ["another class", { _class_name: "AutoencoderKL" }, /class AutoencoderKL is not/],
+  ["another class", { _class_name: "AutoencoderKL" }, /class "AutoencoderKL" is not/],
   ["grey images", { in_channels: 1 }, /in_channels 1 is not supported, only 3/],
   ["no scaling factor", { scaling_factor: undefined }, /scaling_factor must be a positive number/],
   ["lists of other lengths", { encoder_layers_per_block: [1] }, /must list 4 values, but is \[1\]/],

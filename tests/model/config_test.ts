@@ -37,7 +37,7 @@ Deno.test("parseTransformerConfig() reads FAR_Long's window and context patch", 
 });
 
 const BAD: [string, Record<string, unknown>, RegExp][] = [
-  ["another class", { _class_name: "DiT" }, /class DiT is neither FAR nor FAR_Long/],
+  ["another class", { _class_name: "DiT" }, /class "DiT" is neither FAR nor FAR_Long/],
   ["an unknown entry", { qkv_multiscales: [5] }, /"qkv_multiscales" is not supported/],
   ["another head size", { attention_head_dim: 72 }, /"attention_head_dim" is 72, only 64/],
   ["a missing entry", { num_layers: undefined }, /"num_layers" must be a positive whole number/],

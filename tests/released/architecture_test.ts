@@ -1,3 +1,6 @@
+import { parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
+import { parseTransformerConfig } from "../../model/config.ts";
+import { transformerConfig, vaeConfig } from "../../released/model_files.ts";
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { autoencoderShapes, type Shapes, transformerShapes } from "../../released/architecture.ts";
 import { isBatchCount } from "../../weights/checkpoint.ts";
@@ -150,6 +153,68 @@ const BAD_AUTOENCODERS: [what: string, config: JsonObject][] = [
 for (const [what, config] of BAD_AUTOENCODERS) {
   Deno.test(`autoencoderShapes() refuses ${what}`, () => {
     throws(() => autoencoderShapes(config), { reason: "BadConfig" });
+  });
+}
+
+const MORE_TRANSFORMERS: [what: string, change: JsonObject, accepted: boolean][] = [
+  ["nothing changed", {}, true],
+  ["heads of 32", { attention_head_dim: 32 }, false],
+  ["other channels out than in", { out_channels: 16 }, false],
+  ["odd axes", { axes_dims_rope: [8, 28, 28] }, false],
+  ["axes of another sum", { axes_dims_rope: [16, 16, 16] }, false],
+  ["rows and columns that differ", { axes_dims_rope: [16, 16, 32] }, false],
+  ["a slope of text", { slope_scale: "x" }, false],
+  ["a slope", { slope_scale: 0.5 }, true],
+  ["three channels", { in_channels: 3, out_channels: 3 }, false],
+  ["a larger patch", { patch_size: 2 }, true],
+  ["an unknown entry", { depth: 3 }, false],
+  ["labels", { condition_cfg: { type: "label", num_classes: 101 } }, true],
+  ["no labels at all", { condition_cfg: { type: "label", num_classes: 0 } }, false],
+  ["a condition of text", { condition_cfg: "label" }, false],
+  ["a list of conditions", { condition_cfg: [] }, false],
+  ["a million layers", { num_layers: 1e6 }, false],
+  ["heads beyond all", { num_attention_heads: 1e9 }, false],
+  ["no window", { short_term_ctx_winsize: 0 }, false],
+];
+const MORE_AUTOENCODERS: [what: string, change: JsonObject, accepted: boolean][] = [
+  ["nothing changed", {}, true],
+  ["diffusers' shortcuts", { encoder_out_shortcut: true, decoder_in_shortcut: true }, true],
+  ["no shortcut", { encoder_out_shortcut: false }, false],
+  ["diffusers' activation", { decoder_conv_act_fn: "relu" }, true],
+  ["another activation", { decoder_conv_act_fn: "gelu" }, false],
+  ["grey pictures", { in_channels: 1 }, false],
+  ["no scale", { scaling_factor: null }, false],
+  ["an infinite scale", { scaling_factor: Infinity }, false],
+  ["an odd head", { attention_head_dim: 30 }, false],
+  ["latents that don't divide", { latent_channels: 24 }, false],
+  ["a million layers", { encoder_layers_per_block: [0, 1e6, 8, 2] }, false],
+];
+
+function verdict(check: () => unknown): string {
+  try {
+    check();
+    return "accepted";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+for (const [what, change, accepted] of MORE_TRANSFORMERS) {
+  Deno.test(`convert and generate say the same of a transformer with ${what}`, () => {
+    const config = { ...good, ...change };
+    const said = verdict(() => parseTransformerConfig(config)); // generate, inspect, models
+    equal(said === "accepted", accepted, said);
+    equal(verdict(() => transformerConfig(undefined, config)), said);
+    equal(verdict(() => transformerShapes(config)), said);
+  });
+}
+for (const [what, change, accepted] of MORE_AUTOENCODERS) {
+  Deno.test(`convert and generate say the same of an autoencoder with ${what}`, () => {
+    const config = { ...goodVae, ...change };
+    const said = verdict(() => parseAutoencoderConfig(config));
+    equal(said === "accepted", accepted, said);
+    equal(verdict(() => vaeConfig(config)), said);
+    equal(verdict(() => autoencoderShapes(config)), said);
   });
 }
 

@@ -276,10 +276,16 @@ Deno.test("convertModel() refuses configurations that contradict themselves", as
     const cases: [Partial<ConvertOptions>, RegExp][] = [
       [{ architecture: "FAR_S" }, /"FAR_S" is none of FAR_B/],
       [{ architecture: "FAR", config: { _class_name: "FAR_Long" } }, /FAR is not of the class/],
-      [{ config: { ...TINY_TRANSFORMER, depth: 3 } }, /has no "depth"/],
-      [{ vaeConfig: { ...TINY_VAE, _class_name: "AutoencoderKL" } }, /not MyAutoencoderDC/],
-      [{ vaeConfig: { ...TINY_VAE, scaling_factor: 0 } }, /scaling_factor above 0/],
-      [{ vaeConfig: { ...TINY_VAE, depth: 3 } }, /has no "depth"/],
+      [{ config: { ...TINY_TRANSFORMER, depth: 3 } }, /entry "depth" is not supported/],
+      [
+        { vaeConfig: { ...TINY_VAE, _class_name: "AutoencoderKL" } },
+        /"AutoencoderKL" is not AutoencoderDC/,
+      ],
+      [
+        { vaeConfig: { ...TINY_VAE, scaling_factor: 0 } },
+        /scaling_factor must be a positive number/,
+      ],
+      [{ vaeConfig: { ...TINY_VAE, depth: 3 } }, /entry "depth" is not supported/],
       [{ transformer: "/nowhere.pth" }, /no such file/],
     ];
     for (const [change, message] of cases) {

@@ -6,9 +6,12 @@ import { type Dtype, writeSafetensors } from "../../weights/safetensors.ts";
 export const TINY_TRANSFORMER: JsonObject = {
   num_layers: 1,
   num_attention_heads: 1,
-  attention_head_dim: 8,
+  attention_head_dim: 64,
   in_channels: 32,
   out_channels: 32,
+  patch_size: 1,
+  axes_dims_rope: [16, 24, 24],
+  short_term_ctx_winsize: 16,
 };
 
 export const TINY_VAE: JsonObject = {
@@ -17,8 +20,8 @@ export const TINY_VAE: JsonObject = {
   attention_head_dim: 32,
   encoder_block_types: ["ResBlock", "ResBlock"],
   decoder_block_types: ["ResBlock", "ResBlock"],
-  encoder_block_out_channels: [4, 8],
-  decoder_block_out_channels: [4, 8],
+  encoder_block_out_channels: [16, 32],
+  decoder_block_out_channels: [16, 32],
   encoder_layers_per_block: [0, 1],
   decoder_layers_per_block: [0, 1],
   encoder_qkv_multiscales: [[], []],
