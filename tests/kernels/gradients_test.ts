@@ -1,0 +1,282 @@
+import { activation, activationBackward } from "../../kernels/activation.ts";
+import { causalAttention, causalAttentionBackward } from "../../kernels/causal_attention.ts";
+import { columnSums } from "../../kernels/column_sums.ts";
+import { matmul, operand } from "../../kernels/matmul.ts";
+import { modulatedNorm, modulatedNormBackward } from "../../kernels/modulated_norm.ts";
+import { qkRotation, qkRotationBackward, rotationScratch } from "../../kernels/qk_rotation.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
+import {
+  activationTwin,
+  attentionTwin,
+  differences,
+  linearTwin,
+  normTwin,
+  rotationTwin,
+} from "../reference/training.ts";
+import { assertClose } from "../support/close.ts";
+import { GPU_TEST, runAll } from "../support/gpu.ts";
+import { randomFloats } from "../support/random.ts";
+
+const floats = (bytes: ArrayBuffer | undefined, count: number) =>
+  new Float32Array(bytes!).subarray(0, count);
+
+/** sum of y dy: its gradients are those that dy leads to. */
+function inner(y: ArrayLike<number>, dy: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < dy.length; i++) sum += y[i]! * dy[i]!;
+  return sum;
+}
+
+for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as const) {
+  Deno.test({
+    name: `matmul() gives a linear layer and its gradients for M=${m} K=${k} N=${n}`,
+    ...GPU_TEST,
+  }, async () => {
+    const [x, w] = [randomFloats(m * k, 1), randomFloats(n * k, 2)];
+    const [b, dy] = [randomFloats(n, 3), randomFloats(m * n, 4)];
+    const [y, dx, dw, db] = await runAll((p, input) => {
+      const of = (data: Float32Array, rows: number, columns: number) => ({
+        tensor: input([rows, columns], data),
+        stride: columns,
+      });
+      const zero = (rows: number, columns: number) =>
+        of(new Float32Array(rows * columns), rows, columns);
+      const [tx, tw, tdy] = [of(x, m, k), of(w, n, k), of(dy, m, n)];
+      const [y, dx, dw] = [zero(m, n), zero(m, k), zero(n, k)];
+      const image = tensorKind(p.device) === "texture"
+        ? p.memory.tensor("operand", [Math.max(m * k, n * k)], "f32", "texture")
+        : undefined;
+      const bias = { tensor: input([n], b), first: 0 };
+      matmul(p, tx, operand(p, tw, [n, k], image), y, { m, n, r: k, transposeB: true, bias });
+      matmul(p, tdy, operand(p, tw, [n, k], image), dx, { m, n: k, r: n });
+      matmul(p, tdy, operand(p, tx, [m, k], image), dw, {
+        m: n,
+        n: k,
+        r: m,
+        transposeA: true,
+        add: true,
+      });
+      const db = { tensor: input([n], new Float32Array(n)), first: 0 };
+      columnSums(p, tdy, [m, n], db, p.scratch([Math.ceil(m / 64) * n]));
+      return [y.tensor, dx.tensor, dw.tensor, db.tensor];
+    });
+    const shape = [m, k, n] as const;
+    assertClose(floats(y, m * n), linearTwin(x, w, b, shape), 1e-5);
+    const loss = (x: ArrayLike<number>, w: ArrayLike<number>, b: ArrayLike<number>) =>
+      inner(linearTwin(x, w, b, shape), dy);
+    assertClose(floats(dx, m * k), differences(x, (v) => loss(v, w, b)), 1e-5);
+    assertClose(floats(dw, n * k), differences(w, (v) => loss(x, v, b)), 1e-5);
+    assertClose(floats(db, n), differences(b, (v) => loss(x, w, v)), 1e-5);
+  });
+}
+
+for (const kind of ["gelu", "silu"] as const) {
+  Deno.test({ name: `activation() and its gradient are ${kind}'s`, ...GPU_TEST }, async () => {
+    const [x, dy] = [randomFloats(68, 1, 12), randomFloats(68, 2)];
+    const [y, dx] = await runAll((p, input) => {
+      const [tx, y, dx] = [input([68], x), p.scratch([68]), input([68], dy)];
+      activation(p, kind, { x: tx, y }, 68);
+      activationBackward(p, kind, { x: tx, dy: dx }, 68);
+      return [y, dx];
+    });
+    const twin = (x: number[]) => x.map((v) => activationTwin(kind, v));
+    assertClose(floats(y, 68), twin([...x]), 1e-6);
+    assertClose(floats(dx, 68), differences(x, (v) => inner(twin(v), dy)), 1e-5);
+  });
+}
+
+/** Windows come first: [videos, window frames, tokens, context frames, tokens, d]. */
+const LAYOUTS = [[1, 1, 1, 0, 1, 4], [2, 2, 3, 0, 1, 12], [1, 2, 2, 2, 1, 36]] as const;
+
+for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d] of LAYOUTS) {
+  const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens };
+  Deno.test({
+    name: `modulatedNorm() and its gradients for ${JSON.stringify(layout)}`,
+    ...GPU_TEST,
+  }, async () => {
+    const frames = [
+      ...Array<number>(videos * windowFrames).fill(windowTokens),
+      ...Array<number>(videos * contextFrames).fill(contextTokens),
+    ];
+    const frameOf = frames.flatMap((tokens, frame) => Array<number>(tokens).fill(frame));
+    const rows = frameOf.length;
+    const [x, dy] = [randomFloats(rows * d, 1, 3), randomFloats(rows * d, 2)];
+    const table = randomFloats(frames.length * 2 * d, 3);
+    const [y, dx, dtable] = await runAll((p, input) => {
+      const [tx, tdy] = [input([rows, d], x), input([rows, d], dy)];
+      const dx = input([rows, d], new Float32Array(rows * d));
+      const norm = {
+        layout,
+        table: input([frames.length, 2 * d], table),
+        at: { shift: 0, scale: d },
+      };
+      const [y, stats, dtable] = [
+        p.scratch([rows, d]),
+        p.scratch([rows, 2]),
+        p.scratch([frames.length, 2 * d]),
+      ];
+      modulatedNorm(p, tx, norm, { y, stats });
+      modulatedNormBackward(p, { x: tx, stats, dy: tdy, dx }, norm, dtable);
+      return [y, dx, dtable];
+    });
+    const twin = (x: ArrayLike<number>, table: ArrayLike<number>) =>
+      frameOf.flatMap((frame, row) => {
+        const at = Array.from(table).slice(frame * 2 * d, (frame + 1) * 2 * d);
+        return normTwin(Array.from(x).slice(row * d, (row + 1) * d), at.slice(d), at.slice(0, d));
+      });
+    assertClose(floats(y, rows * d), twin(x, table), 1e-5);
+    assertClose(floats(dx, rows * d), differences(x, (v) => inner(twin(v, table), dy)), 2e-5);
+    assertClose(
+      floats(dtable, table.length),
+      differences(table, (v) => inner(twin(x, v), dy)),
+      1e-5,
+    );
+  });
+}
+
+Deno.test(
+  { name: "qkRotation() and its gradients, of more rows than one lane sums", ...GPU_TEST },
+  async () => {
+    const [rows, heads, axes] = [18, 2, [16, 24, 24] as const];
+    const d = 64 * heads;
+    const qkv = randomFloats(rows * 3 * d, 1);
+    const dqk = randomFloats(rows * 3 * d, 2);
+    const [wq, wk] = [randomFloats(64, 3), randomFloats(64, 4)];
+    const space = randomFloats(3 * 48, 5);
+    const time = randomFloats(3 * 16, 6);
+    const [qk, dqkv, dwq, dwk] = await runAll((p, input) => {
+      const tqkv = input([rows, 3 * d], qkv);
+      const zero = () => ({ tensor: input([64], new Float32Array(64)), first: 0 });
+      const options = {
+        heads,
+        first: 0,
+        rows,
+        tokens: 6,
+        frames: 3,
+        firstFrame: 0,
+        columns: 3,
+        spread: 1,
+        axes,
+        rope: input([192], Float32Array.of(...space, ...time)),
+        time: 36,
+        normQ: { tensor: input([64], wq), first: 0 },
+        normK: { tensor: input([64], wk), first: 0 },
+      };
+      const [qk, dqkv] = [p.scratch([rows, 2 * d]), input([rows, 3 * d], dqk)];
+      qkRotation(p, tqkv, qk, options);
+      const [partialQ, partialK] = [
+        p.scratch([rotationScratch(rows, heads)]),
+        p.scratch([rotationScratch(rows, heads)]),
+      ];
+      const [normQ, normK] = [zero(), zero()];
+      qkRotationBackward(p, tqkv, { dqkv, normQ, normK, partialQ, partialK }, options);
+      return [qk, dqkv, normQ.tensor, normK.tensor];
+    });
+    const twin = (qkv: ArrayLike<number>, wq: ArrayLike<number>, wk: ArrayLike<number>) =>
+      Array.from({ length: rows }, (_, row) => {
+        const [frame, y, x] = [Math.floor(row / 6), Math.floor(row % 6 / 3), row % 3];
+        const angles = [
+          ...time.subarray(frame * 16, frame * 16 + 16),
+          ...space.subarray(y * 48, y * 48 + 24),
+          ...space.subarray(x * 48 + 24, x * 48 + 48),
+        ];
+        return Array.from({ length: 2 * heads }, (_, part) => {
+          const at = row * 3 * d + part * 64;
+          const head = Array.from({ length: 64 }, (_, i) => qkv[at + i]!);
+          return rotationTwin(head, part < heads ? wq : wk, angles);
+        }).flat();
+      }).flat();
+    const dy = Array.from(
+      { length: rows },
+      (_, row) => [...dqk.subarray(row * 3 * d, row * 3 * d + 2 * d)],
+    ).flat();
+    assertClose(floats(qk, rows * 2 * d), twin(qkv, wq, wk), 1e-5);
+    assertClose(floats(dwq, 64), differences(wq, (v) => inner(twin(qkv, v, wk), dy)), 1e-5);
+    assertClose(floats(dwk, 64), differences(wk, (v) => inner(twin(qkv, wq, v), dy)), 1e-5);
+    const some = qkv.subarray(0, 8);
+    const expected = differences(
+      some,
+      (v) => inner(twin(Float64Array.of(...v, ...qkv.subarray(8)), wq, wk), dy),
+    );
+    assertClose(floats(dqkv, 8), expected, 2e-5);
+  },
+);
+
+/** [videos, window frames, tokens, context frames, tokens, slope]. */
+const ATTENTIONS = [[1, 1, 1, 0, 0, 0], [1, 3, 3, 0, 0, 0.1], [2, 2, 9, 2, 2, 0.06]] as const;
+
+for (
+  const [videos, windowFrames, windowTokens, contextFrames, contextTokens, slope] of ATTENTIONS
+) {
+  const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens };
+  Deno.test({
+    name: `causalAttention() and its gradients for ${JSON.stringify(layout)}`,
+    ...GPU_TEST,
+  }, async () => {
+    const perVideo = windowFrames * windowTokens + contextFrames * contextTokens;
+    const rows = videos * perVideo;
+    const [q, k, v, dy] = [1, 2, 3, 4].map((seed) => randomFloats(rows * 64, seed, 2)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const joined = (...parts: Float32Array[]) =>
+      Float32Array.from({ length: rows * 64 * parts.length }, (_, i) => {
+        const [row, column] = [Math.floor(i / (64 * parts.length)), i % (64 * parts.length)];
+        return parts[Math.floor(column / 64)]![row * 64 + column % 64]!;
+      });
+    const [y, dqkv] = await runAll((p, input) => {
+      const [qk, qkv] = [input([rows, 128], joined(q, k)), input([rows, 192], joined(q, k, v))];
+      const [y, lse] = [p.scratch([rows, 64]), p.scratch([rows, 1])];
+      const [delta, dqkv] = [p.scratch([rows, 1]), p.scratch([rows, 192])];
+      const options = { heads: 1, layout, slope };
+      causalAttention(p, { qk, qkv }, { y, lse }, options);
+      const buffers = { qk, qkv, y, dy: input([rows, 64], dy), lse, delta, dqkv };
+      causalAttentionBackward(p, buffers, options);
+      return [y, dqkv];
+    });
+    const window = windowFrames * windowTokens;
+    const order = (video: number) => [
+      ...Array.from({ length: contextFrames * contextTokens }, (_, i) => ({
+        row: videos * window + video * contextFrames * contextTokens + i,
+        frame: Math.floor(i / contextTokens),
+      })),
+      ...Array.from({ length: window }, (_, i) => ({
+        row: video * window + i,
+        frame: contextFrames + Math.floor(i / windowTokens),
+      })),
+    ];
+    const twin = (q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>) => {
+      const out = new Float64Array(rows * 64);
+      for (let video = 0; video < videos; video++) {
+        const tokens = order(video);
+        const part = (x: ArrayLike<number>) =>
+          tokens.map(({ row }) => Array.from({ length: 64 }, (_, i) => x[row * 64 + i]!));
+        const y = attentionTwin(
+          [part(q), part(k), part(v)],
+          tokens.map(({ frame }) => frame),
+          slope,
+        );
+        for (const [i, { row }] of tokens.entries()) out.set(y[i]!, row * 64);
+      }
+      return out;
+    };
+    assertClose(floats(y, rows * 64), twin(q, k, v), 1e-5);
+    const gradient = floats(dqkv, rows * 192);
+    const scale = Math.max(...gradient.map(Math.abs));
+    for (const [part, x] of [q, k, v].entries()) {
+      for (let i = part; i < rows * 64; i += 131) {
+        const moved = (delta: number) => {
+          const changed = Float64Array.from(x);
+          changed[i]! += delta;
+          const [a, b, c] = [q, k, v].map((same, j) => j === part ? changed : same);
+          return inner(twin(a!, b!, c!), dy);
+        };
+        const expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        const actual = gradient[Math.floor(i / 64) * 192 + part * 64 + i % 64]!;
+        assertClose([actual / scale, 1], [expected / scale, 1], 2e-5, `${part} ${i}`);
+      }
+    }
+  });
+}

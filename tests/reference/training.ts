@@ -1,0 +1,77 @@
+/**
+ * Plain twins of the training kernels: forward passes in float64, whose gradients the tests take by
+ * finite differences. Nothing here knows how the kernels compute theirs.
+ */
+
+type Numbers = ArrayLike<number>;
+
+/** y = x W^T + b, x [m, k], W [n, k]. */
+export function linearTwin(
+  x: Numbers,
+  w: Numbers,
+  b: Numbers,
+  [m, k, n]: readonly [number, number, number],
+): number[] {
+  return Array.from({ length: m * n }, (_, i) => {
+    let sum = b[i % n]!;
+    const row = Math.floor(i / n);
+    for (let j = 0; j < k; j++) sum += x[row * k + j]! * w[i % n * k + j]!;
+    return sum;
+  });
+}
+
+/** GELU in its tanh form, or SiLU. */
+export function activationTwin(kind: "gelu" | "silu", x: number): number {
+  if (kind === "silu") return x / (1 + Math.exp(-x));
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+/** LN(x) (1 + scale) + shift of one row, eps 1e-6. */
+export function normTwin(x: readonly number[], scale: Numbers, shift: Numbers): number[] {
+  const mean = x.reduce((a, b) => a + b, 0) / x.length;
+  const variance = x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length;
+  const inverse = 1 / Math.sqrt(variance + 1e-6);
+  return x.map((v, i) => (v - mean) * inverse * (1 + scale[i]!) + shift[i]!);
+}
+
+/** A head's 64 numbers, RMS-normalised (eps 1e-6), weighed, and rotated in pairs by these angles. */
+export function rotationTwin(x: readonly number[], w: Numbers, angles: Numbers): number[] {
+  const inverse = 1 / Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length + 1e-6);
+  const n = x.map((v, i) => v * inverse * w[i]!);
+  return n.map((v, i) => {
+    const [cos, sin] = [angles[i - i % 2]!, angles[i - i % 2 + 1]!];
+    return i % 2 ? v * cos + n[i - 1]! * sin : v * cos - n[i + 1]! * sin;
+  });
+}
+
+/** Frame-causal attention of one head: rows of q, k, v [T, 64] in sequence order. */
+export function attentionTwin(
+  [q, k, v]: readonly [number[][], number[][], number[][]],
+  frames: readonly number[],
+  slope: number,
+): number[][] {
+  return q.map((query, i) => {
+    const scores = k.map((key, j) => {
+      if (frames[j]! > frames[i]!) return -Infinity;
+      const dot = key.reduce((sum, value, c) => sum + value * query[c]!, 0);
+      return dot / 8 + slope * (frames[j]! - frames[i]!);
+    });
+    const most = Math.max(...scores);
+    const weights = scores.map((score) => Math.exp(score - most));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return query.map((_, c) => weights.reduce((s, weight, j) => s + weight * v[j]![c]!, 0) / sum);
+  });
+}
+
+/** Gradient of a function by central differences in float64. */
+export function differences(x: Numbers, loss: (x: number[]) => number, step = 1e-5): number[] {
+  const at = Array.from(x);
+  return at.map((value, i) => {
+    at[i] = value + step;
+    const above = loss(at);
+    at[i] = value - step;
+    const below = loss(at);
+    at[i] = value;
+    return (above - below) / (2 * step);
+  });
+}
