@@ -45,7 +45,7 @@ export async function parseCommandLine(
   for (const command of [program, ...program.commands]) {
     command.configureOutput({ writeOut: capture, writeErr: capture, outputError: () => {} });
   }
-  if (argv.length === 0) throw new UsageError(`Say what to do\n\n${program.helpInformation()}`);
+  if (argv.length === 0) argv = ["help"];
   refuseUnknownTopic(argv, commands);
   try {
     await program.parseAsync(argv.join(" ") === "help help" ? ["help"] : argv, { from: "user" });
@@ -70,7 +70,16 @@ function rootCommand(commands: readonly CommandSpec[], version: string): Command
     .exitOverride((error) => {
       throw translate(error, "far", names);
     });
-  program.addHelpText("after", "\nfar help COMMAND explains a command and its options.");
+  program.addHelpText(
+    "after",
+    `
+To begin:
+  far generate -o maze.mp4    make a video with the built-in model
+  far play --web              steer the same world in a browser
+  far doctor                  see what this machine offers
+
+far help COMMAND explains a command and its options.`,
+  );
   return program;
 }
 
@@ -169,13 +178,45 @@ function refuseUnknownTopic([help, topic]: readonly string[], commands: readonly
   throw new UsageError(`Unknown command '${topic}'${didYouMean(topic, names)}; see \`far help\``);
 }
 
+/** What options of neighbouring tools are called here. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  "--cfg": "--guidance",
+  "--cfg-scale": "--guidance",
+  "--guidance-scale": "--guidance",
+  "--num-inference-steps": "--steps",
+  "--num-frames": "--frames",
+  "--height": "--size WxH",
+  "--width": "--size WxH",
+  "--init-img": "--context",
+  "--image": "--context",
+  "--input": "--context",
+  "-i": "--context",
+  "--crf": "--quality, where more is better",
+  "--batch-size": "--count",
+  "--num-videos": "--count",
+  "--out": "--output",
+  "--device": "--backend",
+  "--precision": "--dtype",
+  "--sampler": "--solver",
+  "--prompt": "--actions or --label: FAR models take no text",
+  "-p": "--actions or --label: FAR models take no text",
+  "--threads": "LP_NUM_THREADS=N in the environment, for the software adapter",
+};
+
+/** ` (use --guidance)` for an option that another tool has, where this command has ours. */
+function foreignHint(word: string, known: readonly string[]): string | undefined {
+  const ours = FOREIGN[word];
+  const flag = ours?.match(/^--[\w-]+/)?.[0];
+  return ours && (flag === undefined || known.includes(flag)) ? ` (use ${ours})` : undefined;
+}
+
 /** Commander's complaint as our own error, with the nearest right word. */
 function translate(error: CommanderError, command: string, known: readonly string[]): Error {
   if (error.exitCode === 0) return error;
   if (error.code === "commander.help") return new UsageError("Say what to do; see `far help`");
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const word = message.match(/^unknown (?:option|command) '([^'=]*)/)?.[1];
-  const hint = word === undefined ? "" : didYouMean(word, known);
+  const hint = word === undefined ? "" : foreignHint(word, known) ?? didYouMean(word, known);
   const capital = message.charAt(0).toUpperCase() + message.slice(1);
   return new UsageError(`${capital}${hint}; see \`${command.replace("far", "far help")}\``);
 }

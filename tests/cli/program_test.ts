@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
 import { NOTHING } from "../../cli/permissions.ts";
+import { COMMANDS } from "../../commands/table.ts";
 import { parseCommandLine } from "../../cli/program.ts";
 
 const paint = defineCommand({
@@ -81,12 +82,11 @@ Deno.test("parseCommandLine() refuses what the table does not allow", async () =
   assert.match(await refused("paint north --colour green"), /must be one of red, blue$/);
   assert.match(await refused("paint"), /missing required argument 'WALL'/i);
   assert.match(await refused("paint north --coats"), /argument missing/);
-  assert.match(await refused(""), /^Say what to do\n\nUsage: far/);
   assert.equal(await refused("--"), "Say what to do; see `far help`");
 });
 
 Deno.test("parseCommandLine() gives help and version everywhere", async () => {
-  for (const line of ["--help", "-h", "help", "help help"]) {
+  for (const line of ["", "--help", "-h", "help", "help help"]) {
     assert.match(await text(line), /^Usage: far .*\n[^]*paint [^\n]*paint a wall/, line);
   }
   const help = await text("help paint");
@@ -113,4 +113,24 @@ Deno.test("parseCommandLine() lets the command line win over --config, over the 
     Deno.env.delete("FAR_TEST_COLOUR");
     await Deno.remove(path);
   }
+});
+
+Deno.test("parseCommandLine() knows what options of other tools are called here", async () => {
+  const cases = {
+    "--cfg-scale 2": "--guidance)",
+    "--guidance-scale 2": "--guidance)",
+    "--num-inference-steps 9": "--steps)",
+    "-i a.png": "--context)",
+    "--init-img a.png": "--context)",
+    "--crf 18": "--quality, where more is better)",
+    "--width 64": "--size WxH)",
+    "--prompt cat": "--actions or --label: FAR models take no text)",
+    "--threads 4": "LP_NUM_THREADS=N in the environment, for the software adapter)",
+  };
+  for (const [words, hint] of Object.entries(cases)) {
+    const asked = parseCommandLine(["generate", ...words.split(" ")], COMMANDS, "");
+    await assert.rejects(asked, (error: Error) => error.message.includes(`(use ${hint}`));
+  }
+  const asked = parseCommandLine(["pull", "x", "--cfg-scale", "2"], COMMANDS, "");
+  await assert.rejects(asked, (error: Error) => !error.message.includes("--guidance"));
 });

@@ -9,6 +9,7 @@ const REFUSED = [
   "output",
   "format",
   "preview",
+  "onInterrupt",
   "checkpoint",
   "checkpointEvery",
   "resume",
