@@ -2,7 +2,7 @@ import { openNpy, openNpz } from "./array_reader.ts";
 import { readBytes } from "./byte_reader.ts";
 import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
-import { upright } from "./exif.ts";
+import { turn } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isNumbered } from "./folder_reader.ts";
 import {
@@ -13,7 +13,13 @@ import {
 } from "./frame_stream.ts";
 import type { FloatFrame, RgbFrame } from "./frames.ts";
 import { openGif } from "./gif_reader.ts";
-import { decodeImage, type ImageType, isLossyImage } from "./image_reader.ts";
+import {
+  decodeImage,
+  imageOrientation,
+  type ImageType,
+  isAnimatedPng,
+  isLossyImage,
+} from "./image_reader.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openVideo, readVideoTags } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";
@@ -146,6 +152,7 @@ async function tryNative(
 
 function openImages(paths: readonly string[]): FrameStream {
   let lossy = false;
+  const warnings: string[] = [];
   const read = async (path: string) => {
     const bytes = await readBytes(path);
     const type = sniff(bytes);
@@ -153,15 +160,17 @@ function openImages(paths: readonly string[]): FrameStream {
       throw new MediaError("it is not a PNG, JPEG or WebP");
     }
     lossy ||= isLossyImage(bytes, type);
-    const frame = await decodeOrAsk(path, bytes, type);
-    return type === "jpeg" ? upright(frame, bytes) : frame;
+    if (type === "png" && isAnimatedPng(bytes)) {
+      warnings.push(`"${path}" is an animation: only its first picture is read; save it as GIF`);
+    }
+    return await decodeOrAsk(path, bytes, type);
   };
   return {
     frames: paths.map((path, index) => ({ index, pixels: () => named(path, () => read(path)) })),
     get lossy() {
       return lossy;
     },
-    warnings: [],
+    warnings,
   };
 }
 
@@ -175,7 +184,7 @@ async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Pr
     if (!stream) throw error instanceof UnsupportedMediaError ? adviseFfmpeg(error) : error;
     try {
       const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));
-      return frames[0] as RgbFrame;
+      return turn(frames[0] as RgbFrame, imageOrientation(bytes, type));
     } catch {
       throw error;
     }

@@ -11,9 +11,9 @@ const ORIENTATIONS: Readonly<Record<number, readonly [degrees: number, mirrored:
   8: [270, false],
 };
 
-/** Turns a picture the way its JPEG says it was held. */
-export function upright(frame: RgbFrame, jpeg: Uint8Array): RgbFrame {
-  const [degrees, mirrored] = ORIENTATIONS[exifOrientation(jpeg)] ?? [0, false];
+/** Turns a picture the way it was held; `orientation` as EXIF counts. */
+export function turn(frame: RgbFrame, orientation: number): RgbFrame {
+  const [degrees, mirrored] = ORIENTATIONS[orientation] ?? [0, false];
   return rotate(mirrored ? mirror(frame) : frame, degrees);
 }
 
@@ -28,15 +28,16 @@ export function exifOrientation(jpeg: Uint8Array): number {
     const end = Math.min(at + 2 + size, jpeg.length);
     const isExif = jpeg[at + 1] === 0xe1 && view.getUint32(at + 4) === 0x45786966; // "Exif"
     if (isExif && end >= at + 10) {
-      return orientationOf(new DataView(jpeg.buffer, jpeg.byteOffset + at + 10, end - at - 10));
+      return orientationOf(jpeg.subarray(at + 10, end));
     }
     at += 2 + size;
   }
   return 1;
 }
 
-/** Looks through the first directory of TIFF data. */
-function orientationOf(tiff: DataView): number {
+/** The orientation in the first directory of TIFF data; 1 where there is none. */
+export function orientationOf(bytes: Uint8Array): number {
+  const tiff = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (tiff.byteLength < 8) return 1;
   const little = tiff.getUint16(0) === 0x4949;
   const directory = tiff.getUint32(4, little);

@@ -17,6 +17,8 @@ interface Block {
 }
 
 const MOST_PIXELS = 2 ** 26;
+/** Of all pictures together: a few bytes can announce a large one. */
+const MOST_PAINTED = 2 ** 31;
 
 /** An animation, read but not yet unpacked. */
 interface Gif {
@@ -85,6 +87,10 @@ function parseGif(bytes: Uint8Array): Gif {
   } catch (error) {
     if (blocks.length === 0) throw error;
     isCutOff = true;
+  }
+  const painted = blocks.reduce((sum, block) => sum + block.width * block.height, 0);
+  if (painted > MOST_PAINTED || blocks.length * width * height > 2 * MOST_PAINTED) {
+    throw new MediaError("its pictures are too large, all together");
   }
   return { width, height, blocks, seconds, comments, isCutOff };
 }

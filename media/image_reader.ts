@@ -1,6 +1,7 @@
-import { decode as decodePng, type DecodedPng } from "fast-png";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
+import { exifOrientation, orientationOf, turn } from "./exif.ts";
 import type { RgbFrame } from "./frames.ts";
+import { parsePng, unpackPng } from "./png_reader.ts";
 import { DecodedFrame } from "./video_decoder.ts";
 import { loadWebCodecs } from "./webcodecs.ts";
 
@@ -11,17 +12,39 @@ export type ImageType = "png" | "jpeg" | "webp";
 const MOST_PIXELS = 2 ** 26;
 
 /**
- * Decodes a PNG, JPEG or WebP to RGB; transparency is dropped.
+ * Decodes a PNG, JPEG or WebP to RGB, turned as its EXIF says; transparency is dropped.
  *
  * @throws {MediaError} without the file's name, when it is damaged or cannot be decoded here
  */
 export async function decodeImage(bytes: Uint8Array, type: ImageType): Promise<RgbFrame> {
-  if (type === "png") return decodePngPicture(bytes);
+  if (type === "png") {
+    const png = parsePng(bytes);
+    return turn(unpackPng(png), png.exif ? orientationOf(png.exif) : 1);
+  }
   const layout = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
   if (layout === "other") {
     throw new UnsupportedMediaError("only JPEG with 4:2:0 chroma can be decoded; save it as PNG");
   }
-  return await decodeWithAddon(bytes, `image/${type}`, layout === "argb");
+  return turn(
+    await decodeWithAddon(bytes, `image/${type}`, layout === "argb"),
+    imageOrientation(bytes, type),
+  );
+}
+
+/** How a JPEG or WebP was held, as EXIF counts it. */
+export function imageOrientation(bytes: Uint8Array, type: ImageType): number {
+  if (type === "jpeg") return exifOrientation(bytes);
+  const exif = type === "webp"
+    ? [...webpChunks(bytes)].find(({ name }) => name === "EXIF")
+    : undefined;
+  if (!exif) return 1;
+  const hasPrefix = exif.data[0] === 0x45; // "Exif" and two zeros, which some writers leave in
+  return orientationOf(hasPrefix ? exif.data.subarray(6) : exif.data);
+}
+
+/** Whether more pictures follow the one that is decoded. */
+export function isAnimatedPng(bytes: Uint8Array): boolean {
+  return parsePng(bytes).isAnimated;
 }
 
 /** Whether decoding a picture of this type gives other pixels than went in. */
@@ -31,51 +54,7 @@ export function isLossyImage(bytes: Uint8Array, type: ImageType): boolean {
 
 /** Text chunks of a PNG by keyword. */
 export function readPngText(bytes: Uint8Array): Record<string, string> {
-  return { ...pngOf(bytes).text };
-}
-
-function pngOf(bytes: Uint8Array): DecodedPng {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 33) throw new MediaError("it is cut off");
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size of ${width}x${height} is too large`);
-  }
-  try {
-    return decodePng(bytes, { checkCrc: true });
-  } catch (error) {
-    throw new MediaError(`it is damaged: ${reasonOf(error)}`);
-  }
-}
-
-function decodePngPicture(bytes: Uint8Array): RgbFrame {
-  const { width, height, data, depth, channels, palette } = pngOf(bytes);
-  const rgb = new Uint8Array(width * height * 3);
-  const samples = depth < 8 ? unpackBits(data as Uint8Array, width, height, depth) : data;
-  const most = 2 ** depth - 1;
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) {
-      if (palette) rgb[3 * i + c] = palette[samples[i]!]?.[c] ?? 0;
-      else {rgb[3 * i + c] = Math.round(
-          samples[i * channels + (channels > 2 ? c : 0)]! * 255 / most,
-        );}
-    }
-  }
-  return { width, height, data: rgb };
-}
-
-/** Samples of 1, 2 or 4 bits; rows begin at whole bytes. */
-function unpackBits(data: Uint8Array, width: number, height: number, depth: number): Uint8Array {
-  const out = new Uint8Array(width * height);
-  const stride = Math.ceil(width * depth / 8);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const bit = x * depth;
-      const byte = data[y * stride + (bit >> 3)]!;
-      out[y * width + x] = (byte >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
-    }
-  }
-  return out;
+  return { ...parsePng(bytes).text };
 }
 
 /** How the addon's answer is to be read; it calls every layout it does not know 4:2:0 or RGBA. */
@@ -97,18 +76,33 @@ function jpegLayout(bytes: Uint8Array): Layout {
 
 /** Looks at the first picture chunk: lossless pictures come out as A, R, G, B. */
 function webpLayout(bytes: Uint8Array): Layout {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 12; at + 8 <= bytes.length;) {
-    const name = String.fromCharCode(...bytes.subarray(at, at + 4));
-    if (name === "VP8L") return "argb";
-    if (name === "VP8 ") return "4:2:0";
+  for (const { name, data } of webpChunks(bytes)) {
     if (name === "ANIM") {
       throw new UnsupportedMediaError("animated WebP cannot be decoded; save it as GIF");
     }
-    const size = view.getUint32(at + 4, true);
-    at += 8 + size + (size & 1);
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    if (name === "VP8L" && data.length >= 5) {
+      const bits = view.getUint32(1, true);
+      checkSize((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
+      return "argb";
+    }
+    if (name === "VP8 " && data.length >= 10) {
+      checkSize(view.getUint16(6, true) & 0x3fff, view.getUint16(8, true) & 0x3fff);
+      return "4:2:0";
+    }
   }
   throw new MediaError("it is damaged: there is no picture in it");
+}
+
+/** The chunks of a WebP, as far as they are whole. Source: RFC 9649 */
+function* webpChunks(bytes: Uint8Array): Generator<{ name: string; data: Uint8Array }> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 12; at + 8 <= bytes.length;) {
+    const name = String.fromCharCode(...bytes.subarray(at, at + 4));
+    const size = view.getUint32(at + 4, true);
+    yield { name, data: bytes.subarray(at + 8, at + 8 + size) };
+    at += 8 + size + (size & 1);
+  }
 }
 
 async function decodeWithAddon(
