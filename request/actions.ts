@@ -21,6 +21,9 @@ export function parseClassList(text: string, classes: Classes): number[] {
     const item = part.trim();
     return isNamed(item, classes) ? [item] : item.split(/\s+/); // names may have spaces in them
   }).filter((item) => item !== "");
+  if (/,\s*,/.test(text)) {
+    throw new UsageError(`Cannot use a list of ${classes.kind}s with nothing between two commas`);
+  }
   if (items.length === 0) throw new UsageError(`Cannot use an empty list of ${classes.kind}s`);
   const list: number[] = [];
   for (const item of items) {

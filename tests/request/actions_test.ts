@@ -124,3 +124,13 @@ Deno.test("fitLength() cuts a list, or begins it again", () => {
   assert.deepEqual(fitLength([1, 2, 3], 2), [1, 2]);
   assert.deepEqual(fitLength([1, 2, 3], 7), [1, 2, 3, 1, 2, 3, 1]);
 });
+
+Deno.test("parseClassList() refuses nothing between two commas", () => {
+  const classes = { kind: "action", count: 3 } as const;
+  for (const text of ["0,,1", "0, ,1", ",,", "0*2,,1", "0,\n,1"]) {
+    assert.throws(() => parseClassList(text, classes), /nothing between two commas$/);
+  }
+  for (const text of ["0,1", "0,1,", "0,\n1", "0\n\n1", "0 1"]) {
+    assert.deepEqual(parseClassList(text, classes), [0, 1], text);
+  }
+});
