@@ -89,7 +89,7 @@ export { type HubTarget, parseTarget } from "./hub/names.ts";
 export type { Environment } from "./hub/settings.ts";
 export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
 
-export type { ByteSink } from "./weights/safetensors_writer.ts";
+export type { ByteSink } from "./files/byte_sink.ts";
 export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
 
 // pictures and videos

@@ -1,8 +1,8 @@
 import { statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createHash, type Hash } from "node:crypto";
 import { CheckpointError, quote } from "./errors.ts";
-import type { ByteSink } from "../weights/safetensors_writer.ts";
+import type { ByteSink } from "./byte_sink.ts";
 
 /**
  * A file that is hashed while it is written, and only gets its name when it is whole: written in a
@@ -24,7 +24,7 @@ export class FileSink implements ByteSink {
 
   /** @throws {CheckpointError} the folder is missing or not writable */
   static async create(path: string): Promise<FileSink> {
-    const partial = `${path}.${crypto.randomUUID()}.partial`;
+    const partial = temporaryName(path);
     try {
       return new FileSink(
         path,
@@ -75,6 +75,11 @@ export class FileSink implements ByteSink {
     this.#file?.close();
     this.#file = undefined;
   }
+}
+
+/** The name that a file has until it is whole: beside it, so that it can be renamed. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
 }
 
 /** Writes a small file whole. @throws {CheckpointError} */
@@ -132,8 +137,12 @@ export async function sha256File(
 /** Makes a rename in a folder last through a crash, where the system can. */
 export function syncFolder(folder: string): void {
   if (Deno.build.os === "windows") return;
-  using handle = Deno.openSync(folder);
-  handle.syncSync();
+  try {
+    using handle = Deno.openSync(folder);
+    handle.syncSync();
+  } catch {
+    // Some file systems refuse to sync a folder. The file itself is synced already.
+  }
 }
 
 /** The error of a file that cannot be written. */

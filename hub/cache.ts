@@ -2,10 +2,16 @@
  * The hub's cache as its Python client lays it out: blobs by hash, snapshots of links to them by
  * commit, and refs that say which commit a branch is at.
  */
-import { basename, dirname, join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { isFile } from "../files/byte_source.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
-import { makeFolder, syncFolder, unwritable, writeWhole } from "../files/file_sink.ts";
+import {
+  makeFolder,
+  syncFolder,
+  temporaryName,
+  unwritable,
+  writeWhole,
+} from "../files/file_sink.ts";
 import { isCommit } from "./names.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -70,7 +76,7 @@ export class HubCache {
   async place(commit: string, file: string, hash: string): Promise<string> {
     const path = join(this.snapshot(commit), ...file.split("/"));
     await makeFolder(dirname(path));
-    const fresh = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
+    const fresh = temporaryName(path);
     const blob = this.blob(hash);
     try {
       if (this.#copies) await Deno.copyFile(blob, fresh);

@@ -1,4 +1,5 @@
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { syncFolder, temporaryName } from "../files/file_sink.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 
 /**
@@ -33,7 +34,7 @@ export class OutputFile implements AsyncDisposable {
   static async create(path: string): Promise<OutputFile> {
     path = await refuseUnlessFile(path);
     const folder = dirname(path);
-    const partial = join(folder, `.${basename(path)}.${crypto.randomUUID()}.partial`);
+    const partial = temporaryName(path);
     try {
       return new OutputFile(
         path,
@@ -124,7 +125,7 @@ export class OutputFile implements AsyncDisposable {
       await this.discard();
       throw new MediaError(`Cannot write "${this.path}": ${reasonOf(error)}`);
     }
-    await syncFolder(dirname(this.path));
+    syncFolder(dirname(this.path));
   }
 
   /** Removes the temporary file. Does nothing after `commit()`. */
@@ -174,15 +175,4 @@ async function refuseUnlessFile(path: string): Promise<string> {
   if (found.isDirectory) throw new MediaError(`Cannot write "${path}": it is a folder`);
   if (!found.isFile) throw new MediaError(`Cannot write "${path}": it is not a regular file`);
   return await Deno.realPath(path);
-}
-
-/** Makes the rename itself durable; only Unix lets a folder be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  try {
-    using directory = await Deno.open(folder);
-    await directory.sync();
-  } catch {
-    // Some file systems refuse to sync a folder. The file itself is synced already.
-  }
 }

@@ -1,3 +1,4 @@
+import type { ByteSink } from "../files/byte_sink.ts";
 import { quote, shapeText } from "../files/errors.ts";
 import { LENGTH_BYTES, LONGEST_HEADER } from "./safetensors_header.ts";
 import { type Dtype, DTYPE_BITS, elements } from "./tensor_file.ts";
@@ -12,12 +13,6 @@ export interface SafetensorsEntry {
   readonly shape: readonly number[];
   /** Contiguous, little-endian: at once, or in pieces that are asked for when their turn comes. */
   readonly data: Uint8Array | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
-}
-
-/** Something bytes are appended to. `write` resolves when all of them are taken. */
-export interface ByteSink {
-  /** Takes bytes; all of them when the promise is kept. */
-  write(bytes: Uint8Array): Promise<void>;
 }
 
 const RANK = new Map((Object.keys(DTYPE_BITS) as Dtype[]).map((dtype, rank) => [dtype, rank]));

@@ -1,7 +1,7 @@
 /** Writes files as torch.save does: a zip archive of stored entries, zip64 where it is needed. */
 import { crc32 } from "node:zlib";
 import { type SavedValue, writePickle } from "./pickle_writer.ts";
-import type { ByteSink } from "./safetensors_writer.ts";
+import type { ByteSink } from "../files/byte_sink.ts";
 
 export { SavedFloat, type SavedTensor, SavedTuple, type SavedValue } from "./pickle_writer.ts";
 

@@ -42,7 +42,11 @@ const BAD: [string, Record<string, unknown>, RegExp][] = [
   ["another head size", { attention_head_dim: 72 }, /"attention_head_dim" is 72, only 64/],
   ["a missing entry", { num_layers: undefined }, /"num_layers" must be a positive whole number/],
   ["other axes", { axes_dims_rope: [16, 16, 32] }, /axes_dims_rope \[16,16,32\]/],
-  ["another condition", { condition_cfg: { type: "text" } }, /condition_cfg type text/],
+  [
+    "another condition",
+    { condition_cfg: { type: "text" } },
+    /condition_cfg type "text" is unknown/,
+  ],
   ["channels out", { out_channels: 64 }, /"out_channels" is 64, only 32/],
   ["a slope that is no number", { slope_scale: "x" }, /slope_scale must be a number/],
 ];

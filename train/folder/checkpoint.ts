@@ -5,7 +5,7 @@ import { FileSink, makeFolder, syncFolder, writeWhole } from "../../files/file_s
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
 import { PthFile } from "../../weights/pth.ts";
-import type { ByteSink } from "../../weights/safetensors_writer.ts";
+import type { ByteSink } from "../../files/byte_sink.ts";
 import { readFloats, SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
 import { SavedFloat, SavedTuple, type SavedValue, writeTorch } from "../../weights/torch_writer.ts";
 import { TorchValues } from "../../weights/torch_values.ts";
