@@ -48,22 +48,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let own = query_of(group.z, first + lane, group.y);
   // later frames see more: the last query bounds the loop for all lanes
   let share = share_of(group.z, first + WG - 1u, part);
+  let own_keys = min(own.keys, share.end);
   let base = (group.z * params.heads + group.y) * params.slots;
   let at = own.row * 16u;
   let q0 = fetch(at); let q1 = fetch(at + 4u); let q2 = fetch(at + 8u); let q3 = fetch(at + 12u);
   var o0 = mat4x4<f32>(); var o1 = mat4x4<f32>(); var o2 = mat4x4<f32>(); var o3 = mat4x4<f32>();
+  let ring = regions();
   var s = Softmax(-1e30, 0.0, 1.0, vec4(0.0));
   for (var i = share.first; i < share.end; i += 4u) {
     let index = vec4(i, i + 1u, i + 2u, i + 3u);
     let near = min(index, vec4(share.end - 1u));
-    let slots = vec4(slot_of(near.x), slot_of(near.y), slot_of(near.z), slot_of(near.w));
+    let slots = vec4(slot_of(ring, near.x), slot_of(ring, near.y), slot_of(ring, near.z), slot_of(ring, near.w));
     let o = (vec4(base) + slots) * 8u;
     var x = scores(q0, o) + scores(q1, o + 2u) + scores(q2, o + 4u) + scores(q3, o + 6u);
     if (SLOPE) {
       let frame = vec4(frame_of(near.x), frame_of(near.y), frame_of(near.z), frame_of(near.w));
       x += params.slope * (frame - own.frame);
     }
-    s = soften(s, x, index < vec4(min(own.keys, share.end)));
+    s = soften(s, x, index < vec4(own_keys));
     o0 = o0 * s.rescale + weighted(o, s.weights);
     o1 = o1 * s.rescale + weighted(o + 2u, s.weights);
     o2 = o2 * s.rescale + weighted(o + 4u, s.weights);

@@ -97,11 +97,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
   var c0 = mat4x4<f32>(); var c1 = mat4x4<f32>(); var c2 = mat4x4<f32>(); var c3 = mat4x4<f32>();
   var d0 = mat4x4<f32>(); var d1 = mat4x4<f32>(); var d2 = mat4x4<f32>(); var d3 = mat4x4<f32>();
+  let ring = regions();
   var sa = Pair(-1e30, 0.0, 1.0, vec2(0.0));
   var sb = sa; var sc = sa; var sd = sa;
   for (var i = share.first; i < share.end; i += 2u) {
     let mine = min(i + lane % 2u, share.end - 1u);
-    let octet = (base + slot_of(mine)) * 8u + lane / 2u;
+    let octet = (base + slot_of(ring, mine)) * 8u + lane / 2u;
     let k0 = tile(key(octet));
     var xa = scores(qa0, qa1, k0); var xb = scores(qb0, qb1, k0);
     var xc = scores(qc0, qc1, k0); var xd = scores(qd0, qd1, k0);

@@ -45,14 +45,29 @@ fn value(i: u32) -> Octet {
   return Octet(bitcast<vec4<f32>>(value16(2u * i)), bitcast<vec4<f32>>(value16(2u * i + 1u)));
 }
 
-// Cache slot of a logical key.
-fn slot_of(i: u32) -> u32 {
-  if (i >= step.context_keys) {
-    let slot = step.window_start + i - step.context_keys;
-    return params.window + select(slot, slot - step.window_slots, slot >= step.window_slots);
-  }
-  let slot = step.context_start + i;
-  return select(slot, slot - step.context_slots, slot >= step.context_slots);
+// Where logical keys lie in the cache. A copy: GPUs wait for uniforms each time they are read.
+struct Regions {
+  keys: u32,      // in the long-term region
+  start: vec2<u32>,   // what a key's number is added to, by region (wrapping): context, window
+  slots: vec2<u32>,   // size of the regions, which are rings
+  window: u32,
+}
+
+fn regions() -> Regions {
+  return Regions(
+    step.context_keys,
+    vec2(step.context_start, step.window_start - step.context_keys),
+    vec2(step.context_slots, step.window_slots),
+    params.window,
+  );
+}
+
+// Cache slot of a logical key, without a branch.
+fn slot_of(r: Regions, i: u32) -> u32 {
+  let in_window = i >= r.keys;
+  let slot = i + select(r.start.x, r.start.y, in_window);
+  let slots = select(r.slots.x, r.slots.y, in_window);
+  return select(0u, r.window, in_window) + select(slot, slot - slots, slot >= slots);
 }
 
 fn frame_of(i: u32) -> f32 {
