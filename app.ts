@@ -102,6 +102,7 @@ export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { OutputFile } from "./media/output_file.ts";
 export type { PickOptions } from "./media/picks.ts";
 export type { ResizeMethod } from "./media/resize.ts";
+export { enlarge } from "./media/frames.ts";
 export {
   type PictureCells,
   type TerminalGraphics,

@@ -6,6 +6,7 @@ export class ActionInput {
   /** Actions held, the newest last. */
   readonly #held: number[] = [];
   #tapped: number | undefined;
+  #lastTap: number | undefined;
 
   /** A key went down; a repeat of a key that is down changes nothing. */
   press(action: number): void {
@@ -23,12 +24,19 @@ export class ActionInput {
   /** A key of a terminal, which never says when it goes up. */
   tap(action: number): void {
     this.#tapped = action;
+    this.#lastTap = action;
+  }
+
+  /** What a running world goes on with: the newest key of a terminal. */
+  get lastTap(): number | undefined {
+    return this.#lastTap;
   }
 
   /** All keys went up: the window lost the keyboard, or a new world began. */
   clear(): void {
     this.#held.length = 0;
     this.#tapped = undefined;
+    this.#lastTap = undefined;
   }
 
   /** True where the next sample is an action. */

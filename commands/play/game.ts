@@ -262,7 +262,8 @@ export class Game {
 
   async #step(): Promise<void> {
     const takesActions = this.#options.actions.length > 0;
-    const action = takesActions ? this.input.sample() ?? this.#options.idle : undefined;
+    const kept = this.#running ? this.input.lastTap : undefined;
+    const action = takesActions ? this.input.sample() ?? kept ?? this.#options.idle : undefined;
     const { index, pixels } = await this.#world!.step(action);
     this.#generated++;
     if (action !== undefined) this.history.push(action);

@@ -1,4 +1,4 @@
-import { type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
+import { enlarge, type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
 import { fitFrame, type RgbFrame } from "../../mod.ts";
 import { halfBlocks } from "../../request/half_blocks.ts";
 import type { ActionKeys } from "./action_keys.ts";
@@ -86,7 +86,9 @@ export class TerminalPlayer implements GameWatcher {
       "-": () => game.configure({ guidance: Math.max(1, guidance - 0.5) }),
       "+": () => game.configure({ guidance: Math.min(LIMITS.guidance, guidance + 0.5) }),
     };
-    commands[key === "=" ? "+" : key]?.();
+    const command = commands[key === "=" ? "+" : key];
+    if (command) command();
+    else this.refused(`The key ${keyName(key)} does nothing here; see the keys above`);
   }
 
   #draw({ picture, index, action, rate }: Shown): Promise<void> {
@@ -115,8 +117,9 @@ export class TerminalPlayer implements GameWatcher {
   #picture(picture: RgbFrame, columns: number, rows: number): string {
     const graphics = this.#options.graphics();
     if (!graphics) {
-      const lines = halfBlocks(fitScreen(picture, columns, rows));
-      return lines.map((line) => `${line}\x1b[K\r\n`).join("");
+      const fitted = fitScreen(picture, columns, rows);
+      const margin = " ".repeat(Math.max(0, Math.floor((columns - fitted.width) / 2)));
+      return halfBlocks(fitted).map((line) => `${margin}${line}\x1b[K\r\n`).join("");
     }
     const cells = pictureCells(picture, columns, rows);
     return `${terminalPicture(picture, graphics, cells)}\x1b[${cells.rows + 1};1H`;
@@ -150,10 +153,13 @@ function keyName(key: string): string {
   return KEY_NAMES[key] ?? key;
 }
 
-/** A picture made smaller where it does not fit; a character shows two pixels, one above the other. */
+/**
+ * A picture as large as fits; a character shows two pixels, one above the other. It is enlarged by
+ * whole numbers, so that its pixels stay alike.
+ */
 export function fitScreen(picture: RgbFrame, columns: number, rows: number): RgbFrame {
   const ratio = Math.min(columns / picture.width, 2 * rows / picture.height);
-  if (ratio >= 1) return picture;
+  if (ratio >= 1) return enlarge(picture, Math.floor(ratio));
   const side = (pixels: number) => Math.max(1, Math.floor(pixels * ratio));
   return fitFrame(picture, side(picture.width), side(picture.height));
 }

@@ -133,8 +133,25 @@ Deno.test("TerminalPlayer obeys the other keys", async () => {
     screen.type("p");
     await screen.until("running");
     screen.type("x");
+    await screen.until("The key x does nothing here");
+    screen.type("p");
   });
   assert.deepEqual(made.opened, ["one", "two", "two"]);
+});
+
+Deno.test("TerminalPlayer goes on with the newest key while the world runs", async () => {
+  const made = await playing(false, async (screen) => {
+    await screen.until("frame 11");
+    screen.type("p");
+    await screen.until("frame 13");
+    screen.type("w");
+    await screen.until("frame 16");
+    screen.type("arrowleft");
+    await screen.until("frame 19");
+    screen.type("p");
+  });
+  const runs = made.worlds[0]!.actions.filter((action, i, all) => action !== all[i - 1]);
+  assert.deepEqual(runs, [3, 0, 1]); // nobody is there to say that a key went up
 });
 
 Deno.test("TerminalPlayer shows what was refused until the next frame", async () => {
@@ -164,9 +181,11 @@ Deno.test("pictureCells() fills the screen, and keeps the picture's shape", () =
   assert.equal(pictureCells(picture, 80, -1).rows, 1);
 });
 
-Deno.test("fitScreen() shrinks a picture to the characters there are, and keeps its shape", () => {
+Deno.test("fitScreen() fits a picture to the characters there are, and keeps its shape", () => {
   const picture = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64) };
-  assert.equal(fitScreen(picture, 80, 32), picture);
+  assert.deepEqual(fitScreen(picture, 80, 32), picture);
+  assert.equal(fitScreen(picture, 140, 70).width, 128); // as large as it fits, by whole numbers
+  assert.equal(fitScreen(picture, 200, 70).width, 128);
   const small = fitScreen(picture, 80, 10);
   assert.deepEqual([small.width, small.height], [20, 20]);
   const narrow = fitScreen(picture, 16, 100);
