@@ -3,7 +3,7 @@
  * reads it or refuses it with an error of its own, quickly, and that what is read lies inside the
  * file.
  *
- *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz COUNT [SEED] [FROM]
+ *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|queue-job|queue-answer ... COUNT [SEED] [FROM]
  *
  * Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
  */
@@ -18,7 +18,9 @@ import { SafetensorsFile } from "../weights/safetensors.ts";
 import { DTYPE_BITS } from "../weights/tensor_file.ts";
 import { torchNames } from "../weights/torch_pickle.ts";
 import { checkCrc, readZip } from "../files/zip.ts";
+import { UsageError } from "../cli/errors.ts";
 import { Mutator } from "./fuzz_mutator.ts";
+import { QUEUE_ANSWER, QUEUE_JOB } from "./fuzz_queue.ts";
 
 const CHECKPOINTS = new URL("../tests/fixtures/goldens/checkpoints/", import.meta.url);
 const ARRAYS = new URL("../tests/fixtures/media/", import.meta.url);
@@ -33,7 +35,7 @@ export interface Target {
 }
 
 /** What a parser may throw. */
-const REFUSALS = [CheckpointError, MediaError];
+const REFUSALS = [CheckpointError, MediaError, UsageError];
 
 const seed = (name: string) => Deno.readFileSync(new URL(name, CHECKPOINTS));
 const array = (name: string) => Deno.readFileSync(new URL(name, ARRAYS));
@@ -60,6 +62,8 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
     globalThis.addEventListener("unload", () => Deno.removeSync(path));
     return { make: (m) => m.archive(m.pick(files)), read: (input) => readArrays(path, input) };
   },
+  "queue-job": () => Promise.resolve(QUEUE_JOB),
+  "queue-answer": () => Promise.resolve(QUEUE_ANSWER),
 };
 
 function safetensorsTarget(): Target {
@@ -182,7 +186,7 @@ async function attempt(
     if (!refused || /\n/.test((error as Error).message)) {
       throw new Error(`${name} (${hex(input)})`, { cause: error });
     }
-    reason = error instanceof CheckpointError ? error.reason : "MediaError";
+    reason = error instanceof CheckpointError ? error.reason : (error as Error).name;
   }
   return { reason, took: performance.now() - start };
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { GPU, moreFlags, permissionFlags } from "../../cli/permissions.ts";
 import { CHILD_ARGUMENT, type ChildSettings } from "./child_settings.ts";
 import {
   type ChildMessage,
@@ -14,12 +15,17 @@ export interface ProcessCommand {
   readonly args: readonly string[];
 }
 
-/** This program itself, as a GPU process: the compiled binary, or Deno with the same entry. */
+/**
+ * This program itself, as a GPU process: the compiled binary, or Deno with the same entry. It may do
+ * what `far generate` may, and start ffmpeg; a binary's permissions cannot be narrowed for it.
+ */
 export function ownCommand(): ProcessCommand {
   const program = Deno.execPath();
   if (Deno.build.standalone) return { program, args: [CHILD_ARGUMENT] };
   const entry = fileURLToPath(Deno.mainModule);
-  return { program, args: ["run", "-A", "--quiet", entry, CHILD_ARGUMENT] };
+  const own = { permissions: GPU };
+  const flags = [...permissionFlags(own), ...moreFlags(own)?.flags ?? []];
+  return { program, args: ["run", "--quiet", "--no-prompt", ...flags, entry, CHILD_ARGUMENT] };
 }
 
 /** What the owner of a GPU process is told. */
