@@ -1,4 +1,4 @@
-import { printable } from "../mod.ts";
+import { printable } from "../files/errors.ts";
 import { nameFault, outputFiles } from "../batch/plan/output_names.ts";
 import { filesOf, parseQueueJob, parseQueueResult } from "../batch/queue/queue_border.ts";
 import type { Target } from "./fuzz.ts";
