@@ -109,7 +109,8 @@ Deno.test("far inspect counts the memory of a transformer's weights alone", asyn
 });
 
 Deno.test("far inspect names what a hostile checkpoint asks for", async () => {
-  await rejects(inspect(`${CHECKPOINTS}/evil-reduce.pth`), /asks for "posix\.system"/);
+  const text = await inspect(`${CHECKPOINTS}/evil-reduce.pth`);
+  match(text, /note .*unread: it asks for "posix\.system", and nothing was run/);
 });
 
 const SETTINGS = {
