@@ -1,53 +1,106 @@
+import { extname } from "node:path";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { COMPARE_OPTIONS } from "./spec.ts";
 import { count } from "../../request/report.ts";
-import { type Overall, overall, type Similarity, similarity } from "./similarity.ts";
+import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
+import { givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
+import {
+  type ComparedFrame,
+  type Overall,
+  overall,
+  type Similarity,
+  similarity,
+} from "./similarity.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 
 /** `far compare A B`: how near one video is to another, frame by frame. */
 export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
-  const { options, operands, terminal, signal } = call;
+  const { options, operands, terminal } = call;
   const [pathA, pathB] = operands as [string, string];
-  const { start, stride, frames: count, size, resize } = options;
+  const { output = [], plot } = options;
+  checkOutputs(output, plot);
+  const { a, b, first } = await readPair(pathA, pathB, call);
+  checkAlike(a, b);
+  const frames = compareFrames(a, b, first, options.stride ?? 1);
+  const mean = overall(frames);
+  for (const path of output) {
+    const csv = extname(path).toLowerCase() === ".csv";
+    await (csv ? writeText(path, csvOf(frames)) : writeSide(path, a, b));
+  }
+  if (plot) await writeText(plot, plotOf(frames));
+  const warnings = [
+    ...a.warnings,
+    ...b.warnings,
+    ...lossyWarnings(a, pathA),
+    ...lossyWarnings(b, pathB),
+  ];
+  if (!options.quiet) { for (const warning of warnings) terminal.note(`warning: ${warning}`); }
+  if (!options.json) return await terminal.print(table(frames, mean));
+  const result = {
+    a: pathA,
+    b: pathB,
+    videos: Math.max(a.videos, b.videos),
+    width: a.width,
+    height: a.height,
+    frames: frames.map(({ video, a, b, ...numbers }) => ({
+      video,
+      frame: a,
+      frame_b: b,
+      ...finite(numbers),
+    })),
+    overall: finite(mean),
+    warnings,
+  };
+  await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** Both sources, and the numbers of the frames of each that are compared first. */
+interface Pair {
+  readonly a: Source;
+  readonly b: Source;
+  readonly first: readonly [number, number];
+}
+
+/** @throws {UsageError | MediaError | CheckpointError} a source that cannot be read or compared */
+async function readPair(
+  pathA: string,
+  pathB: string,
+  { options, signal, terminal }: Call<typeof COMPARE_OPTIONS>,
+): Promise<Pair> {
+  const { start, stride, frames: most, size, resize } = options;
   if (pathA === "-" && pathB === "-") throw new UsageError("Only one of the videos can be stdin");
   if (resize && !size) throw new UsageError("Cannot use --resize: give --size too");
+  const offset = options.offset === undefined ? undefined : parseOffset(options.offset);
+  if (offset && start !== undefined) throw new UsageError("Cannot use --offset and --start both");
   const fit = size && { ...size, resize, multiple: 1, always: true };
-  const read = (path: string) => orAborted(readSource(path, { start, stride, count, fit }), signal);
-  const [a, b] = [await read(pathA), await read(pathB)];
-  checkAlike(a, b);
-  const warnings = [...a.warnings, ...b.warnings];
-  for (const [source, path] of [[a, pathA], [b, pathB]] as const) {
-    if (!source.lossy) continue;
-    warnings.push(
-      `"${path}" went through lossy video, which moves these numbers: compare .npz or .safetensors`,
+  const read = (path: string, start?: number) =>
+    orAborted(readSource(path, { start, stride, count: most, fit }), signal);
+  const first = offset ?? [start ?? 0, start ?? 0];
+  const [a, b] = [await read(pathA, first[0]), await read(pathB, first[1])];
+  // frames that were picked are meant
+  const picked = offset || start !== undefined || stride !== undefined || most !== undefined;
+  if (picked || options.given || a.frames !== b.frames) return { a, b, first };
+  const [givenA, givenB] = [await givenFrames(pathA, a.frames), await givenFrames(pathB, b.frames)];
+  const given = Math.max(givenA, givenB);
+  if (given > 0 && !options.quiet) {
+    terminal.note(
+      `${count(given, "frame")} given to the model left out; --given compares them too`,
     );
   }
-  const frames = compareFrames(a, b);
-  const mean = overall(frames);
-  if (!options.quiet) { for (const warning of warnings) terminal.note(`warning: ${warning}`); }
-  if (!options.json) return await terminal.print(table(frames, a.frames, mean));
-  await terminal.print(`${
-    JSON.stringify(
-      {
-        a: pathA,
-        b: pathB,
-        videos: frames.length / a.frames,
-        width: a.width,
-        height: a.height,
-        frames: frames.map((frame, i) => ({
-          video: Math.floor(i / a.frames),
-          frame: i % a.frames,
-          ...finite(frame),
-        })),
-        overall: finite(mean),
-        warnings,
-      },
-      null,
-      2,
-    )
-  }\n`);
+  return {
+    a: withoutFirst(a, given, pathA),
+    b: withoutFirst(b, given, pathB),
+    first: [given, given],
+  };
+}
+
+function lossyWarnings({ lossy }: Source, path: string): string[] {
+  if (!lossy) return [];
+  return [
+    `"${path}" went through lossy video, which changes these numbers: compare .npz or .safetensors`,
+  ];
 }
 
 /**
@@ -73,18 +126,23 @@ function lengthText({ videos, frames }: Source): string {
   return (videos > 1 ? `${videos} videos of ` : "") + count(frames, "frame");
 }
 
-/** Of all videos, one after the other. */
-function compareFrames(a: Source, b: Source): Similarity[] {
+/** Of all videos, one after the other. @param first frames of A and B that were read first */
+function compareFrames(
+  a: Source,
+  b: Source,
+  first: readonly [number, number],
+  stride: number,
+): ComparedFrame[] {
   const videos = Math.max(a.videos, b.videos);
   return Array.from({ length: videos * a.frames }, (_, i) => {
-    const [x, y] = [a, b].map((source) => picture(source, i % (source.videos * source.frames)));
-    return similarity(x!, y!, a.width, a.height);
+    const frame = i % a.frames * stride;
+    return {
+      video: Math.floor(i / a.frames),
+      a: first[0] + frame,
+      b: first[1] + frame,
+      ...similarity(picture(a, i), picture(b, i), a.width, a.height),
+    };
   });
-}
-
-function picture({ data, width, height }: Source, index: number): Float32Array {
-  const size = 3 * width * height;
-  return data.subarray(index * size, (index + 1) * size);
 }
 
 /** JSON has no infinity: the PSNR of equal pictures is null. */
@@ -94,15 +152,18 @@ function finite<T extends object>(values: T): Record<string, number | null> {
   );
 }
 
-/** @param each frames of one video */
-function table(frames: readonly Similarity[], each: number, mean: Overall): string {
-  const rows = frames.map((frame, i) => {
-    const name = frames.length > each ? `${Math.floor(i / each)}/${i % each}` : String(i);
-    return row(name, frame);
+function table(frames: readonly ComparedFrame[], mean: Overall): string {
+  const many = frames.some(({ video }) => video > 0);
+  const rows = frames.map((frame) => {
+    const number = frame.a === frame.b ? `${frame.a}` : `${frame.a},${frame.b}`;
+    return row(many ? `${frame.video}/${number}` : number, frame);
   });
   const head = ["frame".padStart(7), "mse".padStart(12), "psnr".padStart(9), "ssim".padStart(8)];
-  const whole = `PSNR of the whole error ${decibels(mean.psnrOfMse)} dB; "mean" is of the frames`;
-  return [head.join(" "), ...rows, row("mean", mean), whole, ""].join("\n");
+  const whole = mean.mse === 0
+    ? "all pixels are equal"
+    : `over all pixels: ${decibels(mean.psnrOfMse)} dB`;
+  const means = Number.isFinite(mean.psnr) ? [row("mean", mean)] : [];
+  return [head.join(" "), ...rows, ...means, whole, ""].join("\n");
 }
 
 function row(name: string, { mse, psnr, ssim }: Similarity): string {

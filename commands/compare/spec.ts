@@ -1,7 +1,7 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, CONFIG, INPUT, JSON_OPTION } from "../../cli/common_options.ts";
+import { COMMON_OPTIONS, CONFIG, INPUT, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { section, size } from "../../cli/option_rows.ts";
+import { flag, path, section, size, string } from "../../cli/option_rows.ts";
 import { MEDIA } from "../../cli/permissions.ts";
 import { PICK_OPTIONS, RESIZE, SOURCE_HELP } from "../../request/options.ts";
 
@@ -11,6 +11,15 @@ export const COMPARE_OPTIONS = {
   ...section(INPUT, {
     size: size("WxH", "crop and resize both to", { default: "the sources', which must agree" }),
     resize: RESIZE,
+    offset: string("A,B", "first frame of A and of B, where they differ; instead of --start"),
+    given: flag("compare the frames that were given to the model, too, in files that far made"),
+  }),
+  ...section(OUTPUT, {
+    output: path("FILE", "A | B | difference as a video or picture, or the numbers as .csv", {
+      short: "o",
+      repeatable: true,
+    }),
+    plot: path("FILE.svg", "PSNR and SSIM over the frames"),
   }),
   config: CONFIG,
   ...JSON_OPTION,
@@ -23,11 +32,17 @@ export const COMPARE: CommandSpec = defineCommand({
   summary: "measure how similar two videos are",
   description:
     "Prints mean squared error, PSNR (dB) and SSIM per frame and their means, as scikit-image " +
-    "computes them for values in [0, 1]. Use exact sources to evaluate: lossy video changes the " +
-    "numbers.",
+    "computes them for values in [0, 1]. Frames that far was given to continue are left out. Use " +
+    "exact sources to evaluate: lossy video changes the numbers.",
   arguments: [{ name: "A", help: SOURCE_HELP }, { name: "B", help: "the same" }],
   options: COMPARE_OPTIONS,
-  examples: [{ line: "far compare truth.npz made.npz --json", does: "as one JSON object" }],
-  permissions: MEDIA,
+  examples: [
+    { line: "far compare truth.npz made.npz --json", does: "as one JSON object" },
+    {
+      line: "far compare truth.npz made.npz -o side.mp4 -o numbers.csv --plot curve.svg",
+      does: "to look at",
+    },
+  ],
+  permissions: { ...MEDIA, write: true },
   load: () => import("./run.ts"),
 });

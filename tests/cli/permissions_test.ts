@@ -89,7 +89,7 @@ const HELD: readonly (readonly [command: string, held: string])[] = [
   ["models", "read"],
   ["pull nobody", "read,write,net"],
   ["generate", "read,write,ffi,run"], // run: ffmpeg
-  ["compare - -", "read,ffi,run"],
+  ["compare - -", "read,write,ffi,run"],
 ];
 
 for (const [command, held] of HELD) {

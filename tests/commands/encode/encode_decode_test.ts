@@ -88,13 +88,14 @@ Deno.test("far compare prints a table, and null for the PSNR of equal frames", a
     stdout,
     "  frame          mse      psnr     ssim\n" +
       "      0    0.0000e+0       inf   1.0000\n" +
-      "      1    0.0000e+0       inf   1.0000\n" +
-      "   mean    0.0000e+0       inf   1.0000\n" +
-      'PSNR of the whole error inf dB; "mean" is of the frames\n',
+      "      3    0.0000e+0       inf   1.0000\n" +
+      "all pixels are equal\n",
   );
   assert.deepEqual(stderr, []);
   const json = JSON.parse((await done("compare", CLIP, CLIP, "-n", "1", "--json")).stdout);
-  assert.deepEqual(json.frames, [{ video: 0, frame: 0, mse: 0, psnr: null, ssim: 1 }]);
+  assert.deepEqual(json.frames, [
+    { video: 0, frame: 0, frame_b: 0, mse: 0, psnr: null, ssim: 1 },
+  ]);
   assert.deepEqual(json.overall, { mse: 0, psnr: null, ssim: 1, psnrOfMse: null });
 });
 

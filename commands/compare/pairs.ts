@@ -1,0 +1,66 @@
+import { extname } from "node:path";
+import { readMetadata } from "../../app.ts";
+import { SafetensorsFile } from "../../mod.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { isFolder } from "../../cli/folder.ts";
+import { settingsOf } from "../../cli/settings.ts";
+import type { Source } from "../../request/sources.ts";
+
+/** `12,0`: the frame of A and the frame of B that are compared first. @throws {UsageError} */
+export function parseOffset(text: string): readonly [number, number] {
+  const [, a, b] = text.match(/^(\d{1,9}),(\d{1,9})$/)?.map(Number) ?? [];
+  if (a !== undefined && b !== undefined) return [a, b];
+  throw new UsageError(
+    `Cannot use --offset ${text}: give the first frame of A and of B, as in 0,4`,
+  );
+}
+
+/**
+ * Frames at the beginning of a file of far's own that were given to the model, not made by it: all
+ * but as many as its settings say were generated. 0 for any other file.
+ * @param frames of the whole file
+ */
+export async function givenFrames(path: string, frames: number): Promise<number> {
+  const settings = settingsOf(await metadataOf(path));
+  if (settings?.command !== "generate" || settings.options["only-generated"] === true) return 0;
+  const made = Number(settings.options.frames);
+  return Number.isInteger(made) ? Math.max(0, frames - made) : 0;
+}
+
+async function metadataOf(path: string): Promise<ReadonlyMap<string, string>> {
+  if (path === "-" || await isFolder(path)) return new Map();
+  if (extname(path).toLowerCase() !== ".safetensors") {
+    return new Map(Object.entries(await readMetadata(path)));
+  }
+  const file = await SafetensorsFile.open(path);
+  file.close();
+  return file.metadata;
+}
+
+/** A source without its first frames. @throws {UsageError} none are left */
+export function withoutFirst(source: Source, first: number, path: string): Source {
+  if (first === 0) return source;
+  const { videos, frames, width, height, data } = source;
+  const left = frames - first;
+  if (left <= 0) {
+    throw new UsageError(
+      `Cannot compare "${path}": all of its ${frames} frames were given to the model; ` +
+        "--given compares them too",
+    );
+  }
+  const size = 3 * width * height;
+  const kept = new Float32Array(videos * left * size);
+  for (let video = 0; video < videos; video++) {
+    const from = (video * frames + first) * size;
+    kept.set(data.subarray(from, from + left * size), video * left * size);
+  }
+  return { ...source, frames: left, data: kept };
+}
+
+/** A frame of a source, counted over all videos; one video stands for as many as are wanted. */
+export function picture(source: Source, index: number): Float32Array {
+  const { videos, frames, width, height, data } = source;
+  const size = 3 * width * height;
+  const at = index % (videos * frames) * size;
+  return data.subarray(at, at + size);
+}
