@@ -88,6 +88,11 @@ export class Trainer {
     }
   }
 
+  /** Steps submitted, those of an earlier run included. */
+  get step(): number {
+    return this.#step;
+  }
+
   /**
    * Starts a step (with accumulation: gathers a part of one) and returns the result of the step
    * before, so that the device never waits.

@@ -44,8 +44,8 @@ export interface DataOptions {
   readonly cache: string | undefined;
   /** Opened only when pictures have to be encoded. */
   readonly encoder: () => Promise<ClipEncoder>;
-  /** Share of the clips that is kept for validation. */
-  readonly heldOut: number;
+  /** Share of the clips that is kept for validation; auto: one in 20, where there are 20. */
+  readonly heldOut: number | "auto";
   /** Goes on without clips that cannot be used. */
   readonly skipBad: boolean;
   readonly signal?: AbortSignal;
@@ -167,7 +167,8 @@ function commonSizes(checks: readonly Checked[]): LatentSizes {
 }
 
 /** Evenly spread over the clips. */
-function heldOutIndices(count: number, share: number): Set<number> {
+function heldOutIndices(count: number, wanted: number | "auto"): Set<number> {
+  const share = wanted === "auto" ? 0.05 : wanted;
   const held = new Set<number>();
   for (let i = 0; i < count; i++) {
     if (Math.floor((i + 1) * share + 1e-9) > Math.floor(i * share + 1e-9)) held.add(i);

@@ -1,0 +1,158 @@
+import { join } from "node:path";
+import { CheckpointError, quote } from "../../files/errors.ts";
+import { isFile } from "../../files/byte_source.ts";
+import { FileSink, makeFolder, writeWhole } from "../../files/file_sink.ts";
+import type { JsonObject } from "../../files/json.ts";
+import { readJson } from "../../files/read_json.ts";
+import type { Shapes } from "../../released/architecture.ts";
+import { configText, modelIndex, schedulerConfig } from "../../released/model_files.ts";
+import { writeSafetensors } from "../../weights/safetensors.ts";
+import { changedSettings } from "../run_options.ts";
+import { mergeAdapters } from "./lora_file.ts";
+
+/** What a model folder has beside the transformer's weights. */
+export interface ModelFiles {
+  /** config.json of the transformer. */
+  readonly config: JsonObject;
+  /** Folder of the autoencoder, which is copied. */
+  readonly vae: string;
+  readonly far: JsonObject;
+  readonly shapes: Shapes;
+}
+
+const SETTINGS = "settings.json";
+const WEIGHTS = "diffusion_pytorch_model.safetensors";
+/** Name under which diffusers looks for adapters. */
+const ADAPTERS = "pytorch_lora_weights.safetensors";
+
+/** The folder of a run: a model folder at all times. One process at a time works in it. */
+export class RunFolder {
+  readonly path: string;
+  readonly #lock: Deno.FsFile;
+
+  private constructor(path: string, lock: Deno.FsFile) {
+    this.path = path;
+    this.#lock = lock;
+  }
+
+  /** @throws {CheckpointError} another process trains here, or it is not writable */
+  static async open(path: string): Promise<RunFolder> {
+    await makeFolder(path);
+    const lock = await Deno.open(join(path, ".lock"), { create: true, write: true });
+    if (await lock.tryLock(true)) return new RunFolder(path, lock);
+    lock.close();
+    throw new CheckpointError(`Cannot train in ${quote(path)}: another process trains there`, {
+      file: path,
+      reason: "Unwritable",
+    });
+  }
+
+  /**
+   * Keeps the settings of a new run, and compares them with those of a run that goes on.
+   * @throws {CheckpointError} which settings are others now
+   */
+  async checkSettings(settings: JsonObject): Promise<void> {
+    const file = join(this.path, SETTINGS);
+    if (await isFile(file)) {
+      const changed = changedSettings(await readJson(file), settings);
+      if (changed.length > 0) {
+        throw new CheckpointError(
+          `Cannot go on in ${quote(this.path)}: ${changed.join("; ")}; give what was given, or ` +
+            "another folder",
+          { file: this.path, reason: "BadConfig" },
+        );
+      }
+    }
+    await writeWhole(file, `${JSON.stringify(settings, null, 2)}\n`);
+  }
+
+  /** Makes it a model folder, if it is none yet. */
+  async writeModel(
+    { config, vae, far, shapes }: ModelFiles,
+    weights: ReadonlyMap<string, Float32Array>,
+  ): Promise<void> {
+    const index = join(this.path, "model_index.json");
+    if (await isFile(index)) return;
+    for (const part of ["transformer", "vae", "scheduler"]) await makeFolder(join(this.path, part));
+    for await (const { name, isFile } of Deno.readDir(vae)) {
+      if (isFile && !name.startsWith(".")) {
+        await copyWhole(join(vae, name), join(this.path, "vae", name));
+      }
+    }
+    await writeWhole(join(this.path, "transformer", "config.json"), configText(config));
+    await writeWhole(
+      join(this.path, "scheduler", "scheduler_config.json"),
+      configText(schedulerConfig()),
+    );
+    await this.writeWeights(weights, shapes);
+    await this.writeFar(far);
+    await writeWhole(index, configText(modelIndex(config)));
+  }
+
+  /** Replaces the transformer's weights, whole. */
+  async writeWeights(weights: ReadonlyMap<string, Float32Array>, shapes: Shapes): Promise<void> {
+    await writeTensors(
+      join(this.path, "transformer", WEIGHTS),
+      weights,
+      (name) => shapes.get(name)!,
+    );
+  }
+
+  /** Writes adapters by themselves, and the weights with them melted in. */
+  async writeAdapters(
+    base: ReadonlyMap<string, Float32Array>,
+    adapters: ReadonlyMap<string, Float32Array>,
+    shapes: Shapes,
+    lora: { readonly rank: number; readonly alpha?: number },
+  ): Promise<void> {
+    await writeTensors(join(this.path, ADAPTERS), adapters, (name) => {
+      const values = adapters.get(name)!.length;
+      const { rank } = lora;
+      return name.endsWith("lora_A.weight") ? [rank, values / rank] : [values / rank, rank];
+    });
+    await this.writeWeights(mergeAdapters(base, adapters, shapes, lora), shapes);
+  }
+
+  /** Replaces far.json. */
+  async writeFar(far: JsonObject): Promise<void> {
+    await writeWhole(join(this.path, "far.json"), `${JSON.stringify(far, null, 2)}\n`);
+  }
+
+  close(): void {
+    this.#lock.close();
+  }
+}
+
+async function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Float32Array>,
+  shapeOf: (name: string) => readonly number[],
+): Promise<void> {
+  const sink = await FileSink.create(path);
+  try {
+    const entries = [...tensors].map(([name, values]) => ({
+      name,
+      dtype: "F32" as const,
+      shape: shapeOf(name),
+      data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    }));
+    await writeSafetensors(sink, entries, { format: "pt" });
+    await sink.commit();
+  } finally {
+    await sink.discard();
+  }
+}
+
+async function copyWhole(from: string, to: string): Promise<void> {
+  const sink = await FileSink.create(to);
+  try {
+    using file = await Deno.open(from);
+    const buffer = new Uint8Array(1 << 20);
+    for (let count; (count = await file.read(buffer)) !== null;) {
+      await sink.write(buffer.subarray(0, count));
+    }
+    await sink.commit();
+  } finally {
+    await sink.discard();
+  }
+}

@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { isFile } from "../../files/byte_source.ts";
+import { unwritable, writeWhole } from "../../files/file_sink.ts";
+import type { JsonObject } from "../../files/json.ts";
+
+/** A line of log.jsonl: a step, or something else that says `event`. */
+export type LogLine = JsonObject;
+
+/** log.jsonl of a run: one line per step (`step loss grad_norm lr seconds`), others with `event`. */
+export class TrainLog {
+  readonly lines: LogLine[];
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, lines: LogLine[], file: Deno.FsFile) {
+    this.#path = path;
+    this.lines = lines;
+    this.#file = file;
+  }
+
+  /** Goes on after `step`; lines of later steps, which will be done again, are dropped. */
+  static async open(folder: string, step: number): Promise<TrainLog> {
+    const path = join(folder, "log.jsonl");
+    const lines = (await readLines(path)).filter((line) =>
+      typeof line.step === "number" && line.step <= step
+    );
+    await writeWhole(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return new TrainLog(path, lines, await Deno.open(path, { append: true }));
+  }
+
+  /** Appends a line. @throws {CheckpointError} the disk is full or fails */
+  async add(line: LogLine): Promise<void> {
+    this.lines.push(line);
+    const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+    try {
+      for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
+    } catch (cause) {
+      throw unwritable(this.#path, cause);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** Whole lines; a last one that was cut off is left out. */
+async function readLines(path: string): Promise<LogLine[]> {
+  if (!await isFile(path)) return [];
+  return (await Deno.readTextFile(path)).split("\n").flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return value && typeof value === "object" && !Array.isArray(value) ? [value as LogLine] : [];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
+import type { JsonObject } from "../files/json.ts";
+import { readJson } from "../files/read_json.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { type AutoencoderSizes, parseAutoencoderConfig } from "../model/autoencoder_config.ts";
+import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
+import { type Shapes, transformerShapes } from "../released/architecture.ts";
+import { loadPipeline } from "../run/pipeline.ts";
+import { findWeights } from "../weights/checkpoint.ts";
+import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
+import { toFloats } from "../weights/floats.ts";
+import { contentHash } from "./data/clip_cache.ts";
+import type { ClipEncoder } from "./data/clip_cache.ts";
+import type { TrainOptions } from "./run_options.ts";
+import type { ParameterSource } from "./settings.ts";
+
+/** What a run starts from. */
+export interface Origin {
+  readonly config: JsonObject;
+  readonly sizes: FarSizes;
+  readonly shapes: Shapes;
+  /** Model folder whose autoencoder is used. */
+  readonly vaeModel: string;
+  readonly vaeFolder: string;
+  readonly vae: AutoencoderSizes;
+  readonly initial: ParameterSource | "init";
+  /** far.json of the model that is trained further. */
+  readonly far: JsonObject;
+  readonly names: readonly string[] | undefined;
+}
+
+/**
+ * Reads what a run starts from: a model, or a configuration and an autoencoder.
+ * @throws {CheckpointError} a model that cannot be read, or one that does not fit the configuration
+ * @throws {TypeError} neither, or a configuration that is not supported
+ */
+export async function readOrigin(options: TrainOptions): Promise<Origin> {
+  const { model, config: given, vae: vaeGiven } = options;
+  if (!model && !given) throw new TypeError("Say what to train: give a model or a configuration");
+  const source = vaeGiven ?? model;
+  if (!source) throw new TypeError("Say which autoencoder to use: training from scratch needs one");
+  const base = model === undefined ? undefined : await openModelFolder(model);
+  const vaeFolder = (await openModelFolder(source)).vae;
+  const config = given ?? base!.transformer.config;
+  const sizes = parseTransformerConfig(config);
+  const vae = parseAutoencoderConfig(vaeFolder.config);
+  if (vae.latentChannels !== sizes.channels) {
+    throw new TypeError(
+      `Cannot train: the autoencoder makes ${vae.latentChannels} latent channels, the ` +
+        `transformer takes ${sizes.channels}`,
+    );
+  }
+  if (base && given) checkArchitecture(base, given);
+  const far = base?.far ?? {};
+  return {
+    config,
+    sizes,
+    shapes: transformerShapes(config),
+    vaeModel: source,
+    vaeFolder: vaeFolder.path,
+    vae,
+    initial: base ? weightsOf(base) : "init",
+    far,
+    names: options.names ?? namesIn(far[sizes.condition.kind === "label" ? "labels" : "actions"]),
+  };
+}
+
+function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject): void {
+  const [theirs, ours] = [transformerShapes(transformer.config), transformerShapes(given)];
+  const wrong = [...ours].find(([name, shape]) => theirs.get(name)?.join() !== shape.join());
+  if (!wrong && theirs.size === ours.size) return;
+  throw new TypeError(`Cannot train "${path}" further: the architecture that was given is another`);
+}
+
+function namesIn(value: unknown): string[] | undefined {
+  const isNames = Array.isArray(value) && value.every((name) => typeof name === "string");
+  return isNames ? value : undefined;
+}
+
+/** Reads one parameter at a time. */
+function weightsOf({ transformer }: ModelFolder): ParameterSource {
+  return async (name) => {
+    const checkpoint = await transformer.open();
+    try {
+      const { dtype } = checkpoint.info(name)!;
+      return toFloats(await checkpoint.read(name), dtype, name);
+    } finally {
+      checkpoint.close();
+    }
+  };
+}
+
+/** The autoencoder's encoder on the device. Close it when all clips are encoded. */
+export async function openEncoder(
+  { vaeModel, vaeFolder, vae }: Origin,
+  gpu: Gpu,
+): Promise<ClipEncoder & { close(): Promise<void> }> {
+  const weights = await contentHash(await findWeights(vaeFolder));
+  const config = JSON.stringify(await readJson(join(vaeFolder, "config.json")));
+  const pipeline = await loadPipeline(vaeModel, { gpu, dtype: "f32", parts: "autoencoder" });
+  return {
+    compression: vae.compression,
+    channels: vae.latentChannels,
+    identity: createHash("sha256").update(weights + config).digest("hex"),
+    encode: (pictures, width, height) => pipeline.encode(pictures, width, height),
+    close: () => pipeline.close(),
+  };
+}
+
+/** far.json of the model that is made. */
+export function farOf(
+  { far, names, sizes }: Origin,
+  { output, fps, model, clips }: TrainOptions,
+  size: { readonly width: number; readonly height: number } | undefined,
+): JsonObject {
+  const kind = sizes.condition.kind === "label" ? "labels" : "actions";
+  const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
+  // files beside the first model are not beside this one
+  for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
+  if (size) defaults.size = `${size.width}x${size.height}`;
+  const origin = model === undefined ? "from scratch" : `from ${basename(model)}`;
+  return {
+    ...far,
+    name: basename(output),
+    description: `Trained with far, ${origin}, on ${
+      clips.map((clip) => basename(clip)).join(", ")
+    }.`,
+    fps: fps ?? (typeof far.fps === "number" ? far.fps : 8),
+    ...(names && { [kind]: [...names] }),
+    defaults: { steps: 8, guidance: 1, ...defaults },
+  };
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}

@@ -1,0 +1,73 @@
+import style from "./report.css" with { type: "text" };
+import type { LogLine } from "../folder/train_log.ts";
+import { lineChart, runningMean } from "./chart.ts";
+
+/** What a report shows. */
+export interface ReportContents {
+  readonly title: string;
+  /** Steps done, and of the whole run. */
+  readonly step: number;
+  readonly steps: number;
+  /** log.jsonl. */
+  readonly lines: readonly LogLine[];
+  /** Contact sheets by step, newest last, as PNG. */
+  readonly samples: readonly { readonly step: number; readonly png: Uint8Array }[];
+  /** Tables of names and values: settings, data, machine. */
+  readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The command that goes on with the run. */
+  readonly command: string | undefined;
+}
+
+/** Steps that the running mean covers. */
+export const MEAN_STEPS = 50;
+
+/** One page of HTML that needs nothing else, for any browser, from disk. */
+export function reportPage(contents: ReportContents): string {
+  const { title, step, steps, lines, samples, tables, command } = contents;
+  const values = (name: string, event?: string) =>
+    lines.filter((line) => line.event === event && typeof line[name] === "number")
+      .map((line) => [Number(line.step), Number(line[name])] as const);
+  const loss = values("loss");
+  const charts = [
+    lineChart("Loss", [
+      { name: "each step", colour: "#3b6fd4", points: loss, faint: true },
+      { name: `mean of ${MEAN_STEPS}`, colour: "#3b6fd4", points: runningMean(loss, MEAN_STEPS) },
+      { name: "validation", colour: "#d4663b", points: values("loss", "validation") },
+    ]),
+    lineChart("Learning rate", [{ name: "", colour: "#2a8c5a", points: values("lr") }]),
+    lineChart("Gradient norm before clipping", [
+      { name: "", colour: "#8a4fbf", points: values("grad_norm") },
+    ], true),
+  ];
+  const pictures = samples.map(({ step, png }) =>
+    `<figure><figcaption>Step ${step}</figcaption>` +
+    `<img alt="Sample at step ${step}" src="data:image/png;base64,${png.toBase64()}"></figure>`
+  );
+  const sections = Object.entries(tables).map(([name, rows]) =>
+    `<section><h2>${escape(name)}</h2><table>${
+      Object.entries(rows).map(([key, value]) =>
+        `<tr><th>${escape(key)}</th><td>${escape(value)}</td></tr>`
+      ).join("")
+    }</table></section>`
+  );
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escape(title)}</title><style>${style}</style>
+<h1>${escape(title)}</h1>
+<p class="progress">Step ${step} of ${steps}<progress value="${step}" max="${steps}"></progress></p>
+<div class="charts">${charts.join("\n")}</div>
+${
+    pictures.length
+      ? `<h2>Samples</h2><div class="samples">${pictures.reverse().join("\n")}</div>`
+      : ""
+  }
+<div class="tables">${sections.join("\n")}</div>
+${command ? `<h2>Command</h2><pre>${escape(command)}</pre>` : ""}
+</html>
+`;
+}
+
+function escape(text: string): string {
+  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+  return text.replace(/[&<>"]/g, (character) => names[character]!);
+}

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { makeFolder } from "../files/file_sink.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { toRgb } from "../media/frames.ts";
+import { openFrameWriter } from "../media/video_writer.ts";
+import { loadPipeline } from "../run/pipeline.ts";
+import type { DataSet } from "./data/data_set.ts";
+
+/** How a sample is made. */
+export interface SampleOptions {
+  readonly gpu: Gpu;
+  /** Model folder. */
+  readonly model: string;
+  /** Clip 0 of it gives the beginning, and the actions. */
+  readonly data: DataSet;
+  readonly scalingFactor: number;
+  readonly fps: number;
+  /** Where the files go, and their name without extension. */
+  readonly folder: string;
+  readonly name: string;
+}
+
+/** Denoising steps of a frame; enough to see what was learned. */
+const STEPS = 8;
+const MOST_FRAMES = 16;
+
+/**
+ * Continues the beginning of a clip with the model as it is, from a fixed seed; writes a contact
+ * sheet and an MP4.
+ * @returns the contact sheet's path
+ */
+export async function makeSample(options: SampleOptions): Promise<string> {
+  const { gpu, model, data, scalingFactor, fps, folder, name } = options;
+  const total = Math.min(data.window.frames, MOST_FRAMES);
+  const given = Math.max(1, Math.floor(total / 2));
+  const { latents, classes } = await data.batch([{ clip: 0, start: 0 }]);
+  const { channels, height, width } = data.sizes;
+  const context = latents.slice(0, given * channels * height * width);
+  for (let i = 0; i < context.length; i++) context[i]! *= scalingFactor;
+  const pipeline = await loadPipeline(model, { gpu, dtype: "f32" });
+  try {
+    const { compression, condition } = pipeline.info;
+    const size = { width: width * compression, height: height * compression };
+    await makeFolder(folder);
+    const sheet = join(folder, `${name}.png`);
+    const outputs = [sheet, join(folder, `${name}.mp4`)];
+    const writers = await Promise.all(
+      outputs.map((path) => openFrameWriter(path, { ...size, fps })),
+    );
+    const frames = pipeline.generate({
+      frames: total,
+      resume: context,
+      ...size,
+      ...(condition.kind === "action" && { actions: [...classes!.subarray(0, total)] }),
+      ...(condition.kind === "label" && { labels: [classes![0]!] }),
+      steps: STEPS,
+      seed: 0,
+    });
+    try {
+      for await (const { pixels } of frames) {
+        for (const writer of writers) await writer.write(toRgb(pixels));
+      }
+      for (const writer of writers) await writer.close();
+    } catch (error) {
+      for (const writer of writers) await writer.abort();
+      throw error;
+    }
+    return sheet;
+  } finally {
+    await pipeline.close();
+  }
+}
