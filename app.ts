@@ -56,10 +56,20 @@ export { readJson } from "./files/read_json.ts";
 export { type ReadShapes, recognise, type Recognised } from "./released/recognise.ts";
 export type { StateDictChoice } from "./weights/state_dict.ts";
 
+// training
+export {
+  previewTraining,
+  type TrainedStep,
+  type TrainEvent,
+  TrainingError,
+  type TrainOptions,
+  type TrainPreview,
+} from "./train/train.ts";
+
 // released models, converting and pulling
 export type { ConvertReport } from "./released/convert.ts";
 export type { PartReport, TargetDtype } from "./released/convert_part.ts";
-export { ARCHITECTURE_NAMES } from "./released/model_files.ts";
+export { ARCHITECTURE_NAMES, transformerConfig } from "./released/model_files.ts";
 export {
   type ArchitectureName,
   autoencoderConfig,
@@ -67,6 +77,7 @@ export {
   COMPRESSION,
   type Dataset,
   HUB_REPOSITORY,
+  presetConfig,
 } from "./released/presets.ts";
 export {
   findModel,

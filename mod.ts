@@ -62,6 +62,9 @@ export type { ModelInfo } from "./model/model.ts";
 export { type LiveOptions, LiveWorld } from "./run/live.ts";
 export { type Solver, SOLVERS } from "./model/scheduler.ts";
 
+// training
+export { train } from "./train/train.ts";
+
 // the device
 export { type AdapterReport, listAdapters } from "./gpu/adapters.ts";
 export { Gpu, type GpuOptions } from "./gpu/gpu.ts";

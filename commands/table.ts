@@ -13,12 +13,14 @@ import { MANUAL } from "./manual/spec.ts";
 import { MODELS } from "./models/spec.ts";
 import { PLAY } from "./play/spec.ts";
 import { PULL } from "./pull/spec.ts";
+import { TRAIN } from "./train/spec.ts";
 import { WORKER } from "./worker/spec.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   GENERATE,
   PLAY,
+  TRAIN,
   ENCODE,
   DECODE,
   COMPARE,

@@ -2,7 +2,8 @@ import { type TrainedStep, TrainRun } from "./train_run.ts";
 import type { TrainOptions } from "./run_options.ts";
 
 export type { TrainEvent, TrainOptions } from "./run_options.ts";
-export type { TrainedStep } from "./train_run.ts";
+export { type TrainedStep, TrainingError } from "./train_run.ts";
+export { previewTraining, type TrainPreview } from "./preview.ts";
 
 /**
  * Trains a model on clips, step by step. Where the output folder holds a run that was stopped, it

@@ -332,7 +332,12 @@ async function openRun(
   }
 }
 
-async function openClips(options: TrainOptions, origin: Origin, gpu: Gpu): Promise<OpenedData> {
+/** Finds, checks and encodes the clips. @internal */
+export async function openClips(
+  options: TrainOptions,
+  origin: Origin,
+  gpu: Gpu,
+): Promise<OpenedData> {
   const { output, interval = 1, resize = "bilinear", flip = false, cache = true } = options;
   let encoder: ReturnType<typeof openEncoder> | undefined;
   const { condition, patch, contextPatch } = origin.sizes;

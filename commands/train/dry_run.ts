@@ -1,0 +1,31 @@
+import { previewTraining, type TrainOptions, type TrainPreview } from "../../app.ts";
+import { duration } from "../../cli/progress.ts";
+import type { TrainCall } from "./run.ts";
+
+/** Says what a run would take: memory by kind, and the time of a few measured steps. */
+export async function dryRun(asked: TrainOptions, { options, terminal }: TrainCall): Promise<void> {
+  const preview = await previewTraining(asked);
+  const text = options.json ? JSON.stringify(preview, null, 2) : describe(preview, asked.steps);
+  await terminal.print(`${text}\n`);
+}
+
+function describe({ plan, clips, frames, secondsPerStep }: TrainPreview, steps: number): string {
+  const { bytes } = plan;
+  const row = (name: string, value: number) =>
+    `  ${name.padEnd(12)} ${(value / 1e6).toFixed(1)} MB`;
+  return [
+    `data         ${clips} clips, ${frames} frames`,
+    `parameters   ${plan.parameters}, of which ${plan.trained} are trained`,
+    `memory       ${(bytes.total / 1e6).toFixed(1)} MB`,
+    row("weights", bytes.weights),
+    row("gradients", bytes.gradients),
+    row("moments", bytes.moments),
+    row("average", bytes.ema),
+    row("activations", bytes.activations),
+    `step         ${plan.microBatch} videos at a time, ${plan.dispatches} dispatches, ` +
+    `${(plan.flops / 1e9).toFixed(2)} GFLOP${plan.recompute ? ", blocks computed twice" : ""}`,
+    `time         ${secondsPerStep.toFixed(2)} s per step, ${
+      duration(steps * secondsPerStep)
+    } in all`,
+  ].join("\n");
+}

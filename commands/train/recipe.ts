@@ -1,0 +1,43 @@
+import { type JsonObject, presetConfig } from "../../app.ts";
+import { PRESETS } from "../../mod.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { didYouMean } from "../../cli/suggest.ts";
+
+/** How a released model was trained. */
+export interface ReleasedRecipe {
+  readonly config: JsonObject;
+  readonly steps: number;
+  readonly batch: number;
+  readonly frames: number;
+  readonly interval: number;
+  readonly warmup: number;
+  readonly flip: boolean;
+}
+
+/** 4 videos on each of 8 GPUs. */
+const BATCH = 32;
+
+/**
+ * The recipe of a released run: length and size as its name and training configuration say.
+ * @throws {UsageError} there is no such run
+ * Source: showlab/FAR at e59536a, options/train/far
+ */
+export function releasedRecipe(name: string): ReleasedRecipe {
+  const preset = PRESETS.find((preset) => preset.name === name);
+  if (!preset) {
+    const names = PRESETS.map((preset) => preset.name);
+    throw new UsageError(`Cannot find preset "${name}"${didYouMean(name, names)}; see far models`);
+  }
+  const long = preset.task === "long_video_prediction";
+  const window = Number(preset.config?.short_term_ctx_winsize ?? 16);
+  const isSmall = name.includes("ucf101_res64");
+  return {
+    config: presetConfig(preset),
+    steps: 1000 * Number(/_(\d+)K_/.exec(name)?.[1]),
+    batch: BATCH,
+    frames: long ? 300 : window,
+    interval: isSmall ? 1 : preset.frameInterval,
+    warmup: long ? 10_000 : 0,
+    flip: preset.dataset === "UCF",
+  };
+}

@@ -1,0 +1,95 @@
+import type { TrainedStep, TrainEvent } from "../../app.ts";
+import { duration, type ProgressOptions } from "../../cli/progress.ts";
+import type { Terminal } from "../../cli/terminal.ts";
+
+/** Steps that the running mean of the loss covers. */
+const MEAN = 50;
+/** Seconds between two lines where a line cannot be rewritten. */
+const LINE_SECONDS = 10;
+
+/** Says how a run goes: a line that is rewritten on a terminal, else one now and then. */
+export class TrainProgress {
+  readonly #steps: number;
+  readonly #options: ProgressOptions;
+  readonly #terminal: Terminal;
+  #losses: number[] = [];
+  #seconds: number[] = [];
+  #said = 0;
+  #rewrites = false;
+
+  constructor(steps: number, options: ProgressOptions, terminal: Terminal) {
+    this.#steps = steps;
+    this.#options = options;
+    this.#terminal = terminal;
+  }
+
+  /** Mean loss of the last steps. */
+  get mean(): number {
+    return average(this.#losses);
+  }
+
+  step(step: TrainedStep): void {
+    this.#losses = [...this.#losses, step.loss].slice(-MEAN);
+    this.#seconds = [...this.#seconds, step.seconds].slice(-MEAN);
+    if (this.#options.progress === "json") {
+      const { step: done, loss, gradNorm, lr, seconds } = step;
+      const line = { event: "step", done, total: this.#steps, loss, gradNorm, lr, seconds };
+      return this.#terminal.note(JSON.stringify(line));
+    }
+    if (this.#options.quiet) return;
+    const { live } = this.#terminal;
+    const now = performance.now();
+    if (now - this.#said < (live ? 100 : 1000 * LINE_SECONDS)) return;
+    this.#said = now;
+    if (!live) return this.#terminal.note(this.#line(step));
+    this.#rewrites = true;
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${this.#line(step)}`));
+  }
+
+  event(event: TrainEvent): void {
+    if (this.#options.progress === "json") return this.#terminal.note(JSON.stringify(event));
+    const text = this.#options.quiet ? undefined : textOf(event);
+    if (text === undefined) return;
+    this.stop();
+    this.#terminal.note(text);
+  }
+
+  /** Ends a line that was being rewritten. */
+  stop(): void {
+    if (this.#rewrites) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
+    this.#rewrites = false;
+  }
+
+  #line({ step, loss, gradNorm, lr, tokens }: TrainedStep): string {
+    const seconds = average(this.#seconds);
+    const left = duration((this.#steps - step) * seconds);
+    return `step ${step}/${this.#steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
+      `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
+      `${(tokens / seconds).toFixed(0)} tokens/s  ${seconds.toFixed(2)} s/step  ${left} left`;
+  }
+}
+
+function textOf(event: TrainEvent): string | undefined {
+  switch (event.event) {
+    case "clips":
+      return event.done === event.total ? `${event.stage} ${event.total} clips` : undefined;
+    case "skipped":
+      return `skipped: ${event.problem}`;
+    case "note":
+      return event.text;
+    case "resumed":
+      return `going on from step ${event.step} (${event.path})`;
+    case "validation":
+      return `step ${event.step}: validation loss ${event.loss.toFixed(4)}`;
+    case "sample":
+      return `step ${event.step}: sample ${event.path}`;
+    case "saved":
+      return `step ${event.step}: saved ${event.path}`;
+    case "rollback":
+      return `step ${event.step}: numbers not finite, going back to step ${event.to}`;
+  }
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

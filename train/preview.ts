@@ -1,0 +1,53 @@
+import { Gpu } from "../gpu/gpu.ts";
+import { Sampler } from "./data/sampler.ts";
+import { readOrigin } from "./origin.ts";
+import { trainerSettings, type TrainOptions } from "./run_options.ts";
+import { openClips } from "./train_run.ts";
+import { Trainer, type TrainPlan } from "./trainer.ts";
+
+/** What a run would take. */
+export interface TrainPreview {
+  readonly plan: TrainPlan;
+  readonly clips: number;
+  readonly frames: number;
+  /** Median of a few steps. */
+  readonly secondsPerStep: number;
+}
+
+/** Steps that are measured, after one that compiles the kernels. */
+const MEASURED = 3;
+
+/**
+ * Opens the data, plans the memory and measures a few steps. Nothing is written but latents into
+ * the cache.
+ * @throws as `train`
+ */
+export async function previewTraining(options: TrainOptions): Promise<TrainPreview> {
+  const origin = await readOrigin(options);
+  const gpu = options.gpu ?? await Gpu.open({ backend: options.backend });
+  try {
+    const { train } = await openClips(options, origin, gpu);
+    const settings = trainerSettings(options, origin.sizes, train.sizes, origin.vae.scalingFactor);
+    const trainer = await Trainer.open(gpu, settings, origin.initial);
+    const { batch, seed } = settings;
+    const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });
+    const seconds: number[] = [];
+    for (let i = 0; i <= MEASURED; i++) {
+      const start = performance.now();
+      for (let part = 0; part < settings.accumulate; part++) {
+        await trainer.submit(await train.batch(sampler.next()));
+      }
+      await trainer.flush();
+      if (i > 0) seconds.push((performance.now() - start) / 1000);
+    }
+    trainer.close();
+    return {
+      plan: trainer.plan,
+      clips: train.clips.length,
+      frames: train.frames,
+      secondsPerStep: seconds.sort((a, b) => a - b)[Math.floor(MEASURED / 2)]!,
+    };
+  } finally {
+    if (!options.gpu) await gpu.close();
+  }
+}
