@@ -1,9 +1,13 @@
 import { previewTraining, type TrainOptions, type TrainPreview } from "../../app.ts";
 import { duration } from "../../cli/progress.ts";
-import type { TrainCall } from "./run.ts";
+import type { Call } from "../../cli/command.ts";
+import type { TRAIN_OPTIONS } from "./spec.ts";
 
 /** Says what a run would take: memory by kind, and the time of a few measured steps. */
-export async function dryRun(asked: TrainOptions, { options, terminal }: TrainCall): Promise<void> {
+export async function dryRun(
+  asked: TrainOptions,
+  { options, terminal }: Call<typeof TRAIN_OPTIONS>,
+): Promise<void> {
   const preview = await previewTraining(asked);
   const text = options.json ? JSON.stringify(preview, null, 2) : describe(preview, asked.steps);
   await terminal.print(`${text}\n`);

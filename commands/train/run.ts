@@ -18,7 +18,7 @@ import type { TRAIN_OPTIONS } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
 
 /** A call of `far train`. */
-export type TrainCall = Call<typeof TRAIN_OPTIONS>;
+type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /** Layers that get adapters unless told. */
 const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];

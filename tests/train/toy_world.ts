@@ -3,14 +3,14 @@ import { FileSink } from "../../files/file_sink.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 
 /** Side of the world, in latents; a dot moves on it, and actions say where. */
-export const SIDE = 3;
-export const CHANNELS = 32;
+const SIDE = 3;
+const CHANNELS = 32;
 /** Of the latents, so that their variance is about 1 when they are scaled by 0.2889. */
 const AMPLITUDE = 3;
 /** Right, left, down, up, around the edges. */
-export const MOVES = [[1, 0], [-1, 0], [0, 1], [0, -1]] as const;
+const MOVES = [[1, 0], [-1, 0], [0, 1], [0, -1]] as const;
 
-/** A transformer that learns it in a few hundred steps. */
+/** A small transformer for it. */
 export const TOY_CONFIG = {
   _class_name: "FAR",
   attention_head_dim: 64,
@@ -26,7 +26,7 @@ export const TOY_CONFIG = {
 };
 
 /** Clips of the world: latents [frames, CHANNELS, SIDE, SIDE], a bright dot on black. */
-export function toyClip(frames: number, random: () => number) {
+function toyClip(frames: number, random: () => number) {
   const volume = CHANNELS * SIDE * SIDE;
   const latents = new Float32Array(frames * volume).fill(-AMPLITUDE);
   const actions = Array.from({ length: frames }, () => Math.floor(4 * random()));
