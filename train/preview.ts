@@ -7,8 +7,11 @@ import { Trainer, type TrainPlan } from "./trainer.ts";
 
 /** What a run would take. */
 export interface TrainPreview {
+  /** Memory and work of a step. */
   readonly plan: TrainPlan;
+  /** Clips to train on. */
   readonly clips: number;
+  /** Frames of all of them. */
   readonly frames: number;
   /** Median of a few steps. */
   readonly secondsPerStep: number;

@@ -66,9 +66,11 @@ export interface TrainOptions extends Recipe {
   readonly skipBad?: boolean;
   /** Steps between checkpoints (500), and how many are kept (2). */
   readonly saveEvery?: number;
+  /** Checkpoints that are kept (2). */
   readonly keep?: number;
   /** Steps between samples (0: none) and between validations (500; 0: none). */
   readonly sampleEvery?: number;
+  /** Steps between validations; 0: none. */
   readonly validateEvery?: number;
   /** What happens when numbers are not finite any more (stop). */
   readonly nan?: "stop" | "rollback";
@@ -80,6 +82,7 @@ export interface TrainOptions extends Recipe {
   readonly command?: string;
   /** A device to use; one is opened otherwise. */
   readonly gpu?: Gpu;
+  /** Which WebGPU backend to use. */
   readonly backend?: GpuOptions["backend"];
   /** Ends the run after the step at hand, with a checkpoint. */
   readonly signal?: AbortSignal;

@@ -26,11 +26,13 @@ import { type StepResult, Trainer, type TrainerSettings } from "./trainer.ts";
 
 /** A step, and how long it took. */
 export interface TrainedStep extends StepResult {
+  /** Wall time of the step. */
   readonly seconds: number;
 }
 
 /** Training went wrong; the last checkpoint is as it was. */
 export class TrainingError extends Error {
+  /** @ignore */
   override readonly name = "TrainingError";
 }
 

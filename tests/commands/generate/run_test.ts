@@ -351,7 +351,7 @@ Deno.test("far generate that is stopped finishes its outputs with the frames the
       assert.equal(status, expected);
       assert.match(
         said!,
-        new RegExp(`^error: Stopped by ${signal}: .*s\\.png have 2 of 9 frames$`),
+        new RegExp(`^Stopped by ${signal}: .*s\\.png have 2 of 9 frames$`),
       );
       for (const name of ["a-0.mp4", "a-1.gif", "a-0.npz", "a-1.y4m"]) {
         assert.equal((await readClip(join(folder, name))).frames.length, 12 + 2, name);
@@ -378,7 +378,7 @@ Deno.test("far generate that is stopped leaves nothing behind where there is not
     for (const [args, stopAt] of cases) {
       const { status, said } = await stopped(args, stopAt, "SIGINT");
       assert.equal(status, 130);
-      assert.equal(said, "error: Stopped by SIGINT: nothing was written");
+      assert.equal(said, "Stopped by SIGINT: nothing was written");
       assert.deepEqual([...Deno.readDirSync(folder)], []);
     }
   }));
