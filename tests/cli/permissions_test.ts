@@ -31,6 +31,11 @@ const RUNS: readonly Run[] = [
   ["encode", `${CLIP} --frames 2 -o two.safetensors`, 0],
   ["decode", "two.safetensors -o two.gif", 0],
   ["compare", "one.mp4 one.npz", 0],
+  [
+    "train",
+    `${join(ROOT, "weights/demo/clips/0.npz")} -o world -m demo --steps 1 --batch 1 --frames 9`,
+    0,
+  ],
   ["inspect", "one.mp4", 0],
   ["inspect", "FAR_B_ucf101_res64_200K_bs32", 2],
   ["batch", "jobs.jsonl --out-dir out", 0],
