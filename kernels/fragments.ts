@@ -1,13 +1,16 @@
 import attention from "./fragments/attention.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
+import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
 import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 import frame from "./fragments/frame.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
 import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
+import matmul from "./fragments/matmul.wgsl" with { type: "text" };
 import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
+import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
 import step from "./fragments/step.wgsl" with { type: "text" };
 import tile from "./fragments/tile.wgsl" with { type: "text" };
 import tileMemory from "./fragments/tile_memory.wgsl" with { type: "text" };
@@ -19,14 +22,17 @@ import { defineKernel, type Kernel, readStruct } from "../gpu/kernel.ts";
 const FRAGMENTS: Readonly<Record<string, string>> = {
   attention,
   broadcast,
+  causal_attention: causalAttention,
   conv2d,
   conv2d_tile: conv2dTile,
   frame,
   linear,
   linear_tile: linearTile,
+  matmul,
   no_broadcast: noBroadcast,
   pack_weight: packWeight,
   qk_norm_rope: qkNormRope,
+  qk_rotation: qkRotation,
   step,
   tile,
   tile_memory: tileMemory,

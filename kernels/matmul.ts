@@ -6,10 +6,11 @@ import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const MATMUL = defineKernel("matmul", code);
-const MATMUL_BROADCAST = defineKernel("matmul_broadcast", broadcastCode);
+const MATMUL = joinKernel("matmul", code);
+const MATMUL_BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
 const TO_IMAGE = defineKernel("to_image", imageCode);
 
 /** Rows and columns of a workgroup's tile. */

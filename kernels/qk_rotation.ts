@@ -1,13 +1,13 @@
 import backwardCode from "./qk_rotation_backward.wgsl" with { type: "text" };
 import code from "./qk_rotation.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { addSums, type Place } from "./column_sums.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const QK_ROTATION = defineKernel("qk_rotation", code);
-const QK_ROTATION_BACKWARD = defineKernel("qk_rotation_backward", backwardCode);
+const QK_ROTATION = joinKernel("qk_rotation", code);
+const QK_ROTATION_BACKWARD = joinKernel("qk_rotation_backward", backwardCode);
 /** Rows of a head that one lane of the backward pass takes. */
 const ITEMS = 16;
 

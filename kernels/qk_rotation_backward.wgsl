@@ -1,3 +1,4 @@
+// Joined after fragments: qk_rotation.
 // The gradient of `qk_rotation`, in place: dqkv's queries and keys, which are the gradients of rotated
 // ones, become those of x. With u = w n, n = x / rms(x) and g = w (dy rotated back),
 // dx = (g - n mean(g n)) / rms(x). The weights' gradients, sums of (dy rotated back) n, are summed
@@ -5,27 +6,6 @@
 
 const ITEMS = 16u;
 
-struct Params {
-  rows: u32,         // rows of this kind of tokens
-  first: u32,        // and the first of them
-  heads: u32,
-  tokens: u32,       // per frame
-  frames: u32,       // per video
-  first_frame: u32,  // position of a video's first frame
-  columns: u32,      // tokens per row of a frame
-  spread: u32,       // row and column positions are multiplied by this (context patches)
-  time_pairs: u32,   // vec4s of the head rotated by the frame, two pairs each
-  row_pairs: u32,
-  time: u32,         // where the frames' angles start in `rope`, in vec4s
-  q_weight: u32,     // where the weights start, in vec4s
-  k_weight: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4<f32>>;         // [R, 3 d]
-@group(0) @binding(2) var<storage, read> q_weights: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> k_weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> rope: array<vec4<f32>>;        // (cos, sin): space, then time
 @group(0) @binding(5) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
 @group(0) @binding(6) var<storage, read_write> q_partial: array<vec4<f32>>;  // [chunks, 64]
 @group(0) @binding(7) var<storage, read_write> k_partial: array<vec4<f32>>;  // [chunks, 64]
@@ -36,18 +16,6 @@ fn rotate_back(x: vec4<f32>, angle: vec4<f32>) -> vec4<f32> {
     x.x * angle.x + x.y * angle.y, x.y * angle.x - x.x * angle.y,
     x.z * angle.z + x.w * angle.w, x.w * angle.z - x.z * angle.w,
   );
-}
-
-// cos and sin for the i-th vec4 of a head: frame first, then row, then column.
-fn angle(i: u32, row: u32) -> vec4<f32> {
-  let token = row % params.tokens;
-  if (i < params.time_pairs) {
-    let frame = params.first_frame + row / params.tokens % params.frames;
-    return rope[params.time + frame * params.time_pairs + i];
-  }
-  let along_rows = i < params.time_pairs + params.row_pairs;
-  let place = select(token % params.columns, token / params.columns, along_rows);
-  return rope[place * params.spread * (16u - params.time_pairs) + i - params.time_pairs];
 }
 
 fn weight(which: u32, j: u32) -> vec4<f32> {
