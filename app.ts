@@ -65,6 +65,14 @@ export {
   type TrainOptions,
   type TrainPreview,
 } from "./train/train.ts";
+export type { Recipe } from "./train/run_options.ts";
+export type { TrainPlan } from "./train/plan.ts";
+export type {
+  LoraSettings,
+  StepResult as TrainStepResult,
+  TrainerSettings,
+} from "./train/settings.ts";
+export type { FarSizes } from "./model/config.ts";
 
 // released models, converting and pulling
 export type { ConvertReport } from "./released/convert.ts";
@@ -109,6 +117,7 @@ export type { Matrix } from "./media/color.ts";
 export { ClosedPipeError } from "./media/errors.ts";
 export { isPattern } from "./media/folder_reader.ts";
 export { readMetadata } from "./media/metadata.ts";
+export type { VideoFacts } from "./media/frame_stream.ts";
 export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { OutputFile } from "./media/output_file.ts";
 export type { PickOptions } from "./media/picks.ts";

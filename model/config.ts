@@ -3,12 +3,15 @@
  * d = 64 H width, C latent channels, h w latent height and width, p patch, P context patch.
  */
 export interface FarSizes {
+  /** Blocks. */
   readonly layers: number;
+  /** Attention heads of 64. */
   readonly heads: number;
   /** Model width, 64 heads. */
   readonly d: number;
   /** Latent channels in and out. */
   readonly channels: number;
+  /** Side of a patch, in latents. */
   readonly patch: number;
   /** Patch size of long-term context frames; undefined for FAR, which has none. */
   readonly contextPatch: number | undefined;
@@ -20,6 +23,7 @@ export interface FarSizes {
   readonly slope: number;
   /** Head dims rotated by frame, row and column. */
   readonly axes: readonly [number, number, number];
+  /** What each frame or video is conditioned on. */
   readonly condition: Condition;
 }
 

@@ -200,15 +200,13 @@ Deno.test("THIRD_PARTY_LICENSES has every package that is locked, and Deno (deno
 });
 
 Deno.test("every export of mod.ts has a docstring (deno doc --lint)", async () => {
-  const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["doc", "--lint", join(ROOT, "mod.ts")],
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    // app.ts has the types that those of mod.ts only mention
+    args: ["doc", "--lint", join(ROOT, "mod.ts"), join(ROOT, "app.ts")],
     stdout: "null",
     env: { NO_COLOR: "1" },
   }).output();
-  // types that public ones only mention stay out of the 50 names
-  const faults = new TextDecoder().decode(stderr).split(/^(?=error\[)/m)
-    .filter((fault) => fault.startsWith("error[") && !fault.startsWith("error[private-type-ref]"));
-  assert.deepEqual(faults, []);
+  assert.ok(success, new TextDecoder().decode(stderr));
 });
 
 Deno.test("the library has at most 50 names, each in docs/library.md", async () => {

@@ -16,12 +16,15 @@ export interface TrainPlan {
   };
   /** Videos that the device computes at once. */
   readonly microBatch: number;
+  /** Whether blocks are computed twice to save memory. */
   readonly recompute: boolean;
   /** Of products and attention in one optimiser step; of the longest, where lengths are drawn. */
   readonly flops: number;
+  /** Kernel calls of a micro-batch. */
   readonly dispatches: number;
   /** Numbers that are trained, and all of the model (adapters included). */
   readonly trained: number;
+  /** Numbers in all parameters. */
   readonly parameters: number;
 }
 

@@ -16,6 +16,7 @@ export interface TrainBatch {
 export interface StepResult {
   /** 1 for the first. */
   readonly step: number;
+  /** Mean over the videos of their masked squared errors. */
   readonly loss: number;
   /** Norm of all gradients, before clipping. */
   readonly gradNorm: number;
@@ -61,6 +62,7 @@ export interface LossScaleState {
 
 /** Low-rank adapters: W + scale B A beside frozen weights, scale = alpha / rank. */
 export interface LoraSettings {
+  /** Columns of B and rows of A, a multiple of 4. */
   readonly rank: number;
   /** Ends of layer names, as in peft: `to_q`, `to_out.0`, `mlp.net.2` ... */
   readonly targets: readonly string[];
@@ -70,18 +72,27 @@ export interface LoraSettings {
 
 /** Everything that decides what a run computes. Defaults are in `RELEASED_SETTINGS`. */
 export interface TrainerSettings {
+  /** Of the transformer. */
   readonly config: FarSizes;
   /** Of the latents. */
   readonly height: number;
+  /** Of the latents. */
   readonly width: number;
   /** Videos per step, and frames per video in a batch. */
   readonly batch: number;
+  /** Frames per video in a batch. */
   readonly frames: number;
+  /** "long_context" draws how many frames a step has. */
   readonly trainingType: "base" | "long_context";
+  /** Learning rate, at its highest. */
   readonly lr: number;
+  /** Decay of AdamW's two moments. */
   readonly betas: readonly [number, number];
+  /** Weight decay of AdamW. */
   readonly weightDecay: number;
+  /** Added to the root of the second moment. */
   readonly eps: number;
+  /** The learning rate after the warm-up. */
   readonly schedule: "constant" | "cosine";
   /** Steps of linear warm-up. */
   readonly warmup: number;
@@ -93,9 +104,11 @@ export interface TrainerSettings {
   readonly ema: number | undefined;
   /** Share of window frames that are given clean; undefined: none. */
   readonly cleanContext: number | undefined;
+  /** How timesteps are drawn. */
   readonly weighting: "logit_normal" | "uniform";
   /** Share of labels or actions replaced by the null class. */
   readonly conditionDropout: number;
+  /** Of all draws. */
   readonly seed: number;
   /** Batches per optimiser step: equals one batch that many times larger. */
   readonly accumulate: number;
@@ -103,12 +116,15 @@ export interface TrainerSettings {
   readonly microBatch?: number;
   /** Recompute blocks in the backward pass; "auto" where memory asks for it. */
   readonly recompute?: boolean | "auto";
+  /** Arithmetic of weights and activations. */
   readonly dtype: "f32" | "f16";
   /** Patterns (`*` stands for anything) of names that are not trained. */
   readonly freeze?: readonly string[];
+  /** Adapters that are trained in place of the weights. */
   readonly lora?: LoraSettings;
   /** "bf16" rounds frame positions and timesteps as the released runs did. */
   readonly positions: "exact" | "bf16";
+  /** "bf16" rounds timesteps as the released runs did. */
   readonly timesteps: "exact" | "bf16";
   /** Factor of raw latents. */
   readonly scalingFactor: number;
