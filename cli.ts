@@ -2,6 +2,7 @@ import { CHILD_ARGUMENT } from "./batch/gpu/child_settings.ts";
 import type { CommandSpec } from "./cli/command.ts";
 import { environment } from "./cli/environment.ts";
 import { errorLine, exitStatus, InterruptedError, isClosedPipe, STATUS } from "./cli/errors.ts";
+import { inFlags } from "./cli/flags.ts";
 import { parseCommandLine } from "./cli/program.ts";
 import { dropPermissions } from "./cli/permissions.ts";
 import { PROCESS_TERMINAL, type Terminal } from "./cli/terminal.ts";
@@ -44,7 +45,7 @@ export async function main(
 }
 
 function report(error: unknown, terminal: Terminal, verbose: boolean): void {
-  terminal.note(errorLine(error));
+  terminal.note(inFlags(errorLine(error)));
   if (verbose && error instanceof Error && error.stack) terminal.note(error.stack);
 }
 

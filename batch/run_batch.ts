@@ -3,6 +3,7 @@ import { orAborted } from "../cli/abort.ts";
 import type { Call } from "../cli/command.ts";
 import { escaped } from "../cli/escape.ts";
 import { InterruptedError, UsageError } from "../cli/errors.ts";
+import { inFlags } from "../cli/flags.ts";
 import { optionName } from "../cli/option.ts";
 import { type Progress, startProgress } from "../cli/progress.ts";
 import { type BatchExecutor, BatchRun, expectedFiles, type Tally } from "./batch_run.ts";
@@ -103,7 +104,7 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
     force: options.force,
     retryFailed: options.retryFailed,
     failFast: options.failFast,
-    onFailure: ({ id, error }) => terminal.note(escaped(`job "${id}" failed: ${error}`)),
+    onFailure: ({ id, error }) => terminal.note(escaped(inFlags(`job "${id}" failed: ${error}`))),
     onEnd: ({ done, failed, failedBefore }) => setup.progress?.update(done + failed - failedBefore),
   });
   const setup: Setup = { all, jobs, folder, results, batch };

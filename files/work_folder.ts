@@ -109,7 +109,7 @@ export class WorkFolder {
 async function checkFree(target: string): Promise<void> {
   if (await isFree(target)) return;
   throw new CheckpointError(
-    `Cannot write ${quote(target)}: it is there already; remove it or say --overwrite`,
+    `Cannot write ${quote(target)}: it exists; remove it or use \`overwrite\``,
     { file: target, reason: "Unwritable" },
   );
 }

@@ -22,7 +22,7 @@ export interface AdapterSummary {
   readonly subgroups: boolean;
   /** Lanes that can exchange values for certain; 0 where none can. */
   readonly subgroupSize: number;
-  /** What was measured to be best here (`far bench --tune`). */
+  /** What was measured to be best here (by `tuneModel`). */
   readonly tuning?: TuningTable;
 }
 
@@ -97,7 +97,7 @@ export class Gpu {
       throw new GpuError(
         "no-adapter",
         options.backend
-          ? `Cannot find a GPU adapter by ${options.backend}: leave out --backend`
+          ? `Cannot find a GPU adapter by ${options.backend}: leave out \`backend\``
           : "Cannot find a GPU adapter: install a Vulkan driver (see `far doctor`)",
       );
     }

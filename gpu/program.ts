@@ -27,7 +27,7 @@ export interface DeviceProfile {
   readonly cpu: boolean;
   /** Lanes that can exchange values for certain; 0 where none can. Absent: 8 on software adapters. */
   readonly subgroupSize?: number;
-  /** What was measured to be best here (`far bench --tune`). */
+  /** What was measured to be best here (by `tuneModel`). */
   readonly tuning?: TuningTable;
 }
 

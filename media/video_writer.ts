@@ -147,8 +147,8 @@ async function openVideo(
   const side = smallestSide(options.codec);
   if (Math.min(width, height) < side) {
     throw new MediaError(
-      `${options.codec} needs ${side}x${side} and the video has ${width}x${height}; ` +
-        `enlarge it with --scale or take --codec avc`,
+      `${options.codec} needs at least ${side}x${side} pixels and the video has ` +
+        `${width}x${height}; enlarge it with \`scale\` or set \`codec\` to avc`,
     );
   }
   const problem = webCodecsProblem();

@@ -19,7 +19,7 @@ import { elements } from "../weights/tensor_file.ts";
 
 /** A model that a name means. */
 export interface LocalModel {
-  /** What `--model` takes. */
+  /** The name by which a model is asked for. */
   readonly name: string;
   /** A released preset, or a repository of somebody's. */
   readonly source: "released" | "repository";

@@ -114,6 +114,6 @@ export function checkFinite(values: Float32Array, what: string): void {
   if (bits.every((b) => (b & 0x7f800000) !== 0x7f800000)) return;
   throw new GpuError(
     "non-finite",
-    `${what} has values that are not finite: try --dtype f32, or other weights`,
+    `${what} has values that are not finite: set \`dtype\` to f32, or use other weights`,
   );
 }

@@ -8,16 +8,19 @@ export interface MemoryUse {
   readonly lowers: string;
 }
 
-export const WEIGHTS: MemoryUse = { what: "the weights alone", lowers: "--dtype f16" };
+export const WEIGHTS: MemoryUse = { what: "the weights alone", lowers: "`dtype` f16" };
 export const RUN: MemoryUse = {
   what: "this run",
-  lowers: "fewer frames, --count 1, guidance 1, a smaller --size or --dtype f16",
+  lowers: "fewer frames, `count` 1, `guidance` 1, smaller `width` and `height` or `dtype` f16",
 };
 export const WORLD: MemoryUse = {
   what: "this world",
-  lowers: "fewer --memory-frames, guidance 1, a smaller --size or --dtype f16",
+  lowers: "fewer `memoryFrames`, `guidance` 1, smaller `width` and `height` or `dtype` f16",
 };
-export const PICTURES: MemoryUse = { what: "these pictures", lowers: "a smaller --size" };
+export const PICTURES: MemoryUse = {
+  what: "these pictures",
+  lowers: "smaller `width` and `height`",
+};
 
 /**
  * Compares what is declared with what the device has, before anything is allocated.

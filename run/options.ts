@@ -188,7 +188,7 @@ function resolveClasses(
     if (kind === "action" && list.length !== frames) {
       throw new RangeError(
         `Video ${video} has ${list.length} actions for ${frames} frames (context and generated): ` +
-          "give one action a frame",
+          "give one action per frame",
       );
     }
     // the null class, index `count`, stands for an action that is not known
@@ -205,7 +205,7 @@ function resolveClasses(
 
 function labelLists(labels: readonly number[] | undefined, videos: number): readonly number[][] {
   if (!labels?.length) {
-    throw new TypeError("This model needs a label: give --label with a class number or name");
+    throw new TypeError("This model needs a class: give `labels`");
   }
   if (labels.length !== 1 && labels.length !== videos) {
     throw new RangeError(`${labels.length} labels were given for ${videos} videos`);
@@ -218,7 +218,7 @@ function actionLists(
   videos: number,
 ): readonly (readonly number[])[] {
   if (!actions?.length) {
-    throw new TypeError("This model needs actions: give --actions with one a frame");
+    throw new TypeError("This model needs actions: give `actions`, one per frame");
   }
   const lists = (typeof actions[0] === "number" ? [actions] : actions) as readonly number[][];
   if (lists.length !== 1 && lists.length !== videos) {

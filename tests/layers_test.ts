@@ -156,6 +156,22 @@ Deno.test("sources make no raw call that loses data or ends the process", () => 
   assert.deepEqual(wrong, []);
 });
 
+/** Floors below the command line: they name options as their own API does. */
+const LIBRARY = /^(files|gpu|kernels|weights|hub|model|run|released|media|train|mod\.ts)(\/|$)/;
+
+/** Literal texts of a program, comments left out; what stands in `${...}` counts as text too. */
+function texts(path: string): string[] {
+  const token = /\/\*[^]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g;
+  return [...read(path).matchAll(token)].map(([text]) => text).filter((text) => text[0] !== "/");
+}
+
+Deno.test("the library names no flag of the command line: `dtype`, not --dtype", () => {
+  const wrong = sources().filter((path) => LIBRARY.test(path) && path.endsWith(".ts"))
+    .flatMap((path) => texts(path).map((text) => `${path}: ${text}`))
+    .filter((line) => /(?<![\w-])--[a-z]/.test(line));
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("sources stay short enough to read", () => {
   const long = sources().map((path) => [path, read(path).trimEnd().split("\n").length] as const)
     .filter(([, lines]) => lines > LONGEST_FILE);

@@ -182,10 +182,10 @@ export class TrainRun {
 
   #stop(why: string): never {
     const good = this.#saved > 0
-      ? `the checkpoint of step ${this.#saved} is good; go on from it with other settings by --from`
+      ? `the checkpoint of step ${this.#saved} is good: continue \`from\` it with other settings`
       : "no checkpoint was reached";
     throw new TrainingError(
-      `Stopped: ${why}; ${good}. Try a lower --lr, more --warmup, or --dtype f32`,
+      `Stopped: ${why}; ${good}. Try a lower \`lr\`, more \`warmup\`, or \`dtype\` f32`,
     );
   }
 
@@ -392,7 +392,7 @@ function adviseAverage({ steps, onEvent }: TrainOptions, { ema }: TrainerSetting
   const better = Math.max(0.9, 1 - 10 / steps).toFixed(3).replace(/0+$/, "");
   onEvent?.({
     event: "note",
-    text: `the model is an average over about ${span} steps (--ema ${ema}), more than this run ` +
-      `has: --ema ${better} suits ${steps} steps`,
+    text: `the model is an average over about ${span} steps (\`ema\` ${ema}), more than this run ` +
+      `has: \`ema\` ${better} suits ${steps} steps`,
   });
 }

@@ -9,6 +9,7 @@ import {
 } from "bullmq";
 import { isPattern } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { findDone } from "../existing.ts";
@@ -132,7 +133,7 @@ export class QueueWorker {
     const temporary = error instanceof FinalError ? error.temporary : !final;
     const failure: JobFailure = { message, temporary };
     await job.updateProgress({ failure } satisfies QueueFailure).catch(() => {});
-    this.#options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${message}`);
+    this.#options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${inFlags(message)}`);
     return final ? new UnrecoverableError(message) : new Error(message);
   }
 

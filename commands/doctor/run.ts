@@ -2,6 +2,7 @@ import { VERSION } from "../../cli/version.ts";
 import { type CodecReport, reportCodecs } from "../../app.ts";
 import { type AdapterReport, Gpu, GpuError, listAdapters } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { checkAdapters, checkDevice, chosenBackend } from "./adapter_checks.ts";
 import { type Check, describeCheck } from "./check.ts";
 import { checkCodecs } from "./codec_checks.ts";
@@ -64,7 +65,7 @@ async function* makeChecks(
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
     const mend = adapterAdvice(system);
-    yield { name: "device", status: "failed", detail: error.message, mend };
+    yield { name: "device", status: "failed", detail: inFlags(error.message), mend };
   }
 }
 

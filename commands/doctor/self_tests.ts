@@ -1,6 +1,7 @@
 import golden from "./demo_golden.json" with { type: "json" };
 import { selfTest } from "../../app.ts";
 import { type Gpu, loadPipeline } from "../../mod.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { Check } from "./check.ts";
 import { type DemoRun, runDemo } from "./demo_run.ts";
@@ -44,7 +45,7 @@ async function checkDemo(gpu: Gpu, system: System): Promise<Check> {
     }
   } catch (error) {
     const mend = mendKernels("", system);
-    return { name, status: "failed", detail: (error as Error).message, mend };
+    return { name, status: "failed", detail: inFlags((error as Error).message), mend };
   }
 }
 

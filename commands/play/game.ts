@@ -1,6 +1,7 @@
 import type { LiveSettings } from "../../app.ts";
 import type { Frame, RgbFrame } from "../../mod.ts";
 import { GpuError, toRgb } from "../../mod.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
 
@@ -232,7 +233,7 @@ export class Game {
       const mistake = error instanceof RangeError || error instanceof TypeError ||
         (error instanceof GpuError && error.reason === "limit");
       if (!mistake || !this.#world) throw error;
-      this.#refuse(error.message);
+      this.#refuse(inFlags(error.message));
     }
   }
 

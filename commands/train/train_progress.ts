@@ -1,4 +1,5 @@
 import type { TrainedStep, TrainEvent } from "../../app.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { duration, type ProgressOptions } from "../../cli/progress.ts";
 import type { Terminal } from "../../cli/terminal.ts";
 
@@ -51,7 +52,7 @@ export class TrainProgress {
     const text = this.#options.quiet ? undefined : textOf(event);
     if (text === undefined) return;
     this.stop();
-    this.#terminal.note(text);
+    this.#terminal.note(inFlags(text));
   }
 
   /** Ends a line that was being rewritten. */

@@ -6,7 +6,7 @@ import { allocateChecked, checkMemory, RUN } from "../../run/memory_check.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
 const OPTIONS =
-  /: lower it by fewer frames, --count 1, guidance 1, a smaller --size or --dtype f16$/;
+  /: lower it by fewer frames, `count` 1, `guidance` 1, smaller `width` and `height` or `dtype` f16$/;
 
 function declare(kind: MemoryKind, bytes: number): Memory {
   const memory = new Memory();

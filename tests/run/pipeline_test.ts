@@ -366,7 +366,8 @@ Deno.test(
       await assert.rejects(run, {
         name: "GpuError",
         reason: "out-of-memory",
-        message: /: \d+\.\d MB are needed for these pictures .*: lower it by a smaller --size$/,
+        message:
+          /: \d+\.\d MB are needed for these pictures .*: lower it by smaller `width` and `height`$/,
       });
       await pipeline.close();
       await gpu.close();

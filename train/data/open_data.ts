@@ -143,7 +143,7 @@ function splitChecked(
   const named = skipped.slice(0, MOST_NAMED).join("\n  ");
   const more = skipped.length > MOST_NAMED ? `\n  and ${skipped.length - MOST_NAMED} more` : "";
   if (skipped.length === 1) throw new MediaError(skipped[0]!);
-  const hint = good.length > 0 ? "; --skip-bad goes on without them" : "";
+  const hint = good.length > 0 ? "; `skipBad` goes on without them" : "";
   throw new MediaError(
     skipped.length === 0
       ? "Cannot train: there are no clips"
@@ -162,7 +162,7 @@ function commonSizes(checks: readonly Checked[]): LatentSizes {
   if (!other) return first.sizes;
   throw new MediaError(
     `Cannot train on clips of different sizes: "${first.path}" is ${text(first)}, ` +
-      `"${other.path}" is ${text(other)}; give --size`,
+      `"${other.path}" is ${text(other)}; give \`size\``,
   );
 }
 
@@ -265,7 +265,8 @@ function checkLength(path: string, frames: number, window: WindowOptions): void 
 function checkSize(path: string, { width, height }: Found, { multiple }: DataOptions): void {
   if (width % multiple === 0 && height % multiple === 0) return;
   throw new MediaError(
-    `Cannot train on "${path}": ${width}x${height} is not a multiple of ${multiple}; give --size`,
+    `Cannot train on "${path}": ${width}x${height} is not a multiple of ${multiple}; ` +
+      "give `size`",
   );
 }
 

@@ -121,7 +121,7 @@ Deno.test("openData() names all bad clips together, and goes on without them if 
     await Deno.writeTextFile(join(folder, "broken.mp4"), "no video");
     const { options } = optionsFor(folder);
     await assert.rejects(openData(options), (error: Error) => {
-      assert.match(error.message, /4 of 5 clips; --skip-bad/);
+      assert.match(error.message, /4 of 5 clips; `skipBad`/);
       assert.match(
         error.message,
         /short.npz": it has 4 frames, and a window of 3, one in 2 needs 5/,
@@ -144,7 +144,7 @@ Deno.test("openData() wants one size, mirrors clips without actions, holds a sha
       condition: { kind: "none", count: 0 },
       names: undefined,
     });
-    await assert.rejects(openData({ ...options, size: undefined }), /different sizes.*--size/);
+    await assert.rejects(openData({ ...options, size: undefined }), /different sizes.*`size`/);
     const { train, heldOut } = await openData({ ...options, flip: true, heldOut: 0.25 });
     assert.equal(train.clips.length, 3);
     assert.equal(heldOut!.clips.length, 1);
