@@ -1,4 +1,4 @@
-import { FileSource } from "./byte_source.ts";
+import { FileSource } from "./file_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 import { type JsonObject, parseJson } from "./json.ts";
 

@@ -3,7 +3,7 @@
  * commit, and refs that say which commit a branch is at.
  */
 import { dirname, join, relative } from "node:path";
-import { isFile } from "../files/byte_source.ts";
+import { isFile } from "../files/file_source.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
 import {
   makeFolder,

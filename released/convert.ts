@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
-import { isFile } from "../files/byte_source.ts";
-import { Checkpoint } from "../weights/checkpoint.ts";
+import { isFile } from "../files/file_source.ts";
+import { openCheckpoint } from "../weights/open_checkpoint.ts";
 import {
   checkPart,
   convertPart,
@@ -250,7 +250,7 @@ async function isWhole(file: string, { bytes, sha256 }: PartReport): Promise<boo
 
 /** Reads the written file again as the model's loader will. */
 async function verify(file: string, shapes: Shapes): Promise<void> {
-  const written = await Checkpoint.open(file);
+  const written = await openCheckpoint(file);
   try {
     checkPart(written, shapes);
   } finally {

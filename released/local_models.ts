@@ -1,7 +1,7 @@
 /** Which models are on this machine, and which released ones could be. */
 import { join } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
-import { isFile } from "../files/byte_source.ts";
+import { isFile } from "../files/file_source.ts";
 import { presetFolder } from "./pull.ts";
 import { HubCache } from "../hub/cache.ts";
 import { parseTarget } from "../hub/names.ts";

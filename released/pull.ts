@@ -1,6 +1,6 @@
 /** Pulls files, model folders and released models from a hub into its cache. */
 import { dirname, join } from "node:path";
-import { isFile } from "../files/byte_source.ts";
+import { isFile } from "../files/file_source.ts";
 import { convertModel, type ConvertReport } from "./convert.ts";
 import type { TargetDtype } from "./convert_part.ts";
 import { CheckpointError, quote } from "../files/errors.ts";

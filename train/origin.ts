@@ -7,7 +7,7 @@ import { type AutoencoderSizes, parseAutoencoderConfig } from "../model/autoenco
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { type Shapes, transformerShapes } from "../released/architecture.ts";
 import { loadPipeline } from "../run/pipeline.ts";
-import { findWeights } from "../weights/checkpoint.ts";
+import { findWeights } from "../weights/open_checkpoint.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { toFloats } from "../weights/floats.ts";
 import { contentHash } from "./data/clip_cache.ts";

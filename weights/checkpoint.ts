@@ -1,18 +1,6 @@
-import { join } from "node:path";
-import { isFile, isFolder } from "../files/byte_source.ts";
 import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts";
-import { SafetensorsFile } from "./safetensors.ts";
-import { readShardIndex } from "./shard_index.ts";
 import type { TensorFile, TensorInfo } from "./tensor_file.ts";
 import { unwrappedNames } from "./wrapped_names.ts";
-
-/** Files a folder of weights may hold, in the order they are looked for. */
-const WEIGHT_FILES = [
-  "diffusion_pytorch_model.safetensors",
-  "diffusion_pytorch_model.safetensors.index.json",
-  "model.safetensors",
-  "model.safetensors.index.json",
-];
 
 /** A tensor in one of the files. */
 interface Place {
@@ -49,22 +37,13 @@ export class Checkpoint {
     this.#prefix = prefix;
   }
 
-  /**
-   * Opens a .safetensors file, an index of shards, or a folder that holds either.
-   * @throws {CheckpointError} not found, or any file in it is malformed
-   */
-  static async open(folderOrFile: string): Promise<Checkpoint> {
-    const path = await findWeights(folderOrFile);
-    if (!path.endsWith(".json")) return Checkpoint.from(await SafetensorsFile.open(path));
-    return await openShards(path, (files) => Checkpoint.#of(path, files));
-  }
-
   /** A checkpoint of one file that is open already; closing it closes the file. */
   static from(file: TensorFile): Checkpoint {
-    return Checkpoint.#of(file.path, [file]);
+    return Checkpoint.of(file.path, [file]);
   }
 
-  static #of(path: string, files: readonly TensorFile[]): Checkpoint {
+  /** A checkpoint of several files; closing it closes them. `path` is for messages. */
+  static of(path: string, files: readonly TensorFile[]): Checkpoint {
     const all = files.flatMap((file) => [...file.tensors.keys()]);
     const { names, wrappers } = unwrappedNames(all);
     const places = new Map<string, Place>();
@@ -225,81 +204,4 @@ export function describe(
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
-}
-
-/**
- * The file of weights that a path means: itself, or the one a folder holds.
- * @throws {CheckpointError} NotFound
- */
-export async function findWeights(path: string): Promise<string> {
-  if (!await isFolder(path)) return path;
-  for (const name of WEIGHT_FILES) {
-    const file = join(path, name);
-    if (await isFile(file)) return file;
-  }
-  throw new CheckpointError(`Cannot find weights in ${quote(path)}: ${await whatElse(path)}`, {
-    file: path,
-    reason: "NotFound",
-  });
-}
-
-/** What a folder without usable weights holds instead, and what to do about it. */
-async function whatElse(folder: string): Promise<string> {
-  const entries = await Array.fromAsync(Deno.readDir(folder));
-  const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
-  const pickledShards = names.find((name) => /\.(bin|pth|pt)\.index\.json$/.test(name));
-  if (pickledShards) {
-    return `${quote(pickledShards)} is an index of pickled shards, which are not supported; save ` +
-      `the model with safe_serialization=True`;
-  }
-  const others = names.filter((name) => /\.(safetensors|pth|pt|bin|ckpt)$/.test(name));
-  if (others.length) return `it holds ${quoteSome(others)}; name the file that is meant`;
-  return `it holds no ${WEIGHT_FILES[0]} and no index of shards`;
-}
-
-/** Opens every shard and checks that the index says exactly what they hold. */
-async function openShards(
-  path: string,
-  build: (files: TensorFile[]) => Checkpoint,
-): Promise<Checkpoint> {
-  const index = await readShardIndex(path);
-  const files: SafetensorsFile[] = [];
-  try {
-    let left = index.places.size;
-    for (const file of index.files) {
-      const opened = await SafetensorsFile.open(file);
-      files.push(opened);
-      left -= opened.tensors.size; // more names than the index has must not fill the memory
-      if (left < 0) disagree(path, `${quote(file)} holds tensors that the index doesn't name`);
-    }
-    checkShards(path, index.places, files);
-    return build(files);
-  } catch (error) {
-    for (const file of files) file.close();
-    throw error;
-  }
-}
-
-function checkShards(
-  path: string,
-  places: ReadonlyMap<string, string>,
-  files: readonly SafetensorsFile[],
-): void {
-  const found = new Map<string, string>();
-  for (const file of files) {
-    for (const name of file.tensors.keys()) {
-      if (places.get(name) === file.path) found.set(name, file.path);
-      else disagree(path, `${quote(file.path)} holds ${quote(name)}, the index says otherwise`);
-    }
-  }
-  for (const [name, file] of places) {
-    if (!found.has(name)) disagree(path, `${quote(name)} is not in ${quote(file)}`);
-  }
-}
-
-function disagree(path: string, why: string): never {
-  throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
-    file: path,
-    reason: "BadIndex",
-  });
 }

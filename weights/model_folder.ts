@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { isFile, isFolder, unreadable } from "../files/byte_source.ts";
-import { Checkpoint, findWeights } from "./checkpoint.ts";
+import { isFile, isFolder, unreadable } from "../files/file_source.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { findWeights, openCheckpoint } from "./open_checkpoint.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
 import type { JsonObject } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
@@ -77,5 +78,5 @@ export async function checkModelFolder(path: string): Promise<void> {
 export async function openPart(path: string): Promise<ModelPart> {
   const config = await readJson(join(path, "config.json"));
   const weights = await findWeights(path);
-  return { path, config, weights, open: () => Checkpoint.open(weights) };
+  return { path, config, weights, open: () => openCheckpoint(weights) };
 }

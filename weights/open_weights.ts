@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { FileSource, isFile, isFolder } from "../files/byte_source.ts";
-import { Checkpoint, findWeights } from "./checkpoint.ts";
+import { FileSource, isFile, isFolder } from "../files/file_source.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { findWeights, openCheckpoint } from "./open_checkpoint.ts";
 import { quote } from "../files/errors.ts";
 import { PthFile } from "./pth.ts";
 import { SafetensorsFile } from "./safetensors.ts";
@@ -39,7 +40,7 @@ export async function openWeights(
   const file = await fileOf(path, choice);
   const notes: string[] = [];
   if (file.endsWith(".json")) {
-    const checkpoint = await Checkpoint.open(file);
+    const checkpoint = await openCheckpoint(file);
     notes.push(...wrapperNotes(checkpoint));
     return { checkpoint, file, format: "safetensors (shards)", metadata: new Map(), notes };
   }

@@ -1,4 +1,5 @@
-import { type ByteSource, FileSource } from "../files/byte_source.ts";
+import type { ByteSource } from "../files/byte_source.ts";
+import { FileSource } from "../files/file_source.ts";
 import { CheckpointError, naming, quote } from "../files/errors.ts";
 import { openContainer, type PthContainer } from "./pth_container.ts";
 import { chooseStateDict, collectStateDicts, type StateDictChoice } from "./state_dict.ts";

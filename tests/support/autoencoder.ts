@@ -5,7 +5,8 @@ import { type DeviceProfile, Program } from "../../gpu/program.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { Loader } from "../../model/loader.ts";
-import { Checkpoint, isBatchCount } from "../../weights/checkpoint.ts";
+import { isBatchCount } from "../../weights/checkpoint.ts";
+import { openCheckpoint } from "../../weights/open_checkpoint.ts";
 import { testGpu, upload } from "./gpu.ts";
 
 /** An autoencoder with its weights on the test GPU. */
@@ -29,7 +30,7 @@ export async function openAutoencoder(
   const memory = new Memory();
   const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
   const sizes = parseAutoencoderConfig(config);
-  const checkpoint = await Checkpoint.open(folder);
+  const checkpoint = await openCheckpoint(folder);
   const loader = new Loader(checkpoint, memory, dtype, tensorKind(device));
   const weights = loadAutoencoder(loader, sizes);
   checkpoint.finish(isBatchCount);

@@ -8,7 +8,7 @@ import {
   loadTransformer,
   type TransformerWeights,
 } from "../../model/transformer.ts";
-import { Checkpoint } from "../../weights/checkpoint.ts";
+import { openCheckpoint } from "../../weights/open_checkpoint.ts";
 import { readFloats, readIntegers, SafetensorsFile } from "../../weights/safetensors.ts";
 import { testGpu } from "./gpu.ts";
 
@@ -49,7 +49,7 @@ export async function loadGoldenTransformer(
   const gpu = await testGpu();
   const path = `${GOLDENS}${folder}/transformer`;
   const sizes = parseTransformerConfig(JSON.parse(await Deno.readTextFile(`${path}/config.json`)));
-  const checkpoint = await Checkpoint.open(path);
+  const checkpoint = await openCheckpoint(path);
   const memory = new Memory();
   const loader = new Loader(checkpoint, memory, dtype, tensorKind(device));
   const weights = loadTransformer(loader, sizes);

@@ -2,6 +2,7 @@ import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { MemorySource } from "../../files/byte_source.ts";
 import { Checkpoint, isBatchCount } from "../../weights/checkpoint.ts";
+import { openCheckpoint } from "../../weights/open_checkpoint.ts";
 import type { CheckpointError } from "../../files/errors.ts";
 import { SafetensorsFile } from "../../weights/safetensors.ts";
 import { H, T } from "./safetensors_bytes.ts";
@@ -91,7 +92,7 @@ Deno.test("Checkpoint.read() refuses what expect() could not give", async () => 
   throws(() => checkpoint.read(absent), { missing: ["nothing"] });
 });
 
-Deno.test("Checkpoint.open() reads shards through their index", async () => {
+Deno.test("openCheckpoint() reads shards through their index", async () => {
   await withFolder({
     "diffusion_pytorch_model-00001-of-00002.safetensors": H(`{"a":${T("U8", [1], 0, 1)}}`, 1),
     "diffusion_pytorch_model-00002-of-00002.safetensors": H(`{"b":${T("U8", [2], 0, 2)}}`, 2),
@@ -103,16 +104,16 @@ Deno.test("Checkpoint.open() reads shards through their index", async () => {
       },
     }),
   }, async (folder) => {
-    const checkpoint = await Checkpoint.open(folder);
+    const checkpoint = await openCheckpoint(folder);
     deepEqual(checkpoint.names, ["a", "b"]);
     equal((await checkpoint.read("b")).length, 2);
     checkpoint.close();
   });
 });
 
-Deno.test("Checkpoint.open() names an empty folder and a missing one", async () => {
+Deno.test("openCheckpoint() names an empty folder and a missing one", async () => {
   await withFolder({}, async (folder) => {
-    await rejects(Checkpoint.open(folder), { reason: "NotFound", message: /holds no/ });
-    await rejects(Checkpoint.open(join(folder, "x")), { reason: "NotFound" });
+    await rejects(openCheckpoint(folder), { reason: "NotFound", message: /holds no/ });
+    await rejects(openCheckpoint(join(folder, "x")), { reason: "NotFound" });
   });
 });

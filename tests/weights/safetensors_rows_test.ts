@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { MemorySource } from "../../files/byte_source.ts";
-import { Checkpoint } from "../../weights/checkpoint.ts";
+import { openCheckpoint } from "../../weights/open_checkpoint.ts";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { headerLength, parseHeader, SafetensorsFile } from "../../weights/safetensors.ts";
 import { H, hex, T } from "./safetensors_bytes.ts";
@@ -355,12 +355,12 @@ const BAD_SHARDS: [what: string, index: string, reason: string][] = [
   ],
 ];
 for (const [what, index, reason] of BAD_SHARDS) {
-  Deno.test(`Checkpoint.open() row 49: an index with ${what} is ${reason}`, async () => {
+  Deno.test(`openCheckpoint() row 49: an index with ${what} is ${reason}`, async () => {
     const folder = await Deno.makeTempDir();
     await Deno.writeFile(join(folder, "m.safetensors"), one(T("U8", [1], 0, 1), 1));
     const path = join(folder, "model.safetensors.index.json");
     await Deno.writeTextFile(path, index);
-    equal(await reasonOfPromise(Checkpoint.open(path)), reason);
+    equal(await reasonOfPromise(openCheckpoint(path)), reason);
     await Deno.remove(folder, { recursive: true });
   });
 }

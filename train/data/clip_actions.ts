@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { parseJson } from "../../files/json.ts";
 import { MediaError } from "../../media/errors.ts";
 import { NpzFile } from "../../media/npz.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { FileSink, makeFolder } from "../../files/file_sink.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 import { type Clip, readClip } from "../../media/clip.ts";

@@ -1,5 +1,5 @@
 import { basename, dirname, extname } from "node:path";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { MediaError } from "../../media/errors.ts";
 import type { ClassNames } from "./clip_actions.ts";
 

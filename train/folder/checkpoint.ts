@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { FileSink, makeFolder, syncFolder, writeWhole } from "../../files/file_sink.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { FileSink, makeFolder, writeWhole } from "../../files/file_sink.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";

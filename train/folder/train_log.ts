@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isFile } from "../../files/byte_source.ts";
+import { isFile } from "../../files/file_source.ts";
 import { unwritable, writeWhole } from "../../files/file_sink.ts";
 import type { JsonObject } from "../../files/json.ts";
 

@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { CheckpointError, quote, quoteSome } from "../files/errors.ts";
+import { isFile, isFolder } from "../files/file_source.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { SafetensorsFile } from "./safetensors.ts";
+import { readShardIndex } from "./shard_index.ts";
+
+/** Files a folder of weights may hold, in the order they are looked for. */
+const WEIGHT_FILES = [
+  "diffusion_pytorch_model.safetensors",
+  "diffusion_pytorch_model.safetensors.index.json",
+  "model.safetensors",
+  "model.safetensors.index.json",
+];
+
+/**
+ * Opens a .safetensors file, an index of shards, or a folder that holds either.
+ * @throws {CheckpointError} not found, or any file in it is malformed
+ */
+export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
+  const path = await findWeights(folderOrFile);
+  if (!path.endsWith(".json")) return Checkpoint.from(await SafetensorsFile.open(path));
+  return await openShards(path);
+}
+
+/**
+ * The file of weights that a path means: itself, or the one a folder holds.
+ * @throws {CheckpointError} NotFound
+ */
+export async function findWeights(path: string): Promise<string> {
+  if (!await isFolder(path)) return path;
+  for (const name of WEIGHT_FILES) {
+    const file = join(path, name);
+    if (await isFile(file)) return file;
+  }
+  throw new CheckpointError(`Cannot find weights in ${quote(path)}: ${await whatElse(path)}`, {
+    file: path,
+    reason: "NotFound",
+  });
+}
+
+/** What a folder without usable weights holds instead, and what to do about it. */
+async function whatElse(folder: string): Promise<string> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
+  const pickledShards = names.find((name) => /\.(bin|pth|pt)\.index\.json$/.test(name));
+  if (pickledShards) {
+    return `${quote(pickledShards)} is an index of pickled shards, which are not supported; save ` +
+      `the model with safe_serialization=True`;
+  }
+  const others = names.filter((name) => /\.(safetensors|pth|pt|bin|ckpt)$/.test(name));
+  if (others.length) return `it holds ${quoteSome(others)}; name the file that is meant`;
+  return `it holds no ${WEIGHT_FILES[0]} and no index of shards`;
+}
+
+/** Opens every shard and checks that the index says exactly what they hold. */
+async function openShards(
+  path: string,
+): Promise<Checkpoint> {
+  const index = await readShardIndex(path);
+  const files: SafetensorsFile[] = [];
+  try {
+    let left = index.places.size;
+    for (const file of index.files) {
+      const opened = await SafetensorsFile.open(file);
+      files.push(opened);
+      left -= opened.tensors.size; // more names than the index has must not fill the memory
+      if (left < 0) disagree(path, `${quote(file)} holds tensors that the index doesn't name`);
+    }
+    checkShards(path, index.places, files);
+    return Checkpoint.of(path, files);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
+
+function checkShards(
+  path: string,
+  places: ReadonlyMap<string, string>,
+  files: readonly SafetensorsFile[],
+): void {
+  const found = new Map<string, string>();
+  for (const file of files) {
+    for (const name of file.tensors.keys()) {
+      if (places.get(name) === file.path) found.set(name, file.path);
+      else disagree(path, `${quote(file.path)} holds ${quote(name)}, the index says otherwise`);
+    }
+  }
+  for (const [name, file] of places) {
+    if (!found.has(name)) disagree(path, `${quote(name)} is not in ${quote(file)}`);
+  }
+}
+
+function disagree(path: string, why: string): never {
+  throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
+    file: path,
+    reason: "BadIndex",
+  });
+}
