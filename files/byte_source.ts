@@ -39,6 +39,20 @@ export class MemorySource implements ByteSource {
   close(): void {}
 }
 
+/** The `length` bytes from `position` on. @throws {CheckpointError} ShortRead or FileChanged */
+export async function bytesAt(
+  source: ByteSource,
+  position: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (position + length > source.size) {
+    throw shortRead(source.path, position + length, source.size);
+  }
+  const bytes = new Uint8Array(length);
+  await source.read(position, bytes);
+  return bytes;
+}
+
 /** @internal The error for bytes beyond the end. */
 export function shortRead(path: string, wanted: number, end: number): CheckpointError {
   return new CheckpointError(

@@ -1,20 +1,29 @@
 /**
- * The zip archives that torch.save writes, read strictly: every entry is stored, and the entries,
- * the central directory and the end records must account for every byte of the file, in order.
- * So there is nothing to inflate, nothing overlaps, nothing hides before, between or after, and
- * no two readers can see different contents. Names are keys here, never paths.
+ * The zip archives that torch.save and numpy write, read strictly: the entries, the central
+ * directory and the end records must account for every byte of the file, in order. So nothing
+ * overlaps, nothing hides before, between or after, and no two readers can see different contents.
+ * Names are keys here, never paths. Source: PKWARE APPNOTE.TXT 6.3.10
  */
-import { crc32 } from "node:zlib";
-import type { ByteSource } from "./byte_source.ts";
+import { constants, crc32, inflateRawSync } from "node:zlib";
+import { bytesAt, type ByteSource } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 
-/** One stored file of an archive. */
+/** One file of an archive. */
 export interface ZipEntry {
   readonly name: string;
   /** Of its first byte in the archive. */
   readonly offset: number;
+  /** Its length; `packed` of them are in the archive. */
   readonly bytes: number;
+  readonly packed: number;
+  readonly isDeflated: boolean;
   readonly crc: number;
+}
+
+/** What an archive may hold. */
+export interface ZipRules {
+  /** Whether entries may be compressed (DEFLATE); otherwise each must be stored as it is. */
+  readonly mayDeflate?: boolean;
 }
 
 interface Located extends ZipEntry {
@@ -38,6 +47,15 @@ const MOST_ENTRIES = 1_000_000;
 const MOST_DIRECTORY_BYTES = 128 * 1024 * 1024;
 const FULL16 = 0xffff;
 const FULL32 = 0xffffffff;
+const DEFLATED = 8;
+/** The best that DEFLATE can do is 1032:1, so a higher ratio is a lie. */
+const BEST_RATIO = 1032;
+/** Blocks and code tables by which DEFLATE may make a short text longer. */
+const DEFLATE_OVERHEAD = 1024;
+/** Arrays of this many bytes still fit into one buffer everywhere. */
+const LARGEST_ENTRY = 2 ** 31;
+/** How hard the writer tried to compress: of no use to a reader. */
+const FLAGS_EFFORT = 0x0006;
 const FLAG_DESCRIPTOR = 0x0008;
 const FLAG_UTF8 = 0x0800;
 const EXTRA_ZIP64 = 0x0001;
@@ -52,11 +70,13 @@ export function isZip(start: Uint8Array): boolean {
  * Reads the table of contents and checks it against every local header.
  * @throws {CheckpointError} BadZip; the message lacks the file's name
  */
-export async function readZip(source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> {
+export async function readZip(
+  source: ByteSource,
+  rules: ZipRules = {},
+): Promise<ReadonlyMap<string, ZipEntry>> {
   const directory = await readEnd(source);
-  const bytes = new Uint8Array(directory.bytes);
-  await source.read(directory.offset, bytes);
-  const entries = parseDirectory(bytes, directory);
+  const bytes = await bytesAt(source, directory.offset, directory.bytes);
+  const entries = parseDirectory(bytes, directory, rules);
   entries.sort((a, b) => a.header - b.header);
   let position = 0;
   const located = new Map<string, ZipEntry>();
@@ -67,14 +87,57 @@ export async function readZip(source: ByteSource): Promise<ReadonlyMap<string, Z
     const next = entries[i + 1]?.header ?? directory.offset;
     const offset = await checkLocal(source, entry, next);
     position = next;
-    located.set(entry.name, { name: entry.name, offset, bytes: entry.bytes, crc: entry.crc });
+    located.set(entry.name, { ...entry, offset });
   }
   if (position !== directory.offset) bad("its central directory doesn't follow its entries");
   return located;
 }
 
 /**
- * Reads an entry once and compares its checksum.
+ * Reads and unpacks an entry, and compares its checksum.
+ * @throws {CheckpointError} BadZip
+ */
+export async function readEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+): Promise<Uint8Array> {
+  if (entry.bytes > LARGEST_ENTRY) bad(`${quote(entry.name)} in it is larger than 2 GiB unpacked`);
+  const packed = await bytesAt(source, entry.offset, entry.packed);
+  const bytes = entry.isDeflated ? inflate(entry, packed) : packed;
+  if (bytes.length !== entry.bytes || crc32(bytes) !== entry.crc) badChecksum(entry);
+  return bytes;
+}
+
+/**
+ * Reads the first bytes of an entry without unpacking the rest; nothing is compared.
+ * @returns at least `length` bytes, or all that there are
+ * @throws {CheckpointError} BadZip
+ */
+export async function readEntryStart(
+  source: ByteSource,
+  entry: ZipEntry,
+  length: number,
+): Promise<Uint8Array> {
+  const most = entry.isDeflated ? length + DEFLATE_OVERHEAD : length;
+  const packed = await bytesAt(source, entry.offset, Math.min(most, entry.packed));
+  return entry.isDeflated ? inflate(entry, packed, constants.Z_SYNC_FLUSH) : packed;
+}
+
+function inflate(
+  entry: ZipEntry,
+  packed: Uint8Array,
+  finishFlush: number = constants.Z_FINISH,
+): Uint8Array {
+  if (entry.bytes === 0) return new Uint8Array(0);
+  try {
+    return inflateRawSync(packed, { maxOutputLength: entry.bytes, finishFlush });
+  } catch {
+    bad(`${quote(entry.name)} in it is damaged: it does not unpack to its size`);
+  }
+}
+
+/**
+ * Reads a stored entry once and compares its checksum.
  * @throws {CheckpointError} BadZip
  */
 export async function checkCrc(source: ByteSource, entry: ZipEntry): Promise<void> {
@@ -85,9 +148,11 @@ export async function checkCrc(source: ByteSource, entry: ZipEntry): Promise<voi
     await source.read(entry.offset + done, piece);
     crc = crc32(piece, crc);
   }
-  if (crc !== entry.crc) {
-    bad(`the checksum of ${quote(entry.name)} is wrong: the file is damaged`);
-  }
+  if (crc !== entry.crc) badChecksum(entry);
+}
+
+function badChecksum({ name }: ZipEntry): never {
+  bad(`the checksum of ${quote(name)} is wrong: the file is damaged`);
 }
 
 /** Finds the central directory through the end records, which must close the file. */
@@ -149,7 +214,11 @@ function readEnd64(tail: DataView, at: number, fileSize: number): Directory {
   return { count, bytes, offset };
 }
 
-function parseDirectory(bytes: Uint8Array, { count }: Directory): Located[] {
+function parseDirectory(
+  bytes: Uint8Array,
+  { count }: Directory,
+  rules: ZipRules,
+): Located[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries: Located[] = [];
   const names = new Set<string>();
@@ -165,7 +234,7 @@ function parseDirectory(bytes: Uint8Array, { count }: Directory): Located[] {
     const rawName = bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes);
     const extraAt = at + CENTRAL_BYTES + nameBytes;
     const extra = new DataView(bytes.buffer, bytes.byteOffset + extraAt, extraBytes);
-    const entry = centralEntry(view, at, rawName, extra);
+    const entry = centralEntry(view, at, { rawName, extra, rules });
     if (names.has(entry.name)) bad(`it has two entries named ${quote(entry.name)}`);
     names.add(entry.name);
     entries.push(entry);
@@ -178,27 +247,34 @@ function parseDirectory(bytes: Uint8Array, { count }: Directory): Located[] {
 function centralEntry(
   view: DataView,
   at: number,
-  rawName: Uint8Array,
-  extra: DataView,
+  { rawName, extra, rules }: { rawName: Uint8Array; extra: DataView; rules: ZipRules },
 ): Located {
   const name = decodeName(rawName);
   const flags = view.getUint16(at + 8, true);
   if (flags & 1) bad(`entry ${quote(name)} is encrypted`);
-  if (flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8)) {
+  const method = view.getUint16(at + 10, true);
+  if (method !== 0) checkMethod(name, method, rules);
+  const isDeflated = method === DEFLATED;
+  if (flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8 | (isDeflated ? FLAGS_EFFORT : 0))) {
     bad(`entry ${quote(name)} has flags 0x${flags.toString(16)}`);
-  }
-  if (view.getUint16(at + 10, true) !== 0) {
-    const why = /^[^/]+\/code\//.test(name)
-      ? "it is a TorchScript archive, a program: save the model's state_dict instead"
-      : "PyTorch stores its tensors as they are";
-    bad(`entry ${quote(name)} is compressed; ${why}`);
   }
   if (view.getUint16(at + 34, true) !== 0) bad("it spans several disks");
   const raw = [24, 20, 42].map((field) => view.getUint32(at + field, true));
-  const [size, packed, header] = wideValues(raw, extra, name) as [number, number, number];
-  if (size !== packed) bad(`entry ${quote(name)} is stored, but has two sizes`);
+  const [bytes, packed, header] = wideValues(raw, extra, name) as [number, number, number];
+  if (!isDeflated && bytes !== packed) bad(`entry ${quote(name)} is stored, but has two sizes`);
+  if (bytes > packed * BEST_RATIO) bad(`entry ${quote(name)} announces an impossible size`);
   const crc = view.getUint32(at + 16, true);
-  return { name, rawName, flags, crc, header, bytes: size, offset: -1 };
+  return { name, rawName, flags, crc, header, bytes, packed, isDeflated, offset: -1 };
+}
+
+function checkMethod(name: string, method: number, { mayDeflate }: ZipRules): void {
+  if (mayDeflate && method === DEFLATED) return;
+  const why = mayDeflate
+    ? `packed with method ${method}; only DEFLATE is known`
+    : /^[^/]+\/code\//.test(name)
+    ? "compressed; it is a TorchScript archive, a program: save the model's state_dict instead"
+    : "compressed; PyTorch stores its tensors as they are";
+  bad(`entry ${quote(name)} is ${why}`);
 }
 
 /** Replaces values of 2^32 - 1 by those of the zip64 field, which must hold exactly these. */
@@ -241,7 +317,7 @@ async function checkLocal(source: ByteSource, entry: Located, next: number): Pro
   const view = await viewOf(source, header, LOCAL_BYTES + rawName.length);
   if (view.getUint32(0, true) !== 0x04034b50) bad(`entry ${quote(name)} has no header`);
   if (view.getUint16(6, true) !== entry.flags) mismatch("flags");
-  if (view.getUint16(8, true) !== 0) mismatch("method");
+  if (view.getUint16(8, true) !== (entry.isDeflated ? DEFLATED : 0)) mismatch("method");
   const local = new Uint8Array(view.buffer, LOCAL_BYTES);
   const nameBytes = view.getUint16(26, true);
   if (nameBytes !== rawName.length || !local.every((byte, i) => byte === rawName[i])) {
@@ -249,31 +325,26 @@ async function checkLocal(source: ByteSource, entry: Located, next: number): Pro
   }
   const extraBytes = view.getUint16(28, true);
   const offset = header + LOCAL_BYTES + nameBytes + extraBytes;
-  const gap = next - (offset + entry.bytes);
+  const gap = next - (offset + entry.packed);
   const described = (entry.flags & FLAG_DESCRIPTOR) !== 0;
   if (described ? gap !== 16 && gap !== 24 : gap !== 0) {
-    bad(`entry ${quote(name)} has ${entry.bytes} bytes, which don't fill its place`);
+    bad(`entry ${quote(name)} has ${entry.packed} bytes, which don't fill its place`);
   }
-  const blank = described && [14, 18, 22].every((at) => view.getUint32(at, true) === 0);
-  if (!blank) {
-    if (view.getUint32(14, true) !== entry.crc) mismatch("checksum");
-    const extra = await viewOf(source, offset - extraBytes, extraBytes);
-    for (const size of localSizes(view, extra, name)) {
-      if (size !== entry.bytes) mismatch("size");
-    }
-  }
-  if (described) await checkDescriptor(source, entry, offset + entry.bytes, gap);
-  return offset;
-}
-
-function localSizes(view: DataView, extra: DataView, name: string): number[] {
+  // a writer that could not go back has zeros here, and the numbers behind the data
+  const agrees = (local: number, value: number) => local === value || (described && local === 0);
+  if (!agrees(view.getUint32(14, true), entry.crc)) mismatch("checksum");
   const sizes = [22, 18].map((at) => view.getUint32(at, true));
-  return sizes.includes(FULL32) ? wideValues(sizes, extra, name) : sizes;
+  const [size, packed] = sizes.includes(FULL32)
+    ? wideValues(sizes, await viewOf(source, offset - extraBytes, extraBytes), name)
+    : sizes;
+  if (!agrees(size!, entry.bytes) || !agrees(packed!, entry.packed)) mismatch("size");
+  if (described) await checkDescriptor(source, entry, offset + entry.packed, gap);
+  return offset;
 }
 
 async function checkDescriptor(
   source: ByteSource,
-  { name, crc, bytes }: Located,
+  { name, crc, bytes, packed }: Located,
   at: number,
   length: number,
 ): Promise<void> {
@@ -282,14 +353,12 @@ async function checkDescriptor(
     ? [view.getUint32(8, true), view.getUint32(12, true)]
     : [integer64(view, 8), integer64(view, 16)];
   const agrees = view.getUint32(0, true) === 0x08074b50 && view.getUint32(4, true) === crc &&
-    sizes.every((size) => size === bytes);
+    sizes[0] === packed && sizes[1] === bytes;
   if (!agrees) bad(`the data descriptor of ${quote(name)} disagrees with its headers`);
 }
 
 async function viewOf(source: ByteSource, position: number, length: number): Promise<DataView> {
-  const bytes = new Uint8Array(length);
-  await source.read(position, bytes);
-  return new DataView(bytes.buffer);
+  return new DataView((await bytesAt(source, position, length)).buffer);
 }
 
 function integer64(view: DataView, at: number): number {

@@ -1,5 +1,4 @@
 import { openNpy, openNpz } from "./array_reader.ts";
-import { readBytes } from "./byte_reader.ts";
 import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { turn } from "./exif.ts";
@@ -24,7 +23,7 @@ import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openVideo, readVideoTags } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";
 import type { ResizeMethod } from "./resize.ts";
-import { type FileType, fileType, sniff } from "./file_type.ts";
+import { type FileType, fileType, readBytes, sniff } from "./file_type.ts";
 
 /** Which frames of a source to read, and how. */
 export interface ClipOptions extends PickOptions {

@@ -1,3 +1,5 @@
+import { CheckpointError, naming } from "../files/errors.ts";
+
 /**
  * A file, stream or codec that media/ cannot read or write. The message is one line that names the
  * file, says what is wrong and, where there is a way out, what to do.
@@ -31,4 +33,14 @@ export function isBrokenPipe(error: unknown): boolean {
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/\s+/g, " ").trim();
+}
+
+/** Does something with a file by the readers of files/, whose errors become this room's. */
+export async function asMedia<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const named = naming(path, error);
+    throw named instanceof CheckpointError ? new MediaError(named.message) : named;
+  }
 }

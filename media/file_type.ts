@@ -1,5 +1,6 @@
-import { ByteReader } from "./byte_reader.ts";
-import { MediaError } from "./errors.ts";
+import { bytesAt } from "../files/byte_source.ts";
+import { FileSource, readBytes as readAll } from "../files/file_source.ts";
+import { asMedia, MediaError } from "./errors.ts";
 
 /** What a file is, by its first bytes. `video` is everything that is nothing else. */
 export type FileType = "npz" | "npy" | "y4m" | "gif" | "png" | "jpeg" | "webp" | "video";
@@ -10,9 +11,20 @@ export type FileType = "npz" | "npy" | "y4m" | "gif" | "png" | "jpeg" | "webp" |
  * @throws {MediaError} when it is missing, empty or not a file
  */
 export async function fileType(path: string): Promise<FileType> {
-  using file = await ByteReader.open(path);
-  if (file.size === 0) throw new MediaError(`Cannot read "${path}": it is empty`);
-  return sniff(await file.read(0, Math.min(16, file.size)));
+  return await asMedia(path, async () => {
+    using file = await FileSource.open(path);
+    if (file.size === 0) throw new MediaError(`Cannot read "${path}": it is empty`);
+    return sniff(await bytesAt(file, 0, Math.min(16, file.size)));
+  });
+}
+
+/**
+ * All bytes of a file.
+ *
+ * @throws {MediaError} when it is missing, not readable or not a file
+ */
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return await asMedia(path, () => readAll(path));
 }
 
 /** Tells the type from the first 16 bytes. */

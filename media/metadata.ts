@@ -1,5 +1,4 @@
-import { readBytes } from "./byte_reader.ts";
-import { fileType } from "./file_type.ts";
+import { fileType, readBytes } from "./file_type.ts";
 import { MediaError } from "./errors.ts";
 import { imagesOfPattern, isNumbered } from "./folder_reader.ts";
 import { readGifComments } from "./gif_reader.ts";

@@ -1,5 +1,9 @@
-import { ByteReader } from "./byte_reader.ts";
-import { MediaError } from "./errors.ts";
+import { type Zippable, zipSync } from "fflate";
+import { bytesAt, type ByteSource } from "../files/byte_source.ts";
+import { quote } from "../files/errors.ts";
+import { FileSource } from "../files/file_source.ts";
+import { readEntry, readEntryStart, readZip, type ZipEntry } from "../files/zip.ts";
+import { asMedia, MediaError } from "./errors.ts";
 import {
   encodeNpy,
   NPY_HEADER_BYTES,
@@ -9,33 +13,32 @@ import {
   parseNpy,
   parseNpyHeader,
 } from "./npy.ts";
-import { encodeZip, readZipDirectory, readZipEntry } from "./zip.ts";
 
 /** Text about the file, kept beside the arrays as one JSON object; numpy hands it out as bytes. */
 const METADATA_NAME = "metadata.json";
+/** The format's epoch, in the local time that it counts in: the same arrays give the same bytes. */
+const DATE = new Date(1980, 0, 1);
+/** The format has 32 bits for offsets, and fflate knows no others. */
+const LONGEST = 2 ** 32 - 1;
 
 /** An open .npz: named arrays, read one at a time. */
 export class NpzFile implements Disposable {
-  readonly #file: ByteReader;
-  readonly #entries: Awaited<ReturnType<typeof readZipDirectory>>;
+  readonly #source: FileSource;
+  readonly #entries: ReadonlyMap<string, ZipEntry>;
 
-  private constructor(file: ByteReader, entries: Awaited<ReturnType<typeof readZipDirectory>>) {
-    this.#file = file;
+  private constructor(source: FileSource, entries: ReadonlyMap<string, ZipEntry>) {
+    this.#source = source;
     this.#entries = entries;
   }
 
   /**
    * Reads the directory of a .npz; arrays are read when asked.
-   * @throws {MediaError} when the file is missing or no zip archive
+   * @throws {MediaError} when the file is missing or not a zip archive
    */
   static async open(path: string): Promise<NpzFile> {
-    const file = await ByteReader.open(path);
-    try {
-      return new NpzFile(file, await readZipDirectory(file));
-    } catch (error) {
-      file[Symbol.dispose]();
-      throw error;
-    }
+    return await opened(path, async (source) => {
+      return new NpzFile(source, await readZip(source, { mayDeflate: true }));
+    });
   }
 
   /** Names of the arrays. */
@@ -45,26 +48,32 @@ export class NpzFile implements Disposable {
   }
 
   /**
+   * Type and shape of an array, of which only the beginning is unpacked.
+   * @throws {MediaError} when there is none of this name, or it is damaged
+   */
+  async header(name: string): Promise<NpyHeader> {
+    const start = await this.#unpack(
+      this.#array(name),
+      (source, entry) => readEntryStart(source, entry, NPY_HEADER_BYTES),
+    );
+    return parseNpyHeader(start, `${this.#source.path}: ${name}`);
+  }
+
+  /**
    * Reads an array.
    *
    * @throws {MediaError} when there is none of this name, or it is damaged
    */
   async read(name: string): Promise<NpyArray> {
-    const entry = this.#entries.get(`${name}.npy`);
-    if (!entry) {
-      const names = this.names.map((found) => `"${found}"`).join(", ") || "none";
-      throw new MediaError(
-        `Cannot read "${this.#file.path}": it has no array "${name}", only ${names}`,
-      );
-    }
-    return parseNpy(await readZipEntry(this.#file, entry), `${this.#file.path}: ${name}`);
+    const bytes = await this.#unpack(this.#array(name), readEntry);
+    return parseNpy(bytes, `${this.#source.path}: ${name}`);
   }
 
   /** The text kept with the arrays; empty where there is none of ours. */
   async readMetadata(): Promise<Record<string, string>> {
     const entry = this.#entries.get(METADATA_NAME);
     if (!entry) return {};
-    const text = new TextDecoder().decode(await readZipEntry(this.#file, entry));
+    const text = new TextDecoder().decode(await this.#unpack(entry, readEntry));
     try {
       const pairs = Object.entries(JSON.parse(text) as Record<string, unknown>);
       return Object.fromEntries(
@@ -75,9 +84,25 @@ export class NpzFile implements Disposable {
     }
   }
 
+  #array(name: string): ZipEntry {
+    const entry = this.#entries.get(`${name}.npy`);
+    if (entry) return entry;
+    const names = this.names.map(quote).join(", ") || "none";
+    throw new MediaError(
+      `Cannot read "${this.#source.path}": it has no array "${name}", only ${names}`,
+    );
+  }
+
+  #unpack<T>(
+    entry: ZipEntry,
+    read: (source: ByteSource, entry: ZipEntry) => Promise<T>,
+  ): Promise<T> {
+    return asMedia(this.#source.path, () => read(this.#source, entry));
+  }
+
   /** Closes the file. */
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    this.#source.close();
   }
 }
 
@@ -85,50 +110,60 @@ export class NpzFile implements Disposable {
 export function encodeNpz(
   arrays: Readonly<Record<string, NpyArray>>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array[] {
-  const members = Object.entries(arrays).map(([name, array]) => ({
-    name: `${name}.npy`,
-    data: encodeNpy(array),
-  }));
+): Uint8Array {
+  const members: Zippable = {};
+  for (const [name, array] of Object.entries(arrays)) members[`${name}.npy`] = encodeNpy(array);
   if (Object.keys(metadata).length > 0) {
-    const data = new TextEncoder().encode(JSON.stringify(metadata));
-    members.push({ name: METADATA_NAME, data });
+    members[METADATA_NAME] = new TextEncoder().encode(JSON.stringify(metadata));
   }
-  return encodeZip(members);
+  const archive = zipSync(members, { mtime: DATE });
+  if (archive.length > LONGEST) throw new MediaError("Cannot write a .npz over 4 GiB");
+  return archive;
 }
 
 /** An open .npy, of which parts can be read. */
 export class NpyFile implements Disposable {
-  readonly #file: ByteReader;
+  readonly #source: FileSource;
 
-  private constructor(file: ByteReader, readonly header: NpyHeader) {
-    this.#file = file;
+  private constructor(source: FileSource, readonly header: NpyHeader) {
+    this.#source = source;
   }
 
   /** @throws {MediaError} when the file is missing, no .npy, or not of the size it announces */
   static async open(path: string): Promise<NpyFile> {
-    const file = await ByteReader.open(path);
-    try {
-      const start = await file.read(0, Math.min(file.size, NPY_HEADER_BYTES));
+    return await opened(path, async (source) => {
+      const start = await bytesAt(source, 0, Math.min(source.size, NPY_HEADER_BYTES));
       const header = parseNpyHeader(start, path);
-      const found = file.size - header.offset;
-      if (found === header.bytes) return new NpyFile(file, header);
+      const found = source.size - header.offset;
+      if (found === header.bytes) return new NpyFile(source, header);
       throw new MediaError(
         `Cannot read "${path}": its header announces ${header.bytes} bytes of numbers, ` +
           `but ${found} follow`,
       );
-    } catch (error) {
-      file[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   /** Reads `bytes` bytes of elements from byte `start` of them on. */
   async read(start: number, bytes: number): Promise<NpyArray["data"]> {
-    return npyElements(this.header.type, await this.#file.read(this.header.offset + start, bytes));
+    const { type, offset } = this.header;
+    const read = () => bytesAt(this.#source, offset + start, bytes);
+    return npyElements(type, await asMedia(this.#source.path, read));
   }
 
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    this.#source.close();
   }
+}
+
+/** Opens a file for a reader of it, which closes it; where there is to be none, it is closed here. */
+async function opened<T>(path: string, read: (source: FileSource) => Promise<T>): Promise<T> {
+  return await asMedia(path, async () => {
+    const source = await FileSource.open(path);
+    try {
+      return await read(source);
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  });
 }

@@ -37,7 +37,7 @@ export class NpzWriter implements FrameWriter {
       video: { type: "|u1", shape: [count, height, width, 3], data },
     };
     if (actions) arrays.actions = actionsArray(actions, count, this.sink.path);
-    for (const part of encodeNpz(arrays, metadata)) await this.sink.write(part);
+    await this.sink.write(encodeNpz(arrays, metadata));
     await this.sink.commit();
     return { path: this.sink.path, frames: count, bytes: this.sink.size };
   }

@@ -11,7 +11,7 @@ import {
   readPickle,
 } from "./pickle.ts";
 import { torchNames, type TorchStorage } from "./torch_pickle.ts";
-import { checkCrc, isZip, readZip, type ZipEntry } from "../files/zip.ts";
+import { checkCrc, isZip, readEntry, readZip, type ZipEntry } from "../files/zip.ts";
 
 /** A checkpoint taken apart. */
 export interface PthContainer {
@@ -124,10 +124,7 @@ async function readChecked(
   if (entry.bytes > most) {
     refuse(`its ${quote(entry.name)} has ${entry.bytes} bytes, at most ${most} may be`);
   }
-  await checkCrc(source, entry);
-  const bytes = new Uint8Array(entry.bytes);
-  await source.read(entry.offset, bytes);
-  return bytes;
+  return await readEntry(source, entry);
 }
 
 interface LegacyPickles {

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { readMetadata } from "../../app.ts";
+import { printable, readMetadata } from "../../app.ts";
 import { isRgb, NpzFile, readClip } from "../../mod.ts";
 import { isFolder } from "../../cli/folder.ts";
 import type { Inspection } from "./inspection.ts";
@@ -59,15 +59,19 @@ async function inspectArrays(path: string): Promise<Inspection> {
   const arrays: { name: string; type: string; shape: readonly number[] }[] = [];
   let actions: number[] | undefined;
   for (const name of file.names) {
-    const { type, shape, data } = await file.read(name);
+    const { type, shape } = await file.header(name);
     arrays.push({ name, type, shape });
-    if (name === "actions" && shape.length === 1) actions = Array.from(data, Number);
+    if (name === "actions" && shape.length === 1) {
+      actions = Array.from((await file.read(name)).data, Number);
+    }
   }
   const metadata = await file.readMetadata();
   const settings = settingsOf(metadata);
   const lines = [
     `file        ${path}`,
-    ...arrays.map(({ name, type, shape }) => `array       ${name}  ${type} [${shape.join(", ")}]`),
+    ...arrays.map(({ name, type, shape }) =>
+      `array       ${printable(name)}  ${type} [${shape.join(", ")}]`
+    ),
     ...settingsLines(settings, metadata),
     ...actions ? actionLines(actions) : [],
   ];

@@ -144,8 +144,8 @@ Deno.test("far inspect says of a .npz its arrays, actions and command", async ()
       shape: [5],
       data: BigInt64Array.of(0n, 0n, 0n, 3n, 1n),
     } as const;
-    const parts = encodeNpz({ actions }, settingsMetadata(SETTINGS));
-    await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
+    const archive = encodeNpz({ actions }, settingsMetadata(SETTINGS));
+    await Deno.writeFile(path, archive);
     const text = await inspect(path);
     match(text, /array {7}actions {2}<i8 \[5\]/);
     match(text, AGAIN);
@@ -174,13 +174,13 @@ Deno.test("far inspect escapes what metadata could do to a terminal", async () =
   await inFolder(async (folder) => {
     const path = join(folder, "out.npz");
     const settings = { ...SETTINGS, options: { output: ["\u001b]0;owned\u0007"] } };
-    const parts = encodeNpz({}, settingsMetadata(settings));
-    await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
+    const archive = encodeNpz({}, settingsMetadata(settings));
+    await Deno.writeFile(path, archive);
     const text = await inspect(path);
     equal(text.includes("\u001b"), false);
     match(text, /\\u001b\]0;owned\\u0007/);
     const others = encodeNpz({}, { note: "\u001b[2J" });
-    await Deno.writeFile(path, Uint8Array.from(others.flatMap((part) => [...part])));
+    await Deno.writeFile(path, others);
     match(await inspect(path), /\nmetadata {4}note = \\u001b\[2J\n/);
   });
 });
@@ -221,8 +221,8 @@ Deno.test("far inspect repeats known commands and options alone", () =>
         typeof settingsMetadata
       >[0];
       const record = { "far.settings": JSON.stringify(settings) };
-      const parts = encodeNpz({}, record);
-      await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
+      const archive = encodeNpz({}, record);
+      await Deno.writeFile(path, archive);
       ok((await inspect(path)).includes(`\nagain       ${again}\n`), `${command} ${again}`);
       equal((await json(path)).command, again === "unknown" ? null : again);
     }

@@ -34,13 +34,13 @@ async function writeClip(path: string, frames: number, actions?: number[], side 
     }
   }
   const video = { type: "|u1", shape: [frames, side, side, 3], data } as const;
-  const parts = encodeNpz({
+  const archive = encodeNpz({
     video,
     ...(actions && {
       actions: { type: "<i8", shape: [frames], data: BigInt64Array.from(actions, BigInt) } as const,
     }),
   });
-  await Deno.writeFile(path, Uint8Array.from(parts.flatMap((part) => [...part])));
+  await Deno.writeFile(path, archive);
 }
 
 function optionsFor(folder: string, more: Partial<DataOptions> = {}) {
