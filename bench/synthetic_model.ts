@@ -94,5 +94,8 @@ function describe(name: string, sizes: FarSizes, compression: number): ModelInfo
     parameters: 0,
     long: sizes.contextPatch !== undefined,
     window: sizes.trainedWindow,
+    positions: "exact",
+    timesteps: "exact",
+    windowCache: "encode",
   };
 }

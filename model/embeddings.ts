@@ -1,3 +1,19 @@
+import { bf16ToF32, f32ToBf16 } from "../weights/floats.ts";
+
+/** How positions of frames and timesteps reach the model: as they are, or through bfloat16. */
+export const ROUNDINGS = ["exact", "bf16"] as const;
+/** One of {@linkcode ROUNDINGS}. */
+export type Rounding = typeof ROUNDINGS[number];
+
+/**
+ * A position or timestep as the model is given it. The released runs computed in bfloat16, which
+ * has 8 bits: from frame 256 on up to three frames share a position, and timestep 731 becomes 732.
+ * Source: released `FAR.forward`, where both take the latents' type.
+ */
+export function rounded(value: number, rounding: Rounding): number {
+  return rounding === "bf16" ? bf16ToF32(f32ToBf16(value)) : value;
+}
+
 /** Numbers a timestep is projected to. */
 export const TIMESTEP_WIDTH = 256;
 const ROPE_THETA = 10000;

@@ -3,11 +3,12 @@ import { Memory } from "../gpu/memory.ts";
 import type { DeviceProfile } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
-import { CheckpointError, printable } from "../files/errors.ts";
+import { CheckpointError, printable, quote } from "../files/errors.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
+import { type Rounding, ROUNDINGS } from "./embeddings.ts";
 import { type FillOptions, Loader } from "./loader.ts";
 import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
 
@@ -43,7 +44,16 @@ export interface ModelInfo {
   readonly long: boolean;
   /** Frames the transformer was trained to see at full resolution. */
   readonly window: number;
+  /** How it was shown the numbers of frames. */
+  readonly positions: Rounding;
+  /** How it was shown timesteps. */
+  readonly timesteps: Rounding;
+  /** What `far play` does with its window, where that was checked. */
+  readonly windowCache: WindowCache;
 }
+
+/** Whether FAR_Long encodes its window again for each frame, or keeps its keys and values. */
+export type WindowCache = "encode" | "reuse";
 
 /** A model whose weights are declared: sizes, names and memory are known, nothing is loaded. */
 export interface DeclaredModel {
@@ -230,5 +240,26 @@ function describeModel(
     parameters,
     long: sizes.contextPatch !== undefined,
     window: sizes.trainedWindow,
+    positions: farWord(folder, "positions", ROUNDINGS),
+    timesteps: farWord(folder, "timesteps", ROUNDINGS),
+    windowCache: farWord(folder, "windowCache", ["encode", "reuse"]),
   };
+}
+
+/**
+ * An entry of a model's far.json that is one of a few words: the first where there is none.
+ * @throws {TypeError} another
+ */
+export function farWord<T extends string>(
+  { path, far }: Pick<ModelFolder, "path" | "far">,
+  name: string,
+  words: readonly T[],
+): T {
+  const value = far?.[name] ?? words[0]!;
+  const word = words.find((word) => word === value);
+  if (word !== undefined) return word;
+  throw new TypeError(
+    `Cannot use model ${quote(path)}: "${name}" of its far.json must be ${words.join(" or ")}, ` +
+      `not ${printable(JSON.stringify(value))}`,
+  );
 }

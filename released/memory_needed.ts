@@ -85,6 +85,8 @@ export function configuredMemory(
   return needOf(
     {
       info: {
+        positions: "exact",
+        timesteps: "exact",
         name: autoencoder,
         condition: sizes.condition,
         channels: sizes.channels,

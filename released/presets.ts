@@ -302,6 +302,9 @@ export function presetFarJson(preset: Preset): JsonObject {
     license: "MIT",
     fps: PRESET_FPS,
     ...preset.dataset === "DMLab" ? { actions: DMLAB_ACTIONS } : {},
+    // every released run was trained and measured in bfloat16
+    positions: "bf16",
+    timesteps: "bf16",
     defaults: {
       frames: preset.frames,
       ...preset.context ? { context_frames: preset.context } : { size: `${pixels}x${pixels}` },

@@ -116,6 +116,18 @@ const SAMPLING_OPTIONS = section(GENERATION, {
   flexrope: number("SLOPE", "temporal decay, for videos far beyond the trained length", {
     default: "the model's",
   }),
+  positions: choice(["exact", "bf16"], "HOW", "numbers of frames: exact, or as released in bf16", {
+    default: "the model's",
+  }),
+  timesteps: choice(["exact", "bf16"], "HOW", "timesteps: exact, or as released in bf16", {
+    default: "the model's",
+  }),
+  windowCache: choice(
+    ["encode", "reuse"],
+    "HOW",
+    "for each frame encode a long model's window again, as released, or keep its keys: faster",
+    { default: "encode" },
+  ),
   noCache: flag("recompute instead of using KV caches, for checking"),
 }, { decides: "frames" });
 

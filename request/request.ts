@@ -98,6 +98,9 @@ export async function buildRequest(
     seed,
     rng: options.rng,
     noise,
+    positions: options.positions,
+    timesteps: options.timesteps,
+    windowCache: options.windowCache,
     cache: !options.noCache,
   };
   return { generate, source, actions, fps: options.fps ?? info.fps, seed, options };
@@ -275,9 +278,15 @@ function resolvedOptions(
     steps: plan.steps,
     guidance: plan.guidance,
     solver: options.solver ?? "euler",
+    positions: options.positions ?? unlessExact(info.positions),
+    timesteps: options.timesteps ?? unlessExact(info.timesteps),
     seed: options.noise ? undefined : String(seed),
     rng: options.noise ? undefined : options.rng ?? "torch",
   };
+}
+
+function unlessExact(rounding: ModelInfo["positions"]): "bf16" | undefined {
+  return rounding === "exact" ? undefined : rounding;
 }
 
 /**

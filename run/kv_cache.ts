@@ -35,13 +35,16 @@ export interface CacheSizes {
   readonly passFrames: { readonly window: number; readonly context: number };
   /** False recomputes everything at each step (for checking). */
   readonly enabled: boolean;
+  /** Keeps the keys of a full window, although what its frames see has changed since. */
+  readonly reusesWindow?: boolean;
 }
 
 /**
  * Book-keeping of the two-level KV cache. Long-term frames are encoded once, when they leave the
  * window. Up to a full window each clean frame is encoded once; beyond it the whole window is
  * encoded again at the first step of each new frame, since a frame's keys change with what it can
- * see. The noisy frame's keys have a slot of their own and are overwritten at each step.
+ * see, unless a window's keys are reused: then its frames keep what they were encoded with. The
+ * noisy frame's keys have a slot of their own and are overwritten at each step.
  * Source: released `FAR_Long.forward` with `FARMultiLevelKVCache`.
  */
 export class KvCache {
@@ -81,7 +84,8 @@ export class KvCache {
     if (first || !enabled) {
       plans.push(...this.#contextPasses(windowFirst));
       // what a bounded memory would drop at once is not encoded at all
-      const from = Math.max(windowFirst || this.#clean, frame + 1 - windowCapacity);
+      const again = windowFirst > 0 && !this.#sizes.reusesWindow;
+      const from = Math.max(again ? 0 : this.#clean, windowFirst, frame + 1 - windowCapacity);
       plans.push(...this.#windowPasses(from, frame, windowFirst));
       this.#context = windowFirst;
       this.#clean = frame;
@@ -120,9 +124,10 @@ export class KvCache {
     }));
   }
 
-  /** A re-encoded window starts at its first slot; one that only grows is a ring. */
+  /** A re-encoded window starts at its first slot; one whose keys are kept is a ring. */
   #windowPlace(frame: number, windowFirst: number): number {
-    return windowFirst > 0 ? frame - windowFirst : frame % this.#sizes.windowCapacity;
+    const { reusesWindow, windowCapacity } = this.#sizes;
+    return windowFirst > 0 && !reusesWindow ? frame - windowFirst : frame % windowCapacity;
   }
 
   #state(contextFrames: number, noisy: number): CacheState {

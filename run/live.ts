@@ -131,6 +131,8 @@ export class LiveWorld {
       classes: options.classes,
       timesteps: options.calls.map((call) => call.timestep),
       cache: true,
+      positions: options.positions,
+      windowCache: options.windowCache,
       cacheDtype: model.dtype,
     });
     const codec = new FrameCodec(model, memory, device, session.latents, { encoder: false });

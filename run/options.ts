@@ -1,5 +1,6 @@
 import type { GuidanceMode } from "./session.ts";
-import type { ModelInfo } from "../model/model.ts";
+import type { ModelInfo, WindowCache } from "../model/model.ts";
+import { rounded, type Rounding } from "../model/embeddings.ts";
 import { cudaRandn, torchRandn } from "./noise.ts";
 import { schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
 
@@ -33,6 +34,12 @@ export interface GenerateOptions {
   readonly rng?: "torch" | "cuda";
   /** Noise itself, [count, frames, C, h, w], instead of a seed. */
   readonly noise?: Float32Array;
+  /** How frames are numbered for the model; `bf16` as in the released runs (the model's). */
+  readonly positions?: Rounding;
+  /** How timesteps reach the model; `bf16` as in the released runs (the model's). */
+  readonly timesteps?: Rounding;
+  /** Whether FAR_Long encodes its window again for each frame, as released, or not (encode). */
+  readonly windowCache?: WindowCache;
   /** False recomputes at each step instead of using KV caches. */
   readonly cache?: boolean;
   /** Latents [count, done, C, h, w] of a run that was interrupted: frames 0..done-1. */
@@ -57,12 +64,14 @@ export interface ResolvedOptions {
   readonly classOf: (video: number, frame: number) => number;
   readonly classes: readonly number[];
   readonly cache: boolean;
+  readonly positions: Rounding;
+  readonly windowCache: WindowCache;
 }
 
 /** What of a model decides which options fit. */
 export type OptionsInfo = Pick<
   ModelInfo,
-  "name" | "condition" | "channels" | "compression" | "multiple"
+  "name" | "condition" | "channels" | "compression" | "multiple" | "positions" | "timesteps"
 >;
 
 /** Latent side of the released models' pictures, for a model that does not say its size. */
@@ -90,6 +99,9 @@ export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedO
   }
   const steps = o.steps ?? 50;
   const frames = contextFrames + generated;
+  const timesteps = o.timesteps ?? info.timesteps;
+  const calls = schedule(steps, o.solver ?? "euler")
+    .map((call) => ({ ...call, timestep: rounded(call.timestep, timesteps) }));
   const { classOf, classes } = resolveClasses(o, info, videos, frames, guidance);
   return {
     videos,
@@ -99,13 +111,15 @@ export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedO
     contextFrames,
     generated,
     resumed: resumedFrames(o.resume, videos, latent.volume, contextFrames, frames),
-    calls: schedule(steps, o.solver ?? "euler"),
+    calls,
     steps,
     guidance,
     mode: guidanceMode(guidance, info),
     classOf,
     classes,
     cache: o.cache ?? true,
+    positions: o.positions ?? info.positions,
+    windowCache: o.windowCache ?? "encode",
   };
 }
 

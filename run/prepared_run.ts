@@ -175,6 +175,8 @@ export function declareRun(
     classes: o.classes,
     timesteps: o.calls.map((call) => call.timestep),
     cache: o.cache,
+    positions: o.positions,
+    windowCache: o.windowCache,
     cacheDtype: model.dtype,
   });
   const codec = new FrameCodec(model, memory, device, session.latents, {

@@ -6,7 +6,7 @@ import { tensorKind } from "../gpu/tuning.ts";
 import { FRAME, STEP } from "../kernels/fragments.ts";
 import type { LayerCache, PassContext } from "../model/block.ts";
 import type { FarSizes } from "../model/config.ts";
-import { ropeAngles, ropeSpace } from "../model/embeddings.ts";
+import { ropeAngles, ropeSpace, rounded, type Rounding } from "../model/embeddings.ts";
 import { type CacheSizes, KvCache, type PassPlan } from "./kv_cache.ts";
 import {
   CLEAN,
@@ -15,6 +15,7 @@ import {
   ModulationRows,
   recordTables,
 } from "../model/modulation.ts";
+import type { WindowCache } from "../model/model.ts";
 import type { TableInputs } from "../model/modulation.ts";
 import type { SolverCall } from "../model/scheduler.ts";
 import {
@@ -49,6 +50,10 @@ export interface RunSpec {
   readonly timesteps: readonly number[];
   /** False recomputes instead of using KV caches. */
   readonly cache: boolean;
+  /** How frames are numbered for the model (exact). */
+  readonly positions?: Rounding;
+  /** Whether a full window is encoded again for each frame (encode). */
+  readonly windowCache?: WindowCache;
   readonly cacheDtype: Dtype;
 }
 
@@ -151,7 +156,7 @@ export class Session {
   }
 
   #cacheSizes(): CacheSizes {
-    const { height, width, frames, memoryFrames, cache } = this.spec;
+    const { height, width, frames, memoryFrames, cache, windowCache } = this.spec;
     const { patch, contextPatch, window, d } = this.sizes;
     const windowTokens = height * width / patch ** 2;
     const contextTokens = contextPatch === undefined ? 0 : height * width / contextPatch ** 2;
@@ -171,6 +176,7 @@ export class Session {
         context: long && Math.min(PASS_FRAMES.context, long, fitting(contextTokens)),
       },
       enabled: cache,
+      reusesWindow: windowCache === "reuse",
     };
   }
 
@@ -329,7 +335,10 @@ export class Session {
     gpu.write(this.#lastFrame.buffer, 0, last);
     const { axes } = this.sizes;
     const angles = new Float32Array(frames.length * axes[0]);
-    for (const [j, frame] of frames.entries()) angles.set(ropeAngles(frame, axes[0]), j * axes[0]);
+    for (const [j, frame] of frames.entries()) {
+      const position = rounded(frame, this.spec.positions ?? "exact");
+      angles.set(ropeAngles(position, axes[0]), j * axes[0]);
+    }
     gpu.write(this.#rope.buffer, 4 * this.#positions * (64 - axes[0]), angles);
     const step = new DataView(new ArrayBuffer(STEP_BYTES));
     const numbers = {

@@ -3,8 +3,8 @@ import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, Program } from "../gpu/program.ts";
 import { adamw, ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
 import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
-import { ropeAngles, ropeSpace } from "../model/embeddings.ts";
-import { layoutOf, type PassInputs, toBfloat16 } from "./inputs.ts";
+import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";
+import { layoutOf, type PassInputs } from "./inputs.ts";
 import {
   type PassTensors,
   passTensors,
@@ -143,8 +143,8 @@ export class Engine {
     const rope = new Float32Array(size(this.#rope.shape));
     rope.set(ropeSpace(Math.max(height, width) / patch, axes[1], axes[2]));
     for (let frame = 0; frame < frames; frame++) {
-      const position = positions === "bf16" ? toBfloat16(frame) : frame;
-      rope.set(ropeAngles(position, axes[0]), this.#spaceFloats() + frame * axes[0]);
+      const angles = ropeAngles(rounded(frame, positions), axes[0]);
+      rope.set(angles, this.#spaceFloats() + frame * axes[0]);
     }
     gpu.write(this.#rope.buffer, 0, rope);
   }

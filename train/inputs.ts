@@ -1,5 +1,5 @@
 import type { TokenLayout } from "../kernels/modulated_norm.ts";
-import { TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
+import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
@@ -133,17 +133,8 @@ function frameNumbers(
 ): FrameNumbers {
   const sigma = fround((NOISE_LEVELS - sigmaIndex[drawn]!) / NOISE_LEVELS);
   if (clean[drawn]) return { sigma: NaN, timestep: inWindow ? CLEAN : CONTEXT, weight };
-  const exact = fround(sigma * NOISE_LEVELS);
-  const timestep = settings.timesteps === "bf16" ? toBfloat16(exact) : exact;
+  const timestep = rounded(fround(sigma * NOISE_LEVELS), settings.timesteps);
   return { sigma, timestep, weight };
-}
-
-/** The nearest bfloat16, ties to even. */
-export function toBfloat16(value: number): number {
-  const floats = Float32Array.of(value);
-  const bits = new Uint32Array(floats.buffer);
-  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
-  return floats[0]!;
 }
 
 function classOf(

@@ -5,6 +5,8 @@ import { readJson } from "../files/read_json.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
+import { ROUNDINGS } from "../model/embeddings.ts";
+import { farWord } from "../model/model.ts";
 import { type Shapes, transformerShapes } from "../released/architecture.ts";
 import { loadPipeline } from "../run/pipeline.ts";
 import { findWeights } from "../weights/open_checkpoint.ts";
@@ -12,8 +14,8 @@ import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { toFloats } from "../weights/floats.ts";
 import { contentHash } from "./data/clip_cache.ts";
 import type { ClipEncoder } from "./data/clip_cache.ts";
-import type { TrainOptions } from "./run_options.ts";
-import type { ParameterSource } from "./settings.ts";
+import { trainerSettings, type TrainOptions } from "./run_options.ts";
+import type { ParameterSource, TrainerSettings } from "./settings.ts";
 
 /** What a run starts from. */
 export interface Origin {
@@ -108,26 +110,50 @@ export async function openEncoder(
   };
 }
 
+/** How frames and timesteps are shown to the model: as asked, else as the model was shown them. */
+function roundingsOf(
+  { far, vaeModel }: Origin,
+  { model: path = vaeModel, positions, timesteps }: TrainOptions,
+): Pick<TrainerSettings, "positions" | "timesteps"> {
+  return {
+    positions: positions ?? farWord({ path, far }, "positions", ROUNDINGS),
+    timesteps: timesteps ?? farWord({ path, far }, "timesteps", ROUNDINGS),
+  };
+}
+
+/** The trainer's settings for clips with latents of this size. */
+export function settingsOf(
+  options: TrainOptions,
+  origin: Origin,
+  latent: { readonly height: number; readonly width: number },
+): TrainerSettings {
+  const whole = { ...options, ...roundingsOf(origin, options) };
+  return trainerSettings(whole, origin.sizes, latent, origin.vae.scalingFactor);
+}
+
 /** far.json of the model that is made. */
 export function farOf(
-  { far, names, sizes }: Origin,
-  { output, fps, model, clips }: TrainOptions,
+  origin: Origin,
+  options: TrainOptions,
   size: { readonly width: number; readonly height: number } | undefined,
 ): JsonObject {
+  const { far, names, sizes } = origin;
+  const { output, fps, model, clips } = options;
   const kind = sizes.condition.kind === "label" ? "labels" : "actions";
   const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
   // files beside the first model are not beside this one
   for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
   if (size) defaults.size = `${size.width}x${size.height}`;
-  const origin = model === undefined ? "from scratch" : `from ${basename(model)}`;
+  const start = model === undefined ? "from scratch" : `from ${basename(model)}`;
   return {
     ...far,
     name: basename(output),
-    description: `Trained with far, ${origin}, on ${
+    description: `Trained with far, ${start}, on ${
       clips.map((clip) => basename(clip)).join(", ")
     }.`,
     fps: fps ?? (typeof far.fps === "number" ? far.fps : 8),
     ...(names && { [kind]: [...names] }),
+    ...roundingsOf(origin, options),
     defaults: { steps: 8, guidance: 1, ...defaults },
   };
 }

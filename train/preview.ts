@@ -1,7 +1,7 @@
 import { Gpu } from "../gpu/gpu.ts";
 import { Sampler } from "./data/sampler.ts";
-import { readOrigin } from "./origin.ts";
-import { trainerSettings, type TrainOptions } from "./run_options.ts";
+import { readOrigin, settingsOf } from "./origin.ts";
+import type { TrainOptions } from "./run_options.ts";
 import { openClips } from "./train_run.ts";
 import { Trainer, type TrainPlan } from "./trainer.ts";
 
@@ -30,7 +30,7 @@ export async function previewTraining(options: TrainOptions): Promise<TrainPrevi
   const gpu = options.gpu ?? await Gpu.open({ backend: options.backend });
   try {
     const { train } = await openClips(options, origin, gpu);
-    const settings = trainerSettings(options, origin.sizes, train.sizes, origin.vae.scalingFactor);
+    const settings = settingsOf(options, origin, train.sizes);
     const trainer = await Trainer.open(gpu, settings, origin.initial);
     const { batch, seed } = settings;
     const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });

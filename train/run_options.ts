@@ -27,6 +27,8 @@ export type Recipe = Partial<
     | "dtype"
     | "freeze"
     | "lora"
+    | "positions"
+    | "timesteps"
   >
 >;
 
@@ -164,6 +166,8 @@ const RECIPE = [
   "dtype",
   "freeze",
   "lora",
+  "positions",
+  "timesteps",
 ] as const satisfies readonly (keyof Recipe)[];
 
 /** Settings that may change when a run goes on: they do not change what a step computes. */

@@ -1,4 +1,5 @@
 import type { FarSizes } from "../model/config.ts";
+import type { Rounding } from "../model/embeddings.ts";
 import type { GeneratorState } from "../run/noise.ts";
 
 /** Clips of one step, as a data set gives them. */
@@ -122,10 +123,10 @@ export interface TrainerSettings {
   readonly freeze?: readonly string[];
   /** Adapters that are trained in place of the weights. */
   readonly lora?: LoraSettings;
-  /** "bf16" rounds frame positions and timesteps as the released runs did. */
-  readonly positions: "exact" | "bf16";
+  /** "bf16" rounds frame positions as the released runs did. */
+  readonly positions: Rounding;
   /** "bf16" rounds timesteps as the released runs did. */
-  readonly timesteps: "exact" | "bf16";
+  readonly timesteps: Rounding;
   /** Factor of raw latents. */
   readonly scalingFactor: number;
 }

@@ -11,15 +11,9 @@ import {
 } from "./folder/checkpoint.ts";
 import { RunFolder } from "./folder/run_folder.ts";
 import { TrainLog } from "./folder/train_log.ts";
-import { farOf, openEncoder, type Origin, readOrigin } from "./origin.ts";
+import { farOf, openEncoder, type Origin, readOrigin, settingsOf } from "./origin.ts";
 import { RunReport } from "./report/run_report.ts";
-import {
-  framesOf,
-  settingsRecord,
-  trainerSettings,
-  type TrainEvent,
-  type TrainOptions,
-} from "./run_options.ts";
+import { framesOf, settingsRecord, type TrainEvent, type TrainOptions } from "./run_options.ts";
 import { makeSample } from "./samples.ts";
 import { learningRate } from "./schedule.ts";
 import { type StepResult, Trainer, type TrainerSettings } from "./trainer.ts";
@@ -306,7 +300,7 @@ async function openRun(
         `takes ${origin.sizes.channels}`,
     );
   }
-  const settings = trainerSettings(options, origin.sizes, train.sizes, origin.vae.scalingFactor);
+  const settings = settingsOf(options, origin, train.sizes);
   const { shuffle = true, interval = 1 } = options;
   const record = { interval, shuffle, clips: train.clips.length, frames: train.frames };
   await folder.checkSettings(settingsRecord(settings, origin.config, record));

@@ -81,8 +81,8 @@ const WEIGHTS_AND_CONFIG = /\.(json|safetensors|pth|bin)$/;
 
 async function digestModel(folder: string): Promise<string> {
   const { far = {} } = await openModelFolder(folder);
-  const { fps, actions, labels, defaults } = far as Record<string, unknown>;
-  const lines = [JSON.stringify({ fps, actions, labels, defaults })];
+  const { fps, actions, labels, defaults, positions, timesteps } = far as Record<string, unknown>;
+  const lines = [JSON.stringify({ fps, actions, labels, defaults, positions, timesteps })];
   for (const part of PARTS) {
     for (const name of await filesIn(join(folder, part))) {
       if (!WEIGHTS_AND_CONFIG.test(name) || name === "far.json") continue;

@@ -65,11 +65,11 @@ function checkOptions({ record, web, port, host, context }: PlayValues): void {
 function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
   const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
     withDefaults(given as GenerateValues, json, folder);
-  const { guidance, solver, flexrope, dtype } = rest;
+  const { guidance, solver, flexrope, dtype, positions, timesteps, windowCache } = rest;
   const { seed = 0n, steps = STEPS } = given;
   const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
   const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
-  return { ...given, ...chosen, ...sampling };
+  return { ...given, ...chosen, ...sampling, positions, timesteps, windowCache };
 }
 
 async function play(setup: PlaySetup): Promise<void> {

@@ -7,7 +7,9 @@ import { MEMORY_FRAMES } from "./spec.ts";
 
 /** What decides the frames of a game. */
 export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size" | "fps"> {
-  readonly pipeline: Pick<Pipeline, "dtype">;
+  readonly pipeline: Pick<Pipeline, "dtype"> & {
+    readonly info: Pick<Pipeline["info"], "windowCache">;
+  };
 }
 
 /**
@@ -17,6 +19,7 @@ export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size
 export function sessionSettings(game: Game, setup: PlayedSetup): Settings | undefined {
   const { options, clips, size, fps, pipeline } = setup;
   const { memoryFrames = MEMORY_FRAMES } = options;
+  const { windowCache = pipeline.info.windowCache } = options;
   const remembered = game.contextFrames + game.generated <= memoryFrames;
   const whole = game.untouched && game.history.complete && game.generated > 0;
   if (!whole || !remembered) return undefined;
@@ -37,6 +40,9 @@ export function sessionSettings(game: Game, setup: PlayedSetup): Settings | unde
     solver: game.settings.solver,
     seed: String(options.seed ?? 0n),
     flexrope: options.flexrope,
+    positions: options.positions,
+    timesteps: options.timesteps,
+    "window-cache": windowCache === "encode" ? undefined : windowCache,
     dtype: pipeline.dtype,
     fps,
   };

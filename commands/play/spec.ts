@@ -20,6 +20,7 @@ export const MEMORY_FRAMES = 128;
 
 const { context, contextFrames, contextStart, contextStride, label, size } = GENERATE_OPTIONS;
 const { steps, guidance, solver, seed, flexrope } = GENERATE_OPTIONS;
+const { positions, timesteps, windowCache } = GENERATE_OPTIONS;
 const { codec, quality, scale } = ENCODING_OPTIONS;
 
 /** Options of `far play`. */
@@ -45,6 +46,9 @@ export const PLAY_OPTIONS = {
   solver,
   seed,
   flexrope,
+  positions,
+  timesteps,
+  windowCache: { ...windowCache, default: "the model's, otherwise encode" },
   graphics: {
     kind: "choice",
     choices: ["auto", "blocks", "kitty", "iterm2", "sixel"],

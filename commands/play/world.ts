@@ -12,7 +12,8 @@ import { MEMORY_FRAMES } from "./spec.ts";
 export function worldOpener(setup: PlaySetup): GameOptions["open"] {
   const { pipeline, options, clips, size: { width, height } } = setup;
   const labels = readLabel(setup);
-  const { seed, memoryFrames = MEMORY_FRAMES } = options;
+  const { seed, memoryFrames = MEMORY_FRAMES, positions, timesteps } = options;
+  const { windowCache = pipeline.info.windowCache } = options;
   return async (clip, settings) => {
     const source = await clips.read(clip);
     const frames = source?.frames ?? 0;
@@ -27,6 +28,9 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
       contextFrames: frames,
       actions: source?.actions?.[0]?.slice(0, frames),
       seed,
+      positions,
+      timesteps,
+      windowCache,
       memoryFrames,
     });
     const last = context?.subarray((frames - 1) * floats);

@@ -12,6 +12,8 @@ export interface ReleasedRecipe {
   readonly interval: number;
   readonly warmup: number;
   readonly flip: boolean;
+  readonly positions: "bf16";
+  readonly timesteps: "bf16";
 }
 
 /** 4 videos on each of 8 GPUs. */
@@ -39,5 +41,7 @@ export function releasedRecipe(name: string): ReleasedRecipe {
     interval: isSmall ? 1 : preset.frameInterval,
     warmup: long ? 10_000 : 0,
     flip: preset.dataset === "UCF",
+    positions: "bf16",
+    timesteps: "bf16",
   };
 }

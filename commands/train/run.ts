@@ -83,7 +83,7 @@ function recipeOptions(o: TrainCall["options"]) {
   return {
     ...pick(o, ["batch", "accumulate", "frames", "lr", "weightDecay", "schedule", "warmup"]),
     ...pick(o, ["clip", "ema", "cleanContext", "conditionDropout", "weighting", "dtype"]),
-    ...pick(o, ["recompute", "microBatch"]),
+    ...pick(o, ["recompute", "microBatch", "positions", "timesteps"]),
     betas: o.betas === undefined ? undefined : betas(o.betas),
     freeze: o.freeze?.split(","),
     seed: o.seed === undefined ? undefined : Number(o.seed),

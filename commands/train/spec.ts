@@ -22,7 +22,7 @@ import {
   string,
 } from "../../cli/option_rows.ts";
 import { GPU } from "../../cli/permissions.ts";
-import { MODEL_OPTIONS, RESIZE } from "../../request/options.ts";
+import { GENERATE_OPTIONS, MODEL_OPTIONS, RESIZE } from "../../request/options.ts";
 
 /** Options of `far train`. */
 export const TRAIN_OPTIONS = {
@@ -82,6 +82,8 @@ export const TRAIN_OPTIONS = {
     weighting: choice(["logit_normal", "uniform"], "NAME", "how timesteps are drawn", {
       default: "logit_normal",
     }),
+    positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
+    timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
     freeze: list("NAMES", "parameters that stay as they are; * stands for anything"),
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),

@@ -20,6 +20,8 @@ export interface PlainInput {
   readonly classes: readonly number[] | undefined;
   /** Frame index of the first frame (0). */
   readonly first?: number;
+  /** Position of a frame by its index (the index). */
+  readonly positionOf?: (frame: number) => number;
 }
 
 /** One token: which frame of the input modulates it, where it is, and in which patches it came. */
@@ -57,6 +59,7 @@ function dense(w: PlainWeights, name: string, x: ArrayLike<number>, k: number): 
 
 function embed(w: PlainWeights, sizes: FarSizes, input: PlainInput): Stream {
   const { frames, height, width, timestep, classes, first = 0 } = input;
+  const { positionOf = (frame: number) => frame } = input;
   const { patch, contextPatch, channels, d } = sizes;
   const longTerm = frames.length - Math.min(frames.length, sizes.window);
   const table = [...w].find(([name]) => name.endsWith("embedding_table.weight"))?.[1];
@@ -72,7 +75,8 @@ function embed(w: PlainWeights, sizes: FarSizes, input: PlainInput): Stream {
     for (let row = 0; row < height / side; row++) {
       for (let column = 0; column < width / side; column++) {
         const spread = side / patch;
-        tokens.push({ frame: i, position: [first + i, row * spread, column * spread], context });
+        const position = [positionOf(first + i), row * spread, column * spread] as const;
+        tokens.push({ frame: i, position, context });
       }
     }
     const t = i === frames.length - 1 ? timestep : context ? -2 : -1;

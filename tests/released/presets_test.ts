@@ -73,4 +73,7 @@ Deno.test("presetFarJson() has the defaults of the published test", () => {
   const defaults = { frames: 16, size: "256x256", steps: 50, guidance: 1, resize: "bilinear" };
   deepEqual(ucf.defaults, defaults);
   equal(ucf.fps, 8);
+  for (const far of PRESETS.map(presetFarJson)) {
+    deepEqual([far.positions, far.timesteps], ["bf16", "bf16"]);
+  }
 });

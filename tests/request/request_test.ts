@@ -25,6 +25,9 @@ const INFO: ModelInfo = {
   parameters: 1,
   long: true,
   window: 8,
+  positions: "exact",
+  timesteps: "exact",
+  windowCache: "encode",
 };
 const DEFAULTS = {
   context: "clips/0.npz",

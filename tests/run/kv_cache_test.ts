@@ -124,6 +124,36 @@ Deno.test("KvCache above the window encodes what leaves it once, and the window 
   ]);
 });
 
+Deno.test("KvCache that reuses its window encodes each frame once at full resolution", () => {
+  const slots = new Slots({ ...LONG, reusesWindow: true });
+  slots.call(3, true);
+  assert.deepEqual(framesOf(slots.call(4, true)), [
+    ["context", [0], false],
+    ["window", [3, 4], true],
+  ]);
+  assert.deepEqual(framesOf(slots.call(4, false)), [["window", [4], true]]);
+  for (let frame = 5; frame < 30; frame++) {
+    for (const first of [true, false, false]) {
+      const plans = slots.call(frame, first); // checks that each sees what it is to see
+      const window = first ? [frame - 1, frame] : [frame];
+      assert.deepEqual(plans.at(-1)!.frames, window);
+      assert.equal(plans.length, first ? 2 : 1);
+    }
+  }
+});
+
+Deno.test("KvCache that reuses its window fills it where it begins beyond", () => {
+  const slots = new Slots({ ...LONG, reusesWindow: true });
+  assert.deepEqual(framesOf(slots.call(9, true)), [
+    ["context", [0, 1, 2, 3, 4, 5], false],
+    ["window", [6, 7, 8, 9], true],
+  ]);
+  assert.deepEqual(framesOf(slots.call(10, true)), [
+    ["context", [6], false],
+    ["window", [9, 10], true],
+  ]);
+});
+
 Deno.test("KvCache takes a long prefill into context, in chunks", () => {
   const slots = new Slots({ ...LONG, passFrames: { window: 3, context: 5 } });
   assert.deepEqual(framesOf(slots.call(12, true)), [

@@ -27,6 +27,8 @@ interface Case {
   /** How many frames an endless run remembers. */
   readonly memoryFrames?: number;
   readonly guidance?: number;
+  readonly positions?: "bf16";
+  readonly windowCache?: "reuse";
 }
 
 const BASE = {
@@ -108,6 +110,36 @@ const CASES: Record<string, Case> = {
     frames: 9,
     memoryFrames: 4,
   },
+  // the same again: what a kept key saw does not show in it
+  "FAR_Long that keeps its window's keys": {
+    config: { ...LONG, num_layers: 1, ...ACTIONS },
+    size: [2, 4],
+    contextFrames: 2,
+    frames: 9,
+    windowCache: "reuse",
+  },
+  "FAR_Long that keeps its window's keys, started beyond it, beyond its memory": {
+    config: { ...LONG, num_layers: 1, ...ACTIONS },
+    size: [2, 2],
+    contextFrames: 5,
+    frames: 12,
+    memoryFrames: 4,
+    windowCache: "reuse",
+  },
+  "FAR with positions rounded as released": {
+    config: BASE,
+    size: [1, 1],
+    contextFrames: 258,
+    frames: 261,
+    positions: "bf16",
+  },
+  "FAR_Long with positions rounded as released": {
+    config: { ...LONG, ...ACTIONS },
+    size: [2, 2],
+    contextFrames: 258,
+    frames: 261,
+    positions: "bf16",
+  },
   "FAR_Long with less memory than a window": {
     config: { ...LONG, num_layers: 1, ...ACTIONS },
     size: [2, 2],
@@ -152,6 +184,7 @@ async function generate(
   const loader = new Loader(new SyntheticWeights(), memory, "f32", tensorKind(device));
   const weights = loadTransformer(loader, sizes);
   const { videos = 1, guidance = 1, contextFrames, frames, memoryFrames } = test;
+  const { positions, windowCache } = test;
   const calls = schedule(STEPS);
   const [height, width] = test.size;
   const volume = start.length / videos / frames;
@@ -166,6 +199,8 @@ async function generate(
     classes: [0, 1, 2],
     timesteps: calls.map((call) => call.timestep),
     cache: true,
+    positions,
+    windowCache,
     cacheDtype: "f32",
   });
   try {
@@ -180,6 +215,11 @@ async function generate(
   } finally {
     memory.free(gpu);
   }
+}
+
+/** 256..511 to the nearest even number, to a multiple of 4 where two are as near: 8 bits of it. */
+function evenAbove256(frame: number): number {
+  return frame < 256 || frame % 2 === 0 ? frame : frame % 4 === 1 ? frame - 1 : frame + 1;
 }
 
 /** The same, a whole forward pass a step. */
@@ -213,6 +253,7 @@ async function generatePlainly(
             ? undefined
             : indices.map((i) => unconditional ? count : classOf(sizes, video, i)),
           first,
+          positionOf: test.positions && evenAbove256,
         });
       for (const { timestep, c0 } of schedule(STEPS)) {
         const v = velocity(timestep, guidance === -1);

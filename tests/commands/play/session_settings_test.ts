@@ -12,7 +12,13 @@ const SIZE = { width: 64, height: 64 };
 
 async function setup(options: PlayedSetup["options"]): Promise<PlayedSetup> {
   const clips = await StartClips.find(options, DEMO, { ...SIZE, multiple: 32 });
-  return { options, clips, size: SIZE, fps: 8, pipeline: { dtype: "f32" } };
+  return {
+    options,
+    clips,
+    size: SIZE,
+    fps: 8,
+    pipeline: { dtype: "f32", info: { windowCache: "encode" } },
+  };
 }
 
 /** A game after two steps forward. */
