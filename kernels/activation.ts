@@ -7,7 +7,9 @@ import { grid } from "./grid.ts";
 const ACTIVATION = defineKernel("activation", code);
 
 /** Functions that `activation` knows; GELU in its tanh form. */
-export type ActivationKind = "gelu" | "silu";
+export type ActivationKind = "silu" | "gelu" | "relu";
+
+const KINDS: readonly ActivationKind[] = ["silu", "gelu", "relu"];
 
 /** y = act(x) for `count` floats. */
 export function activation(
@@ -39,7 +41,7 @@ function run(
   p.dispatch({
     kernel: ACTIVATION,
     label: BACKWARD ? `${kind} backward` : kind,
-    constants: { GELU: Number(kind === "gelu"), BACKWARD },
+    constants: { KIND: KINDS.indexOf(kind), BACKWARD },
     params: { count: count / 4 },
     buffers,
     groups: grid(count / 4, 64),

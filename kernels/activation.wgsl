@@ -1,6 +1,6 @@
 // y = act(x), or with BACKWARD y *= act'(x). GELU is the tanh form. One lane per vec4.
 
-override GELU: bool = false;      // else SiLU
+override KIND: u32 = 0u;          // 0 SiLU, 1 GELU, 2 ReLU
 override BACKWARD: bool = false;
 
 struct Params { count: u32, }     // vec4s
@@ -19,9 +19,14 @@ fn main(
   let id = (group.y * groups.x + group.x) * 64u + lane;
   if (id >= params.count) { return; }
   let v = x[id];
+  if (KIND == 2u) {
+    let kept = select(vec4(0.0), vec4(1.0), v > vec4(0.0));
+    if (BACKWARD) { y[id] *= kept; } else { y[id] = v * kept; }
+    return;
+  }
   var u = v;
   var slope = vec4(1.0);          // of u
-  if (GELU) {
+  if (KIND == 1u) {
     u = 1.5957691216057308 * (v + 0.044715 * v * v * v);
     slope = 1.5957691216057308 * (1.0 + 0.134145 * v * v);
   }

@@ -16,17 +16,40 @@ const CHANNEL_SHORTCUT = defineKernel("channel_shortcut", code);
  * Source: diffusers `Encoder` (out_shortcut) and `Decoder` (in_shortcut) of AutoencoderDC.
  */
 export function channelShortcut(p: Program, x: Tensor, channels: number): Tensor {
-  const from = x.shape.at(-1)!;
-  if (channels % 4 || (from % channels && channels % from)) {
-    throw new ShapeError(`Cannot bring x [${x.shape}] to ${channels} channels`);
-  }
+  checkChannels(x, channels);
   const y = p.scratch([...x.shape.slice(0, -1), channels]);
+  const averaged = Math.max(1, x.shape.at(-1)! / channels);
+  run(p, x, y, { scale: 1 / averaged, added: 0 });
+  return y;
+}
+
+/**
+ * dx += what dy leads to, for `channelShortcut` from dx's channels to dy's.
+ * @throws {ShapeError}
+ */
+export function channelShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+  const [from, channels] = [dx.shape.at(-1)!, dy.shape.at(-1)!];
+  checkChannels(dy, from);
+  run(p, dy, dx, { scale: Math.min(1, channels / from), added: 1 });
+}
+
+function checkChannels(x: Tensor, channels: number): void {
+  const from = x.shape.at(-1)!;
+  if (channels % 4 === 0 && (from % channels === 0 || channels % from === 0)) return;
+  throw new ShapeError(`Cannot bring x [${x.shape}] to ${channels} channels`);
+}
+
+function run(
+  p: Program,
+  x: Tensor,
+  y: Tensor,
+  options: { readonly scale: number; readonly added: number },
+): void {
   const count = size(y.shape);
   p.dispatch({
     kernel: CHANNEL_SHORTCUT,
-    params: { count, inputs: from, outputs: channels },
+    params: { count, inputs: x.shape.at(-1)!, outputs: y.shape.at(-1)!, ...options },
     buffers: { x, y },
     groups: grid(count, 64),
   });
-  return y;
 }

@@ -1,10 +1,12 @@
-// y[p, n] = mean over t < size of x[p, (n size + t) / repeat]: fewer channels by averaging (then
+// y[p, n] = scale sum over t < size of x[p, (n size + t) / repeat]: fewer channels by averaging (then
 // repeat is 1), or more by repeating (then size is 1). One lane per channel of a pixel.
 
 struct Params {
   count: u32,    // pixels N
   inputs: u32,   // channels of x
   outputs: u32,  // N, channels of y
+  scale: f32,
+  added: u32,    // y += value
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,5 +27,7 @@ fn main(
   let n = id % params.outputs;
   var sum = 0.0;
   for (var t = 0u; t < size; t++) { sum += x[first + (n * size + t) / repeat]; }
-  y[id] = sum / f32(size);
+  sum *= params.scale;
+  if (params.added != 0u) { sum += y[id]; }
+  y[id] = sum;
 }

@@ -2,6 +2,7 @@ import attention from "./fragments/attention.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
 import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
 import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
+import conv2dGradient from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 import frame from "./fragments/frame.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
@@ -24,6 +25,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   broadcast,
   causal_attention: causalAttention,
   conv2d,
+  conv2d_gradient: conv2dGradient,
   conv2d_tile: conv2dTile,
   frame,
   linear,

@@ -10,7 +10,8 @@ import { grid } from "./grid.ts";
 const STATE = defineKernel("linear_attention_state", stateCode);
 const LINEAR = defineKernel("linear_attention", code);
 const QUADRATIC = defineKernel("quadratic_attention", quadraticCode);
-const EPS = 1e-15;
+/** Added to the sum of a token's weights. */
+export const ATTENTION_EPS = 1e-15;
 
 /**
  * ReLU attention of a frame's tokens, sum_m v_m s_nm / (sum_m s_nm + 1e-15) with
@@ -29,7 +30,7 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
   const groups = channels / (3 * dim);
   const tokens = height * width;
   const y = p.scratch([b, height, width, groups * dim]);
-  const params = { tokens, groups, dim, eps: EPS };
+  const params = { tokens, groups, dim, eps: ATTENTION_EPS };
   const count = size(y.shape) / 4;
   if (tokens <= dim) {
     p.dispatch({
@@ -41,14 +42,7 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
     return y;
   }
   return p.scope(() => {
-    const state = p.scratch([b, groups, dim / 4 + 1, dim, 4]);
-    const lanes = size(state.shape) / 16; // four rows of four columns each
-    p.dispatch({
-      kernel: STATE,
-      params: { count: lanes, tokens, groups, dim },
-      buffers: { qkv, state },
-      groups: grid(lanes, 32),
-    });
+    const state = attentionState(p, qkv, dim);
     const quads = b * Math.ceil(tokens / 4) * groups * dim / 4; // four channels of four tokens each
     p.dispatch({
       kernel: LINEAR,
@@ -58,4 +52,19 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
     });
     return y;
   });
+}
+
+/** Sums over tokens of relu(k) [v; 1], [B, G, D / 4 + 1, D, 4]: columns by fours, then their rows. */
+export function attentionState(p: Program, qkv: Tensor, dim: number): Tensor {
+  const [b, height, width, channels] = qkv.shape as [number, number, number, number];
+  const groups = channels / (3 * dim);
+  const state = p.scratch([b, groups, dim / 4 + 1, dim, 4]);
+  const lanes = size(state.shape) / 16; // four rows of four columns each
+  p.dispatch({
+    kernel: STATE,
+    params: { count: lanes, tokens: height * width, groups, dim },
+    buffers: { qkv, state },
+    groups: grid(lanes, 32),
+  });
+  return state;
 }

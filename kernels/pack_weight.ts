@@ -35,6 +35,12 @@ export interface PackOptions {
   readonly taps?: number;
   /** First column of the packed weight, for layers that are joined (q, k, v); a multiple of 4. */
   readonly offset?: number;
+  /** First row of it; a multiple of 4. */
+  readonly row?: number;
+  /** Where the weight starts in the source, in numbers. */
+  readonly first?: number;
+  /** The source is [K / taps, N, taps] and its taps run backwards: of the input's gradient. */
+  readonly transposed?: boolean;
 }
 
 /**
@@ -49,7 +55,7 @@ export function packWeight(
   packed: Tensor,
   options: PackOptions,
 ): void {
-  const { dtype, shape: [n, k], taps = 1, offset = 0 } = options;
+  const { dtype, shape: [n, k], taps = 1, offset = 0, row = 0, first = 0 } = options;
   const channels = Math.ceil(k / taps / 4) * 4;
   const blocked = packed.shape.length === 3;
   const [rows, width] = blocked
@@ -58,15 +64,19 @@ export function packWeight(
   const f16 = packed.dtype === "f16";
   // columns and k of 16 bytes, which a lane packs
   const [columns, ks] = f16 ? blocked ? [4, 2] : [8, 1] : [4, 1];
-  if (rows !== channels * taps || offset % columns || offset + n > width) {
+  const joined = options.row !== undefined && row % 4 === 0 && row + channels * taps <= rows;
+  if ((!joined && rows !== channels * taps) || offset % columns || offset + n > width) {
     throw new ShapeError(`Cannot pack [${n}, ${k}] at ${offset} of [${packed.shape}]`);
   }
   const inputs = k / taps;
   p.dispatch({
     kernel: packed.buffer.kind === "texture" ? PACK_WEIGHT_TEXTURE : PACK_WEIGHT,
     constants: { SOURCE: SOURCES[dtype], F16: Number(f16), BLOCKED: Number(blocked) },
-    params: { n, inputs, taps, channels, stride: width, offset, depth: DEPTH },
+    params: {
+      ...{ n, inputs, taps, channels, stride: width, offset, depth: DEPTH, first, row, rows },
+      transposed: Number(options.transposed ?? false),
+    },
     buffers: { source, packed },
-    groups: [Math.ceil(n / columns / LANES), Math.ceil(rows / ks / DEPTH), 1],
+    groups: [Math.ceil(n / columns / LANES), Math.ceil(channels * taps / ks / DEPTH), 1],
   });
 }

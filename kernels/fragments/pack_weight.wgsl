@@ -1,7 +1,8 @@
 // What both forms of `pack_weight` are given. packed[k, offset + n] = source[n, k]: a weight as files
 // store it ([N, K], or a convolution's [N, inputs, taps]) to the matmul's [K, N] with
-// k = tap * (K / taps) + channel, in f32 or f16, in rows or in blocks of 32 columns. A lane packs
-// pieces of 16 bytes. Integer arithmetic only: exact, also for subnormals.
+// k = tap * (K / taps) + channel, in f32 or f16, in rows or in blocks of 32 columns. Transposed, the
+// source is [K / taps, N, taps] with its taps backwards: what leads a convolution's gradient back. A
+// lane packs pieces of 16 bytes. Integer arithmetic only: exact, also for subnormals.
 
 override SOURCE: u32 = 0u;      // 0 f32, 1 f16, 2 bf16
 override F16: bool = false;     // what is written
@@ -15,6 +16,10 @@ struct Params {
   stride: u32,     // columns of packed in rows
   offset: u32,     // first column, a multiple of a piece's
   depth: u32,      // pieces of a lane, one after the other: neighbours in the source
+  first: u32,      // where the source starts, in its numbers
+  transposed: u32,
+  row: u32,        // first row of packed, for layers that are joined
+  rows: u32,       // and all that there are
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -54,7 +59,11 @@ fn to_half(bits: u32) -> u32 {
 // f32 bits of source[n, channel, tap]; zero outside.
 fn element(n: u32, channel: u32, tap: u32) -> u32 {
   if (n >= params.n || channel >= params.inputs) { return 0u; }
-  let i = (n * params.inputs + channel) * params.taps + tap;
+  var i = (n * params.inputs + channel) * params.taps + tap;
+  if (params.transposed != 0u) {
+    i = (channel * params.n + n + 1u) * params.taps - 1u - tap;
+  }
+  i += params.first;
   if (SOURCE == 0u) { return source[i]; }
   let bits = (source[i / 2u] >> (16u * (i & 1u))) & 0xffffu;
   if (SOURCE == 2u) { return bits << 16u; }
@@ -91,6 +100,7 @@ fn piece(i: u32, j: u32) -> Piece {
     );
   }
   let column = params.offset + n;
-  let in_block = (column / 32u * rows + k) / select(1u, 2u, paired) * 8u + column % 32u / 4u;
-  return Piece(true, select((k * params.stride + column) / columns, in_block, BLOCKED), words);
+  let to = params.row + k;
+  let in_block = (column / 32u * params.rows + to) / select(1u, 2u, paired) * 8u + column % 32u / 4u;
+  return Piece(true, select((to * params.stride + column) / columns, in_block, BLOCKED), words);
 }

@@ -1,0 +1,15 @@
+import code from "./add.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { expectShape, size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const ADD = defineKernel("add", code);
+
+/** y = a + b, all of one shape of a multiple of 4 floats. @throws {ShapeError} */
+export function add(p: Program, a: Tensor, b: Tensor, y: Tensor): void {
+  expectShape("add b", b, a.shape);
+  expectShape("add y", y, a.shape);
+  const count = size(a.shape) / 4;
+  p.dispatch({ kernel: ADD, params: { count }, buffers: { a, b, y }, groups: grid(count, 64) });
+}

@@ -1,0 +1,110 @@
+import code from "./batch_norm.wgsl" with { type: "text" };
+import backwardCode from "./batch_norm_backward.wgsl" with { type: "text" };
+import statisticsCode from "./batch_statistics.wgsl" with { type: "text" };
+import sumsCode from "./batch_sums.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { expectShape, size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import type { NormWeights } from "./channel_norm.ts";
+import { clear } from "./clear.ts";
+import { addSums, SUM_CHUNK } from "./column_sums.ts";
+import { grid } from "./grid.ts";
+import { type NormSums, normSums } from "./norm_sums.ts";
+
+const BATCH_NORM = defineKernel("batch_norm", code);
+const BATCH_NORM_BACKWARD = defineKernel("batch_norm_backward", backwardCode);
+const BATCH_STATISTICS = defineKernel("batch_statistics", statisticsCode);
+const BATCH_SUMS = defineKernel("batch_sums", sumsCode);
+const EPS = 1e-5;
+const MOMENTUM = 0.1;
+
+/** Weights of a batch norm and its running statistics, [C] each. */
+export interface BatchNormWeights extends NormWeights {
+  readonly runningMean: Tensor;
+  readonly runningVar: Tensor;
+}
+
+/**
+ * y = residual + batch norm of x, with the statistics of this batch, towards which the running ones
+ * move by a tenth; or, not training, with the running ones.
+ * @param x [B, H, W, C] f32, C a multiple of 4, as are residual and y
+ * @returns [2, C]: means and inverse deviations, for the backward pass
+ * @throws {ShapeError}
+ * Source: torch.nn.BatchNorm2d.
+ */
+export function batchNorm(
+  p: Program,
+  w: BatchNormWeights,
+  { x, residual, y }: Readonly<Record<"x" | "residual" | "y", Tensor>>,
+  training: boolean,
+): Tensor {
+  expectShape("batch_norm residual", residual, x.shape);
+  expectShape("batch_norm y", y, x.shape);
+  const channels = x.shape.at(-1)! / 4;
+  const stats = p.scratch([2, 4 * channels]);
+  const pixels = size(x.shape) / 4 / channels;
+  statistics(p, w, { x, stats }, pixels, training);
+  const { weight, bias } = w;
+  p.dispatch({
+    kernel: BATCH_NORM,
+    params: { count: pixels * channels, channels },
+    buffers: { x, stats, weight, bias, residual, y },
+    groups: grid(pixels * channels, 64),
+  });
+  return stats;
+}
+
+function statistics(
+  p: Program,
+  { runningMean, runningVar }: BatchNormWeights,
+  { x, stats }: Readonly<Record<"x" | "stats", Tensor>>,
+  pixels: number,
+  training: boolean,
+): void {
+  const channels = x.shape.at(-1)! / 4;
+  const chunks = Math.ceil(pixels / SUM_CHUNK);
+  p.scope(() => {
+    const partial = p.scratch([chunks, 2, 4 * channels]);
+    if (training) {
+      p.dispatch({
+        kernel: BATCH_SUMS,
+        params: { pixels, channels, chunk: SUM_CHUNK },
+        buffers: { x, partial },
+        groups: [Math.ceil(channels / 8), chunks, 1],
+      });
+    }
+    p.dispatch({
+      kernel: BATCH_STATISTICS,
+      constants: { TRAINING: Number(training) },
+      params: { pixels, channels, chunks, momentum: MOMENTUM, eps: EPS },
+      buffers: { x, partial, running_mean: runningMean, running_var: runningVar, stats },
+      groups: [Math.ceil(channels / 8), 1, 1],
+    });
+  });
+}
+
+/**
+ * Gradients of `batchNorm` while training: dx, and sums for those of weight and bias.
+ * @param dx of x's shape, overwritten
+ */
+export function batchNormBackward(
+  p: Program,
+  { weight }: Pick<NormWeights, "weight">,
+  { x, dy, dx, stats }: Readonly<Record<"x" | "dy" | "dx" | "stats", Tensor>>,
+): NormSums {
+  const channels = x.shape.at(-1)!;
+  const count = size(x.shape);
+  const partial = normSums(p, { x, dy, stats }, "channel");
+  const sums = p.scratch([2, channels]);
+  clear(p, sums, 0, 2 * channels);
+  const shape = partial.weight.shape as [number, number];
+  addSums(p, partial.weight, shape, { tensor: sums, first: 0 });
+  addSums(p, partial.bias, shape, { tensor: sums, first: channels });
+  p.dispatch({
+    kernel: BATCH_NORM_BACKWARD,
+    params: { count: count / 4, channels: channels / 4, inverse: channels / count },
+    buffers: { x, dy, stats, sums, weight, dx },
+    groups: grid(count / 4, 64),
+  });
+  return partial;
+}

@@ -1,0 +1,28 @@
+// y = residual + (x - mean) inverse weight + bias, mean and inverse deviation by channel.
+// One lane per vec4.
+
+struct Params {
+  count: u32,      // vec4s
+  channels: u32,   // vec4s
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;         // [pixels, C]
+@group(0) @binding(2) var<storage, read> stats: array<vec4<f32>>;     // [2, C]
+@group(0) @binding(3) var<storage, read> weight: array<vec4<f32>>;    // [C]
+@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;      // [C]
+@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;  // [pixels, C]
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;   // [pixels, C]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let c = id % params.channels;
+  let normed = (x[id] - stats[c]) * stats[params.channels + c];
+  y[id] = residual[id] + normed * weight[c] + bias[c];
+}

@@ -1,0 +1,31 @@
+// dx of a batch norm with the batch's own statistics: with n the normalised x and means over pixels,
+// dx = weight inverse (dy - mean(dy) - n mean(dy n)). One lane per vec4.
+
+struct Params {
+  count: u32,      // vec4s
+  channels: u32,   // vec4s
+  inverse: f32,    // 1 / pixels
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [pixels, C]
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;       // [pixels, C]
+@group(0) @binding(3) var<storage, read> stats: array<vec4<f32>>;    // [2, C]
+@group(0) @binding(4) var<storage, read> sums: array<vec4<f32>>;     // [2, C]: of dy n, of dy
+@group(0) @binding(5) var<storage, read> weight: array<vec4<f32>>;   // [C]
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>; // [pixels, C]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let c = id % params.channels;
+  let inverse = stats[params.channels + c];
+  let normed = (x[id] - stats[c]) * inverse;
+  let means = (sums[params.channels + c] + normed * sums[c]) * params.inverse;
+  dx[id] = weight[c] * inverse * (dy[id] - means);
+}

@@ -1,0 +1,110 @@
+import code from "./conv2d_gradient.wgsl" with { type: "text" };
+import broadcastCode from "./conv2d_gradient_broadcast.wgsl" with { type: "text" };
+import sumsCode from "./filter_sums.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { DeviceProfile, Program } from "../gpu/program.ts";
+import { tensorKind } from "../gpu/tuning.ts";
+import type { Place } from "./column_sums.ts";
+import { joinKernel } from "./fragments.ts";
+import { grid } from "./grid.ts";
+import { operand } from "./matmul.ts";
+
+const GRADIENT = joinKernel("conv2d_gradient", code);
+const BROADCAST = joinKernel("conv2d_gradient_broadcast", broadcastCode);
+const FILTER_SUMS = defineKernel("filter_sums", sumsCode);
+
+/** Rows and columns of a workgroup's tile on GPUs. */
+const TILE = 64;
+const BROADCAST_ROWS = [8, 16, 32] as const;
+/** Workgroups that keep a device busy, beyond which pixels are not divided further. */
+const BUSY = { cpu: 32, gpu: 512 };
+/** Bytes that sums of chunks may take. */
+const MOST_PARTIAL = 2 ** 25;
+
+/** A convolution's weight [n, inputs, taps], and which channels of dy belong to it. */
+export interface Conv2dGradientOptions {
+  readonly n: number;
+  readonly inputs: number;
+  /** Along an axis. */
+  readonly size: number;
+  /** First channel of dy (0), a multiple of 4. */
+  readonly offset?: number;
+  /** Room for x on devices that gather from images. */
+  readonly image: Tensor | undefined;
+}
+
+/**
+ * target += gradient of a convolution's weight, stride 1 and padded with zeros: products summed over
+ * pixels in two passes of a fixed order.
+ * @param x its input [B, H, W, inputs padded to 4]
+ * @param dy gradient of its output [B, H, W, channels]
+ * @throws {ShapeError}
+ */
+export function conv2dGradient(
+  p: Program,
+  x: Tensor,
+  dy: Tensor,
+  target: Place,
+  options: Conv2dGradientOptions,
+): void {
+  const [b, height, width, k] = x.shape as [number, number, number, number];
+  const { n, inputs, size: taps, offset = 0 } = options;
+  const [rows, stride] = [Math.ceil(n / 4) * 4, dy.shape.at(-1)!];
+  const same = String(x.shape.slice(0, 3)) === String(dy.shape.slice(0, 3));
+  if (!same || k % 4 || inputs > k || offset % 4 || offset + rows > stride) {
+    throw new ShapeError(
+      `Cannot find the gradient [${n}, ${inputs}] of [${x.shape}], [${dy.shape}]`,
+    );
+  }
+  const broadcast = tensorKind(p.device) === "texture";
+  const matrix = { tensor: x, stride: k };
+  const image = operand(p, matrix, [b * height * width, k], options.image).tensor;
+  const tile = broadcast ? BROADCAST_ROWS.find((most) => n <= most) ?? 32 : TILE;
+  const wide = k > 32;
+  const across = Math.ceil(k / (broadcast && !wide ? 32 : TILE));
+  const tiles = Math.ceil(n / tile);
+  const bytes = 4 * taps ** 2 * rows * k;
+  const chunk = chunkRows(p.device, b * height, tiles * across * taps ** 2, bytes);
+  const chunks = Math.ceil(b * height / chunk);
+  p.scope(() => {
+    const partial = p.scratch([chunks, taps ** 2, rows, k]);
+    p.dispatch({
+      kernel: broadcast ? BROADCAST : GRADIENT,
+      label: "filter gradient",
+      constants: { SIZE: taps, ...(broadcast && { ROWS: tile, WIDE: Number(wide) }) },
+      params: {
+        ...{ rows: b * height, height, width, chunk, tiles },
+        ...{ n4: rows / 4, k4: k / 4, stride: stride / 4, first: offset / 4 },
+      },
+      buffers: { dy, x: image, partial },
+      groups: [tiles * across, taps ** 2, chunks],
+    });
+    filterSums(p, partial, { n, inputs }, target);
+  });
+}
+
+/** target += sums over chunks of partial [chunks, taps, rows, columns], as [n, inputs, taps]. */
+export function filterSums(
+  p: Program,
+  partial: Tensor,
+  { n, inputs }: { readonly n: number; readonly inputs: number },
+  { tensor, first }: Place,
+): void {
+  const [chunks, taps, rows, columns] = partial.shape as [number, number, number, number];
+  const count = taps * n * inputs;
+  p.dispatch({
+    kernel: FILTER_SUMS,
+    params: { count, n, rows, inputs, columns, taps, chunks, first },
+    buffers: { partial, y: tensor },
+    groups: grid(count, 64),
+  });
+}
+
+/** Image rows of a chunk: enough chunks to keep the device busy, within the memory for their sums. */
+function chunkRows(device: DeviceProfile, rows: number, tiles: number, bytes: number): number {
+  const wanted = Math.ceil((device.cpu ? BUSY.cpu : BUSY.gpu) / tiles);
+  const most = Math.max(1, Math.floor(MOST_PARTIAL / bytes));
+  return Math.ceil(rows / Math.max(1, Math.min(wanted, most, rows)));
+}

@@ -1,0 +1,76 @@
+import code from "./depthwise_glu_backward.wgsl" with { type: "text" };
+import inputCode from "./depthwise_input_gradient.wgsl" with { type: "text" };
+import weightCode from "./depthwise_weight_gradient.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { expectShape, size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { columnSums, type Place, SUM_CHUNK } from "./column_sums.ts";
+import { filterSums } from "./conv2d_gradient.ts";
+import type { DepthwiseWeights } from "./depthwise_glu.ts";
+import { grid } from "./grid.ts";
+
+const BACKWARD = defineKernel("depthwise_glu_backward", code);
+const INPUT_GRADIENT = defineKernel("depthwise_input_gradient", inputCode);
+const WEIGHT_GRADIENT = defineKernel("depthwise_weight_gradient", weightCode);
+const TAPS = 9;
+/** Pixels that one lane adds up in the first pass, about. */
+const CHUNK = 256;
+
+/** Where the gradients of a depthwise convolution are added to; absent where it is not trained. */
+export interface DepthwiseGradients {
+  readonly weight: Place | undefined;
+  readonly bias: Place | undefined;
+}
+
+/**
+ * Gradients of `depthwiseGlu`.
+ * @param x its input [B, H, W, 2 C], and dy the gradient of its result [B, H, W, C]
+ * @param y [B, H, W, C], which gets that result once more
+ * @param dx [B, H, W, 2 C], overwritten
+ * @throws {ShapeError}
+ */
+export function depthwiseGluBackward(
+  p: Program,
+  w: DepthwiseWeights,
+  { x, dy, y, dx }: Readonly<Record<"x" | "dy" | "y" | "dx", Tensor>>,
+  targets: DepthwiseGradients,
+): void {
+  const [b, height, width, both] = x.shape as [number, number, number, number];
+  expectShape("depthwise_glu_backward dy", dy, [b, height, width, both / 2]);
+  expectShape("depthwise_glu_backward dx", dx, x.shape);
+  p.scope(() => {
+    const dh = p.scratch(x.shape);
+    const count = size(dy.shape) / 4;
+    p.dispatch({
+      kernel: BACKWARD,
+      params: { count, height, width, channels: both / 2, taps: TAPS },
+      buffers: { x, w: w.weight, bias: w.bias, dy, dh, y },
+      groups: grid(count, 64),
+    });
+    p.dispatch({
+      kernel: INPUT_GRADIENT,
+      params: { count: 2 * count, height, width, channels: both, taps: TAPS },
+      buffers: { dy: dh, w: w.weight, dx },
+      groups: grid(2 * count, 64),
+    });
+    if (targets.weight) weightGradient(p, x, dh, targets.weight);
+    if (!targets.bias) return;
+    const pixels = b * height * width;
+    const partial = p.scratch([Math.ceil(pixels / SUM_CHUNK) * both]);
+    columnSums(p, { tensor: dh, stride: both }, [pixels, both], targets.bias, partial);
+  });
+}
+
+function weightGradient(p: Program, x: Tensor, dy: Tensor, target: Place): void {
+  const [b, height, width, channels] = x.shape as [number, number, number, number];
+  const chunk = Math.max(1, Math.floor(CHUNK / width));
+  const chunks = Math.ceil(b * height / chunk);
+  const partial = p.scratch([chunks, TAPS, channels, 1]);
+  p.dispatch({
+    kernel: WEIGHT_GRADIENT,
+    params: { rows: b * height, height, width, channels: channels / 4, chunk },
+    buffers: { x, dy, partial },
+    groups: [Math.ceil(channels / 32), TAPS, chunks],
+  });
+  filterSums(p, partial, { n: channels, inputs: 1 }, target);
+}

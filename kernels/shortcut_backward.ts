@@ -1,0 +1,53 @@
+import shuffleCode from "./shuffle_shortcut_backward.wgsl" with { type: "text" };
+import unshuffleCode from "./unshuffle_shortcut_backward.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+
+const SHUFFLE = defineKernel("shuffle_shortcut_backward", shuffleCode);
+const UNSHUFFLE = defineKernel("unshuffle_shortcut_backward", unshuffleCode);
+
+/**
+ * dx += what dy leads to through the shortcut of `pixelUnshuffle`.
+ * @param dy [B, h, w, N] f32
+ * @param dx [B, 2 h, 2 w, C] f32, 4 C a multiple of N
+ * @throws {ShapeError}
+ */
+export function unshuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+  const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
+  checkShapes(dx, dy, channels % 4 || 4 * channels % outputs);
+  const count = size(dx.shape) / 4;
+  p.dispatch({
+    kernel: UNSHUFFLE,
+    params: { count, width: dx.shape[2]!, channels, outputs },
+    buffers: { dy, dx },
+    groups: grid(count, 64),
+  });
+}
+
+/**
+ * dx += what dy leads to through the shortcut of `pixelShuffle`.
+ * @param dy [B, 2 h, 2 w, N] f32
+ * @param dx [B, h, w, C] f32, 4 N a multiple of C
+ * @throws {ShapeError}
+ */
+export function shuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+  const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
+  checkShapes(dy, dx, 4 * outputs % channels);
+  const count = size(dx.shape);
+  p.dispatch({
+    kernel: SHUFFLE,
+    params: { count, width: dx.shape[2]!, channels, outputs },
+    buffers: { dy, dx },
+    groups: grid(count, 64),
+  });
+}
+
+function checkShapes(fine: Tensor, coarse: Tensor, rest: number): void {
+  const [b, height, width] = coarse.shape as [number, number, number, number];
+  const fits = String(fine.shape.slice(0, 3)) === String([b, 2 * height, 2 * width]);
+  if (fits && rest === 0) return;
+  throw new ShapeError(`Cannot lead back [${fine.shape}] and [${coarse.shape}]`);
+}

@@ -1,0 +1,34 @@
+// dx[b, r, c, k] += sum over q from k REPEAT to (k + 1) REPEAT - 1 of dy[b, 2 r + i, 2 c + j, n],
+// q = 4 n + 2 i + j: the shortcut of `pixel_shuffle` repeated each channel. One lane per number of dx.
+
+struct Params {
+  count: u32,      // lanes: B h w K
+  width: u32,      // of dx
+  channels: u32,   // K
+  outputs: u32,    // channels of dy
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;       // [B, 2 h, 2 w, outputs]
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>; // [B, h, w, K]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let k = id % params.channels;
+  let pixel = id / params.channels;
+  let row = pixel / params.width;   // of all images
+  let corner = 4u * row * params.width + 2u * (pixel % params.width);
+  let repeat = 4u * params.outputs / params.channels;
+  var sum = 0.0;
+  for (var q = k * repeat; q < (k + 1u) * repeat; q++) {
+    let place = corner + q / 2u % 2u * 2u * params.width + q % 2u;
+    sum += dy[place * params.outputs + q / 4u];
+  }
+  dx[id] += sum;
+}

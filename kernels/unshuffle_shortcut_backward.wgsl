@@ -1,0 +1,31 @@
+// dx[b, 2 r + i, 2 c + j, k] += dy[b, r, c, q / size] / size, q = 4 k + 2 i + j: where the shortcut of
+// `pixel_unshuffle` averaged groups of `size` places, each gets its share. One lane per vec4 of dx.
+
+struct Params {
+  count: u32,      // lanes: B H W K / 4
+  width: u32,      // of dx, twice that of dy
+  channels: u32,   // K
+  outputs: u32,    // channels of dy
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;             // [B, H / 2, W / 2, outputs]
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>; // [B, H, W, K]
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
+  if (id >= params.count) { return; }
+  let k4s = params.channels / 4u;
+  let pixel = id / k4s;
+  let row = pixel / params.width;   // of all images
+  let column = pixel % params.width;
+  let q = 16u * (id % k4s) + vec4(0u, 4u, 8u, 12u) + 2u * (row % 2u) + column % 2u;
+  let size = 4u * params.channels / params.outputs;
+  let at = (row / 2u * (params.width / 2u) + column / 2u) * params.outputs + q / size;
+  dx[id] += vec4(dy[at.x], dy[at.y], dy[at.z], dy[at.w]) / f32(size);
+}
