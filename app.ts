@@ -43,7 +43,7 @@ export type { Spread } from "./bench/spread.ts";
 export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
 export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
 export type { TuningTable } from "./gpu/tuning.ts";
-export { writeTuning } from "./gpu/tuning_file.ts";
+export { writeTuning } from "./host/tuning_file.ts";
 
 // files of weights
 export { type CheckpointReason, printable, quote, shapeText } from "./files/errors.ts";

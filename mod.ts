@@ -53,8 +53,11 @@
  * @module
  */
 
+import "./host/deno_host.ts";
+
 // the model
-export { loadPipeline, type Pipeline, type PipelineOptions } from "./run/pipeline.ts";
+export { loadPipeline } from "./released/load_pipeline.ts";
+export type { Pipeline, PipelineOptions } from "./run/pipeline.ts";
 export type { Frame, PreparedRun, RunPlan } from "./run/prepared_run.ts";
 export type { Condition } from "./model/config.ts";
 export type { GenerateOptions } from "./run/options.ts";

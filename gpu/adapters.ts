@@ -1,4 +1,5 @@
-import { isSoftware, quietDriver } from "./gpu.ts";
+import { isSoftware } from "./gpu.ts";
+import { host } from "./host.ts";
 
 /** What WebGPU tells of one adapter. */
 export interface AdapterReport {
@@ -30,7 +31,7 @@ const LIMITS = [
 
 /** The adapters that WebGPU can be brought to name, the one that is used first. */
 export async function listAdapters(): Promise<AdapterReport[]> {
-  quietDriver();
+  host().setUp?.({});
   const wishes: GPURequestAdapterOptions[] = [
     { powerPreference: "high-performance" },
     { powerPreference: "low-power" },

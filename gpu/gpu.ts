@@ -1,10 +1,10 @@
 import { GpuError, toGpuError } from "./errors.ts";
+import { host } from "./host.ts";
 import { type Kernel, placeErrors } from "./kernel.ts";
 import { type DeviceBuffer, mostBytes, TEXTURE_ROW_BYTES, TEXTURE_WIDTH } from "./memory.ts";
 import type { Tensor } from "./memory.ts";
 import type { Program } from "./program.ts";
 import type { TuningTable } from "./tuning.ts";
-import { readTuning } from "./tuning_file.ts";
 
 /** What the adapter calls itself, and what matters of it. */
 export interface AdapterSummary {
@@ -90,8 +90,7 @@ export class Gpu {
    * @throws {GpuError} `no-adapter` when there is none
    */
   static async open(options: GpuOptions = {}): Promise<Gpu> {
-    if (options.backend) Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
-    quietDriver();
+    host().setUp?.(options);
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
       throw new GpuError(
@@ -116,7 +115,7 @@ export class Gpu {
       timestamps,
       subgroups,
       subgroupSize: subgroups ? adapter.info.subgroupMinSize ?? 0 : 0,
-      tuning: await readTuning(name),
+      tuning: await host().readTuning?.(name),
     };
     return new Gpu(device, summary, options.dispatchesPerSubmit);
   }
@@ -362,15 +361,6 @@ function copyRange(
 
 function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Program[]): void {
   for (const program of programs) program.encode(gpu, pass);
-}
-
-/** Mesa's window system prints an error where this is unset, though no window is wanted. */
-export function quietDriver(): void {
-  const name = "XDG_RUNTIME_DIR";
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  if (Deno.build.os === "linux" && state === "granted" && !Deno.env.get(name)) {
-    Deno.env.set(name, "/tmp");
-  }
 }
 
 /** Deno grants subgroups without listing them, so the only way to know is to ask. */

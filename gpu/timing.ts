@@ -1,5 +1,5 @@
-import { cpuUsage } from "node:process";
 import type { Gpu } from "./gpu.ts";
+import { host } from "./host.ts";
 import type { Program } from "./program.ts";
 
 /** Seconds of some work. */
@@ -8,7 +8,7 @@ export interface Timing {
   readonly wall: number;
   /** Within the compute passes, by the GPU's own clock; undefined where it has none. */
   readonly gpu: number | undefined;
-  /** Of all cores that worked for this process: what a software adapter takes, others aside. */
+  /** Of all cores that worked for this process: what a software adapter takes, others aside; 0 where unknown. */
   readonly cpu: number;
 }
 
@@ -67,15 +67,15 @@ export class GpuTimer {
   async time(enqueue: () => void): Promise<Timing> {
     await this.#gpu.idle();
     this.#passes = 0;
-    const before = cpuUsage();
+    const before = host().cpuSeconds?.() ?? 0;
     const start = performance.now();
     enqueue();
     await this.#gpu.idle();
-    const { user, system } = cpuUsage(before);
+    const cpu = (host().cpuSeconds?.() ?? 0) - before;
     const wall = (performance.now() - start) / 1000 - this.idleSeconds;
     const passes = await this.#read();
     const gpu = passes.length > 0 ? passes.reduce((a, b) => a + b, 0) : undefined;
-    return { wall: Math.max(wall, 0), gpu, cpu: (user + system) / 1e6 };
+    return { wall: Math.max(wall, 0), gpu, cpu };
   }
 
   /**

@@ -4,7 +4,7 @@ import type { DeviceProfile } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError, printable, quote } from "../files/errors.ts";
-import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
+import type { ModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
@@ -88,20 +88,22 @@ export interface DeclareOptions {
 const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
 
 /**
- * Reads a model folder's configurations and the headers of its weights.
+ * Checks a model folder's configurations and reads the headers of its weights.
  * @throws {CheckpointError} files that are missing or malformed; all names and shapes that are wrong
  * @throws {TypeError} a configuration that is not supported, by name
  * @internal
  */
-export async function declareModel(path: string, options: DeclareOptions): Promise<DeclaredModel> {
-  const folder = await openModelFolder(path);
+export async function declareModel(
+  folder: ModelFolder,
+  options: DeclareOptions,
+): Promise<DeclaredModel> {
   checkScheduler(folder);
   const config = parseTransformerConfig(folder.transformer.config);
   const sizes = { ...config, slope: options.slope ?? config.slope };
   const vae = parseAutoencoderConfig(folder.vae.config);
   if (vae.latentChannels !== sizes.channels) {
     throw new TypeError(
-      `Cannot use model "${path}": the autoencoder makes ${vae.latentChannels} latent channels, ` +
+      `Cannot use model "${folder.path}": the autoencoder makes ${vae.latentChannels} latent channels, ` +
         `the transformer takes ${sizes.channels}`,
     );
   }

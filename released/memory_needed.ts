@@ -18,6 +18,7 @@ import { type GenerateOptions, type OptionsInfo, resolveOptions } from "../run/o
 import { declareRun } from "../run/prepared_run.ts";
 import { SyntheticWeights } from "../model/synthetic_weights.ts";
 import { loadTransformer } from "../model/transformer.ts";
+import { openModelFolder } from "../weights/model_folder.ts";
 
 /** GPU memory in bytes. */
 export interface MemoryNeed {
@@ -48,7 +49,10 @@ export type MemoryOptions = Omit<GenerateOptions, "context"> & {
  */
 export async function memoryNeeded(path: string, options: MemoryOptions): Promise<MemoryNeed> {
   const device = { cpu: options.cpu ?? false };
-  const model = await declareModel(path, { dtype: options.dtype ?? "f32", device });
+  const model = await declareModel(await openModelFolder(path), {
+    dtype: options.dtype ?? "f32",
+    device,
+  });
   model.close();
   return needOf(model, options);
 }

@@ -1,4 +1,4 @@
-import { declareModel } from "../app.ts";
+import { declareModel, openModelFolder } from "../app.ts";
 import { loadPipeline, type ModelInfo, type Pipeline, type PipelineOptions } from "../mod.ts";
 import { orAborted } from "../cli/abort.ts";
 import { ByteProgress } from "../cli/byte_progress.ts";
@@ -26,7 +26,7 @@ export interface ModelCall {
  * @throws what `loadPipeline` throws of a folder that is no model
  */
 export async function modelInfo(folder: string): Promise<ModelInfo> {
-  const { info, close } = await declareModel(folder, { dtype: "f32" });
+  const { info, close } = await declareModel(await openModelFolder(folder), { dtype: "f32" });
   close();
   return info;
 }

@@ -1,5 +1,6 @@
 import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { host } from "../gpu/host.ts";
 import { type Memory, mostBytes } from "../gpu/memory.ts";
 
 /** What takes memory, and which options lower that. */
@@ -45,7 +46,8 @@ export function checkMemory(
     );
   }
   const need = memories.reduce((sum, memory) => sum + memory.pendingBytes, 0);
-  const free = gpu.adapter.cpu ? freeSystemMemory() : undefined;
+  // a software adapter lives in system memory; of real ones WebGPU does not tell what is free
+  const free = gpu.adapter.cpu ? host().freeMemory?.() : undefined;
   if (free === undefined || need <= free) return;
   throw new GpuError(
     "limit",
@@ -85,15 +87,6 @@ export function explainMemory(
   const needed = `${megabytes(need)} are needed for ${what}${beside}`;
   const message = `${error.message}: ${needed}: lower it by ${lowers}`;
   return new GpuError("out-of-memory", message, { cause: error });
-}
-
-/** A software adapter lives in system memory; of real ones WebGPU does not tell what is free. */
-function freeSystemMemory(): number | undefined {
-  try {
-    return Deno.systemMemoryInfo().available;
-  } catch {
-    return undefined; // without the permission the allocation itself will tell
-  }
 }
 
 /** Bytes as "12.3 MB". */

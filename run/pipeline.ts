@@ -8,6 +8,7 @@ import {
   type ModelInfo,
   type ModelParts,
 } from "../model/model.ts";
+import type { ModelFolder } from "../weights/model_folder.ts";
 import type { GenerateOptions } from "./options.ts";
 import { type Frame, PreparedRun, type RunPlan } from "./prepared_run.ts";
 
@@ -28,17 +29,18 @@ export interface PipelineOptions extends GpuOptions {
 }
 
 /**
- * Loads a model folder onto the GPU.
- * @throws {CheckpointError} weights that are missing or malformed
- * @throws {TypeError} a configuration that is not supported
- * @throws {GpuError} no adapter, or not enough memory
+ * Loads a model onto the GPU, from wherever its folder's files are.
+ * @throws as `loadPipeline`
  */
-export async function loadPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
+export async function makePipeline(
+  folder: ModelFolder,
+  options: PipelineOptions = {},
+): Promise<Pipeline> {
   const gpu = options.gpu ?? await Gpu.open(options);
   try {
     const dtype = resolveDtype(options.dtype ?? "auto", gpu);
     const { slope, parts, planOnly, onProgress } = options;
-    const model = await declareModel(path, { dtype, slope, parts, device: gpu.adapter });
+    const model = await declareModel(folder, { dtype, slope, parts, device: gpu.adapter });
     try {
       checkMemory(gpu, [model.memory], WEIGHTS);
       if (!planOnly) await model.fill(gpu, { onProgress });

@@ -17,7 +17,9 @@ import {
   readSystem,
   type System,
 } from "../commands/doctor/system.ts";
-import { isSoftware, quietDriver } from "../gpu/gpu.ts";
+import { isSoftware } from "../gpu/gpu.ts";
+import { host } from "../gpu/host.ts";
+import "../host/deno_host.ts";
 
 const DRIVER = PACKAGES.driver.debian.split(" ");
 
@@ -25,7 +27,7 @@ type Adapter = "hardware" | "software" | "none";
 
 /** What WebGPU finds in this process. */
 async function findAdapter(): Promise<Adapter> {
-  quietDriver();
+  host().setUp?.({});
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return "none";
   const { description, device } = adapter.info;

@@ -10,7 +10,7 @@ import { DEMO, modelPath } from "../request/model_path.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { runSelfTest } from "../run/self_test.ts";
 import { SELF_TESTS } from "../run/self_test_cases.ts";
-import { loadPipeline } from "../run/pipeline.ts";
+import { loadPipeline } from "../released/load_pipeline.ts";
 
 const round = (value: number) => Number(value.toPrecision(7));
 

@@ -8,7 +8,7 @@ import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { ROUNDINGS } from "../model/embeddings.ts";
 import { farWord } from "../model/model.ts";
 import { type Shapes, transformerShapes } from "../released/architecture.ts";
-import { loadPipeline } from "../run/pipeline.ts";
+import { loadPipeline } from "../released/load_pipeline.ts";
 import { findWeights } from "../weights/open_checkpoint.ts";
 import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import { toFloats } from "../weights/floats.ts";

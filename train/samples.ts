@@ -3,7 +3,7 @@ import { makeFolder } from "../files/file_sink.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { toRgb } from "../media/frames.ts";
 import { openFrameWriter } from "../media/video_writer.ts";
-import { loadPipeline } from "../run/pipeline.ts";
+import { loadPipeline } from "../released/load_pipeline.ts";
 import type { DataSet } from "./data/data_set.ts";
 
 /** How a sample is made. */

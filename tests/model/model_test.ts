@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { declareModel } from "../../model/model.ts";
+import { openModelFolder } from "../../weights/model_folder.ts";
 
 const GOLDEN = join(import.meta.dirname!, "../fixtures/goldens/far-uncond");
 
@@ -15,7 +16,7 @@ Deno.test(
       }
       const far = { name: "a\x1b[2Jb", description: "c\nd", actions: ["go\x07", "stay"] };
       await Deno.writeTextFile(join(folder, "far.json"), JSON.stringify(far));
-      const { info, close } = await declareModel(folder, { dtype: "f32" });
+      const { info, close } = await declareModel(await openModelFolder(folder), { dtype: "f32" });
       close();
       assert.equal(info.name, "a\\u001b[2Jb");
       assert.equal(info.description, "c\\u000ad");

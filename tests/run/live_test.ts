@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { LiveWorld } from "../../run/live.ts";
-import { loadPipeline, type Pipeline } from "../../run/pipeline.ts";
+import { loadPipeline } from "../../released/load_pipeline.ts";
+import type { Pipeline } from "../../run/pipeline.ts";
 import type { Frame } from "../../run/prepared_run.ts";
 import { relativeError } from "../support/close.ts";
 import { GOLDENS } from "../support/far.ts";

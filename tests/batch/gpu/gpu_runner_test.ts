@@ -6,7 +6,7 @@ import type { ChildMessage, WireJob } from "../../../batch/gpu/protocol.ts";
 import { GpuError } from "../../../gpu/errors.ts";
 import { Gpu } from "../../../gpu/gpu.ts";
 import type { GenerateOptions } from "../../../run/options.ts";
-import { loadPipeline } from "../../../run/pipeline.ts";
+import { loadPipeline } from "../../../released/load_pipeline.ts";
 import { readFloats, SafetensorsFile } from "../../../weights/safetensors.ts";
 import { GPU_TEST } from "../../support/gpu.ts";
 import { assertClose } from "../../support/close.ts";

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import type { TuningTable } from "./tuning.ts";
+import type { TuningTable } from "../gpu/tuning.ts";
 
 /** What the file holds: a table for each adapter, by its name and Deno's version. */
 interface TuningFile {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readTuning, writeTuning } from "../../gpu/tuning_file.ts";
+import { readTuning, writeTuning } from "../../host/tuning_file.ts";
 
 async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "far-tuning-" });

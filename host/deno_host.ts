@@ -1,0 +1,36 @@
+/**
+ * Tells the GPU's floor what Deno knows of the machine. Importing it is enough.
+ * @module
+ */
+
+import { cpuUsage } from "node:process";
+import { setHost } from "../gpu/host.ts";
+import { readTuning } from "./tuning_file.ts";
+
+setHost({
+  setUp({ backend }) {
+    if (backend) Deno.env.set("DENO_WEBGPU_BACKEND", backend);
+    quietDriver();
+  },
+  readTuning: (adapter) => readTuning(adapter),
+  freeMemory() {
+    try {
+      return Deno.systemMemoryInfo().available;
+    } catch {
+      return undefined; // without the permission the allocation itself will tell
+    }
+  },
+  cpuSeconds() {
+    const { user, system } = cpuUsage();
+    return (user + system) / 1e6;
+  },
+});
+
+/** Mesa's window system prints an error where this is unset, though no window is wanted. */
+function quietDriver(): void {
+  const name = "XDG_RUNTIME_DIR";
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  if (Deno.build.os === "linux" && state === "granted" && !Deno.env.get(name)) {
+    Deno.env.set(name, "/tmp");
+  }
+}
