@@ -12,12 +12,12 @@ const LONGEST = 32 * 1024 * 1024;
 export async function readJson(path: string): Promise<JsonObject> {
   const source = await FileSource.open(path);
   try {
-    if (source.size > LONGEST) bad(path, `it has ${source.size} bytes, at most ${LONGEST} may be`);
+    if (source.size > LONGEST) bad(path, `it has ${source.size} bytes; the limit is ${LONGEST}`);
     const bytes = new Uint8Array(source.size);
     await source.read(0, bytes);
     const value = parseJson(bytes);
     if (value === null || typeof value !== "object" || Array.isArray(value)) {
-      bad(path, "it holds no JSON object");
+      bad(path, "it is not a JSON object");
     }
     return value;
   } catch (error) {

@@ -157,7 +157,7 @@ export class Gpu {
     if (bytes > this.limits.maxBufferSize) {
       throw new GpuError(
         "limit",
-        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's buffers end at ${this.limits.maxBufferSize}`,
+        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's largest buffer has ${this.limits.maxBufferSize}`,
       );
     }
     const usage = (uniform ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) |
@@ -174,7 +174,7 @@ export class Gpu {
     if (bytes > most) {
       throw new GpuError(
         "limit",
-        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's textures end at ${most}`,
+        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's largest texture has ${most}`,
       );
     }
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC |
@@ -203,7 +203,7 @@ export class Gpu {
     if (buffer.kind !== "storage" || buffer.bytes <= limit) return;
     throw new GpuError(
       "limit",
-      `Cannot bind "${buffer.label}": ${buffer.bytes} bytes, but this GPU's bindings end at ${limit}`,
+      `Cannot bind "${buffer.label}": ${buffer.bytes} bytes, but this GPU's largest binding has ${limit}`,
     );
   }
 
@@ -213,7 +213,7 @@ export class Gpu {
     if (groups <= limit) return;
     throw new GpuError(
       "limit",
-      `Cannot run ${label}: ${groups} workgroups, but this GPU takes ${limit}`,
+      `Cannot run ${label}: ${groups} workgroups are too many, this GPU allows ${limit}`,
     );
   }
 

@@ -63,7 +63,7 @@ export class Program {
 
   /** Adds a kernel call. */
   dispatch(dispatch: Dispatch): void {
-    if (this.#ready) throw new GpuError("internal", `Cannot add to ${this.label}: it is made`);
+    if (this.#ready) throw new GpuError("internal", `Cannot add to ${this.label}: it is finished`);
     this.#dispatches.push(dispatch);
   }
 
@@ -164,7 +164,7 @@ function bind(
     const buffer = "buffer" in bound ? bound.buffer : bound;
     if (buffer.kind !== space) {
       throw new TypeError(
-        `Cannot run ${kernel.name}: ${name} is to be ${space}, not ${buffer.kind}`,
+        `Cannot run ${kernel.name}: ${name} must be ${space}, not ${buffer.kind}`,
       );
     }
     gpu.checkBinding(buffer);

@@ -122,7 +122,9 @@ export class HubCache {
 export function checkHash(hash: unknown, file: string): string {
   if (typeof hash === "string" && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) return hash;
   throw new CheckpointError(
-    `Cannot pull ${quote(file)}: the hub names it by ${quote(String(hash))}, which is no hash`,
+    `Cannot pull ${quote(file)}: the hub gives ${
+      quote(String(hash))
+    } as its hash, which is not one`,
     { reason: "Hub" },
   );
 }

@@ -57,8 +57,8 @@ export async function download(
     // What an earlier run left may have been wrong; from nothing it should be right.
     if (attempt > 1 || kept === 0) {
       throw new CheckpointError(
-        `Cannot pull ${quote(remote.name)}: what arrived has the hash ${found.slice(0, 16)}..., ` +
-          `not ${remote.hash.slice(0, 16)}...; it was thrown away`,
+        `Cannot pull ${quote(remote.name)}: the download has the hash ${found.slice(0, 16)}..., ` +
+          `not ${remote.hash.slice(0, 16)}..., and was discarded`,
         { reason: "BadDownload" },
       );
     }
@@ -95,7 +95,7 @@ async function fill(
       if (breaks > MOST_BREAKS) {
         throw new CheckpointError(
           `Cannot pull ${quote(remote.name)}: the connection broke ${breaks} times at ` +
-            `${partial.size} of ${remote.size} bytes (${error.message}); run it again to go on`,
+            `${partial.size} of ${remote.size} bytes (${error.message}); run it again to continue`,
           { reason: "Hub", temporary: true, cause: error },
         );
       }
@@ -161,10 +161,10 @@ function checkAnswer({ status, headers }: Response, remote: RemoteFile, have: nu
   if (status !== 200 && status !== 206) throw statusError(status, remote.name);
   const tag = headers.get("x-linked-etag")?.replace(/^(W\/)?"|"$/g, "");
   if (tag !== undefined && tag !== remote.hash) {
-    throw badDownload(remote, "the hub has another file of that name now");
+    throw badDownload(remote, "the file has changed on the hub");
   }
   if ((headers.get("content-encoding") ?? "identity") !== "identity") {
-    throw badDownload(remote, "the server compresses what must come as it is");
+    throw badDownload(remote, "the server compressed the answer, which must come unchanged");
   }
   const range = headers.get("content-range");
   const wanted = `bytes ${have}-${remote.size - 1}/${remote.size}`;
@@ -186,13 +186,13 @@ function badDownload({ name }: RemoteFile, why: string): CheckpointError {
 export function statusError(status: number, name: string): CheckpointError {
   // Without a token the hub answers 401 also for what isn't there, so that nobody can tell.
   const why = status === 401
-    ? "there is no such repository, or the hub wants a token that may read it: set HF_TOKEN"
+    ? "no such repository, or a private one: set HF_TOKEN to a token that may read it"
     : status === 403
-    ? "it is not for everybody: accept its conditions on the hub, and set HF_TOKEN"
+    ? "access is restricted: accept its conditions on the hub, and set HF_TOKEN"
     : status === 404
     ? "the hub has no such repository, revision or file"
     : status === 429
-    ? "the hub asks for fewer requests: try again later"
+    ? "the hub limits requests: try again later"
     : `the hub answers ${status}`;
   const temporary = status === 429 || status === 408 || status === 425 || status >= 500;
   return new CheckpointError(`Cannot pull ${quote(name)}: ${why}`, { reason: "Hub", temporary });

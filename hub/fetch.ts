@@ -101,7 +101,7 @@ export async function readWithin(
   seconds: number,
 ): Promise<ReadableStreamReadResult<Uint8Array>> {
   const { promise: stalled, reject } = Promise.withResolvers<never>();
-  const late = () => reject(new Error(`no byte for ${seconds} s`));
+  const late = () => reject(new Error(`no data for ${seconds} s`));
   const timer = setTimeout(late, Math.max(0, seconds * 1000));
   try {
     return await Promise.race([reader.read(), stalled]);

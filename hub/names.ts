@@ -35,15 +35,15 @@ function checkRepository(repository: string): string {
   const plain = REPOSITORY.test(repository) && !/\.\.|--|\.git$/.test(repository) &&
     repository.split("/").every(isPlainName);
   if (plain) return repository;
-  throw refuse(repository, 'it is neither a preset nor "owner/name" of a repository');
+  throw refuse(repository, 'it is neither a preset nor a repository ("owner/name")');
 }
 
-/** @throws {CheckpointError} it is no branch, tag or commit */
+/** @throws {CheckpointError} it is not the name of a branch, tag or commit */
 function checkRevision(revision: string): string {
   const plain = /^[A-Za-z0-9._/-]{1,200}$/.test(revision) && !revision.startsWith("-") &&
     revision.split("/").every(isPlainName);
   if (plain) return revision;
-  throw refuse(revision, "it is no branch, tag or commit");
+  throw refuse(revision, "it is not the name of a branch, tag or commit");
 }
 
 /**
@@ -52,7 +52,7 @@ function checkRevision(revision: string): string {
  */
 export function checkPath(path: string): string {
   if (path.length <= 1000 && path.split("/").every(isPlainName)) return path;
-  throw refuse(path, "it is no plain path of a file");
+  throw refuse(path, "it is not a plain file path");
 }
 
 function isPlainName(name: string): boolean {
@@ -63,7 +63,7 @@ function isPlainName(name: string): boolean {
 /** @throws {CheckpointError} the hub's answer is no commit */
 export function checkCommit(commit: unknown): string {
   if (typeof commit === "string" && isCommit(commit)) return commit;
-  throw refuse(String(commit), "it is no commit");
+  throw refuse(String(commit), "it is not a commit hash");
 }
 
 /** Whether it is the full hash of a commit. */

@@ -149,14 +149,14 @@ export class HubRepository {
       await wanted.checkSnapshot?.(this.cache.snapshot(commit));
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      this.#notHere(this.#repository, `only a part is in the cache (${error.message})`);
+      this.#notHere(this.#repository, `only part of it is in the cache (${error.message})`);
     }
     return wanted.choose(await this.cache.files(commit));
   }
 
   #notHere(what: string, why: string): never {
     throw new CheckpointError(
-      `Cannot pull ${quote(what)}: ${why} and fetching is off (offline)`,
+      `Cannot pull ${quote(what)}: ${why} and downloads are off (offline)`,
       { reason: "Hub" },
     );
   }

@@ -50,9 +50,12 @@ export async function hubSettings(
   );
   const endpoint = (environment("HF_ENDPOINT") ?? "https://huggingface.co").replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
-    throw new CheckpointError(`Cannot use HF_ENDPOINT ${quote(endpoint)}: it is no web address`, {
-      reason: "Hub",
-    });
+    throw new CheckpointError(
+      `Cannot use HF_ENDPOINT ${quote(endpoint)}: it is not a web address`,
+      {
+        reason: "Hub",
+      },
+    );
   }
   const timeout = Number(environment("HF_HUB_DOWNLOAD_TIMEOUT") ?? 30);
   return {
@@ -86,9 +89,12 @@ async function readToken(environment: Environment, home: string): Promise<string
   if (token === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   // Not the token itself: messages end up in logs.
-  throw new CheckpointError("Cannot use the hub's token: it has characters no token has", {
-    reason: "Hub",
-  });
+  throw new CheckpointError(
+    "Cannot use the hub's token: it has characters that a token cannot have",
+    {
+      reason: "Hub",
+    },
+  );
 }
 
 function isSet(value: string | undefined): boolean {

@@ -160,7 +160,9 @@ function openImages(paths: readonly string[]): FrameStream {
     }
     lossy ||= isLossyImage(bytes, type);
     if (type === "png" && isAnimatedPng(bytes)) {
-      warnings.push(`"${path}" is an animation: only its first picture is read; save it as GIF`);
+      warnings.push(
+        `"${path}" is an animation: only its first picture is read; convert it to GIF to read all`,
+      );
     }
     return await decodeOrAsk(path, bytes, type);
   };

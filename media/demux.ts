@@ -77,7 +77,7 @@ export class VideoFile implements Disposable {
       if (!track) throw new MediaError(await this.#whyNoVideo());
       this.#track = track;
       const config = await track.getDecoderConfig() as DecoderConfig | null;
-      if (!config) throw new UnsupportedMediaError("its codec is not known");
+      if (!config) throw new UnsupportedMediaError("its codec is unknown");
       const places = await this.#listPackets(track);
       return {
         config,
@@ -109,9 +109,7 @@ export class VideoFile implements Disposable {
   /** An MP4 that is cut off before its index has no tracks at all. */
   async #whyNoVideo(): Promise<string> {
     const tracks = await this.#input.getTracks();
-    return tracks.length > 0
-      ? "there is no video in it"
-      : "there is no video in it, or it is cut off";
+    return tracks.length > 0 ? "it contains no video" : "it contains no video, or it is cut off";
   }
 
   /** All packets in the order of the file, without their data; up to where it is damaged. */
@@ -151,7 +149,7 @@ export function explain(error: unknown): string {
   if (error instanceof MediaError) return error.message;
   const reason = reasonOf(error).replace(/\.$/, "");
   if (isUnknownFormat(error)) {
-    return "it is not a video, or of a format not known here";
+    return "it is not a video, or its format is unknown";
   }
   const isTheirs = /^Assertion failed|internal error/.test(reason) || error instanceof RangeError;
   return isTheirs ? "it is damaged" : `it is damaged: ${reason}`;

@@ -22,7 +22,7 @@ export async function isNumbered(source: string): Promise<boolean> {
 export async function imagesInFolder(path: string): Promise<string[]> {
   const names = (await namesIn(path, path)).filter((name) => IMAGE_NAME.test(name));
   if (names.length === 0) {
-    throw new MediaError(`Cannot read "${path}": the folder holds no .png, .jpg or .webp`);
+    throw new MediaError(`Cannot read "${path}": the folder contains no .png, .jpg or .webp`);
   }
   const { compare } = new Intl.Collator("en", { numeric: true });
   return names.sort((a, b) => compare(a, b) || (a < b ? -1 : 1)).map((name) => join(path, name));
@@ -42,7 +42,9 @@ export async function imagesOfPattern(path: string): Promise<string[]> {
     const matches = name.startsWith(before) && name.endsWith(after) && /^\d+$/.test(digits);
     if (matches) found.push({ name, number: Number(digits) });
   }
-  if (found.length === 0) throw new MediaError(`Cannot read "${path}": no file has such a name`);
+  if (found.length === 0) {
+    throw new MediaError(`Cannot read "${path}": no file matches the pattern`);
+  }
   found.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
   return found.map(({ name }) => join(dirname(path), name));
 }

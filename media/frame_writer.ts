@@ -67,7 +67,7 @@ export class CheckedWriter implements FrameWriter {
   }
 
   async #orAbort<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#ended) throw new MediaError(`Cannot write "${this.path}": it is closed already`);
+    if (this.#ended) throw new MediaError(`Cannot write "${this.path}": it is already closed`);
     try {
       return await action();
     } catch (error) {

@@ -57,7 +57,7 @@ function parseGif(bytes: Uint8Array): Gif {
   if (bytes.length < 13) throw new MediaError("it is cut off");
   const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
   if (width === 0 || height === 0 || width * height > MOST_PIXELS) {
-    throw new MediaError(`its size of ${width}x${height} cannot be`);
+    throw new MediaError(`invalid size ${width}x${height}`);
   }
   const reader = new BlockReader(bytes);
   const globalPalette = reader.palette(bytes[10]!);
@@ -90,7 +90,7 @@ function parseGif(bytes: Uint8Array): Gif {
   }
   const painted = blocks.reduce((sum, block) => sum + block.width * block.height, 0);
   if (painted > MOST_PAINTED || blocks.length * width * height > 2 * MOST_PAINTED) {
-    throw new MediaError("its pictures are too large, all together");
+    throw new MediaError("its pictures are too large in total");
   }
   return { width, height, blocks, seconds, comments, isCutOff };
 }
@@ -197,7 +197,7 @@ function interlacedRows(height: number): number[] {
 /** Undoes the LZW packing; pixels that are missing are 0. */
 function unpack({ width, height, codeSize, data }: Block): Uint8Array {
   const pixels = width * height;
-  if (pixels > MOST_PIXELS) throw new MediaError("a picture of it is too large");
+  if (pixels > MOST_PIXELS) throw new MediaError("one of its pictures is too large");
   const out = new Uint8Array(pixels);
   const clearCode = 1 << codeSize;
   // A code stands for the string of its prefix and one more byte.

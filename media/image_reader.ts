@@ -23,7 +23,9 @@ export async function decodeImage(bytes: Uint8Array, type: ImageType): Promise<R
   }
   const layout = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
   if (layout === "other") {
-    throw new UnsupportedMediaError("only JPEG with 4:2:0 chroma can be decoded; save it as PNG");
+    throw new UnsupportedMediaError(
+      "only JPEG with 4:2:0 chroma can be decoded; convert it to PNG",
+    );
   }
   return turn(
     await decodeWithAddon(bytes, `image/${type}`, layout === "argb"),
@@ -71,14 +73,14 @@ function jpegLayout(bytes: Uint8Array): Layout {
     }
     at += 2 + (bytes[at + 2]! << 8 | bytes[at + 3]!);
   }
-  throw new MediaError("it is damaged: no JPEG frame begins in it");
+  throw new MediaError("it is damaged: it contains no JPEG frame");
 }
 
 /** Looks at the first picture chunk: lossless pictures come out as A, R, G, B. */
 function webpLayout(bytes: Uint8Array): Layout {
   for (const { name, data } of webpChunks(bytes)) {
     if (name === "ANIM") {
-      throw new UnsupportedMediaError("animated WebP cannot be decoded; save it as GIF");
+      throw new UnsupportedMediaError("animated WebP cannot be decoded; convert it to GIF");
     }
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     if (name === "VP8L" && data.length >= 5) {
@@ -91,7 +93,7 @@ function webpLayout(bytes: Uint8Array): Layout {
       return "4:2:0";
     }
   }
-  throw new MediaError("it is damaged: there is no picture in it");
+  throw new MediaError("it is damaged: it contains no picture");
 }
 
 /** The chunks of a WebP, as far as they are whole. Source: RFC 9649 */
@@ -141,6 +143,6 @@ async function fromArgb(image: DecodedFrame["frame"]): Promise<RgbFrame> {
 
 function checkSize(width: number, height: number): void {
   if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size of ${width}x${height} is too large`);
+    throw new MediaError(`its size ${width}x${height} is too large`);
   }
 }

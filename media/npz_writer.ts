@@ -49,7 +49,9 @@ export class NpzWriter implements FrameWriter {
 
 function actionsArray(actions: readonly number[], count: number, path: string): NpyArray {
   if (actions.length < count) {
-    throw new MediaError(`Cannot write "${path}": ${count} frames have ${actions.length} actions`);
+    throw new MediaError(
+      `Cannot write "${path}": it has ${count} frames, but ${actions.length} actions`,
+    );
   }
   // a run that was stopped has fewer frames than it was to have
   const data = BigInt64Array.from(actions.slice(0, count), BigInt);

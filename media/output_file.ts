@@ -65,7 +65,7 @@ export class OutputFile implements AsyncDisposable {
       // The system may take fewer bytes than it is given.
       for (let done = 0; done < bytes.length;) {
         const count = await file.write(bytes.subarray(done));
-        if (count <= 0) throw new Error("the system took no more bytes");
+        if (count <= 0) throw new Error("the system accepts no more bytes");
         done += count;
       }
     } catch (error) {
@@ -151,7 +151,7 @@ export class OutputFile implements AsyncDisposable {
   }
 
   #open(): Deno.FsFile {
-    if (!this.#file) throw new MediaError(`Cannot write "${this.path}": it is closed already`);
+    if (!this.#file) throw new MediaError(`Cannot write "${this.path}": it is already closed`);
     return this.#file;
   }
 

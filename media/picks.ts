@@ -70,7 +70,7 @@ export class Picks {
     if (found > 0 && (this.upTo || found === this.count)) return;
     const frames = available === 1 ? "1 frame" : `${available} frames`;
     const wanted = this.upTo
-      ? `the first one asked for is frame ${this.start}`
+      ? `frame ${this.start} is the first one wanted`
       : `${this.count} from frame ${this.start}` +
         (this.stride > 1 ? ` at a stride of ${this.stride}` : "") + ` need ${this.end}`;
     const verb = available === 0 ? "has no frames" : `has ${frames}, but ${wanted}`;

@@ -72,7 +72,7 @@ export function parsePng(bytes: Uint8Array): Png {
     if (at + 12 + length > bytes.length) throw new MediaError("it is cut off");
     const data = bytes.subarray(at + 8, at + 8 + length);
     if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== view.getUint32(at + 8 + length)) {
-      throw new MediaError("it is damaged: a checksum does not fit");
+      throw new MediaError("it is damaged: wrong checksum");
     }
     if (!header && name !== "IHDR") throw new MediaError("it is damaged: it has no header");
     if (name === "IHDR") header = parseHeader(data);
@@ -91,18 +91,18 @@ export function parsePng(bytes: Uint8Array): Png {
 }
 
 function parseHeader(data: Uint8Array): Header {
-  if (data.length !== 13) throw new MediaError("it is damaged: its header is not of 13 bytes");
+  if (data.length !== 13) throw new MediaError("it is damaged: its header does not have 13 bytes");
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, colour, packing, filter, interlace] = data.subarray(8);
   const [samples, depths] = COLOURS[colour!] ?? [0, []];
   if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size of ${width}x${height} is too large`);
+    throw new MediaError(`its size ${width}x${height} is too large`);
   }
   if (width === 0 || height === 0 || !depths.includes(depth!) || packing || filter) {
     throw new MediaError("it is damaged: its header is not valid");
   }
-  if (interlace! > 1) throw new MediaError("it is damaged: its interlacing is not known");
+  if (interlace! > 1) throw new MediaError("it is damaged: its interlacing method is unknown");
   const passes = interlace ? PASSES : [[0, 0, 1, 1]] as const;
   return { width, height, depth: depth!, colour: colour!, samples, passes };
 }
@@ -165,7 +165,7 @@ function inflate(packed: readonly Uint8Array[], size: number): Uint8Array<ArrayB
   try {
     bytes = inflateSync(joined, { maxOutputLength: size });
   } catch {
-    throw new MediaError("it is damaged: its picture does not unpack to its size");
+    throw new MediaError("it is damaged: its data does not unpack to its size");
   }
   if (bytes.length !== size) throw new MediaError("it is damaged: its picture is too short");
   return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, size);
@@ -173,7 +173,7 @@ function inflate(packed: readonly Uint8Array[], size: number): Uint8Array<ArrayB
 
 /** Undoes the filter of a row, in place. `left` is the distance of neighbours in bytes. */
 function unfilter(kind: number, line: Uint8Array, above: Uint8Array, left: number): void {
-  if (kind > 4) throw new MediaError(`it is damaged: its filter ${kind} is not known`);
+  if (kind > 4) throw new MediaError(`it is damaged: its filter ${kind} is unknown`);
   if (kind === 0) return;
   for (let i = 0; i < line.length; i++) {
     const a = i >= left ? line[i - left]! : 0;

@@ -40,7 +40,7 @@ export class AddonDecoder implements Disposable {
       this.#decoder.configure({ ...config, codec: withKnownLevel(config.codec) });
     } catch (error) {
       throw new UnsupportedMediaError(
-        `the codec "${config.codec}" is not known: ${reasonOf(error)}`,
+        `the codec "${config.codec}" is unknown: ${reasonOf(error)}`,
       );
     }
   }
@@ -103,11 +103,11 @@ export class DecodedFrame {
   /**
    * Copies the picture out as RGB.
    *
-   * @throws {MediaError} when its pixel format is not known
+   * @throws {MediaError} when its pixel format is unknown
    */
   async toRgb(): Promise<RgbFrame> {
     const { frame } = this;
-    if (!frame.format) throw new UnsupportedMediaError("its pixel format is not known");
+    if (!frame.format) throw new UnsupportedMediaError("its pixel format is unknown");
     const bytes = new Uint8Array(frame.allocationSize());
     const layout = await frame.copyTo(bytes);
     const { width, height } = frame.visibleRect;
@@ -138,7 +138,7 @@ export function colourOf(container: ColourTags, stream: ColourTags): YuvColour {
     case "bt2020-ncl":
       return { matrix: "bt2020", fullRange };
     default:
-      throw new UnsupportedMediaError(`its colour matrix "${matrix}" is not known`);
+      throw new UnsupportedMediaError(`its colour matrix "${matrix}" is unknown`);
   }
 }
 
@@ -174,7 +174,7 @@ function describePlanes(
       : [plane(1, 2, 1), plane(1, 2, 0)];
     return { width, height, bits, chromaShiftX: 1, chromaShiftY: 1, y: plane(0), u, v };
   }
-  throw new UnsupportedMediaError(`its pixel format "${format}" is not known`);
+  throw new UnsupportedMediaError(`its pixel format "${format}" is unknown`);
 }
 
 /** Drops the fourth byte of each pixel. Transparent pixels keep their colour. */

@@ -73,7 +73,7 @@ export async function readVideoTags(path: string): Promise<Readonly<Record<strin
 
 function checkSize(width = 0, height = 0): void {
   if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size of ${width}x${height} is too large`);
+    throw new MediaError(`its size ${width}x${height} is too large`);
   }
 }
 

@@ -141,7 +141,7 @@ async function openVideo(
     container,
   };
   if (container === "webm" && options.codec !== "vp9" && options.codec !== "av1") {
-    throw new MediaError(`a .webm holds vp9 or av1, not ${options.codec}`);
+    throw new MediaError(`a .webm contains vp9 or av1, not ${options.codec}`);
   }
   const { width, height } = options;
   const side = smallestSide(options.codec);
@@ -161,16 +161,16 @@ function checkOptions(path: string, options: WriterOptions): void {
   const { width, height, fps, quality = DEFAULT_QUALITY, frames, actions } = options;
   const refuse = (reason: string) => new RangeError(`Cannot write "${path}": ${reason}`);
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw refuse(`${width}x${height} is no size of a picture`);
+    throw refuse(`invalid size ${width}x${height}`);
   }
   if (!(fps > 0 && fps <= 1000)) {
-    throw refuse(`frames a second must be over 0 and at most 1000, but are ${fps}`);
+    throw refuse(`fps must be above 0 and at most 1000, but is ${fps}`);
   }
   if (!(quality >= 0 && quality <= 100)) {
     throw refuse(`quality must be 0 to 100, but is ${quality}`);
   }
   if (frames !== undefined && actions && actions.length !== frames) {
-    throw refuse(`${frames} frames have ${actions.length} actions`);
+    throw refuse(`it has ${frames} frames, but ${actions.length} actions`);
   }
 }
 

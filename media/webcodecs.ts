@@ -123,7 +123,7 @@ export function loadWebCodecs(): WebCodecs {
   const name = PACKAGES[system];
   if (!name) throw new UnsupportedMediaError(`there is no video codec addon for ${system}`);
   if (isSwitchedOff()) {
-    throw new UnsupportedMediaError("the video codec addon is switched off (FAR_NO_ADDON=1)");
+    throw new UnsupportedMediaError("the video codec addon is disabled (FAR_NO_ADDON=1)");
   }
   try {
     return createRequire(import.meta.url)(name) as WebCodecs;

@@ -45,7 +45,7 @@ export function parseY4mHeader(line: string): Y4mHeader {
   const known = /^(420|411|422|444|mono)(alpha|jpeg|mpeg2|paldv)?(?:p?(9|10|12|14|16))?$/.exec(
     layout,
   );
-  if (!known) throw new MediaError(`its .y4m colour layout "${layout}" is not known`);
+  if (!known) throw new MediaError(`its .y4m colour layout "${layout}" is unknown`);
   return {
     width,
     height,
@@ -96,7 +96,7 @@ async function* readFrames(
       const line = await bytes.readLine();
       if (line === undefined && bytes.length === 0) return;
       if (line !== undefined && !/^FRAME( |$)/.test(line)) {
-        throw new MediaError(`frame ${index} of it does not begin with FRAME`);
+        throw new MediaError(`its frame ${index} does not begin with FRAME`);
       }
       const data = line === undefined ? undefined : await bytes.read(bytesPerFrame);
       if (!data) return warn("is cut off: only its beginning can be read");

@@ -99,7 +99,7 @@ const MOST_LAYERS = 1000;
 function positive(config: Json, name: string): number {
   const value = config[name];
   if (typeof value === "number" && value > LARGEST) {
-    refuse(`config entry "${name}" is ${value}, at most ${LARGEST} works here`);
+    refuse(`config entry "${name}" is ${value}; the limit is ${LARGEST}`);
   }
   if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
   refuse(`config entry "${name}" must be a positive whole number, but is ${JSON.stringify(value)}`);

@@ -123,7 +123,7 @@ export function block(p: Program, w: BlockWeights, x: Tensor, input: BlockInput)
     rotate(p, w, linear(p, qkv, x, { norm: all(attn), label: "qkv" }), input)
   );
   if (wanted === "keys and values") return x;
-  if (!out) throw new TypeError("Cannot run the last block on context: it ends with its keys");
+  if (!out) throw new TypeError("Cannot run the last block on context: only its keys are needed");
 
   const only = wanted === "last frame";
   const y = only ? lastFrame(p, x) : x;

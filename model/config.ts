@@ -111,7 +111,7 @@ function positive(config: Json, name: string): number {
   const most = name === "num_layers" ? MOST_LAYERS : LARGEST;
   if (typeof value === "number" && Number.isInteger(value) && value > most) {
     throw new TypeError(
-      `Cannot use this transformer: config entry "${name}" is ${value}, at most ${most} works here`,
+      `Cannot use this transformer: config entry "${name}" is ${value}; the limit is ${most}`,
     );
   }
   if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
@@ -126,7 +126,7 @@ function expectEqual(config: Json, name: string, wanted: number): void {
   throw new TypeError(
     `Cannot use this transformer: config entry "${name}" is ${
       config[name]
-    }, only ${wanted} works here`,
+    }, only ${wanted} is supported`,
   );
 }
 

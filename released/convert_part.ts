@@ -64,7 +64,7 @@ export function checkPart(checkpoint: Checkpoint, shapes: Shapes): void {
     const found = recognise(new Map(all));
     if (!found) throw error;
     const what = found.name ?? (found.config._class_name as string);
-    throw new CheckpointError(`${error.message}; its weights are those of ${what}`, error);
+    throw new CheckpointError(`${error.message}; its weights look like ${what}`, error);
   }
 }
 

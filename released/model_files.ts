@@ -62,7 +62,7 @@ export function transformerConfig(architecture: string | undefined, given: JsonO
   );
   const long = base.context_patch_size !== undefined;
   if (architecture && given._class_name !== undefined && isLong(given) !== long) {
-    bad(`${architecture} is not of the class ${given._class_name}`);
+    bad(`${architecture} does not have the class ${given._class_name}`);
   }
   const own = Object.entries(given).filter(([name]) => !name.startsWith("_"));
   const extra = own.find(([name]) => name === "context_patch_size" && !long);
@@ -79,7 +79,7 @@ function baseConfig(architecture: string): JsonObject {
   if (Object.hasOwn(ARCHITECTURES, architecture)) {
     return architectureConfig(architecture as ArchitectureName);
   }
-  bad(`${JSON.stringify(architecture)} is none of ${ARCHITECTURE_NAMES.join(", ")}`);
+  bad(`${JSON.stringify(architecture)} is not one of ${ARCHITECTURE_NAMES.join(", ")}`);
 }
 
 /**

@@ -135,7 +135,7 @@ function modelFiles(all: readonly string[], repository: string): string[] {
   }
   const some = all.filter((name) => /\.(pth|safetensors)$/.test(name)).slice(0, 3);
   throw new CheckpointError(
-    `Cannot pull ${quote(repository)}: it is no model folder (no model_index.json)` +
+    `Cannot pull ${quote(repository)}: it is not a model folder (it has no model_index.json)` +
       (some.length ? `; name one of its files, such as ${quote(some[0]!)}` : ""),
     { reason: "Hub" },
   );
@@ -148,7 +148,7 @@ async function checkDigits(blob: string, name: string): Promise<void> {
   const sha256 = await sha256File(blob);
   if (sha256.startsWith(digits)) return;
   throw new CheckpointError(
-    `Cannot use ${quote(name)}: its sha256 begins with ${sha256.slice(0, 8)}, its name says ` +
+    `Cannot use ${quote(name)}: its sha256 begins with ${sha256.slice(0, 8)}, but its name says ` +
       `${digits}; remove ${quote(blob)} and pull it again`,
     { reason: "BadDownload", file: blob },
   );

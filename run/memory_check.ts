@@ -40,9 +40,7 @@ export function checkMemory(
     throw new GpuError(
       "limit",
       `Cannot fit ${what}: "${label}" needs ${megabytes(bytes)} in one piece, ` +
-        `${gpu.adapter.name} allows ${
-          megabytes(mostBytes(kind, gpu.limits))
-        }: lower it by ${lowers}`,
+        `${gpu.adapter.name} allows ${megabytes(mostBytes(kind, gpu.limits))}: use ${lowers}`,
     );
   }
   const need = memories.reduce((sum, memory) => sum + memory.pendingBytes, 0);
@@ -51,8 +49,8 @@ export function checkMemory(
   if (free === undefined || need <= free) return;
   throw new GpuError(
     "limit",
-    `Cannot fit ${what}: ${megabytes(need)} of memory are needed, ${megabytes(free)} are free: ` +
-      `lower it by ${lowers}`,
+    `Cannot fit ${what}: ${megabytes(need)} are needed, ${megabytes(free)} are free: ` +
+      `use ${lowers}`,
   );
 }
 
@@ -83,9 +81,9 @@ export function explainMemory(
   taken: number,
 ): unknown {
   if (!(error instanceof GpuError) || error.reason !== "out-of-memory") return error;
-  const beside = taken > 0 ? ` beside ${megabytes(taken)} that are taken` : "";
+  const beside = taken > 0 ? ` besides ${megabytes(taken)} in use` : "";
   const needed = `${megabytes(need)} are needed for ${what}${beside}`;
-  const message = `${error.message}: ${needed}: lower it by ${lowers}`;
+  const message = `${error.message}: ${needed}: use ${lowers}`;
   return new GpuError("out-of-memory", message, { cause: error });
 }
 

@@ -144,7 +144,7 @@ export class CudaGenerator implements NormalGenerator {
   randn(count: number): Float32Array<ArrayBuffer> {
     checkCount(count);
     if (count > CUDA_LIMIT) {
-      throw new RangeError(`Cannot draw ${count} numbers at once: the most is ${CUDA_LIMIT}`);
+      throw new RangeError(`Cannot draw ${count} numbers at once: the limit is ${CUDA_LIMIT}`);
     }
     const out = new Float32Array(count);
     // Thread t of the grid writes elements t, t + threads, t + 2 threads ..., four a block of bits.

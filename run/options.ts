@@ -159,7 +159,9 @@ export function checkLength(
   const shared = name === "context" ? whole / shape[0]! : whole;
   if (values?.length === whole || values?.length === shared) return;
   throw new TypeError(
-    `${name} must be [${shape.join(", ")}], ${whole} numbers, but has ${values?.length ?? 0}`,
+    `${name} must be [${shape.join(", ")}], ${whole} numbers, but has ${
+      values?.length ?? 0
+    } numbers`,
   );
 }
 
@@ -174,7 +176,7 @@ function resumedFrames(
   const done = resume.length / (videos * volume);
   if (Number.isInteger(done) && done >= contextFrames && done <= frames) return done;
   throw new TypeError(
-    `Cannot resume: the latents hold ${done} frames of this size, not ${contextFrames} to ${frames}`,
+    `Cannot resume: the latents have ${done} frames of this size, not ${contextFrames} to ${frames}`,
   );
 }
 
@@ -193,7 +195,7 @@ function resolveClasses(
 ): Pick<ResolvedOptions, "classOf" | "classes"> {
   const { kind, count } = info.condition;
   if (o.actions && kind !== "action") throw new TypeError(`${info.name} takes no actions`);
-  if (o.labels && kind !== "label") throw new TypeError(`${info.name} takes no label`);
+  if (o.labels && kind !== "label") throw new TypeError(`${info.name} takes no labels`);
   if (kind === "none" || (guidance === -1 && !o.actions && !o.labels)) {
     return { classOf: () => count, classes: [count] };
   }
@@ -222,7 +224,9 @@ function labelLists(labels: readonly number[] | undefined, videos: number): read
     throw new TypeError("This model needs a class: give `labels`");
   }
   if (labels.length !== 1 && labels.length !== videos) {
-    throw new RangeError(`${labels.length} labels were given for ${videos} videos`);
+    throw new RangeError(
+      `Cannot use ${labels.length} labels for ${videos} videos: give 1 or ${videos}`,
+    );
   }
   return Array.from({ length: videos }, (_, i) => [labels[i % labels.length]!]);
 }
@@ -236,7 +240,9 @@ function actionLists(
   }
   const lists = (typeof actions[0] === "number" ? [actions] : actions) as readonly number[][];
   if (lists.length !== 1 && lists.length !== videos) {
-    throw new RangeError(`${lists.length} lists of actions were given for ${videos} videos`);
+    throw new RangeError(
+      `Cannot use ${lists.length} lists of actions for ${videos} videos: give 1 or ${videos}`,
+    );
   }
   return Array.from({ length: videos }, (_, i) => lists[i % lists.length]!);
 }

@@ -168,7 +168,7 @@ export class Pipeline {
     ) {
       const { compression } = this.info;
       throw new RangeError(
-        `Picture sides must be multiples of ${compression} pixels for this model`,
+        `Width and height must be multiples of ${compression} pixels for this model`,
       );
     }
     const memory = new Memory();

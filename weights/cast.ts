@@ -158,7 +158,7 @@ export function checkCast(
   if (report.overflows) {
     throw new CheckpointError(
       `Cannot convert ${quote(name)} to ${to.toLowerCase()}: ${report.overflows} of its values, ` +
-        `such as ${report.firstOverflow}, are beyond it; choose bf16 or f32`,
+        `such as ${report.firstOverflow}, are too large for it; choose bf16 or f32`,
       { reason: "Overflow" },
     );
   }

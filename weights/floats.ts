@@ -132,7 +132,7 @@ function aligned(bytes: Uint8Array, size: number): ArrayBuffer {
 function exact(value: bigint, name: string): number {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
-  throw new CheckpointError(`Cannot use ${value} in ${quote(name)}: it is beyond 2^53`, {
+  throw new CheckpointError(`Cannot use ${value} in ${quote(name)}: it is larger than 2^53`, {
     reason: "WrongDtype",
   });
 }

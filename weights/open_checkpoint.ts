@@ -45,12 +45,12 @@ async function whatElse(folder: string): Promise<string> {
   const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
   const pickledShards = names.find((name) => /\.(bin|pth|pt)\.index\.json$/.test(name));
   if (pickledShards) {
-    return `${quote(pickledShards)} is an index of pickled shards, which are not supported; save ` +
+    return `${quote(pickledShards)} lists pickled shards, which are not supported; save ` +
       `the model with safe_serialization=True`;
   }
   const others = names.filter((name) => /\.(safetensors|pth|pt|bin|ckpt)$/.test(name));
-  if (others.length) return `it holds ${quoteSome(others)}; name the file that is meant`;
-  return `it holds no ${WEIGHT_FILES[0]} and no index of shards`;
+  if (others.length) return `it contains ${quoteSome(others)}; name one of these files`;
+  return `it contains neither ${WEIGHT_FILES[0]} nor an index of shards`;
 }
 
 /** Opens every shard and checks that the index says exactly what they hold. */
@@ -65,7 +65,7 @@ async function openShards(
       const opened = await SafetensorsFile.open(file);
       files.push(opened);
       left -= opened.tensors.size; // more names than the index has must not fill the memory
-      if (left < 0) disagree(path, `${quote(file)} holds tensors that the index doesn't name`);
+      if (left < 0) disagree(path, `${quote(file)} contains tensors that the index does not name`);
     }
     checkShards(path, index.places, files);
     return Checkpoint.of(path, files);
@@ -84,7 +84,10 @@ function checkShards(
   for (const file of files) {
     for (const name of file.tensors.keys()) {
       if (places.get(name) === file.path) found.set(name, file.path);
-      else disagree(path, `${quote(file.path)} holds ${quote(name)}, the index says otherwise`);
+      else {disagree(
+          path,
+          `${quote(file.path)} contains ${quote(name)}, but the index puts it elsewhere`,
+        );}
     }
   }
   for (const [name, file] of places) {

@@ -54,7 +54,7 @@ export async function openWeights(
   const pth = await PthFile.open(file, choice);
   if (pth.stateDict !== "") notes.push(`took its state dict ${quote(pth.stateDict)}`);
   if (pth.stateDicts.length > 1) {
-    notes.push(`it holds the state dicts ${pth.stateDicts.map(quote).join(", ")}`);
+    notes.push(`it has the state dicts ${pth.stateDicts.map(quote).join(", ")}`);
   }
   notes.push(...wrapperNotes(pth));
   for (const [name, why] of [...pth.unread].slice(0, MOST_UNREAD)) {

@@ -97,12 +97,12 @@ class Machine {
   }
 
   run(): { value: PickleValue; end: number } {
-    if (this.#u8() !== 0x80) failPickle("BadPickle", "it is no pickle of protocol 2");
+    if (this.#u8() !== 0x80) failPickle("BadPickle", "it is not a pickle of protocol 2");
     const protocol = this.#u8();
     if (protocol !== 2 && protocol !== 3) {
       failPickle(
         "BadPickle",
-        `its pickle has protocol ${protocol}; save it with torch.save's own, which is 2`,
+        `its pickle has protocol ${protocol}; save it with torch.save's default protocol, 2`,
       );
     }
     for (let op = this.#u8(); op !== 0x2e; op = this.#u8()) this.#step(op);
@@ -210,7 +210,7 @@ class Machine {
     if (this.#names.marksUnknown) return new PickleUnread(name);
     failPickle(
       "RefusedGlobal",
-      `its pickle asks for ${quote(name)}, which is not one of the names that tensors need; ` +
+      `its pickle asks for ${quote(name)}, which tensors do not need; ` +
         `nothing was run`,
     );
   }
@@ -221,12 +221,14 @@ class Machine {
     if (!(args instanceof PickleTuple)) failPickle("BadPickle", "its pickle calls without a tuple");
     if (callee instanceof PickleUnread) return this.#push(callee);
     if (!(callee instanceof PickleGlobal) || !callee.make) {
-      const what = callee instanceof PickleGlobal ? quote(callee.name) : "what is no function";
+      const what = callee instanceof PickleGlobal
+        ? quote(callee.name)
+        : "something that is not a function";
       failPickle("BadPickle", `its pickle calls ${what}`);
     }
     const made = callee.make(args.items);
     if (made instanceof Uint8Array && (this.#made += made.length) > 4 * this.#bytes.length) {
-      failPickle("BadPickle", "its pickle makes many times its own length of bytes");
+      failPickle("BadPickle", "its pickle unpacks to many times its own length");
     }
     this.#pushNew(made);
   }
@@ -237,20 +239,26 @@ class Machine {
     const target = this.#top();
     if (target instanceof PickleUnread) return;
     const harmless = target instanceof PickleDict && target.ordered && state instanceof PickleDict;
-    if (!harmless) failPickle("BadPickle", "its pickle sets attributes of what is no OrderedDict");
+    if (!harmless) {
+      failPickle("BadPickle", "its pickle sets attributes of something that is not an OrderedDict");
+    }
   }
 
   #append(items: PickleValue[]): void {
     const list = this.#top();
     if (list instanceof PickleUnread) return;
-    if (!(list instanceof PickleList)) failPickle("BadPickle", "its pickle appends to no list");
+    if (!(list instanceof PickleList)) {
+      failPickle("BadPickle", "its pickle appends to something that is not a list");
+    }
     for (const item of items) list.items.push(item);
   }
 
   #setItems(items: PickleValue[]): void {
     const dict = this.#top();
     if (dict instanceof PickleUnread) return;
-    if (!(dict instanceof PickleDict)) failPickle("BadPickle", "its pickle sets items of no dict");
+    if (!(dict instanceof PickleDict)) {
+      failPickle("BadPickle", "its pickle sets items of something that is not a dict");
+    }
     if (items.length % 2) failPickle("BadPickle", "its pickle has a key without a value");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
@@ -266,18 +274,20 @@ class Machine {
 
   #recall(index: number): PickleValue {
     const value = this.#memo.get(index);
-    if (value === undefined) failPickle("BadPickle", "its pickle recalls what it never stored");
+    if (value === undefined) {
+      failPickle("BadPickle", "its pickle reads a memo that it never stored");
+    }
     return value;
   }
 
   #keep(index: number): void {
     this.#memo.set(index, this.#top());
-    if (this.#memo.size > MOST_KEPT) failPickle("BadPickle", `its pickle keeps too many values`);
+    if (this.#memo.size > MOST_KEPT) failPickle("BadPickle", `its pickle stores too many memos`);
   }
 
   #push(value: PickleValue): void {
     if (this.#stack.length >= MOST_WAITING) {
-      failPickle("BadPickle", "its pickle has too many values waiting");
+      failPickle("BadPickle", "its pickle's stack is too deep");
     }
     this.#stack.push(value);
   }
@@ -299,19 +309,19 @@ class Machine {
 
   #pop(): PickleValue {
     const value = this.#stack.pop();
-    if (value === undefined) failPickle("BadPickle", "its pickle takes from an empty stack");
+    if (value === undefined) failPickle("BadPickle", "its pickle pops an empty stack");
     return value;
   }
 
   #top(): PickleValue {
     const value = this.#stack.at(-1);
-    if (value === undefined) failPickle("BadPickle", "its pickle uses an empty stack");
+    if (value === undefined) failPickle("BadPickle", "its pickle reads an empty stack");
     return value;
   }
 
   #popMany(count: number): PickleValue[] {
     if (this.#stack.length < count) {
-      failPickle("BadPickle", "its pickle takes from an empty stack");
+      failPickle("BadPickle", "its pickle pops an empty stack");
     }
     return this.#stack.splice(this.#stack.length - count);
   }
@@ -319,7 +329,7 @@ class Machine {
   #popMark(): PickleValue[] {
     const items = this.#stack;
     const below = this.#below.pop();
-    if (!below) failPickle("BadPickle", "its pickle closes what it never opened");
+    if (!below) failPickle("BadPickle", "its pickle closes a mark that it never opened");
     this.#stack = below;
     return items;
   }
@@ -354,7 +364,7 @@ class Machine {
       const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
       return decoder.decode(this.#bytes.subarray(at, at + length));
     } catch {
-      failPickle("BadPickle", "its pickle holds text that is not UTF-8");
+      failPickle("BadPickle", "its pickle has text that is not UTF-8");
     }
   }
 

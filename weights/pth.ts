@@ -91,7 +91,7 @@ export class PthFile implements TensorFile {
     into?: Uint8Array,
   ): Promise<Uint8Array> {
     const view = this.#views.get(info);
-    if (!view) throw new RangeError(`Cannot read ${quote(info.name)}: it is of another file`);
+    if (!view) throw new RangeError(`Cannot read ${quote(info.name)}: it belongs to another file`);
     return await this.#reader.readRange(info, view, [start, bytes], into);
   }
 

@@ -49,7 +49,7 @@ export async function openContainer(source: ByteSource): Promise<PthContainer> {
     ? `text (${quote(text.slice(0, 40))}), not a PyTorch checkpoint`
     : source.size === 0
     ? "empty, not a PyTorch checkpoint"
-    : "no PyTorch checkpoint";
+    : "not a PyTorch checkpoint";
   refuse(`it is ${what}`);
 }
 
@@ -87,7 +87,7 @@ function rootOf(entries: ReadonlyMap<string, ZipEntry>): string {
     refuse("it is a zip archive without the one data.pkl of a PyTorch checkpoint");
   }
   for (const name of entries.keys()) {
-    if (!name.startsWith(`${root}/`)) refuse(`it holds ${quote(name)} beside ${quote(root)}`);
+    if (!name.startsWith(`${root}/`)) refuse(`it contains ${quote(name)} besides ${quote(root)}`);
     const inside = name.slice(root.length + 1);
     if (inside === "constants.pkl" || inside.startsWith("code/")) {
       refuse("it is a TorchScript archive, a program: save the model's state_dict instead");
@@ -102,7 +102,7 @@ function storageEntry(storage: TorchStorage, entry: ZipEntry | undefined): ZipEn
   const has = entry ? `has ${entry.bytes}` : "is missing";
   failPickle(
     "BadStorage",
-    `its storage ${quote(storage.key)} ${has}, its pickle says ${bytes} bytes`,
+    `its storage ${quote(storage.key)} ${has}, but its pickle says ${bytes} bytes`,
   );
 }
 
@@ -122,7 +122,7 @@ async function readChecked(
   most: number,
 ): Promise<Uint8Array> {
   if (entry.bytes > most) {
-    refuse(`its ${quote(entry.name)} has ${entry.bytes} bytes, at most ${most} may be`);
+    refuse(`its ${quote(entry.name)} has ${entry.bytes} bytes; the limit is ${most}`);
   }
   return await readEntry(source, entry);
 }
@@ -150,7 +150,7 @@ async function openLegacy(source: ByteSource): Promise<PthContainer> {
     at += 8 + storage.bytes;
     if (at > source.size) break;
   }
-  if (at !== source.size) refuse(`its storages end at byte ${at}, the file at ${source.size}`);
+  if (at !== source.size) refuse(`its storages end at byte ${at}, but the file at ${source.size}`);
   return { format: "legacy", value, offsets, check: () => Promise.resolve() };
 }
 
@@ -170,7 +170,7 @@ async function readLegacyPickles(source: ByteSource): Promise<LegacyPickles> {
 
 function parseLegacyPickles(bytes: Uint8Array): LegacyPickles {
   const magic = readPickle(bytes, PLAIN);
-  if (magic.value !== LEGACY_MAGIC) refuse("it is a pickle, but no PyTorch checkpoint");
+  if (magic.value !== LEGACY_MAGIC) refuse("it is a pickle, but not a PyTorch checkpoint");
   const protocol = readPickle(bytes, PLAIN, magic.end);
   if (protocol.value !== LEGACY_PROTOCOL) refuse("its format version is not supported");
   const system = readPickle(bytes, PLAIN, protocol.end);
@@ -183,7 +183,7 @@ function parseLegacyPickles(bytes: Uint8Array): LegacyPickles {
   const storages = items.map((key) => known.get(String(key)));
   const complete = storages.every((storage) => storage !== undefined) &&
     storages.length === known.size && new Set(storages).size === known.size;
-  if (!complete) failPickle("BadStorage", "its list of storages is not that of its tensors");
+  if (!complete) failPickle("BadStorage", "its list of storages does not match its tensors");
   return { value, storages, end: keys.end };
 }
 

@@ -41,7 +41,7 @@ interface RawTensor {
  */
 export function headerLength(start: Uint8Array, fileSize: number): number {
   if (fileSize < LENGTH_BYTES || start.length < LENGTH_BYTES) {
-    fail("HeaderTooSmall", `the file has ${fileSize} bytes, a header needs ${LENGTH_BYTES}`);
+    fail("HeaderTooSmall", `the file has ${fileSize} bytes, but a header needs ${LENGTH_BYTES}`);
   }
   const view = new DataView(start.buffer, start.byteOffset, LENGTH_BYTES);
   const length = view.getBigUint64(0, true);
@@ -50,12 +50,12 @@ export function headerLength(start: Uint8Array, fileSize: number): number {
     if (/^[\x20-\x7e\s]+$/.test(text)) {
       fail("NotSafetensors", `it begins with the text ${quote(text)}, so it is not safetensors`);
     }
-    fail("HeaderTooLarge", `its header would be ${length} bytes, at most ${LONGEST_HEADER} may be`);
+    fail("HeaderTooLarge", `its header would be ${length} bytes; the limit is ${LONGEST_HEADER}`);
   }
   if (LENGTH_BYTES + Number(length) > fileSize) {
     fail(
       "InvalidHeaderLength",
-      `its header would be ${length} bytes, the file has ${fileSize}: it may be cut off`,
+      `its header would be ${length} bytes, but the file has ${fileSize}: it may be cut off`,
     );
   }
   return Number(length);
@@ -119,7 +119,7 @@ function scanHeader(json: JsonScanner, metadata: Map<string, string>, raw: RawTe
     } else if (!json.null()) {
       json.object((key) => {
         if (metadata.size === MOST_TENSORS) {
-          throw new JsonError("more metadata than tensors may be");
+          throw new JsonError("too much metadata");
         }
         metadata.set(key, json.string());
       });
@@ -172,7 +172,7 @@ function layOut(
     if (begin !== position || end < begin) {
       fail(
         "InvalidOffset",
-        `data of ${quote(name)} is at ${begin}..${end}, expected from ${position} on`,
+        `data of ${quote(name)} is at ${begin}..${end}, but should begin at ${position}`,
       );
     }
     const size = byteSize(tensor);
@@ -180,14 +180,14 @@ function layOut(
       fail(
         "TensorInvalidInfo",
         `${quote(name)} ${tensor.dtype} ${shapeText(tensor.shape)} needs ${size} bytes, ` +
-          `its data_offsets give ${end - begin}`,
+          `but its data_offsets give ${end - begin}`,
       );
     }
     position = end;
   }
   const end = BigInt(dataOffset) + position;
   if (end !== BigInt(fileSize)) {
-    const detail = `its tensors end at byte ${end}, the file at ${fileSize}`;
+    const detail = `its tensors end at byte ${end}, but the file at ${fileSize}`;
     const cut = end > BigInt(fileSize) ? ": it is cut off" : "";
     fail("MetadataIncompleteBuffer", detail + cut);
   }
@@ -201,7 +201,10 @@ function compare(a: bigint, b: bigint): number {
 /** Bytes of a tensor, with the reference's 64-bit limits at each step. */
 function byteSize({ name, dtype, shape }: RawTensor): bigint {
   const overflow = () =>
-    fail("ValidationOverflow", `${quote(name)} ${dtype} ${shapeText(shape)} is beyond 64 bits`);
+    fail(
+      "ValidationOverflow",
+      `${quote(name)} ${dtype} ${shapeText(shape)} has a size beyond 64 bits`,
+    );
   let count = 1n;
   for (const size of shape) {
     count *= size;
@@ -210,7 +213,10 @@ function byteSize({ name, dtype, shape }: RawTensor): bigint {
   const bits = count * BigInt(DTYPE_BITS[dtype]);
   if (bits > U64_MAX) overflow();
   if (bits % 8n !== 0n) {
-    fail("MisalignedSlice", `${quote(name)} ${dtype} ${shapeText(shape)} ends within a byte`);
+    fail(
+      "MisalignedSlice",
+      `${quote(name)} ${dtype} ${shapeText(shape)} does not fill its last byte`,
+    );
   }
   return bits / 8n;
 }
@@ -219,7 +225,10 @@ function toInfo({ name, dtype, shape, begin, end }: RawTensor, dataOffset: numbe
   const sizes = shape.map(Number);
   // Only a shape with a zero in it gets here with such a size.
   if (!sizes.every(Number.isSafeInteger)) {
-    fail("ValidationOverflow", `${quote(name)} ${dtype} ${shapeText(shape)} is beyond 2^53`);
+    fail(
+      "ValidationOverflow",
+      `${quote(name)} ${dtype} ${shapeText(shape)} is larger than 2^53 bytes`,
+    );
   }
   return {
     name,

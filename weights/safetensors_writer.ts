@@ -56,7 +56,9 @@ function sortTensors<T extends { name: string; dtype: Dtype }>(tensors: Iterable
   const encoder = new TextEncoder();
   const keyed = Array.from(tensors, (tensor) => ({ tensor, key: encoder.encode(tensor.name) }));
   const names = new Set(keyed.map(({ tensor }) => tensor.name));
-  if (names.size !== keyed.length) throw new RangeError("Cannot write two tensors of one name");
+  if (names.size !== keyed.length) {
+    throw new RangeError("Cannot write two tensors of the same name");
+  }
   keyed.sort((a, b) =>
     RANK.get(b.tensor.dtype)! - RANK.get(a.tensor.dtype)! || compareBytes(a.key, b.key)
   );
@@ -73,7 +75,9 @@ function encodeHeader(
   if (pairs.length) parts.push(`"__metadata__":${JSON.stringify(Object.fromEntries(pairs))}`);
   let position = 0;
   for (const tensor of tensors) {
-    if (tensor.name === "__metadata__") throw new RangeError("No tensor can be __metadata__");
+    if (tensor.name === "__metadata__") {
+      throw new RangeError("Cannot write a tensor named __metadata__");
+    }
     const { dtype, shape } = tensor;
     const end = position + byteLength(tensor);
     const info = JSON.stringify({ dtype, shape, data_offsets: [position, end] });

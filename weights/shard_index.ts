@@ -34,7 +34,7 @@ export async function readShardIndex(path: string): Promise<ShardIndex> {
   const files = [...new Set(places.values())].sort();
   if (files.length === 0) bad(path, "its weight_map is empty");
   if (files.length > MOST_SHARDS) {
-    bad(path, `it names ${files.length} files, at most ${MOST_SHARDS} may be`);
+    bad(path, `it names ${files.length} files; the limit is ${MOST_SHARDS}`);
   }
   return { files, places };
 }

@@ -41,7 +41,7 @@ const USUAL = [
   "generator",
   "",
 ];
-const SAVE_ALONE = "save its state_dict() alone";
+const SAVE_ALONE = "save only its state_dict()";
 /** What to do about values that PyTorch can turn into plain tensors. */
 const REMEDIES: readonly (readonly [name: RegExp, remedy: string])[] = [
   [/_rebuild_sparse/, "a sparse tensor: save it after .to_dense()"],
@@ -55,13 +55,13 @@ const REMEDIES: readonly (readonly [name: RegExp, remedy: string])[] = [
 /** Why a value was not read, and what helps. */
 function whyUnread({ name }: PickleUnread): string {
   const remedy = REMEDIES.find(([pattern]) => pattern.test(name))?.[1] ?? SAVE_ALONE;
-  return `it asks for ${quote(name)}, and nothing was run; ${remedy}`;
+  return `it asks for ${quote(name)}, which was not run; ${remedy}`;
 }
 
 /** All dicts of named tensors in a checkpoint, outermost first. */
 export function collectStateDicts(value: PickleValue): StateDict[] {
   if (value instanceof PickleUnread) {
-    throw new CheckpointError(`it holds no named tensors: ${whyUnread(value)}`, {
+    throw new CheckpointError(`it contains no named tensors: ${whyUnread(value)}`, {
       reason: "RefusedGlobal",
     });
   }
@@ -86,7 +86,7 @@ export function collectStateDicts(value: PickleValue): StateDict[] {
     level = next;
   }
   if (found.length === 0 && unread !== undefined) {
-    throw new CheckpointError(`it holds no named tensors that can be read: ${unread}`, {
+    throw new CheckpointError(`it contains no named tensors that can be read: ${unread}`, {
       reason: "RefusedGlobal",
     });
   }
@@ -113,7 +113,7 @@ export function chooseStateDict(
   dicts: readonly StateDict[],
   { key, ema = true }: StateDictChoice = {},
 ): StateDict {
-  if (dicts.length === 0) refuse("it holds no named tensors");
+  if (dicts.length === 0) refuse("it contains no named tensors");
   if (key !== undefined) {
     const named = dicts.find(({ path }) => path === key);
     return stripped(
@@ -128,7 +128,7 @@ export function chooseStateDict(
   if (ema && averaged.length === 1) return withBuffers(stripped(averaged[0]!, ema), model);
   if (model && (!ema || averaged.length === 0)) return stripped(model, ema);
   if (!model && averaged.length === 1) return stripped(averaged[0]!, ema);
-  refuse(`it is not clear which of its state dicts is meant: ${listed(dicts)}`);
+  refuse(`it has several state dicts, name one: ${listed(dicts)}`);
 }
 
 /** Trainers average parameters alone; what else a model has (statistics of norms) is its own. */

@@ -64,7 +64,7 @@ export class ViewReader {
       throw new CheckpointError(
         `Cannot read ${quote(info.name)} from ${
           quote(this.#source.path)
-        }: it is a view with gaps over ` +
+        }: it is a strided view over ` +
           `${span} bytes; save it after .contiguous()`,
         { file: this.#source.path, reason: "BadStorage" },
       );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { inFlags } from "../../cli/flags.ts";
 
 const CASES = [
-  ["lower it by `dtype` f16", "lower it by --dtype f16"],
+  ["use `dtype` f16", "use --dtype f16"],
   ["fewer `memoryFrames`", "fewer --memory-frames"],
   ["smaller `width` and `height` or `count` 1", "smaller --size or --count 1"],
   ["This model needs a class: give `labels`", "This model needs a class: give --label"],

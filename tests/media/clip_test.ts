@@ -131,7 +131,7 @@ Deno.test("readClip() reads a folder and a pattern in natural order", () =>
     }
     const { frames } = await readClip(join(folder, "%d.png"), { start: 2 });
     assert.ok(distance(frames[0]!, expectedOf("still_3.png").frames[0]!) <= EXACT);
-    await assert.rejects(readClip(join(folder, "x%d.png")), /no file has such a name/);
+    await assert.rejects(readClip(join(folder, "x%d.png")), /no file matches the pattern/);
     await Deno.copyFile(fixture("still_3.png"), join(folder, "100%done.png"));
     assert.equal((await readClip(join(folder, "100%done.png"))).frames.length, 1);
     await Deno.mkdir(join(folder, "12.png")); // is no picture, whatever its name
@@ -169,12 +169,12 @@ Deno.test("readClip() gives one line that names the file and what is wrong", () 
     const empty = join(folder, "empty.mp4");
     await Deno.writeTextFile(empty, "");
     const cases: [string, RegExp][] = [
-      [text, /text\.mp4": it is not a video, or of a format not known here/],
+      [text, /text\.mp4": it is not a video, or its format is unknown/],
       [empty, /empty\.mp4": it is empty/],
       [join(folder, "none.mp4"), /none\.mp4": there is no such file/],
-      [fixture("sound_only.mp4"), /sound_only\.mp4": there is no video in it/],
+      [fixture("sound_only.mp4"), /sound_only\.mp4": it contains no video/],
       [fixture("make.sh"), /make\.sh": it is not a video/],
-      [folder, /the folder holds no \.png/],
+      [folder, /the folder contains no \.png/],
     ];
     for (const [source, message] of cases) {
       await assert.rejects(readClip(source), (error: Error) => {

@@ -17,7 +17,7 @@ Deno.test("reportCodecs() says what is used where the addon is switched off", as
   Deno.env.set("FAR_NO_ADDON", "1");
   try {
     const { addon, codecs, writer, ffmpeg } = await reportCodecs();
-    assert.match(addon!, /switched off/);
+    assert.match(addon!, /disabled/);
     assert.deepEqual(codecs, []);
     assert.equal(writer, ffmpeg ? "ffmpeg" : "none");
   } finally {

@@ -43,7 +43,10 @@ Deno.test("openFrameWriter() refuses actions of another number before the first 
   inFolder(async (folder) => {
     const options = { width: 8, height: 8, fps: 8, frames: 3, actions: [0, 1] };
     const opened = openFrameWriter(join(folder, "a.npz"), options);
-    await assert.rejects(opened, { name: "RangeError", message: /3 frames have 2 actions$/ });
+    await assert.rejects(opened, {
+      name: "RangeError",
+      message: /it has 3 frames, but 2 actions$/,
+    });
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   }));
 
@@ -175,7 +178,7 @@ Deno.test("openFrameWriter() makes .npz that can be read back with its actions",
     const clip = await readClip(path, { start: 1 });
     assert.deepEqual(clip.actions, [3, 1, 2]);
     assert.deepEqual([...clip.frames[0]!.data], [...frames[1]!.data]);
-    await assert.rejects(write(path, frames, { actions: [1] }), /4 frames have 1 actions/);
+    await assert.rejects(write(path, frames, { actions: [1] }), /it has 4 frames, but 1 actions/);
     assert.deepEqual(namesIn(folder), ["a.npz"]);
   }));
 
@@ -285,7 +288,7 @@ Deno.test("openFrameWriter() says what works where neither addon nor ffmpeg do",
     Deno.env.set("PATH", folder);
     try {
       const opened = openFrameWriter(join(folder, "a.mp4"), { ...SIZE, fps: 8 });
-      await assert.rejects(opened, /a\.mp4": .*switched off.*\. Install ffmpeg, or write \.gif/);
+      await assert.rejects(opened, /a\.mp4": .*disabled.*\. Install ffmpeg, or write \.gif/);
       await write(join(folder, "a.gif"), movingBar(24, 18, 2));
       assert.deepEqual(namesIn(folder), ["a.gif"]);
     } finally {
@@ -300,10 +303,10 @@ Deno.test("openFrameWriter() turns down what it cannot write, in one line", () =
       ["a.avi", {}, /a\.avi": the name must end in \.mp4, /],
       ["a", {}, /the name must end in/],
       ["no/a.gif", {}, /there is no folder/],
-      ["a.webm", { codec: "avc" }, /a\.webm": a \.webm holds vp9 or av1, not avc/],
-      ["a.mp4", { fps: 0 }, /frames a second must be over 0/],
+      ["a.webm", { codec: "avc" }, /a\.webm": a \.webm contains vp9 or av1, not avc/],
+      ["a.mp4", { fps: 0 }, /fps must be above 0/],
       ["a.mp4", { quality: 101 }, /quality must be 0 to 100/],
-      ["a.mp4", { width: 0 }, /0x18 is no size/],
+      ["a.mp4", { width: 0 }, /invalid size 0x18/],
     ];
     for (const [name, options, message] of cases) {
       const opened = openFrameWriter(join(folder, name), { ...SIZE, fps: 8, ...options });

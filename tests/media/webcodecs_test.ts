@@ -35,7 +35,7 @@ Deno.test("loadWebCodecs() gives the classes that video needs", () => {
 
 Deno.test("webCodecsProblem() says why there is no addon", () =>
   withoutAddon(() => {
-    assert.match(webCodecsProblem()!, /switched off \(FAR_NO_ADDON=1\)/);
+    assert.match(webCodecsProblem()!, /disabled \(FAR_NO_ADDON=1\)/);
     assert.throws(() => loadWebCodecs(), UnsupportedMediaError);
     return Promise.resolve();
   }));

@@ -52,7 +52,7 @@ Deno.test("parseY4mHeader() refuses what it does not know", () => {
     assert.throws(() => parseY4mHeader(`YUV4MPEG2 ${sizes}`), /gives no size/);
   }
   for (const layout of ["C410", "C420p7", "C420p32", "C", "Crgb", "C420jpegs"]) {
-    assert.throws(() => parseY4mHeader(`YUV4MPEG2 W1 H1 ${layout}`), /layout ".*" is not known/);
+    assert.throws(() => parseY4mHeader(`YUV4MPEG2 W1 H1 ${layout}`), /layout ".*" is unknown/);
   }
 });
 
@@ -98,7 +98,7 @@ Deno.test("openY4m() refuses what is no frame, and lines without an end", async 
   const stream = await openY4m(inPieces(wrong, 9), "stdin");
   await assert.rejects(
     collectFrames("stdin", stream, new Picks()),
-    /frame 0 of it does not begin with FRAME/,
+    /its frame 0 does not begin with FRAME/,
   );
   await assert.rejects(openY4m(inPieces(new Uint8Array(9000).fill(65), 100), "x"), /too long/);
   await assert.rejects(openY4m(inPieces(new Uint8Array(0), 1), "x"), /not a \.y4m/);

@@ -150,10 +150,10 @@ Deno.test("convertModel() lists what is missing and extra, and what the weights 
     const wrong = { ...options, config: { ...TINY_TRANSFORMER, num_layers: 2 } };
     await rejects(convertModel(wrong), (error: Error) => {
       match(error.message, /18 missing \("transformer_blocks\.1\./);
-      match(error.message, /its weights are those of FAR$/);
+      match(error.message, /its weights look like FAR$/);
       return true;
     });
-    await rejects(convertModel({ ...options, transformer: options.vae }), /are those of MyAuto/);
+    await rejects(convertModel({ ...options, transformer: options.vae }), /look like MyAuto/);
     await rejects(
       convertModel({ ...options, preset: PRESETS[0]! }),
       /missing .*"action_embedder\.embedding_table\.weight"|of another shape/,
@@ -216,7 +216,7 @@ Deno.test("convertModel() doesn't touch an existing folder unless told to", asyn
     await Deno.mkdir(options.output);
     await convertModel(options); // an empty folder is as good as none
     await Deno.writeTextFile(join(options.output, "mine.txt"), "mine");
-    await rejects(convertModel(options), { reason: "Unwritable", message: /there already/ });
+    await rejects(convertModel(options), { reason: "Unwritable", message: /it exists/ });
     equal(await Deno.readTextFile(join(options.output, "mine.txt")), "mine");
     await convertModel({ ...options, overwrite: true });
     deepEqual((await names(options.output)).includes("mine.txt"), false);
@@ -274,8 +274,8 @@ Deno.test("convertModel() writes the same bytes twice", async () => {
 Deno.test("convertModel() refuses configurations that contradict themselves", async () => {
   await withTiny(async (_, options) => {
     const cases: [Partial<ConvertOptions>, RegExp][] = [
-      [{ architecture: "FAR_S" }, /"FAR_S" is none of FAR_B/],
-      [{ architecture: "FAR", config: { _class_name: "FAR_Long" } }, /FAR is not of the class/],
+      [{ architecture: "FAR_S" }, /"FAR_S" is not one of FAR_B/],
+      [{ architecture: "FAR", config: { _class_name: "FAR_Long" } }, /FAR does not have the class/],
       [{ config: { ...TINY_TRANSFORMER, depth: 3 } }, /entry "depth" is not supported/],
       [
         { vaeConfig: { ...TINY_VAE, _class_name: "AutoencoderKL" } },
@@ -300,8 +300,8 @@ Deno.test("convertModel() says where it cannot write", async () => {
     await Deno.writeTextFile(file, "");
     await rejects(convertModel({ ...options, output: join(file, "model") }), {
       reason: "Unwritable",
-      message: /^Cannot write (?!.*is there already)/,
+      message: /^Cannot write (?!.*it exists)/,
     });
-    await rejects(convertModel({ ...options, output: file }), { message: /is there already/ });
+    await rejects(convertModel({ ...options, output: file }), { message: /it exists/ });
   });
 });

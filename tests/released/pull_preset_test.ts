@@ -61,7 +61,7 @@ Deno.test("pullPreset() fetches and checks both checkpoints, then converts them"
     };
     await rejects(pullPreset(preset, listening), {
       reason: "NamesAndShapes",
-      message: /dcae.B-.*missing.*its weights are those of FAR/,
+      message: /dcae.B-.*missing.*its weights look like FAR/,
     });
     deepEqual(told, ["fetched", "converting"]);
     deepEqual(await readdir(hub.settings.models), []);

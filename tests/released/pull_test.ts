@@ -81,7 +81,7 @@ Deno.test("pull() of a repository that is no model says which files it has", asy
     hub.small.delete("model_index.json");
     await rejects(pull(parseTarget("someone/model"), options), {
       reason: "Hub",
-      message: /no model folder .* such as "transformer\/model.safetensors"/,
+      message: /not a model folder .* such as "transformer\/model.safetensors"/,
     });
   });
 });
@@ -192,11 +192,11 @@ Deno.test("pull() begins again where what an earlier run left is wrong", async (
 });
 
 const REFUSED: [what: string, faults: Fault[], message: RegExp][] = [
-  ["wrong bytes", [{ kind: "bytes", value: 7 }], /what arrived has the hash/],
+  ["wrong bytes", [{ kind: "bytes", value: 7 }], /the download has the hash/],
   ["more bytes than there are", [{ kind: "more" }], /more than its 300000 bytes/],
   ["another length", [{ kind: "length", by: 5 }], /has 300005 bytes, not 300000/],
   ["a shorter length", [{ kind: "length", by: -5 }], /has 299995 bytes, not 300000/],
-  ["compressed content", [{ kind: "gzip" }], /compresses/],
+  ["compressed content", [{ kind: "gzip" }], /server compressed/],
   [
     "a part that wasn't asked for",
     [{ kind: "cut", after: 1000 }, { kind: "range", header: "bytes 0-9/300000" }],
@@ -223,13 +223,13 @@ Deno.test("pull() gives up on a connection that brings nothing, and says how to 
     await rejects(one({ ...options, settings }), {
       reason: "Hub",
       temporary: true,
-      message: /Cannot (reach|pull) .*(no answer|no byte|run it again)/,
+      message: /Cannot (reach|pull) .*(no answer|no data|run it again)/,
     });
   });
 });
 
 const STATUSES: [status: number, message: RegExp, temporary: boolean][] = [
-  [401, /no such repository, or .* set HF_TOKEN/, false],
+  [401, /no such repository, or a private one: set HF_TOKEN/, false],
   [403, /accept its conditions on the hub, and set HF_TOKEN/, false],
   [404, /no such repository, revision or file/, false],
   [400, /answers 400/, false],
@@ -344,7 +344,7 @@ const LISTINGS: [what: string, entries: unknown, message: RegExp][] = [
   ["a path that is missing", [INDEX, entry(undefined)], /not understood/],
   ["text for a listing", "text", /./],
   ["null for a listing", null, /./],
-  ["a path that climbs", [INDEX, entry("vae/..\\\\x.json")], /no plain path/],
+  ["a path that climbs", [INDEX, entry("vae/..\\\\x.json")], /not a plain file path/],
 ];
 for (const [what, entries, message] of LISTINGS) {
   Deno.test(`pull() refuses a repository with ${what}`, async () => {
@@ -372,7 +372,7 @@ function endless(piece: string, pause: number): ReadableStream<Uint8Array> {
 
 const next = { link: '<http://127.0.0.1:1/api/next>; rel="next"' };
 const ENDLESS: [what: string, answer: () => Response, message: RegExp][] = [
-  ["a body that stalls", () => new Response(endless(" ", 60_000)), /no byte for/],
+  ["a body that stalls", () => new Response(endless(" ", 60_000)), /no data for/],
   ["a body that drips", () => new Response(endless(" ", 20)), /broke off/],
   ["a body without an end", () => new Response(endless(" ".repeat(1 << 20), 0)), /too long/],
   ["a page that names itself as the next", () => Response.json([], { headers: next }), /endless/],
@@ -442,7 +442,7 @@ Deno.test("pull() offline takes a model folder that is whole, and no part of one
     hub.faults.store.push({ kind: "ok" }, { kind: "status", status: 404 }); // of vae's
     await rejects(pull(target, options), { reason: "Hub" });
     await rejects(pull(target, offline), {
-      message: /only a part is in the cache \(.*vae.*offline/,
+      message: /only part of it is in the cache \(.*vae.*offline/,
     });
     const names = (pulled: Pulled) => pulled.files.map(({ name }) => name).sort();
     const whole = names(await pull(target, options));

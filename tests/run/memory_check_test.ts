@@ -6,7 +6,7 @@ import { allocateChecked, checkMemory, RUN } from "../../run/memory_check.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
 const OPTIONS =
-  /: lower it by fewer frames, `count` 1, `guidance` 1, smaller `width` and `height` or `dtype` f16$/;
+  /: use fewer frames, `count` 1, `guidance` 1, smaller `width` and `height` or `dtype` f16$/;
 
 function declare(kind: MemoryKind, bytes: number): Memory {
   const memory = new Memory();
@@ -45,7 +45,7 @@ Deno.test({ name: "checkMemory() adds up what is not made yet", ...GPU_TEST }, a
   assert.throws(check, (error: GpuError) => {
     assert.match(
       error.message,
-      /^Cannot fit this run: \d+\.\d MB of memory are needed, \d+\.\d MB /,
+      /^Cannot fit this run: \d+\.\d MB are needed, \d+\.\d MB /,
     );
     return OPTIONS.test(error.message);
   });
@@ -61,7 +61,7 @@ Deno.test(
     gpu.device.popErrorScope = () => Promise.resolve(new GPUOutOfMemoryError("no more"));
     await assert.rejects(() => allocateChecked(gpu, memory, RUN), (error: GpuError) => {
       const text = 'The GPU is out of memory for "keys 0" (3000000 bytes): 3.0 MB are needed ' +
-        "for this run beside 1.0 MB that are taken";
+        "for this run besides 1.0 MB in use";
       assert.equal(error.message.replace(OPTIONS, ""), text);
       assert.ok(error.temporary);
       return OPTIONS.test(error.message);

@@ -367,8 +367,7 @@ Deno.test(
       await assert.rejects(run, {
         name: "GpuError",
         reason: "out-of-memory",
-        message:
-          /: \d+\.\d MB are needed for these pictures .*: lower it by smaller `width` and `height`$/,
+        message: /: \d+\.\d MB are needed for these pictures .*: use smaller `width` and `height`$/,
       });
       await pipeline.close();
       await gpu.close();
@@ -420,7 +419,7 @@ Deno.test({
     () => pipeline.plan({ frames: 40000, width: 64, height: 64, steps: 1 }),
     (error: Error) =>
       error instanceof GpuError && error.reason === "limit" &&
-      /needs .* MB .* allows .* MB: lower it by fewer frames/.test(error.message),
+      /needs .* MB .* allows .* MB: use fewer frames/.test(error.message),
   );
   await pipeline.close();
 });

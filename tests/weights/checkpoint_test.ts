@@ -113,7 +113,7 @@ Deno.test("openCheckpoint() reads shards through their index", async () => {
 
 Deno.test("openCheckpoint() names an empty folder and a missing one", async () => {
   await withFolder({}, async (folder) => {
-    await rejects(openCheckpoint(folder), { reason: "NotFound", message: /holds no/ });
+    await rejects(openCheckpoint(folder), { reason: "NotFound", message: /neither diffusion/ });
     await rejects(openCheckpoint(join(folder, "x")), { reason: "NotFound" });
   });
 });

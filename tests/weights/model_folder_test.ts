@@ -43,10 +43,10 @@ Deno.test("openModelFolder() names the file that is missing or broken", async ()
   await put("model_index.json", "{}");
   await rejects(openModelFolder(folder), /transformer\/config\.json/);
   await put("transformer/config.json", "[]");
-  await rejects(openModelFolder(folder), { reason: "BadConfig", message: /holds no JSON object/ });
+  await rejects(openModelFolder(folder), { reason: "BadConfig", message: /is not a JSON object/ });
   await put("transformer/config.json", `{"a":1,"a":2}`);
   await rejects(openModelFolder(folder), { reason: "BadConfig", message: /occurs twice/ });
   await put("transformer/config.json", "{}");
-  await rejects(openModelFolder(folder), { reason: "NotFound", message: /holds no diffusion/ });
+  await rejects(openModelFolder(folder), { reason: "NotFound", message: /neither diffusion/ });
   await Deno.remove(folder, { recursive: true });
 });

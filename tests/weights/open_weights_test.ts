@@ -59,18 +59,18 @@ Deno.test("openWeights() takes the averaged copy of a trainer's folder, unless t
 });
 
 const FOLDERS: [what: string, files: string[], message: RegExp][] = [
-  ["nothing", [], /holds no diffusion_pytorch_model.safetensors and no index/],
+  ["nothing", [], /neither diffusion_pytorch_model.safetensors nor an index/],
   [
     "pickled shards",
     ["pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin"],
-    /"pytorch_model.bin.index.json" is an index of pickled shards.*safe_serialization=True/,
+    /"pytorch_model.bin.index.json" lists pickled shards.*safe_serialization=True/,
   ],
   [
     "diffusers' pickled shards",
     ["diffusion_pytorch_model.bin.index.json"],
-    /index of pickled shards/,
+    /lists pickled shards/,
   ],
-  ["a file of another name", ["epoch_3.ckpt"], /holds "epoch_3.ckpt"; name the file/],
+  ["a file of another name", ["epoch_3.ckpt"], /contains "epoch_3.ckpt"; name one/],
 ];
 for (const [what, files, message] of FOLDERS) {
   Deno.test(`openWeights() says what a folder holds: ${what}`, async () => {

@@ -248,7 +248,7 @@ Deno.test("readPickle() refuses a crowd of values, waiting or kept", () => {
   whole.set([0x80, 2, 0x4e]);
   whole.set(kept, 3);
   whole[whole.length - 1] = 0x2e;
-  throws(() => read(whole), { reason: "BadPickle", message: /keeps too many/ });
+  throws(() => read(whole), { reason: "BadPickle", message: /stores too many/ });
 });
 
 Deno.test("readPickle() refuses bytes made of one text again and again, and a crowd of marks", () => {

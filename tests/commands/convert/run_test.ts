@@ -85,7 +85,7 @@ Deno.test("far convert knows the released autoencoders by name", async () => {
   await withTiny(async (_, options) => {
     await rejects(convert({ ...options, vaeConfig: "8x" }), {
       name: "CheckpointError",
-      message: /missing .*its weights are those of MyAutoencoderDC/,
+      message: /missing .*its weights look like MyAutoencoderDC/,
     });
   });
 });
