@@ -1,10 +1,9 @@
 import { basename, dirname, extname, join } from "node:path";
-import { readMetadata } from "../app.ts";
+import { digestFile, readMetadata } from "../app.ts";
 import { readClip, SafetensorsFile } from "../mod.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
 import { isSequence, patternOf } from "./plan/output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
-import { digestFile } from "./plan/digest.ts";
 
 /**
  * The outputs of a job that is done: they are there, whole, and were made with the same settings and

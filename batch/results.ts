@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
 import { isFolder } from "../cli/folder.ts";
 import { nameFault } from "./plan/output_names.ts";
-import type { FileDigest } from "./plan/digest.ts";
+import { type FileDigest, writeAll } from "../app.ts";
 
 /** A finished file of a job. */
 export interface MadeFile extends FileDigest {
@@ -55,7 +55,7 @@ export class ResultsFile {
     this.#begun = true;
     const line = new TextEncoder().encode(`${torn ? "\n" : ""}${JSON.stringify(record)}\n`);
     // one write: other processes may append to the same file
-    for (let done = 0; done < line.length;) done += await file.write(line.subarray(done));
+    await writeAll(file, line);
   }
 }
 

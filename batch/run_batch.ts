@@ -8,7 +8,7 @@ import { optionName } from "../cli/option.ts";
 import { type Progress, startProgress } from "../cli/progress.ts";
 import { type BatchExecutor, BatchRun, expectedFiles, type Tally } from "./batch_run.ts";
 import { drive, itemsOf } from "./drive.ts";
-import { FolderLock } from "./folder_lock.ts";
+import { lockFolder } from "./folder_lock.ts";
 import { Leftovers, removePartials } from "./partial_files.ts";
 import {
   type Item,
@@ -67,7 +67,7 @@ export async function runBatch(source: string, call: BatchCall, open: OpenExecut
   }
   await makeOutDir(folder);
   await checkResultsPath(results.path);
-  using _lock = await FolderLock.take(folder, lockName(jobs.shard));
+  using _lock = await lockFolder(folder, lockName(jobs.shard));
   if (all) {
     await removeUnfinished(all, folder, call);
     const rest = await orAborted(settleAll(all, batch), call.signal);

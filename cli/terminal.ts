@@ -1,3 +1,4 @@
+import { writeAll, writeAllSync } from "../files/byte_sink.ts";
 import { environment } from "./environment.ts";
 
 /** Where a command writes: results on stdout, progress and messages on stderr. */
@@ -19,9 +20,7 @@ export const PROCESS_TERMINAL: Terminal = {
   async print(text) {
     // console.log would swallow a closed pipe and run on
     const bytes = new TextEncoder().encode(visible(text));
-    for (let done = 0; done < bytes.length;) {
-      done += await Deno.stdout.write(bytes.subarray(done));
-    }
+    await writeAll(Deno.stdout, bytes);
   },
   note(line) {
     writeStderr(`${visible(line)}\n`);
@@ -66,7 +65,7 @@ export function screenColumns(consoleSize: () => { readonly columns: number }): 
 function writeStderr(text: string): void {
   const bytes = new TextEncoder().encode(text);
   try {
-    for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+    writeAllSync(Deno.stderr, bytes);
   } catch {
     // stderr is closed: nobody is listening
   }

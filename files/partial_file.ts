@@ -1,5 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
-import { unwritable } from "./file_sink.ts";
+import { writeAll } from "./byte_sink.ts";
+import { unwritable } from "./folders.ts";
+import { hashRest } from "./hash_file.ts";
 
 /**
  * A download that is not whole yet: bytes are appended and hashed, and an earlier run's are taken
@@ -52,11 +54,7 @@ export class PartialFile {
   }
 
   async #takeOver(): Promise<void> {
-    const buffer = new Uint8Array(1 << 20);
-    for (let count; (count = await this.#file.read(buffer)) !== null;) {
-      this.#hash.update(buffer.subarray(0, count));
-      this.size += count;
-    }
+    this.size += await hashRest(this.#file, this.#hash);
   }
 
   #begin(): Hash {
@@ -74,9 +72,7 @@ export class PartialFile {
   /** @throws {CheckpointError} the disk is full or fails */
   async append(bytes: Uint8Array): Promise<void> {
     try {
-      for (let done = 0; done < bytes.length;) {
-        done += await this.#file.write(bytes.subarray(done));
-      }
+      await writeAll(this.#file, bytes);
     } catch (cause) {
       throw unwritable(this.#path, cause);
     }

@@ -4,8 +4,10 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
-import { makeFolder, syncFolder, unwritable, writeWhole } from "./file_sink.ts";
+import { writeWhole } from "./atomic_file.ts";
+import { makeFolder, syncFolder, unwritable } from "./folders.ts";
 import type { JsonObject } from "./json.ts";
+import { FileLock } from "./lock.ts";
 import { readJson } from "./read_json.ts";
 
 const LOCK = ".lock";
@@ -16,7 +18,7 @@ export class WorkFolder {
   /** Where files are put until {@linkcode commit}. */
   readonly path: string;
   readonly #target: string;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: FileLock;
   readonly #fingerprint: string;
   readonly #overwrite: boolean;
   #done: JsonObject = {};
@@ -25,7 +27,7 @@ export class WorkFolder {
 
   private constructor(
     path: string,
-    lock: Deno.FsFile,
+    lock: FileLock,
     { target, fingerprint, overwrite }: { target: string; fingerprint: string; overwrite: boolean },
   ) {
     this.path = path;
@@ -51,7 +53,7 @@ export class WorkFolder {
       folder.#done = await leftovers(path, fingerprint);
       return folder;
     } catch (error) {
-      lock.close();
+      lock[Symbol.dispose]();
       throw error;
     }
   }
@@ -101,7 +103,7 @@ export class WorkFolder {
     if (useless && Deno.build.os !== "windows") {
       await Deno.remove(this.path, { recursive: true }).catch(() => {});
     }
-    this.#lock.close();
+    this.#lock[Symbol.dispose]();
   }
 }
 
@@ -123,11 +125,9 @@ async function isFree(path: string): Promise<boolean> {
   }
 }
 
-/** The lock ends with the process, however that ends. */
-async function takeLock(path: string, target: string): Promise<Deno.FsFile> {
-  const lock = await Deno.open(join(path, LOCK), { create: true, write: true });
-  if (await lock.tryLock(true)) return lock;
-  lock.close();
+async function takeLock(path: string, target: string): Promise<FileLock> {
+  const lock = await FileLock.take(join(path, LOCK));
+  if (lock) return lock;
   throw new CheckpointError(`Cannot write ${quote(target)}: another process is writing it`, {
     file: target,
     reason: "Unwritable",

@@ -4,6 +4,7 @@
  * overlaps, nothing hides before, between or after, and no two readers can see different contents.
  * Names are keys here, never paths. Source: PKWARE APPNOTE.TXT 6.3.10
  */
+import { viewOf } from "./bytes.ts";
 import { constants, crc32, inflateRawSync } from "node:zlib";
 import { bytesAt, type ByteSource } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
@@ -159,7 +160,7 @@ function badChecksum({ name }: ZipEntry): never {
 async function readEnd(source: ByteSource): Promise<Directory> {
   if (source.size < END_BYTES) bad("it is too short for a zip archive");
   const length = Math.min(source.size, END_BYTES + LOCATOR_BYTES + END64_BYTES);
-  const tail = await viewOf(source, source.size - length, length);
+  const tail = await viewAt(source, source.size - length, length);
   const at = length - END_BYTES;
   if (tail.getUint32(at, true) !== 0x06054b50 || tail.getUint16(at + 20, true) !== 0) {
     bad("it doesn't end as a zip archive does: it is cut off, or something follows it");
@@ -219,7 +220,7 @@ function parseDirectory(
   { count }: Directory,
   rules: ZipRules,
 ): Located[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   const entries: Located[] = [];
   const names = new Set<string>();
   let at = 0;
@@ -314,7 +315,7 @@ async function checkLocal(source: ByteSource, entry: Located, next: number): Pro
   const { name, rawName, header } = entry;
   const mismatch = (what: string) => bad(`the two headers of ${quote(name)} differ in ${what}`);
   if (header + LOCAL_BYTES + rawName.length > next) bad(`entry ${quote(name)} is cut off`);
-  const view = await viewOf(source, header, LOCAL_BYTES + rawName.length);
+  const view = await viewAt(source, header, LOCAL_BYTES + rawName.length);
   if (view.getUint32(0, true) !== 0x04034b50) bad(`entry ${quote(name)} has no header`);
   if (view.getUint16(6, true) !== entry.flags) mismatch("flags");
   if (view.getUint16(8, true) !== (entry.isDeflated ? DEFLATED : 0)) mismatch("method");
@@ -335,7 +336,7 @@ async function checkLocal(source: ByteSource, entry: Located, next: number): Pro
   if (!agrees(view.getUint32(14, true), entry.crc)) mismatch("checksum");
   const sizes = [22, 18].map((at) => view.getUint32(at, true));
   const [size, packed] = sizes.includes(FULL32)
-    ? wideValues(sizes, await viewOf(source, offset - extraBytes, extraBytes), name)
+    ? wideValues(sizes, await viewAt(source, offset - extraBytes, extraBytes), name)
     : sizes;
   if (!agrees(size!, entry.bytes) || !agrees(packed!, entry.packed)) mismatch("size");
   if (described) await checkDescriptor(source, entry, offset + entry.packed, gap);
@@ -348,7 +349,7 @@ async function checkDescriptor(
   at: number,
   length: number,
 ): Promise<void> {
-  const view = await viewOf(source, at, length);
+  const view = await viewAt(source, at, length);
   const sizes = length === 16
     ? [view.getUint32(8, true), view.getUint32(12, true)]
     : [integer64(view, 8), integer64(view, 16)];
@@ -357,7 +358,7 @@ async function checkDescriptor(
   if (!agrees) bad(`the data descriptor of ${quote(name)} disagrees with its headers`);
 }
 
-async function viewOf(source: ByteSource, position: number, length: number): Promise<DataView> {
+async function viewAt(source: ByteSource, position: number, length: number): Promise<DataView> {
   return new DataView((await bytesAt(source, position, length)).buffer);
 }
 

@@ -2,16 +2,12 @@
  * The hub's cache as its Python client lays it out: blobs by hash, snapshots of links to them by
  * commit, and refs that say which commit a branch is at.
  */
+import { FileLock } from "../files/lock.ts";
 import { dirname, join, relative } from "node:path";
 import { isFile } from "../files/file_source.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
-import {
-  makeFolder,
-  syncFolder,
-  temporaryName,
-  unwritable,
-  writeWhole,
-} from "../files/file_sink.ts";
+import { temporaryName, writeWhole } from "../files/atomic_file.ts";
+import { makeFolder, syncFolder, unwritable } from "../files/folders.ts";
 import { isCommit } from "./names.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -106,14 +102,14 @@ export class HubCache {
     await makeFolder(this.#locks);
     await makeFolder(dirname(this.blob(hash)));
     const path = join(this.#locks, `${hash}.lock`);
-    using lock = await Deno.open(path, { create: true, write: true }).catch((cause) => {
-      throw unwritable(path, cause);
-    });
-    for (let waits = 0; !await lock.tryLock(true); waits++) {
-      if (waits === 0) onWait();
+    let lock = await FileLock.take(path);
+    if (!lock) onWait();
+    while (!lock) {
       signal?.throwIfAborted();
       await new Promise((resolve) => setTimeout(resolve, 250));
+      lock = await FileLock.take(path);
     }
+    using _held = lock;
     return await run();
   }
 }

@@ -1,6 +1,6 @@
 /** Downloads one file by its hash: resumable, verified, never mistaken for whole before it is. */
 import { CheckpointError, quote } from "../files/errors.ts";
-import { unwritable } from "../files/file_sink.ts";
+import { unwritable } from "../files/folders.ts";
 import { PartialFile } from "../files/partial_file.ts";
 import { readWithin } from "./fetch.ts";
 

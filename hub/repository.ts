@@ -1,6 +1,6 @@
 /** A repository of a hub: its files are listed, chosen, fetched and put into the cache. */
 import { CheckpointError, quote } from "../files/errors.ts";
-import { checkSpace, makeFolder } from "../files/file_sink.ts";
+import { checkSpace, makeFolder } from "../files/folders.ts";
 import { HubCache } from "./cache.ts";
 import { download, statusError } from "./download.ts";
 import { type FetchTools, hubApiFetch, hubFetch, REAL_TOOLS } from "./fetch.ts";

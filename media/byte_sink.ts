@@ -1,5 +1,6 @@
+import { writeAll } from "../files/byte_sink.ts";
 import { ClosedPipeError, isBrokenPipe, MediaError, reasonOf } from "./errors.ts";
-import { OutputFile } from "./output_file.ts";
+import { createOutput } from "./output_file.ts";
 
 /** Where the bytes of an output go: a file that appears when whole, or standard output. */
 export interface ByteSink {
@@ -20,7 +21,7 @@ export interface ByteSink {
  * @throws {MediaError} when the file cannot be made, or stdout is a screen
  */
 export async function openSink(path: string): Promise<ByteSink> {
-  if (path !== "-") return await OutputFile.create(path);
+  if (path !== "-") return await createOutput(path);
   if (!Deno.stdout.isTerminal()) return new StdoutSink();
   throw new MediaError("Cannot write a video to the terminal: pipe stdout on, or name a file");
 }
@@ -40,13 +41,11 @@ export class StdoutSink implements ByteSink {
    * @throws {ClosedPipeError} when nobody reads any more
    */
   async write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
-      try {
-        done += await Deno.stdout.write(bytes.subarray(done));
-      } catch (error) {
-        if (isBrokenPipe(error)) throw new ClosedPipeError("The reader of stdout has gone away");
-        throw new MediaError(`Cannot write to stdout: ${reasonOf(error)}`);
-      }
+    try {
+      await writeAll(Deno.stdout, bytes);
+    } catch (error) {
+      if (isBrokenPipe(error)) throw new ClosedPipeError("The reader of stdout has gone away");
+      throw new MediaError(`Cannot write to stdout: ${reasonOf(error)}`);
     }
     this.#size += bytes.length;
   }

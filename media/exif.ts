@@ -1,3 +1,4 @@
+import { viewOf } from "../files/bytes.ts";
 import { mirror, type RgbFrame, rotate } from "./frames.ts";
 
 /** Degrees to turn clockwise, after mirroring if that is asked, by EXIF orientation. */
@@ -22,7 +23,7 @@ export function turn(frame: RgbFrame, orientation: number): RgbFrame {
  * Source: CIPA DC-008 (Exif 2.3), tag 0x0112
  */
 export function exifOrientation(jpeg: Uint8Array): number {
-  const view = new DataView(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength);
+  const view = viewOf(jpeg);
   for (let at = 2; at + 18 <= jpeg.length && jpeg[at] === 0xff && jpeg[at + 1] !== 0xda;) {
     const size = view.getUint16(at + 2);
     const end = Math.min(at + 2 + size, jpeg.length);
@@ -37,7 +38,7 @@ export function exifOrientation(jpeg: Uint8Array): number {
 
 /** The orientation in the first directory of TIFF data; 1 where there is none. */
 export function orientationOf(bytes: Uint8Array): number {
-  const tiff = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tiff = viewOf(bytes);
   if (tiff.byteLength < 8) return 1;
   const little = tiff.getUint16(0) === 0x4949;
   const directory = tiff.getUint32(4, little);

@@ -1,10 +1,10 @@
+import { AtomicFile } from "../files/atomic_file.ts";
 import type { ByteSink } from "./byte_sink.ts";
 import type { ContainerOptions } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegFailure, ffmpegPath, startFfmpeg } from "./ffmpeg_program.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
-import { OutputFile } from "./output_file.ts";
 import { fractionOf } from "./raw_writer.ts";
 import { padToEven, rgbToI420 } from "./color.ts";
 import { bitrateOf, codedSize, type VideoCodec } from "./video_encoder.ts";
@@ -33,7 +33,7 @@ export class FfmpegWriter implements FrameWriter {
   /** @param sink a file, which ffmpeg then writes itself, or stdout */
   constructor(sink: ByteSink, options: ContainerOptions) {
     this.#sink = sink;
-    const target = sink instanceof OutputFile ? ffmpegPath(sink.partialPath) : "pipe:1";
+    const target = sink instanceof AtomicFile ? ffmpegPath(sink.partialPath) : "pipe:1";
     this.#child = startFfmpeg([...inputArgs(options), ...outputArgs(options), target], "piped");
     this.#stdin = this.#child.stdin.getWriter();
     this.#complaints = new Response(this.#child.stderr).text();
@@ -59,7 +59,7 @@ export class FfmpegWriter implements FrameWriter {
     if (this.#failure) throw this.#failure;
     if (!(await this.#child.status).success) throw await this.#explain(undefined);
     await this.#complaints;
-    if (this.#sink instanceof OutputFile) await this.#sink.adopt();
+    if (this.#sink instanceof AtomicFile) await this.#sink.adopt();
     await this.#sink.commit();
     return { path: this.#sink.path, frames: this.#frames, bytes: this.#sink.size };
   }

@@ -1,3 +1,4 @@
+import { viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 
@@ -53,7 +54,7 @@ export function readGifComments(bytes: Uint8Array): string[] {
 }
 
 function parseGif(bytes: Uint8Array): Gif {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   if (bytes.length < 13) throw new MediaError("it is cut off");
   const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
   if (width === 0 || height === 0 || width * height > MOST_PIXELS) {

@@ -1,3 +1,4 @@
+import { viewOf } from "../files/bytes.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import { exifOrientation, orientationOf, turn } from "./exif.ts";
 import type { RgbFrame } from "./frames.ts";
@@ -82,7 +83,7 @@ function webpLayout(bytes: Uint8Array): Layout {
     if (name === "ANIM") {
       throw new UnsupportedMediaError("animated WebP cannot be decoded; convert it to GIF");
     }
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const view = viewOf(data);
     if (name === "VP8L" && data.length >= 5) {
       const bits = view.getUint32(1, true);
       checkSize((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
@@ -98,7 +99,7 @@ function webpLayout(bytes: Uint8Array): Layout {
 
 /** The chunks of a WebP, as far as they are whole. Source: RFC 9649 */
 function* webpChunks(bytes: Uint8Array): Generator<{ name: string; data: Uint8Array }> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   for (let at = 12; at + 8 <= bytes.length;) {
     const name = String.fromCharCode(...bytes.subarray(at, at + 4));
     const size = view.getUint32(at + 4, true);

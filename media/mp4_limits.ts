@@ -1,3 +1,4 @@
+import { viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 
 /** The part of a file that is needed here. */
@@ -198,8 +199,4 @@ function sizeOf(view: DataView, at: number, left: number): number {
 
 function typeAt(view: DataView, at: number): string {
   return String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

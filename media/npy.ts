@@ -1,3 +1,4 @@
+import { bytesOf, viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 
 /** Element types of arrays that are read and written, as numpy spells them. */
@@ -62,7 +63,7 @@ export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (minor !== 0 || !major || major > 3) {
     throw fail(name, `.npy version ${major}.${minor} is unknown`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   const start = major === 1 ? 10 : 12;
   if (bytes.length < start) throw fail(name, "it ends inside its header");
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
@@ -124,7 +125,7 @@ export function encodeNpy({ type, shape, data }: NpyArray): Uint8Array {
   const header = encodeNpyHeader(type, shape);
   const bytes = new Uint8Array(header.length + data.byteLength);
   bytes.set(header);
-  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length);
+  bytes.set(bytesOf(data), header.length);
   return bytes;
 }
 

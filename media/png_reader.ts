@@ -1,3 +1,4 @@
+import { viewOf } from "../files/bytes.ts";
 import { crc32, inflateSync } from "node:zlib";
 import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
@@ -55,7 +56,7 @@ export interface Png {
  * Source: PNG specification, third edition
  */
 export function parsePng(bytes: Uint8Array): Png {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   if (bytes.length < 33) throw new MediaError("it is cut off");
   const text: [string, string][] = [];
   const packed: Uint8Array[] = [];
@@ -92,7 +93,7 @@ export function parsePng(bytes: Uint8Array): Png {
 
 function parseHeader(data: Uint8Array): Header {
   if (data.length !== 13) throw new MediaError("it is damaged: its header does not have 13 bytes");
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const view = viewOf(data);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, colour, packing, filter, interlace] = data.subarray(8);
   const [samples, depths] = COLOURS[colour!] ?? [0, []];

@@ -1,9 +1,10 @@
+import type { AtomicFile } from "../files/atomic_file.ts";
 import { encode as encodePngImage } from "fast-png";
 import type { ByteSink } from "./byte_sink.ts";
 import { numberedName } from "./folder_reader.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
-import { OutputFile } from "./output_file.ts";
+import { createOutput } from "./output_file.ts";
 import { toAscii } from "./text_tags.ts";
 
 type Metadata = Readonly<Record<string, string>>;
@@ -75,12 +76,12 @@ export class SheetWriter implements FrameWriter {
  * end, so that no half sequence is left behind.
  */
 export class SequenceWriter implements FrameWriter {
-  #files: OutputFile[] = [];
+  #files: AtomicFile[] = [];
 
   constructor(readonly pattern: string, readonly metadata?: Metadata) {}
 
   async write(frame: RgbFrame): Promise<void> {
-    const file = await OutputFile.create(numberedName(this.pattern, this.#files.length));
+    const file = await createOutput(numberedName(this.pattern, this.#files.length));
     this.#files.push(file);
     await file.write(encodePng(frame, this.metadata));
     await file.release();

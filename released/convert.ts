@@ -1,5 +1,4 @@
 /** Makes a model folder out of released or own checkpoints. */
-import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
 import { isFile } from "../files/file_source.ts";
@@ -13,7 +12,9 @@ import {
   type TargetDtype,
 } from "./convert_part.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
-import { checkSpace, sha256File, writeWhole } from "../files/file_sink.ts";
+import { writeWhole } from "../files/atomic_file.ts";
+import { checkSpace } from "../files/folders.ts";
+import { digestFile, sha256 } from "../files/hash_file.ts";
 import type { JsonObject } from "../files/json.ts";
 import {
   configText,
@@ -245,7 +246,7 @@ async function writePart(
 
 async function isWhole(file: string, { bytes, sha256 }: PartReport): Promise<boolean> {
   const size = await Deno.stat(file).then((stat) => stat.size, () => -1);
-  return size === bytes && await sha256File(file) === sha256;
+  return size === bytes && (await digestFile(file)).sha256 === sha256;
 }
 
 /** Reads the written file again as the model's loader will. */
@@ -267,5 +268,5 @@ async function fingerprintOf(options: ConvertOptions, parts: readonly Part[]): P
     files.push({ file: resolve(weights.file), size, mtime: mtime?.getTime() ?? null, config });
   }
   const text = JSON.stringify({ dtype, allowNonFinite, stateDict, files });
-  return createHash("sha256").update(text).digest("hex");
+  return sha256(text);
 }

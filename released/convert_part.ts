@@ -11,7 +11,9 @@ import {
 } from "../weights/cast.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError, quote, shapeText } from "../files/errors.ts";
-import { FileSink } from "../files/file_sink.ts";
+import { createHash } from "node:crypto";
+import type { ByteSink } from "../files/byte_sink.ts";
+import { AtomicFile } from "../files/atomic_file.ts";
 import { recognise } from "./recognise.ts";
 import { type SafetensorsEntry, writeSafetensors } from "../weights/safetensors_writer.ts";
 import { type Dtype, DTYPE_BITS, elements, type TensorInfo } from "../weights/tensor_file.ts";
@@ -85,19 +87,23 @@ export async function convertPart(
     ...[...shapes.keys()].map((name) => parameter(checkpoint, name, options, tally)),
     ...await batchCounts(checkpoint, shapes),
   ];
-  const sink = await FileSink.create(path);
-  try {
-    // "pt" is what the official tools look for in the metadata.
-    const bytes = await writeSafetensors(sink, entries, { format: "pt" });
-    const sha256 = await sink.commit();
-    const to: Partial<Record<Dtype, number>> = {};
-    for (const { dtype } of entries) to[dtype] = (to[dtype] ?? 0) + 1;
-    const parameters = entries.reduce((sum, { shape }) => sum + elements(shape), 0);
-    const { from, rounding, nonFinite } = tally;
-    return { bytes, sha256, tensors: entries.length, parameters, from, to, rounding, nonFinite };
-  } finally {
-    await sink.discard();
-  }
+  await using sink = await AtomicFile.create(path);
+  // "pt" is what the official tools look for in the metadata.
+  const hash = createHash("sha256");
+  const hashing: ByteSink = {
+    write(bytes) {
+      hash.update(bytes);
+      return sink.write(bytes);
+    },
+  };
+  const bytes = await writeSafetensors(hashing, entries, { format: "pt" });
+  await sink.commit();
+  const to: Partial<Record<Dtype, number>> = {};
+  for (const { dtype } of entries) to[dtype] = (to[dtype] ?? 0) + 1;
+  const parameters = entries.reduce((sum, { shape }) => sum + elements(shape), 0);
+  const { from, rounding, nonFinite } = tally;
+  const sha256 = hash.digest("hex");
+  return { bytes, sha256, tensors: entries.length, parameters, from, to, rounding, nonFinite };
 }
 
 /** What is added up over the tensors of a part. */

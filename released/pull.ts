@@ -4,7 +4,8 @@ import { isFile } from "../files/file_source.ts";
 import { convertModel, type ConvertReport } from "./convert.ts";
 import type { TargetDtype } from "./convert_part.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
-import { makeFolder, sha256File } from "../files/file_sink.ts";
+import { makeFolder } from "../files/folders.ts";
+import { digestFile } from "../files/hash_file.ts";
 import type { HubTarget } from "../hub/names.ts";
 import {
   HubRepository,
@@ -145,7 +146,7 @@ function modelFiles(all: readonly string[], repository: string): string[] {
 async function checkDigits(blob: string, name: string): Promise<void> {
   const digits = /-([0-9a-f]{8})\.pth$/.exec(name)?.[1];
   if (digits === undefined) return;
-  const sha256 = await sha256File(blob);
+  const sha256 = (await digestFile(blob)).sha256;
   if (sha256.startsWith(digits)) return;
   throw new CheckpointError(
     `Cannot use ${quote(name)}: its sha256 begins with ${sha256.slice(0, 8)}, but its name says ` +

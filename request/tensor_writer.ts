@@ -1,4 +1,4 @@
-import { OutputFile } from "../app.ts";
+import { type AtomicFile, bytesOf, createOutput } from "../app.ts";
 import { type SafetensorsEntry, writeSafetensors, type WrittenFile } from "../mod.ts";
 
 /** What a .safetensors output holds beside the frames. */
@@ -23,12 +23,12 @@ export interface TensorWriterOptions {
 
 /** Exact frames and latents of all videos, written as one file when all are there. */
 export class TensorWriter {
-  readonly #file: OutputFile;
+  readonly #file: AtomicFile;
   readonly #options: TensorWriterOptions;
   readonly #pixels: (Float32Array | undefined)[];
   readonly #latents: (Float32Array | undefined)[];
 
-  private constructor(file: OutputFile, options: TensorWriterOptions) {
+  private constructor(file: AtomicFile, options: TensorWriterOptions) {
     this.#file = file;
     this.#options = options;
     this.#pixels = new Array(options.count * options.frames);
@@ -37,7 +37,7 @@ export class TensorWriter {
 
   /** @throws {MediaError} the file cannot be made */
   static async open(path: string, options: TensorWriterOptions): Promise<TensorWriter> {
-    return new TensorWriter(await OutputFile.create(path), options);
+    return new TensorWriter(await createOutput(path), options);
   }
 
   /** Keeps a frame of a video; both count from 0. */
@@ -124,8 +124,4 @@ function integers(
 ): SafetensorsEntry {
   const data = new BigInt64Array(values.map(BigInt));
   return { name, dtype: "I64", shape, data: bytesOf(data) };
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../files/hash_file.ts";
 import { basename, join } from "node:path";
 import type { JsonObject } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
@@ -104,7 +104,7 @@ export async function openEncoder(
   return {
     compression: vae.compression,
     channels: vae.latentChannels,
-    identity: createHash("sha256").update(weights + config).digest("hex"),
+    identity: sha256(weights + config),
     encode: (pictures, width, height) => pipeline.encode(pictures, width, height),
     close: () => pipeline.close(),
   };

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { makeFolder } from "../files/file_sink.ts";
+import { makeFolder } from "../files/folders.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { toRgb } from "../media/frames.ts";
 import { openFrameWriter } from "../media/video_writer.ts";

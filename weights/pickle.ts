@@ -5,6 +5,7 @@
  * and only the opcodes of torch.load(weights_only=True) are known. One loop, no recursion; memory
  * is bounded by the length of the input.
  */
+import { viewOf } from "../files/bytes.ts";
 import { CheckpointError, type CheckpointReason, quote } from "../files/errors.ts";
 import { REFUSED_OPCODES } from "./pickle_opcodes.ts";
 import {
@@ -91,7 +92,7 @@ class Machine {
 
   constructor(bytes: Uint8Array, names: PickleNames, start: number) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = viewOf(bytes);
     this.#names = names;
     this.#at = start;
   }

@@ -1,3 +1,4 @@
+import { writeAllSync } from "../../app.ts";
 import { Gpu, GpuError } from "../../mod.ts";
 import { failureOf } from "./child_failure.ts";
 import type { ChildSettings } from "./child_settings.ts";
@@ -62,7 +63,7 @@ function send(message: ChildMessage): void {
   bytes[0] = 10;
   bytes.set(line, 1);
   try {
-    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+    writeAllSync(Deno.stdout, bytes);
   } catch {
     // the supervisor is gone, which the end of stdin says too
   }

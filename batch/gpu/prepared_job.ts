@@ -1,3 +1,4 @@
+import { digestFile } from "../../app.ts";
 import {
   type Frame,
   type GenerateOptions,
@@ -18,7 +19,6 @@ import {
 } from "../../request/request.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
-import { digestFile } from "../plan/digest.ts";
 import { type BatchPart, shapeKey } from "./gpu_batch.ts";
 import { makeFolderInside } from "../inside.ts";
 import { JOB_KEY, outputPath } from "../plan/identity.ts";

@@ -1,38 +1,6 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { openModelFolder } from "../../app.ts";
+import { digestFile, openModelFolder, sha256 } from "../../app.ts";
 import { isFolder } from "../../cli/folder.ts";
-
-const PIECE_BYTES = 1 << 20;
-
-/** SHA-256 of text, in hex. */
-export function digestText(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
-/** SHA-256 of bytes, in hex. */
-export function digestBytes(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** Bytes and SHA-256 of a file. */
-export interface FileDigest {
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-/** Reads a file through once. @throws whatever opening or reading it throws */
-export async function digestFile(path: string): Promise<FileDigest> {
-  using file = await Deno.open(path);
-  const hash = createHash("sha256");
-  const piece = new Uint8Array(PIECE_BYTES);
-  let bytes = 0;
-  for (let count = await file.read(piece); count !== null; count = await file.read(piece)) {
-    hash.update(piece.subarray(0, count));
-    bytes += count;
-  }
-  return { bytes, sha256: hash.digest("hex") };
-}
 
 /** Files of a folder by name; folders inside it are left out. */
 async function filesIn(folder: string): Promise<string[]> {
@@ -63,7 +31,7 @@ export class Digests {
       for (const name of await filesIn(path)) {
         lines.push(`${name} ${(await digestFile(join(path, name))).sha256}`);
       }
-      return digestText(lines.join("\n"));
+      return sha256(lines.join("\n"));
     });
   }
 
@@ -89,5 +57,5 @@ async function digestModel(folder: string): Promise<string> {
       lines.push(`${part}/${name} ${(await digestFile(join(folder, part, name))).sha256}`);
     }
   }
-  return digestText(lines.join("\n"));
+  return sha256(lines.join("\n"));
 }

@@ -1,11 +1,11 @@
 import { dirname, join } from "node:path";
-import { isPattern } from "../../app.ts";
+import { isPattern, sha256 } from "../../app.ts";
 import { isActionFile } from "../../request/action_file.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { optionName } from "../../cli/option.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { whyUnreadable } from "../../cli/text_file.ts";
-import { type Digests, digestText } from "./digest.ts";
+import type { Digests } from "./digest.ts";
 import type { JobValues } from "./manifest.ts";
 
 /** Key of a job's hash in the metadata of its outputs. */
@@ -54,7 +54,7 @@ export async function jobHash(
   const { model: _model, output: _output, ...rest } = jsonOf(values);
   const settings = Object.entries({ ...rest, ...inputs })
     .sort(([a], [b]) => a < b ? -1 : 1);
-  return digestText(JSON.stringify({ settings, outputs, model }));
+  return sha256(JSON.stringify({ settings, outputs, model }));
 }
 
 async function digestInput(option: string, path: string, digests: Digests): Promise<string> {
@@ -69,7 +69,7 @@ async function digestInput(option: string, path: string, digests: Digests): Prom
 
 /** The shard a job belongs to, of `count`; it depends on nothing but its id. */
 export function shardOf(id: string, count: number): number {
-  return Number(BigInt(`0x${digestText(id).slice(0, 16)}`) % BigInt(count));
+  return Number(BigInt(`0x${sha256(id).slice(0, 16)}`) % BigInt(count));
 }
 
 /** `3/16`: the fourth of sixteen shards. @throws {UsageError} */

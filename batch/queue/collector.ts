@@ -1,9 +1,8 @@
 import { setTimeout } from "node:timers/promises";
-import { OutputFile } from "../../app.ts";
+import { type AtomicFile, createOutput, sha256 as sha256Of } from "../../app.ts";
 import { MediaError } from "../../mod.ts";
 import { areAsAnswered, isOf } from "../existing.ts";
 import { makeFolderInside } from "../inside.ts";
-import { digestBytes } from "../plan/digest.ts";
 import { outputPath } from "../plan/identity.ts";
 import type { MadeFile } from "../results.ts";
 import { outputBlob, type QueueResult } from "./queue_job.ts";
@@ -33,7 +32,7 @@ export class Collector {
    */
   async collect(hash: string, { outputs, sent }: QueueResult): Promise<boolean> {
     if (!sent) return await this.#expect(hash, outputs);
-    const files: OutputFile[] = [];
+    const files: AtomicFile[] = [];
     try {
       for (const made of outputs) {
         const file = await this.#fetch(hash, made);
@@ -49,15 +48,15 @@ export class Collector {
   }
 
   /** @returns the file under its temporary name; undefined where the queue has lost it */
-  async #fetch(hash: string, { path, bytes, sha256 }: MadeFile): Promise<OutputFile | undefined> {
+  async #fetch(hash: string, { path, bytes, sha256 }: MadeFile): Promise<AtomicFile | undefined> {
     const data = await this.#link.getBlob(outputBlob(hash, sha256));
     if (!data) return undefined;
-    if (data.length !== bytes || digestBytes(data) !== sha256) {
+    if (data.length !== bytes || sha256Of(data) !== sha256) {
       throw new MediaError(`Cannot collect "${path}": it was altered`);
     }
     const target = outputPath(this.#folder, path);
     await makeFolderInside(this.#folder, target);
-    const file = await OutputFile.create(target);
+    const file = await createOutput(target);
     try {
       await file.write(data);
       await file.release();

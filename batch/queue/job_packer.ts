@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { UsageError } from "../../cli/errors.ts";
-import { digestFile, type FileDigest } from "../plan/digest.ts";
+import { digestFile, type FileDigest } from "../../app.ts";
 import { inputsOf, jsonOf } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
 import { inputFault } from "../plan/travel.ts";

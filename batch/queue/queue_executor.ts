@@ -1,10 +1,10 @@
+import { sha256 } from "../../app.ts";
 import { type Job as QueuedJob, QueueEvents } from "bullmq";
 import { MediaError } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { BatchExecutor } from "../batch_run.ts";
 import { failureOf } from "../gpu/child_failure.ts";
 import type { Outcome } from "../gpu/supervisor.ts";
-import { digestText } from "../plan/digest.ts";
 import type { Job } from "../plan/job.ts";
 import { videosOf } from "../plan/manifest.ts";
 import { Collector } from "./collector.ts";
@@ -89,7 +89,7 @@ export class QueueExecutor implements BatchExecutor {
   /** Where outputs stay in a shared folder, another folder is another job. */
   #idOf({ hash }: Job): string {
     const { shared, folder } = this.#options;
-    return shared ? `${hash}-${digestText(folder).slice(0, 12)}` : hash;
+    return shared ? `${hash}-${sha256(folder).slice(0, 12)}` : hash;
   }
 
   /** Hears of the jobs of a model as they end. */

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { OutputFile } from "../../app.ts";
+import { createOutput, type FileLock, sha256 as sha256Of } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import type { SettingValue } from "../../cli/settings.ts";
-import { digestBytes } from "../plan/digest.ts";
-import { FolderLock } from "../folder_lock.ts";
+import { lockFolder } from "../folder_lock.ts";
 import { outputPath } from "../plan/identity.ts";
 import { MOST_BLOB_BYTES } from "../plan/travel.ts";
 import { outputBlob, type QueueJob, type SentInput } from "./queue_job.ts";
@@ -18,9 +17,9 @@ const YOUNG_MS = 60_000;
 /** A worker's own folder for files that come and go through the queue. */
 export class WorkerFiles implements AsyncDisposable {
   readonly #folder: string;
-  readonly #lock: FolderLock;
+  readonly #lock: FileLock;
 
-  private constructor(folder: string, lock: FolderLock) {
+  private constructor(folder: string, lock: FileLock) {
     this.#folder = folder;
     this.#lock = lock;
   }
@@ -28,7 +27,7 @@ export class WorkerFiles implements AsyncDisposable {
   /** Makes the folder, and removes those of workers that were ended without a chance to. */
   static async make(): Promise<WorkerFiles> {
     const folder = await Deno.makeTempDir({ prefix: NAME });
-    const lock = await FolderLock.take(folder, "");
+    const lock = await lockFolder(folder, "");
     await removeOrphans(join(folder, ".."));
     return new WorkerFiles(folder, lock);
   }
@@ -109,8 +108,8 @@ async function fetchBlob(
 ): Promise<void> {
   const bytes = await link.getBlob(sha256);
   if (!bytes) throw new Error(`Cannot read "${name}": the queue has lost it`);
-  if (digestBytes(bytes) !== sha256) throw new Error(`Cannot read "${name}": it was altered`);
-  await using file = await OutputFile.create(path);
+  if (sha256Of(bytes) !== sha256) throw new Error(`Cannot read "${name}": it was altered`);
+  await using file = await createOutput(path);
   await file.write(bytes);
   await file.commit();
 }
@@ -123,7 +122,7 @@ async function removeOrphans(parent: string): Promise<void> {
     try {
       const { mtime } = await Deno.stat(folder);
       if (Date.now() - (mtime?.getTime() ?? 0) < YOUNG_MS) continue;
-      const lock = await FolderLock.take(folder, "");
+      const lock = await lockFolder(folder, "");
       lock[Symbol.dispose]();
       await Deno.remove(folder, { recursive: true });
     } catch {

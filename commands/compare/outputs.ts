@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { OutputFile } from "../../app.ts";
+import { createOutput } from "../../app.ts";
 import { openFrameWriter, toRgb } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Source } from "../../request/sources.ts";
@@ -76,7 +76,7 @@ export function csvOf(frames: readonly ComparedFrame[]): string {
 
 /** Writes a text whole or not at all. @throws {MediaError} */
 export async function writeText(path: string, text: string): Promise<void> {
-  await using file = await OutputFile.create(path);
+  await using file = await createOutput(path);
   await file.write(new TextEncoder().encode(text));
   await file.commit();
 }

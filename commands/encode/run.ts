@@ -1,4 +1,4 @@
-import { OutputFile } from "../../app.ts";
+import { type AtomicFile, bytesOf, createOutput } from "../../app.ts";
 import { type Pipeline, writeSafetensors } from "../../mod.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
@@ -32,7 +32,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
       for (const warning of source.warnings) terminal.note(`warning: ${warning}`);
     }
     const work = { unit: "frames", total: source.videos * source.frames };
-    await using file = await OutputFile.create(output);
+    await using file = await createOutput(output);
     const progress = await startProgress(work, options, terminal);
     const latents = await encodeFrames(pipeline, source, progress, signal)
       .finally(() => progress.stop());
@@ -62,13 +62,12 @@ function settingsOfEncoding(path: string, model: string, options: EncodeOptions)
 }
 
 async function writeLatents(
-  file: OutputFile,
+  file: AtomicFile,
   latents: Float32Array,
   shape: readonly number[],
   metadata: Record<string, string>,
 ): Promise<number> {
-  const { buffer, byteOffset, byteLength } = latents;
-  const data = new Uint8Array(buffer, byteOffset, byteLength);
+  const data = bytesOf(latents);
   const entry = { name: "latents", dtype: "F32", shape, data } as const;
   const bytes = await writeSafetensors(file, [entry], metadata);
   await file.commit();

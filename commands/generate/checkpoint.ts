@@ -1,5 +1,5 @@
 import { extname, resolve } from "node:path";
-import { OutputFile } from "../../app.ts";
+import { bytesOf, createOutput } from "../../app.ts";
 import {
   type Frame,
   readFloats,
@@ -70,7 +70,7 @@ export async function checkCheckpoint(
   }
   const isOutput = output.some((path) => resolve(path) === resolve(checkpoint));
   if (isOutput) throw refuse("it is an output too");
-  if (!dryRun) await (await OutputFile.create(checkpoint)).discard();
+  if (!dryRun) await (await createOutput(checkpoint)).discard();
 }
 
 /** The options of a run that goes on: those it was begun with, where nothing else is said. */
@@ -177,21 +177,21 @@ export class CheckpointWriter {
     if (this.#done === this.#kept || this.#done <= this.#plan.contextFrames) return;
     const done = this.#done;
     const [, , ...frame] = this.#plan.noiseShape;
-    await using file = await OutputFile.create(this.#path);
+    await using file = await createOutput(this.#path);
     const latents = this.#latents.flatMap((frames) => frames.slice(0, done));
     await writeSafetensors(file, [{
       name: "latents",
       dtype: "F32",
       shape: [this.#plan.videos, done, ...frame],
-      data: () => bytesOf(latents),
+      data: () => eachBytes(latents),
     }], this.#metadata);
     await file.commit();
     this.#kept = done;
   }
 }
 
-async function* bytesOf(arrays: readonly Float32Array[]): AsyncGenerator<Uint8Array> {
-  for (const { buffer, byteOffset, byteLength } of arrays) {
-    yield new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+async function* eachBytes(arrays: readonly Float32Array[]): AsyncGenerator<Uint8Array> {
+  for (const array of arrays) {
+    yield bytesOf(array);
   }
 }

@@ -1,3 +1,4 @@
+import { writeAll, writeAllSync } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import {
   ASK_ATTRIBUTES,
@@ -70,10 +71,7 @@ class ProcessScreen implements Screen {
   }
 
   async write(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    for (let done = 0; done < bytes.length;) {
-      done += await Deno.stdout.write(bytes.subarray(done));
-    }
+    await writeAll(Deno.stdout, new TextEncoder().encode(text));
   }
 
   async *keys(): AsyncGenerator<KeyEvent, void, void> {
@@ -99,6 +97,5 @@ class ProcessScreen implements Screen {
 }
 
 function writeNow(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  writeAllSync(Deno.stdout, new TextEncoder().encode(text));
 }

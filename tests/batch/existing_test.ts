@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { digestFile } from "../../batch/plan/digest.ts";
+import { digestFile } from "../../files/hash_file.ts";
 import { findDone } from "../../batch/existing.ts";
 import { JOB_KEY } from "../../batch/plan/identity.ts";
 import type { MadeFile, ResultRecord } from "../../batch/results.ts";

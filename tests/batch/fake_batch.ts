@@ -1,14 +1,14 @@
 import { dirname, join } from "node:path";
 import type { BatchExecutor } from "../../batch/batch_run.ts";
 import { runBatch } from "../../batch/run_batch.ts";
-import { digestFile } from "../../batch/plan/digest.ts";
+import { digestFile } from "../../files/hash_file.ts";
 import { JOB_KEY, outputPath } from "../../batch/plan/identity.ts";
 import type { Job } from "../../batch/plan/job.ts";
 import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { readResults } from "../../batch/results.ts";
 import type { Outcome } from "../../batch/gpu/supervisor.ts";
 import type { Values } from "../../cli/option.ts";
-import { OutputFile } from "../../media/output_file.ts";
+import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { type Recorder, recorder } from "../support/recorder.ts";
 
@@ -43,7 +43,7 @@ class FakeExecutor implements BatchExecutor {
     for (const name of names) {
       const path = outputPath(this.folder, name);
       await Deno.mkdir(dirname(path), { recursive: true });
-      await using file = await OutputFile.create(path);
+      await using file = await createOutput(path);
       await writeSafetensors(file, [], { [JOB_KEY]: job.hash });
       await file.commit();
       outputs.push({ path: name, ...await digestFile(path) });

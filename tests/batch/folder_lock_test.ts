@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FolderLock } from "../../batch/folder_lock.ts";
+import { lockFolder } from "../../batch/folder_lock.ts";
 import { inFolder } from "../support/folder.ts";
 
 const TAKEN = { name: "UsageError", message: /another batch is writing to it$/ };
 
-Deno.test("FolderLock.take() lets one batch into a folder, or one of each part", () =>
+Deno.test("lockFolder() lets one batch into a folder, or one of each part", () =>
   inFolder(async (folder) => {
     {
-      using _lock = await FolderLock.take(folder, "");
-      await assert.rejects(FolderLock.take(folder, ""), TAKEN);
-      using _part = await FolderLock.take(folder, ".0-of-2");
+      using _lock = await lockFolder(folder, "");
+      await assert.rejects(lockFolder(folder, ""), TAKEN);
+      using _part = await lockFolder(folder, ".0-of-2");
     }
     assert.deepEqual([...Deno.readDirSync(folder)], []);
-    using _lock = await FolderLock.take(folder, "");
+    using _lock = await lockFolder(folder, "");
   }));
 
 Deno.test(
-  "FolderLock.take() holds what others will ask for, where the last holder ends meanwhile",
+  "lockFolder() holds what others will ask for, where the last holder ends meanwhile",
   { ignore: Deno.build.os === "windows" }, // where an open file keeps its name
   () =>
     inFolder(async (folder) => {
@@ -27,7 +27,7 @@ Deno.test(
         await Deno.remove(join(folder, ".far-batch.lock")); // as the last holder does
         return await this.tryLock(exclusive);
       };
-      using _lock = await FolderLock.take(folder, "");
-      await assert.rejects(FolderLock.take(folder, ""), TAKEN);
+      using _lock = await lockFolder(folder, "");
+      await assert.rejects(lockFolder(folder, ""), TAKEN);
     }),
 );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { removePartials } from "../../batch/partial_files.ts";
-import { OutputFile } from "../../media/output_file.ts";
+import { createOutput } from "../../media/output_file.ts";
 
 Deno.test("removePartials() removes what is left of these outputs, and nothing else", async () => {
   const folder = await Deno.makeTempDir();
@@ -24,7 +24,7 @@ Deno.test("removePartials() removes what is left of these outputs, and nothing e
   try {
     for (const name of [...keep, ...gone]) await Deno.writeTextFile(join(folder, name), "x");
     await Deno.mkdir(join(folder, "deep"));
-    const file = await OutputFile.create(join(folder, "deep/d.npz"));
+    const file = await createOutput(join(folder, "deep/d.npz"));
     await file.write(new Uint8Array(3));
     const outputs = ["a.mp4", "c+1.gif", "frame-%04d.png", "deep/d.npz", "missing/e.mp4"];
     assert.equal(await removePartials(folder, outputs), gone.length + 1);

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { MediaError } from "../../media/errors.ts";
 import { inFolder, namesIn } from "./support/folder.ts";
-import { OutputFile } from "../../media/output_file.ts";
+import { createOutput } from "../../media/output_file.ts";
 
 async function writeWholeFile(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await OutputFile.create(path);
+  await using file = await createOutput(path);
   await file.write(bytes);
   await file.commit();
 }
 
-Deno.test("OutputFile appears under its name only on commit()", () =>
+Deno.test("an output appears under its name only on commit()", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.bin");
-    const file = await OutputFile.create(path);
+    const file = await createOutput(path);
     await file.write(Uint8Array.of(1, 2, 3, 4));
     await file.writeAt(Uint8Array.of(9), 1);
     await file.write(Uint8Array.of(8));
@@ -24,12 +24,12 @@ Deno.test("OutputFile appears under its name only on commit()", () =>
     assert.deepEqual([...await Deno.readFile(path)], [1, 9, 8, 4]);
   }));
 
-Deno.test("OutputFile leaves the old file alone when discarded", () =>
+Deno.test("an output leaves the old file alone when discarded", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.bin");
     await writeWholeFile(path, Uint8Array.of(1));
     {
-      await using file = await OutputFile.create(path);
+      await using file = await createOutput(path);
       await file.write(Uint8Array.of(2, 2));
     }
     assert.deepEqual(namesIn(folder), ["a.bin"]);
@@ -38,7 +38,7 @@ Deno.test("OutputFile leaves the old file alone when discarded", () =>
     assert.deepEqual([...await Deno.readFile(path)], [3, 3]);
   }));
 
-Deno.test("OutputFile writes on after short counts", () =>
+Deno.test("an output writes on after short counts", () =>
   inFolder(async (folder) => {
     const write = Deno.FsFile.prototype.write;
     Deno.FsFile.prototype.write = function (bytes) {
@@ -53,7 +53,7 @@ Deno.test("OutputFile writes on after short counts", () =>
     }
   }));
 
-Deno.test("OutputFile reports a full disk and leaves nothing behind", () =>
+Deno.test("an output reports a full disk and leaves nothing behind", () =>
   inFolder(async (folder) => {
     const write = Deno.FsFile.prototype.write;
     let room = 10;
@@ -75,7 +75,7 @@ Deno.test("OutputFile reports a full disk and leaves nothing behind", () =>
     assert.deepEqual(namesIn(folder), []);
   }));
 
-Deno.test("OutputFile notices bytes that were taken and did not reach the disk", () =>
+Deno.test("an output notices bytes that were taken and did not reach the disk", () =>
   inFolder(async (folder) => {
     const write = Deno.FsFile.prototype.write;
     Deno.FsFile.prototype.write = async function (bytes) {
@@ -91,21 +91,21 @@ Deno.test("OutputFile notices bytes that were taken and did not reach the disk",
     assert.deepEqual(namesIn(folder), []);
   }));
 
-Deno.test("OutputFile.create() refuses a missing folder, a folder and a device", () =>
+Deno.test("createOutput() refuses a missing folder, a folder and a device", () =>
   inFolder(async (folder) => {
     await assert.rejects(
-      OutputFile.create(join(folder, "no", "a.mp4")),
+      createOutput(join(folder, "no", "a.mp4")),
       /there is no folder ".*no"/,
     );
-    await assert.rejects(OutputFile.create(folder), /it is a folder/);
+    await assert.rejects(createOutput(folder), /it is a folder/);
     if (Deno.build.os !== "windows") {
-      await assert.rejects(OutputFile.create("/dev/null"), /it is not a regular file/);
+      await assert.rejects(createOutput("/dev/null"), /it is not a regular file/);
     }
     assert.deepEqual(namesIn(folder), []);
   }));
 
 Deno.test(
-  "OutputFile writes through a link",
+  "an output writes through a link",
   { ignore: Deno.build.os === "windows" },
   () =>
     inFolder(async (folder) => {
@@ -120,6 +120,6 @@ Deno.test(
       assert.ok((await Deno.lstat(join(folder, "new"))).isSymlink);
       assert.deepEqual([...await Deno.readFile(join(folder, "real", "b"))], [3]);
       await Deno.symlink("circle", join(folder, "circle"));
-      await assert.rejects(OutputFile.create(join(folder, "circle", "a")), MediaError);
+      await assert.rejects(createOutput(join(folder, "circle", "a")), MediaError);
     }),
 );

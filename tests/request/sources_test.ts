@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readNoise, readSource } from "../../request/sources.ts";
-import { OutputFile } from "../../media/output_file.ts";
+import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { inFolder } from "../support/folder.ts";
 
@@ -14,7 +14,7 @@ async function writeTensors(path: string, at35?: number): Promise<void> {
   const values = Float32Array.from({ length: 2 * 3 * 12 }, (_, i) => Math.floor(i / 4) / 100);
   if (at35 !== undefined) values[35] = at35; // in frame 2 of the first video
   const actions = BigInt64Array.of(7n, 8n, 9n, 10n, 11n, 12n);
-  const file = await OutputFile.create(path);
+  const file = await createOutput(path);
   await writeSafetensors(file, [
     {
       name: "frames",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FileSink } from "../../files/file_sink.ts";
+import { AtomicFile } from "../../files/atomic_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 
 /** Side of the world, in latents; a dot moves on it, and actions say where. */
@@ -52,7 +52,7 @@ export async function writeToyWorld(
   const latents = Float32Array.from(made.flatMap(({ latents }) => [...latents]));
   const actions = BigInt64Array.from(made.flatMap(({ actions }) => actions.map(BigInt)));
   const path = join(folder, "toy.safetensors");
-  const sink = await FileSink.create(path);
+  const sink = await AtomicFile.create(path);
   const bytes = (data: Float32Array | BigInt64Array) => new Uint8Array(data.buffer);
   await writeSafetensors(sink, [
     {

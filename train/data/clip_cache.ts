@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { isFile } from "../../files/file_source.ts";
-import { FileSink, makeFolder } from "../../files/file_sink.ts";
+import { AtomicFile } from "../../files/atomic_file.ts";
+import { bytesOf } from "../../files/bytes.ts";
+import { makeFolder } from "../../files/folders.ts";
+import { hashRest, sha256 } from "../../files/hash_file.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 import { type Clip, readClip } from "../../media/clip.ts";
 import { imagesInFolder, imagesOfPattern, isNumbered } from "../../media/folder_reader.ts";
@@ -46,7 +49,7 @@ export async function cachePath(
 ): Promise<string> {
   const { width, height, resize, flip } = pictures;
   const key = [await contentHash(clip), encoder.identity, width, height, resize, flip].join();
-  return join(folder, `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.safetensors`);
+  return join(folder, `${sha256(key).slice(0, 32)}.safetensors`);
 }
 
 /** sha256 of a file, or of the pictures of a folder or pattern in their order. */
@@ -55,10 +58,7 @@ export async function contentHash(path: string): Promise<string> {
   for (const file of await filesOf(path)) {
     try {
       using source = await Deno.open(file);
-      const buffer = new Uint8Array(1 << 20);
-      for (let count; (count = await source.read(buffer)) !== null;) {
-        hash.update(buffer.subarray(0, count));
-      }
+      await hashRest(source, hash);
     } catch (error) {
       throw new MediaError(`Cannot read "${path}": ${reasonOf(error)}`);
     }
@@ -87,7 +87,7 @@ export async function encodeToCache(
   const latents = await encodeFrames(clip, encoder, flip);
   const { compression, channels } = encoder;
   const shape = [clip.frames.length, channels, clip.height / compression, clip.width / compression];
-  const data = new Uint8Array(latents.buffer, latents.byteOffset, latents.byteLength);
+  const data = bytesOf(latents);
   const metadata = Object.fromEntries(
     Object.entries({
       actions: clip.actions && JSON.stringify(clip.actions),
@@ -97,13 +97,9 @@ export async function encodeToCache(
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   await makeFolder(join(path, ".."));
-  const sink = await FileSink.create(path);
-  try {
-    await writeSafetensors(sink, [{ name: "latents", dtype: "F32", shape, data }], metadata);
-    await sink.commit();
-  } finally {
-    await sink.discard();
-  }
+  await using sink = await AtomicFile.create(path);
+  await writeSafetensors(sink, [{ name: "latents", dtype: "F32", shape, data }], metadata);
+  await sink.commit();
 }
 
 /** Frames through the encoder, a few at a time. @returns [n, C, h, w] */

@@ -1,10 +1,12 @@
 import { basename, join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
-import { FileSink, makeFolder, syncFolder, writeWhole } from "../../files/file_sink.ts";
+import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
+import { makeFolder, syncFolder } from "../../files/folders.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
 import { PthFile } from "../../weights/pth.ts";
+import { bytesOf } from "../../files/bytes.ts";
 import type { ByteSink } from "../../files/byte_sink.ts";
 import { readFloats, SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
 import { SavedFloat, SavedTuple, type SavedValue, writeTorch } from "../../weights/torch_writer.ts";
@@ -110,13 +112,9 @@ async function writeFiles(
 }
 
 async function write(path: string, fill: (sink: ByteSink) => Promise<unknown>): Promise<void> {
-  const sink = await FileSink.create(path);
-  try {
-    await fill(sink);
-    await sink.commit();
-  } finally {
-    await sink.discard();
-  }
+  await using sink = await AtomicFile.create(path);
+  await fill(sink);
+  await sink.commit();
 }
 
 /** As `torch.optim.AdamW(...).state_dict()`. */
@@ -287,8 +285,4 @@ export async function pruneCheckpoints(run: string, keep: number): Promise<void>
   for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
     await Deno.remove(join(run, CHECKPOINTS, `step-${step}`), { recursive: true });
   }
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

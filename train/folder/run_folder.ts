@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
-import { FileSink, makeFolder, writeWhole } from "../../files/file_sink.ts";
+import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
+import { makeFolder } from "../../files/folders.ts";
+import { FileLock } from "../../files/lock.ts";
+import { bytesOf } from "../../files/bytes.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
@@ -28,9 +31,9 @@ const ADAPTERS = "pytorch_lora_weights.safetensors";
 /** The folder of a run: a model folder at all times. One process at a time works in it. */
 export class RunFolder {
   readonly path: string;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: FileLock;
 
-  private constructor(path: string, lock: Deno.FsFile) {
+  private constructor(path: string, lock: FileLock) {
     this.path = path;
     this.#lock = lock;
   }
@@ -38,9 +41,8 @@ export class RunFolder {
   /** @throws {CheckpointError} another process trains here, or it is not writable */
   static async open(path: string): Promise<RunFolder> {
     await makeFolder(path);
-    const lock = await Deno.open(join(path, ".lock"), { create: true, write: true });
-    if (await lock.tryLock(true)) return new RunFolder(path, lock);
-    lock.close();
+    const lock = await FileLock.take(join(path, ".lock"));
+    if (lock) return new RunFolder(path, lock);
     throw new CheckpointError(`Cannot train in ${quote(path)}: another process trains there`, {
       file: path,
       reason: "Unwritable",
@@ -119,7 +121,7 @@ export class RunFolder {
   }
 
   close(): void {
-    this.#lock.close();
+    this.#lock[Symbol.dispose]();
   }
 }
 
@@ -128,31 +130,23 @@ async function writeTensors(
   tensors: ReadonlyMap<string, Float32Array>,
   shapeOf: (name: string) => readonly number[],
 ): Promise<void> {
-  const sink = await FileSink.create(path);
-  try {
-    const entries = [...tensors].map(([name, values]) => ({
-      name,
-      dtype: "F32" as const,
-      shape: shapeOf(name),
-      data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-    }));
-    await writeSafetensors(sink, entries, { format: "pt" });
-    await sink.commit();
-  } finally {
-    await sink.discard();
-  }
+  await using sink = await AtomicFile.create(path);
+  const entries = [...tensors].map(([name, values]) => ({
+    name,
+    dtype: "F32" as const,
+    shape: shapeOf(name),
+    data: bytesOf(values),
+  }));
+  await writeSafetensors(sink, entries, { format: "pt" });
+  await sink.commit();
 }
 
 async function copyWhole(from: string, to: string): Promise<void> {
-  const sink = await FileSink.create(to);
-  try {
-    using file = await Deno.open(from);
-    const buffer = new Uint8Array(1 << 20);
-    for (let count; (count = await file.read(buffer)) !== null;) {
-      await sink.write(buffer.subarray(0, count));
-    }
-    await sink.commit();
-  } finally {
-    await sink.discard();
+  await using sink = await AtomicFile.create(to);
+  using file = await Deno.open(from);
+  const buffer = new Uint8Array(1 << 20);
+  for (let count; (count = await file.read(buffer)) !== null;) {
+    await sink.write(buffer.subarray(0, count));
   }
+  await sink.commit();
 }

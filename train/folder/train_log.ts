@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { isFile } from "../../files/file_source.ts";
-import { unwritable, writeWhole } from "../../files/file_sink.ts";
+import { writeWhole } from "../../files/atomic_file.ts";
+import { writeAll } from "../../files/byte_sink.ts";
+import { unwritable } from "../../files/folders.ts";
 import type { JsonObject } from "../../files/json.ts";
 
 /** A line of log.jsonl: a step, or something else that says `event`. */
@@ -33,7 +35,7 @@ export class TrainLog {
     this.lines.push(line);
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     try {
-      for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
+      await writeAll(this.#file, bytes);
     } catch (cause) {
       throw unwritable(this.#path, cause);
     }

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { writeWhole } from "../../files/file_sink.ts";
+import { writeWhole } from "../../files/atomic_file.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { OpenedData } from "../data/open_data.ts";
 import type { LogLine } from "../folder/train_log.ts";

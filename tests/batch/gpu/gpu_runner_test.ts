@@ -149,8 +149,8 @@ Deno.test({ name: "GpuRunner finds the one job of a batch that fails", ...RUNS }
   return stage(async ({ folder, run, of }) => {
     const noise = join(folder, "noise.safetensors");
     const { writeSafetensors } = await import("../../../weights/safetensors.ts");
-    const { OutputFile } = await import("../../../media/output_file.ts");
-    await using file = await OutputFile.create(noise);
+    const { createOutput } = await import("../../../media/output_file.ts");
+    await using file = await createOutput(noise);
     const data = new Float32Array(32 * 4 * 4).fill(poison);
     const shape = [1, 1, 32, 4, 4];
     const entry = {

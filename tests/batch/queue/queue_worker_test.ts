@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digestText } from "../../../batch/plan/digest.ts";
+import { sha256 } from "../../../files/hash_file.ts";
 import { QUEUE_VERSION, type QueueJob } from "../../../batch/queue/queue_job.ts";
 import { QueueLink } from "../../../batch/queue/queue_link.ts";
 import { GivenBackError, QueueWorker } from "../../../batch/queue/queue_worker.ts";
@@ -56,7 +56,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
           id: name,
           line: 1,
           where: name,
-          hash: digestText(name),
+          hash: sha256(name),
           options: {},
           model: { name: "m", identity: MODEL },
           outputs: ["a.mp4"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FolderLock } from "../../../batch/folder_lock.ts";
+import { lockFolder } from "../../../batch/folder_lock.ts";
 import { WorkerFiles } from "../../../batch/queue/worker_files.ts";
 
 Deno.test("WorkerFiles.make() removes folders of workers that are gone, and no others", async () => {
@@ -10,7 +10,7 @@ Deno.test("WorkerFiles.make() removes folders of workers that are gone, and no o
   const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
   try {
     await Deno.writeTextFile(join(gone, "input-1.gif"), "left behind");
-    using _lock = await FolderLock.take(used, "");
+    using _lock = await lockFolder(used, "");
     for (const folder of [gone, used]) await Deno.utime(folder, old, old);
     await using _files = await WorkerFiles.make();
     assert.deepEqual([await exists(gone), await exists(used), await exists(young)], [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../../cli.ts";
 import { encodeNpz } from "../../../media/npz.ts";
-import { OutputFile } from "../../../media/output_file.ts";
+import { createOutput } from "../../../media/output_file.ts";
 import { readFloats, SafetensorsFile, writeSafetensors } from "../../../weights/safetensors.ts";
 import { inFolder } from "../../support/folder.ts";
 import { recorder } from "../../support/recorder.ts";
@@ -172,7 +172,7 @@ Deno.test("far compare refuses several videos against several others", () =>
   inFolder(async (folder) => {
     const paths = [2, 3].map((videos) => join(folder, `${videos}.safetensors`));
     for (const [i, path] of paths.entries()) {
-      await using file = await OutputFile.create(path);
+      await using file = await createOutput(path);
       const shape = [2 + i, 1, 3, 8, 8];
       const data = new Uint8Array(4 * shape.reduce((a, b) => a * b));
       await writeSafetensors(file, [{ name: "frames", dtype: "F32", shape, data }], {});

@@ -4,7 +4,7 @@ import { type DataOptions, openData } from "../../../train/data/open_data.ts";
 import type { ClipEncoder } from "../../../train/data/clip_cache.ts";
 import { encodeNpz } from "../../../media/npz.ts";
 import { writeSafetensors } from "../../../weights/safetensors.ts";
-import { FileSink } from "../../../files/file_sink.ts";
+import { AtomicFile } from "../../../files/atomic_file.ts";
 
 /** An encoder whose latents say which picture they come from: its mean, and its left half's. */
 class FakeEncoder implements ClipEncoder {
@@ -158,7 +158,7 @@ Deno.test("openData() takes a .safetensors of latents as it is", () =>
   inFolder(async (folder) => {
     const path = join(folder, "data.safetensors");
     const latents = Float32Array.from({ length: 2 * 5 * 4 }, (_, i) => i);
-    const sink = await FileSink.create(path);
+    const sink = await AtomicFile.create(path);
     const bytes = (data: Float32Array | BigInt64Array) => new Uint8Array(data.buffer);
     await writeSafetensors(sink, [
       { name: "latents", dtype: "F32", shape: [2, 5, 1, 2, 2], data: bytes(latents) },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CheckpointError } from "../../files/errors.ts";
-import { checkSpace } from "../../files/file_sink.ts";
+import { checkSpace } from "../../files/folders.ts";
 
 Deno.test("checkSpace() says what is needed and what the disk has left", async () => {
   const folder = await Deno.makeTempDir();

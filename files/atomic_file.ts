@@ -1,0 +1,178 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { type ByteSink, writeAll } from "./byte_sink.ts";
+import { syncFolder, unwritable } from "./folders.ts";
+
+/** Makes the error of a file that cannot be written. */
+type Fail = (path: string, cause: unknown) => Error;
+
+/**
+ * A file that appears under its own name only when it is whole.
+ *
+ * Bytes go to `.<name>.<uuid>.partial` in the same folder. `commit()` syncs, compares the size on
+ * disk with what was written, renames, and syncs the folder. `FsFile.writable` and friends are
+ * avoided: they lose the error of a full disk.
+ */
+export class AtomicFile implements ByteSink, AsyncDisposable {
+  readonly #fail: Fail;
+  #file: Deno.FsFile | undefined;
+  #position = 0;
+  #size = 0;
+  #isReleased = false;
+
+  private constructor(
+    /** The final name. */
+    readonly path: string,
+    /** The name until `commit()`. */
+    readonly partialPath: string,
+    file: Deno.FsFile,
+    fail: Fail,
+  ) {
+    this.#file = file;
+    this.#fail = fail;
+  }
+
+  /**
+   * Opens the temporary file beside `path`.
+   * @param fail makes the errors of this file
+   * @throws {CheckpointError} the folder is missing or not writable, or `path` is a folder or a
+   *   device, which must not be renamed over
+   */
+  static async create(path: string, fail: Fail = unwritable): Promise<AtomicFile> {
+    const target = await fileOf(path, fail);
+    const partial = temporaryName(target);
+    try {
+      const file = await Deno.open(partial, { write: true, createNew: true });
+      return new AtomicFile(target, partial, file, fail);
+    } catch (cause) {
+      throw fail(target, cause);
+    }
+  }
+
+  /** Bytes in the file so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Appends `bytes` after the last write. @throws {CheckpointError} the disk is full or fails */
+  async write(bytes: Uint8Array): Promise<void> {
+    const file = this.#open();
+    await this.#try(() => writeAll(file, bytes));
+    this.#position += bytes.length;
+    this.#size = Math.max(this.#size, this.#position);
+  }
+
+  /** Writes `bytes` at `position` (bytes from the start); later writes follow it. */
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    if (position !== this.#position) {
+      const file = this.#open();
+      this.#position = await this.#try(() => file.seek(position, Deno.SeekMode.Start));
+    }
+    await this.write(bytes);
+  }
+
+  /** Takes over what another program has written under `partialPath`: all of it is the file now. */
+  async adopt(): Promise<void> {
+    this.#size = (await this.#open().stat()).size;
+  }
+
+  /**
+   * Lets go of the open file; only `commit()` and `discard()` may follow. For those who make more
+   * files than a process may hold open.
+   * @throws {CheckpointError} the bytes did not all reach the disk; nothing is left behind then
+   */
+  async release(): Promise<void> {
+    const file = this.#open();
+    await this.#orDiscard(() => this.#settle(file));
+    this.#isReleased = true;
+  }
+
+  /**
+   * Puts the finished file in its place.
+   * @throws {CheckpointError} the bytes did not all reach the disk; nothing is left behind then
+   */
+  async commit(): Promise<void> {
+    const file = this.#isReleased ? undefined : this.#open();
+    await this.#orDiscard(async () => {
+      if (file) await this.#settle(file);
+      await Deno.rename(this.partialPath, this.path);
+    });
+    syncFolder(dirname(this.path));
+  }
+
+  /** Removes the temporary file. Does nothing after `commit()`. */
+  async discard(): Promise<void> {
+    this.#close();
+    try {
+      await Deno.remove(this.partialPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Discards what was not committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discard();
+  }
+
+  async #settle(file: Deno.FsFile): Promise<void> {
+    await file.sync();
+    const { size } = await file.stat();
+    if (size !== this.#size) throw new Error(`${size} of ${this.#size} bytes are on the disk`);
+    this.#close();
+  }
+
+  async #try<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (cause) {
+      throw this.#fail(this.path, cause);
+    }
+  }
+
+  async #orDiscard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (cause) {
+      await this.discard();
+      throw this.#fail(this.path, cause);
+    }
+  }
+
+  #open(): Deno.FsFile {
+    if (!this.#file) throw this.#fail(this.path, new Error("it is already closed"));
+    return this.#file;
+  }
+
+  #close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
+/** Follows a link, so that it stays one, and turns down what a rename would destroy. */
+async function fileOf(path: string, fail: Fail): Promise<string> {
+  let found: Deno.FileInfo;
+  try {
+    found = await Deno.stat(path);
+  } catch (error) {
+    // Nothing there yet, a link included; or opening the temporary file will say what is wrong.
+    if (!(error instanceof Deno.errors.NotFound)) return path;
+    const target = await Deno.readLink(path).catch(() => undefined);
+    return target === undefined ? path : await fileOf(resolve(dirname(path), target), fail);
+  }
+  if (found.isDirectory) throw fail(path, new Error("it is a folder"));
+  if (!found.isFile) throw fail(path, new Error("it is not a regular file"));
+  return await Deno.realPath(path);
+}
+
+/** The name that a file has until it is whole: beside it, so that it can be renamed. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
+}
+
+/** Writes a small file whole. @throws {CheckpointError} */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await using file = await AtomicFile.create(path);
+  await file.write(new TextEncoder().encode(text));
+  await file.commit();
+}

@@ -1,0 +1,47 @@
+import { unwritable } from "./folders.ts";
+
+/** A lock between processes: the system lets go of it when the process ends, in any way. */
+export class FileLock implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #removed: boolean;
+
+  private constructor(file: Deno.FsFile, path: string, removed: boolean) {
+    this.#file = file;
+    this.#path = path;
+    this.#removed = removed;
+  }
+
+  /**
+   * @param removed whether the file goes with the lock
+   * @returns undefined where another process has it
+   * @throws {CheckpointError} the file cannot be made
+   */
+  static async take(path: string, { removed = false } = {}): Promise<FileLock | undefined> {
+    while (true) {
+      const file = await Deno.open(path, { write: true, create: true }).catch((cause) => {
+        throw unwritable(path, cause);
+      });
+      const locked = await file.tryLock(true);
+      if (locked && await isNamed(file, path)) return new FileLock(file, path, removed);
+      file.close();
+      if (!locked) return undefined;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      if (this.#removed) Deno.removeSync(this.#path);
+    } catch {
+      // the folder is gone, or the system keeps open files
+    }
+    this.#file.close();
+  }
+}
+
+/** Whether a file still has its name: its last holder may have removed it since it was opened. */
+async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
+  if (Deno.build.os === "windows") return true; // an open file keeps its name there
+  const [{ ino }, named] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];
+  return named?.ino === ino;
+}
