@@ -111,6 +111,18 @@ export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
 export type { ByteSink } from "./files/byte_sink.ts";
 export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
 
+// how near one picture is to another, and pages that show it
+export { gaussianSsim, multiScaleSsim } from "./metrics/gaussian_ssim.ts";
+export {
+  type Overall,
+  overall,
+  psnrOf,
+  type Similarity,
+  similarity,
+} from "./metrics/similarity.ts";
+export { lineChart, type Series } from "./report/chart.ts";
+export { escapeHtml, htmlPage } from "./report/page.ts";
+
 // pictures and videos
 export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
 export type { Matrix } from "./media/color.ts";

@@ -1,10 +1,9 @@
 import { extname } from "node:path";
-import { createOutput } from "../../app.ts";
+import { createOutput, psnrOf } from "../../app.ts";
 import { openFrameWriter, toRgb } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Source } from "../../request/sources.ts";
-import { picture } from "./pairs.ts";
-import { type ComparedFrame, psnrOf } from "./similarity.ts";
+import { type ComparedFrame, picture } from "./pairs.ts";
 
 /** Frames per second of a picture of two videos where neither says its own. */
 const FPS = 8;

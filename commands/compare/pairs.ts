@@ -1,10 +1,18 @@
 import { extname } from "node:path";
-import { readMetadata } from "../../app.ts";
+import { readMetadata, type Similarity } from "../../app.ts";
 import { SafetensorsFile } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { settingsOf } from "../../cli/settings.ts";
 import type { Source } from "../../request/sources.ts";
+
+/** A pair of frames by their numbers in A and in B, and how near they are. */
+export interface ComparedFrame extends Similarity {
+  /** Number of the video, where there are several. */
+  readonly video: number;
+  readonly a: number;
+  readonly b: number;
+}
 
 /** `12,0`: the frame of A and the frame of B that are compared first. @throws {UsageError} */
 export function parseOffset(text: string): readonly [number, number] {

@@ -1,18 +1,12 @@
 import { extname } from "node:path";
+import { type Overall, overall, type Similarity, similarity } from "../../app.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { COMPARE_OPTIONS } from "./spec.ts";
 import { count } from "../../request/report.ts";
 import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
-import { givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
-import {
-  type ComparedFrame,
-  type Overall,
-  overall,
-  type Similarity,
-  similarity,
-} from "./similarity.ts";
+import { type ComparedFrame, givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 
 /** `far compare A B`: how near one video is to another, frame by frame. */

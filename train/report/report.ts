@@ -1,6 +1,6 @@
-import style from "./report.css" with { type: "text" };
 import type { LogLine } from "../folder/train_log.ts";
-import { lineChart, runningMean } from "./chart.ts";
+import { lineChart, runningMean } from "../../report/chart.ts";
+import { escapeHtml, htmlPage } from "../../report/page.ts";
 
 /** What a report shows. */
 export interface ReportContents {
@@ -44,30 +44,22 @@ export function reportPage(contents: ReportContents): string {
     `<img alt="Sample at step ${step}" src="data:image/png;base64,${png.toBase64()}"></figure>`
   );
   const sections = Object.entries(tables).map(([name, rows]) =>
-    `<section><h2>${escape(name)}</h2><table>${
+    `<section><h2>${escapeHtml(name)}</h2><table>${
       Object.entries(rows).map(([key, value]) =>
-        `<tr><th>${escape(key)}</th><td>${escape(value)}</td></tr>`
+        `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`
       ).join("")
     }</table></section>`
   );
-  return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escape(title)}</title><style>${style}</style>
-<h1>${escape(title)}</h1>
-<p class="progress">Step ${step} of ${steps}<progress value="${step}" max="${steps}"></progress></p>
+  const body =
+    `<p class="progress">Step ${step} of ${steps}<progress value="${step}" max="${steps}"></progress></p>
 <div class="charts">${charts.join("\n")}</div>
 ${
-    pictures.length
-      ? `<h2>Samples</h2><div class="samples">${pictures.reverse().join("\n")}</div>`
-      : ""
-  }
+      pictures.length
+        ? `<h2>Samples</h2><div class="samples">${pictures.reverse().join("\n")}</div>`
+        : ""
+    }
 <div class="tables">${sections.join("\n")}</div>
-${command ? `<h2>Command</h2><pre>${escape(command)}</pre>` : ""}
-</html>
+${command ? `<h2>Command</h2><pre>${escapeHtml(command)}</pre>` : ""}
 `;
-}
-
-function escape(text: string): string {
-  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  return text.replace(/[&<>"]/g, (character) => names[character]!);
+  return htmlPage(title, body);
 }

@@ -8,14 +8,6 @@ export interface Similarity {
   readonly ssim: number;
 }
 
-/** A pair of frames by their numbers in A and in B, and how near they are. */
-export interface ComparedFrame extends Similarity {
-  /** Number of the video, where there are several. */
-  readonly video: number;
-  readonly a: number;
-  readonly b: number;
-}
-
 /** Side of the window that local statistics are taken over. */
 const SSIM_WINDOW = 7;
 const C1 = 0.01 ** 2;

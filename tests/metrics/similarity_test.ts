@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
-import { overall, psnrOf, similarity } from "../../../commands/compare/similarity.ts";
-
-/** A picture of pseudo-random values, planar [3, height, width]. */
-function picture(width: number, height: number, seed: number): Float32Array {
-  return Float32Array.from(
-    { length: 3 * width * height },
-    (_, i) => ((i * i * 7 + i * seed + seed) % 251) / 250,
-  );
-}
+import { testPicture } from "./test_picture.ts";
+import { overall, psnrOf, similarity } from "../../metrics/similarity.ts";
 
 function near(found: number, wanted: number, tolerance: number) {
   assert(Math.abs(found - wanted) <= tolerance, `${found} is not ${wanted} +- ${tolerance}`);
@@ -23,8 +16,8 @@ Deno.test("similarity() is what scikit-image gives, on small and odd sizes", () 
     [16, 9, 0.1, 0.00007207605676292289, 41.422089813651226, 0.9699621410036249],
   ] as const;
   for (const [width, height, contrast, mse, psnr, ssim] of cases) {
-    const full = picture(width, height, 3);
-    const other = picture(width, height, 11).map((value, i) => full[i]! * 0.8 + 0.2 * value);
+    const full = testPicture(width, height, 3);
+    const other = testPicture(width, height, 11).map((value, i) => full[i]! * 0.8 + 0.2 * value);
     const [a, b] = [full, other].map((values) => values.map((value) => value * contrast));
     const found = similarity(a!, b!, width, height);
     near(found.mse, mse, 1e-7);
@@ -34,7 +27,7 @@ Deno.test("similarity() is what scikit-image gives, on small and odd sizes", () 
 });
 
 Deno.test("similarity() of equal pictures is perfect", () => {
-  const a = picture(9, 8, 5);
+  const a = testPicture(9, 8, 5);
   const { mse, psnr, ssim } = similarity(a, a.slice(), 9, 8);
   assert.equal(mse, 0);
   assert.equal(psnr, Infinity);
