@@ -1,3 +1,4 @@
+import "../../host/deno_host.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import {
   type DeviceBuffer,
