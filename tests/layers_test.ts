@@ -7,7 +7,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["mod.ts", "app.ts", "files", "deno.json"],
   request: ["cli", "mod.ts", "app.ts", "weights/demo"],
   batch: ["request", "cli", "mod.ts", "app.ts"],
-  commands: ["batch", "request", "cli", "mod.ts", "app.ts", "weights/demo"],
+  commands: ["player", "batch", "request", "cli", "mod.ts", "app.ts", "weights/demo"],
+  player: ["run", "model", "media", "kernels", "weights", "files", "gpu"],
   "mod.ts": [
     "host",
     "train",
@@ -166,7 +167,7 @@ Deno.test("sources make no raw call that loses data or ends the process", () => 
 });
 
 /** The floors that a browser runs too; files come in through small interfaces. */
-const ANYWHERE = /^(gpu|kernels|model|run)\//;
+const ANYWHERE = /^(player|gpu|kernels|model|run)\//;
 
 Deno.test("what computes a model uses nothing of Deno, so that browsers can run it", () => {
   const wrong = sources().filter((path) => {

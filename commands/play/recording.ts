@@ -3,8 +3,8 @@ import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod
 import { UsageError } from "../../cli/errors.ts";
 import type { Settings } from "../../cli/settings.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
-import { ActionHistory } from "./action_history.ts";
-import type { GameWatcher, Shown } from "./game.ts";
+import { ActionHistory } from "../../player/action_history.ts";
+import type { GameWatcher, Shown } from "../../player/game.ts";
 
 /** Key of the actions in a recording's metadata: one per frame, in the notation of --actions. */
 const ACTIONS_KEY = "far.actions";

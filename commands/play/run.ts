@@ -3,11 +3,12 @@ import { openModelFolder } from "../../app.ts";
 import { loadPipeline } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
+import { inFlags } from "../../cli/flags.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { Values } from "../../cli/option.ts";
-import { actionKeys, idleAction } from "./action_keys.ts";
+import { actionKeys, idleAction } from "../../player/action_keys.ts";
 import { StartClips } from "./clips.ts";
-import { Game } from "./game.ts";
+import { Game } from "../../player/game.ts";
 import { playInPage } from "./page_game.ts";
 import { keepEarlier, Recording } from "./recording.ts";
 import { requireTerminal } from "./screen.ts";
@@ -81,6 +82,7 @@ async function play(setup: PlaySetup): Promise<void> {
     fps,
     actions: keys.map(({ name }) => name),
     idle: idleAction(keys),
+    explain: inFlags,
     open: worldOpener(setup),
   });
   const recording = await openRecording(setup);

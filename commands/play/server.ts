@@ -1,7 +1,7 @@
-import link from "./link.js" with { type: "text" };
-import page from "./page.html" with { type: "text" };
-import script from "./page.js" with { type: "text" };
-import style from "./page.css" with { type: "text" };
+import link from "../../player/link.js" with { type: "text" };
+import page from "../../player/page.html" with { type: "text" };
+import script from "../../player/page.js" with { type: "text" };
+import style from "../../player/page.css" with { type: "text" };
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./access.ts";
 import { Connections } from "./connections.ts";
-import type { Game, GameWatcher, Shown } from "./game.ts";
+import type { Game, GameWatcher, Shown } from "../../player/game.ts";
 import {
   type ClientMessage,
   frameBytes,
@@ -17,7 +17,7 @@ import {
   type ServerMessage,
   type State,
   type Welcome,
-} from "./protocol.ts";
+} from "../../player/protocol.ts";
 
 /** What the page offers. */
 export interface ServerOptions {

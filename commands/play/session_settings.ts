@@ -1,7 +1,7 @@
 import type { Pipeline } from "../../mod.ts";
 import { VERSION } from "../../cli/version.ts";
 import { defined, type Settings, type SettingValue } from "../../cli/settings.ts";
-import type { Game } from "./game.ts";
+import type { Game } from "../../player/game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
 

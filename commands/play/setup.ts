@@ -1,7 +1,7 @@
 import type { Pipeline } from "../../mod.ts";
 import type { Size, Values } from "../../cli/option.ts";
 import type { Terminal } from "../../cli/terminal.ts";
-import type { ActionKeys } from "./action_keys.ts";
+import type { ActionKeys } from "../../player/action_keys.ts";
 import type { StartClips } from "./clips.ts";
 import type { PLAY_OPTIONS } from "./spec.ts";
 

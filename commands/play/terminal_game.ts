@@ -1,6 +1,6 @@
 import type { TerminalGraphics } from "../../app.ts";
 import { environment } from "../../cli/environment.ts";
-import type { Game } from "./game.ts";
+import type { Game } from "../../player/game.ts";
 import { detectGraphics } from "./graphics.ts";
 import { openScreen, type Screen } from "./screen.ts";
 import type { PlaySetup } from "./setup.ts";

@@ -1,10 +1,10 @@
 import { enlarge, type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
 import { fitFrame, type RgbFrame } from "../../mod.ts";
 import { halfBlocks } from "../../request/half_blocks.ts";
-import type { ActionKeys } from "./action_keys.ts";
-import type { Game, GameWatcher, Shown } from "./game.ts";
+import type { ActionKeys } from "../../player/action_keys.ts";
+import type { Game, GameWatcher, Shown } from "../../player/game.ts";
 import type { KeyEvent } from "./keyboard.ts";
-import { LIMITS } from "./protocol.ts";
+import { LIMITS } from "../../player/protocol.ts";
 import type { Screen } from "./screen.ts";
 
 /** What a terminal player shows besides the picture. */

@@ -1,7 +1,7 @@
 import { LiveWorld, toRgb } from "../../mod.ts";
 import { classIndex } from "../../request/actions.ts";
 import { UsageError } from "../../cli/errors.ts";
-import type { GameOptions } from "./game.ts";
+import type { GameOptions } from "../../player/game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
 

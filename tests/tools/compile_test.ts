@@ -50,9 +50,9 @@ Deno.test({
     const whole = await embedded();
     assert.match(whole.list, /@napi-rs\/webcodecs-linux-x64-gnu\/\* \(6\d\.\d+MB\)/);
     const files = [
-      "commands/play/page.html",
-      "commands/play/page.js",
-      "commands/play/link.js",
+      "player/page.html",
+      "player/page.js",
+      "player/link.js",
       ...kernels(),
     ];
     for (const path of [...files, "weights/demo/far.json", "weights/demo/clips/3.npz"]) {

@@ -1,4 +1,4 @@
-import type { GameOptions, World } from "../../../commands/play/game.ts";
+import type { GameOptions, World } from "../../../player/game.ts";
 import type { LiveSettings } from "../../../app.ts";
 import { GpuError } from "../../../mod.ts";
 

@@ -1,4 +1,4 @@
-import type { FrameMessage } from "../../../commands/play/protocol.ts";
+import type { FrameMessage } from "../../../player/protocol.ts";
 
 /** Bytes before the pixels. */
 const HEADER = 16;

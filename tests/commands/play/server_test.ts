@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { actionKeys } from "../../../commands/play/action_keys.ts";
-import { Game } from "../../../commands/play/game.ts";
-import { type FrameMessage, LIMITS, type ServerMessage } from "../../../commands/play/protocol.ts";
+import { actionKeys } from "../../../player/action_keys.ts";
+import { Game } from "../../../player/game.ts";
+import { type FrameMessage, LIMITS, type ServerMessage } from "../../../player/protocol.ts";
 import { PlayServer } from "../../../commands/play/server.ts";
 import type { ModelInfo } from "../../../mod.ts";
 import { fakeGame, SIZE } from "./fake_world.ts";

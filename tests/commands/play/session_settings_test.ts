@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StartClips } from "../../../commands/play/clips.ts";
-import { Game } from "../../../commands/play/game.ts";
+import { Game } from "../../../player/game.ts";
 import { type PlayedSetup, sessionSettings } from "../../../commands/play/session_settings.ts";
 import type { LiveSettings } from "../../../app.ts";
 import { fakeGame } from "./fake_world.ts";

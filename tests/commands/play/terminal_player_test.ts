@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Game } from "../../../commands/play/game.ts";
+import { Game } from "../../../player/game.ts";
 import type { KeyEvent } from "../../../commands/play/keyboard.ts";
 import type { Screen } from "../../../commands/play/screen.ts";
 import { fitScreen, pictureCells, TerminalPlayer } from "../../../commands/play/terminal_player.ts";

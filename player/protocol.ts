@@ -1,5 +1,5 @@
-import type { LiveSettings } from "../../app.ts";
-import { type Solver, SOLVERS } from "../../mod.ts";
+import { type Solver, SOLVERS } from "../model/scheduler.ts";
+import type { LiveSettings } from "../run/live.ts";
 import type { ActionKeys } from "./action_keys.ts";
 
 /** What the page may ask for. */

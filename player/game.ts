@@ -1,7 +1,7 @@
-import type { LiveSettings } from "../../app.ts";
-import type { Frame, RgbFrame } from "../../mod.ts";
-import { GpuError, toRgb } from "../../mod.ts";
-import { inFlags } from "../../cli/flags.ts";
+import { GpuError } from "../gpu/errors.ts";
+import { type RgbFrame, toRgb } from "../media/frames.ts";
+import type { LiveSettings } from "../run/live.ts";
+import type { Frame } from "../run/prepared_run.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
 
@@ -30,6 +30,8 @@ export interface GameOptions {
   readonly fps: number;
   /** Names of the model's actions, by number; empty for a model that takes none. */
   readonly actions: readonly string[];
+  /** Puts what the library says into the words that players know. */
+  explain?(message: string): string;
   /** The action of a frame for which no key is down, where there is one. */
   readonly idle?: number;
   open(clip: string, settings: LiveSettings): Promise<Opening>;
@@ -233,7 +235,7 @@ export class Game {
       const mistake = error instanceof RangeError || error instanceof TypeError ||
         (error instanceof GpuError && error.reason === "limit");
       if (!mistake || !this.#world) throw error;
-      this.#refuse(inFlags(error.message));
+      this.#refuse(this.#options.explain?.(error.message) ?? error.message);
     }
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ActionInput } from "../../../commands/play/action_input.ts";
+import { ActionInput } from "../../player/action_input.ts";
 
 Deno.test("ActionInput.sample() gives the key that is down at every frame, the newest first", () => {
   const input = new ActionInput();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { frameBytes, parseClientMessage } from "../../../commands/play/protocol.ts";
-import { parseFrame } from "./frame_message.ts";
+import { frameBytes, parseClientMessage } from "../../player/protocol.ts";
+import { parseFrame } from "../commands/play/frame_message.ts";
 
 Deno.test("parseClientMessage() reads all that a page may ask for", () => {
   const messages = [

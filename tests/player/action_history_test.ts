@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ActionHistory } from "../../../commands/play/action_history.ts";
+import { ActionHistory } from "../../player/action_history.ts";
 
 Deno.test("ActionHistory writes runs as --actions reads them", () => {
   const history = new ActionHistory(["forward", "left"]);

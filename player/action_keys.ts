@@ -1,4 +1,4 @@
-import type { ModelInfo } from "../../mod.ts";
+import type { ModelInfo } from "../model/model.ts";
 
 /** An action and the keys that mean it. */
 export interface ActionKeys {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { actionKeys, idleAction } from "../../../commands/play/action_keys.ts";
-import type { ModelInfo } from "../../../mod.ts";
+import { actionKeys, idleAction } from "../../player/action_keys.ts";
+import type { ModelInfo } from "../../mod.ts";
 
 function info(actions: string[] | undefined, count = actions?.length ?? 0): ModelInfo {
   const condition = count > 0 ? { kind: "action", count } : { kind: "none", count: 0 };

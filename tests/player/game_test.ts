@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Game, type GameWatcher, type Shown } from "../../../commands/play/game.ts";
-import { fakeGame } from "./fake_world.ts";
+import { Game, type GameWatcher, type Shown } from "../../player/game.ts";
+import { fakeGame } from "../commands/play/fake_world.ts";
 
 /** A watcher that keeps what it is told, and can be waited on. */
 class Audience implements GameWatcher {
