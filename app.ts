@@ -18,7 +18,7 @@ export { selfTest, type SelfTestResult } from "./run/self_test.ts";
 
 // the device
 export type { AdapterSummary } from "./gpu/gpu.ts";
-export type { DeviceProfile } from "./gpu/program.ts";
+export type { DeviceProfile } from "./gpu/tuning.ts";
 export { type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
 // how fast it is

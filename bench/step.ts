@@ -1,7 +1,7 @@
 import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import { totalWork, type Work } from "../kernels/work.ts";
 import { checkMemory } from "../run/memory_check.ts";

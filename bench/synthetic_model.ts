@@ -1,8 +1,7 @@
 import { checkMemory, WEIGHTS } from "../run/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
-import { tensorKind } from "../gpu/tuning.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { loadAutoencoder } from "../model/autoencoder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";

@@ -1,7 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
-import { type DeviceProfile, type Dispatch, Program } from "../gpu/program.ts";
-import type { GpuTimer } from "../gpu/timing.ts";
+import { type Dispatch, Program } from "../gpu/program.ts";
 import {
   attentionKey,
   attentionTuning,
@@ -9,12 +8,14 @@ import {
   choices,
   conv2dKey,
   conv2dTuning,
+  type DeviceProfile,
   exchanges,
   linearKey,
   linearTuning,
   type ProductTuning,
   tensorKind,
 } from "../gpu/tuning.ts";
+import type { GpuTimer } from "../gpu/timing.ts";
 import { attention } from "../kernels/attention.ts";
 import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";

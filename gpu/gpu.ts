@@ -1,9 +1,14 @@
 import { GpuError, toGpuError } from "./errors.ts";
 import { host } from "./host.ts";
 import { type Kernel, placeErrors } from "./kernel.ts";
-import { type DeviceBuffer, mostBytes, TEXTURE_ROW_BYTES, TEXTURE_WIDTH } from "./memory.ts";
-import type { Tensor } from "./memory.ts";
-import type { Program } from "./program.ts";
+import {
+  type Allocator,
+  type DeviceBuffer,
+  mostBytes,
+  type Tensor,
+  TEXTURE_ROW_BYTES,
+  TEXTURE_WIDTH,
+} from "./memory.ts";
 import type { TuningTable } from "./tuning.ts";
 
 /** What the adapter calls itself, and what matters of it. */
@@ -41,6 +46,16 @@ export interface BufferRange {
   readonly bytes: number;
 }
 
+/** A list of kernel calls that can be run: a `Program`. */
+export interface Runnable {
+  /** Number of kernel calls. */
+  readonly dispatches: number;
+  /** Makes what running takes; a second call makes nothing. */
+  make(gpu: Gpu): unknown;
+  /** Encodes the calls from `start` up to `end` into a pass. */
+  encode(gpu: Gpu, pass: GPUComputePassEncoder, start?: number, end?: number): void;
+}
+
 /** The largest buffers and bindings that kernels here rely on are asked for in full. */
 const WANTED_LIMITS = [
   "maxBufferSize",
@@ -58,7 +73,7 @@ const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "
  * One WebGPU device. All raw queue and buffer calls are here, because Deno's need care: writes out
  * of bounds panic, errors without a listener are silent, `destroy` right after a submit has hung.
  */
-export class Gpu {
+export class Gpu implements Allocator {
   /** As WebGPU has it. */
   readonly device: GPUDevice;
   /** What it is and can do. */
@@ -261,7 +276,7 @@ export class Gpu {
   }
 
   /** @internal Runs programs in order: one submit unless `dispatchesPerSubmit` says otherwise. */
-  run(...programs: Program[]): void {
+  run(...programs: Runnable[]): void {
     for (const program of programs) program.make(this);
     this.check();
     const most = this.#dispatchesPerSubmit;
@@ -359,7 +374,7 @@ function copyRange(
   );
 }
 
-function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Program[]): void {
+function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Runnable[]): void {
   for (const program of programs) program.encode(gpu, pass);
 }
 

@@ -1,5 +1,4 @@
 import { GpuError, ShapeError } from "./errors.ts";
-import type { Gpu } from "./gpu.ts";
 
 /** How the elements of a tensor lie in memory; f16 is two to a 32-bit word. */
 export type Dtype = "f32" | "f16" | "u32";
@@ -19,6 +18,16 @@ export function mostBytes(kind: MemoryKind, limits: GPUSupportedLimits): number 
   if (kind === "texture") return TEXTURE_ROW_BYTES * limits.maxTextureDimension2D;
   if (kind === "uniform") return limits.maxBufferSize; // bound in small pieces
   return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+}
+
+/** The device that memory is made on, which counts it. */
+export interface Allocator {
+  /** Makes a zero-filled buffer. */
+  createBuffer(label: string, bytes: number, uniform?: boolean): GPUBuffer;
+  /** Makes a zero-filled texture that serves as memory. */
+  createMemoryTexture(label: string, bytes: number): GPUTexture;
+  /** Frees what was made here. */
+  destroy(made: GPUBuffer | GPUTexture, bytes: number): void;
 }
 
 /** A piece of GPU memory that is declared first (so that needs can be added up) and made later. */
@@ -62,13 +71,13 @@ export class DeviceBuffer {
   }
 
   /** Makes it, zero-filled; a second call does nothing. */
-  allocate(gpu: Gpu): void {
+  allocate(gpu: Allocator): void {
     if (this.kind === "texture") this.#texture ??= gpu.createMemoryTexture(this.label, this.bytes);
     else this.#raw ??= gpu.createBuffer(this.label, this.bytes, this.kind === "uniform");
   }
 
   /** Gives the memory back at once (the garbage collector would take its time). */
-  free(gpu: Gpu): void {
+  free(gpu: Allocator): void {
     const made = this.#raw ?? this.#texture;
     if (!made) return;
     gpu.destroy(made, this.bytes);
@@ -171,12 +180,12 @@ export class Memory {
   }
 
   /** Makes every declared buffer that is not made yet. */
-  allocate(gpu: Gpu): void {
+  allocate(gpu: Allocator): void {
     for (const buffer of this.#buffers) buffer.allocate(gpu);
   }
 
   /** Frees them all; the declarations stay. */
-  free(gpu: Gpu): void {
+  free(gpu: Allocator): void {
     for (const buffer of this.#buffers) buffer.free(gpu);
   }
 }

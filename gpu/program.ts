@@ -1,6 +1,6 @@
 import { GpuError } from "./errors.ts";
-import type { Gpu } from "./gpu.ts";
-import type { TuningTable } from "./tuning.ts";
+import type { Gpu, Runnable } from "./gpu.ts";
+import type { DeviceProfile } from "./tuning.ts";
 import { type Kernel, packParams } from "./kernel.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "./memory.ts";
 
@@ -21,16 +21,6 @@ export interface Dispatch {
   readonly label?: string;
 }
 
-/** What of a device decides between variants of a kernel; known, or assumed, when recording. */
-export interface DeviceProfile {
-  /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
-  readonly cpu: boolean;
-  /** Lanes that can exchange values for certain; 0 where none can. Absent: 8 on software adapters. */
-  readonly subgroupSize?: number;
-  /** What was measured to be best here (by `tuneModel`). */
-  readonly tuning?: TuningTable;
-}
-
 interface Ready {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -46,7 +36,7 @@ const UNIFORM_STRIDE = 256;
  * no device and only declares buffers; pipelines, bind groups and parameters are made at the first
  * run. What changes from run to run is read by the kernels from a small buffer (`Gpu.write`).
  */
-export class Program {
+export class Program implements Runnable {
   readonly label: string;
   readonly memory: Memory;
   readonly device: DeviceProfile;

@@ -1,8 +1,17 @@
 import type { Dtype, MemoryKind } from "./memory.ts";
-import type { DeviceProfile } from "./program.ts";
 
 /** Lanes whose values the broadcasting kernels exchange. */
 const SUBGROUP = 8;
+
+/** What of a device decides between variants of a kernel; known, or assumed, when recording. */
+export interface DeviceProfile {
+  /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
+  readonly cpu: boolean;
+  /** Lanes that can exchange values for certain; 0 where none can. Absent: 8 on software adapters. */
+  readonly subgroupSize?: number;
+  /** What was measured to be best here (by `tuneModel`). */
+  readonly tuning?: TuningTable;
+}
 
 /** True where the broadcasting kernels run and are worth it: software adapters. */
 export function broadcasts({ cpu, subgroupSize = SUBGROUP }: DeviceProfile): boolean {

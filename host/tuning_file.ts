@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { writeWhole } from "../files/atomic_file.ts";
 import type { TuningTable } from "../gpu/tuning.ts";
 
 /** What the file holds: a table for each adapter, by its name and Deno's version. */
@@ -67,13 +68,6 @@ export async function writeTuning(
     adapters: { ...adapters, [key]: { ...adapters[key], ...table } },
   };
   await Deno.mkdir(dirname(path), { recursive: true });
-  const partial = `${path}.${crypto.randomUUID()}.partial`;
-  try {
-    await Deno.writeTextFile(partial, `${JSON.stringify(file, null, 2)}\n`);
-    await Deno.rename(partial, path);
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw error;
-  }
+  await writeWhole(path, `${JSON.stringify(file, null, 2)}\n`);
   return path;
 }

@@ -1,7 +1,6 @@
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
-import { exchanges, type ProductTuning } from "../gpu/tuning.ts";
+import { type DeviceProfile, exchanges, type ProductTuning } from "../gpu/tuning.ts";
 import { tileConstants } from "./grid.ts";
 
 /** Forms of a matrix product: for GPUs, whose lanes pass x on in two ways, and for CPUs. */

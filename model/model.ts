@@ -1,7 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
-import { tensorKind } from "../gpu/tuning.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError, printable, quote } from "../files/errors.ts";
 import type { ModelFolder } from "../weights/model_folder.ts";

@@ -1,7 +1,8 @@
 import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Memory, Tensor } from "../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../gpu/program.ts";
+import { Program } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import { type Image, imageBuffer, readImage, writeImage } from "../kernels/image.ts";
 import { readLatents, writeLatents } from "../kernels/latents.ts";
 import { decode, encode } from "../model/autoencoder.ts";

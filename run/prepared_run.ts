@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import type { DeclaredModel } from "../model/model.ts";
 import { FrameCodec } from "./frame_codec.ts";
 import { allocateChecked, checkMemory, RUN } from "./memory_check.ts";

@@ -1,6 +1,6 @@
 import goldens from "./self_test_goldens.json" with { type: "json" };
 import type { Gpu } from "../gpu/gpu.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import { SelfTestBench } from "./self_test_bench.ts";
 import { SELF_TESTS, type SelfTestCase } from "./self_test_cases.ts";
 

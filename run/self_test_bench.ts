@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, type Dtype, Memory, type Tensor } from "../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../gpu/program.ts";
-import { tensorKind } from "../gpu/tuning.ts";
+import { Program } from "../gpu/program.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
 import { packedShape, packWeight } from "../kernels/pack_weight.ts";
 

@@ -1,8 +1,8 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { packStruct, structBytes } from "../gpu/kernel.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../gpu/program.ts";
-import { tensorKind } from "../gpu/tuning.ts";
+import { Program } from "../gpu/program.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { FRAME, STEP } from "../kernels/fragments.ts";
 import type { LayerCache, PassContext } from "../model/block.ts";
 import type { FarSizes } from "../model/config.ts";

@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../gpu/program.ts";
+import { Program } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import { adamw, ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
 import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
 import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";

@@ -1,4 +1,5 @@
-import type { DeviceProfile, Dispatch } from "../gpu/program.ts";
+import type { Dispatch } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import { size } from "../gpu/memory.ts";
 import { type Division, Engine, longestStep } from "./engine.ts";
 import type { TrainerSettings } from "./settings.ts";

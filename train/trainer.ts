@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import type { DeviceProfile } from "../gpu/program.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import { packAdamwStep } from "../kernels/adamw.ts";
 import { countRows } from "../kernels/modulated_norm.ts";
 import { type StepDraws, StepRandom } from "./draws.ts";

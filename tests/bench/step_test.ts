@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { recordStep, type StepCase } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { Memory } from "../../gpu/memory.ts";
-import type { DeviceProfile } from "../../gpu/program.ts";
+import type { DeviceProfile } from "../../gpu/tuning.ts";
 import type { ArchitectureName } from "../../released/presets.ts";
 
 const CPU = { cpu: true };

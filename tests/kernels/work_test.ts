@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Memory } from "../../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../../gpu/program.ts";
+import { Program } from "../../gpu/program.ts";
+import type { DeviceProfile } from "../../gpu/tuning.ts";
 import { attention } from "../../kernels/attention.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import { layerNorm } from "../../kernels/layer_norm.ts";

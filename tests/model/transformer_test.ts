@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../../gpu/program.ts";
+import { Program } from "../../gpu/program.ts";
+import type { DeviceProfile } from "../../gpu/tuning.ts";
 import type { FarSizes } from "../../model/config.ts";
 import type { PassPlan } from "../../run/kv_cache.ts";
 import { KvCache } from "../../run/kv_cache.ts";

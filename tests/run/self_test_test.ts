@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import goldens from "../../run/self_test_goldens.json" with { type: "json" };
-import type { DeviceProfile } from "../../gpu/program.ts";
-import type { TuningTable } from "../../gpu/tuning.ts";
+import type { DeviceProfile, TuningTable } from "../../gpu/tuning.ts";
 import { selfTest } from "../../run/self_test.ts";
 import { SelfTestBench } from "../../run/self_test_bench.ts";
 import { SELF_TESTS } from "../../run/self_test_cases.ts";

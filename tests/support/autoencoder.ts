@@ -1,7 +1,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
-import { tensorKind } from "../../gpu/tuning.ts";
-import { type DeviceProfile, Program } from "../../gpu/program.ts";
+import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
+import { Program } from "../../gpu/program.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { Loader } from "../../model/loader.ts";

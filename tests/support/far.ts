@@ -1,6 +1,5 @@
 import { Memory } from "../../gpu/memory.ts";
-import type { DeviceProfile } from "../../gpu/program.ts";
-import { tensorKind } from "../../gpu/tuning.ts";
+import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
 import { type FarSizes, parseTransformerConfig } from "../../model/config.ts";
 import { Loader } from "../../model/loader.ts";
 import {

@@ -7,8 +7,8 @@ import {
   tensorBytes,
   TEXTURE_ROW_BYTES,
 } from "../../gpu/memory.ts";
-import { type DeviceProfile, Program } from "../../gpu/program.ts";
-import type { TuningTable } from "../../gpu/tuning.ts";
+import { Program } from "../../gpu/program.ts";
+import type { DeviceProfile, TuningTable } from "../../gpu/tuning.ts";
 
 let shared: Promise<Gpu> | undefined;
 
