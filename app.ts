@@ -127,7 +127,12 @@ export { escapeHtml, htmlPage } from "./report/page.ts";
 export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
 export type { Matrix } from "./media/color.ts";
 export { ClosedPipeError } from "./media/errors.ts";
-export { isPattern } from "./media/folder_reader.ts";
+export {
+  fillPattern,
+  isPattern,
+  numberedFiles,
+  patternExpression,
+} from "./media/numbered_names.ts";
 export { readMetadata } from "./media/metadata.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
 export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";

@@ -1,8 +1,8 @@
 import { basename, dirname, extname, join } from "node:path";
-import { digestFile, readMetadata } from "../app.ts";
+import { digestFile, patternExpression, readMetadata } from "../app.ts";
 import { readClip, SafetensorsFile } from "../mod.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
-import { isSequence, patternOf } from "./plan/output_names.ts";
+import { isSequence } from "./plan/output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
 
 /**
@@ -59,7 +59,7 @@ interface Found {
 async function look(path: string): Promise<Found | undefined> {
   try {
     if (!isSequence(path)) return sumOf([await Deno.stat(path)]);
-    const pattern = patternOf(basename(path));
+    const pattern = patternExpression(basename(path));
     const pictures: Deno.FileInfo[] = [];
     for await (const { name } of Deno.readDir(dirname(path))) {
       if (pattern.test(name)) pictures.push(await Deno.stat(join(dirname(path), name)));

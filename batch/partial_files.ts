@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
+import { patternExpression } from "../app.ts";
 import { outputPath } from "./plan/identity.ts";
-import { isSequence, patternOf } from "./plan/output_names.ts";
+import { isSequence } from "./plan/output_names.ts";
 
 /** The name of a file that is not finished, with the name it would get. */
 const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
@@ -26,7 +27,7 @@ export class Leftovers {
       const path = outputPath(this.#folder, output);
       const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
       byFolder.set(dirname(path), names);
-      if (isSequence(output)) names.patterns.push(patternOf(basename(path)));
+      if (isSequence(output)) names.patterns.push(patternExpression(basename(path)));
       else names.exact.add(basename(path));
     }
     let removed = 0;

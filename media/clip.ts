@@ -3,7 +3,7 @@ import type { Matrix } from "./color.ts";
 import { MediaError, UnsupportedMediaError } from "./errors.ts";
 import { turn } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
-import { imagesInFolder, imagesOfPattern, isNumbered } from "./folder_reader.ts";
+import { imagesInFolder, imagesOfPattern } from "./folder_reader.ts";
 import {
   type CollectedFrames,
   collectFrames,
@@ -19,6 +19,7 @@ import {
   isAnimatedPng,
   isLossyImage,
 } from "./image_reader.ts";
+import { isNumbered } from "./numbered_names.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openVideo, readVideoTags } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";

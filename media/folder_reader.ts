@@ -1,18 +1,8 @@
-import { basename, dirname, join } from "node:path";
-import { MediaError, reasonOf } from "./errors.ts";
+import { join } from "node:path";
+import { MediaError } from "./errors.ts";
+import { namesIn, numberedFiles } from "./numbered_names.ts";
 
 const IMAGE_NAME = /^[^.].*\.(png|jpe?g|webp)$/i;
-const PLACEHOLDER = /%(0\d+)?d/;
-
-/** Whether a name stands for numbered files, such as `frame_%03d.png`. */
-export function isPattern(path: string): boolean {
-  return PLACEHOLDER.test(basename(path));
-}
-
-/** Whether a source is numbered files: a pattern, and not by chance the name of one file. */
-export async function isNumbered(source: string): Promise<boolean> {
-  return isPattern(source) && !await Deno.stat(source).then(() => true, () => false);
-}
 
 /**
  * The images in a folder in natural order: `2.png` comes before `10.png`.
@@ -34,38 +24,7 @@ export async function imagesInFolder(path: string): Promise<string[]> {
  * @throws {MediaError} when there are none
  */
 export async function imagesOfPattern(path: string): Promise<string[]> {
-  const [before, after] = splitPattern(basename(path));
-  const found: { name: string; number: number }[] = [];
-  for (const name of await namesIn(dirname(path), path)) {
-    if (name.length < before.length + after.length) continue;
-    const digits = name.slice(before.length, name.length - after.length);
-    const matches = name.startsWith(before) && name.endsWith(after) && /^\d+$/.test(digits);
-    if (matches) found.push({ name, number: Number(digits) });
-  }
-  if (found.length === 0) {
-    throw new MediaError(`Cannot read "${path}": no file matches the pattern`);
-  }
-  found.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
-  return found.map(({ name }) => join(dirname(path), name));
-}
-
-/** The name of one numbered file of a pattern. */
-export function numberedName(path: string, number: number): string {
-  const width = Number(PLACEHOLDER.exec(basename(path))?.[1] ?? 0);
-  const [before, after] = splitPattern(basename(path));
-  return join(dirname(path), `${before}${String(number).padStart(width, "0")}${after}`);
-}
-
-function splitPattern(name: string): [string, string] {
-  const found = PLACEHOLDER.exec(name)!;
-  return [name.slice(0, found.index), name.slice(found.index + found[0].length)];
-}
-
-async function namesIn(folder: string, source: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(folder));
-    return entries.filter((entry) => !entry.isDirectory).map((entry) => entry.name);
-  } catch (error) {
-    throw new MediaError(`Cannot read "${source}": ${reasonOf(error)}`);
-  }
+  const found = await numberedFiles(path);
+  if (found.length > 0) return found;
+  throw new MediaError(`Cannot read "${path}": no file matches the pattern`);
 }

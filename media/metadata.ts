@@ -1,9 +1,10 @@
 import { fileType, readBytes } from "./file_type.ts";
 import { MediaError } from "./errors.ts";
-import { imagesOfPattern, isNumbered } from "./folder_reader.ts";
+import { imagesOfPattern } from "./folder_reader.ts";
 import { readGifComments } from "./gif_reader.ts";
 import { readPngText } from "./image_reader.ts";
 import { NpzFile } from "./npz.ts";
+import { isNumbered } from "./numbered_names.ts";
 import { fromComments } from "./text_tags.ts";
 import { readVideoTags } from "./video_reader.ts";
 

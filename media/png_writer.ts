@@ -1,9 +1,9 @@
 import type { AtomicFile } from "../files/atomic_file.ts";
 import { encode as encodePngImage } from "fast-png";
 import type { ByteSink } from "./byte_sink.ts";
-import { numberedName } from "./folder_reader.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
+import { numberedName } from "./numbered_names.ts";
 import { createOutput } from "./output_file.ts";
 import { toAscii } from "./text_tags.ts";
 

@@ -4,11 +4,11 @@ import { type Container, type ContainerOptions, ContainerWriter } from "./contai
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegVersion } from "./ffmpeg_program.ts";
 import { FfmpegWriter } from "./ffmpeg_writer.ts";
-import { isPattern } from "./folder_reader.ts";
 import { CheckedWriter, type FrameWriter } from "./frame_writer.ts";
 import { GifWriter } from "./gif_writer.ts";
 import { NpzWriter } from "./npz_writer.ts";
 import { SequenceWriter, SheetWriter } from "./png_writer.ts";
+import { checkNumberForm, isPattern } from "./numbered_names.ts";
 import { openRgb24Writer, openY4mWriter } from "./raw_writer.ts";
 import { smallestSide, type VideoCodec } from "./video_encoder.ts";
 import { webCodecsProblem } from "./webcodecs.ts";
@@ -92,6 +92,7 @@ export async function openFrameWriter(path: string, options: WriterOptions): Pro
   const { width, height, scale = 1 } = options;
   checkOptions(path, options);
   const format = outputFormat(path, options.format);
+  if (format === "png") checkNumberForm(path);
   const writer = format === "png" && isPattern(path)
     ? new SequenceWriter(path, options.metadata)
     : await openSingle(path, format, { ...options, width: width * scale, height: height * scale });

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { isPattern, printable } from "../../app.ts";
+import { fillPattern, isPattern, patternExpression, printable } from "../../app.ts";
 import { checkOutputs, numberedPath } from "../../request/outputs.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName } from "../../cli/option.ts";
@@ -104,7 +104,7 @@ export class TakenNames<T> {
     const other = this.#names.get(key) ?? this.#ownerOfNumbered(key);
     if (other !== undefined) return other;
     this.#names.set(key, owner);
-    if (isSequence(key)) this.#patterns.set(key.replace(NUMBER, "#"), owner);
+    if (isSequence(key)) this.#patterns.set(fillPattern(key, () => "#"), owner);
     else if (key.endsWith(".png")) this.#pictures.push({ key, owner });
     return undefined;
   }
@@ -112,10 +112,10 @@ export class TakenNames<T> {
   #ownerOfNumbered(key: string): T | undefined {
     if (!key.endsWith(".png")) return undefined;
     if (!isSequence(key)) return this.#ownerOfPattern(key);
-    const pattern = patternOf(key);
+    const pattern = patternExpression(key);
     const picture = this.#pictures.find((one) => pattern.test(one.key));
     if (picture) return picture.owner;
-    return SAMPLES.map((number) => this.#ownerOfPattern(key.replace(NUMBER, number)))
+    return SAMPLES.map((number) => this.#ownerOfPattern(fillPattern(key, () => number)))
       .find((owner) => owner !== undefined);
   }
 
@@ -130,12 +130,5 @@ export class TakenNames<T> {
   }
 }
 
-const NUMBER = /%0?\d*d/;
 /** Numbers to try where two patterns are compared. */
 const SAMPLES = Array.from({ length: 100 }, (_, number) => String(number));
-
-/** `frame-%03d.png` as an expression for the names it stands for. */
-export function patternOf(name: string): RegExp {
-  const parts = name.split(/%0?\d*d/).map((part) => part.replace(/[^\w]/g, "\\$&"));
-  return new RegExp(`^${parts.join("\\d+")}$`);
-}

@@ -122,7 +122,7 @@ Deno.test("readClip() reads a folder and a pattern in natural order", () =>
       await Deno.copyFile(fixture(`still_${order[k]}.png`), join(folder, name));
     }
     await Deno.writeTextFile(join(folder, "notes.txt"), "not an image");
-    for (const source of [folder, join(folder, "%d.png"), join(folder, "%02d.png")]) {
+    for (const source of [folder, join(folder, "%d.png"), join(folder, "%1d.png")]) {
       const { frames } = await readClip(source);
       assert.equal(frames.length, 3);
       frames.forEach((frame, k) => {

@@ -1,7 +1,7 @@
 import { glob } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { MediaError, reasonOf } from "../../media/errors.ts";
-import { isPattern } from "../../media/folder_reader.ts";
+import { isPattern } from "../../media/numbered_names.ts";
 
 const CLIP = /\.(mp4|m4v|mov|webm|mkv|avi|gif|y4m|npz|npy|safetensors)$/i;
 const IMAGE = /\.(png|jpe?g|webp)$/i;
