@@ -1,6 +1,7 @@
 import { basename, dirname, extname, join } from "node:path";
-import { digestFile, patternExpression, readMetadata } from "../app.ts";
-import { readClip, SafetensorsFile } from "../mod.ts";
+import { digestFile, patternExpression } from "../app.ts";
+import { readClip } from "../mod.ts";
+import { fileMetadata } from "../request/file_metadata.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
 import { isSequence } from "./plan/output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
@@ -107,10 +108,7 @@ export async function isOf(path: string, hash: string, name: string): Promise<bo
 
 /** The hash of the job that made a file, where the file says so. */
 async function jobOf(path: string, name = path): Promise<string | undefined> {
-  if (extname(name).toLowerCase() !== ".safetensors") return (await readMetadata(path))[JOB_KEY];
-  const file = await SafetensorsFile.open(path);
-  file.close();
-  return file.metadata.get(JOB_KEY);
+  return (await fileMetadata(path, name))[JOB_KEY];
 }
 
 /** Whether a file can be read to its end and says that this job made it. */

@@ -29,6 +29,11 @@ export const JSON_OPTION = section(LOGGING, {
   json: flag("print one JSON object on stdout at the end"),
 }) satisfies OptionTable;
 
+/** What becomes of outputs that exist. */
+export const OVERWRITE_OPTION = section(OUTPUT, {
+  overwrite: flag("replace outputs that exist; else only those that the same settings made"),
+}) satisfies OptionTable;
+
 /** How far the work has come. */
 export const PROGRESS_OPTION = section(LOGGING, {
   progress: choice(["auto", "json"], "FORM", "json: progress as JSON lines on stderr", {

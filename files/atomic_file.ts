@@ -42,6 +42,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     const partial = temporaryName(target);
     try {
       const file = await Deno.open(partial, { write: true, createNew: true });
+      rememberUnfinished(partial);
       return new AtomicFile(target, partial, file, fail);
     } catch (cause) {
       throw fail(target, cause);
@@ -95,6 +96,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     await this.#orDiscard(async () => {
       if (file) await this.#settle(file);
       await Deno.rename(this.partialPath, this.path);
+      unfinished.delete(this.partialPath);
     });
     syncFolder(dirname(this.path));
   }
@@ -102,6 +104,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
   /** Removes the temporary file. Does nothing after `commit()`. */
   async discard(): Promise<void> {
     this.#close();
+    unfinished.delete(this.partialPath);
     try {
       await Deno.remove(this.partialPath);
     } catch (error) {
@@ -168,6 +171,25 @@ async function fileOf(path: string, fail: Fail): Promise<string> {
 /** The name that a file has until it is whole: beside it, so that it can be renamed. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
+}
+
+/** Temporary names of files that are neither finished nor discarded. */
+const unfinished = new Set<string>();
+
+/** What is unfinished when the program is ended at once, as by a second signal, is removed. */
+function rememberUnfinished(partialPath: string): void {
+  if (unfinished.size === 0) addEventListener("unload", removeUnfinished); // again: no effect
+  unfinished.add(partialPath);
+}
+
+function removeUnfinished(): void {
+  for (const path of unfinished) {
+    try {
+      Deno.removeSync(path);
+    } catch {
+      // its folder has gone
+    }
+  }
 }
 
 /** Writes a small file whole. @throws {CheckpointError} */

@@ -6,6 +6,7 @@ import {
   JSON_OPTION,
   LOGGING,
   OUTPUT,
+  OVERWRITE_OPTION,
   PROGRESS_OPTION,
 } from "../cli/common_options.ts";
 import type { OptionTable } from "../cli/option.ts";
@@ -199,6 +200,7 @@ export const GENERATE_OPTIONS = {
     preview: path("FILE.png|terminal", "show the newest frame while generating"),
   }, { decides: "run" }),
   ...METADATA_OPTION,
+  ...OVERWRITE_OPTION,
   ...INTERRUPT_OPTIONS,
   ...CHECKPOINT_OPTIONS,
   ...section(LOGGING, {

@@ -1,4 +1,5 @@
 import { extname, resolve } from "node:path";
+import { isPattern } from "../app.ts";
 import {
   type Frame,
   type FrameWriter,
@@ -84,6 +85,20 @@ export function numberedPath(path: string, video: number, count: number): string
   if (count === 1) return path;
   const extension = extname(path);
   return `${path.slice(0, path.length - extension.length)}-${video}${extension}`;
+}
+
+/** Whether an output is a file a frame, numbered where its name has `%d`. */
+export function isSequence(name: string): boolean {
+  return extname(name).toLowerCase() === ".png" && isPattern(name);
+}
+
+/** Every file that the outputs of `count` videos become; a `%d` pattern stays one name. */
+export function outputFiles(names: readonly string[], count: number): string[] {
+  return names.flatMap((name) =>
+    extname(name).toLowerCase() === ".safetensors"
+      ? [name]
+      : Array.from({ length: count }, (_, video) => numberedPath(name, video, count))
+  );
 }
 
 /** All outputs of a run as one. Until `close` nothing has its final name. */

@@ -4,6 +4,14 @@ import { UsageError } from "../cli/errors.ts";
 import { halfBlocks } from "./half_blocks.ts";
 import type { Terminal } from "../cli/terminal.ts";
 
+/** What a preview says of itself, so that the next one may take its place. */
+const PREVIEW = "preview of far";
+
+/** Whether a file is an earlier preview, by its text. */
+export function isPreview({ comment }: Record<string, string>): boolean {
+  return comment === PREVIEW;
+}
+
 /** Shows the newest frame while more are made. */
 export interface Preview {
   /** True where it takes the place of a progress bar. */
@@ -48,7 +56,8 @@ class PngPreview implements Preview {
 
   async #write(pixels: Frame["pixels"]): Promise<void> {
     const { width, height } = pixels;
-    const writer = await openFrameWriter(this.path, { width, height, fps: 1, frames: 1 });
+    const options = { width, height, fps: 1, frames: 1, metadata: { comment: PREVIEW } };
+    const writer = await openFrameWriter(this.path, options);
     try {
       await writer.write(toRgb(pixels));
       await writer.close();

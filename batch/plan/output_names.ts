@@ -1,9 +1,10 @@
-import { extname } from "node:path";
-import { fillPattern, isPattern, patternExpression, printable } from "../../app.ts";
-import { checkOutputs, numberedPath } from "../../request/outputs.ts";
+import { fillPattern, patternExpression, printable } from "../../app.ts";
+import { checkOutputs, isSequence } from "../../request/outputs.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName } from "../../cli/option.ts";
 import { didYouMean } from "../../cli/suggest.ts";
+
+export { isSequence, outputFiles } from "../../request/outputs.ts";
 
 /** Output of a job that names none. */
 export const DEFAULT_OUTPUT = "{id}.mp4";
@@ -69,20 +70,6 @@ export function nameFault(name: string): string | undefined {
     if (RESERVED.test(part)) return `has a part that is a device on Windows ("${part}")`;
   }
   return undefined;
-}
-
-/** Whether an output is a file a frame, numbered where its name has `%d`. */
-export function isSequence(name: string): boolean {
-  return extname(name).toLowerCase() === ".png" && isPattern(name);
-}
-
-/** Every file that the outputs of `count` videos become; a `%d` pattern stays one name. */
-export function outputFiles(names: readonly string[], count: number): string[] {
-  return names.flatMap((name) =>
-    extname(name).toLowerCase() === ".safetensors"
-      ? [name]
-      : Array.from({ length: count }, (_, video) => numberedPath(name, video, count))
-  );
 }
 
 /** Names that differ only in case or in how accents are written are one file on some systems. */

@@ -1,9 +1,8 @@
-import { extname } from "node:path";
-import { readMetadata, type Similarity } from "../../app.ts";
-import { SafetensorsFile } from "../../mod.ts";
+import type { Similarity } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { settingsOf } from "../../cli/settings.ts";
+import { fileMetadata } from "../../request/file_metadata.ts";
 import type { Source } from "../../request/sources.ts";
 
 /** A pair of frames by their numbers in A and in B, and how near they are. */
@@ -29,20 +28,11 @@ export function parseOffset(text: string): readonly [number, number] {
  * @param frames of the whole file
  */
 export async function givenFrames(path: string, frames: number): Promise<number> {
-  const settings = settingsOf(await metadataOf(path));
+  if (path === "-" || await isFolder(path)) return 0;
+  const settings = settingsOf(await fileMetadata(path));
   if (settings?.command !== "generate" || settings.options["only-generated"] === true) return 0;
   const made = Number(settings.options.frames);
   return Number.isInteger(made) ? Math.max(0, frames - made) : 0;
-}
-
-async function metadataOf(path: string): Promise<ReadonlyMap<string, string>> {
-  if (path === "-" || await isFolder(path)) return new Map();
-  if (extname(path).toLowerCase() !== ".safetensors") {
-    return new Map(Object.entries(await readMetadata(path)));
-  }
-  const file = await SafetensorsFile.open(path);
-  file.close();
-  return file.metadata;
 }
 
 /** A source without its first frames. @throws {UsageError} none are left */

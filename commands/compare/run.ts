@@ -4,6 +4,7 @@ import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { COMPARE_OPTIONS } from "./spec.ts";
+import { keepOutputs } from "../../request/existing_outputs.ts";
 import { count } from "../../request/report.ts";
 import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
 import { type ComparedFrame, givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
@@ -15,6 +16,7 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   const [pathA, pathB] = operands as [string, string];
   const { output = [], plot } = options;
   checkOutputs(output, plot);
+  await keepOutputs(plot === undefined ? output : [...output, plot], options);
   const { a, b, first } = await readPair(pathA, pathB, call);
   checkAlike(a, b);
   const frames = compareFrames(a, b, first, options.stride ?? 1);

@@ -20,6 +20,7 @@ export const COMPARE_OPTIONS = {
       repeatable: true,
     }),
     plot: path("FILE.svg", "PSNR and SSIM over the frames"),
+    overwrite: flag("replace outputs that exist"),
   }),
   config: CONFIG,
   ...JSON_OPTION,

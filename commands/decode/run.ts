@@ -10,6 +10,7 @@ import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { DECODE_OPTIONS } from "./spec.ts";
+import { keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { startProgress } from "../../cli/progress.ts";
 import { count } from "../../request/report.ts";
@@ -37,6 +38,7 @@ export async function run(call: DecodeCall): Promise<void> {
   if (paths.length === 0) throw new UsageError("Say where to write: give --output FILE");
   checkOutputs(paths, 1, options.json);
   await keepInputs(paths, 1, operands);
+  await keepOutputs(paths, { ...options, again: madeBy(commandOf(operands[0]!)) });
   const folder = await modelPath(options.model ?? DEMO);
   await withPipeline(folder, call, async (pipeline) => {
     const latents = await readLatents(operands[0]!, pipeline);
@@ -49,6 +51,10 @@ export async function run(call: DecodeCall): Promise<void> {
       await terminal.print(`Wrote ${names}: ${count(latents.frames, "frame")}\n`);
     }
   }, "autoencoder");
+}
+
+function commandOf(path: string): string {
+  return `decode ${shellQuote(path)}`;
 }
 
 /**
@@ -97,10 +103,12 @@ async function decodeTo(
   const { model = DEMO, dtype, codec, quality, scale } = options;
   const fps = options.fps ?? latents.fps ?? info.fps;
   const record = {
-    command: `decode ${shellQuote(operands[0]!)}`,
+    command: commandOf(operands[0]!),
     version: VERSION,
     options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
+  const { overwrite } = options;
+  await keepOutputs(paths, { overwrite, count: videos, again: madeWith(record) });
   await using outputs = await Outputs.open(paths, {
     count: videos,
     frames,

@@ -5,6 +5,7 @@ import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { ENCODE_OPTIONS } from "./spec.ts";
+import { keepOutputs, madeWith } from "../../request/existing_outputs.ts";
 import { keepInputs } from "../../request/outputs.ts";
 import { type Progress, startProgress } from "../../cli/progress.ts";
 import { readSource, type Source } from "../../request/sources.ts";
@@ -25,6 +26,8 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   }
   await keepInputs([output], 1, [path]);
   const model = options.model ?? DEMO;
+  const settings = settingsOfEncoding(path, model, options);
+  await keepOutputs([output], { overwrite: options.overwrite, again: madeWith(settings) });
   await withPipeline(await modelPath(model), call, async (pipeline) => {
     const reading = readFitting(path, options, pipeline.info.compression);
     const source = await orAborted(reading, signal);
@@ -38,7 +41,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
       .finally(() => progress.stop());
     const shape = latentShape(pipeline, source);
     const bytes = await writeLatents(file, latents, shape, {
-      ...settingsMetadata(settingsOfEncoding(path, model, options)),
+      ...settingsMetadata(settings),
       scaling_factor: String(pipeline.model.vae.scalingFactor),
       fps: String(source.fps ?? pipeline.info.fps),
       model,

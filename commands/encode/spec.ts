@@ -5,6 +5,7 @@ import {
   INPUT,
   JSON_OPTION,
   OUTPUT,
+  OVERWRITE_OPTION,
   PROGRESS_OPTION,
 } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
@@ -24,6 +25,7 @@ export const ENCODE_OPTIONS = {
   ...section(OUTPUT, {
     output: path("FILE.safetensors", "file for the latents", { short: "o" }),
   }),
+  ...OVERWRITE_OPTION,
   ...JSON_OPTION,
   ...PROGRESS_OPTION,
   ...COMMON_OPTIONS,

@@ -13,8 +13,9 @@ import { asUsage, InterruptedError, UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
+import { type KeepOptions, keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
-import { openPreview } from "../../request/preview.ts";
+import { isPreview, openPreview } from "../../request/preview.ts";
 import { startProgress } from "../../cli/progress.ts";
 import {
   count,
@@ -52,6 +53,7 @@ export async function run(call: GenerateCall): Promise<void> {
   }
   checkOutputs(paths, options.count ?? 1, options.json);
   await checkCheckpoint(options);
+  await keepFiles(given, options.count ?? 1, madeBy("generate"));
   // before the weights are read, which can take long: what is wrong shows at once
   const request = await orAborted(buildRequest(given, options, info), call.signal);
   await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
@@ -64,6 +66,21 @@ export async function run(call: GenerateCall): Promise<void> {
 
 function filesRead({ context, actions, noise }: GenerateValues): (string | undefined)[] {
   return [context, noise, actions !== undefined && isActionFile(actions) ? actions : undefined];
+}
+
+/** Keeps all files that a run would write to, the one it goes on from apart. */
+async function keepFiles(
+  { output = [], preview, checkpoint, resume, overwrite }: GenerateValues,
+  count: number,
+  again: KeepOptions["again"],
+): Promise<void> {
+  await keepOutputs(output, { overwrite, count, again });
+  if (checkpoint !== undefined && checkpoint !== resume) {
+    await keepOutputs([checkpoint], { overwrite, again });
+  }
+  if (preview !== undefined && preview !== "terminal") {
+    await keepOutputs([preview], { overwrite, again: isPreview });
+  }
 }
 
 /** What a run needs beside its options. */
@@ -100,6 +117,7 @@ async function generate(
     return await terminal.print(`${text}\n`);
   }
   const checkpoint = await openCheckpoint(options, plan, record, pipeline.info.path, begun);
+  await keepFiles(options, plan.videos, madeWith(record));
   if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;

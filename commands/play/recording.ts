@@ -1,6 +1,4 @@
-import { stat } from "node:fs/promises";
 import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod.ts";
-import { UsageError } from "../../cli/errors.ts";
 import type { Settings } from "../../cli/settings.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
@@ -15,14 +13,6 @@ export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "acti
   readonly names: readonly string[];
   /** The action noted for a frame that no action led to, as the opening one. */
   readonly idle?: number;
-}
-
-/** @throws {UsageError} the file is there already, and nobody said that it may go */
-export async function keepEarlier(path: string, overwrite = false): Promise<void> {
-  if (overwrite || !await stat(path).then(() => true, () => false)) return;
-  throw new UsageError(
-    `Cannot record to "${path}": it exists. Give another name, or --overwrite to replace it`,
-  );
 }
 
 /** Writes all that is shown to a file, with the action that led to each frame. */

@@ -10,13 +10,14 @@ import { actionKeys, idleAction } from "../../player/action_keys.ts";
 import { StartClips } from "./clips.ts";
 import { Game } from "../../player/game.ts";
 import { playInPage } from "./page_game.ts";
-import { keepEarlier, Recording } from "./recording.ts";
+import { Recording } from "./recording.ts";
 import { requireTerminal } from "./screen.ts";
 import { sessionSettings } from "./session_settings.ts";
 import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { worldOpener } from "./world.ts";
+import { keepOutputs } from "../../request/existing_outputs.ts";
 import { drawSeed, type GenerateValues, pictureSize, withDefaults } from "../../request/request.ts";
 
 type PlayValues = Values<typeof PLAY_OPTIONS>;
@@ -25,7 +26,7 @@ type PlayValues = Values<typeof PLAY_OPTIONS>;
 export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   const { options: given, signal, terminal } = call;
   checkOptions(given);
-  if (given.record !== undefined) await keepEarlier(given.record, given.overwrite);
+  if (given.record !== undefined) await keepOutputs([given.record], given);
   const folder = await modelPath(given.model ?? DEMO);
   const { far } = await openModelFolder(folder);
   const options = withModelDefaults(given, far?.defaults, folder);

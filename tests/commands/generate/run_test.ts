@@ -13,7 +13,7 @@ const GOLDENS = "tests/fixtures/goldens";
 /** Runs `far generate` in this process; it must succeed. */
 async function generate(...args: string[]) {
   const terminal = recorder();
-  const status = await main(["generate", ...args], terminal);
+  const status = await main(["generate", "--overwrite", ...args], terminal);
   assert.equal(status, 0, terminal.stderr.join("\n"));
   return terminal;
 }
@@ -381,4 +381,26 @@ Deno.test("far generate that is stopped leaves nothing behind where there is not
       assert.equal(said, "Stopped by SIGINT: nothing was written");
       assert.deepEqual([...Deno.readDirSync(folder)], []);
     }
+  }));
+
+Deno.test("far generate keeps outputs that exist, but for the same settings", () =>
+  inFolder(async (folder) => {
+    const [gif, preview] = [join(folder, "a.gif"), join(folder, "p.png")];
+    const run = async (...args: string[]) => {
+      const terminal = recorder();
+      const size = ["-n", "1", "-s", "1", "--context-frames", "0"];
+      const status = await main(["generate", ...size, "-o", gif, ...args], terminal);
+      return { status, said: terminal.stderr.join("\n") };
+    };
+    assert.equal((await run("--preview", preview)).status, 0);
+    assert.equal((await run("--preview", preview)).status, 0, "a script that runs again");
+    const kept = await run("--seed", "1");
+    assert.equal(kept.status, 2);
+    assert.match(kept.said, /a\.gif": it exists\. Give another name, or --overwrite/);
+    assert.equal((await run("--seed", "1", "--overwrite")).status, 0);
+    await Deno.writeTextFile(preview, "my own");
+    assert.match((await run("--seed", "1", "--preview", preview)).said, /p\.png": it exists/);
+    await Deno.writeTextFile(gif, "my own");
+    assert.match((await run()).said, /a\.gif": it exists/);
+    assert.equal(await Deno.readTextFile(gif), "my own");
   }));

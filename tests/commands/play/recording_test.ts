@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { keepEarlier, Recording } from "../../../commands/play/recording.ts";
+import { Recording } from "../../../commands/play/recording.ts";
 import { readMetadata } from "../../../app.ts";
 import { readClip } from "../../../mod.ts";
 
@@ -54,20 +54,4 @@ Deno.test("Recording of a model without actions holds none", () =>
     const path = join(folder, "walk.mp4");
     await record(path, [], [undefined]);
     assert.equal((await readMetadata(path))["far.actions"], undefined);
-  }));
-
-Deno.test("keepEarlier() lets nothing be replaced unless told", () =>
-  inFolder(async (folder) => {
-    const path = join(folder, "walk.mp4");
-    await keepEarlier(path);
-    await Deno.writeTextFile(path, "an earlier walk");
-    await assert.rejects(keepEarlier(path), {
-      name: "UsageError",
-      message: /it exists.*--overwrite/,
-    });
-    await keepEarlier(path, true);
-    assert.equal(await Deno.readTextFile(path), "an earlier walk");
-    await Deno.symlink(path, join(folder, "link.mp4"));
-    await assert.rejects(keepEarlier(join(folder, "link.mp4")), { name: "UsageError" });
-    await assert.rejects(keepEarlier(folder), { name: "UsageError" });
   }));
