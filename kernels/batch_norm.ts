@@ -24,9 +24,12 @@ export interface BatchNormWeights extends NormWeights {
   readonly runningVar: Tensor;
 }
 
+/** Whose statistics: the batch's, which count; the same once more; or the running ones. */
+export type BatchNormMode = "training" | "again" | "running";
+
 /**
  * y = residual + batch norm of x, with the statistics of this batch, towards which the running ones
- * move by a tenth; or, not training, with the running ones.
+ * move by a tenth; or with the running ones.
  * @param x [B, H, W, C] f32, C a multiple of 4, as are residual and y
  * @returns [2, C]: means and inverse deviations, for the backward pass
  * @throws {ShapeError}
@@ -36,14 +39,14 @@ export function batchNorm(
   p: Program,
   w: BatchNormWeights,
   { x, residual, y }: Readonly<Record<"x" | "residual" | "y", Tensor>>,
-  training: boolean,
+  mode: BatchNormMode,
 ): Tensor {
   expectShape("batch_norm residual", residual, x.shape);
   expectShape("batch_norm y", y, x.shape);
   const channels = x.shape.at(-1)! / 4;
   const stats = p.scratch([2, 4 * channels]);
   const pixels = size(x.shape) / 4 / channels;
-  statistics(p, w, { x, stats }, pixels, training);
+  statistics(p, w, { x, stats }, pixels, mode);
   const { weight, bias } = w;
   p.dispatch({
     kernel: BATCH_NORM,
@@ -59,10 +62,12 @@ function statistics(
   { runningMean, runningVar }: BatchNormWeights,
   { x, stats }: Readonly<Record<"x" | "stats", Tensor>>,
   pixels: number,
-  training: boolean,
+  mode: BatchNormMode,
 ): void {
   const channels = x.shape.at(-1)! / 4;
   const chunks = Math.ceil(pixels / SUM_CHUNK);
+  const training = mode !== "running";
+  const momentum = mode === "training" ? MOMENTUM : 0;
   p.scope(() => {
     const partial = p.scratch([chunks, 2, 4 * channels]);
     if (training) {
@@ -76,7 +81,7 @@ function statistics(
     p.dispatch({
       kernel: BATCH_STATISTICS,
       constants: { TRAINING: Number(training) },
-      params: { pixels, channels, chunks, momentum: MOMENTUM, eps: EPS },
+      params: { pixels, channels, chunks, momentum, eps: EPS },
       buffers: { x, partial, running_mean: runningMean, running_var: runningVar, stats },
       groups: [Math.ceil(channels / 8), 1, 1],
     });

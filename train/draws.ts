@@ -40,6 +40,11 @@ export class StepRandom {
     this.#python.state = python;
   }
 
+  /** So many standard normal numbers. */
+  normal(count: number): Float32Array {
+    return this.#torch.randn(count);
+  }
+
   /**
    * Draws for one step, in the order of the released trainer on a CPU.
    * @param videos of the whole step

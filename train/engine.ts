@@ -2,8 +2,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
-import { adamw, ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
-import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
+import { ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
 import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";
 import { layoutOf, type PassInputs } from "./inputs.ts";
 import {
@@ -19,6 +18,7 @@ import { ParameterStore } from "./parameters.ts";
 import type { Pass } from "./pass.ts";
 import type { TrainerSettings } from "./settings.ts";
 import { type TrainedParameters, trainedParameters } from "./trained.ts";
+import { recordUpdate } from "./update.ts";
 import { Workspace } from "./workspace.ts";
 
 /** How a step is divided. */
@@ -78,7 +78,7 @@ export class Engine {
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     // the longest first: shorter ones use its memory
     this.pass(division.microBatch, longestStep(settings), "train");
-    this.update = this.#recordUpdate();
+    this.update = recordUpdate(this.store, this.memory, device, this);
   }
 
   #spaceFloats(): number {
@@ -115,26 +115,6 @@ export class Engine {
     const recorded = { program, tensors };
     this.#passes.set(key, recorded);
     return recorded;
-  }
-
-  #recordUpdate(): Program {
-    const program = new Program("update", this.memory, this.#device);
-    const groups = this.store.trained.map(({ copies }) => copies);
-    const gradients = groups.map(({ gradient }) => gradient!);
-    const partial = this.memory.tensor("squares", [squaresScratch(gradients)]);
-    const { results, step } = this;
-    sumOfSquares(program, gradients, partial, { results, slot: RESULTS.squares });
-    for (const { gradient, weight, moment, square, shadow } of groups) {
-      const tensors = {
-        gradient: gradient!,
-        weight: weight!,
-        moment: moment!,
-        square: square!,
-        shadow,
-      };
-      adamw(program, tensors, { results, step });
-    }
-    return program.finish();
   }
 
   /** Makes what is declared and not made, and writes tables that stay. */

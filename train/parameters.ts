@@ -81,6 +81,14 @@ export interface StoreOptions {
   readonly isTrained: (name: string) => boolean;
   /** Whether averaged weights are kept. */
   readonly ema: boolean;
+  /** Which parameters lie together; by transformer block where absent. */
+  readonly labelOf?: (parameter: Parameter) => string;
+}
+
+/** Groups by transformer block, and the rest. */
+function blockLabel({ name }: Parameter): string {
+  const block = /^transformer_blocks\.(\d+)\./.exec(name)?.[1];
+  return block === undefined ? "rest" : `block ${block}`;
 }
 
 /** Most floats of a group, so that its buffers can be bound everywhere. */
@@ -93,10 +101,9 @@ export class ParameterStore {
 
   constructor(memory: Memory, parameters: readonly Parameter[], options: StoreOptions) {
     const sorted = new Map<string, Parameter[]>();
+    const { isTrained, labelOf = blockLabel } = options;
     for (const parameter of parameters) {
-      const block = /^transformer_blocks\.(\d+)\./.exec(parameter.name)?.[1];
-      const trained = options.isTrained(parameter.name);
-      const label = `${block === undefined ? "rest" : `block ${block}`}${trained ? "" : " frozen"}`;
+      const label = `${labelOf(parameter)}${isTrained(parameter.name) ? "" : " frozen"}`;
       sorted.set(label, [...sorted.get(label) ?? [], parameter]);
     }
     this.groups = [...sorted].flatMap(([label, all]) =>

@@ -36,7 +36,7 @@ export function trainedParameters(
 }
 
 /** A pattern whose `*` stands for anything, as an expression for the whole name. */
-function glob(pattern: string): RegExp {
+export function glob(pattern: string): RegExp {
   const parts = pattern.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`);
 }

@@ -264,7 +264,7 @@ for (const [pixels, c, offset] of [[2, 4, 0], [6, 12, 3], [130, 36, -100]] as co
         runningVar: input([c], new Float32Array(c).fill(2)),
       };
       const tresidual = input(shape, residual);
-      const stats = batchNorm(p, w, { x: tx, residual: tresidual, y }, true);
+      const stats = batchNorm(p, w, { x: tx, residual: tresidual, y }, "training");
       const sums = batchNormBackward(p, w, { x: tx, dy: tdy, dx, stats });
       const fixed = {
         ...w,
@@ -272,7 +272,7 @@ for (const [pixels, c, offset] of [[2, 4, 0], [6, 12, 3], [130, 36, -100]] as co
         runningVar: input([c], new Float32Array(c).fill(4)),
       };
       const still = p.scratch(shape);
-      batchNorm(p, fixed, { x: tx, residual: tresidual, y: still }, false);
+      batchNorm(p, fixed, { x: tx, residual: tresidual, y: still }, "running");
       return [y, w.runningMean, w.runningVar, dx, ...gradients(p, input, sums, c), still];
     });
     const expected = batchNormTwin(x, weight, bias).map((v, i) => v + residual[i]!);

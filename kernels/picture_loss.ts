@@ -1,0 +1,58 @@
+import code from "./picture_loss.wgsl" with { type: "text" };
+import { ShapeError } from "../gpu/errors.ts";
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { grid } from "./grid.ts";
+import { type Slot, total } from "./total.ts";
+
+const PICTURE_LOSS = defineKernel("picture_loss", code);
+
+/** Weights of the parts of a loss, each a mean over pixels and channels. */
+export interface PictureWeights {
+  /** Of |y - x|. */
+  readonly l1: number;
+  /** Of (y - x)^2. */
+  readonly mse: number;
+  /** Of |difference of neighbours in y - that in x|, across plus along. */
+  readonly edges: number;
+}
+
+const CHANNELS = 3;
+
+/**
+ * results[slot] += the loss of y [B, H, W, 4] against x, with dy as its gradient.
+ * @param images over which means are taken, where these are a part of them
+ * @throws {ShapeError}
+ */
+export function pictureLoss(
+  p: Program,
+  { x, y, dy }: Readonly<Record<"x" | "y" | "dy", Tensor>>,
+  { l1, mse, edges }: PictureWeights,
+  images: number,
+  slot: Slot,
+): void {
+  const [b, height, width, channels] = y.shape as [number, number, number, number];
+  if (channels !== 4 || String(x.shape) !== String(y.shape)) {
+    throw new ShapeError(`Cannot compare pictures [${x.shape}] and [${y.shape}]`);
+  }
+  const count = b * height * width;
+  const mean = (weight: number, numbers: number) =>
+    numbers === 0 ? 0 : weight / (CHANNELS * images * numbers);
+  p.scope(() => {
+    const partial = p.scratch([count]);
+    p.dispatch({
+      kernel: PICTURE_LOSS,
+      params: {
+        ...{ count: size([b, height, width]), height, width },
+        absolute: mean(l1, height * width),
+        squared: mean(mse, height * width),
+        across: mean(edges, height * (width - 1)),
+        along: mean(edges, (height - 1) * width),
+      },
+      buffers: { x, y, dy, partial },
+      groups: grid(count, 64),
+    });
+    total(p, partial, count, slot);
+  });
+}

@@ -1,0 +1,252 @@
+import type { Tensor } from "../../gpu/memory.ts";
+import { activation, activationBackward } from "../../kernels/activation.ts";
+import { add } from "../../kernels/add.ts";
+import { batchNorm, batchNormBackward } from "../../kernels/batch_norm.ts";
+import { channelNorm, channelNormBackward } from "../../kernels/channel_norm.ts";
+import { depthwiseGlu } from "../../kernels/depthwise_glu.ts";
+import { depthwiseGluBackward } from "../../kernels/depthwise_glu_backward.ts";
+import { linearAttention } from "../../kernels/linear_attention.ts";
+import { linearAttentionBackward } from "../../kernels/linear_attention_backward.ts";
+import { pixelShuffle } from "../../kernels/pixel_shuffle.ts";
+import { pixelUnshuffle } from "../../kernels/pixel_unshuffle.ts";
+import {
+  shuffleShortcutBackward,
+  unshuffleShortcutBackward,
+} from "../../kernels/shortcut_backward.ts";
+import { size } from "../../gpu/memory.ts";
+import type { Stage } from "../../model/autoencoder_config.ts";
+import {
+  addNormGradients,
+  convForward,
+  convGradients,
+  convInputGradient,
+  type ConvSpec,
+  depthwiseWeights,
+  type Layer,
+  normWeights,
+  type Tape,
+  vector,
+} from "./layers.ts";
+
+/** y = x + norm(z). */
+interface NormLayer {
+  /** Leads dy to dz, which it overwrites. */
+  readonly back: (dy: Tensor, dz: Tensor) => void;
+}
+
+function residualNorm(t: Tape, name: string, tensors: Record<"x" | "z" | "y", Tensor>): NormLayer {
+  const { program: p } = t;
+  const { x, z, y } = tensors;
+  const weights = normWeights(t, name);
+  p.scope(() => add(p, x, channelNorm(p, weights, z), y));
+  return {
+    back: (dy, dz) =>
+      addNormGradients(t, name, channelNormBackward(p, weights, { x: z, dy, dx: dz })),
+  };
+}
+
+/** @param again the statistics were counted before */
+function residualBatchNorm(
+  t: Tape,
+  name: string,
+  { x, z, y }: Record<"x" | "z" | "y", Tensor>,
+  again: boolean,
+): NormLayer {
+  const { program: p } = t;
+  const weights = {
+    ...normWeights(t, name),
+    runningMean: vector(t, `${name}.running_mean`),
+    runningVar: vector(t, `${name}.running_var`),
+  };
+  const mode = t.training ? again ? "again" : "training" : "running";
+  const stats = batchNorm(p, weights, { x: z, residual: x, y }, mode);
+  return {
+    back: (dy, dz) => {
+      addNormGradients(t, name, batchNormBackward(p, weights, { x: z, dy, dx: dz, stats }));
+    },
+  };
+}
+
+/**
+ * x + norm(conv2(act(conv1(x)))).
+ * @param again computed before, in the forward pass
+ * Source: diffusers `ResBlock`.
+ */
+function resBlock(t: Tape, name: string, stage: Stage, x: Tensor, again: boolean): Layer {
+  const { program: p } = t;
+  const { channels, activation: kind } = stage;
+  const spec = { inputs: channels, outputs: channels, size: 3 } as const;
+  const conv1: ConvSpec = { ...spec, names: [`${name}.conv1`], bias: true };
+  const conv2: ConvSpec = { ...spec, names: [`${name}.conv2`] };
+  // of a ReLU its result says enough
+  const hidden = convForward(t, conv1, x, kind === "relu" ? { activation: "relu" } : {});
+  const activated = () => {
+    if (kind === "relu") return hidden;
+    const y = p.scratch(hidden.shape);
+    activation(p, kind, { x: hidden, y }, size(y.shape));
+    return y;
+  };
+  const z = p.scope(() => convForward(t, conv2, activated()));
+  const y = p.scratch(x.shape);
+  const norm = stage.norm === "batch_norm"
+    ? residualBatchNorm(t, `${name}.norm`, { x, z, y }, again)
+    : residualNorm(t, `${name}.norm`, { x, z, y });
+  const back = (dy: Tensor) => {
+    p.scope(() => {
+      const dz = p.scratch(z.shape);
+      norm.back(dy, dz);
+      convGradients(t, conv2, activated(), dz);
+      const dhidden = convInputGradient(t, conv2, dz);
+      activationBackward(p, kind, { x: hidden, dy: dhidden }, size(hidden.shape));
+      convGradients(t, conv1, x, dhidden);
+      convInputGradient(t, conv1, dhidden, dy);
+    });
+    return dy;
+  };
+  return { y, back };
+}
+
+/** x + norm(to_out(attention(q, k, v))). Source: diffusers `SanaMultiscaleLinearAttention`. */
+function attention(t: Tape, name: string, c: number, headDim: number, x: Tensor): Layer {
+  const { program: p } = t;
+  const spec = { inputs: c, size: 1 } as const;
+  const qkvNames = ["to_q", "to_k", "to_v"].map((part) => `${name}.${part}`);
+  const toQkv: ConvSpec = { ...spec, names: qkvNames, outputs: 3 * c };
+  const toOut: ConvSpec = { ...spec, names: [`${name}.to_out`], outputs: c };
+  const qkv = convForward(t, toQkv, x);
+  const o = linearAttention(p, qkv, headDim);
+  const z = convForward(t, toOut, o);
+  const y = p.scratch(x.shape);
+  const norm = residualNorm(t, `${name}.norm_out`, { x, z, y });
+  const back = (dy: Tensor) => {
+    p.scope(() => {
+      const [dz, dqkv] = [p.scratch(z.shape), p.scratch(qkv.shape)];
+      norm.back(dy, dz);
+      convGradients(t, toOut, o, dz);
+      const dattended = convInputGradient(t, toOut, dz);
+      linearAttentionBackward(p, { qkv, y: o, dy: dattended, dqkv }, headDim);
+      convGradients(t, toQkv, x, dqkv);
+      convInputGradient(t, toQkv, dqkv, dy);
+    });
+    return dy;
+  };
+  return { y, back };
+}
+
+/** x + norm(point(glu(depth(silu(inverted(x)))))). Source: diffusers `GLUMBConv`. */
+function gatedConv(t: Tape, name: string, c: number, x: Tensor): Layer {
+  const { program: p } = t;
+  const inverted: ConvSpec = {
+    ...{ names: [`${name}.conv_inverted`], inputs: c, outputs: 8 * c, size: 1, bias: true },
+  };
+  const point: ConvSpec = { names: [`${name}.conv_point`], inputs: 4 * c, outputs: c, size: 1 };
+  const hidden = convForward(t, inverted, x);
+  const activated = () => {
+    const y = p.scratch(hidden.shape);
+    activation(p, "silu", { x: hidden, y }, size(y.shape));
+    return y;
+  };
+  const depth = () => depthwiseWeights(t, `${name}.conv_depth`, 8 * c);
+  const z = p.scope(() => convForward(t, point, depthwiseGlu(p, depth(), activated())));
+  const y = p.scratch(x.shape);
+  const norm = residualNorm(t, `${name}.norm`, { x, z, y });
+  const back = (dy: Tensor) => {
+    p.scope(() => {
+      const dz = p.scratch(z.shape);
+      norm.back(dy, dz);
+      const dgated = convInputGradient(t, point, dz);
+      const gated = p.scratch(dgated.shape);
+      const dhidden = p.scratch(hidden.shape);
+      const tensors = { x: activated(), dy: dgated, y: gated, dx: dhidden };
+      depthwiseGluBackward(p, depth(), tensors, {
+        weight: t.store.find(`${name}.conv_depth.weight`, "gradient"),
+        bias: t.store.find(`${name}.conv_depth.bias`, "gradient"),
+      });
+      convGradients(t, point, gated, dz);
+      activationBackward(p, "silu", { x: hidden, dy: dhidden }, size(hidden.shape));
+      convGradients(t, inverted, x, dhidden);
+      convInputGradient(t, inverted, dhidden, dy);
+    });
+    return dy;
+  };
+  return { y, back };
+}
+
+function block(
+  t: Tape,
+  name: string,
+  stage: Stage,
+  { headDim, x, again }: { readonly headDim: number; readonly x: Tensor; readonly again: boolean },
+): Layer {
+  if (stage.kind === "ResBlock") return resBlock(t, name, stage, x, again);
+  const attended = attention(t, `${name}.attn`, stage.channels, headDim, x);
+  const { y, back } = gatedConv(t, `${name}.conv_out`, stage.channels, attended.y);
+  return { y, back: (dy) => attended.back(back(dy)) };
+}
+
+/** The blocks of a stage, `first` being the index of the first among the checkpoint's. */
+export function blocks(
+  t: Tape,
+  name: string,
+  stage: Stage,
+  { headDim, x, first }: { readonly headDim: number; readonly x: Tensor; readonly first: number },
+): Layer {
+  const { program: p } = t;
+  const backs: Layer["back"][] = [];
+  let y = x;
+  for (let i = 0; i < stage.layers; i++) {
+    const input = y;
+    const run = (again: boolean) =>
+      block(t, `${name}.${first + i}`, stage, { headDim, x: input, again });
+    if (t.recompute) {
+      y = p.scope(() => run(false).y);
+      backs.push((dy) => {
+        p.scope(() => void run(true).back(dy));
+        return dy;
+      });
+    } else {
+      const layer = run(false);
+      y = layer.y;
+      backs.push(layer.back);
+    }
+  }
+  return { y, back: (dy) => backs.reduceRight((gradient, back) => back(gradient), dy) };
+}
+
+/**
+ * Half the height and width: the unshuffled convolution, plus x itself.
+ * Source: diffusers `DCDownBlock2d`.
+ */
+export function down(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Layer {
+  const { program: p } = t;
+  const y = p.scope(() =>
+    pixelUnshuffle(p, convForward(t, spec, x), 4 * spec.outputs, shortcut ? x : undefined)
+  );
+  const back = (dy: Tensor) =>
+    p.scope(() => {
+      const dconv = pixelShuffle(p, dy);
+      convGradients(t, spec, x, dconv);
+      const dx = convInputGradient(t, spec, dconv);
+      if (shortcut) unshuffleShortcutBackward(p, dy, dx);
+      return dx;
+    });
+  return { y, back };
+}
+
+/**
+ * Twice the height and width: the shuffled convolution, plus x itself.
+ * Source: diffusers `DCUpBlock2d`.
+ */
+export function up(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Layer {
+  const { program: p } = t;
+  const y = p.scope(() => pixelShuffle(p, convForward(t, spec, x), shortcut ? x : undefined));
+  const back = (dy: Tensor) =>
+    p.scope(() => {
+      const dconv = pixelUnshuffle(p, dy, spec.outputs);
+      convGradients(t, spec, x, dconv);
+      const dx = convInputGradient(t, spec, dconv);
+      if (shortcut) shuffleShortcutBackward(p, dy, dx);
+      return dx;
+    });
+  return { y, back };
+}

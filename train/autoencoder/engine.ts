@@ -1,0 +1,157 @@
+import type { Gpu } from "../../gpu/gpu.ts";
+import { type DeviceBuffer, Memory, size, type Tensor } from "../../gpu/memory.ts";
+import { Program } from "../../gpu/program.ts";
+import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
+import { ADAMW_STEP_BYTES } from "../../kernels/adamw.ts";
+import { add } from "../../kernels/add.ts";
+import { type Image, imageBuffer, readImage, writeImage } from "../../kernels/image.ts";
+import { packedShape } from "../../kernels/pack_weight.ts";
+import { pictureLoss } from "../../kernels/picture_loss.ts";
+import type { Parameter } from "../parameters.ts";
+import { ParameterStore } from "../parameters.ts";
+import { recordUpdate } from "../update.ts";
+import { ceil4, type Tape } from "./layers.ts";
+import { decode, encode } from "./network.ts";
+import { groupLabel, listAutoencoderParameters, trainedBy } from "./parameters.ts";
+import type { AutoencoderSettings } from "./settings.ts";
+
+/** How a step is divided. */
+export interface PictureDivision {
+  /** Pictures that are computed at once. */
+  readonly microBatch: number;
+  /** Compute blocks again in the backward pass instead of keeping their activations. */
+  readonly recompute: boolean;
+}
+
+/** Places of numbers that are summed up on the device; the second is the squares of gradients. */
+export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
+
+type PassKind = "train" | "validate";
+
+/** Everything on the device: parameters, activations, and the programs that train them. */
+export class AutoencoderEngine {
+  readonly settings: AutoencoderSettings;
+  readonly division: PictureDivision;
+  readonly parameters: readonly Parameter[];
+  readonly isTrained: (name: string) => boolean;
+  readonly store: ParameterStore;
+  readonly memory = new Memory();
+  /** Loss and squares of gradients, summed up on the device. */
+  readonly results: Tensor;
+  /** Numbers of an optimiser step. */
+  readonly step: DeviceBuffer;
+  /** Clipping, AdamW and EMA. */
+  readonly update: Program;
+  /** Pictures [B, 3, H, W], noise of latents [B, h, w, C], and what became of the pictures. */
+  readonly #pictures: Tensor;
+  readonly #noise: Tensor | undefined;
+  readonly reconstructed: Tensor;
+  readonly #device: DeviceProfile;
+  readonly #packed: Tensor;
+  readonly #image: Tensor | undefined;
+  readonly #passes = new Map<string, Program>();
+
+  constructor(settings: AutoencoderSettings, device: DeviceProfile, division: PictureDivision) {
+    this.settings = settings;
+    this.division = division;
+    this.#device = device;
+    this.parameters = listAutoencoderParameters(settings.config);
+    this.isTrained = trainedBy(settings.freeze ?? [], this.parameters);
+    this.store = new ParameterStore(this.memory, this.parameters, {
+      isTrained: this.isTrained,
+      ema: settings.ema !== undefined,
+      labelOf: groupLabel,
+    });
+    const { height, width, latentNoise, sizes: { compression, latentChannels } } = settings;
+    const shape = [division.microBatch, height, width] as const;
+    this.#pictures = imageBuffer(this.memory, "pictures", shape, "floats").pixels;
+    this.reconstructed = imageBuffer(this.memory, "reconstructed", shape, "floats").pixels;
+    const latents = [shape[0], height / compression, width / compression, latentChannels];
+    this.#noise = latentNoise > 0 ? this.memory.tensor("latent noise", latents) : undefined;
+    const kind = tensorKind(device);
+    this.#packed = this.memory.tensor("packed", [largestWeight(this.parameters)], "f32", kind);
+    this.#image = kind === "texture"
+      ? this.memory.tensor("operand", [largestInput(settings, shape[0])], "f32", kind)
+      : undefined;
+    this.results = this.memory.tensor("results", [4]);
+    this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
+    this.pass(division.microBatch, "train"); // the largest first: others use its memory
+    this.update = recordUpdate(this.store, this.memory, device, this);
+  }
+
+  /** Records a pass over so many pictures, or finds it. */
+  pass(pictures: number, kind: PassKind): Program {
+    const key = `${kind} ${pictures}`;
+    const known = this.#passes.get(key);
+    if (known) return known;
+    const program = new Program(key, this.memory, this.#device);
+    const tape: Tape = {
+      program,
+      store: this.store,
+      packed: this.#packed,
+      image: this.#image,
+      training: kind === "train",
+      recompute: this.division.recompute,
+    };
+    program.scope(() => this.#record(tape, pictures));
+    this.#passes.set(key, program.finish());
+    return program;
+  }
+
+  #record(t: Tape, pictures: number): void {
+    const { program: p } = t;
+    const { sizes, height, width, batch, frames, accumulate, loss } = this.settings;
+    const images = (pixels: Tensor): Image => ({
+      pixels: { ...pixels, shape: [pictures, 3, height, width] },
+      shape: [pictures, height, width],
+    });
+    const x = readImage(p, images(this.#pictures));
+    const encoded = encode(t, sizes, x);
+    const decoded = decode(t, sizes, this.#noised(t, encoded.y));
+    const dy = p.scratch(decoded.y.shape);
+    const slot = t.training ? RESULTS.loss : RESULTS.validation;
+    const whole = t.training ? batch * frames * accumulate : pictures;
+    pictureLoss(p, { x, y: decoded.y, dy }, loss, whole, { results: this.results, slot });
+    if (t.training) encoded.back(decoded.back(dy));
+    else writeImage(p, decoded.y, images(this.reconstructed));
+  }
+
+  #noised({ program: p, training }: Tape, latents: Tensor): Tensor {
+    if (!this.#noise || !training) return latents;
+    const y = p.scratch(latents.shape);
+    add(p, latents, { ...this.#noise, shape: latents.shape }, y);
+    return y;
+  }
+
+  /** Writes a pass's inputs, and returns the program that reads them. */
+  prepare(gpu: Gpu, pictures: Float32Array, noise: Float32Array | undefined, kind: PassKind) {
+    const { height, width } = this.settings;
+    const program = this.pass(pictures.length / (3 * height * width), kind);
+    this.memory.allocate(gpu);
+    gpu.write(this.#pictures.buffer, 0, pictures);
+    if (noise && this.#noise) gpu.write(this.#noise.buffer, 0, noise);
+    return program;
+  }
+}
+
+/** Floats of the largest layer as products want it, either way; three of attention are joined. */
+function largestWeight(parameters: readonly Parameter[]): number {
+  const floats = parameters.map(({ name, shape: [n, inputs, ...taps] }) => {
+    if (inputs === undefined || (inputs === 1 && taps[0] === 3)) return 0;
+    const outputs = /\.to_[qkv]\.weight$/.test(name) ? 3 * n! : n!;
+    const of = (k: number, columns: number) => size(packedShape(ceil4(k) * size(taps), columns));
+    return Math.max(of(inputs, outputs), of(outputs, inputs));
+  });
+  return Math.max(...floats);
+}
+
+/** Floats of the largest input of a convolution. */
+function largestInput({ sizes, height, width }: AutoencoderSettings, pictures: number): number {
+  const floats = [...sizes.encoder.entries(), ...sizes.decoder.entries()].map(([i, stage]) => {
+    const pixels = pictures * height * width / 4 ** i;
+    const widest = stage.kind === "EfficientViTBlock" ? 4 * stage.channels : stage.channels;
+    return pixels *
+      Math.max(widest, i === sizes.encoder.length - 1 ? ceil4(sizes.latentChannels) : 4);
+  });
+  return Math.max(...floats);
+}

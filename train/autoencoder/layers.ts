@@ -1,0 +1,154 @@
+import type { Tensor } from "../../gpu/memory.ts";
+import type { Program } from "../../gpu/program.ts";
+import type { NormWeights } from "../../kernels/channel_norm.ts";
+import { addSums, columnSums, type Place, SUM_CHUNK } from "../../kernels/column_sums.ts";
+import { conv2d, type Conv2dOptions } from "../../kernels/conv2d.ts";
+import { conv2dGradient } from "../../kernels/conv2d_gradient.ts";
+import type { DepthwiseWeights } from "../../kernels/depthwise_glu.ts";
+import type { NormSums } from "../../kernels/norm_sums.ts";
+import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
+import type { ParameterStore } from "../parameters.ts";
+
+/** What the recording of a pass through an autoencoder needs. */
+export interface Tape {
+  readonly program: Program;
+  readonly store: ParameterStore;
+  /** Room for one layer's weights, as products want them. */
+  readonly packed: Tensor;
+  /** Room for one layer's input, on devices that gather from images. */
+  readonly image: Tensor | undefined;
+  /** Statistics of the batch; else the running ones. */
+  readonly training: boolean;
+  /** Compute blocks again in the backward pass instead of keeping what they were computed by. */
+  readonly recompute: boolean;
+}
+
+/** A layer's result, and what leads its gradient back. */
+export interface Layer {
+  readonly y: Tensor;
+  /** Takes dy, which it may overwrite, and returns dx; adds to the gradients of weights. */
+  readonly back: (dy: Tensor) => Tensor;
+}
+
+/** A convolution, or several that share their input and are joined. */
+export interface ConvSpec {
+  readonly names: readonly string[];
+  /** Of all together. */
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Taps along an axis. */
+  readonly size: 1 | 3;
+  readonly bias?: boolean;
+}
+
+/** A vector, which has a buffer of its own. */
+export function vector({ store }: Tape, name: string): Tensor {
+  const { tensor, first } = store.weight(name);
+  if (first !== 0) throw new TypeError(`Cannot bind ${name}: it lies among others`);
+  return tensor;
+}
+
+/** Weight and bias of a norm. */
+export function normWeights(t: Tape, name: string): NormWeights {
+  return { weight: vector(t, `${name}.weight`), bias: vector(t, `${name}.bias`) };
+}
+
+/** Adds sums of chunks to the gradients of a norm. */
+export function addNormGradients({ program, store }: Tape, name: string, sums: NormSums): void {
+  for (const kind of ["weight", "bias"] as const) {
+    const target = store.find(`${name}.${kind}`, "gradient");
+    const partial = sums[kind];
+    if (target) addSums(program, partial, partial.shape as [number, number], target);
+  }
+}
+
+/** y = conv(x) with the weights as they are. */
+export function convForward(
+  t: Tape,
+  spec: ConvSpec,
+  x: Tensor,
+  options: Conv2dOptions = {},
+): Tensor {
+  const { names, outputs, inputs, size, bias } = spec;
+  const taps = size ** 2;
+  const weight = { ...t.packed, shape: packedShape(ceil4(inputs) * taps, outputs) };
+  const each = outputs / names.length;
+  for (const [i, name] of names.entries()) {
+    const { tensor, first } = t.store.weight(`${name}.weight`);
+    const shape = [each, inputs * taps] as const;
+    packWeight(t.program, tensor.buffer, weight, {
+      ...{ dtype: "F32", shape, taps, first, offset: i * each },
+    });
+  }
+  return conv2d(
+    t.program,
+    {
+      weight,
+      inputs: ceil4(inputs),
+      outputs,
+      ...(bias && { bias: vector(t, `${names[0]}.bias`) }),
+    },
+    x,
+    { label: kindOf(names[0]!), ...options },
+  );
+}
+
+/** Gradient of a convolution's input; added to `into` where it is given. */
+export function convInputGradient(t: Tape, spec: ConvSpec, dy: Tensor, into?: Tensor): Tensor {
+  const { names, outputs, inputs, size } = spec;
+  const taps = size ** 2;
+  const weight = { ...t.packed, shape: packedShape(ceil4(outputs) * taps, inputs) };
+  const each = outputs / names.length;
+  for (const [i, name] of names.entries()) {
+    const { tensor, first } = t.store.weight(`${name}.weight`);
+    const shape = [inputs, each * taps] as const;
+    packWeight(t.program, tensor.buffer, weight, {
+      ...{ dtype: "F32", shape, taps, first, transposed: true },
+      ...(names.length > 1 && { row: i * each }),
+    });
+  }
+  const label = `${kindOf(names[0]!)} input gradient`;
+  const layer = { weight, inputs: ceil4(outputs), outputs: inputs };
+  return conv2d(t.program, layer, dy, { label, ...(into && { into }) });
+}
+
+/** Adds to the gradients of a convolution's weights and bias, where they are trained. */
+export function convGradients(t: Tape, spec: ConvSpec, x: Tensor, dy: Tensor): void {
+  const { names, outputs, inputs, size, bias } = spec;
+  const n = outputs / names.length;
+  for (const [i, name] of names.entries()) {
+    const target = t.store.find(`${name}.weight`, "gradient");
+    if (!target) continue;
+    const options = { n, inputs, size, offset: i * n, image: t.image };
+    conv2dGradient(t.program, x, dy, target, options);
+  }
+  const target = bias ? t.store.find(`${names[0]}.bias`, "gradient") : undefined;
+  if (target) addColumns(t.program, dy, target);
+}
+
+function addColumns(p: Program, dy: Tensor, target: Place): void {
+  const columns = dy.shape.at(-1)!;
+  const rows = dy.shape.slice(0, -1).reduce((a, b) => a * b);
+  p.scope(() => {
+    const partial = p.scratch([Math.ceil(rows / SUM_CHUNK), columns]);
+    columnSums(p, { tensor: dy, stride: columns }, [rows, columns], target, partial);
+  });
+}
+
+/** The weights of a depthwise 3 x 3 convolution as its kernels want them, in scratch. */
+export function depthwiseWeights(t: Tape, name: string, channels: number): DepthwiseWeights {
+  const weight = t.program.scratch([12, channels]); // nine taps, padded to whole vec4s
+  const { tensor, first } = t.store.weight(`${name}.weight`);
+  packWeight(t.program, tensor.buffer, weight, { dtype: "F32", shape: [channels, 9], first });
+  return { weight, bias: vector(t, `${name}.bias`) };
+}
+
+/** Channels as images have them. */
+export function ceil4(channels: number): number {
+  return Math.ceil(channels / 4) * 4;
+}
+
+/** The last part of a layer's name, for tables of times. */
+function kindOf(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}

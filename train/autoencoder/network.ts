@@ -1,0 +1,138 @@
+import { ShapeError } from "../../gpu/errors.ts";
+import { size, type Tensor } from "../../gpu/memory.ts";
+import { activationBackward } from "../../kernels/activation.ts";
+import { channelNorm, channelNormBackward } from "../../kernels/channel_norm.ts";
+import { channelShortcut, channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
+import type { AutoencoderSizes, Stage } from "../../model/autoencoder_config.ts";
+import { blocks, down, up } from "./blocks.ts";
+import {
+  addNormGradients,
+  convForward,
+  convGradients,
+  convInputGradient,
+  type ConvSpec,
+  type Layer,
+  normWeights,
+  type Tape,
+} from "./layers.ts";
+
+const RGB = 3;
+
+/** A 3 x 3 convolution with bias. */
+function conv3(name: string, inputs: number, outputs: number): ConvSpec {
+  return { names: [name], inputs, outputs, size: 3, bias: true };
+}
+
+function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
+  const skipped = stages[0]!.layers === 0;
+  return { skipped, channels: stages[skipped ? 1 : 0]!.channels };
+}
+
+function plainConv(t: Tape, spec: ConvSpec, x: Tensor): Layer {
+  return {
+    y: convForward(t, spec, x),
+    back: (dy) => {
+      convGradients(t, spec, x, dy);
+      return convInputGradient(t, spec, dy);
+    },
+  };
+}
+
+/** A convolution plus means of groups of channels, or channels repeated. */
+function shortcutConv(t: Tape, spec: ConvSpec, x: Tensor): Layer {
+  const { program: p } = t;
+  const y = convForward(t, spec, x, { into: channelShortcut(p, x, spec.outputs) });
+  const back = (dy: Tensor) => {
+    convGradients(t, spec, x, dy);
+    const dx = convInputGradient(t, spec, dy);
+    channelShortcutBackward(p, dy, dx);
+    return dx;
+  };
+  return { y, back };
+}
+
+/** Layers one after the other. */
+function chain(x: Tensor, steps: readonly ((x: Tensor) => Layer)[]): Layer {
+  const backs: Layer["back"][] = [];
+  let y = x;
+  for (const step of steps) {
+    const layer = step(y);
+    y = layer.y;
+    backs.push(layer.back);
+  }
+  return { y, back: (dy) => backs.reduceRight((gradient, back) => back(gradient), dy) };
+}
+
+/**
+ * Images to latents, not scaled.
+ * @param image [B, H, W, 4] f32 from -1 to 1, the fourth channel zero
+ * @returns [B, h, w, latent channels] f32
+ * @throws {ShapeError} when H or W is not a multiple of the compression
+ * Source: released `MyAutoencoderDC.encode`.
+ */
+export function encode(t: Tape, sizes: AutoencoderSizes, image: Tensor): Layer {
+  const { encoder, latentChannels, headDim, compression } = sizes;
+  const [, height, width] = image.shape as [number, number, number, number];
+  if (height % compression || width % compression) {
+    throw new ShapeError(`Cannot encode ${width} x ${height}: not multiples of ${compression}`);
+  }
+  const { skipped, channels } = finest(encoder);
+  const first = (x: Tensor) =>
+    skipped
+      ? down(t, conv3("encoder.conv_in.conv", RGB, channels / 4), x, false)
+      : plainConv(t, conv3("encoder.conv_in", RGB, channels), x);
+  const stages = encoder.flatMap((stage, i) => {
+    const name = `encoder.down_blocks.${i}`;
+    const coarser = encoder[i + 1];
+    if (stage.layers === 0) return [];
+    const run = (x: Tensor) => blocks(t, name, stage, { headDim, x, first: 0 });
+    if (!coarser) return [run];
+    const spec = conv3(`${name}.${stage.layers}.conv`, stage.channels, coarser.channels / 4);
+    return [run, (x: Tensor) => down(t, spec, x, true)];
+  });
+  const out = conv3("encoder.conv_out", encoder.at(-1)!.channels, latentChannels);
+  return chain(image, [first, ...stages, (x) => shortcutConv(t, out, x)]);
+}
+
+/**
+ * Latents, not scaled, to images.
+ * @param latents [B, h, w, latent channels] f32
+ * @returns [B, H, W, 4] f32, about -1 to 1, the fourth channel zero
+ * Source: released `MyAutoencoderDC.decode`.
+ */
+export function decode(t: Tape, sizes: AutoencoderSizes, latents: Tensor): Layer {
+  const { decoder, latentChannels, headDim } = sizes;
+  const first = conv3("decoder.conv_in", latentChannels, decoder.at(-1)!.channels);
+  const stages = decoder.flatMap((stage, i) => {
+    const name = `decoder.up_blocks.${i}`;
+    const coarser = decoder[i + 1];
+    if (stage.layers === 0) return [];
+    const run = (x: Tensor) => blocks(t, name, stage, { headDim, x, first: coarser ? 1 : 0 });
+    if (!coarser) return [[run]];
+    const spec = conv3(`${name}.0.conv`, coarser.channels, 4 * stage.channels);
+    return [[(x: Tensor) => up(t, spec, x, true), run]];
+  });
+  const steps = stages.toReversed().flat();
+  return chain(latents, [(x) => shortcutConv(t, first, x), ...steps, (x) => out(t, decoder, x)]);
+}
+
+/** The decoder's norm, ReLU and last convolution. */
+function out(t: Tape, decoder: readonly Stage[], x: Tensor): Layer {
+  const { program: p } = t;
+  const { skipped, channels } = finest(decoder);
+  const weights = normWeights(t, "decoder.norm_out");
+  const normed = channelNorm(p, weights, x, { activation: "relu" });
+  const last = skipped
+    ? up(t, conv3("decoder.conv_out.conv", channels, 4 * RGB), normed, false)
+    : plainConv(t, conv3("decoder.conv_out", channels, RGB), normed);
+  const back = (dy: Tensor) =>
+    p.scope(() => {
+      const dnormed = last.back(dy);
+      activationBackward(p, "relu", { x: normed, dy: dnormed }, size(normed.shape));
+      const dx = p.scratch(x.shape);
+      const sums = channelNormBackward(p, weights, { x, dy: dnormed, dx });
+      addNormGradients(t, "decoder.norm_out", sums);
+      return dx;
+    });
+  return { y: last.y, back };
+}

@@ -1,0 +1,52 @@
+import type { JsonObject } from "../../files/json.ts";
+import type { PictureWeights } from "../../kernels/picture_loss.ts";
+import type { AutoencoderSizes } from "../../model/autoencoder_config.ts";
+import { RELEASED_SETTINGS, type TrainerSettings } from "../settings.ts";
+
+/** Weights of the parts of the loss. */
+export interface LossWeights extends PictureWeights {
+  /** Of 1 - MS-SSIM. */
+  readonly structure: number;
+}
+
+/** Everything that decides what the training of an autoencoder computes. */
+export interface AutoencoderSettings extends
+  Pick<
+    TrainerSettings,
+    | "height"
+    | "width"
+    | "batch"
+    | "frames"
+    | "lr"
+    | "betas"
+    | "weightDecay"
+    | "eps"
+    | "schedule"
+    | "warmup"
+    | "steps"
+    | "clip"
+    | "ema"
+    | "seed"
+    | "accumulate"
+    | "recompute"
+    | "freeze"
+  > {
+  /** Of the autoencoder, and the file it was read from. */
+  readonly sizes: AutoencoderSizes;
+  readonly config: JsonObject;
+  readonly loss: LossWeights;
+  /** Deviation of noise that is added to raw latents before they are decoded; 0: none. */
+  readonly latentNoise: number;
+  /** Pictures that the device computes at once; chosen by memory when absent. */
+  readonly microBatch?: number;
+}
+
+/** The released recipe, but for a loss that needs no weights from elsewhere. */
+export const AUTOENCODER_SETTINGS = {
+  ...RELEASED_SETTINGS,
+  betas: [0.5, 0.9],
+  batch: 4,
+  frames: 4,
+  loss: { l1: 1, mse: 0, edges: 0.5, structure: 0.5 },
+  latentNoise: 0,
+} as const satisfies Partial<AutoencoderSettings>;
