@@ -47,7 +47,10 @@ export { writeTuning } from "./host/tuning_file.ts";
 
 // files of weights
 export { type CheckpointReason, printable, quote, shapeText } from "./files/errors.ts";
-export type { Checkpoint } from "./weights/checkpoint.ts";
+export type { Checkpoint, TensorReader } from "./weights/checkpoint.ts";
+export { loraFiles } from "./weights/lora_file.ts";
+export { type LoraOptions, withLora } from "./weights/lora.ts";
+export type { LoadOptions } from "./released/load_pipeline.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
 export { PthFile } from "./weights/pth.ts";

@@ -11,6 +11,7 @@ import {
   targetBytes,
   type TargetDtype,
 } from "./convert_part.ts";
+import { copyFiles } from "../files/copy_files.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
 import { writeWhole } from "../files/atomic_file.ts";
 import { checkSpace } from "../files/folders.ts";
@@ -23,6 +24,8 @@ import {
   transformerConfig,
   vaeConfig,
 } from "./model_files.ts";
+import { addLora, type LoraOptions } from "../weights/lora.ts";
+import { LoraFile, loraFiles } from "../weights/lora_file.ts";
 import { type OpenWeights, openWeights } from "../weights/open_weights.ts";
 import { autoencoderConfig, type Preset, presetConfig, presetFarJson } from "./presets.ts";
 import { readJson } from "../files/read_json.ts";
@@ -49,8 +52,12 @@ export interface ConvertOptions {
   readonly config?: JsonObject;
   /** Entries of vae/config.json that differ from the autoencoder's. */
   readonly vaeConfig?: JsonObject;
+  /** Adapters that are melted into the transformer's weights. */
+  readonly lora?: LoraOptions;
   /** far.json; a preset's own if left out. */
   readonly far?: JsonObject;
+  /** Folder of clips that worlds begin with, which is copied. */
+  readonly clips?: string;
   /** Type that floats are written in (keep). */
   readonly dtype?: TargetDtype;
   /** Converts weights with NaN or infinity too. */
@@ -101,6 +108,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
     parts.push(await openTransformer(options, notes));
     parts.push(await openVae(options, notes));
     for (const { weights, shapes } of parts) checkPart(weights.checkpoint, shapes);
+    if (options.lora) parts[0] = await melted(parts[0]!, options.lora);
     const fingerprint = await fingerprintOf(options, parts);
     const folder = await WorkFolder.open(options.output, fingerprint, options.overwrite);
     try {
@@ -110,6 +118,18 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
     }
   } finally {
     for (const { weights } of parts) weights.checkpoint.close();
+  }
+}
+
+/** The part with adapters melted into its weights. */
+async function melted(part: Part, { path, scale }: LoraOptions): Promise<Part> {
+  const lora = await LoraFile.open(path);
+  try {
+    const checkpoint = addLora(part.weights.checkpoint, lora, scale);
+    return { ...part, weights: { ...part.weights, checkpoint } };
+  } catch (error) {
+    lora.close();
+    throw error;
   }
 }
 
@@ -206,6 +226,7 @@ async function writeModel(
   const far = options.far ?? (options.preset ? presetFarJson(options.preset) : undefined);
   const name = basename(resolve(options.output));
   await writeWhole(join(folder.path, "far.json"), configText(far ?? { name }));
+  if (options.clips !== undefined) await copyFiles(options.clips, join(folder.path, "clips"));
   await folder.commit();
   return {
     output: options.output,
@@ -261,11 +282,15 @@ async function verify(file: string, shapes: Shapes): Promise<void> {
 
 /** Same inputs and options, same fingerprint: only then are leftovers used again. */
 async function fingerprintOf(options: ConvertOptions, parts: readonly Part[]): Promise<string> {
-  const { dtype, allowNonFinite, stateDict } = options;
-  const files = [];
-  for (const { weights, config } of parts) {
-    const { size, mtime } = await Deno.stat(weights.file);
-    files.push({ file: resolve(weights.file), size, mtime: mtime?.getTime() ?? null, config });
+  const { dtype, allowNonFinite, stateDict, lora } = options;
+  const files: JsonObject[] = [];
+  const add = async (file: string, config: JsonObject) => {
+    const { size, mtime } = await Deno.stat(file);
+    files.push({ file: resolve(file), size, mtime: mtime?.getTime() ?? null, config });
+  };
+  for (const { weights, config } of parts) await add(weights.file, config);
+  for (const file of lora ? await loraFiles(lora.path) : []) {
+    await add(file, { scale: lora!.scale ?? 1 });
   }
   const text = JSON.stringify({ dtype, allowNonFinite, stateDict, files });
   return sha256(text);

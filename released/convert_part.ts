@@ -159,7 +159,7 @@ function parameter(
       reason: "WrongDtype",
     });
   }
-  const to = targetDtype(info.dtype, options.dtype);
+  const to = targetDtype(checkpoint.storedDtype(name)!, options.dtype);
   async function* data() {
     const report = emptyReport();
     const buffer = new Uint8Array(Math.min(PIECE, info.bytes)); // each piece is written before the next
@@ -202,7 +202,7 @@ async function batchCounts(checkpoint: Checkpoint, shapes: Shapes): Promise<Safe
 export function targetBytes(checkpoint: Checkpoint, shapes: Shapes, dtype?: TargetDtype): number {
   let bytes = 0;
   for (const [name, shape] of shapes) {
-    const from = checkpoint.info(name)?.dtype ?? "F32";
+    const from = checkpoint.storedDtype(name) ?? "F32";
     bytes += elements(shape) * DTYPE_BITS[targetDtype(from, dtype)] / 8;
   }
   return bytes;

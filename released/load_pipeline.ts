@@ -1,5 +1,12 @@
 import { makePipeline, type Pipeline, type PipelineOptions } from "../run/pipeline.ts";
+import { type LoraOptions, withLora } from "../weights/lora.ts";
 import { openModelFolder } from "../weights/model_folder.ts";
+
+/** How a model folder is loaded. */
+export interface LoadOptions extends PipelineOptions {
+  /** Adapters (LoRA) of peft's or diffusers' layout that are added to the transformer's weights. */
+  readonly lora?: LoraOptions;
+}
 
 /**
  * Loads a model folder onto the GPU.
@@ -7,6 +14,8 @@ import { openModelFolder } from "../weights/model_folder.ts";
  * @throws {TypeError} a configuration that is not supported
  * @throws {GpuError} no adapter, or not enough memory
  */
-export async function loadPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-  return await makePipeline(await openModelFolder(path), options);
+export async function loadPipeline(path: string, options: LoadOptions = {}): Promise<Pipeline> {
+  const { lora, ...how } = options;
+  const folder = await openModelFolder(path);
+  return await makePipeline(lora ? withLora(folder, lora) : folder, how);
 }

@@ -72,6 +72,14 @@ export const MODEL_OPTIONS = {
   }, { decides: "run" }),
 } satisfies OptionTable;
 
+/** Adapters of the model. */
+export const LORA_OPTION = section(INPUT, {
+  lora: path(
+    "FILE[:SCALE]",
+    "LoRA to add to the model: a .safetensors of far train --lora, peft or diffusers",
+  ),
+}, { decides: "frames" }) satisfies OptionTable;
+
 const CONTEXT_OPTIONS = section(INPUT, {
   context: path("SOURCE", `frames to continue: ${SOURCE_HELP}`, { short: "c", varies: true }),
   contextFrames: integer("K", "number of context frames; 0 starts from nothing", {
@@ -189,6 +197,7 @@ const CHECKPOINT_OPTIONS = section(OUTPUT, {
 /** Options of `far generate`. */
 export const GENERATE_OPTIONS = {
   ...MODEL_OPTIONS,
+  ...LORA_OPTION,
   ...CONTEXT_OPTIONS,
   config: CONFIG,
   ...SAMPLING_OPTIONS,

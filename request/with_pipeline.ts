@@ -1,8 +1,9 @@
-import { declareModel, openModelFolder } from "../app.ts";
+import { declareModel, openModelFolder, withLora } from "../app.ts";
 import { loadPipeline, type ModelInfo, type Pipeline, type PipelineOptions } from "../mod.ts";
 import { orAborted } from "../cli/abort.ts";
 import { ByteProgress } from "../cli/byte_progress.ts";
 import type { ProgressOptions } from "../cli/progress.ts";
+import { parseLora } from "./lora.ts";
 import type { Terminal } from "../cli/terminal.ts";
 
 /** How a model is computed, and how its loading is shown. */
@@ -10,6 +11,8 @@ export interface ModelValues extends ProgressOptions {
   readonly dtype?: "auto" | "f32" | "f16";
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   readonly flexrope?: number;
+  /** `FILE[:SCALE]` */
+  readonly lora?: string;
   /** Nothing is to be computed, so that no weights are needed. */
   readonly dryRun?: boolean;
 }
@@ -23,10 +26,13 @@ export interface ModelCall {
 
 /**
  * What a model is, from its configuration and the headers of its files alone.
+ * @param lora checked against the model, where there is one
  * @throws what `loadPipeline` throws of a folder that is no model
  */
-export async function modelInfo(folder: string): Promise<ModelInfo> {
-  const { info, close } = await declareModel(await openModelFolder(folder), { dtype: "f32" });
+export async function modelInfo(folder: string, lora?: string): Promise<ModelInfo> {
+  const model = await openModelFolder(folder);
+  const adapted = lora === undefined ? model : withLora(model, parseLora(lora));
+  const { info, close } = await declareModel(adapted, { dtype: "f32" });
   close();
   return info;
 }
@@ -47,9 +53,11 @@ export async function withPipeline<T>(
   parts?: PipelineOptions["parts"],
 ): Promise<T> {
   const { dtype, backend, flexrope: slope, dryRun: planOnly } = options;
+  const lora = options.lora === undefined ? undefined : parseLora(options.lora);
   const progress = new ByteProgress({ ...options, patience: PATIENCE }, terminal);
   const onProgress = progress.update;
-  const loading = loadPipeline(folder, { dtype, backend, slope, parts, planOnly, onProgress });
+  const how = { dtype, backend, slope, lora, parts, planOnly, onProgress };
+  const loading = loadPipeline(folder, how);
   const pipeline = await orAborted(loading, signal).finally(() => progress.stop());
   try {
     return await use(pipeline);

@@ -1,10 +1,13 @@
 import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts";
-import type { TensorFile, TensorInfo } from "./tensor_file.ts";
+import type { Dtype, TensorFile, TensorInfo } from "./tensor_file.ts";
 import { unwrappedNames } from "./wrapped_names.ts";
+
+/** Reads values of a tensor. */
+export type TensorReader = Pick<TensorFile, "read" | "readRange">;
 
 /** A tensor in one of the files. */
 interface Place {
-  readonly file: TensorFile;
+  readonly file: TensorReader;
   /** As the file has it. */
   readonly stored: TensorInfo;
   /** The same under the model's own name. */
@@ -14,7 +17,7 @@ interface Place {
 /** What all scopes of one checkpoint share. */
 interface CheckpointState {
   readonly path: string;
-  readonly files: readonly TensorFile[];
+  readonly files: readonly { close(): void }[];
   readonly places: ReadonlyMap<string, Place>;
   readonly wrappers: readonly string[];
   /** Why tensors that are there cannot be read. */
@@ -82,6 +85,23 @@ export class Checkpoint {
     return new Checkpoint(this.#state, `${this.#prefix}${prefix}.`);
   }
 
+  /**
+   * The same checkpoint with other values of some tensors.
+   * @param tensors by full name
+   * @param file that they come from; closing what is returned closes it and this checkpoint's own
+   */
+  replace(
+    tensors: ReadonlyMap<string, { readonly info: TensorInfo; readonly reader: TensorReader }>,
+    file: { close(): void },
+  ): Checkpoint {
+    const files = [...this.#state.files, file];
+    const places = new Map(this.#state.places);
+    for (const [name, { info, reader }] of tensors) {
+      places.set(name, { file: reader, stored: places.get(name)!.stored, info });
+    }
+    return new Checkpoint({ ...this.#state, files, places }, this.#prefix);
+  }
+
   /** Whether there is such a tensor in this scope. */
   has(name: string): boolean {
     return this.#state.places.has(this.#prefix + name);
@@ -90,6 +110,11 @@ export class Checkpoint {
   /** Where a tensor of this scope lies; `name` in it is the full one. */
   info(name: string): TensorInfo | undefined {
     return this.#state.places.get(this.#prefix + name)?.info;
+  }
+
+  /** Type in which a tensor of this scope lies in its file; what is read may be wider. */
+  storedDtype(name: string): Dtype | undefined {
+    return this.#state.places.get(this.#prefix + name)?.stored.dtype;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { type Gpu, GpuError, loadPipeline, type Pipeline } from "../../mod.ts";
+import type { LoraChoice } from "../../request/lora.ts";
 
 /** What a job needs loaded. */
 export interface ModelWish {
@@ -6,6 +7,7 @@ export interface ModelWish {
   readonly folder: string;
   readonly dtype?: "auto" | "f32" | "f16";
   readonly slope?: number;
+  readonly lora?: LoraChoice;
 }
 
 /** How a pipeline comes onto a device; tests put their own here. */
@@ -36,7 +38,7 @@ export class ModelShelf {
    * @throws {GpuError | CheckpointError | TypeError} as `loadPipeline`
    */
   async pipeline(wish: ModelWish, onProgress: () => void): Promise<Pipeline> {
-    const key = JSON.stringify([wish.folder, wish.dtype ?? "auto", wish.slope]);
+    const key = JSON.stringify([wish.folder, wish.dtype ?? "auto", wish.slope, wish.lora]);
     const found = this.#loaded.find((entry) => entry.key === key);
     if (found) {
       this.#loaded = [found, ...this.#loaded.filter((entry) => entry !== found)];
@@ -48,9 +50,9 @@ export class ModelShelf {
     return pipeline;
   }
 
-  async #place({ folder, dtype, slope }: ModelWish, onProgress: () => void): Promise<Pipeline> {
+  async #place({ folder, ...how }: ModelWish, onProgress: () => void): Promise<Pipeline> {
     const load = async () =>
-      await this.#load(folder, { dtype, slope, gpu: await this.gpu(), onProgress });
+      await this.#load(folder, { ...how, gpu: await this.gpu(), onProgress });
     try {
       return await load();
     } catch (error) {

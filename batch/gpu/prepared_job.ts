@@ -9,6 +9,7 @@ import {
 import { VERSION } from "../../cli/version.ts";
 import { asUsage, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
+import { parseLora } from "../../request/lora.ts";
 import { outputOptions } from "../../request/output_options.ts";
 import { Outputs } from "../../request/outputs.ts";
 import {
@@ -37,8 +38,9 @@ export function valuesOf({ options, where }: Pick<WireJob, "options" | "where">)
 }
 
 /** The model that a job asks for. */
-export function modelWish({ model }: WireJob, { dtype, flexrope }: JobValues): ModelWish {
-  return { folder: model, dtype, slope: flexrope };
+export function modelWish({ model }: WireJob, { dtype, flexrope, lora }: JobValues): ModelWish {
+  const choice = lora === undefined ? undefined : parseLora(lora);
+  return { folder: model, dtype, slope: flexrope, ...(choice && { lora: choice }) };
 }
 
 /** A job whose sources are read and whose plan fits the model: it only has to run. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { digestFile, openModelFolder, sha256 } from "../../app.ts";
+import { digestFile, loraFiles, openModelFolder, sha256 } from "../../app.ts";
 import { isFolder } from "../../cli/folder.ts";
+import { parseLora } from "../../request/lora.ts";
 
 /** Files of a folder by name; folders inside it are left out. */
 async function filesIn(folder: string): Promise<string[]> {
@@ -38,9 +39,19 @@ export class Digests {
   /**
    * Of a model: its weights, its configurations and what far.json says that changes a video. Where
    * the folder lies and what it is called play no part, so it is the same on every machine.
+   * @param lora adapters that change its weights, as `FILE[:SCALE]`
    */
-  model(folder: string): Promise<string> {
-    return this.#once(`model ${folder}`, () => digestModel(folder));
+  async model(folder: string, lora?: string): Promise<string> {
+    const model = await this.#once(`model ${folder}`, () => digestModel(folder));
+    return lora === undefined ? model : sha256(`${model} ${await this.lora(lora)}`);
+  }
+
+  /** Of adapters, with how much of them is added. */
+  async lora(lora: string): Promise<string> {
+    const { path, scale = 1 } = parseLora(lora);
+    const files = await loraFiles(path);
+    const digests = await Promise.all(files.map((file) => this.content(file)));
+    return [...digests, scale].join(" ");
   }
 }
 

@@ -4,6 +4,7 @@ import { isActionFile } from "../../request/action_file.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { optionName } from "../../cli/option.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { parseLora } from "../../request/lora.ts";
 import { whyUnreadable } from "../../cli/text_file.ts";
 import type { Digests } from "./digest.ts";
 import type { JobValues } from "./manifest.ts";
@@ -30,6 +31,7 @@ export function inputsOf(values: JobValues): Map<string, string> {
   const inputs = new Map<string, string>();
   if (values.context !== undefined) inputs.set("context", values.context);
   if (values.noise !== undefined) inputs.set("noise", values.noise);
+  if (values.lora !== undefined) inputs.set("lora", parseLora(values.lora).path);
   const { actions } = values;
   if (actions !== undefined && isActionFile(actions)) inputs.set("actions", actions);
   return inputs;
@@ -49,7 +51,11 @@ export async function jobHash(
 ): Promise<string> {
   const inputs: Record<string, string> = {};
   for (const [option, path] of inputsOf(values)) {
-    inputs[option] = await digestInput(option, path, digests);
+    // of a %d pattern the folder stands for the pictures
+    const digest = option === "lora"
+      ? () => digests.lora(values.lora!)
+      : () => digests.content(isPattern(path) ? dirname(path) : path);
+    inputs[option] = await digestInput(option, path, digest);
   }
   const { model: _model, output: _output, ...rest } = jsonOf(values);
   const settings = Object.entries({ ...rest, ...inputs })
@@ -57,11 +63,14 @@ export async function jobHash(
   return sha256(JSON.stringify({ settings, outputs, model }));
 }
 
-async function digestInput(option: string, path: string, digests: Digests): Promise<string> {
+async function digestInput(
+  option: string,
+  path: string,
+  digest: () => Promise<string>,
+): Promise<string> {
   if (path === "-") throw new UsageError(`Cannot use "${option}": a batch cannot read stdin`);
   try {
-    // of a %d pattern the folder stands for the pictures
-    return await digests.content(isPattern(path) ? dirname(path) : path);
+    return await digest();
   } catch (error) {
     throw new UsageError(`Cannot use "${option}": "${path}": ${whyUnreadable(error)}`);
   }

@@ -12,7 +12,7 @@ import type { Digests } from "./digest.ts";
 import { inputsOf, jobHash, jsonOf } from "./identity.ts";
 import type { Entry, JobValues } from "./manifest.ts";
 import type { WireJob } from "../gpu/protocol.ts";
-import { inputFault, outputFault } from "./travel.ts";
+import { inputFault, loraFault, outputFault } from "./travel.ts";
 
 /** A job that is known to fit its model. */
 export interface Job {
@@ -60,6 +60,7 @@ export interface CheckerOptions {
 export class JobChecker {
   readonly #options: CheckerOptions;
   readonly #models = new Map<string, Promise<JobModel>>();
+  readonly #loras = new Map<string, Promise<unknown>>();
 
   constructor(options: CheckerOptions) {
     this.#options = options;
@@ -73,6 +74,7 @@ export class JobChecker {
     const fields = new FieldChecks(where);
     const model = await fields.check("model", () => this.#model(values.model ?? DEMO));
     if (!model) return fields;
+    await fields.check("lora", () => this.#checkLora(model, values.lora));
     const options = withDefaults(values, model.info.defaults, model.folder);
     const videos = await checkFit(entry, options, model.info, fields);
     if (travels) await checkTravel(entry, fields);
@@ -85,6 +87,15 @@ export class JobChecker {
     const counts = videos > 1 || values.label !== undefined; // a label's text does not tell how many
     const counted = counts ? { ...entry, values: { ...values, count: videos } } : entry;
     return { job: { entry: counted, hash, where, model }, problems: [] };
+  }
+
+  /** Holds a LoRA to the model, once for all jobs that have it. */
+  async #checkLora({ name, folder }: JobModel, lora: string | undefined): Promise<void> {
+    if (lora === undefined) return;
+    const key = `${name} ${lora}`;
+    const known = this.#loras.get(key) ?? modelInfo(folder, lora);
+    this.#loras.set(key, known);
+    await known;
   }
 
   #model(name: string): Promise<JobModel> {
@@ -206,7 +217,8 @@ async function checkTravel({ values, outputs }: Entry, fields: FieldChecks): Pro
     if (fault) fields.refuse("output", fault);
   }
   for (const [option, path] of inputsOf(values)) {
-    const fault = await inputFault(path).catch(() => undefined); // that it is missing was told
+    const faultOf = option === "lora" ? loraFault : inputFault;
+    const fault = await faultOf(path).catch(() => undefined); // that it is missing was told
     if (fault) fields.refuse(option, fault);
   }
 }

@@ -1,4 +1,4 @@
-import { isPattern } from "../../app.ts";
+import { isPattern, loraFiles } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import { isSequence } from "./output_names.ts";
 
@@ -14,6 +14,13 @@ export async function inputFault(path: string): Promise<string | undefined> {
   if (isDirectory) return refuse("it is a folder");
   if (size <= MOST_BLOB_BYTES) return undefined;
   return refuse(`it has ${megabytes(size)} of ${megabytes(MOST_BLOB_BYTES)} allowed`);
+}
+
+/** Why adapters that a job reads cannot travel through a queue. */
+export async function loraFault(path: string): Promise<string | undefined> {
+  const fault = await inputFault(path);
+  if (fault || (await loraFiles(path)).length === 1) return fault;
+  return `"${path}" cannot travel through the queue, its alpha is in a file beside it: give --shared`;
 }
 
 /** Why an output cannot travel through a queue, as far as its name says. */

@@ -3,7 +3,8 @@ import { UsageError } from "../../cli/errors.ts";
 import { digestFile, type FileDigest } from "../../app.ts";
 import { inputsOf, jsonOf } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
-import { inputFault } from "../plan/travel.ts";
+import { inputFault, loraFault } from "../plan/travel.ts";
+import { parseLora, withScale } from "../../request/lora.ts";
 import { parseQueueJob } from "./queue_border.ts";
 import { QUEUE_VERSION, type QueueJob, type SentInput } from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
@@ -37,9 +38,11 @@ export class JobPacker {
     const { output: _, ...options } = jsonOf(values);
     const inputs: Record<string, SentInput> = {};
     for (const [option, path] of inputsOf(values)) {
-      if (this.#shared !== undefined) options[option] = resolve(path);
+      const scale = option === "lora" ? parseLora(values.lora!).scale : undefined;
+      if (this.#shared !== undefined) options[option] = withScale(resolve(path), scale);
       else {
-        inputs[option] = await this.#send(option, path, where);
+        const sent = await this.#send(option, path, where);
+        inputs[option] = { ...sent, ...(scale !== undefined && { scale }) };
         delete options[option];
       }
     }
@@ -58,7 +61,7 @@ export class JobPacker {
   }
 
   async #send(option: string, path: string, where: string): Promise<SentInput> {
-    const fault = await inputFault(path);
+    const fault = await (option === "lora" ? loraFault : inputFault)(path);
     if (fault) throw new UsageError(`Cannot use "${option}" in ${where}: ${fault}`);
     const digest = this.#digests.get(path) ?? digestFile(path);
     this.#digests.set(path, digest);

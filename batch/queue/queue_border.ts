@@ -3,6 +3,7 @@ import { printable } from "../../app.ts";
 import { isActionFile } from "../../request/action_file.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey } from "../../cli/option.ts";
+import { parseLora } from "../../request/lora.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
@@ -20,7 +21,7 @@ const MOST_OUTPUTS = 10_000;
 const DIGEST = /^[0-9a-f]{64}$/;
 const IDENTITY = /^[0-9a-f]{8,64}$/;
 /** Options whose value may name a file that the job reads. */
-const FILE_OPTIONS = ["context", "noise", "actions"];
+const FILE_OPTIONS = ["context", "noise", "actions", "lora"];
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -204,7 +205,10 @@ function namesFile(key: string, value: SettingValue): boolean {
 export function filesOf(options: QueueJob["options"]): Map<string, string> {
   const named = Object.entries(options)
     .filter(([name, value]) => namesFile(optionKey(name), value))
-    .map(([name, value]) => [name, String(value)] as const);
+    .map(([name, value]) => {
+      const text = String(value);
+      return [name, name === "lora" ? parseLora(text).path : text] as const;
+    });
   return new Map(named);
 }
 
@@ -212,10 +216,13 @@ function inputsOf(value: unknown, refuse: Refuse): Record<string, SentInput> {
   const inputs: Record<string, SentInput> = {};
   for (const [option, input] of Object.entries(objectOf(value, "inputs", refuse))) {
     if (!FILE_OPTIONS.includes(option)) refuse("inputs", `of ${FILE_OPTIONS.join(", ")}`);
-    const { sha256, name } = objectOf(input, `input "${option}"`, refuse);
+    const { sha256, name, scale } = objectOf(input, `input "${option}"`, refuse);
+    const scales = scale === undefined || (option === "lora" && Number.isFinite(scale));
+    if (!scales) refuse("input scale", "a number, of a LoRA");
     inputs[option] = {
       sha256: digestOf(sha256, "input sha256", refuse),
       name: textOf(name, "input name", LONGEST_TEXT, refuse),
+      ...(scale !== undefined && { scale: Number(scale) }),
     };
   }
   return inputs;

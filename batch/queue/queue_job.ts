@@ -9,6 +9,8 @@ export interface SentInput {
   readonly sha256: string;
   /** Its name, whose extension tells what it is. */
   readonly name: string;
+  /** How much of a LoRA is added. */
+  readonly scale?: number;
 }
 
 /** A job as it lies in a queue. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createOutput, type FileLock, sha256 as sha256Of } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import type { SettingValue } from "../../cli/settings.ts";
+import { withScale } from "../../request/lora.ts";
 import { lockFolder } from "../folder_lock.ts";
 import { outputPath } from "../plan/identity.ts";
 import { MOST_BLOB_BYTES } from "../plan/travel.ts";
@@ -54,11 +55,11 @@ export class WorkerFiles implements AsyncDisposable {
   async fetchInputs(job: QueueJob, link: QueueLink): Promise<Record<string, SettingValue>> {
     const options: Record<string, SettingValue> = { ...job.options };
     for (const [option, input] of Object.entries(job.inputs)) {
-      const { sha256, name } = input;
+      const { sha256, name, scale } = input;
       const path = this.#inputPath(input);
       const there = await Deno.stat(path).then(() => true, () => false);
       if (!there) await fetchBlob(sha256, name, path, link);
-      options[option] = path;
+      options[option] = withScale(path, scale);
     }
     return options;
   }

@@ -1,16 +1,21 @@
+import { join } from "node:path";
 import {
   autoencoderConfig,
   type AutoencoderName,
   COMPRESSION,
   type ConvertReport,
   type JsonObject,
+  openModelFolder,
   type PartReport,
   readJson,
 } from "../../app.ts";
-import { convertModel, type Preset, PRESETS } from "../../mod.ts";
+import { convertModel, type ConvertOptions, type Preset, PRESETS } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
+import { isFolder } from "../../cli/folder.ts";
+import { parseLora } from "../../request/lora.ts";
+import { modelPath } from "../../request/model_path.ts";
 import type { CONVERT_OPTIONS } from "./spec.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
 import { didYouMean } from "../../cli/suggest.ts";
@@ -19,10 +24,9 @@ type ConvertCall = Call<typeof CONVERT_OPTIONS>;
 
 /** `far convert`: makes a model folder of checkpoints. */
 export async function run({ options, terminal, signal }: ConvertCall): Promise<void> {
-  const { transformer, vae, output } = options;
-  if (!transformer || !vae || !output) {
-    throw new UsageError("Say what to convert: give --transformer FILE, --vae FILE and -o DIR");
-  }
+  const { output } = options;
+  const sources = await sourcesOf(options);
+  if (!output) throw new UsageError("Say where to write the model: give -o DIR");
   const own = options.architecture ?? options.config ?? options.vaeConfig;
   if (options.preset !== undefined && own !== undefined) {
     throw new UsageError(
@@ -32,13 +36,13 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
   const progress = new ByteProgress(options, terminal);
   try {
     const report = await convertModel({
-      transformer,
-      vae,
+      ...sources,
       output,
       preset: options.preset === undefined ? undefined : presetNamed(options.preset),
       architecture: options.architecture,
       config: options.config === undefined ? undefined : await readJson(options.config),
       vaeConfig: await vaeConfig(options.vaeConfig),
+      lora: options.mergeLora === undefined ? undefined : parseLora(options.mergeLora),
       dtype: options.dtype,
       allowNonFinite: options.allowNonFinite,
       overwrite: options.overwrite,
@@ -54,6 +58,29 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
   } finally {
     await progress.stop();
   }
+}
+
+/** What is converted: a model with all that is beside its weights, or two files. */
+async function sourcesOf(
+  { model, transformer, vae }: ConvertCall["options"],
+): Promise<Pick<ConvertOptions, "transformer" | "vae" | "far" | "clips">> {
+  if (model === undefined) {
+    if (transformer && vae) return { transformer, vae };
+    throw new UsageError(
+      "Say what to convert: give --model, or --transformer FILE and --vae FILE",
+    );
+  }
+  if (transformer || vae) {
+    throw new UsageError("Give --model, or --transformer and --vae, but not both");
+  }
+  const folder = await openModelFolder(await modelPath(model));
+  const clips = join(folder.path, "clips");
+  return {
+    transformer: folder.transformer.path,
+    vae: folder.vae.path,
+    far: folder.far,
+    ...(await isFolder(clips) && { clips }),
+  };
 }
 
 /** The released configuration of that name. @throws {UsageError} there is none */

@@ -18,6 +18,9 @@ export const CAST = choice(["f32", "f16", "bf16"], "TYPE", "cast the weights", {
 /** Options of `far convert`. */
 export const CONVERT_OPTIONS = {
   ...section(INPUT, {
+    model: string("MODEL", "a model whose two parts are converted, with its names and clips", {
+      short: "m",
+    }),
     transformer: path(
       "FILE",
       "weights of the transformer: .pth, .safetensors, or a folder of FAR's trainer",
@@ -31,6 +34,7 @@ export const CONVERT_OPTIONS = {
     vaeConfig: path("FILE.json", "configuration of the autoencoder, or 8x, 16x, 32x", {
       default: "recognised from the weights",
     }),
+    mergeLora: path("FILE[:SCALE]", "add a LoRA to the weights of the transformer"),
     stateDict: string("KEY", "which state dict of a .pth", {
       default: "the EMA copy, otherwise the model",
     }),
@@ -67,6 +71,10 @@ export const CONVERT: CommandSpec = defineCommand({
       line: "far convert --transformer checkpoint-400000 --vae B.pth --architecture FAR_B " +
         "--vae-config 8x --dtype f16 -o model",
       does: "a training run of your own, as half-precision floats",
+    },
+    {
+      line: "far convert -m demo --merge-lora maze/pytorch_lora_weights.safetensors -o maze-own",
+      does: "a model with a LoRA melted in",
     },
   ],
   permissions: { read: true, write: true, env: SAY, sys: ["statfs"] },

@@ -103,7 +103,7 @@ function checkResumed(record: Settings, model: string, begun: Checkpoint): void 
   }
   if (model === begun.model) return;
   throw new UsageError(
-    `Cannot resume from "${begun.path}": the model's weights or configuration are others now`,
+    `Cannot resume from "${begun.path}": the model has changed since`,
   );
 }
 
@@ -120,7 +120,7 @@ export async function openCheckpoint(
   begun: Checkpoint | undefined,
 ): Promise<CheckpointWriter | undefined> {
   if (!begun && options.checkpoint === undefined) return undefined;
-  const model = await new Digests().model(folder);
+  const model = await new Digests().model(folder, options.lora);
   if (begun) checkResumed(record, model, begun);
   if (options.checkpoint === undefined) return undefined;
   return new CheckpointWriter(options, plan, record, model);

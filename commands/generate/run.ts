@@ -10,6 +10,7 @@ import {
 import { isActionFile } from "../../request/action_file.ts";
 import type { Call } from "../../cli/command.ts";
 import { asUsage, InterruptedError, UsageError } from "../../cli/errors.ts";
+import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
@@ -45,7 +46,7 @@ export async function run(call: GenerateCall): Promise<void> {
   const begun = await readCheckpoint(call.options);
   const given = begun ? resumedOptions(call.options, begun) : call.options;
   const folder = await modelPath(given.model ?? DEMO);
-  const info = await modelInfo(folder);
+  const info = await modelInfo(folder, given.lora);
   const options = withDefaults(given, info.defaults, folder);
   const paths = options.output ?? [];
   if (paths.length === 0 && !options.dryRun && !options.preview) {
@@ -64,8 +65,9 @@ export async function run(call: GenerateCall): Promise<void> {
   });
 }
 
-function filesRead({ context, actions, noise }: GenerateValues): (string | undefined)[] {
-  return [context, noise, actions !== undefined && isActionFile(actions) ? actions : undefined];
+function filesRead({ context, actions, noise, lora }: GenerateValues): (string | undefined)[] {
+  const listed = actions !== undefined && isActionFile(actions) ? actions : undefined;
+  return [context, noise, listed, lora === undefined ? undefined : parseLora(lora).path];
 }
 
 /** Keeps all files that a run would write to, the one it goes on from apart. */

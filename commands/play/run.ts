@@ -4,6 +4,7 @@ import { loadPipeline } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { inFlags } from "../../cli/flags.ts";
+import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { Values } from "../../cli/option.ts";
 import { actionKeys, idleAction } from "../../player/action_keys.ts";
@@ -33,7 +34,8 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   if (given.seed === -1n) terminal.note(`seed ${options.seed}`);
   if (!given.quiet) terminal.note("loading the model ...");
   const { dtype, backend, flexrope: slope } = options;
-  const pipeline = await loadPipeline(folder, { dtype, backend, slope });
+  const lora = given.lora === undefined ? undefined : parseLora(given.lora);
+  const pipeline = await loadPipeline(folder, { dtype, backend, slope, lora });
   try {
     const { info } = pipeline;
     const size = pictureSize(options, info);

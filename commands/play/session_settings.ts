@@ -27,6 +27,7 @@ export function sessionSettings(game: Game, setup: PlayedSetup): Settings | unde
   const sized = context === undefined || options.size !== undefined;
   const record: Record<string, SettingValue | undefined> = {
     model: options.model ?? "demo",
+    lora: options.lora,
     context,
     "context-frames": game.contextFrames,
     "context-start": context && options.contextStart,

@@ -2,7 +2,12 @@ import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
 import { FFMPEG, GPU, TERMINAL } from "../../cli/permissions.ts";
-import { ENCODING_OPTIONS, GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
+import {
+  ENCODING_OPTIONS,
+  GENERATE_OPTIONS,
+  LORA_OPTION,
+  MODEL_OPTIONS,
+} from "../../request/options.ts";
 
 const WORLD = "The world";
 const SCREEN = "The terminal";
@@ -26,6 +31,7 @@ const { codec, quality, scale } = ENCODING_OPTIONS;
 /** Options of `far play`. */
 export const PLAY_OPTIONS = {
   ...MODEL_OPTIONS,
+  ...LORA_OPTION,
   context: { ...context, default: "the model's own example", group: WORLD },
   contextFrames: { ...contextFrames, default: "the model's own, else all", group: WORLD },
   contextStart: { ...contextStart, group: WORLD },

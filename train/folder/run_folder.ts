@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
 import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
+import { copyFiles } from "../../files/copy_files.ts";
 import { makeFolder } from "../../files/folders.ts";
 import { FileLock } from "../../files/lock.ts";
 import { bytesOf } from "../../files/bytes.ts";
@@ -11,7 +12,7 @@ import type { Shapes } from "../../released/architecture.ts";
 import { configText, modelIndex, schedulerConfig } from "../../released/model_files.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { changedSettings } from "../run_options.ts";
-import { mergeAdapters } from "./lora_file.ts";
+import { adapterMetadata, ADAPTERS, mergeAdapters } from "./adapters.ts";
 
 /** What a model folder has beside the transformer's weights. */
 export interface ModelFiles {
@@ -25,8 +26,6 @@ export interface ModelFiles {
 
 const SETTINGS = "settings.json";
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
-/** Name under which diffusers looks for adapters. */
-const ADAPTERS = "pytorch_lora_weights.safetensors";
 
 /** The folder of a run: a model folder at all times. One process at a time works in it. */
 export class RunFolder {
@@ -76,11 +75,7 @@ export class RunFolder {
     const index = join(this.path, "model_index.json");
     if (await isFile(index)) return;
     for (const part of ["transformer", "vae", "scheduler"]) await makeFolder(join(this.path, part));
-    for await (const { name, isFile } of Deno.readDir(vae)) {
-      if (isFile && !name.startsWith(".")) {
-        await copyWhole(join(vae, name), join(this.path, "vae", name));
-      }
-    }
+    await copyFiles(vae, join(this.path, "vae"));
     await writeWhole(join(this.path, "transformer", "config.json"), configText(config));
     await writeWhole(
       join(this.path, "scheduler", "scheduler_config.json"),
@@ -107,12 +102,15 @@ export class RunFolder {
     shapes: Shapes,
     lora: { readonly rank: number; readonly alpha?: number },
   ): Promise<void> {
-    await writeTensors(join(this.path, ADAPTERS), adapters, (name) => {
+    const shapeOf = (name: string) => {
       const values = adapters.get(name)!.length;
       const { rank } = lora;
       return name.endsWith("lora_A.weight") ? [rank, values / rank] : [values / rank, rank];
-    });
-    await this.writeWeights(mergeAdapters(base, adapters, shapes, lora), shapes);
+    };
+    const metadata = adapterMetadata(adapters, lora);
+    await writeTensors(join(this.path, ADAPTERS), adapters, shapeOf, metadata);
+    const weights = new Map([...base].filter(([name]) => shapes.has(name)));
+    await this.writeWeights(mergeAdapters(weights, adapters, lora), shapes);
   }
 
   /** Replaces far.json. */
@@ -129,6 +127,7 @@ async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, Float32Array>,
   shapeOf: (name: string) => readonly number[],
+  metadata: Readonly<Record<string, string>> = { format: "pt" },
 ): Promise<void> {
   await using sink = await AtomicFile.create(path);
   const entries = [...tensors].map(([name, values]) => ({
@@ -137,16 +136,6 @@ async function writeTensors(
     shape: shapeOf(name),
     data: bytesOf(values),
   }));
-  await writeSafetensors(sink, entries, { format: "pt" });
-  await sink.commit();
-}
-
-async function copyWhole(from: string, to: string): Promise<void> {
-  await using sink = await AtomicFile.create(to);
-  using file = await Deno.open(from);
-  const buffer = new Uint8Array(1 << 20);
-  for (let count; (count = await file.read(buffer)) !== null;) {
-    await sink.write(buffer.subarray(0, count));
-  }
+  await writeSafetensors(sink, entries, metadata);
   await sink.commit();
 }

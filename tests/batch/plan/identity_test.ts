@@ -108,3 +108,14 @@ Deno.test("parseShard() reads I/N and refuses anything else", () => {
     assert.throws(() => parseShard(text), /--shard/, text);
   }
 });
+
+Deno.test("jobHash() follows a LoRA's bytes and its scale", async () => {
+  const lora = join(import.meta.dirname!, "../../fixtures/weights/lora");
+  const file = `${lora}/diffusers/pytorch_lora_weights.safetensors`;
+  const whole = await hash({ lora: file });
+  assert.equal(whole, await hash({ lora: `${file}:1` }));
+  assert.equal(whole, await hash({ lora: `${lora}/diffusers` }));
+  const others = [{}, { lora: `${file}:0.5` }, { lora: `${lora}/peft` }];
+  for (const values of others) assert.notEqual(whole, await hash(values));
+  await assert.rejects(hash({ lora: "none.safetensors" }), { name: "UsageError" });
+});

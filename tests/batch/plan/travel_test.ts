@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { inputFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/plan/travel.ts";
+import { inputFault, loraFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/plan/travel.ts";
 import { inFolder } from "../../support/folder.ts";
 
 Deno.test("inputFault() lets single files of limited size through a queue", () =>
@@ -19,4 +19,13 @@ Deno.test("inputFault() lets single files of limited size through a queue", () =
 Deno.test("outputFault() refuses only what becomes many files", () => {
   for (const name of ["a.mp4", "50%.png", "a%d.mp4"]) assert.equal(outputFault(name), undefined);
   for (const name of ["%d.png", "deep/f%03d.PNG"]) assert.match(outputFault(name)!, /many files/);
+});
+
+Deno.test("loraFault() refuses adapters that are more than one file", async () => {
+  const fixtures = join(import.meta.dirname!, "../../fixtures/weights/lora");
+  const peft = join(fixtures, "peft/adapter_model.safetensors");
+  assert.match((await loraFault(peft))!, /its alpha is in a file beside it: give --shared$/);
+  assert.match((await loraFault(join(fixtures, "peft")))!, /it is a folder: give --shared$/);
+  const diffusers = join(fixtures, "diffusers/pytorch_lora_weights.safetensors");
+  assert.equal(await loraFault(diffusers), undefined);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  filesOf,
   nameOfQueueJob,
   parseQueueFailure,
   parseQueueJob,
@@ -140,12 +141,32 @@ Deno.test("parseQueueJob() refuses every field that a stranger may have put ther
   }
 });
 
+Deno.test("parseQueueJob() takes a LoRA with its scale, and a scale of nothing else", () => {
+  const inputs = { lora: { sha256: DIGEST, name: "a.safetensors", scale: 0.5 } };
+  const job = { ...JOB, outputs: ["walk.mp4"], inputs };
+  assert.deepEqual(parseQueueJob(job).inputs, inputs);
+  for (const scale of ["1", NaN, Infinity, null, {}]) {
+    const lora = { ...inputs.lora, scale };
+    assert.throws(() => parseQueueJob({ ...job, inputs: { lora } }), /scale must be a number/);
+  }
+  const context = { ...inputs.lora };
+  assert.throws(() => parseQueueJob({ ...job, inputs: { context } }), /scale must be a number/);
+  const shared = {
+    ...job,
+    inputs: {},
+    shared: "/data",
+    options: { lora: "/data/a.safetensors:2" },
+  };
+  assert.deepEqual([...filesOf(parseQueueJob(shared).options)], [["lora", "/data/a.safetensors"]]);
+});
+
 Deno.test("parseQueueJob() lets no option name a file that was not sent along", () => {
   const job = { ...JOB, outputs: ["walk.mp4"] };
   for (
     const options of [
       { context: "/etc/passwd" },
       { noise: "/etc/hostname" },
+      { lora: "/etc/x.safetensors:0.5" },
       { actions: "/etc/secret.json" },
       { actions: ["forward", "keys.txt"] },
     ]

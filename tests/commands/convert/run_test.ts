@@ -1,7 +1,10 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notDeepEqual, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { describeConverted, run } from "../../../commands/convert/run.ts";
 import { InterruptedError } from "../../../cli/errors.ts";
+import { loadPipeline } from "../../../released/load_pipeline.ts";
+import { pairOf, writeAdapters } from "../../support/adapters.ts";
+import { GPU_TEST, testGpu } from "../../support/gpu.ts";
 import { inFolder } from "../../support/folder.ts";
 import { recorder } from "../../support/recorder.ts";
 import { TINY_TRANSFORMER, TINY_VAE, tinyShapes, writeWeights } from "../../weights/tiny_model.ts";
@@ -70,6 +73,73 @@ Deno.test("far convert says what is missing on its command line", async () => {
   await rejects(convert({ ...all, preset: "FAR_B_ucf101_res64_200K_bs3" }), {
     name: "UsageError",
     message: /did you mean "FAR_B_ucf101_res64_200K_bs32"/,
+  });
+});
+
+const Q = "transformer_blocks.0.attn.to_q";
+const LORA = [...pairOf(Q, [64, 64], 4), ...pairOf("proj_out", [32, 64], 2)];
+
+Deno.test(
+  "far convert --merge-lora gives the numbers that loading with the LoRA gives",
+  GPU_TEST,
+  async () => {
+    await withTiny(async (folder, options) => {
+      await convert({ ...options });
+      const lora = await writeAdapters(join(folder, "lora.safetensors"), LORA);
+      const model = join(folder, "model");
+      const merged = join(folder, "merged");
+      await convert({ model, mergeLora: `${lora}:0.5`, output: merged });
+      const gpu = await testGpu();
+      const latents = async (path: string, scale?: number) => {
+        const pipeline = await loadPipeline(path, {
+          gpu,
+          dtype: "f32",
+          ...(scale !== undefined && { lora: { path: lora, scale } }),
+        });
+        const run = { frames: 2, steps: 2, width: 8, height: 8 };
+        const made = (await Array.fromAsync(pipeline.generate(run))).map(({ latents }) => latents);
+        await pipeline.close();
+        return made;
+      };
+      const melted = await latents(merged);
+      deepEqual(melted, await latents(model, 0.5));
+      deepEqual(await latents(model), await latents(model, 0));
+      notDeepEqual(melted, await latents(model));
+      await Deno.remove(merged, { recursive: true });
+    });
+  },
+);
+
+Deno.test("far convert --model keeps types, names and clips", async () => {
+  await withTiny(async (folder, options) => {
+    await convert({ ...options, dtype: "bf16" });
+    const model = join(folder, "model");
+    await Deno.writeTextFile(join(model, "far.json"), '{"name": "mine", "fps": 5}');
+    await Deno.mkdir(join(model, "clips"));
+    await Deno.writeTextFile(join(model, "clips", "0.npz"), "a clip");
+    const mergeLora = await writeAdapters(join(folder, "lora.safetensors"), LORA);
+    const output = join(folder, "merged");
+    const { stdout } = await convert({ model, mergeLora, output, json: true });
+    deepEqual(JSON.parse(stdout).transformer.to, { BF16: JSON.parse(stdout).transformer.tensors });
+    deepEqual(JSON.parse(await Deno.readTextFile(join(output, "far.json"))), {
+      name: "mine",
+      fps: 5,
+    });
+    equal(await Deno.readTextFile(join(output, "clips", "0.npz")), "a clip");
+  });
+});
+
+Deno.test("far convert --merge-lora refuses a LoRA of another model", async () => {
+  await withTiny(async (folder, options) => {
+    const foreign = await writeAdapters(
+      join(folder, "lora.safetensors"),
+      pairOf("unet.mid_block.attn.to_q", [64, 64], 4),
+    );
+    await rejects(convert({ ...options, mergeLora: foreign }), {
+      name: "CheckpointError",
+      message: /1 of its 1 layers are not in the model: "unet.mid_block.attn.to_q"$/,
+    });
+    await rejects(Deno.stat(join(folder, "model")));
   });
 });
 
