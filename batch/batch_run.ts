@@ -175,7 +175,7 @@ export class BatchRun {
 
 function storageError(why: string, folder: string): BatchStoppedError {
   return new BatchStoppedError(
-    `Cannot go on writing to "${folder}": ${why}. Nothing that is done is lost: mend it and run ` +
+    `Cannot write to "${folder}" any more: ${why}. Finished jobs are kept: repair it and run ` +
       "the same command again",
   );
 }

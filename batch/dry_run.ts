@@ -32,9 +32,7 @@ export async function dryRun(
   if (options.json) return;
   const models = new Set(jobs.map(({ model }) => model.name));
   const lines = [
-    `jobs      ${jobs.length}, of ${models.size === 1 ? "model" : "models"} ${
-      [...models].join(", ")
-    }`,
+    `jobs      ${jobs.length}, ${models.size === 1 ? "model" : "models"} ${[...models].join(", ")}`,
     `to do     ${counts.run}`,
     `done      ${counts.done}`,
     `failed    ${counts.failed}${counts.failed > 0 ? " (--retry-failed tries them again)" : ""}`,

@@ -11,5 +11,5 @@ import { UsageError } from "../cli/errors.ts";
 export async function lockFolder(folder: string, part: string): Promise<FileLock> {
   const lock = await FileLock.take(join(folder, `.far-batch${part}.lock`), { removed: true });
   if (lock) return lock;
-  throw new UsageError(`Cannot use "${folder}": another batch is writing to it`);
+  throw new UsageError(`Cannot use "${folder}": another batch is writing there`);
 }

@@ -75,7 +75,7 @@ async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
  */
 export async function checkResultsPath(path: string): Promise<void> {
   if (await isFolder(dirname(path))) return;
-  throw new UsageError(`Cannot keep results in "${path}": there is no such folder`);
+  throw new UsageError(`Cannot write results to "${path}": there is no such folder`);
 }
 
 /**
@@ -88,7 +88,7 @@ export async function readResults(path: string): Promise<ResultRecord[]> {
   try {
     const { isFile, mtime } = await Deno.stat(path);
     if (!isFile) {
-      throw new UsageError(`Cannot keep results in "${path}": it is not a regular file`);
+      throw new UsageError(`Cannot write results to "${path}": it is not a regular file`);
     }
     written = mtime?.getTime() ?? 0;
     text = await Deno.readTextFile(path);

@@ -31,7 +31,7 @@ export class JobsFailedError extends Error {
 
   constructor({ failed, temporary, failedBefore }: Tally, results: string) {
     const before = failedBefore > 0
-      ? ` (${failedBefore} of them in an earlier run; --retry-failed tries them again)`
+      ? ` (${failedBefore} in an earlier run; use --retry-failed to run them again)`
       : "";
     super(`${failed} ${failed === 1 ? "job has" : "jobs have"} failed${before}: see "${results}"`);
     this.temporary = failed === temporary;
@@ -191,7 +191,7 @@ async function runItems(
     const { done } = batch.tally;
     const outcome = `${done} ${
       done === 1 ? "job is" : "jobs are"
-    } done, the same command does the rest`;
+    } done, run the same command again for the rest`;
     throw new InterruptedError(error.signal, outcome);
   } finally {
     signal.removeEventListener("abort", interrupt);

@@ -113,7 +113,7 @@ export async function measureStep(
 ): Promise<StepResult> {
   const memory = new Memory();
   const recorded = recordStep(model, memory, gpu.adapter, size, step);
-  checkMemory(gpu, [memory], { what: `frame ${step.frame}`, lowers: "lower --frames-at" });
+  checkMemory(gpu, [memory], { what: `frame ${step.frame}`, lowers: "fewer `framesAt`" });
   try {
     memory.allocate(gpu);
     await gpu.idle();

@@ -117,7 +117,7 @@ export function parseJson(spec: OptionSpec, json: unknown, where: string): unkno
     return values.map((value) => parseJson({ ...spec, repeatable: false }, value, where));
   }
   if (spec.kind === "seed" && Number.isInteger(json) && !Number.isSafeInteger(json)) {
-    throw new UsageError(`Cannot use ${where}: as a number it is rounded; put it in quotes`);
+    throw new UsageError(`Cannot use ${where}: a JSON number would be rounded; put it in quotes`);
   }
   const value = plainValue(spec, json);
   const problem = fault(spec, value);
@@ -158,7 +158,7 @@ function fault(spec: OptionSpec, value: unknown): string | undefined {
       return known.includes(value as string) ? undefined : oneOf(spec.choices ?? []);
     }
     default:
-      if (typeof value !== "string" || value === "") return "a text that is not empty";
+      if (typeof value !== "string" || value === "") return "a non-empty text";
       return listLength(value) <= (spec.most ?? Infinity)
         ? undefined
         : `a list of at most ${spec.most} entries`;

@@ -73,7 +73,7 @@ function rootCommand(commands: readonly CommandSpec[], version: string): Command
   program.addHelpText(
     "after",
     `
-To begin:
+First steps:
   far generate -o maze.mp4    make a video with the built-in model
   far play --web              steer the same world in a browser
   far doctor                  see what this machine offers
@@ -200,7 +200,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "--sampler": "--solver",
   "--prompt": "--actions or --label: FAR models take no text",
   "-p": "--actions or --label: FAR models take no text",
-  "--threads": "LP_NUM_THREADS=N in the environment, for the software adapter",
+  "--threads": "the environment variable LP_NUM_THREADS=N, for the software adapter",
 };
 
 /** ` (use --guidance)` for an option that another tool has, where this command has ours. */
@@ -213,7 +213,7 @@ function foreignHint(word: string, known: readonly string[]): string | undefined
 /** Commander's complaint as our own error, with the nearest right word. */
 function translate(error: CommanderError, command: string, known: readonly string[]): Error {
   if (error.exitCode === 0) return error;
-  if (error.code === "commander.help") return new UsageError("Say what to do; see `far help`");
+  if (error.code === "commander.help") return new UsageError("Give a command; see `far help`");
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const word = message.match(/^unknown (?:option|command) '([^'=]*)/)?.[1];
   const hint = word === undefined ? "" : foreignHint(word, known) ?? didYouMean(word, known);

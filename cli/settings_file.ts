@@ -28,7 +28,7 @@ export function checkSettings<T extends OptionTable>(
     try {
       const [key, plain] = findOption(table, name, value, where);
       if (key in values) {
-        throw new UsageError(`Cannot use "${name}" in ${where}: it is there twice`);
+        throw new UsageError(`Cannot use "${name}" in ${where}: it occurs twice`);
       }
       values[key] = parseJson(table[key]!, plain, `"${name}" in ${where}`);
     } catch (error) {
@@ -48,7 +48,7 @@ function findOption(
 ): [string, unknown] {
   const key = optionKey(name);
   if (key === "config" && table.config) {
-    throw new UsageError(`Cannot use "config" in ${where}: settings cannot name other settings`);
+    throw new UsageError(`Cannot use "config" in ${where}: a settings file cannot name another`);
   }
   if (Object.hasOwn(table, key)) return [key, value];
   const opposite = `no${key.charAt(0).toUpperCase()}${key.slice(1)}`;

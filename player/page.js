@@ -79,7 +79,7 @@ function setUp(message) {
   const save = byId("save");
   save.setAttribute("aria-disabled", String(welcome.unsaveable !== undefined));
   save.title = welcome.unsaveable ??
-    "The whole session as a video; of hours, the newest 64 MB (--record FILE keeps all)";
+    "The session as a video; of a long one the newest 64 MB (use --record FILE to keep everything)";
 }
 
 function showState(message) {

@@ -100,7 +100,7 @@ export function parseActionText(text: string, path: string, classes: Classes): n
   if (!isActionLists(lists)) {
     throw new UsageError(
       `Cannot read actions "${path}": it must be an array of numbers and names, an array of one ` +
-        'such array a video, or an object with either in "actions"',
+        'such array per video, or an object with either in "actions"',
     );
   }
   return lists.map((items) =>
@@ -161,15 +161,15 @@ export function planActions({ given, clip, context, frames, classes }: ActionPla
   }
   const all = context > 0 ? `, or ${total} with those of the ${context} context frames` : "";
   throw new UsageError(
-    `Cannot use a list of ${given.length} for the actions of ${frames} generated frames: ` +
-      `give ${frames}${all}`,
+    `Cannot use ${given.length} action${given.length === 1 ? "" : "s"} for ${frames} generated ` +
+      `frames: give ${frames}${all}`,
   );
 }
 
 function missingText(has: number, context: number, frames: number, classes: Classes): string {
   const own = has > 0
     ? `the context's own actions end at frame ${has} of ${context + frames}`
-    : "this model needs one for each frame";
+    : "this model needs one per frame";
   return `Cannot generate ${frames} frames without actions: ${own}; give --actions ` +
     `(${allowed(classes)}) or --guidance -1`;
 }

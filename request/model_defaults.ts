@@ -47,7 +47,7 @@ export function parseModelDefaults(json: unknown, folder: string): Values<typeof
   const strange = Object.keys(json ?? {}).filter((name) => isStrange(name));
   const all = [
     ...problems,
-    ...strange.map((name) => `Cannot use "${name}" in ${where}: a model must not decide it`),
+    ...strange.map((name) => `Cannot use "${name}" in ${where}: a model may not set it`),
   ];
   for (const name of ["context", "actions"] as const) {
     const value = values[name];

@@ -76,7 +76,7 @@ export async function keepInputs(
   for (const path of paths.flatMap((p) => videos.map((video) => numberedPath(p, video, count)))) {
     const place = await placeOf(path);
     if (place === undefined || !kept.includes(place)) continue;
-    throw new UsageError(`Cannot write "${path}": it is read from; give another name`);
+    throw new UsageError(`Cannot write "${path}": it is also an input; give another name`);
   }
 }
 

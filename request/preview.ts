@@ -27,7 +27,7 @@ export function openPreview(target: string | undefined, terminal: Terminal): Pre
   if (target === undefined) return undefined;
   if (target === "terminal") {
     if (terminal.live) return new ScreenPreview(terminal);
-    throw new UsageError("Cannot preview in the terminal: stderr is not one");
+    throw new UsageError("Cannot preview in the terminal: stderr is not a terminal");
   }
   if (target.toLowerCase().endsWith(".png") && !isPattern(target)) {
     return new PngPreview(target, terminal);
@@ -50,7 +50,7 @@ class PngPreview implements Preview {
     } catch (error) {
       this.#failed = true;
       const why = error instanceof Error ? error.message : String(error);
-      this.terminal.note(`warning: ${why}; going on without the preview`);
+      this.terminal.note(`warning: ${why}; continuing without the preview`);
     }
   }
 

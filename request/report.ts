@@ -69,8 +69,8 @@ export function describePlan(plan: RunPlan, pipeline: Pipeline, paths: readonly 
     `model     ${info.name}, ${(info.parameters / 1e6).toFixed(1)} million weights, ${dtype}`,
     `adapter   ${gpu.adapter.name}`,
     `video     ${framesText(plan)}`,
-    `steps     ${plan.steps} a frame, guidance ${plan.guidance}: ${plan.modelCalls} model calls`,
-    `memory    ${megabytes(plan.bytes.total)} of the GPU: ${megabytes(plan.bytes.weights)} ` +
+    `steps     ${plan.steps} per frame, guidance ${plan.guidance}: ${plan.modelCalls} model calls`,
+    `memory    ${megabytes(plan.bytes.total)} on the GPU: ${megabytes(plan.bytes.weights)} ` +
     `weights, ${megabytes(plan.bytes.run)} caches and buffers`,
   ];
   if (paths.length > 0) lines.push(`output    ${listNames(paths)}`);

@@ -112,7 +112,7 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
     const shape = file.tensors.get(name)?.shape ?? [];
     const [videos, length, channels, height, width] = shape.length === 4 ? [1, ...shape] : shape;
     if (shape.length < 4 || shape.length > 5 || channels !== 3) {
-      const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it has none";
+      const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it is missing";
       throw new CheckpointError(
         `Cannot read frames from "${path}": "frames" must be [videos, t, 3, H, W], but ${found}`,
         { file: path, reason: "WrongDtype" },
@@ -154,7 +154,7 @@ function pick(path: string, length: number, options: SourceOptions): number[] {
   const last = start + (count - 1) * stride;
   if (last >= length) {
     throw new UsageError(
-      `Cannot take ${count} frames from "${path}": it has ${length}, frame ${last} is needed`,
+      `Cannot take ${count} frames from "${path}": it has ${length}, but frame ${last} is needed`,
     );
   }
   return Array.from({ length: count }, (_, i) => start + i * stride);

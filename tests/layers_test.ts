@@ -171,7 +171,8 @@ Deno.test("what computes a model uses nothing of Deno, so that browsers can run 
 });
 
 /** Floors below the command line: they name options as their own API does. */
-const LIBRARY = /^(files|gpu|kernels|weights|hub|model|run|released|media|train|mod\.ts)(\/|$)/;
+const LIBRARY =
+  /^(files|gpu|kernels|weights|hub|model|run|released|media|train|bench|mod\.ts)(\/|$)/;
 
 /** Literal texts of a program, comments left out; what stands in `${...}` counts as text too. */
 function texts(path: string): string[] {

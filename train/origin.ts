@@ -72,7 +72,9 @@ function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject
   const [theirs, ours] = [transformerShapes(transformer.config), transformerShapes(given)];
   const wrong = [...ours].find(([name, shape]) => theirs.get(name)?.join() !== shape.join());
   if (!wrong && theirs.size === ours.size) return;
-  throw new TypeError(`Cannot train "${path}" further: the architecture that was given is another`);
+  throw new TypeError(
+    `Cannot train "${path}" further: it has another architecture than the one given`,
+  );
 }
 
 function namesIn(value: unknown): string[] | undefined {

@@ -201,7 +201,7 @@ export class ParameterStore {
       for (const { name, shape } of parameters) {
         const value = values.get(name);
         if (value?.length !== size(shape)) {
-          throw new RangeError(`Cannot go on training: the state has no ${copy} of ${name}`);
+          throw new RangeError(`Cannot continue training: the state has no ${copy} of ${name}`);
         }
         this.#write(gpu, name, copy, value);
       }

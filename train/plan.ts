@@ -149,11 +149,11 @@ function checkSettings(settings: TrainerSettings): void {
     }
   }
   if (settings.dtype !== "f32") {
-    throw wrong("weights and activations in half floats are not supported");
+    throw wrong("f16 weights and activations are not supported");
   }
   const patch = config.contextPatch ?? config.patch;
   if (height % patch || width % patch) {
-    throw wrong(`latents of ${height}x${width} are not whole patches of ${patch}`);
+    throw wrong(`latents of ${height}x${width} cannot be divided into patches of ${patch}`);
   }
   if (trainingType !== "long_context") return;
   if (config.condition.kind === "label") {

@@ -195,6 +195,6 @@ export function changedSettings(before: JsonObject, now: JsonObject): string[] {
   return [...keys].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]))
     .map((key) => {
       const [a, b] = [text(before[key]), text(now[key])];
-      return a.length + b.length < 120 ? `${key} was ${a} and is ${b} now` : `${key} has changed`;
+      return a.length + b.length < 120 ? `${key} was ${a} and is now ${b}` : `${key} has changed`;
     });
 }

@@ -21,7 +21,7 @@ export function trainedParameters(
   const patterns = freeze.map((pattern) => ({ pattern, matches: glob(pattern) }));
   for (const { pattern, matches } of patterns) {
     if (base.some(({ name }) => matches.test(name))) continue;
-    throw new RangeError(`Cannot freeze "${pattern}": no parameter has such a name`);
+    throw new RangeError(`Cannot freeze "${pattern}": no parameter matches`);
   }
   const adapters = lora && declareAdapters(config, base, lora);
   const added = adapters ? adapterParameters(base, adapters) : [];
@@ -58,7 +58,7 @@ function declareAdapters(
   for (const target of targets) {
     const found = linear.filter((name) => name === target || name.endsWith(`.${target}`));
     if (found.length === 0) {
-      throw new RangeError(`Cannot train adapters of "${target}": no layer has such a name`);
+      throw new RangeError(`Cannot train adapters of "${target}": no layer matches`);
     }
     for (const name of found) layers.add(name);
   }

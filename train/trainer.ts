@@ -210,7 +210,9 @@ export class Trainer {
     const { store, settings, parameters: { isTrained } } = this.#engine;
     const all = await store.read(this.#gpu, "weight");
     if (which === "ema") {
-      if (settings.ema === undefined) throw new RangeError("Cannot read averages: none are kept");
+      if (settings.ema === undefined) {
+        throw new RangeError("Cannot read averaged weights: `ema` is off");
+      }
       for (const [name, values] of await store.read(this.#gpu, "shadow")) all.set(name, values);
     }
     if (!settings.lora) return all;

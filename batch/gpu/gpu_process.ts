@@ -72,7 +72,7 @@ export class GpuProcess {
       this.#child.status,
     ]);
     await this.#input.close().catch(() => {});
-    const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
+    const how = signal ? `was killed by ${signal}` : `ended with status ${code}`;
     const last = this.#lastLines.length > 0 ? `: ${this.#lastLines.join(" | ")}` : "";
     this.#events.ended(`the GPU process ${how}${last}`);
   }

@@ -161,7 +161,7 @@ export class GpuRunner {
       for (const job of jobs) this.#alone.add(job);
     }
     const why = error instanceof Error ? error.message : String(error);
-    this.#send({ type: "note", text: `${why}; going on with ${how}` });
+    this.#send({ type: "note", text: `${why}; continuing with ${how}` });
     return jobs;
   }
 

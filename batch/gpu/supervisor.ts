@@ -255,7 +255,7 @@ export class Supervisor {
   }
 
   #failLost(job: WireJob, reason: string): void {
-    const message = `Lost ${MOST_LOSSES} times, the last time alone: ${reason}`;
+    const message = `The GPU process died ${MOST_LOSSES} times on this job: ${reason}`;
     const error = { message, temporary: true };
     this.#pool.end(job.hash, { status: "failed", error, lost: true });
   }

@@ -33,7 +33,7 @@ export function expand(fields: Fields, where: string): Expanded[] {
     const choices = choicesOf(name, value, where);
     if (!choices) continue;
     if (all.length * choices.length > MOST) {
-      throw new UsageError(`Cannot use ${where}: it stands for more than ${MOST} jobs`);
+      throw new UsageError(`Cannot use ${where}: it makes more than ${MOST} jobs`);
     }
     all = all.flatMap((one) =>
       choices.map((choice) => ({
@@ -60,7 +60,7 @@ function choicesOf(name: string, value: unknown, where: string): Choice[] | unde
   const numbers = rangeOf(list);
   if (!numbers) {
     throw refuse(
-      `"range" must be [first, end] or [first, end, step], from first up to but without end, ` +
+      `"range" must be [first, end] or [first, end, step], from first up to and excluding end, ` +
         `with at most ${MOST} values`,
     );
   }

@@ -173,7 +173,7 @@ async function checkLabels(
       );
     }
     const needed = options.label === undefined && options.guidance !== -1;
-    if (needed) fields.refuse("label", `it is missing, and ${name} needs one`);
+    if (needed) fields.refuse("label", `it is missing, but ${name} needs one`);
   } else if (label !== undefined) fields.refuse("label", `${name} takes none`);
 }
 
@@ -198,7 +198,7 @@ async function checkFrames(
   const frames = given.frames ?? lists[0]?.length ?? options.frames;
   const hasContext = options.context !== undefined && options.contextFrames !== 0;
   if (frames === undefined && (kind !== "action" || !hasContext)) {
-    return fields.refuse("frames", "it is missing: say how many to generate");
+    return fields.refuse("frames", "it is missing: give the number of frames to generate");
   }
   const context = hasContext ? options.contextFrames : 0;
   if (kind !== "action" || frames === undefined || context === undefined) return;

@@ -93,7 +93,9 @@ export class Manifest {
     const { defaults } = fields;
     if (!first) throw new UsageError(`Cannot use ${where}: "defaults" must be the first line`);
     if (Object.keys(fields).length > 1) {
-      throw new UsageError(`Cannot use ${where}: the line with "defaults" has nothing beside it`);
+      throw new UsageError(
+        `Cannot use ${where}: the line with "defaults" may have no other fields`,
+      );
     }
     if (defaults === null || typeof defaults !== "object" || Array.isArray(defaults)) {
       throw new UsageError(`Cannot use "defaults" in ${where}: it must be a JSON object`);
@@ -149,7 +151,7 @@ export class Manifest {
   #twice(id: string, files: readonly string[], where: string): string[] {
     const before = this.#ids.get(id);
     if (before !== undefined) {
-      return [`Cannot use id "${id}" in ${where}: line ${before} has it too`];
+      return [`Cannot use id "${id}" in ${where}: line ${before} has the same`];
     }
     this.#ids.set(id, this.#line);
     const faults: string[] = [];
@@ -181,7 +183,7 @@ function byKey(fields: Fields, where: string): Fields {
   const keyed: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(fields)) {
     const key = optionKey(name);
-    if (key in keyed) throw new UsageError(`Cannot use "${name}" in ${where}: it is there twice`);
+    if (key in keyed) throw new UsageError(`Cannot use "${name}" in ${where}: it occurs twice`);
     keyed[key] = value;
   }
   return keyed;
@@ -203,9 +205,7 @@ function checkFields(
     const own = Object.entries(fields).filter(([name]) => origins.get(optionKey(name)) === where);
     const strange = own.filter(([name]) => isOnlyForGenerate(name));
     problems.push(
-      ...strange.map(([name]) =>
-        `Cannot use "${name}" in ${where}: it is for the whole batch or for far generate alone`
-      ),
+      ...strange.map(([name]) => `Cannot use "${name}" in ${where}: a single job cannot set it`),
     );
     const rest = own.filter(([name]) => !isOnlyForGenerate(name));
     const checked = checkSettings(JOB_OPTIONS, Object.fromEntries(rest), where);
@@ -216,7 +216,7 @@ function checkFields(
     problems.push(
       `Cannot use "seed" -1 in ${
         origins.get("seed") ?? line
-      }: a batch must know what it has made; ` +
+      }: a batch needs seeds that it can repeat; ` +
         'give {"range": [0, 100]} for 100 of them',
     );
   }
@@ -236,7 +236,9 @@ function jobId(template: string, { fields, marks }: Expanded, where: string): st
     throw new UsageError(`Cannot use "id" in ${where}: it must have 1 to ${LONGEST_ID} characters`);
   }
   if (printable(id) !== id) {
-    throw new UsageError(`Cannot use "id" in ${where}: "${printable(id)}" has hidden characters`);
+    throw new UsageError(
+      `Cannot use "id" in ${where}: "${printable(id)}" has invisible characters`,
+    );
   }
   return id;
 }

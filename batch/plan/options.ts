@@ -22,7 +22,7 @@ const GPU_OPTIONS = section(GENERATION, {
   gpuBatch: string("auto|N", "videos of the same shape that run as one batch on the GPU", {
     default: "auto: as many as memory and GPU allow",
   }),
-  hangAfter: number("SECONDS", "restart the GPU process after so long without a sign of life", {
+  hangAfter: number("SECONDS", "restart the GPU process when it has been silent for this long", {
     min: 0.1,
     default: "600",
   }),
@@ -31,7 +31,7 @@ const GPU_OPTIONS = section(GENERATION, {
 const QUEUE_OPTIONS = section(QUEUE, {
   redis: string(
     "URL",
-    "redis://user:password@host:port/db, or rediss:// for TLS; FAR_REDIS keeps the password out " +
+    "redis://user:password@host:port/db, or rediss:// for TLS; use FAR_REDIS to keep the password out " +
       "of the list of processes",
     { env: "FAR_REDIS" },
   ),
@@ -42,20 +42,20 @@ const QUEUE_OPTIONS = section(QUEUE, {
 export const BATCH_OPTIONS = {
   ...section(OUTPUT, {
     outDir: path("DIR", "folder for outputs and results"),
-    results: path("FILE.jsonl", "one line for each job as it ends", {
+    results: path("FILE.jsonl", "one line per finished job", {
       default: "results.jsonl in --out-dir; a shard has its own",
     }),
   }),
   ...section(INPUT, {
-    defaults: path("FILE.json", "settings of all jobs; the manifest's own win"),
+    defaults: path("FILE.json", "settings for all jobs; the manifest takes precedence"),
     shard: string(
       "I/N",
-      "only the I-th of N parts, I from 0: the same split everywhere, by a hash of the id",
+      "run only part I of N, I from 0; jobs are split by a hash of the id, the same way everywhere",
     ),
   }),
   ...section(GENERATION, {
     force: flag("run finished jobs again"),
-    retryFailed: flag("retry the jobs that failed for good"),
+    retryFailed: flag("retry jobs that have failed permanently"),
     failFast: flag("stop at the first job that fails"),
   }),
   ...GPU_OPTIONS,
@@ -78,21 +78,25 @@ export const BATCH_OPTIONS = {
 export const WORKER_OPTIONS = {
   ...QUEUE_OPTIONS,
   ...section(QUEUE, {
-    outDir: path("DIR", "where a --shared batch's folder is on this machine", {
+    outDir: path("DIR", "folder of a --shared batch on this machine", {
       default: "none: jobs of --shared batches are left to other workers",
     }),
     inDir: path("DIR", "a folder, besides --out-dir, that jobs of a --shared batch may read", {
       repeatable: true,
     }),
-    lock: number("SECONDS", "seconds before a silent worker's job is given to another", {
+    lock: number("SECONDS", "give the job of a silent worker to another after this long", {
       min: 1,
       default: "120",
     }),
-    drain: number("SECONDS", "after SIGTERM: time to finish the jobs in hand before giving back", {
-      min: 0,
-      default: "60",
-    }),
-    idle: number("SECONDS", "end after so long without a job", { min: 0, default: "never" }),
+    drain: number(
+      "SECONDS",
+      "after SIGTERM, finish current jobs for this long, then give them back",
+      {
+        min: 0,
+        default: "60",
+      },
+    ),
+    idle: number("SECONDS", "exit after this long without a job", { min: 0, default: "never" }),
   }),
   ...GPU_OPTIONS,
   ...MODEL_OPTIONS,

@@ -29,7 +29,7 @@ export function fillIn(
     const value = fields[optionName(optionKey(name))];
     if (["string", "number", "boolean"].includes(typeof value)) return String(value);
     throw new UsageError(
-      `Cannot use "${what}" in ${where}: nothing says what ${place} stands for` +
+      `Cannot use "${what}" in ${where}: ${place} has no value` +
         didYouMean(name, Object.keys(fields)),
     );
   });
@@ -56,11 +56,11 @@ export function checkOutputNames(names: readonly string[], where: string): void 
 
 /** What is wrong with the name of a file inside the output folder. */
 export function nameFault(name: string): string | undefined {
-  if (name === "-") return "is stdout, which a batch cannot write to";
+  if (name === "-") return "a batch cannot write to stdout";
   if (FORBIDDEN.test(name)) {
     return 'has a character that not every system allows (\\ : * ? " < > |)';
   }
-  if (printable(name) !== name) return "has a character that cannot be shown";
+  if (printable(name) !== name) return "has an unprintable character";
   if (name.startsWith("/")) return "must be inside the output folder";
   for (const part of name.split("/")) {
     if (part === "..") return "must be inside the output folder";

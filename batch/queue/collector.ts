@@ -61,7 +61,7 @@ export class Collector {
       await file.write(data);
       await file.release();
       if (await isOf(file.partialPath, hash, path)) return file;
-      throw new MediaError(`Cannot collect "${path}": it does not say that this job made it`);
+      throw new MediaError(`Cannot collect "${path}": its settings are not those of this job`);
     } catch (error) {
       await file.discard();
       throw error;
@@ -79,7 +79,7 @@ export class Collector {
       if (own.every(Boolean)) return true;
     }
     throw new MediaError(
-      `Cannot find in "${this.#folder}" what a worker says it made: its --out-dir must be the ` +
+      `Cannot find a worker's outputs in "${this.#folder}": its --out-dir must be the ` +
         "same folder",
     );
   }

@@ -71,7 +71,7 @@ export class ModelFinder {
       if (!(error instanceof UsageError)) throw error;
       return this.#options.note(`not serving "${name}": ${error.message}`);
     }
-    this.#options.note(`not serving "${name}": "${folder}" holds other weights or settings`);
+    this.#options.note(`not serving "${name}": "${folder}" has other weights or settings`);
   }
 
   #serve(identity: string, folder: string, name: string): void {

@@ -40,7 +40,9 @@ export function parseQueueJob(data: unknown): QueueJob {
   const fields = objectOf(data, "data", refuse);
   const version = wholeOf(fields.version, "version", refuse);
   if (version > QUEUE_VERSION) {
-    throw new UsageError("Cannot run this job: a newer far has made it; update this worker");
+    throw new UsageError(
+      "Cannot run this job: it comes from a newer version of far; update this worker",
+    );
   }
   const where = textOf(fields.where, "where", LONGEST_TEXT, refuse);
   const shared = fields.shared === undefined ? undefined : sharedOf(fields.shared, refuse);
@@ -182,7 +184,7 @@ function optionsOf(
       refuse("options", `a job's own, but has "${printable(name)}"`);
     }
     if (!isSetting(given)) refuse(`option "${name}"`, "a text, a number, true, false or a list");
-    if (!shared && namesFile(key, given)) refuse(`option "${name}"`, "sent along as an input");
+    if (!shared && namesFile(key, given)) refuse(`option "${name}"`, "sent as an input");
     options[name] = given;
   }
   const { problems } = checkSettings(JOB_OPTIONS, options, where);

@@ -222,7 +222,7 @@ export class QueueExecutor implements BatchExecutor {
     for (const { result } of waiting) result.reject(reason);
     if (waiting.length > 0) {
       const jobs = waiting.length === 1 ? "1 job stays" : `${waiting.length} jobs stay`;
-      this.#options.note(`${jobs} on the queue: the same command collects what is made`);
+      this.#options.note(`${jobs} on the queue: run the same command again to collect the results`);
     }
     await this.close();
   }

@@ -37,9 +37,12 @@ export function refusedByServer(error: unknown): Error {
   if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
   const text = printable(hideSecrets(error.message));
   const advice = /NOPERM|permission|can't run/i.test(text)
-    ? " (docs/batch.md names the rights that a queue needs)"
+    ? " (docs/batch.md lists the rights that a queue needs)"
     : "";
-  return new QueueError(`The queue's server refuses: ${text}${advice}`, !isUncurable(error));
+  return new QueueError(
+    `The queue's server refused the request: ${text}${advice}`,
+    !isUncurable(error),
+  );
 }
 
 /** Whether a server has said what no waiting will change. */
@@ -123,7 +126,7 @@ export class QueueLink {
     });
     client.on("error", (error: Error) => this.#tell(error));
     client.on("ready", () => {
-      if (this.#open && this.#trouble !== "") this.#note("the queue is back");
+      if (this.#open && this.#trouble !== "") this.#note("connected to the queue again");
       this.#trouble = "";
     });
     this.#clients.push(client);
@@ -137,7 +140,7 @@ export class QueueLink {
     if (text === this.#trouble) return;
     this.#trouble = text;
     if (error.name === "ReplyError") this.#refusal = text;
-    if (this.#open) this.#note(`the queue: ${text}; trying again`);
+    if (this.#open) this.#note(`queue: ${text}; trying again`);
   }
 
   /** Calls back when the server refuses for good; what waits for it should end. */
@@ -236,7 +239,7 @@ function hideSecrets(text: string): string {
 
 /** What to do about an error, where that is not plain. */
 function adviceFor(message: string): string {
-  if (/NOAUTH/.test(message)) return " (it wants a password: redis://user:password@host)";
+  if (/NOAUTH/.test(message)) return " (it needs a password: redis://user:password@host)";
   if (!/certificate/i.test(message)) return "";
   return " (trust your own authority with DENO_CERT=ca.pem)";
 }

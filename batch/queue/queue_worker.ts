@@ -105,7 +105,7 @@ export class QueueWorker {
     this.#active++;
     try {
       // one more may come that was asked for before
-      if (this.#ending) throw new GivenBackError("the worker is ending");
+      if (this.#ending) throw new GivenBackError("the worker is stopping");
       const known = this.#runs.get(job.id!) ?? this.#run(job.data, folder);
       this.#runs.set(job.id!, known);
       return await known;
@@ -179,8 +179,8 @@ export class QueueWorker {
       if (!this.#missing.has(shared!)) {
         note(
           outDir === undefined
-            ? `jobs for the shared folder "${shared}" are left to other workers: to serve them, ` +
-              "say where it is here with --out-dir"
+            ? `jobs for the shared folder "${shared}" are left to other workers; to serve them, ` +
+              "give this folder with --out-dir"
             : `there is no folder "${outDir}": its jobs are left to other workers; mount it`,
         );
       }

@@ -91,9 +91,9 @@ export class WorkerFiles implements AsyncDisposable {
     for (const { path, bytes, sha256 } of outputs) {
       const refuse = (why: string) =>
         new UsageError(`Cannot send "${path}" through the queue: ${why}; use --shared`);
-      if (sha256 === "") throw refuse("it is more than one file");
+      if (sha256 === "") throw refuse("it consists of several files");
       if (bytes > MOST_BLOB_BYTES) {
-        throw refuse(`it has ${megabytes(bytes)}, ${megabytes(MOST_BLOB_BYTES)} are allowed`);
+        throw refuse(`it has ${megabytes(bytes)}, the limit is ${megabytes(MOST_BLOB_BYTES)}`);
       }
       const data = await Deno.readFile(outputPath(folder, path));
       await link.putBlob(outputBlob(hash, sha256), data);
@@ -108,7 +108,7 @@ async function fetchBlob(
   link: QueueLink,
 ): Promise<void> {
   const bytes = await link.getBlob(sha256);
-  if (!bytes) throw new Error(`Cannot read "${name}": the queue has lost it`);
+  if (!bytes) throw new Error(`Cannot read "${name}": it is missing from the queue`);
   if (sha256Of(bytes) !== sha256) throw new Error(`Cannot read "${name}": it was altered`);
   await using file = await createOutput(path);
   await file.write(bytes);

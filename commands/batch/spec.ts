@@ -8,9 +8,9 @@ export const BATCH: CommandSpec = defineCommand({
   summary: "run many jobs, here or on many machines",
   description:
     "Runs the jobs of a JSON lines manifest: each line is an object with generate's option names " +
-    "and an id. Every line is checked before anything runs. The same command again does only what " +
+    "and an id. Every line is checked before anything runs. Run the same command again to do only what " +
     "is missing. With --redis the jobs go on a queue that `far worker` serves; `far batch status`, " +
-    "`failed` and `retry [ID...]` look after it.",
+    "`failed` and `retry [ID...]` inspect and repair it.",
   arguments: [
     { name: "JOBS.jsonl", help: "the manifest, - for a stream on stdin; or status, failed, retry" },
     {
@@ -26,7 +26,7 @@ export const BATCH: CommandSpec = defineCommand({
       line: "far batch jobs.jsonl --out-dir out",
       does: "run them, one line per job in out/results.jsonl",
     },
-    { line: "far batch jobs.jsonl --out-dir out --shard 3/16", does: "one part of sixteen" },
+    { line: "far batch jobs.jsonl --out-dir out --shard 3/16", does: "one of sixteen parts" },
     {
       line: "far batch jobs.jsonl --out-dir out --redis redis://host",
       does: "share them among workers",

@@ -44,7 +44,7 @@ const RUN_FRAMES = 3;
 
 const CLOCK_TEXTS = {
   gpu: "the GPU's clock",
-  wall: "the clock on the wall",
+  wall: "the wall clock",
   cpu: "the process's CPU time",
 } as const satisfies Record<Clock, string>;
 
@@ -100,7 +100,7 @@ function checkOptions(options: BenchValues): void {
     );
   }
   if (synthetic && !architecture) {
-    throw new UsageError("Say what --synthetic weights are for: give --architecture NAME");
+    throw new UsageError("Cannot use --synthetic alone: give --architecture NAME");
   }
   if (architecture && model && model !== DEMO) {
     throw new UsageError("Give --architecture or --model, not both");
@@ -169,7 +169,7 @@ async function tuneAll(bench: Bench) {
     gpu.adapter.name,
     Object.fromEntries(results.map(({ key, best }) => [key, best])),
   );
-  await show(`Kept in ${path}`);
+  await show(`Saved to ${path}`);
   return { adapter: gpu.adapter.name, path, tuning: results };
 }
 
@@ -245,6 +245,6 @@ function framesAt({ framesAt: given, architecture, quick }: BenchValues, long: b
     if (word.trim() !== "" && Number.isInteger(frame) && frame >= 0 && frame <= 100_000) {
       return frame;
     }
-    throw new UsageError(`Cannot use --frames-at ${given}: "${word}" is not a number of frames`);
+    throw new UsageError(`Cannot use --frames-at ${given}: "${word}" is not a whole number`);
   });
 }

@@ -22,7 +22,7 @@ export const BENCH_OPTIONS = {
   },
   synthetic: {
     kind: "flag",
-    help: "made-up weights for --architecture: as fast as real ones, and nothing to pull",
+    help: "random weights for --architecture: as fast as real ones, without a download",
     group: MODEL_OPTIONS.model.group,
   },
   only: {
@@ -38,12 +38,12 @@ export const BENCH_OPTIONS = {
     kind: "list",
     value: "LIST",
     default: "2,16,64,128,156,300; with --quick 2,16; with --architecture by its kind",
-    help: "frames that come before the one whose steps are measured",
+    help: "number of frames before the one whose steps are measured",
     group: WHAT,
   },
   profile: {
     kind: "flag",
-    help: "time by kernel within steps, encode and decode (needs the GPU's own clock)",
+    help: "time per kernel within steps, encode and decode (needs GPU timestamps)",
     group: WHAT,
   },
   steps: {
@@ -53,12 +53,12 @@ export const BENCH_OPTIONS = {
     max: 1000,
     value: "N",
     default: "the model's, else 8",
-    help: "denoising steps a frame of the short run",
+    help: "denoising steps per frame of the short run",
     group: WHAT,
   },
   tune: {
     kind: "flag",
-    help: "measure which way of dividing the work is the fastest here, and keep it for all runs",
+    help: "find the fastest kernel parameters on this machine and save them for all runs",
     group: HOW,
   },
   runs: {
@@ -67,12 +67,12 @@ export const BENCH_OPTIONS = {
     max: 1000,
     value: "N",
     default: "5; with --quick 3",
-    help: "measurements, of which the median counts",
+    help: "measurements; the median is reported",
     group: HOW,
   },
   cpuTime: {
     kind: "flag",
-    help: "count the seconds of the process's cores: for software adapters on a busy machine",
+    help: "measure CPU time instead of wall time, for software adapters on a busy machine",
     group: HOW,
   },
   quick: { kind: "flag", help: "fewer shapes, frames and runs", group: HOW },
@@ -86,14 +86,14 @@ export const BENCH: CommandSpec = defineCommand({
   name: "bench",
   summary: "measure how fast kernels and a model are here",
   description:
-    "Measures plain peaks of the adapter, each kernel at the shapes of the released models, whole " +
-    "denoising steps by the number of frames before, encoding, decoding and a short run. Medians " +
-    "of several runs after one that warms up; the least and the most show what else the machine " +
-    "was doing. Bytes, products and calls are counted from the recorded work.",
+    "Measures the adapter's peak rates, each kernel at the shapes of the released models, whole " +
+    "denoising steps after various numbers of frames, encoding, decoding and a short run. Reports medians " +
+    "of several runs after a warm-up; the range from least to most shows what else the machine " +
+    "was doing. Bytes, products and calls are counted in the recorded work.",
   arguments: [],
   options: BENCH_OPTIONS,
   examples: [
-    { line: "far bench --quick", does: "the demo model, in half a minute or so" },
+    { line: "far bench --quick", does: "the demo model, in about half a minute" },
     {
       line: "far bench --architecture FAR_B_Long --synthetic --only steps --frames-at 16,156",
       does: "steps of a released architecture, without its weights",

@@ -157,7 +157,7 @@ export function generationText({ memory, ...run }: GenerationResult): string {
   const apart = Math.abs(memory.peak / memory.predicted - 1);
   const later = run.laterFrames === undefined
     ? ""
-    : `, then ${run.laterFrames.toFixed(2)} s a frame`;
+    : `, then ${run.laterFrames.toFixed(2)} s per frame`;
   return `first frame after ${run.firstFrame.toFixed(2)} s${later} (${run.steps} steps)\n` +
     `GPU memory: ${megabytes(memory.peak)} at the peak, ${megabytes(memory.predicted)} predicted ` +
     `(${(100 * apart).toFixed(2)} % apart)`;

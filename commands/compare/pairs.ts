@@ -43,7 +43,7 @@ export function withoutFirst(source: Source, first: number, path: string): Sourc
   if (left <= 0) {
     throw new UsageError(
       `Cannot compare "${path}": all of its ${frames} frames were given to the model; ` +
-        "--given compares them too",
+        "use --given to compare them",
     );
   }
   const size = 3 * width * height;

@@ -82,7 +82,7 @@ async function readPair(
   const given = Math.max(givenA, givenB);
   if (given > 0 && !options.quiet) {
     terminal.note(
-      `${count(given, "frame")} given to the model left out; --given compares them too`,
+      `${count(given, "frame")} given to the model left out; use --given to include them`,
     );
   }
   return {
@@ -95,7 +95,7 @@ async function readPair(
 function lossyWarnings({ lossy }: Source, path: string): string[] {
   if (!lossy) return [];
   return [
-    `"${path}" went through lossy video, which changes these numbers: compare .npz or .safetensors`,
+    `"${path}" is lossy video, which changes these numbers: compare .npz or .safetensors`,
   ];
 }
 
@@ -107,13 +107,15 @@ function checkAlike(a: Source, b: Source): void {
   if (a.width !== b.width || a.height !== b.height) {
     throw new UsageError(
       `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal; ` +
-        "give the --size that both are to have",
+        "give a common --size",
     );
   }
   const paired = a.videos === b.videos || a.videos === 1 || b.videos === 1;
   if (!paired || a.frames !== b.frames) {
     throw new UsageError(
-      `Cannot compare ${lengthText(a)} with ${lengthText(b)}: pick as many of both with --frames`,
+      `Cannot compare ${lengthText(a)} with ${
+        lengthText(b)
+      }: use --frames to compare as many of each`,
     );
   }
 }

@@ -9,10 +9,12 @@ import { PICK_OPTIONS, RESIZE, SOURCE_HELP } from "../../request/options.ts";
 export const COMPARE_OPTIONS = {
   ...PICK_OPTIONS,
   ...section(INPUT, {
-    size: size("WxH", "crop and resize both to", { default: "the sources', which must agree" }),
+    size: size("WxH", "crop and resize both to", {
+      default: "the sources' size, which must be the same",
+    }),
     resize: RESIZE,
-    offset: string("A,B", "first frame of A and of B, where they differ; instead of --start"),
-    given: flag("compare the frames that were given to the model, too, in files that far made"),
+    offset: string("A,B", "first frame of A and of B, if they differ; replaces --start"),
+    given: flag("in files made by far, also compare the frames that were given to the model"),
   }),
   ...section(OUTPUT, {
     output: path("FILE", "A | B | difference as a video or picture, or the numbers as .csv", {
@@ -35,13 +37,13 @@ export const COMPARE: CommandSpec = defineCommand({
     "Prints mean squared error, PSNR (dB) and SSIM per frame and their means, as scikit-image " +
     "computes them for values in [0, 1]. Frames that far was given to continue are left out. Use " +
     "exact sources to evaluate: lossy video changes the numbers.",
-  arguments: [{ name: "A", help: SOURCE_HELP }, { name: "B", help: "the same" }],
+  arguments: [{ name: "A", help: SOURCE_HELP }, { name: "B", help: "two exact clips" }],
   options: COMPARE_OPTIONS,
   examples: [
     { line: "far compare truth.npz made.npz --json", does: "as one JSON object" },
     {
       line: "far compare truth.npz made.npz -o side.mp4 -o numbers.csv --plot curve.svg",
-      does: "to look at",
+      does: "as pictures, a table and a curve",
     },
   ],
   permissions: { ...MEDIA, write: true },

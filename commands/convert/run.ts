@@ -53,7 +53,7 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
     await progress.stop();
     await tell(report, { options, terminal });
   } catch (error) {
-    const kept = "a part that was finished is kept; run it again to go on";
+    const kept = "finished parts are kept; run it again to continue";
     throw signal.aborted ? interrupted(signal.reason, kept) : error;
   } finally {
     await progress.stop();
@@ -88,7 +88,7 @@ function presetNamed(name: string): Preset {
   const preset = PRESETS.find((preset) => preset.name === name);
   if (preset) return preset;
   const hint = didYouMean(name, PRESETS.map((preset) => preset.name));
-  throw new UsageError(`Cannot find preset "${name}"${hint}: far models lists them`);
+  throw new UsageError(`Cannot find preset "${name}"${hint}; see \`far models\``);
 }
 
 async function vaeConfig(given: string | undefined): Promise<JsonObject | undefined> {

@@ -27,7 +27,7 @@ export const CONVERT_OPTIONS = {
     ),
     vae: path("FILE", "weights of the autoencoder"),
     preset: string("NAME", "a released configuration; see `far models`"),
-    architecture: string("NAME", "FAR, FAR_Long, FAR_B, ..., for your own training runs"),
+    architecture: string("NAME", "FAR, FAR_Long, FAR_B, ..., for training runs of your own"),
     config: path("FILE.json", "configuration of the transformer", {
       default: "the architecture's, otherwise recognised from the weights",
     }),

@@ -35,7 +35,7 @@ interface Latents {
 export async function run(call: DecodeCall): Promise<void> {
   const { options, operands, terminal } = call;
   const paths = options.output ?? [];
-  if (paths.length === 0) throw new UsageError("Say where to write: give --output FILE");
+  if (paths.length === 0) throw new UsageError("Give an output: --output FILE");
   checkOutputs(paths, 1, options.json);
   await keepInputs(paths, 1, operands);
   await keepOutputs(paths, { ...options, again: madeBy(commandOf(operands[0]!)) });
@@ -70,7 +70,7 @@ async function readLatents(path: string, { model }: Pipeline): Promise<Latents> 
     if ((shape.length !== 4 && shape.length !== 5) || c !== model.sizes.channels) {
       throw new CheckpointError(
         `Cannot decode "${path}": "latents" must be [videos, t, ${model.sizes.channels}, h, w], ` +
-          (shape.length > 0 ? `but is [${shape.join(", ")}]` : "but there is none"),
+          (shape.length > 0 ? `but is [${shape.join(", ")}]` : "but it is missing"),
         { file: path, reason: "WrongDtype" },
       );
     }

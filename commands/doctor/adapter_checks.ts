@@ -19,7 +19,7 @@ export function checkAdapters(
   const name = "adapter";
   const mend = adapterAdvice(system);
   if (!first && backend) {
-    const detail = `WebGPU finds none by ${backend}`;
+    const detail = `WebGPU finds none with the backend ${backend}`;
     return { name, status: "failed", detail, mend: backend === "vulkan" ? mend : LEAVE_OUT };
   }
   if (!first) return { name, status: "failed", detail: "WebGPU finds none", mend };
@@ -45,7 +45,7 @@ export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Chec
       status: small ? "warning" : "ok",
       detail: `buffers up to ${sizeText(limits.maxBufferSize)}, bindings up to ` +
         sizeText(limits.maxStorageBufferBindingSize),
-      ...small ? { mend: "take a smaller model, or fewer frames" } : {},
+      ...small ? { mend: "use a smaller model, or fewer frames" } : {},
     },
     checkKernels(adapter),
   ];
@@ -54,7 +54,7 @@ export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Chec
 /** Arithmetic and kernels that will be used, and whether measurements of this machine chose them. */
 export function checkKernels({ f16, cpu, tuning }: AdapterSummary): Check {
   const dtype = f16 && !cpu ? "f16" : "f32";
-  const tuned = tuning ? ", with what far bench --tune measured" : "";
+  const tuned = tuning ? ", tuned by far bench --tune" : "";
   return {
     name: "arithmetic and kernels",
     status: "ok",
@@ -77,7 +77,7 @@ export function checkFeatures(
     `timestamp queries ${yes(timestamps)}`;
   if (subgroups || !cpu) return { name, status: "ok", detail };
   const asked = backend === "gl";
-  const why = asked ? "" : ", for want of a Vulkan driver,";
+  const why = asked ? "" : " (there is no Vulkan driver)";
   return {
     name,
     status: "warning",

@@ -12,7 +12,7 @@ export interface Check {
 export function describeCheck({ name, status, detail, mend }: Check): string {
   const mark = { ok: "ok     ", warning: "warning", failed: "FAILED " }[status];
   const line = `${mark}  ${name.padEnd(36)}  ${detail}`;
-  return mend === undefined ? line : `${line}\n         to mend it: ${mend}`;
+  return mend === undefined ? line : `${line}\n         to fix it: ${mend}`;
 }
 
 /** `1.5 GB` or `134 MB`. */

@@ -24,7 +24,7 @@ export function checkCodecs(report: CodecReport, system: System): Check[] {
   } else {
     checks.push({ name: "native codecs", status: "ok", detail: `${works.join(", ")}, both ways` });
   }
-  const detail = ffmpeg?.replace(/ Copyright.*/, "") ?? "none; it is only needed where there are " +
+  const detail = ffmpeg?.replace(/ Copyright.*/, "") ?? "none; only needed where there are " +
       "no native codecs";
   checks.push({ name: "ffmpeg", status: "ok", detail });
   checks.push({

@@ -14,9 +14,9 @@ const LEAST_MEMORY = 1e9;
 /** Memory of the machine. */
 export function checkMemory({ available, total } = Deno.systemMemoryInfo()): Check {
   const name = "memory";
-  const detail = `${sizeText(available)} of ${sizeText(total)} are free`;
+  const detail = `${sizeText(available)} of ${sizeText(total)} free`;
   if (available >= LEAST_MEMORY) return { name, status: "ok", detail };
-  return { name, status: "warning", detail, mend: "end other programs" };
+  return { name, status: "warning", detail, mend: "close other programs" };
 }
 
 /** Folders that files go to: is there room, may we write? */
@@ -36,14 +36,14 @@ export async function checkPlaces(): Promise<Check[]> {
  */
 export async function checkPlace(name: string, path: string, mend?: string): Promise<Check> {
   const existing = await nearestFolder(path);
-  const shown = withoutHome(path) + (existing === path ? "" : " (not made yet)");
+  const shown = withoutHome(path) + (existing === path ? "" : " (does not exist yet)");
   if (!await canWrite(existing)) {
     // never the owner of a folder above it: that may be the system's
     const own = existing === path ? "chown -R" : "install -d -o";
     return {
       name,
       status: "failed",
-      detail: `${shown} cannot be written to`,
+      detail: `${shown} is not writable`,
       mend: mend ?? `sudo ${own} "$(id -un)" ${shellQuote(path)}`,
     };
   }

@@ -20,7 +20,8 @@ const TOLERANCES = {
 export async function* runSelfTests(gpu: Gpu, system: System): AsyncGenerator<Check> {
   for await (const { family, ok, error, tolerance, problem } of selfTest(gpu)) {
     const name = `kernels: ${family}`;
-    const detail = problem ?? `differs by ${exponent(error!)}, ${exponent(tolerance)} is allowed`;
+    const detail = problem ??
+      `differs by ${exponent(error!)}, the tolerance is ${exponent(tolerance)}`;
     if (ok) yield { name, status: "ok", detail };
     else yield { name, status: "failed", detail, mend: mendKernels(family, system) };
   }
@@ -37,7 +38,7 @@ async function checkDemo(gpu: Gpu, system: System): Promise<Check> {
       const { latents, pixels } = found;
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       const detail = `${pipeline.dtype}, latents differ by ${exponent(latents)}, pixels by ` +
-        `${exponent(pixels)}, ${seconds} s with loading`;
+        `${exponent(pixels)}, ${seconds} s including loading`;
       if (isTolerable(found, pipeline.dtype)) return { name, status: "ok", detail };
       return { name, status: "failed", detail, mend: mendKernels("", system) };
     } finally {

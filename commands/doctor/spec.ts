@@ -17,17 +17,17 @@ export const DOCTOR_OPTIONS = {
 /** `far doctor` as help, parser, completions and manual know it. */
 export const DOCTOR: CommandSpec = defineCommand({
   name: "doctor",
-  summary: "look at what this machine offers, and test it",
+  summary: "check what this machine offers, and test it",
   description:
-    "Says which adapter, arithmetic and codecs will be used, where files go and what is free, and " +
-    "runs every kernel and the demo model against known results. For whatever fails it names the " +
-    "command that mends it. The exit status is 1 where something failed.",
+    "Shows which adapter, data type and codecs will be used, where files go and how much space is free, and " +
+    "checks every kernel and the demo model against known results. For each failure it prints the " +
+    "command that fixes it. The exit status is 1 if something failed.",
   arguments: [],
   options: DOCTOR_OPTIONS,
   examples: [
-    { line: "far doctor", does: "everything, in some seconds" },
+    { line: "far doctor", does: "everything, in a few seconds" },
     { line: "far doctor --json", does: "for a bug report" },
-    { line: "far doctor --devices", does: "the adapters alone" },
+    { line: "far doctor --devices", does: "only the adapters" },
   ],
   permissions: { ...GPU, env: [...GPU.env, ...TEMPORARY], sys: [...GPU.sys, "statfs", "uid"] },
   load: () => import("./run.ts"),

@@ -22,7 +22,7 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   const [path] = operands as [string];
   const { output } = options;
   if (!output?.toLowerCase().endsWith(".safetensors")) {
-    throw new UsageError("Say where to write the latents: give --output FILE.safetensors");
+    throw new UsageError("Give an output for the latents: --output FILE.safetensors");
   }
   await keepInputs([output], 1, [path]);
   const model = options.model ?? DEMO;
@@ -109,8 +109,8 @@ function cropToMultiple(source: Source, multiple: number, path: string): Source 
   if (width === source.width && height === source.height) return source;
   if (width === 0 || height === 0) {
     throw new UsageError(
-      `Cannot encode "${path}": ${source.width}x${source.height} is less than one latent of ` +
-        `${multiple}x${multiple}; give a --size`,
+      `Cannot encode "${path}": ${source.width}x${source.height} is smaller than one latent of ` +
+        `${multiple}x${multiple}; give --size`,
     );
   }
   const left = Math.floor((source.width - width) / 2);

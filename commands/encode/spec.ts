@@ -35,7 +35,7 @@ export const ENCODE_OPTIONS = {
 export const ENCODE: CommandSpec = defineCommand({
   name: "encode",
   summary: "turn a video into latents",
-  description: "Runs the autoencoder's encoder alone. The latents are unscaled, as it makes them.",
+  description: "Runs the autoencoder's encoder alone. The latents are not scaled.",
   arguments: [{ name: "SRC", help: SOURCE_HELP }],
   options: ENCODE_OPTIONS,
   examples: [{ line: "far encode clip.mp4 -o clip.safetensors", does: "all frames of a clip" }],

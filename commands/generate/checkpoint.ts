@@ -45,7 +45,9 @@ export async function readCheckpoint(
     const settings = settingsOf(file.metadata);
     const model = file.metadata.get(MODEL_KEY);
     if (!settings || !model || !file.tensors.has("latents")) {
-      throw new UsageError(`Cannot resume from "${resume}": it is no checkpoint of far generate`);
+      throw new UsageError(
+        `Cannot resume from "${resume}": it is not a checkpoint of far generate`,
+      );
     }
     return { path: resume, settings, model, latents: await readFloats(file, "latents") };
   } finally {
@@ -69,7 +71,7 @@ export async function checkCheckpoint(
     throw refuse("its name must end in .safetensors");
   }
   const isOutput = output.some((path) => resolve(path) === resolve(checkpoint));
-  if (isOutput) throw refuse("it is an output too");
+  if (isOutput) throw refuse("it is also an output");
   if (!dryRun) await (await createOutput(checkpoint)).discard();
 }
 
@@ -98,7 +100,7 @@ function checkResumed(record: Settings, model: string, begun: Checkpoint): void 
     );
     if (was === is) continue;
     throw new UsageError(
-      `Cannot resume from "${begun.path}" with --${name} ${is}: it was begun with ${was}`,
+      `Cannot resume from "${begun.path}" with --${name} ${is}: it was started with ${was}`,
     );
   }
   if (model === begun.model) return;
@@ -168,7 +170,7 @@ export class CheckpointWriter {
     const frames = `${count} ${count === 1 ? "frame is" : "frames are"}`;
     return new InterruptedError(
       error.signal,
-      `${frames} kept, --resume ${shellQuote(this.#path)} goes on`,
+      `${frames} kept, --resume ${shellQuote(this.#path)} continues`,
     );
   }
 

@@ -50,7 +50,7 @@ export async function run(call: GenerateCall): Promise<void> {
   const options = withDefaults(given, info.defaults, folder);
   const paths = options.output ?? [];
   if (paths.length === 0 && !options.dryRun && !options.preview) {
-    throw new UsageError("Say where to write the video: give --output FILE");
+    throw new UsageError("Give an output: --output FILE");
   }
   checkOutputs(paths, options.count ?? 1, options.json);
   await checkCheckpoint(options);

@@ -84,7 +84,7 @@ async function inspectArrays(path: string): Promise<Inspection> {
 /** Which action drives which frame, runs of one action in one line. */
 export function actionLines(actions: readonly number[]): string[] {
   const lines = [
-    "actions     action i goes with frame i; far takes it as the move that leads there",
+    "actions     action i is the move that leads to frame i",
   ];
   for (let start = 0; start < actions.length;) {
     let end = start;

@@ -114,10 +114,10 @@ function numberOf(value: unknown): number | undefined {
 }
 
 function describeMemory(memory: Memory | undefined): string[] {
-  if (!memory) return ["memory      say --frames N to count it"];
+  if (!memory) return ["memory      use --frames N to compute it"];
   const { frames, contextFrames, f32, f16 } = memory;
   const context = contextFrames ? ` after ${contextFrames}` : "";
-  return [`memory      of the GPU for ${frames} frames${context}: ${describeNeed({ f32, f16 })}`];
+  return [`memory      on the GPU for ${frames} frames${context}: ${describeNeed({ f32, f16 })}`];
 }
 
 function toJson(folder: ModelFolder, parts: readonly Part[], memory: Memory | undefined) {

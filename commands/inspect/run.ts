@@ -40,7 +40,7 @@ async function inspect(
   const isWeights = WEIGHTS.includes(extname(path).toLowerCase()) || path.endsWith(".index.json");
   if (isWeights && !isFolder) return await inspectWeights(path, frames);
   if (frames !== undefined) {
-    throw new UsageError("Cannot count memory: --frames is for a model folder or a transformer");
+    throw new UsageError("Cannot compute memory: --frames is for a model folder or a transformer");
   }
   return await inspectClip(path);
 }

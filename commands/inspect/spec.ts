@@ -7,7 +7,7 @@ import { CODECS, HUB, MEDIA, SAY } from "../../cli/permissions.ts";
 /** Options of `far inspect`. */
 export const INSPECT_OPTIONS = {
   ...section(OUTPUT, {
-    frames: integer("N", "count the memory for N frames of a model or transformer", {
+    frames: integer("N", "compute the memory for N frames of a model or transformer", {
       short: "n",
       min: 1,
     }),
@@ -22,7 +22,7 @@ export const INSPECT: CommandSpec = defineCommand({
   summary: "describe a file or folder",
   description:
     "For a model: its parts, sizes and the GPU memory a run takes. For a file of weights: tensors, " +
-    "types and the architecture, recognised from the shapes. For a video or clip: the command that " +
+    "types and the architecture, recognised by its shapes. For a video or clip: the command that " +
     "made it, and which action drives which frame.",
   arguments: [{ name: "FILE|DIR", help: "a model, .pth, .safetensors, .npz, video or image" }],
   options: INSPECT_OPTIONS,

@@ -77,7 +77,7 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
   }
   for (const { autoencoder, ...need } of memory) {
     lines.push(
-      `memory      of the GPU for ${frames} frames unguided, with the autoencoder ${autoencoder}: ` +
+      `memory      on the GPU for ${frames} frames unguided, with the autoencoder ${autoencoder}: ` +
         describeNeed(need),
     );
   }
@@ -116,7 +116,7 @@ function memoryOf(
   frames: number,
 ): (Needs & { readonly autoencoder: AutoencoderName })[] {
   if (found?.kind !== "transformer") {
-    throw new UsageError("Cannot count memory: --frames is for a model folder or a transformer");
+    throw new UsageError("Cannot compute memory: --frames is for a model folder or a transformer");
   }
   const released = PRESETS.filter(({ architecture }) => architecture === found.name);
   const names = new Set(released.map(({ vae }) => vae));

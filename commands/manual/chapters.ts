@@ -6,13 +6,13 @@ export type Entry = readonly [term: string, meaning: string];
 /** Variables that are read besides those of single options. */
 export const ENVIRONMENT: readonly Entry[] = [
   ["FAR_LOG", "debug: stack traces with errors, as --verbose"],
-  ["FAR_NO_ADDON", "1: do without the native video codecs; ffmpeg is used where it is installed"],
+  ["FAR_NO_ADDON", "1: use the system's ffmpeg instead of the native video codecs"],
   ["NO_COLOR", "no colours"],
   ["DENO_WEBGPU_BACKEND", "which WebGPU backend, as --backend"],
   ["HF_HOME, HF_HUB_CACHE", "where pulled files are kept (~/.cache/huggingface/hub)"],
   ["HF_ENDPOINT", "address of the hub (https://huggingface.co)"],
-  ["HF_TOKEN, HF_TOKEN_PATH", "token for the hub; it is sent to the endpoint alone"],
-  ["HF_HUB_OFFLINE", "1: fetch nothing"],
+  ["HF_TOKEN, HF_TOKEN_PATH", "token for the hub; only sent to HF_ENDPOINT"],
+  ["HF_HUB_OFFLINE", "1: download nothing"],
 ];
 
 /** What scripts branch on. */
@@ -22,7 +22,7 @@ export const EXIT_STATUS: readonly Entry[] = [
   [String(STATUS.usage), "wrong usage: the command line, a settings file or a manifest"],
   [
     String(STATUS.temporary),
-    "failed, but the same may work later: the GPU was lost, its memory was taken, the network",
+    "failed, but a retry may work: the GPU was lost, its memory was in use, the network failed",
   ],
   ["130, 143", "stopped by Ctrl-C or SIGTERM"],
 ];
@@ -31,4 +31,4 @@ export const EXIT_STATUS: readonly Entry[] = [
 export const DESCRIPTION =
   "far generates video frame by frame with FAR models (frame-autoregressive diffusion), on any GPU " +
   "that WebGPU reaches, and on the CPU where there is none. Results go to stdout, progress and " +
-  "messages to stderr. Outputs appear under their names only when they are whole.";
+  "messages to stderr. Outputs appear under their names when they are complete.";

@@ -60,7 +60,7 @@ export function describeModels(here: readonly Here[], released: readonly Release
   ]);
   const lines = ["On this machine (far generate --model NAME)", ...table(rows)];
   if (published.length) {
-    lines.push("", "Released, far pull NAME fetches and converts", ...table(published));
+    lines.push("", "Released (far pull NAME downloads and converts)", ...table(published));
   }
   return lines.join("\n");
 }
@@ -72,7 +72,7 @@ function total({ parameters }: PresetState): number {
 /** What a run needs, and what the model was trained to do. */
 function needs({ condition, contextFrames, frames, window }: PresetState): string {
   const parts = [
-    contextFrames ? `continues ${contextFrames} frames by ${frames}` : `makes ${frames} frames`,
+    contextFrames ? `continues ${contextFrames} frames with ${frames}` : `makes ${frames} frames`,
   ];
   if (condition.kind !== "none") parts.push(`${condition.count} ${condition.kind}s`);
   parts.push(`window ${window}`);

@@ -12,7 +12,7 @@ export const MODELS: CommandSpec = defineCommand({
   summary: "list local and released models",
   description:
     "Lists the models on this machine, and the released ones that far pull can fetch, with their " +
-    "requirements and what they were trained to do.",
+    "size and what they were trained to do.",
   arguments: [],
   options: MODELS_OPTIONS,
   examples: [{ line: "far models --json", does: "as one JSON object" }],

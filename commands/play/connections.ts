@@ -100,6 +100,6 @@ function release(socket: Deno.TcpConn): void {
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) return "the port is taken; give another with --port";
+  if (error instanceof Deno.errors.AddrInUse) return "the port is in use; give another with --port";
   return error instanceof Error ? error.message : String(error);
 }

@@ -23,7 +23,7 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   const server = new PlayServer(game, { hostname, port, welcome, save });
   try {
     terminal.note(`Play at ${server.url} (Ctrl-C ends it)`);
-    if (!isLoopback(hostname)) terminal.note("warning: whoever can reach this address can play");
+    if (!isLoopback(hostname)) terminal.note("warning: anyone who can reach this address can play");
     await game.play(signal);
   } finally {
     video?.close();

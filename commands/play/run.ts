@@ -94,7 +94,7 @@ async function play(setup: PlaySetup): Promise<void> {
     const kept = await recording?.close(sessionSettings(game, setup));
     const told = options.web || !signal.aborted; // else the error tells it
     if (kept && told && !options.quiet) terminal.note(kept);
-    return kept ?? "the game is over";
+    return kept ?? "the game has ended";
   };
   try {
     await (options.web ? playInPage(game, setup) : playInTerminal(game, setup));

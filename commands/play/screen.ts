@@ -30,7 +30,7 @@ const LEAVE = `${KEYBOARD_OFF}\x1b[0m\x1b[?25h\x1b[?1049l`;
 /** @throws {UsageError} stdin or stdout is no terminal */
 export function requireTerminal(): void {
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
-  throw new UsageError("Cannot play here, as this is no terminal: give --web");
+  throw new UsageError("Cannot play here: this is not a terminal; give --web");
 }
 
 /**

@@ -33,7 +33,7 @@ export const PLAY_OPTIONS = {
   ...MODEL_OPTIONS,
   ...LORA_OPTION,
   context: { ...context, default: "the model's own example", group: WORLD },
-  contextFrames: { ...contextFrames, default: "the model's own, else all", group: WORLD },
+  contextFrames: { ...contextFrames, default: "the model's, otherwise all", group: WORLD },
   contextStart: { ...contextStart, group: WORLD },
   contextStride: { ...contextStride, group: WORLD },
   label: { ...label, help: "class, by number or name", group: WORLD },
@@ -44,11 +44,12 @@ export const PLAY_OPTIONS = {
     max: 100_000,
     value: "N",
     default: String(MEMORY_FRAMES),
-    help: "frames the world remembers; older ones are forgotten, so that memory stays fixed",
+    help:
+      "number of frames the world remembers; older ones are forgotten, so memory stays constant",
     group: WORLD,
   },
   steps: { ...steps, default: String(STEPS) },
-  guidance: { ...guidance, default: "the model's own, else 1" },
+  guidance: { ...guidance, default: "the model's, otherwise 1" },
   solver,
   seed,
   flexrope,
@@ -59,32 +60,32 @@ export const PLAY_OPTIONS = {
     kind: "choice",
     choices: ["auto", "blocks", "kitty", "iterm2", "sixel"],
     value: "KIND",
-    default: "auto: pictures where the terminal draws them, else half blocks of 24-bit colour",
+    default: "auto: pictures if the terminal can show them, otherwise half blocks of 24-bit colour",
     help: "how the terminal draws",
     group: SCREEN,
   },
-  web: { kind: "flag", help: "play in a browser, on a page of this machine", group: PAGE },
+  web: { kind: "flag", help: "play in a browser, on a page served by this machine", group: PAGE },
   port: {
     kind: "integer",
     min: 0,
     max: 65535,
     value: "PORT",
     default: String(PORT),
-    help: "where the page is; 0 takes any that is free",
+    help: "port of the page; 0 takes a free one",
     group: PAGE,
   },
   host: {
     kind: "string",
     value: "ADDRESS",
     default: "127.0.0.1, which other machines cannot reach",
-    help: "address to listen on; whoever can reach it can play",
+    help: "address to listen on; anyone who can reach it can play",
     group: PAGE,
   },
   record: {
     kind: "path",
     short: "o",
     value: "FILE.mp4",
-    help: "write all that is shown: .mp4 .webm .gif .y4m or .npz, the last for training",
+    help: "record what is shown: .mp4 .webm .gif .y4m or .npz, the last for training",
     group: ENCODING_OPTIONS.output.group,
   },
   overwrite: {
@@ -98,7 +99,7 @@ export const PLAY_OPTIONS = {
     max: 1000,
     value: "F",
     default: "the model's",
-    help: "frames a second of recordings, and the most that are made",
+    help: "frames per second of recordings, and at most while playing",
     group: ENCODING_OPTIONS.output.group,
   },
   codec,
@@ -115,14 +116,17 @@ export const PLAY: CommandSpec = defineCommand({
   description:
     "Makes a world one frame at a time while you steer it with the arrow keys or WASD, in the " +
     "terminal or, with --web, in a page on this machine. A world that takes actions stands still " +
-    "while no key is down. In the terminal: r begins again, n takes the next clip, p lets the " +
+    "while no key is pressed. In the terminal: r restarts, n takes the next clip, p lets the " +
     "world run by itself, [ and ] change the steps, - and + the guidance, q ends it.",
   arguments: [],
   options: PLAY_OPTIONS,
   examples: [
-    { line: "far play", does: "walk through the demo model's maze, in the terminal" },
+    { line: "far play", does: "walk through the demo model's maze in the terminal" },
     { line: "far play --web", does: "the same in a browser, at http://127.0.0.1:8420/" },
-    { line: "far play -c clip.npz --record walk.mp4", does: "go on from a clip, and keep it" },
+    {
+      line: "far play -c clip.npz --record walk.mp4",
+      does: "continue a clip, and record the game",
+    },
   ],
   permissions: {
     ...GPU,

@@ -58,7 +58,7 @@ export async function run(call: PullCall): Promise<void> {
     const text = options.json ? JSON.stringify(result.json, null, 2) : result.text;
     await terminal.print(`${text}\n`);
   } catch (error) {
-    const kept = "what was fetched is kept; run it again to go on";
+    const kept = "downloaded parts are kept; run it again to continue";
     throw signal.aborted ? interrupted(signal.reason, kept) : error;
   } finally {
     await progress.stop();
@@ -72,7 +72,7 @@ function targetNamed(name: string, revision: string | undefined): HubTarget {
     const hint = didYouMean(name, PRESETS.map((preset) => preset.name));
     throw new UsageError(
       `Cannot pull "${name}": it is neither a released model nor owner/name of a repository` +
-        (hint || ": far models lists what there is"),
+        (hint || "; see `far models`"),
     );
   }
   if (revision !== undefined && name.includes("@")) {
@@ -99,7 +99,7 @@ async function pullReleased(
   const ready = `Ready: far generate --model ${preset.name}`;
   if (!options.quiet && !options.json && report) terminal.note(describeConverted(report));
   if (!options.quiet && !options.json) {
-    terminal.note(report ? ready : `${ready} (as it was: --overwrite converts it again)`);
+    terminal.note(report ? ready : `${ready} (unchanged; use --overwrite to convert it again)`);
   }
   return { text: path, json: { name: preset.name, path, converted: report ?? null } };
 }

@@ -16,7 +16,7 @@ import { CAST } from "../convert/spec.ts";
 export const PULL_OPTIONS = {
   ...section(INPUT, {
     revision: string("REV", "branch, tag or commit", { default: "main" }),
-    offline: flag("use only what has been fetched before"),
+    offline: flag("use only what is already downloaded"),
   }),
   ...section(OUTPUT, {
     dtype: { ...CAST, help: "cast the weights of a released model" },
@@ -40,7 +40,10 @@ export const PULL: CommandSpec = defineCommand({
   arguments: [{ name: "NAME", help: "a released model, or owner/name[/FILE][@revision]" }],
   options: PULL_OPTIONS,
   examples: [
-    { line: "far pull FAR_B_ucf101_res64_200K_bs32", does: "then: far generate --model the same" },
+    {
+      line: "far pull FAR_B_ucf101_res64_200K_bs32",
+      does: "then run it with far generate --model",
+    },
     { line: "far pull guyuchao/FAR_Models/README.md", does: "one file, its path is printed" },
     { line: "far pull owner/name@v1.0 --dry-run", does: "what would be fetched" },
   ],

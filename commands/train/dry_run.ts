@@ -26,7 +26,7 @@ function describe({ plan, clips, frames, secondsPerStep }: TrainPreview, steps: 
     row("moments", bytes.moments),
     row("average", bytes.ema),
     row("activations", bytes.activations),
-    `step         ${plan.microBatch} videos at a time, ${plan.dispatches} dispatches, ` +
+    `step         ${plan.microBatch} videos at once, ${plan.dispatches} dispatches, ` +
     `${(plan.flops / 1e9).toFixed(2)} GFLOP${plan.recompute ? ", blocks computed twice" : ""}`,
     `time         ${secondsPerStep.toFixed(2)} s per step, ${
       duration(steps * secondsPerStep)

@@ -34,7 +34,7 @@ export async function run(call: TrainCall): Promise<void> {
   try {
     for await (const step of train({ ...asked, onEvent, signal })) progress.step(last = step);
   } catch (error) {
-    const outcome = `the run is saved in ${asked.output}; the same command goes on`;
+    const outcome = `the run is saved in ${asked.output}; run the same command again to continue`;
     throw signal.aborted && last ? interrupted(error, outcome) : error;
   } finally {
     progress.stop();
@@ -50,16 +50,16 @@ export async function run(call: TrainCall): Promise<void> {
 /** What the command line asks of the library. @throws {UsageError} */
 async function trainOptions(call: TrainCall): Promise<TrainOptions> {
   const { options: o, operands } = call;
-  if (operands.length === 0) throw new UsageError("Say what to train on: give clips");
-  if (!o.output) throw new UsageError("Say where the run goes: give --output DIR");
+  if (operands.length === 0) throw new UsageError("Give clips to train on");
+  if (!o.output) throw new UsageError("Give a folder for the run: --output DIR");
   const recipe = o.preset === undefined ? undefined : releasedRecipe(o.preset);
   const config = recipe?.config ?? await givenConfig(call);
   if (!o.model && !config) {
-    throw new UsageError("Say what to train: give --model, or --architecture and --vae");
+    throw new UsageError("Give what to train: --model, or --architecture and --vae");
   }
-  if (!o.model && !o.vae) throw new UsageError("Say which autoencoder to use: give --vae MODEL");
+  if (!o.model && !o.vae) throw new UsageError("Give the autoencoder to use: --vae MODEL");
   const steps = o.steps ?? recipe?.steps;
-  if (steps === undefined) throw new UsageError("Say how long to train: give --steps N");
+  if (steps === undefined) throw new UsageError("Give the length of the run: --steps N");
   const { config: _, ...released } = recipe ?? { config: undefined };
   return defined({
     ...released,

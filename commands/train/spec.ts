@@ -29,10 +29,16 @@ export const TRAIN_OPTIONS = {
   ...section(INPUT, {
     model: string("MODEL", "model to fine-tune: a folder, a pulled model, or demo", { short: "m" }),
     architecture: string("NAME", "train from scratch: FAR_B, FAR_M, ..., FAR_M_Long; needs --vae"),
-    transformer: path("FILE.json", "the same by its configuration, or entries that differ"),
+    transformer: path(
+      "FILE.json",
+      "train from scratch by a configuration; with --architecture only the entries that differ",
+    ),
     vae: string("MODEL", "model whose autoencoder is used", { default: "that of --model" }),
     preset: string("NAME", "recipe of a released run; see `far models`"),
-    from: path("DIR", "checkpoint to go on from, such as checkpoint-1000 of the released trainer"),
+    from: path(
+      "DIR",
+      "checkpoint to continue from, such as checkpoint-1000 of the released trainer",
+    ),
     size: size("WxH", "crop and resize clips to", { default: "the model's, else the clips' own" }),
     resize: { ...RESIZE, default: "bilinear" },
     interval: integer("S", "take every S-th frame", { min: 1, default: "1" }),
@@ -40,10 +46,10 @@ export const TRAIN_OPTIONS = {
     heldOut: number("SHARE", "share of the clips kept for validation", {
       min: 0,
       max: 0.9,
-      default: "0.05, nothing of fewer than 20 clips",
+      default: "0.05; none of fewer than 20 clips",
     }),
-    skipBad: flag("go on without clips that cannot be used"),
-    noCache: flag("encode windows as they are needed, keep no latents on disk"),
+    skipBad: flag("continue without clips that cannot be used"),
+    noCache: flag("encode windows when they are needed instead of keeping latents on disk"),
     names: list("LIST", "names of actions or labels, for a model from scratch"),
   }),
   config: CONFIG,
@@ -54,7 +60,7 @@ export const TRAIN_OPTIONS = {
     frames: integer("N", "frames per video", {
       short: "n",
       min: 1,
-      default: "the model's window; of a long model 300, or six windows",
+      default: "the model's window; for a long model 300, or six windows",
     }),
     lr: number("RATE", "learning rate", { min: 0, default: "1e-4" }),
     betas: list("B1,B2", "decay of AdamW's moments", { default: "0.9,0.999" }),
@@ -64,7 +70,7 @@ export const TRAIN_OPTIONS = {
     }),
     warmup: integer("N", "steps of linear warm-up", { min: 0, default: "0" }),
     clip: number("NORM", "largest norm of all gradients", { min: 0, default: "1" }),
-    ema: number("DECAY", "of the averaged weights, which are the model; 0: no average", {
+    ema: number("DECAY", "decay of the averaged weights, which become the model; 0: no average", {
       min: 0,
       max: 1,
       default: "0.9999",
@@ -84,22 +90,22 @@ export const TRAIN_OPTIONS = {
     }),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
-    freeze: list("NAMES", "parameters that stay as they are; * stands for anything"),
+    freeze: list("NAMES", "parameters that stay unchanged; * matches anything"),
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),
-    seed: seed("S", "of weights, noise and order", { default: "0" }),
+    seed: seed("S", "seed of weights, noise and order", { default: "0" }),
     rng: choice(["torch"], "NAME", "draw as PyTorch does on the CPU", { default: "torch" }),
-    noShuffle: flag("clips in natural order, around and around"),
-    nan: choice(["stop", "rollback"], "WHAT", "what happens at numbers that are not finite", {
+    noShuffle: flag("take clips in order instead of shuffling them"),
+    nan: choice(["stop", "rollback"], "WHAT", "what to do when loss or gradients are not finite", {
       default: "stop",
     }),
-    recompute: flag("compute blocks twice to save memory", { default: "where memory asks for it" }),
+    recompute: flag("compute blocks twice to save memory", { default: "if memory is short" }),
     microBatch: integer("N", "videos on the device at once", { min: 1, default: "by memory" }),
     dtype: choice(["f32", "f16"], "TYPE", "arithmetic", { default: "f32" }),
     backend: MODEL_OPTIONS.backend,
   }),
   ...section(OUTPUT, {
-    output: path("DIR", "folder of the run: a model folder at all times", { short: "o" }),
+    output: path("DIR", "folder of the run; a model folder at all times", { short: "o" }),
     saveEvery: integer("N", "steps between checkpoints", { min: 1, default: "500" }),
     keep: integer("N", "checkpoints that are kept", { min: 1, default: "2" }),
     sampleEvery: integer("N", "steps between samples; 0: none", { min: 0, default: "0" }),
@@ -109,7 +115,7 @@ export const TRAIN_OPTIONS = {
       max: 1000,
       default: "the model's, else 8",
     }),
-    dryRun: flag("say what a run would take, measure a few steps, and stop"),
+    dryRun: flag("print what a run needs, measure a few steps, and stop"),
   }),
   ...JSON_OPTION,
   ...PROGRESS_OPTION,
@@ -122,9 +128,9 @@ export const TRAIN: CommandSpec = defineCommand({
   summary: "train or fine-tune a model on clips",
   description:
     "Trains as the released trainer does, on any GPU. The folder of the run is a model folder at " +
-    "all times, so that `far play -m DIR` plays what was learned so far. A run that was stopped, " +
-    "however it was stopped, goes on when the same command is given again. Actions come from an " +
-    ".npz, from a .json, .txt, .csv or .npz beside the clip, or from a video that far has made.",
+    "all times, so `far play -m DIR` plays what was learned so far. To continue a run that was stopped, " +
+    "in whatever way, give the same command again. Actions come from an " +
+    ".npz, from a .json, .txt, .csv or .npz next to the clip, or from a video made by far.",
   arguments: [{
     name: "CLIPS",
     help: "videos, .npz, folders or patterns of them, or a .safetensors of `latents`",
@@ -135,7 +141,7 @@ export const TRAIN: CommandSpec = defineCommand({
     { line: "far train recordings -o world -m demo --steps 2000 --ema 0.995", does: "fine-tune" },
     {
       line: "far train clips -o world --architecture FAR_B --vae demo --steps 10000",
-      does: "anew",
+      does: "train from scratch",
     },
     { line: "far play -m world", does: "play it, while it trains or after" },
   ],

@@ -79,7 +79,7 @@ function textOf(event: TrainEvent): string | undefined {
     case "note":
       return event.text;
     case "resumed":
-      return `going on from step ${event.step} (${event.path})`;
+      return `continuing from step ${event.step} (${event.path})`;
     case "validation":
       return `step ${event.step}: validation loss ${event.loss.toFixed(4)}`;
     case "sample":
@@ -87,7 +87,7 @@ function textOf(event: TrainEvent): string | undefined {
     case "saved":
       return `step ${event.step}: saved ${event.path}`;
     case "rollback":
-      return `step ${event.step}: numbers not finite, going back to step ${event.to}`;
+      return `step ${event.step}: not finite, going back to step ${event.to}`;
   }
 }
 

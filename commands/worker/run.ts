@@ -26,7 +26,7 @@ const GATHER_MS = 50;
 export async function run(call: WorkerCall): Promise<void> {
   const { options, terminal } = call;
   if (options.redis === undefined) {
-    throw new UsageError("Say which queue to serve: give --redis URL, or set FAR_REDIS");
+    throw new UsageError("Give the queue to serve: --redis URL, or set FAR_REDIS");
   }
   const { outDir } = options;
   if (outDir && !await isFolder(outDir)) {
@@ -64,7 +64,7 @@ export async function run(call: WorkerCall): Promise<void> {
     const finder = new ModelFinder(worker, link, { model: options.model, note });
     await serve(worker, supervisor, finder, call, stop);
   } finally {
-    await supervisor.kill(new GivenBackError("the worker has ended"));
+    await supervisor.kill(new GivenBackError("the worker has stopped"));
     await link.close();
   }
 }
@@ -101,7 +101,7 @@ async function serve(
       stop.signal,
     );
   } catch (error) {
-    throw interrupted(error, "what is not finished is back on the queue");
+    throw interrupted(error, "unfinished jobs are back on the queue");
   } finally {
     signal.removeEventListener("abort", interrupt);
     await worker.pause();
@@ -120,7 +120,7 @@ async function drain(
   supervisor: Supervisor,
   seconds: number,
 ): Promise<void> {
-  const reason = new GivenBackError("the worker is ending");
+  const reason = new GivenBackError("the worker is stopping");
   supervisor.withdraw(reason);
   const end = performance.now() + seconds * 1000;
   while (worker.active > 0 && performance.now() < end) await setTimeout(TICK_MS);

@@ -7,15 +7,15 @@ export const WORKER: CommandSpec = defineCommand({
   name: "worker",
   summary: "serve a queue of jobs with this machine's GPU",
   description:
-    "Takes jobs that `far batch --redis` put on a queue, until it is stopped. SIGTERM lets it finish " +
-    "what it has in hand (--drain); what it cannot finish goes back on the queue.",
+    "Runs jobs that `far batch --redis` put on a queue, until it is stopped. On SIGTERM it finishes " +
+    "its current jobs (--drain) and puts the rest back on the queue.",
   arguments: [],
   options: WORKER_OPTIONS,
   examples: [
-    { line: "far worker --redis redis://host", does: "serve every model that is found here" },
+    { line: "far worker --redis redis://host", does: "serve every model on this machine" },
     {
       line: "far worker --redis redis://host -m models/far-b --idle 60",
-      does: "one model, and end when idle",
+      does: "serve one model, and exit when idle",
     },
   ],
   permissions: BATCH,

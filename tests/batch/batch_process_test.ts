@@ -137,7 +137,7 @@ Deno.test(
       const { code, stderr } = await ended;
       assert.equal(code, 0, stderr);
       assert.ok(killed >= 2);
-      assert.match(stderr, /the GPU process was ended by SIGKILL.*; starting another/);
+      assert.match(stderr, /the GPU process was killed by SIGKILL.*; starting another/);
       assert.equal((await checkOutputs(out)).length, 40);
       assert.equal(new Set((await readResults(results)).map(({ id }) => id)).size, 40);
       assert.ok(!filesUnder(out).some((name) => name.endsWith(".partial")));
@@ -200,7 +200,7 @@ Deno.test({
     Deno.removeSync(out, { recursive: true });
     const { code, stderr } = await ended;
     assert.equal(code, 1);
-    assert.match(stderr, /Cannot go on writing to ".*out"/);
+    assert.match(stderr, /Cannot write to ".*out" any more/);
   }));
 
 Deno.test({
@@ -213,7 +213,7 @@ Deno.test({
     try {
       const { code, stderr } = await start(MIXED(8)).ended;
       assert.equal(code, 1);
-      assert.match(stderr, /Cannot go on writing to ".*out": .*No space left/);
+      assert.match(stderr, /Cannot write to ".*out" any more: .*No space left/);
       const made = await checkOutputs(out);
       assert.ok(made.length > 0 && made.length < 16, made.join(" "));
       assert.ok(!filesUnder(out).some((name) => name.endsWith(".partial")));

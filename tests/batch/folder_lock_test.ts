@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { lockFolder } from "../../batch/folder_lock.ts";
 import { inFolder } from "../support/folder.ts";
 
-const TAKEN = { name: "UsageError", message: /another batch is writing to it$/ };
+const TAKEN = { name: "UsageError", message: /another batch is writing there$/ };
 
 Deno.test("lockFolder() lets one batch into a folder, or one of each part", () =>
   inFolder(async (folder) => {

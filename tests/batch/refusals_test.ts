@@ -63,8 +63,8 @@ Deno.test("runBatch() tells what cannot go through a queue, before anything does
   stage(async ({ run }) => {
     const jobs = [HEADER, { output: "f-%d.png" }, { context: "tests/fixtures" }];
     const { error, ran } = await run(jobs, { redis: "redis://host" });
-    assert.match(error!.message, /"output" in jobs\.jsonl:2: "f-%d\.png" cannot .*: give --shared/);
-    assert.match(error!.message, /"context" in jobs\.jsonl:3: .* it is a folder: give --shared/);
+    assert.match(error!.message, /"output" in jobs\.jsonl:2: "f-%d\.png" cannot .*: use --shared/);
+    assert.match(error!.message, /"context" in jobs\.jsonl:3: .* it is a folder: use --shared/);
     assert.deepEqual(ran, []);
   }));
 

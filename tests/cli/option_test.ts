@@ -48,7 +48,7 @@ Deno.test("parseText() says what a value must be", () => {
     [spec({ kind: "size" }), "64", "WIDTHxHEIGHT, such as 64x64"],
     [spec({ kind: "size" }), "0x64", "WIDTHxHEIGHT, such as 64x64"],
     [spec({ kind: "choice", choices: ["a", "b"] }), "c", "one of a, b"],
-    [spec({ kind: "path" }), "", "a text that is not empty"],
+    [spec({ kind: "path" }), "", "a non-empty text"],
   ];
   for (const [entry, text, must] of cases) {
     const message = usageMessage(() => parseText(entry, text, "--x"));
@@ -75,15 +75,18 @@ Deno.test("parseJson() takes arrays for lists, and numbers for words", () => {
 Deno.test("parseJson() takes a seed beyond 2^53 as text alone", () => {
   const seed = { kind: "seed", help: "" } as const;
   assert.equal(parseJson(seed, "9007199254740993", "x"), 9007199254740993n);
-  assert.throws(() => parseJson(seed, 2 ** 53, "x"), /Cannot use x: as a number it is rounded/);
+  assert.throws(
+    () => parseJson(seed, 2 ** 53, "x"),
+    /Cannot use x: a JSON number would be rounded/,
+  );
 });
 
 Deno.test("parseJson() refuses other types and says which it found", () => {
   const cases: [OptionSpec, unknown, string][] = [
     [spec({ kind: "integer", min: 1 }), "12", 'a whole number of at least 1, not "12"'],
     [spec({ kind: "flag" }), 1, "true or false, not 1"],
-    [spec({ kind: "list" }), [[0]], "a text that is not empty, not [[0]]"],
-    [spec({ kind: "path" }), null, "a text that is not empty, not null"],
+    [spec({ kind: "list" }), [[0]], "a non-empty text, not [[0]]"],
+    [spec({ kind: "path" }), null, "a non-empty text, not null"],
   ];
   for (const [entry, json, must] of cases) {
     const message = usageMessage(() => parseJson(entry, json, '"x" in "job.json"'));

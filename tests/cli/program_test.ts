@@ -82,7 +82,7 @@ Deno.test("parseCommandLine() refuses what the table does not allow", async () =
   assert.match(await refused("paint north --colour green"), /must be one of red, blue$/);
   assert.match(await refused("paint"), /missing required argument 'WALL'/i);
   assert.match(await refused("paint north --coats"), /argument missing/);
-  assert.equal(await refused("--"), "Say what to do; see `far help`");
+  assert.equal(await refused("--"), "Give a command; see `far help`");
 });
 
 Deno.test("parseCommandLine() gives help and version everywhere", async () => {
@@ -125,7 +125,7 @@ Deno.test("parseCommandLine() knows what options of other tools are called here"
     "--crf 18": "--quality, where more is better)",
     "--width 64": "--size WxH)",
     "--prompt cat": "--actions or --label: FAR models take no text)",
-    "--threads 4": "LP_NUM_THREADS=N in the environment, for the software adapter)",
+    "--threads 4": "the environment variable LP_NUM_THREADS=N, for the software adapter)",
   };
   for (const [words, hint] of Object.entries(cases)) {
     const asked = parseCommandLine(["generate", ...words.split(" ")], COMMANDS, "");

@@ -37,7 +37,7 @@ Deno.test("checkSettings() reports every problem, with suggestions", () => {
 
 Deno.test("checkSettings() refuses one option in two spellings, and names of objects", () => {
   const twice = checkSettings(GENERATE_OPTIONS, { "no-cache": true, cache: true }, "x");
-  assert.deepEqual(twice.problems, ['Cannot use "cache" in x: it is there twice']);
+  assert.deepEqual(twice.problems, ['Cannot use "cache" in x: it occurs twice']);
   const odd = JSON.parse('{"__proto__": 1, "constructor": 2, "toString": 3}');
   assert.equal(checkSettings(GENERATE_OPTIONS, odd, "x").problems.length, 3);
   for (const json of [null, [], 3, "frames"]) {

@@ -110,14 +110,14 @@ Deno.test("planActions() says how many actions are needed", () => {
   assert.throws(
     () => planActions({ ...plan, given: [0] }),
     usage(
-      /^Cannot use a list of 1 for .* 48 generated frames: give 48, or 60 with those of the 12/,
+      /^Cannot use 1 action for 48 generated frames: give 48, or 60 with those of the 12/,
     ),
   );
   assert.throws(
     () => planActions({ ...plan, context: 0, given: [0] }),
     usage(/48 generated frames: give 48$/),
   );
-  assert.throws(() => planActions(plan), usage(/without actions: this model needs one for each/));
+  assert.throws(() => planActions(plan), usage(/without actions: this model needs one per/));
 });
 
 Deno.test("fitLength() cuts a list, or begins it again", () => {

@@ -52,7 +52,10 @@ Deno.test("keepInputs() refuses to write what is read, by whatever name", () =>
     const [clip, link] = [join(folder, "clip-1.mp4"), join(folder, "link.mp4")];
     await Deno.writeTextFile(clip, "x");
     await Deno.symlink(clip, link);
-    const refusal = { name: "UsageError", message: /^Cannot write ".*": it is read from; give/ };
+    const refusal = {
+      name: "UsageError",
+      message: /^Cannot write ".*": it is also an input; give/,
+    };
     await assert.rejects(keepInputs([join(folder, "b.gif"), clip], 1, [undefined, clip]), refusal);
     await assert.rejects(keepInputs([link], 1, [clip]), refusal);
     await assert.rejects(keepInputs([join(folder, "clip.mp4")], 2, [link]), refusal);

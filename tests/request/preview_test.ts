@@ -33,7 +33,10 @@ for (const place of ["missing/newest.png", "folder.png", "file/newest.png"]) {
       const preview = openPreview(join(folder, place), terminal)!;
       for (const index of [1, 2, 3]) await preview.show(frame(0, index));
       assert.equal(terminal.stderr.length, 1);
-      assert.match(terminal.stderr[0]!, /^warning: Cannot write .*; going on without the preview$/);
+      assert.match(
+        terminal.stderr[0]!,
+        /^warning: Cannot write .*; continuing without the preview$/,
+      );
     }));
 }
 
@@ -54,7 +57,7 @@ Deno.test("openPreview() refuses what is no picture, and a screen that is none",
   const cases: [string, RegExp][] = [
     ["newest.jpg", /^Cannot preview to "newest.jpg": give a name that ends in .png, or terminal$/],
     ["f%d.png", /^Cannot preview to "f%d.png"/],
-    ["terminal", /stderr is not one$/],
+    ["terminal", /stderr is not a terminal$/],
   ];
   for (const [target, message] of cases) {
     assert.throws(() => openPreview(target, recorder()), { name: "UsageError", message });

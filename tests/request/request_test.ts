@@ -122,7 +122,7 @@ Deno.test("buildRequest() fits default actions to any number of frames", async (
   const { generate } = await build({ frames: 5 }, INFO, defaults);
   assert.deepEqual(generate.actions, [0, 0, 1, 0, 0]);
   assert.deepEqual([generate.width, generate.height], [64, 64]);
-  await refused({ actions: "0,1", frames: 5 }, /for the actions of 5 generated frames: give 5$/);
+  await refused({ actions: "0,1", frames: 5 }, /actions for 5 generated frames: give 5$/);
 });
 
 Deno.test("buildRequest() needs no actions where none count", async () => {

@@ -64,7 +64,7 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
     assert.deepEqual(source.actions, [[8, 9], [11, 12]]);
     await assert.rejects(readSource(path, { start: 2, count: 2 }), {
       name: "UsageError",
-      message: /^Cannot take 2 frames from ".*": it has 3, frame 3 is needed$/,
+      message: /^Cannot take 2 frames from ".*": it has 3, but frame 3 is needed$/,
     });
     await assert.rejects(readSource(path, { start: 3 }), { message: /frame 3 is needed$/ });
   }));
@@ -86,7 +86,7 @@ Deno.test("readSource() says what tensors must be", async () => {
   const path = "tests/fixtures/goldens/embeddings.safetensors";
   await assert.rejects(readSource(path), {
     name: "CheckpointError",
-    message: /"frames" must be \[videos, t, 3, H, W\], but it has none$/,
+    message: /"frames" must be \[videos, t, 3, H, W\], but it is missing$/,
   });
 });
 

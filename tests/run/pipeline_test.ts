@@ -138,7 +138,7 @@ for (const poison of [NaN, Infinity, -Infinity]) {
     const options = { frames: 3, width, height, steps: 1 };
     const noise = pipeline.prepare(options).noise.fill(poison, volume + 5, volume + 6); // of frame 1
     const given: number[] = [];
-    const failed = { reason: "non-finite", message: /values that are not finite: try/ };
+    const failed = { reason: "non-finite", message: /values that are not finite: set/ };
     await assert.rejects(async () => {
       for await (const { index } of pipeline.generate({ ...options, noise })) given.push(index);
     }, { ...failed, message: /^Frame 1 has / });

@@ -119,7 +119,7 @@ Deno.test({
         [{ frames: 9 }, /it has 8 frames, and a window of 9 needs 9/],
         [{ freeze: ["*"] }, /./],
         [{ config: { ...TOY_CONFIG, in_channels: 16, out_channels: 16 } }, /32 latent channels/],
-        [{ model: VAE }, /architecture that was given is another/],
+        [{ model: VAE }, /another architecture than the one given/],
         [
           { config: { ...TOY_CONFIG, condition_cfg: { type: "action", num_action_classes: 2 } } },
           /action \d .*0 to 1/,

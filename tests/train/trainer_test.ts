@@ -180,11 +180,11 @@ Deno.test("Trainer.plan recomputes blocks, then takes fewer videos, as memory as
 
 const WRONG: readonly [Partial<TrainerSettings>, RegExp][] = [
   [{ batch: 0 }, /batch must be a whole number above 0, not 0/],
-  [{ height: 3 }, /latents of 3x2 are not whole patches of 2/],
+  [{ height: 3 }, /latents of 3x2 cannot be divided into patches of 2/],
   [{ frames: 2 }, /2 frames leave no long context beyond a window of 2/],
   [{ freeze: ["*"] }, /everything is frozen/],
-  [{ freeze: ["block*"] }, /Cannot freeze "block\*": no parameter has such a name/],
-  [{ lora: { rank: 4, targets: ["to_x"] } }, /adapters of "to_x": no layer has such a name/],
+  [{ freeze: ["block*"] }, /Cannot freeze "block\*": no parameter matches/],
+  [{ lora: { rank: 4, targets: ["to_x"] } }, /adapters of "to_x": no layer matches/],
   [{ lora: { rank: 3, targets: ["to_q"] } }, /adapters of rank 3: a multiple of 4/],
 ];
 

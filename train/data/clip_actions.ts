@@ -91,7 +91,7 @@ function jsonWords(text: string, path: string): (string | number)[] {
   const isWords = (value: unknown): value is (string | number)[] =>
     Array.isArray(value) && value.every((item) => ["string", "number"].includes(typeof item));
   if (isWords(list)) return list;
-  throw bad('it must be a list of numbers and names, or an object with one in "actions"');
+  throw bad('it must be a list of numbers and names, or an object with such a list in "actions"');
 }
 
 /** One line per frame; a first line without numbers or with `action` in it is the heading. */

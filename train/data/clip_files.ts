@@ -23,14 +23,14 @@ async function expand(source: string): Promise<string[]> {
   if (stat?.isDirectory) {
     const clips = await clipsInFolder(source);
     if (clips.length > 0) return clips;
-    throw new MediaError(`Cannot train on "${source}": the folder holds no clips`);
+    throw new MediaError(`Cannot train on "${source}": the folder contains no clips`);
   }
   if (!stat && !isPattern(source) && /[*?[{]/.test(source)) {
     const matches = (await Array.fromAsync(glob(source))).filter((path) => isClip(path)).sort(
       compare,
     );
     if (matches.length > 0) return matches;
-    throw new MediaError(`Cannot train on "${source}": no clip has such a name`);
+    throw new MediaError(`Cannot train on "${source}": no clip matches the pattern`);
   }
   return [source];
 }

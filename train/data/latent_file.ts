@@ -82,7 +82,7 @@ async function readWindow(
 }
 
 function bad(path: string, why: string, info: TensorInfo | undefined): never {
-  const found = info ? `but is [${info.shape.join(", ")}]` : "but there is none";
+  const found = info ? `but is [${info.shape.join(", ")}]` : "but it is missing";
   throw new CheckpointError(`Cannot train on ${quote(path)}: ${why}, ${found}`, {
     file: path,
     reason: "WrongDtype",

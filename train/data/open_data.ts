@@ -75,7 +75,7 @@ const MOST_NAMED = 20;
 export async function openData(options: DataOptions): Promise<OpenedData> {
   const paths = await findClips(options.sources);
   if (options.flip && options.condition.kind === "action") {
-    throw new RangeError("Cannot mirror clips with actions: left would become right");
+    throw new RangeError("Cannot use `flip` on clips with actions: left would become right");
   }
   const checks = await checkAll(paths, options);
   const { good, skipped } = splitChecked(checks, options);
@@ -287,7 +287,7 @@ async function classesOf(
 
 function missingClasses(path: string, { condition }: DataOptions): string {
   return condition.kind === "action"
-    ? `Cannot train on "${path}": it has no actions; put them beside it in a .json, .txt, .csv or ` +
+    ? `Cannot train on "${path}": it has no actions; put them next to it in a .json, .txt, .csv or ` +
       ".npz of the same name"
     : `Cannot train on "${path}": it has no label; name its folder by the label, or put the label ` +
       "in a .txt of the same name";

@@ -181,7 +181,7 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
   const step = Number((OURS.exec(name) ?? RELEASED.exec(name))?.[1] ?? NaN);
   if (!Number.isSafeInteger(step)) {
     throw new CheckpointError(
-      `Cannot go on from ${quote(path)}: its name is neither step-N nor checkpoint-N`,
+      `Cannot continue from ${quote(path)}: its name is neither step-N nor checkpoint-N`,
       { file: path, reason: "NotCheckpoint" },
     );
   }
@@ -216,7 +216,7 @@ async function readWeights(
     ).map(([name]) => name);
     if (missing.length + misshaped.length > 0) {
       throw new CheckpointError(
-        `Cannot go on from ${quote(path)}: it is of another model; ` +
+        `Cannot continue from ${quote(path)}: it belongs to another model; ` +
           `${quote((missing[0] ?? misshaped[0])!)} is ${
             missing[0] ? "missing" : "of another shape"
           }`,
@@ -242,7 +242,9 @@ async function readMoments(
     const count = file.numbers("param_groups", 0, "params").length;
     if (count !== trained.length) {
       throw new CheckpointError(
-        `Cannot go on from ${quote(path)}: it has ${count} parameters, the model ${trained.length}`,
+        `Cannot continue from ${
+          quote(path)
+        }: it has ${count} parameters, but the model has ${trained.length}`,
         { file: path, reason: "NamesAndShapes" },
       );
     }
@@ -253,7 +255,7 @@ async function readMoments(
         const values = new Float32Array((await file.tensor("state", index, kind)).buffer);
         if (values.length !== parameters.get(name)?.length) {
           throw new CheckpointError(
-            `Cannot go on from ${quote(path)}: the moments of ${quote(name)} have another size`,
+            `Cannot continue from ${quote(path)}: the moments of ${quote(name)} have another size`,
             { file: path, reason: "NamesAndShapes", misshaped: [name] },
           );
         }

@@ -63,7 +63,7 @@ export async function readRandomStates(file: TorchValues): Promise<RandomState> 
   const normal = file.at("random_state", 2);
   const bytes = await file.tensor("torch_manual_seed");
   if (python.length !== WORDS + 1 || bytes.length !== STATE_BYTES) {
-    throw new CheckpointError("Cannot read random states: they are of another generator", {
+    throw new CheckpointError("Cannot read random states: they belong to another generator", {
       reason: "NotCheckpoint",
     });
   }

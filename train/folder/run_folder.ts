@@ -42,7 +42,7 @@ export class RunFolder {
     await makeFolder(path);
     const lock = await FileLock.take(join(path, ".lock"));
     if (lock) return new RunFolder(path, lock);
-    throw new CheckpointError(`Cannot train in ${quote(path)}: another process trains there`, {
+    throw new CheckpointError(`Cannot train in ${quote(path)}: another process is training there`, {
       file: path,
       reason: "Unwritable",
     });
@@ -58,7 +58,9 @@ export class RunFolder {
       const changed = changedSettings(await readJson(file), settings);
       if (changed.length > 0) {
         throw new CheckpointError(
-          `Cannot go on in ${quote(this.path)}: ${changed.join("; ")}; give what was given, or ` +
+          `Cannot continue in ${quote(this.path)}: ${
+            changed.join("; ")
+          }; use the same settings, or ` +
             "another folder",
           { file: this.path, reason: "BadConfig" },
         );

@@ -95,12 +95,12 @@ function tablesOf(
     Machine: {
       device: gpu.adapter.name,
       program: `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}`,
-      "memory of weights": megabytes(plan.bytes.weights),
-      "of gradients and moments": megabytes(plan.bytes.gradients + plan.bytes.moments),
-      "of the average": megabytes(plan.bytes.ema),
-      "of activations": megabytes(plan.bytes.activations),
-      "in all": megabytes(plan.bytes.total),
-      "videos at a time": String(plan.microBatch),
+      "memory for weights": megabytes(plan.bytes.weights),
+      "for gradients and moments": megabytes(plan.bytes.gradients + plan.bytes.moments),
+      "for the average": megabytes(plan.bytes.ema),
+      "for activations": megabytes(plan.bytes.activations),
+      "total memory": megabytes(plan.bytes.total),
+      "videos on the device at once": String(plan.microBatch),
       "blocks recomputed": plan.recompute ? "yes" : "no",
     },
   };

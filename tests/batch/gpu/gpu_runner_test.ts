@@ -118,7 +118,7 @@ Deno.test(
       await run(names.map((name, i) => job(folder, name, { seed: String(i) })), 5);
       assert.deepEqual(of("failed"), []);
       assert.deepEqual(of("done").map(({ batch }) => batch), [2, 2, 2, 2, 1]);
-      assert.match(of("note")[0]!.text, /out of memory; going on with 2 videos at once/);
+      assert.match(of("note")[0]!.text, /out of memory; continuing with 2 videos at once/);
       // the size is remembered
       await run(names.slice(0, 3).map((name) => job(folder, `${name}2`, { seed: "7" })), 5);
       assert.equal(of("note").length, 1);

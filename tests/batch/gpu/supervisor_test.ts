@@ -98,7 +98,7 @@ Deno.test("Supervisor fails the job that three processes did not survive, and no
     const hashes = ["a", "b", "crash:9", "c"];
     const results = await run(...hashes);
     assert.deepEqual(results.filter((text) => text === "done").length, 3);
-    assert.match(results[2]!, /Lost 3 times, the last time alone: .*SIGKILL/);
+    assert.match(results[2]!, /The GPU process died 3 times on this job: .*SIGKILL/);
     assert.equal(lines("job").filter((hash) => hash === "crash:9").length, 3);
     const submits = lines("start").map((text) => JSON.parse(text).dispatchesPerSubmit);
     assert.deepEqual(submits.slice(0, 3), [undefined, 128, 64]);

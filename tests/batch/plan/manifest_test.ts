@@ -48,7 +48,7 @@ Deno.test("Manifest expands lines, and names each job of one", () => {
   assert.deepEqual(entries.map(({ id }) => id), ids);
   assert.deepEqual(entries[5]!.outputs, ["x/b-1.npz", "1/b-1.gif"]);
   const { problems } = read([{ id: "x-{sede}", seed: 1 }]);
-  assert.match(problems.join(), /"id" in jobs\.jsonl:1: nothing says what \{sede\} .*"seed"/);
+  assert.match(problems.join(), /"id" in jobs\.jsonl:1: \{sede\} has no value .*"seed"/);
 });
 
 Deno.test("Manifest takes as many jobs from one line as a range may stand for", () => {
@@ -81,13 +81,13 @@ Deno.test("Manifest tells every problem with its line and field, each once", () 
     /"gudance" in jobs\.jsonl:3: .*did you mean "guidance"/,
     /Cannot read jobs\.jsonl:4/,
     /jobs\.jsonl:5: it must be one JSON object/,
-    /"preview" in jobs\.jsonl:6: it is for the whole batch or for far generate alone/,
+    /"preview" in jobs\.jsonl:6: a single job cannot set it/,
     /"id" in jobs\.jsonl:7/,
     /"seed" -1 in jobs\.jsonl:8/,
     /"output" in jobs\.jsonl:9: .*\.mp5/,
     /"steps" in jobs\.jsonl:10: .*not 0/,
     /"output" in jobs\.jsonl:10: "\.\.\/x\.mp4" must be inside/,
-    /"contextFrames" in jobs\.jsonl:11: it is there twice/,
+    /"contextFrames" in jobs\.jsonl:11: it occurs twice/,
     /"seed" in jobs\.jsonl:12: .*"y"/,
     /"steps" in jobs\.jsonl:12: .*-5/,
   ];
@@ -133,7 +133,7 @@ Deno.test("Manifest refuses ids and outputs that come twice", () => {
   assert.deepEqual(
     problems.map((text) => text.replace(/^Cannot use /, "")),
     [
-      'id "a" in jobs.jsonl:2: line 1 has it too',
+      'id "a" in jobs.jsonl:2: line 1 has the same',
       '"output" in jobs.jsonl:3: "A.mp4" is also written by job "a" of line 1',
       '"output" in jobs.jsonl:5: "c-1.mp4" is also written by job "c" of line 4',
       '"output" in jobs.jsonl:6: "same.mp4" is also written by job "e-0" of line 6',
@@ -145,6 +145,6 @@ Deno.test("Manifest refuses ids and outputs that come twice", () => {
 Deno.test("Manifest takes defaults from the first line only, alone on it", () => {
   const late = read([{ seed: 1 }, { defaults: {} }]);
   assert.match(late.problems[0]!, /jobs\.jsonl:2: "defaults" must be the first line/);
-  assert.match(read([{ defaults: {}, seed: 1 }]).problems[0]!, /nothing beside it/);
+  assert.match(read([{ defaults: {}, seed: 1 }]).problems[0]!, /may have no other fields/);
   assert.match(read([{ defaults: 3 }]).problems[0]!, /must be a JSON object/);
 });

@@ -70,7 +70,7 @@ Deno.test("fillIn() takes any field of the job by any of its names, and no other
   assert.equal(filled("plain{}.mp4"), "plain{}.mp4");
   assert.throws(
     () => filled("{sede}.mp4"),
-    /"output" in j:3: nothing says what \{sede\} stands for \(did you mean "seed"\?\)/,
+    /"output" in j:3: \{sede\} has no value \(did you mean "seed"\?\)/,
   );
   assert.throws(() => filled("{size}.mp4"), /\{size\}/);
 });

@@ -8,8 +8,8 @@ Deno.test("inputFault() lets single files of limited size through a queue", () =
     const path = join(folder, "100%.npz");
     await Deno.writeTextFile(path, "x");
     assert.equal(await inputFault(path), undefined);
-    assert.match((await inputFault(folder))!, /cannot travel .*, it is a folder: give --shared$/);
-    assert.match((await inputFault(join(folder, "%d.png")))!, /it is many files/);
+    assert.match((await inputFault(folder))!, /cannot be sent .*, it is a folder: use --shared$/);
+    assert.match((await inputFault(join(folder, "%d.png")))!, /it consists of many files/);
     await Deno.truncate(path, MOST_BLOB_BYTES);
     assert.equal(await inputFault(path), undefined);
     await Deno.truncate(path, MOST_BLOB_BYTES + 1);

@@ -171,7 +171,7 @@ Deno.test("parseQueueJob() lets no option name a file that was not sent along", 
       { actions: ["forward", "keys.txt"] },
     ]
   ) {
-    assert.throws(() => parseQueueJob({ ...job, options }), /must be sent along as an input/);
+    assert.throws(() => parseQueueJob({ ...job, options }), /must be sent as an input/);
   }
   const shared = { ...job, shared: "/data" };
   assert.throws(() => parseQueueJob(shared), /inputs must be empty where it is shared/);

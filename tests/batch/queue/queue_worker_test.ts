@@ -102,7 +102,7 @@ Deno.test({
     worker.serve(MODEL, "m");
     const [a, crash, b] = await states("a", "crash:9", "b");
     assert.deepEqual([a, b], ["completed", "completed"]);
-    assert.match(crash!, /^failed 1: Lost 3 times, the last time alone/);
+    assert.match(crash!, /^failed 1: The GPU process died 3 times on this job/);
   }));
 
 Deno.test(
@@ -146,7 +146,7 @@ Deno.test(
       worker.serve(MODEL, "m");
       await until("the job runs", () => supervisor.running.length === 1);
       await worker.pause();
-      await supervisor.kill(new GivenBackError("the worker is ending"));
+      await supervisor.kill(new GivenBackError("the worker is stopping"));
       await worker.close(); // BullMQ has told the server by then
       const { active, failed, waiting } = await counts();
       assert.deepEqual([active, failed, waiting], [0, 0, 1]);

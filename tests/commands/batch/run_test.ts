@@ -75,7 +75,7 @@ Deno.test("runBatch() goes on after a failure, and leaves it alone until told", 
     const again = await run(THREE);
     assert.deepEqual(again.ran, []);
     assert.equal(exitStatus(again.error), 1);
-    assert.match(again.error!.message, /in an earlier run; --retry-failed/);
+    assert.match(again.error!.message, /in an earlier run; use --retry-failed/);
     const retried = await run(THREE, { retryFailed: true });
     assert.deepEqual(retried.ran, ["b"]);
     assert.equal(retried.error, undefined);
@@ -128,7 +128,7 @@ Deno.test("runBatch() keeps a second batch out of its folder", () =>
     }, abort.signal);
     await first;
     const { error } = await second!;
-    assert.match(error!.message, /another batch is writing to it/);
+    assert.match(error!.message, /another batch is writing there/);
     assert.equal((await run(THREE)).error, undefined);
   }));
 
@@ -143,7 +143,7 @@ Deno.test("runBatch() ends with the signal's status, cleaned up, and is taken up
       },
     }, abort.signal);
     assert.equal(exitStatus(error), 130);
-    assert.match(error!.message, /^Stopped by SIGINT: 2 jobs are done, the same command does/);
+    assert.match(error!.message, /^Stopped by SIGINT: 2 jobs are done, run the same command again/);
     assert.match(ended!, /SIGINT/);
     const names = [...Deno.readDirSync(out)].map(({ name }) => name);
     assert.ok(!names.some((name) => name.endsWith(".partial")), names.join(" "));
@@ -202,7 +202,7 @@ Deno.test("runBatch() --dry-run says what would be done and writes nothing", () 
   stage(async ({ out, run }) => {
     const { ran, terminal } = await run(THREE, { dryRun: true });
     assert.deepEqual(ran, []);
-    assert.match(terminal.stdout, /jobs +3, of model .*\nto do +3\ndone +0\nfailed +0\n/);
+    assert.match(terminal.stdout, /jobs +3, model .*\nto do +3\ndone +0\nfailed +0\n/);
     assert.throws(() => Deno.statSync(out), Deno.errors.NotFound);
     await run(THREE);
     const json = await run(THREE, { dryRun: true, json: true, force: false });

@@ -51,7 +51,7 @@ Deno.test("far bench measures a released architecture only with made-up weights"
 
 Deno.test("far bench refuses frames that are no numbers", async () => {
   await refused(/"x" is not a number of frames/, "--frames-at", "2,x");
-  await refused(/"" is not a number of frames/, "--frames-at", "2,");
+  await refused(/"" is not a whole number/, "--frames-at", "2,");
   await refused(/"-1" is not a number of frames/, "--frames-at=-1");
   await refused(/"1.5" is not a number of frames/, "--frames-at", "1.5");
 });

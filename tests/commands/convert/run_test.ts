@@ -50,7 +50,7 @@ Deno.test("far convert writes a model folder and says what it cost", async () =>
 Deno.test("far convert says after a signal that it can go on", async () => {
   await withTiny(async (_, options) => {
     const stopped = AbortSignal.abort(new InterruptedError("SIGINT"));
-    await rejects(convert(options, stopped), { status: 130, message: /is kept; run it again/ });
+    await rejects(convert(options, stopped), { status: 130, message: /are kept; run it again/ });
   });
 });
 

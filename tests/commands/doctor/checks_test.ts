@@ -70,7 +70,7 @@ Deno.test("checkKernels() tells the arithmetic, and of kernels that were measure
   const tuned = { ...LAVAPIPE, cpu: false, tuning: { "linear rows": {} } };
   assert.match(
     detail(tuned),
-    /^--dtype auto means f16; kernels for GPUs, with what far bench --tune/,
+    /^--dtype auto means f16; kernels for GPUs, tuned by far bench --tune/,
   );
 });
 
@@ -82,7 +82,7 @@ Deno.test("checkFeatures() warns of OpenGL on the CPU, which stands in for a Vul
     [status, mend],
     ["warning", "apt-get install -y mesa-vulkan-drivers libvulkan1"],
   );
-  assert.match(detail, /^shader-f16 no, subgroups no, .*: OpenGL on the CPU, for want of a Vulkan/);
+  assert.match(detail, /^shader-f16 no, subgroups no, .*: OpenGL on the CPU \(there is no Vulkan/);
   assert.match(checkFeatures(openGl, SYSTEM, "gl").mend!, /leave out --backend/);
   assert.equal(checkFeatures({ ...openGl, cpu: false }, SYSTEM).status, "ok");
 });
@@ -109,7 +109,7 @@ Deno.test("checkCodecs() tells which writer is left, and how to get a better one
 
 Deno.test("checkMemory() warns where little is free", () => {
   const info = { ...Deno.systemMemoryInfo(), total: 8e9 };
-  assert.equal(checkMemory({ ...info, available: 4e9 }).detail, "4.0 GB of 8.0 GB are free");
+  assert.equal(checkMemory({ ...info, available: 4e9 }).detail, "4.0 GB of 8.0 GB free");
   assert.equal(checkMemory({ ...info, available: 5e8 }).status, "warning");
 });
 
@@ -117,7 +117,7 @@ Deno.test("checkPlace() tries whether a folder can be written to", async () => {
   const folder = await Deno.makeTempDir();
   const fine = await checkPlace("here", `${folder}/not/there`);
   assert.notEqual(fine.status, "failed");
-  assert.match(fine.detail, /not made yet.* free$/);
+  assert.match(fine.detail, /does not exist yet.* free$/);
   assert.deepEqual([...Deno.readDirSync(folder)], []);
   await Deno.remove(folder);
 });
@@ -151,6 +151,6 @@ Deno.test("isTolerable() lets rounding pass, and nothing else", () => {
 
 Deno.test("describeCheck() has the mending command under the finding", () => {
   const check = { name: "adapter", status: "failed", detail: "none", mend: "apt-get x" } as const;
-  assert.match(describeCheck(check), /^FAILED {3}adapter +none\n +to mend it: apt-get x$/);
+  assert.match(describeCheck(check), /^FAILED {3}adapter +none\n +to fix it: apt-get x$/);
   assert.deepEqual([sizeText(134217728), sizeText(2e9)], ["134 MB", "2.0 GB"]);
 });

@@ -165,7 +165,7 @@ Deno.test("far compare warns of lossy video", async () => {
   const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
   const { stderr } = await done("compare", video, video, "-n", "1");
   assert.equal(stderr.length, 2);
-  assert.match(stderr[0]!, /^warning: ".*mp4" went through lossy video, .*: compare \.npz/);
+  assert.match(stderr[0]!, /^warning: ".*mp4" is lossy video, .*: compare \.npz/);
 });
 
 Deno.test("far compare refuses several videos against several others", () =>
@@ -192,21 +192,21 @@ Deno.test("far encode, decode and compare refuse bad input in one line", () =>
     const video = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4";
     const cases: [number, RegExp, ...string[]][] = [
       [2, /missing required argument 'SRC'/i, "encode", "-o", out],
-      [2, /give --output FILE.safetensors/, "encode", CLIP, "-o", "l.npz"],
+      [2, /--output FILE.safetensors/, "encode", CLIP, "-o", "l.npz"],
       [2, /sides must be multiples of 16/, "encode", CLIP, "--size", "40x64", "-o", out],
       [1, /^error: Cannot read "none.mp4"/, "encode", "none.mp4", "-o", out],
       [1, /has 32 frames, but/, "encode", CLIP, "--start", "32", "-o", out],
-      [2, /Say where to write/, "decode", out],
+      [2, /Give an output/, "decode", out],
       [1, /there is no such file|no such file/i, "decode", out, "-o", join(folder, "a.mp4")],
       [
         1,
-        /"latents" must be \[videos, t, 32, h, w\], but there is none/,
+        /"latents" must be \[videos, t, 32, h, w\], but it is missing/,
         ...["decode", EMBEDDINGS, "-o", out],
       ],
       [2, /^error: Cannot compare 64x64 with 320x240: .* --size/, "compare", CLIP, video],
       [2, /--resize: give --size too/, "compare", CLIP, CLIP, "--resize", "area"],
       [2, /--resize: give --size too/, "encode", CLIP, "--resize", "area", "-o", out],
-      [2, /Cannot compare 32 frames with \d+ frames: pick as many/, "compare", CLIP, DMLAB],
+      [2, /Cannot compare 32 frames with \d+ frames: use --frames/, "compare", CLIP, DMLAB],
       [1, /^error: Cannot read frames from/, "compare", CLIP, EMBEDDINGS],
     ];
     for (const [status, message, ...args] of cases) {

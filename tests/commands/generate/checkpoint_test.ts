@@ -127,7 +127,7 @@ Deno.test("far generate looks at its checkpoint before it computes anything", ()
       assert.rejects(run({ ...TINY, output, ...options }), { message });
     await refused({ checkpointEvery: 3 }, /--checkpoint-every alone: give --checkpoint/);
     await refused({ checkpoint: path("run.mp4") }, /its name must end in \.safetensors/);
-    await refused({ checkpoint: output[0] }, /it is an output too/);
+    await refused({ checkpoint: output[0] }, /it is also an output/);
     await refused({ checkpoint: path("none/run.safetensors") }, /there is no folder/);
     assert.deepEqual([...Deno.readDirSync(path("."))], []);
   }));
@@ -146,14 +146,14 @@ Deno.test(
           return true;
         });
       const resume = checkpoint;
-      await refused({ resume, steps: 3 }, /with --steps 3: it was begun with 2/);
-      await refused({ resume, seed: 1n }, /with --seed 1: it was begun with \d+/);
-      await refused({ resume, frames: 3 }, /with --frames 3: it was begun with 2/);
+      await refused({ resume, steps: 3 }, /with --steps 3: it was started with 2/);
+      await refused({ resume, seed: 1n }, /with --seed 1: it was started with \d+/);
+      await refused({ resume, frames: 3 }, /with --frames 3: it was started with 2/);
       await refused(
         { resume, model: `${GOLDENS}far-patch2` },
-        /weights or configuration are others/,
+        /the model has changed since/,
       );
-      await refused({ resume: output[0] }, /it is no checkpoint/);
+      await refused({ resume: output[0] }, /it is not a checkpoint/);
       await assert.rejects(run({ resume: path("none.safetensors"), output }), /none\.safetensors/);
       // how it is written is free, and a seed that was drawn is not drawn again
       await run({ resume, seed: -1n, output: [path("other.gif")], fps: 4 });

@@ -292,7 +292,7 @@ Deno.test("far generate --dry-run says what it would take, and writes nothing", 
     const text = (await generate("--dry-run", "-n", "3", "-o", path)).stdout;
     assert.match(text, /^model +maze, 9.3 million weights, f32$/m);
     assert.match(text, /^video +3 frames after 12 of context, 64x64$/m);
-    assert.match(text, /^steps +8 a frame, guidance 1: 24 model calls$/m);
+    assert.match(text, /^steps +8 per frame, guidance 1: 24 model calls$/m);
     assert.match(text, /^memory +[\d.]+ MB of the GPU: [\d.]+ MB weights, [\d.]+ MB caches/m);
     const { plan, settings } = JSON.parse((await generate("--dry-run", "--json")).stdout);
     assert.equal(plan.generatedFrames, 48);
@@ -307,7 +307,7 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
     const made = ["-s", "1", "-o", path];
     const labels = ["-m", `${GOLDENS}/far-label-flexrope`, "--label", "1,2", "--count", "3"];
     const cases: [number, RegExp, ...string[]][] = [
-      [2, /^error: Say where to write the video: give --output FILE$/, "-n", "1"],
+      [2, /^error: Give an output: --output FILE$/, "-n", "1"],
       [2, /its name must end in one of \.mp4/, "-o", join(folder, "a.mp3")],
       [2, /^error: Cannot write ".*a.mp4" twice$/, "-o", path, "-o", path],
       [1, /there is no folder ".*nowhere"/, "-n", "1", "-o", join(folder, "nowhere/a.mp4")],
@@ -316,7 +316,7 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
       [1, /^error: Cannot read "none.npz"/, "-c", "none.npz", ...made],
       [1, /has \d+ frames, but 999 /, "-c", clip, "--context-frames", "999", ...made],
       [2, /^error: Cannot use action "up".*forward \(0\), left \(1\)/, "-a", "up", ...made],
-      [2, /for the actions of 3 generated frames: give 3, or 15/, "-n", "3", "-a", "0", ...made],
+      [2, /actions for 3 generated frames: give 3, or 15/, "-n", "3", "-a", "0", ...made],
       [2, /multiple of 32 pixels.*not 48/, "--size", "48x64", "-n", "1", ...made],
       [2, /maze takes no label/, "--label", "1", ...made],
       [2, /give --context/, "--context-frames", "0", "--context-start", "3", ...made],

@@ -286,7 +286,7 @@ Deno.test("PlayServer says so when its port is taken", () =>
     const options = { hostname: "127.0.0.1", port: Number(port) };
     assert.throws(
       () => new PlayServer(game, options as never),
-      { name: "UsageError", message: /the port is taken; give another with --port/ },
+      { name: "UsageError", message: /the port is in use; give another with --port/ },
     );
     return Promise.resolve();
   }));

@@ -97,7 +97,7 @@ Deno.test("far pull of a model that is here leaves it, and says how to convert i
     await Deno.writeTextFile(join(path, "model_index.json"), "{}");
     const { stdout, stderr } = await pull(name, { dtype: "f16" });
     equal(stdout, `${path}\n`);
-    match(stderr.join("\n"), /^Ready: .*as it was: --overwrite converts it again/);
+    match(stderr.join("\n"), /^Ready: .*unchanged; use --overwrite to convert it again/);
     equal(hub.seen.length, 0);
   });
 });
@@ -107,13 +107,13 @@ Deno.test("far pull says after a signal that what it fetched is kept", async () 
     const stopped = AbortSignal.abort(new InterruptedError("SIGTERM"));
     await rejects(pull("someone/model/dcae/x.pth", {}, stopped), {
       status: 143,
-      message: "Stopped by SIGTERM: what was fetched is kept; run it again to go on",
+      message: "Stopped by SIGTERM: downloaded parts are kept; run it again to continue",
     });
   });
 });
 
 Deno.test("far pull explains names that mean nothing", async () => {
-  await rejects(pull("foo"), { name: "UsageError", message: /far models lists/ });
+  await rejects(pull("foo"), { name: "UsageError", message: /see `far models`/ });
   await rejects(pull("FAR_B_ucf101_res64_200K_bs3"), {
     message: /did you mean "FAR_B_ucf101_res64/,
   });

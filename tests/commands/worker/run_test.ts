@@ -249,7 +249,10 @@ Deno.test(
       await link.close();
       const { code, stderr } = await batch(JOBS(20)).ended;
       assert.equal(code, 75, stderr);
-      assert.match(stderr, /error: The queue's server refuses: OOM command not allowed/);
+      assert.match(
+        stderr,
+        /error: The queue's server refused the request: OOM command not allowed/,
+      );
       assert.ok(!/Uncaught|\n +at /.test(stderr), stderr);
     }),
 );
