@@ -12,6 +12,7 @@ import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
+import ssim from "./fragments/ssim.wgsl" with { type: "text" };
 import step from "./fragments/step.wgsl" with { type: "text" };
 import tile from "./fragments/tile.wgsl" with { type: "text" };
 import tileMemory from "./fragments/tile_memory.wgsl" with { type: "text" };
@@ -35,6 +36,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   pack_weight: packWeight,
   qk_norm_rope: qkNormRope,
   qk_rotation: qkRotation,
+  ssim,
   step,
   tile,
   tile_memory: tileMemory,

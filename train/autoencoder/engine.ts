@@ -7,6 +7,7 @@ import { add } from "../../kernels/add.ts";
 import { type Image, imageBuffer, readImage, writeImage } from "../../kernels/image.ts";
 import { packedShape } from "../../kernels/pack_weight.ts";
 import { pictureLoss } from "../../kernels/picture_loss.ts";
+import { structureLoss } from "../../kernels/structure_loss.ts";
 import type { Parameter } from "../parameters.ts";
 import { ParameterStore } from "../parameters.ts";
 import { recordUpdate } from "../update.ts";
@@ -111,7 +112,10 @@ export class AutoencoderEngine {
     const dy = p.scratch(decoded.y.shape);
     const slot = t.training ? RESULTS.loss : RESULTS.validation;
     const whole = t.training ? batch * frames * accumulate : pictures;
-    pictureLoss(p, { x, y: decoded.y, dy }, loss, whole, { results: this.results, slot });
+    const to = { results: this.results, slot };
+    pictureLoss(p, { x, y: decoded.y, dy }, loss, whole, to);
+    const structure = { weight: loss.structure, pictures: whole };
+    structureLoss(p, { x, y: decoded.y, dy }, structure, to);
     if (t.training) encoded.back(decoded.back(dy));
     else writeImage(p, decoded.y, images(this.reconstructed));
   }

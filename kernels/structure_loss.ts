@@ -1,0 +1,199 @@
+import acrossCode from "./ssim_across.wgsl" with { type: "text" };
+import halveCode from "./halve.wgsl" with { type: "text" };
+import halveBackwardCode from "./halve_backward.wgsl" with { type: "text" };
+import meansCode from "./ssim_means.wgsl" with { type: "text" };
+import productCode from "./ssim_product.wgsl" with { type: "text" };
+import spreadAcrossCode from "./ssim_spread_across.wgsl" with { type: "text" };
+import spreadDownCode from "./ssim_spread_down.wgsl" with { type: "text" };
+import windowsCode from "./ssim_windows.wgsl" with { type: "text" };
+import { defineKernel } from "../gpu/kernel.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { clear } from "./clear.ts";
+import { joinKernel } from "./fragments.ts";
+import { grid } from "./grid.ts";
+import { type Slot, total } from "./total.ts";
+
+const ACROSS = joinKernel("ssim_across", acrossCode);
+const WINDOWS = joinKernel("ssim_windows", windowsCode);
+const MEANS = defineKernel("ssim_means", meansCode);
+const PRODUCT = defineKernel("ssim_product", productCode);
+const SPREAD_DOWN = joinKernel("ssim_spread_down", spreadDownCode);
+const SPREAD_ACROSS = joinKernel("ssim_spread_across", spreadAcrossCode);
+const HALVE = defineKernel("halve", halveCode);
+const HALVE_BACKWARD = defineKernel("halve_backward", halveBackwardCode);
+
+/** Pixels of a window's side. */
+const TAPS = 11;
+/** Weights of the scales, from the finest on. Source: Wang, Simoncelli and Bovik 2003. */
+const POWERS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
+const CHANNELS = 3;
+
+/** Pictures at a scale, with the gradient of the second ones. */
+interface Scale {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly dy: Tensor;
+  /** [B, H', W', 3, 4]. */
+  readonly slopes: Tensor;
+  /** Windows along an axis, H' and W'. */
+  readonly windows: readonly [number, number];
+  /** Added to pictures, so that they begin at 0. */
+  readonly offset: number;
+}
+
+/** Scales that a window has room to move in; 0 where it does not fit. */
+export function structureScales(height: number, width: number): number {
+  const side = Math.min(height, width);
+  if (side < TAPS) return 0;
+  let scales = 1;
+  while (scales < POWERS.length && side > (TAPS - 1) * 2 ** scales) scales++;
+  return scales;
+}
+
+/**
+ * results[slot] += weight (1 - MS-SSIM) of y [B, H, W, 4] against x, both from -1 to 1, and its
+ * gradient added to dy: the mean over pictures and colours, with as many of the usual scales as the
+ * size allows. Pictures smaller than a window of 11 x 11 add nothing.
+ * @param options weight, and pictures over which the mean is taken where these are a part of them
+ * Source: pytorch-msssim, `ms_ssim`.
+ */
+export function structureLoss(
+  p: Program,
+  { x, y, dy }: Readonly<Record<"x" | "y" | "dy", Tensor>>,
+  options: { readonly weight: number; readonly pictures: number },
+  slot: Slot,
+): void {
+  const [pictures, height, width] = y.shape as [number, number, number];
+  const count = structureScales(height, width);
+  if (count === 0 || options.weight === 0) return;
+  p.scope(() => {
+    const means = p.scratch([count, pictures, 4]);
+    const scales: Scale[] = [];
+    for (let i = 0; i < count; i++) {
+      const scale = i === 0 ? { x, y, dy, offset: 1 } : halved(p, scales.at(-1)!);
+      scales.push({ ...scale, ...compare(p, scale, means, { scale: i, whole: i === count - 1 }) });
+    }
+    const partial = p.scratch([pictures]);
+    const weight = options.weight / (CHANNELS * options.pictures);
+    multiply(p, scales, { means, partial }, weight);
+    total(p, partial, pictures, slot);
+    for (let i = count - 1; i >= 0; i--) {
+      spread(p, scales[i]!, means, i * pictures);
+      if (i > 0) leadBack(p, scales[i]!.dy, scales[i - 1]!.dy);
+    }
+  });
+}
+
+/** Compares windows, and takes their means. */
+function compare(
+  p: Program,
+  { x, y, offset }: Pick<Scale, "x" | "y" | "offset">,
+  means: Tensor,
+  { scale, whole }: { readonly scale: number; readonly whole: boolean },
+): Pick<Scale, "slopes" | "windows"> {
+  const [pictures, height, width] = y.shape as [number, number, number];
+  const windows = [height - TAPS + 1, width - TAPS + 1] as const;
+  const slopes = p.scratch([pictures, ...windows, 3, 4]);
+  p.scope(() => {
+    const maps = p.scratch([pictures, height, windows[1], 5, 4]);
+    const parts = p.scratch([pictures, ...windows, 4]);
+    const places = pictures * height * windows[1];
+    p.dispatch({
+      kernel: ACROSS,
+      params: { count: places, width, windows: windows[1], offset },
+      buffers: { x, y, maps },
+      groups: grid(places, 64),
+    });
+    const count = pictures * windows[0] * windows[1];
+    p.dispatch({
+      kernel: WINDOWS,
+      constants: { WHOLE: Number(whole) },
+      params: { count, height, windows: windows[1] },
+      buffers: { maps, parts, slopes },
+      groups: grid(count, 64),
+    });
+    p.dispatch({
+      kernel: MEANS,
+      params: { windows: windows[0] * windows[1], first: scale * pictures },
+      buffers: { parts, means },
+      groups: [pictures, 1, 1],
+    });
+  });
+  return { slopes, windows };
+}
+
+/** Pictures of half the size, and their gradient, zero. */
+function halved(p: Program, { x, y, offset }: Scale): Pick<Scale, "x" | "y" | "dy" | "offset"> {
+  const [pictures, height, width] = y.shape as [number, number, number];
+  const shape = [pictures, Math.ceil(height / 2), Math.ceil(width / 2), 4];
+  const half = (tensor: Tensor) => {
+    const to = p.scratch(shape);
+    const count = size(shape) / 4;
+    p.dispatch({
+      kernel: HALVE,
+      params: { count, height, width, offset },
+      buffers: { x: tensor, y: to },
+      groups: grid(count, 64),
+    });
+    return to;
+  };
+  const dy = p.scratch(shape);
+  clear(p, dy, 0, size(shape));
+  return { x: half(x), y: half(y), dy, offset: 0 };
+}
+
+/** The product over scales; means become slopes. */
+function multiply(
+  p: Program,
+  scales: readonly Scale[],
+  buffers: Readonly<Record<"means" | "partial", Tensor>>,
+  weight: number,
+): void {
+  const pictures = buffers.partial.shape[0]!;
+  const whole = POWERS.slice(0, scales.length).reduce((a, b) => a + b, 0);
+  const numbers = POWERS.flatMap((power, i): [string, number][] => [
+    [`power${i}`, power / whole],
+    [`windows${i}`, (scales[i]?.windows ?? [1, 1]).reduce((a, b) => a * b)],
+  ]);
+  p.dispatch({
+    kernel: PRODUCT,
+    params: { pictures, scales: scales.length, weight, ...Object.fromEntries(numbers) },
+    buffers,
+    groups: [Math.ceil(pictures / 64), 1, 1],
+  });
+}
+
+/** Leads the slopes of windows back to pixels. */
+function spread(p: Program, scale: Scale, scales: Tensor, first: number): void {
+  const { x, y, dy, slopes, windows, offset } = scale;
+  const [pictures, height, width] = y.shape as [number, number, number];
+  p.scope(() => {
+    const down = p.scratch([pictures, height, windows[1], 3, 4]);
+    const places = pictures * height * windows[1];
+    p.dispatch({
+      kernel: SPREAD_DOWN,
+      params: { count: places, height, windows: windows[1], first },
+      buffers: { slopes, scales, spread: down },
+      groups: grid(places, 64),
+    });
+    const count = pictures * height * width;
+    p.dispatch({
+      kernel: SPREAD_ACROSS,
+      params: { count, width, windows: windows[1], offset },
+      buffers: { x, y, spread: down, dy },
+      groups: grid(count, 64),
+    });
+  });
+}
+
+function leadBack(p: Program, dy: Tensor, dx: Tensor): void {
+  const [, height, width] = dx.shape as [number, number, number];
+  const count = size(dx.shape) / 4;
+  p.dispatch({
+    kernel: HALVE_BACKWARD,
+    params: { count, height, width },
+    buffers: { dy, dx },
+    groups: grid(count, 64),
+  });
+}
