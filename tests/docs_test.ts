@@ -7,10 +7,16 @@ import { makeDocs } from "../tools/make_docs.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** The pages of a folder, by their paths from the root. */
+function markdownIn(folder: string): string[] {
+  return [...Deno.readDirSync(join(ROOT, folder))].map(({ name }) => `${folder}/${name}`)
+    .filter((name) => name.endsWith(".md")).sort();
+}
+
 const PAGES = [
   ...["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
-  ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)
-    .filter((name) => name.endsWith(".md")).sort(),
+  ...["docs", "bench/results"].flatMap(markdownIn),
 ];
 
 /** Pages with programs in TypeScript: the library's own docstring is one. */

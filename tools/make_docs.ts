@@ -3,8 +3,8 @@
  *
  *     deno task docs [--check]
  *
- * docs/commands.md (the tables that parse the command line), the table of released models in
- * README.md, and THIRD_PARTY_LICENSES (the packages in deno.lock).
+ * docs/commands.md (the tables that parse the command line), the table in docs/models.md, and
+ * THIRD_PARTY_LICENSES (the packages in deno.lock).
  * `--check` writes nothing and fails where a page is out of date.
  */
 import { COMMANDS } from "../commands/table.ts";
@@ -22,7 +22,7 @@ interface Page {
 
 const PAGES: readonly Page[] = [
   { path: "docs/commands.md", make: () => markdownManual(COMMANDS) },
-  { path: "README.md", make: async (now) => between(now, "models", await modelTable()) },
+  { path: "docs/models.md", make: async (now) => between(now, "models", await modelTable()) },
 ];
 
 /** Needs all packages in Deno's cache, and so is made but not checked. */
