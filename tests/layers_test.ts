@@ -71,6 +71,7 @@ const BANNED: readonly { pattern: RegExp; why: string; except?: string }[] = [
 ];
 
 const LONGEST_FILE = 400;
+const LONGEST_FUNCTION = 60;
 const ROOT = `${import.meta.dirname}/../`;
 
 /** Every source file of the program, by its path from the root. */
@@ -191,6 +192,27 @@ Deno.test("sources stay short enough to read", () => {
   const long = sources().map((path) => [path, read(path).trimEnd().split("\n").length] as const)
     .filter(([, lines]) => lines > LONGEST_FILE);
   assert.deepEqual(long, []);
+});
+
+/** Functions and methods by where they begin, with their lines; they end at their own indentation. */
+function functionLengths(path: string): [where: string, lines: number][] {
+  const begin =
+    /^(?:(?:export )?(?:async )?function| {2}(?:static |override |async |get )*\*?#?\w+\()/;
+  const lines = read(path).split("\n");
+  return lines.flatMap((line, i) => {
+    if (!begin.test(line) || /^ {2}(?:if|for|while|switch)\b|[;}]$/.test(line)) return [];
+    const indent = /^ */.exec(line)![0];
+    const signature = lines.find((end, j) => j >= i && end.startsWith(`${indent})`));
+    if (!line.endsWith("{") && signature?.endsWith(";")) return []; // a type's method
+    const last = lines.findIndex((end, j) => j > i && end === `${indent}}`);
+    return [[`${path}:${i + 1}`, last - i + 1] as [string, number]];
+  });
+}
+
+Deno.test("functions stay short enough to read", () => {
+  const all = sources().filter((path) => path.endsWith(".ts")).flatMap(functionLengths);
+  assert.ok(all.length > 1000);
+  assert.deepEqual(all.filter(([, lines]) => lines > LONGEST_FUNCTION), []);
 });
 
 Deno.test("sources name packages only as the import map does", () => {
