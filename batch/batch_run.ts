@@ -5,7 +5,7 @@ import type { Job } from "./plan/job.ts";
 import { outputFiles } from "./plan/output_names.ts";
 import { videosOf } from "./plan/manifest.ts";
 import type { ResultRecord, ResultsFile } from "./results.ts";
-import type { Outcome } from "./gpu/supervisor.ts";
+import type { Outcome } from "./gpu/protocol.ts";
 
 /** Runs jobs: the GPU process of this machine, or those behind a queue. */
 export interface Executor {

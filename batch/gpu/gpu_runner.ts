@@ -10,15 +10,11 @@ export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
 }
 
-/** Runs jobs on one device and tells how each ends. Lives in the GPU process. */
+/** Runs jobs on one device, a batch at a time, and tells how each ends. Lives in the GPU process. */
 export class GpuRunner {
   readonly #shelf: ModelShelf;
   readonly #send: (message: ChildMessage) => void;
-  /** Most videos of a shape, where memory ran out with more. */
-  readonly #caps = new Map<string, number>();
-  /** Jobs that failed beside others, and are tried alone. */
-  readonly #alone = new Set<PreparedJob>();
-  readonly #told = new Set<string>();
+  readonly #warned = new Set<string>();
   #open: OpenJob[] = [];
 
   constructor(shelf: ModelShelf, send: (message: ChildMessage) => void) {
@@ -27,21 +23,22 @@ export class GpuRunner {
   }
 
   /**
-   * Runs jobs, those of one shape together.
+   * Runs jobs as one batch: the first, and those of its shape that memory has room for besides. The
+   * rest gets no record.
    * @throws {DeviceLostError} the device is gone; what has no record is not done
    * @throws whatever keeps a model from loading: every job would fail alike
    */
   async run({ jobs, videos }: RunMessage): Promise<void> {
-    const groups = new Map<string, PreparedJob[]>();
-    this.#alone.clear();
-    this.#told.clear();
-    for (const job of jobs) {
-      const prepared = await this.#prepare(job);
-      if (!prepared) continue;
-      groups.set(prepared.key, [...groups.get(prepared.key) ?? [], prepared]);
-    }
-    for (const group of groups.values()) await this.#runGroup(group, videos);
-    this.#send({ type: "idle" });
+    const prepared: PreparedJob[] = [];
+    for (const job of jobs) prepared.push(...await this.#prepare(job));
+    const [first] = prepared;
+    if (!first) return this.#send({ type: "idle" });
+    const pipeline = await this.#pipelineOf(first.job);
+    const alike = prepared.filter(({ key }) => key === first.key);
+    const room = roomFor(first, pipeline, videos);
+    const batch = firstOf(alike, room);
+    await this.#tryBatch(batch, pipeline);
+    this.#send({ type: "idle", room: batch.length < alike.length ? room : undefined });
   }
 
   /** Removes what is half written. */
@@ -52,7 +49,6 @@ export class GpuRunner {
   #progress = () => this.#send({ type: "progress" });
 
   #fail(hash: string, error: unknown): void {
-    this.#told.add(hash);
     this.#send({ type: "failed", hash, error: failureOf(error) });
   }
 
@@ -65,109 +61,55 @@ export class GpuRunner {
     }
   }
 
-  /** @returns undefined for a job that cannot run, which is told */
-  async #prepare(job: WireJob): Promise<PreparedJob | undefined> {
+  /** @returns no job where it cannot run, which is told */
+  async #prepare(job: WireJob): Promise<PreparedJob[]> {
     this.#send({ type: "start", hashes: [job.hash] });
     try {
       valuesOf(job);
     } catch (error) {
-      return void this.#fail(job.hash, error);
+      this.#fail(job.hash, error);
+      return [];
     }
     const pipeline = await this.#pipelineOf(job);
     try {
       const prepared = await PreparedJob.make(job, valuesOf(job), pipeline);
-      for (const text of prepared.warnings) {
-        this.#send({ type: "note", text: `warning: ${job.where}: ${text}` });
-      }
-      return prepared;
+      for (const text of prepared.warnings) this.#warn(`warning: ${job.where}: ${text}`);
+      return [prepared];
     } catch (error) {
       if (isLost(error)) throw new DeviceLostError((error as Error).message);
       this.#fail(job.hash, error);
+      return [];
     }
   }
 
-  /** Runs jobs of one shape, as many at a time as fit. */
-  async #runGroup(group: readonly PreparedJob[], wanted: number): Promise<void> {
-    const waiting = [...group];
-    while (waiting.length > 0) {
-      const pipeline = await this.#pipelineOf(waiting[0]!.job);
-      const most = this.#limit(waiting[0]!, pipeline, wanted);
-      const batch = this.#take(waiting, most);
-      const retry = await this.#tryBatch(batch, pipeline);
-      waiting.unshift(...retry);
-    }
+  /** Once, though a job may come again. */
+  #warn(text: string): void {
+    if (!this.#warned.has(text)) this.#send({ type: "note", text });
+    this.#warned.add(text);
   }
 
-  /** The next jobs that go together. */
-  #take(waiting: PreparedJob[], most: number): PreparedJob[] {
-    const batch = [waiting.shift()!];
-    if (this.#alone.has(batch[0]!)) return batch;
-    let videos = batch[0]!.plan.videos;
-    for (let next = waiting[0]; next && !this.#alone.has(next); next = waiting[0]) {
-      videos += next.plan.videos;
-      if (videos > most) break;
-      batch.push(waiting.shift()!);
-    }
-    return batch;
-  }
-
-  #limit(sample: PreparedJob, pipeline: Pipeline, wanted: number): number {
-    const most = Math.min(wanted, this.#caps.get(sample.key) ?? Infinity);
-    return largestBatch(most, (videos) => {
-      try {
-        pipeline.plan(sampleOf(sample, videos));
-        return true;
-      } catch (error) {
-        if (error instanceof GpuError) return false;
-        throw error;
-      }
-    });
-  }
-
-  /**
-   * Runs jobs as one batch. Where memory runs out half of them are tried again together, after
-   * other errors each alone.
-   * @returns the jobs to try again
-   */
-  async #tryBatch(
-    batch: readonly PreparedJob[],
-    pipeline: Pipeline,
-  ): Promise<readonly PreparedJob[]> {
-    this.#send({ type: "start", hashes: batch.map(({ job }) => job.hash) });
+  /** Runs jobs as one batch; where it fails as one, those without a record may run otherwise. */
+  async #tryBatch(batch: readonly PreparedJob[], pipeline: Pipeline): Promise<void> {
+    const hashes = batch.map(({ job }) => job.hash);
+    this.#send({ type: "start", hashes });
     try {
       await this.#runBatch(batch, pipeline);
-      return [];
     } catch (error) {
       await this.abort();
       if (isLost(error)) throw new DeviceLostError((error as Error).message);
       if (this.#shelf.spoilt) await this.#shelf.clear();
-      const rest = batch.filter(({ job }) => !this.#told.has(job.hash));
-      if (batch.length > 1) return this.#again(rest, error);
-      for (const { job } of rest) this.#fail(job.hash, error);
-      return [];
+      if (batch.length === 1) return this.#fail(hashes[0]!, error);
+      const memory = error instanceof GpuError && error.reason === "out-of-memory";
+      const why = error instanceof Error ? error.message : String(error);
+      this.#send({ type: "split", hashes, videos: videosOf(batch), memory, why });
     } finally {
       this.#open = [];
     }
   }
 
-  #again(jobs: readonly PreparedJob[], error: unknown): readonly PreparedJob[] {
-    const videos = jobs.reduce((sum, { plan }) => sum + plan.videos, 0);
-    let how = "each job alone";
-    if (error instanceof GpuError && error.reason === "out-of-memory") {
-      const half = Math.max(1, Math.floor(videos / 2));
-      this.#caps.set(jobs[0]!.key, half);
-      how = `${half} videos at once`;
-    } else {
-      for (const job of jobs) this.#alone.add(job);
-    }
-    const why = error instanceof Error ? error.message : String(error);
-    this.#send({ type: "note", text: `${why}; continuing with ${how}` });
-    return jobs;
-  }
-
   async #runBatch(batch: readonly PreparedJob[], pipeline: Pipeline): Promise<void> {
     const start = performance.now();
-    const videos = batch.reduce((sum, { plan }) => sum + plan.videos, 0);
+    const videos = videosOf(batch);
     const owners = await this.#openAll(batch, pipeline);
     if (this.#open.length === 0) return;
     for await (const frame of pipeline.generate(joinParts(batch))) {
@@ -214,4 +156,28 @@ export class GpuRunner {
       this.#fail(job.hash, error);
     }
   }
+}
+
+function videosOf(batch: readonly PreparedJob[]): number {
+  return batch.reduce((sum, { plan }) => sum + plan.videos, 0);
+}
+
+/** How many videos of a job's shape the device takes at once, at most `wanted`. */
+function roomFor(sample: PreparedJob, pipeline: Pipeline, wanted: number): number {
+  return largestBatch(wanted, (videos) => {
+    try {
+      pipeline.plan(sampleOf(sample, videos));
+      return true;
+    } catch (error) {
+      if (error instanceof GpuError) return false;
+      throw error;
+    }
+  });
+}
+
+/** As many jobs from the first on as have room; one in any case. */
+function firstOf(jobs: readonly PreparedJob[], room: number): PreparedJob[] {
+  let count = 1;
+  while (count < jobs.length && videosOf(jobs.slice(0, count + 1)) <= room) count++;
+  return jobs.slice(0, count);
 }

@@ -1,22 +1,19 @@
 import { optionKey, type OptionSpec, type OptionTable } from "../../cli/option.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
-import type { WireJob } from "./protocol.ts";
+import type { ChildMessage, Outcome, RunMessage, WireJob } from "./protocol.ts";
+
+/** A job that the GPU process did not survive so often has failed. */
+const MOST_LOSSES = 3;
 
 /** A job on its way. */
-export interface PooledJob {
+interface Entry {
   readonly job: WireJob;
+  readonly likeness: string;
   /** How often the GPU process did not survive it. */
   losses: number;
-}
-
-interface Entry<T> extends PooledJob {
-  readonly result: PromiseWithResolvers<T>;
-}
-
-/** Jobs for a message, and how many videos may run as one batch. */
-export interface Taken {
-  readonly jobs: readonly WireJob[];
-  readonly videos: number;
+  /** It failed beside others, which may be why. */
+  alone: boolean;
+  readonly result: PromiseWithResolvers<Outcome>;
 }
 
 /** Whether jobs that differ in an option can be one GPU batch; a context's size shows later. */
@@ -32,11 +29,16 @@ export function likeness({ model, options }: WireJob): string {
   return JSON.stringify([model, shape.sort(([a], [b]) => a < b ? -1 : 1)]);
 }
 
-/** Jobs that wait, in buckets of equal shape, and those that the GPU process has in hand. */
-export class JobPool<T> {
-  /** By model, likeness and losses; a job that was lost goes with fewer others. */
-  readonly #waiting = new Map<string, Entry<T>[]>();
-  readonly #inHand = new Map<string, Entry<T>>();
+/**
+ * Decides which jobs the GPU process runs next, and which again: in batches of equal shape, smaller
+ * ones where memory ran out or the process was lost, alone where one of a batch failed.
+ */
+export class JobPool {
+  /** By model, shape, losses; a job that runs alone has a bucket of its own. */
+  readonly #waiting = new Map<string, Entry[]>();
+  readonly #inHand = new Map<string, Entry>();
+  /** Most videos that memory has room for, by likeness. */
+  readonly #caps = new Map<string, number>();
   #suspects = new Set<string>();
   #model = "";
   #size = 0;
@@ -55,41 +57,49 @@ export class JobPool<T> {
   busy = false;
 
   /** What it would be blamed for. */
-  get running(): readonly PooledJob[] {
-    return [...this.#inHand.values()].filter(({ job }) => this.#suspects.has(job.hash));
+  get running(): readonly WireJob[] {
+    return [...this.#inHand.values()].map(({ job }) => job)
+      .filter(({ hash }) => this.#suspects.has(hash));
   }
 
-  /** @returns the job's result, when it has one */
-  add(job: WireJob): Promise<T> {
-    const entry = { job, losses: 0, result: Promise.withResolvers<T>() };
+  /** @returns the job's outcome, when it has one */
+  add(job: WireJob): Promise<Outcome> {
+    const result = Promise.withResolvers<Outcome>();
     this.#size++;
-    this.#put(entry);
-    return entry.result.promise;
+    this.#put({ job, likeness: likeness(job), losses: 0, alone: false, result });
+    return result.promise;
   }
 
-  #put(entry: Entry<T>): void {
-    const key = `${entry.losses} ${likeness(entry.job)}`;
+  #put(entry: Entry): void {
+    const key = JSON.stringify([entry.losses, entry.alone && entry.job.hash, entry.likeness]);
     const bucket = this.#waiting.get(key);
     if (bucket) bucket.push(entry);
     else this.#waiting.set(key, [entry]);
   }
 
   /**
-   * The next jobs of one likeness: those lost least, of the model used last where it has any.
-   * @param videos that may run as one batch; fewer do after a loss
+   * The next batch: jobs of one likeness, those lost least, of the model used last where it has any.
+   * @param videos that may run as one batch; fewer do after a loss, or where memory is short
+   * @returns undefined where no job waits
    */
-  take(most: number, videos: number): Taken {
+  take(videos: number): RunMessage | undefined {
     const key = this.#nextBucket();
-    if (key === undefined) return { jobs: [], videos };
+    if (key === undefined) return undefined;
     const bucket = this.#waiting.get(key)!;
-    const entries = bucket.splice(0, Math.max(most, videos));
+    const { losses, likeness, job: { model } } = bucket[0]!;
+    const most = Math.min(videosAfter(losses, videos), this.#caps.get(likeness) ?? Infinity);
+    const jobs: WireJob[] = [];
+    for (let room = most; bucket.length > 0 && (room > 0 || jobs.length === 0);) {
+      const entry = bucket.shift()!;
+      room -= videosOf(entry.job);
+      this.#inHand.set(entry.job.hash, entry);
+      jobs.push(entry.job);
+    }
     this.#waiting.delete(key);
     if (bucket.length > 0) this.#waiting.set(key, bucket); // other shapes take their turn
-    for (const entry of entries) this.#inHand.set(entry.job.hash, entry);
     this.busy = true;
-    this.#model = entries[0]!.job.model;
-    const jobs = entries.map(({ job }) => job);
-    return { jobs, videos: videosAfter(entries[0]!.losses, videos) };
+    this.#model = model;
+    return { type: "run", jobs, videos: most };
   }
 
   /** What was lost before comes last: it may take the process with it again. */
@@ -103,13 +113,29 @@ export class JobPool<T> {
     return best;
   }
 
-  /** These are being worked on; if the process ends now, they may be why. */
-  suspect(hashes: readonly string[]): void {
-    this.#suspects = new Set(hashes);
+  /**
+   * Takes note of what the GPU process says about jobs.
+   * @returns a line for the user, where there is something to say
+   */
+  hear(message: ChildMessage): string | undefined {
+    switch (message.type) {
+      case "start": // if the process ends now, these may be why
+        this.#suspects = new Set(message.hashes);
+        return;
+      case "done": {
+        const { seconds, batch, outputs } = message;
+        return this.#end(message.hash, { status: "done", seconds, batch, outputs });
+      }
+      case "failed":
+        return this.#end(message.hash, { status: "failed", error: message.error });
+      case "split":
+        return `${message.why}; continuing with ${this.#split(message)}`;
+      case "idle":
+        this.#idle(message.room);
+    }
   }
 
-  /** A job has its result. */
-  end(hash: string, result: T): void {
+  #end(hash: string, result: Outcome): undefined {
     const entry = this.#inHand.get(hash);
     if (!entry) return;
     this.#inHand.delete(hash);
@@ -117,44 +143,64 @@ export class JobPool<T> {
     entry.result.resolve(result);
   }
 
-  /** The last message is done with. What got no result, against all promises, waits again. */
-  idle(): void {
+  /** @returns how the jobs of the batch run again */
+  #split({ hashes, videos, memory }: Extract<ChildMessage, { type: "split" }>): string {
+    const entries = hashes.flatMap((hash) => this.#inHand.get(hash) ?? []);
+    const half = Math.max(1, Math.floor(videos / 2));
+    for (const entry of entries) {
+      if (memory) this.#cap(entry, half);
+      else entry.alone = true;
+    }
+    return memory ? `${half} videos at once` : "each job alone";
+  }
+
+  #cap({ likeness }: Entry, videos = Infinity): void {
+    this.#caps.set(likeness, Math.min(videos, this.#caps.get(likeness) ?? Infinity));
+  }
+
+  /** The last message is done with; what has no result yet waits again. */
+  #idle(room: number | undefined): void {
     this.busy = false;
     this.#suspects.clear();
-    const forgotten = [...this.#inHand.values()];
+    const rest = [...this.#inHand.values()];
     this.#inHand.clear();
-    for (const entry of forgotten) this.#put(entry);
+    for (const entry of rest) {
+      this.#cap(entry, room);
+      this.#put(entry);
+    }
   }
 
   /**
-   * The process is gone: what it was working on has one more loss, all it had waits again.
-   * @returns how many are blamed, and those that have had enough; these must be ended by the caller
+   * The process is gone: what it was working on has one more loss, all it had waits again, except
+   * for jobs that have had enough.
+   * @returns whether any job is blamed
    */
-  lose(most: number): { readonly blamed: number; readonly failed: readonly PooledJob[] } {
-    const failed: Entry<T>[] = [];
-    let blamed = 0;
+  lose(reason: string): boolean {
     const entries = [...this.#inHand.values()];
     const alone = this.#suspects.size === 1;
-    this.#inHand.clear();
+    let blamed = false;
     for (const entry of entries) {
-      const suspect = this.#suspects.has(entry.job.hash);
-      if (suspect) {
-        blamed++;
+      const { hash } = entry.job;
+      if (this.#suspects.has(hash)) {
+        blamed = true;
         // the last loss counts only where nobody else can be to blame
-        entry.losses = alone ? entry.losses + 1 : Math.min(entry.losses + 1, most - 1);
+        entry.losses = alone ? entry.losses + 1 : Math.min(entry.losses + 1, MOST_LOSSES - 1);
       }
-      if (entry.losses < most) this.#put(entry);
-      else {
-        this.#inHand.set(entry.job.hash, entry);
-        failed.push(entry);
+      if (entry.losses < MOST_LOSSES) {
+        this.#inHand.delete(hash);
+        this.#put(entry);
+        continue;
       }
+      const message = `The GPU process died ${MOST_LOSSES} times on this job: ${reason}`;
+      const error = { message, temporary: true };
+      this.#end(hash, { status: "failed", error, lost: true });
     }
     this.#suspects.clear();
     this.busy = false;
-    return { blamed, failed };
+    return blamed;
   }
 
-  /** Ends the jobs that nothing was begun of. */
+  /** Rejects jobs that have not started. */
   rejectWaiting(reason: Error): void {
     const entries = [...this.#waiting.values()].flat();
     this.#waiting.clear();
@@ -162,10 +208,10 @@ export class JobPool<T> {
     for (const { result } of entries) result.reject(reason);
   }
 
-  /** Ends all jobs with an error. */
+  /** Rejects all jobs. */
   rejectAll(reason: Error): void {
-    const entries = [...this.#waiting.values()].flat().concat([...this.#inHand.values()]);
-    this.#waiting.clear();
+    this.rejectWaiting(reason);
+    const entries = [...this.#inHand.values()];
     this.#inHand.clear();
     this.#size = 0;
     for (const { result } of entries) result.reject(reason);
@@ -176,4 +222,9 @@ export class JobPool<T> {
 function videosAfter(losses: number, videos: number): number {
   if (losses === 0) return videos;
   return losses > 1 ? 1 : Math.max(1, Math.floor(videos / 2));
+}
+
+/** As far as its options say; how many a context has shows later. */
+function videosOf({ options: { count } }: WireJob): number {
+  return typeof count === "number" ? count : 1;
 }

@@ -19,7 +19,7 @@ export interface WireJob {
   readonly outputs: readonly string[];
 }
 
-/** Supervisor to GPU process. */
+/** Supervisor to GPU process: run these as one batch, as far as their shapes and memory allow. */
 export interface RunMessage {
   readonly type: "run";
   readonly jobs: readonly WireJob[];
@@ -49,12 +49,38 @@ export type ChildMessage =
     readonly outputs: readonly MadeFile[];
   }
   | { readonly type: "failed"; readonly hash: string; readonly error: ChildFailure }
-  /** All jobs of the last `run` have their records. */
-  | { readonly type: "idle" }
+  /** The batch failed as one, for want of memory or otherwise: these may do in other company. */
+  | {
+    readonly type: "split";
+    readonly hashes: readonly string[];
+    /** Of the batch. */
+    readonly videos: number;
+    readonly memory: boolean;
+    readonly why: string;
+  }
+  /** The last `run` is over; what has no record was not run: the batch had room for so many. */
+  | { readonly type: "idle"; readonly room?: number }
   /** Nothing can be done with this device: every job would fail the same way. */
   | { readonly type: "fatal"; readonly error: ChildFailure }
   /** The device is gone; the process ends itself. */
   | { readonly type: "lost"; readonly message: string };
+
+/** How a job ended. */
+export type Outcome =
+  | {
+    readonly status: "done";
+    readonly seconds: number;
+    readonly batch: number;
+    readonly outputs: readonly MadeFile[];
+  }
+  | {
+    readonly status: "failed";
+    readonly error: ChildFailure;
+    /** The GPU process did not survive it. */
+    readonly lost?: boolean;
+  }
+  /** It is on a queue, and nobody waits for it here. */
+  | { readonly status: "queued" };
 
 /** A failure as the GPU process tells it. */
 export interface ChildFailure extends JobFailure {
@@ -63,7 +89,9 @@ export interface ChildFailure extends JobFailure {
   readonly stack?: string;
 }
 
-const TYPES = ["ready", "start", "progress", "note", "done", "failed", "idle", "fatal", "lost"];
+const TYPES: readonly string[] = [
+  ...["ready", "start", "progress", "note", "done", "failed", "split", "idle", "fatal", "lost"],
+];
 
 /** A message as a line. */
 export function encodeLine(message: RunMessage | ChildMessage): Uint8Array {

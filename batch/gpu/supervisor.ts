@@ -1,7 +1,6 @@
 import { GpuError } from "../../mod.ts";
 import { GpuProcess, type ProcessCommand } from "./gpu_process.ts";
-import type { ChildFailure, ChildMessage, DeviceInfo, WireJob } from "./protocol.ts";
-import type { MadeFile } from "../results.ts";
+import type { ChildFailure, ChildMessage, DeviceInfo, Outcome, WireJob } from "./protocol.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { JobPool } from "./job_pool.ts";
 import { videosOf } from "../plan/manifest.ts";
@@ -9,23 +8,6 @@ import { JOB_OPTIONS } from "../plan/options.ts";
 import { outputFiles } from "../plan/output_names.ts";
 import { removePartials } from "../partial_files.ts";
 import { Watchdog } from "./watchdog.ts";
-
-/** How a job ended. */
-export type Outcome =
-  | {
-    readonly status: "done";
-    readonly seconds: number;
-    readonly batch: number;
-    readonly outputs: readonly MadeFile[];
-  }
-  | {
-    readonly status: "failed";
-    readonly error: ChildFailure;
-    /** The GPU process did not survive it. */
-    readonly lost?: boolean;
-  }
-  /** It is on a queue, and nobody waits for it here. */
-  | { readonly status: "queued" };
 
 /** How jobs are run. */
 export interface SupervisorOptions {
@@ -43,8 +25,6 @@ export interface SupervisorOptions {
   readonly said?: (line: string) => void;
 }
 
-/** Jobs that go to the GPU process in one message. */
-const MOST_AT_ONCE = 16;
 /**
  * Videos of an `auto` batch. A software adapter already uses every core for one video; a real GPU
  * is filled by a few, and more would only make each of them late.
@@ -52,15 +32,36 @@ const MOST_AT_ONCE = 16;
 export const AUTO_VIDEOS = { cpu: 1, gpu: 8 };
 /** Kernel calls in a submit after the first loss; each further one halves them. */
 const FIRST_SUBMIT = 128;
-/** A job that the GPU process did not survive so often has failed. */
-const MOST_LOSSES = 3;
 /** A GPU process that ends so often in a row before it takes a job will not do better. */
 const MOST_FALSE_STARTS = 3;
 
-/** What ended the process beside its own words. */
-interface Loss {
-  readonly why: string;
+/** A GPU process. */
+interface Running {
+  readonly process: GpuProcess;
+  readonly watchdog: Watchdog;
+  /** Why the supervisor killed it, or it says that it will end. */
+  loss?: string;
 }
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/** Whether there is a GPU process, and what is to become of it. */
+type State =
+  /** There is none, and none was needed yet. */
+  | { readonly at: "rest" }
+  /** It looks for its device. */
+  | { readonly at: "starting"; readonly running: Running }
+  /** It takes jobs; `gathering` while more of them are waited for. */
+  | {
+    readonly at: "ready";
+    readonly running: Running;
+    readonly device: DeviceInfo;
+    gathering?: Timer;
+  }
+  /** The last one has ended, and the next waits for a moment. */
+  | { readonly at: "restarting"; readonly timer: Timer }
+  /** No other follows; `reason` where jobs were given up. */
+  | { readonly at: "closing"; readonly running?: Running; readonly reason?: Error };
 
 /**
  * Runs jobs in a GPU process and survives it: one that ends, hangs or loses its device is replaced,
@@ -68,18 +69,11 @@ interface Loss {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #pool = new JobPool<Outcome>();
-  #process: GpuProcess | undefined;
-  #watchdog: Watchdog | undefined;
-  #device = Promise.withResolvers<DeviceInfo>();
-  #ready: DeviceInfo | undefined;
+  readonly #pool = new JobPool();
+  #state: State = { at: "rest" };
+  readonly #device = Promise.withResolvers<DeviceInfo>();
   #dispatchesPerSubmit: number | undefined;
-  #loss: Loss | undefined;
-  #fatal: Error | undefined;
-  #closing = false;
   #falseStarts = 0;
-  #restart: ReturnType<typeof setTimeout> | undefined;
-  #gathering: ReturnType<typeof setTimeout> | undefined;
   /** What processes that ended have left is being removed. */
   #cleaning: Promise<unknown> = Promise.resolve();
 
@@ -95,12 +89,16 @@ export class Supervisor {
 
   /** Hashes of the jobs that are on the GPU now. */
   get running(): readonly string[] {
-    return this.#pool.running.map(({ job }) => job.hash);
+    return this.#pool.running.map(({ hash }) => hash);
   }
 
   /** Process id of the GPU process, where one runs. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#running?.process.pid;
+  }
+
+  get #running(): Running | undefined {
+    return "running" in this.#state ? this.#state.running : undefined;
   }
 
   /** Starts a GPU process if none runs, and says what device it found. */
@@ -114,65 +112,70 @@ export class Supervisor {
    * @throws what makes every job impossible: no adapter, a model that does not load
    */
   async submit(job: WireJob): Promise<Outcome> {
-    if (this.#fatal) throw this.#fatal;
+    if (this.#state.at === "closing") throw this.#state.reason ?? closedError();
     const outcome = this.#pool.add(job);
     this.#spawn();
     this.#feedSoon();
     return await outcome;
   }
 
-  /** Gives back, with `reason`, the jobs that nothing was begun of. */
+  /** Gives back, with `reason`, the jobs that have not started. */
   withdraw(reason: Error): void {
     this.#pool.rejectWaiting(reason);
   }
 
   /** Ends the GPU process once nothing is running. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#stopTimers();
-    this.#process?.close();
-    await this.#process?.ended;
-    await this.#cleaning;
+    this.#leave({ at: "closing", running: this.#running });
+    this.#running?.process.close();
+    await this.#ended();
   }
 
   /** Ends the GPU process at once; jobs that have not ended are rejected with `reason`. */
   async kill(reason: Error): Promise<void> {
     this.#giveUp(reason);
-    await this.#process?.ended;
+    await this.#ended();
+  }
+
+  async #ended(): Promise<void> {
+    await this.#running?.process.ended;
     await this.#cleaning;
   }
 
-  #stopTimers(): void {
-    clearTimeout(this.#restart);
-    clearTimeout(this.#gathering);
-    this.#watchdog?.stop();
-  }
-
   #giveUp(reason: Error): void {
-    this.#closing = true;
-    this.#fatal ??= reason;
-    this.#stopTimers();
-    this.#process?.kill();
+    const state = this.#state;
+    const first = state.at === "closing" ? state.reason ?? reason : reason;
+    this.#leave({ at: "closing", running: this.#running, reason: first });
+    this.#running?.process.kill();
     this.#device.reject(reason);
     this.#pool.rejectAll(reason);
   }
 
+  /** Goes on to another state; what was timed in the last one is called off. */
+  #leave(next: State): void {
+    const state = this.#state;
+    if (state.at === "restarting") clearTimeout(state.timer);
+    if (state.at === "ready") clearTimeout(state.gathering);
+    if (next.at === "closing") this.#running?.watchdog.stop();
+    this.#state = next;
+  }
+
   #spawn(): void {
-    if (this.#process || this.#closing || this.#restart !== undefined) return;
+    if (this.#state.at !== "rest") return;
     const { command, backend, hangAfter } = this.#options;
-    this.#ready = undefined;
-    this.#loss = undefined;
-    this.#watchdog = new Watchdog(hangAfter, (seconds) => {
-      this.#loss ??= { why: `the GPU process was silent for ${Math.round(seconds)} s` };
-      this.#process?.kill();
+    const watchdog = new Watchdog(hangAfter, (seconds) => {
+      running.loss ??= `the GPU process was silent for ${Math.round(seconds)} s`;
+      running.process.kill();
     });
-    this.#watchdog.start();
     const settings = { backend, dispatchesPerSubmit: this.#dispatchesPerSubmit };
-    this.#process = new GpuProcess(command, settings, {
-      message: (message) => this.#hear(message),
-      ended: (why) => this.#ended(why),
+    const process = new GpuProcess(command, settings, {
+      message: (message) => this.#hear(message, running),
+      ended: (why) => this.#lost(running.loss ?? why, running),
       said: (line) => this.#options.said?.(line),
     });
+    const running: Running = { process, watchdog };
+    watchdog.start();
+    this.#leave({ at: "starting", running });
   }
 
   /** Videos of a batch. */
@@ -184,62 +187,57 @@ export class Supervisor {
   /** Jobs that come one by one are waited for, as long as they would make a batch larger. */
   #feedSoon(): void {
     const { gather } = this.#options;
-    const few = this.#ready && this.#pool.waiting < this.#wanted(this.#ready);
-    if (!gather || !few) return this.#feed();
-    clearTimeout(this.#gathering);
-    this.#gathering = setTimeout(() => this.#feed(), gather);
+    const state = this.#state;
+    if (state.at !== "ready") return;
+    if (!gather || this.#pool.waiting >= this.#wanted(state.device)) return this.#feed();
+    clearTimeout(state.gathering);
+    state.gathering = setTimeout(() => this.#feed(), gather);
   }
 
   #feed(): void {
-    if (!this.#ready || this.#closing || this.#pool.busy) return;
-    const { jobs, videos } = this.#pool.take(MOST_AT_ONCE, this.#wanted(this.#ready));
-    if (jobs.length === 0) return this.#watchdog!.stop();
-    this.#watchdog!.start();
-    this.#process!.run({ type: "run", jobs, videos });
+    if (this.#state.at !== "ready" || this.#pool.busy) return;
+    const { running: { process, watchdog }, device } = this.#state;
+    const message = this.#pool.take(this.#wanted(device));
+    if (!message) return watchdog.stop();
+    watchdog.start();
+    process.run(message);
   }
 
-  #hear(message: ChildMessage): void {
-    this.#watchdog?.beat(message.type === "progress" && message.generated);
+  #hear(message: ChildMessage, running: Running): void {
+    const { watchdog } = running;
+    watchdog.beat(message.type === "progress" && message.generated);
+    const note = this.#pool.hear(message);
+    if (note) this.#options.note(note);
     switch (message.type) {
       case "ready":
-        this.#ready = message.device;
+        if (this.#state.at === "closing") return;
+        this.#leave({ at: "ready", running, device: message.device });
         this.#device.resolve(message.device);
         return this.#feed();
       case "start":
         this.#falseStarts = 0;
-        this.#watchdog?.start();
-        return this.#pool.suspect(message.hashes);
-      case "done": {
-        const { seconds, batch, outputs } = message;
-        return this.#pool.end(message.hash, { status: "done", seconds, batch, outputs });
-      }
-      case "failed":
-        return this.#pool.end(message.hash, { status: "failed", error: message.error });
+        return watchdog.start();
       case "idle":
-        this.#pool.idle();
-        this.#watchdog!.stop();
+        watchdog.stop();
         return this.#feedSoon();
       case "note":
         return this.#options.note(message.text);
       case "fatal":
         return this.#giveUp(errorOf(message.error));
       case "lost":
-        this.#loss = { why: message.message };
+        running.loss = message.message;
     }
   }
 
-  #ended(why: string): void {
-    this.#process = undefined;
-    this.#ready = undefined;
-    this.#watchdog?.stop();
-    if (this.#closing) {
-      return this.#pool.rejectAll(this.#fatal ?? new Error("The GPU process was closed"));
+  #lost(reason: string, { watchdog }: Running): void {
+    watchdog.stop();
+    if (this.#state.at === "closing") {
+      this.#state = { at: "closing", reason: this.#state.reason };
+      return this.#pool.rejectAll(this.#state.reason ?? closedError());
     }
-    const reason = this.#loss?.why ?? why;
-    this.#cleaning = Promise.all(this.#pool.running.map(({ job }) => cleanUpAfter(job)));
-    const lost = this.#pool.lose(MOST_LOSSES);
-    for (const { job } of lost.failed) this.#failLost(job, reason);
-    if (lost.blamed === 0 && ++this.#falseStarts >= MOST_FALSE_STARTS) {
+    this.#cleaning = Promise.all(this.#pool.running.map(cleanUpAfter));
+    if (!this.#pool.lose(reason) && ++this.#falseStarts >= MOST_FALSE_STARTS) {
+      this.#leave({ at: "closing" });
       return this.#giveUp(new GpuError("lost", `Cannot run on this GPU: ${reason}`));
     }
     this.#dispatchesPerSubmit = this.#dispatchesPerSubmit === undefined
@@ -247,18 +245,19 @@ export class Supervisor {
       : Math.max(1, Math.floor(this.#dispatchesPerSubmit / 2));
     this.#options.note(`${reason}; starting another`);
     const pause = 200 * 2 ** Math.min(this.#falseStarts, 5);
-    this.#restart = setTimeout(async () => {
-      await this.#cleaning;
-      this.#restart = undefined;
-      if (this.#pool.size > 0) this.#spawn();
-    }, pause);
+    this.#leave({ at: "restarting", timer: setTimeout(() => this.#restart(), pause) });
   }
 
-  #failLost(job: WireJob, reason: string): void {
-    const message = `The GPU process died ${MOST_LOSSES} times on this job: ${reason}`;
-    const error = { message, temporary: true };
-    this.#pool.end(job.hash, { status: "failed", error, lost: true });
+  async #restart(): Promise<void> {
+    await this.#cleaning;
+    if (this.#state.at !== "restarting") return; // closed meanwhile
+    this.#leave({ at: "rest" });
+    if (this.#pool.size > 0) this.#spawn();
   }
+}
+
+function closedError(): Error {
+  return new Error("The GPU process was closed");
 }
 
 /** Removes what a process that ended has left of a job. */

@@ -4,7 +4,7 @@ import { MediaError } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { BatchExecutor } from "../batch_run.ts";
 import { failureOf } from "../gpu/child_failure.ts";
-import type { Outcome } from "../gpu/supervisor.ts";
+import type { Outcome } from "../gpu/protocol.ts";
 import type { Job } from "../plan/job.ts";
 import { videosOf } from "../plan/manifest.ts";
 import { Collector } from "./collector.ts";

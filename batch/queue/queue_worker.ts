@@ -23,7 +23,8 @@ import type { QueueFailure, QueueJob, QueueResult } from "./queue_job.ts";
 import { inTime, type QueueLink, queueName } from "./queue_link.ts";
 import type { JobFailure } from "../results.ts";
 import type { WireJob } from "../gpu/protocol.ts";
-import type { Outcome, Supervisor } from "../gpu/supervisor.ts";
+import type { Outcome } from "../gpu/protocol.ts";
+import type { Supervisor } from "../gpu/supervisor.ts";
 import type { WorkerFiles } from "./worker_files.ts";
 
 /** How often a job may be found with no worker before it is left to `far batch failed`. */

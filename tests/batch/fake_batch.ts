@@ -6,7 +6,7 @@ import { JOB_KEY, outputPath } from "../../batch/plan/identity.ts";
 import type { Job } from "../../batch/plan/job.ts";
 import type { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { readResults } from "../../batch/results.ts";
-import type { Outcome } from "../../batch/gpu/supervisor.ts";
+import type { Outcome } from "../../batch/gpu/protocol.ts";
 import type { Values } from "../../cli/option.ts";
 import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";

@@ -61,12 +61,8 @@ for await (const bytes of Deno.stdin.readable) {
   for (const line of lines) {
     const { jobs, videos } = JSON.parse(line);
     note(`run ${jobs.length} by ${videos}`);
-    const waiting: FakeJob[] = [...jobs];
-    while (waiting.length > 0) {
-      const batch = waiting.splice(0, videos);
-      say({ type: "start", hashes: batch.map(({ hash }) => hash) });
-      for (const job of batch) await runJob(job);
-    }
+    say({ type: "start", hashes: jobs.map(({ hash }: FakeJob) => hash) });
+    for (const job of jobs) await runJob(job);
     say({ type: "idle" });
   }
 }

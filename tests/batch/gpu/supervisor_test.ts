@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Outcome, Supervisor } from "../../../batch/gpu/supervisor.ts";
-import type { WireJob } from "../../../batch/gpu/protocol.ts";
+import { Supervisor } from "../../../batch/gpu/supervisor.ts";
+import type { Outcome, WireJob } from "../../../batch/gpu/protocol.ts";
 import { until } from "../batch_process.ts";
 import { GpuError } from "../../../gpu/errors.ts";
 
@@ -113,7 +113,7 @@ Deno.test("Supervisor leaves nothing of a job that was lost for good", () =>
     const folder = await Deno.makeTempDir();
     try {
       const lost = { ...job("spill:9"), folder, outputs: ["a.mp4"] };
-      assert.match(tell(await supervisor.submit(lost)), /Lost 3 times/);
+      assert.match(tell(await supervisor.submit(lost)), /died 3 times/);
       await supervisor.close();
       assert.deepEqual([...Deno.readDirSync(folder)], []);
     } finally {
