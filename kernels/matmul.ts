@@ -1,5 +1,6 @@
 import code from "./matmul.wgsl" with { type: "text" };
 import broadcastCode from "./matmul_broadcast.wgsl" with { type: "text" };
+import packCode from "./pack_operand.wgsl" with { type: "text" };
 import imageCode from "./to_image.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
@@ -11,11 +12,14 @@ import { grid } from "./grid.ts";
 
 const MATMUL = joinKernel("matmul", code);
 const MATMUL_BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
+const PACK_OPERAND = defineKernel("pack_operand", packCode);
 const TO_IMAGE = defineKernel("to_image", imageCode);
 
-/** Rows and columns of a workgroup's tile. */
+/** Rows and columns of a workgroup's tile; rows of the form for CPUs. */
 const TILE = 64;
-const BROADCAST_ROWS = [8, 16, 32] as const;
+const BROADCAST_ROWS = 16;
+/** Rows of a block of a packed operand, and what a workgroup packs of them. */
+const BLOCK = 32;
 
 /** A row-major matrix within a tensor; numbers are floats, multiples of 4. */
 export interface Matrix {
@@ -24,6 +28,15 @@ export interface Matrix {
   readonly first?: number;
   /** From row to row. */
   readonly stride: number;
+}
+
+/**
+ * Scratch that `matmul` packs its operands into where `usesImages` says so, each as large as
+ * `operandFloats` of what it is to hold.
+ */
+export interface OperandImages {
+  readonly a: Tensor;
+  readonly b: Tensor;
 }
 
 export interface MatmulOptions {
@@ -42,11 +55,24 @@ export interface MatmulOptions {
   /** Of the product (1). */
   readonly scale?: number;
   readonly label?: string;
+  /** Needed where `usesImages` says so. */
+  readonly images?: OperandImages;
+  /** The image of A, or of B, still holds it: no need to pack it again. */
+  readonly packed?: { readonly a?: boolean; readonly b?: boolean };
+}
+
+/** True on devices that gather from images many times faster than from buffers. */
+export function usesImages(p: Program): boolean {
+  return tensorKind(p.device) === "texture";
+}
+
+/** Floats of an operand's image: `rows` rows, or columns, of the result, summed over `r`. */
+export function operandFloats(rows: number, r: number): number {
+  return Math.ceil(rows / BLOCK) * BLOCK * Math.ceil(r / 4) * 4;
 }
 
 /**
  * C = scale op(A) op(B) + bias, or C += it: a linear layer's result, and both its gradients.
- * @param b an `operand`: an image on software adapters
  * @throws {ShapeError} sizes that vec4s do not divide
  */
 export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: MatmulOptions): void {
@@ -57,35 +83,73 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
   if ([...lasts, ...places, bias?.first ?? 0].some((value) => value % 4)) {
     throw new ShapeError(`Cannot multiply [${m}, ${r}] by [${r}, ${n}]: multiples of 4 are needed`);
   }
-  const broadcast = b.tensor.buffer.kind === "texture";
-  const rows = BROADCAST_ROWS.find((rows) => m <= rows) ?? 32;
-  const flags = { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) };
+  const params = {
+    m,
+    n,
+    r,
+    a_stride: a.stride / 4,
+    b_stride: b.stride / 4,
+    c_stride: c.stride / 4,
+    a_first: (a.first ?? 0) / 4,
+    b_first: (b.first ?? 0) / 4,
+    c_first: (c.first ?? 0) / 4,
+    bias_first: (bias?.first ?? 0) / 4,
+    biased: Number(bias !== undefined),
+    add: Number(add ?? false),
+    scale,
+  };
+  const images = usesImages(p) ? packOperands(p, a, b, options) : undefined;
   p.dispatch({
-    kernel: broadcast ? MATMUL_BROADCAST : MATMUL,
+    kernel: images ? MATMUL_BROADCAST : MATMUL,
     label: options.label,
-    constants: broadcast ? { ...flags, ROWS: rows } : flags,
-    params: {
-      m,
-      n,
-      r,
-      a_stride: a.stride / 4,
-      b_stride: b.stride / 4,
-      c_stride: c.stride / 4,
-      a_first: (a.first ?? 0) / 4,
-      b_first: (b.first ?? 0) / 4,
-      c_first: (c.first ?? 0) / 4,
-      bias_first: (bias?.first ?? 0) / 4,
-      biased: Number(bias !== undefined),
-      add: Number(add ?? false),
-      scale,
+    constants: images ? {} : { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) },
+    params,
+    buffers: {
+      a: images?.a ?? a.tensor,
+      b: images?.b ?? b.tensor,
+      bias: bias?.tensor ?? a.tensor,
+      c: c.tensor,
     },
-    buffers: { a: a.tensor, b: b.tensor, bias: bias?.tensor ?? a.tensor, c: c.tensor },
-    groups: [Math.ceil(n / TILE), Math.ceil(m / (broadcast ? rows : TILE)), 1],
+    groups: [Math.ceil(n / TILE), Math.ceil(m / (images ? BROADCAST_ROWS : TILE)), 1],
+  });
+}
+
+function packOperands(
+  p: Program,
+  a: Matrix,
+  b: Matrix,
+  { m, n, r, transposeA = false, transposeB = false, images, packed = {} }: MatmulOptions,
+): OperandImages {
+  if (!images) throw new ShapeError("Cannot multiply on this device: it needs images");
+  if (!packed.a) packOperand(p, a, { rows: m, r, transposed: transposeA }, images.a);
+  if (!packed.b) packOperand(p, b, { rows: n, r, transposed: !transposeB }, images.b);
+  return images;
+}
+
+/** A side of a product, its rows those of the result, in blocks as the kernel reads them. */
+function packOperand(
+  p: Program,
+  { tensor, first = 0, stride }: Matrix,
+  { rows, r, transposed }: { rows: number; r: number; transposed: boolean },
+  image: Tensor,
+): void {
+  if (4 * operandFloats(rows, r) > image.buffer.bytes) {
+    throw new ShapeError(
+      `Cannot pack [${rows}, ${r}]: its image holds ${image.buffer.bytes} bytes`,
+    );
+  }
+  p.dispatch({
+    kernel: PACK_OPERAND,
+    constants: { TRANSPOSED: Number(transposed) },
+    params: { rows, r, stride: stride / 4, first: first / 4 },
+    buffers: { x: tensor, y: image },
+    groups: [Math.ceil(rows / (transposed ? 32 : 8)), Math.ceil(r / (transposed ? 16 : 64)), 1],
   });
 }
 
 /**
- * A matrix as `matmul` takes its second one: where the device gathers from images, a copy in one.
+ * A matrix as kernels read it that gather much: where the device does so from images, a copy in one,
+ * row after row.
  * @param image scratch for the copy
  */
 export function operand(
@@ -94,7 +158,7 @@ export function operand(
   [rows, columns]: readonly [number, number],
   image: Tensor | undefined,
 ): Matrix {
-  if (tensorKind(p.device) !== "texture" || !image || rows * columns === 0) {
+  if (!usesImages(p) || !image || rows * columns === 0) {
     return { tensor, first, stride };
   }
   const count = rows * columns / 4;

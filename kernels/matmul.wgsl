@@ -2,8 +2,12 @@
 // C[M, N] = scale op(A) op(B) + bias for GPUs: a workgroup of 256 lanes computes a tile of 64 by 64,
 // a lane 4 by 4 of it. All matrices are row-major; blocks of 4 by 4 are turned in registers.
 
+override TRANSPOSE_A: bool = false;   // A is [R, M], else [M, R]
+override TRANSPOSE_B: bool = false;   // B is [N, R], else [R, N]
+
 const DEPTH = 16u;                    // steps of the sum in workgroup memory
 
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 
 var<workgroup> a_tile: array<vec4<f32>, 256>;   // [DEPTH, 16]: four rows of a step
@@ -74,13 +78,8 @@ fn bring(group: vec3<u32>, k: u32, index: u32) {
   }
 }
 
-fn store(row: u32, column4: u32, sum: vec4<f32>) {
-  if (row >= params.m || column4 * 4u >= params.n) { return; }
-  let i = params.c_first + row * params.c_stride + column4;
-  var v = params.scale * sum;
-  if (params.biased > 0u) { v += bias[params.bias_first + column4]; }
-  if (params.add > 0u) { v += c[i]; }
-  c[i] = v;
+fn store_inside(row: u32, column4: u32, sum: vec4<f32>) {
+  if (row < params.m && column4 * 4u < params.n) { store(row, column4, sum); }
 }
 
 @compute @workgroup_size(256)
@@ -100,6 +99,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let row = group.y * 64u + row4 * 4u;
   let column = group.x * 16u + column4;
-  store(row, column, s0); store(row + 1u, column, s1);
-  store(row + 2u, column, s2); store(row + 3u, column, s3);
+  store_inside(row, column, s0); store_inside(row + 1u, column, s1);
+  store_inside(row + 2u, column, s2); store_inside(row + 3u, column, s3);
 }

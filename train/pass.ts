@@ -1,10 +1,16 @@
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { tensorKind } from "../gpu/tuning.ts";
 import { columnSums, SUM_CHUNK } from "../kernels/column_sums.ts";
-import { matmul, type Matrix, operand } from "../kernels/matmul.ts";
-import { countFrames, countRows, type TokenLayout, windowRows } from "../kernels/modulated_norm.ts";
+import {
+  matmul,
+  type Matrix,
+  operandFloats,
+  type OperandImages,
+  usesImages,
+} from "../kernels/matmul.ts";
+import { countFrames, countRows, type TokenLayout } from "../kernels/modulated_norm.ts";
 import type { FarSizes } from "../model/config.ts";
+import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -67,15 +73,15 @@ export function linearForward(
   const { program: p, store } = pass;
   const weight = { ...store.weight(`${layer}.weight`), stride: k };
   const bias = store.weight(`${layer}.bias`);
-  const image = operandImage(pass, n * k);
-  const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer) };
-  matmul(p, matrix(x), operand(p, weight, [n, k], image), matrix(y), sizes);
+  const images = operandImages(pass);
+  const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer), images };
+  matmul(p, matrix(x), weight, matrix(y), sizes);
   if (!pass.adapters?.layers.has(layer)) return;
   const { rank, scale } = pass.adapters;
   const low = adapterInput(pass, layer, k, x);
   const b = { ...store.weight(adapterNames(layer).b), stride: rank };
-  const up = { m: x.count, n, r: rank, transposeB: true, add: true, scale };
-  matmul(p, matrix(low), operand(p, b, [n, rank], image), matrix(y), up);
+  const up = { m: x.count, n, r: rank, transposeB: true, add: true, scale, images };
+  matmul(p, matrix(low), b, matrix(y), up);
 }
 
 /** x A^T of an adapter, in scratch. */
@@ -84,9 +90,8 @@ function adapterInput(pass: Pass, layer: string, k: number, x: Rows): Rows {
   const { rank } = pass.adapters!;
   const low = rowsOf(adapterScratch(pass, "adapter input"), 0, x.count);
   const a = { ...store.weight(adapterNames(layer).a), stride: k };
-  const image = operandImage(pass, rank * k);
-  const down = { m: x.count, n: rank, r: k, transposeB: true };
-  matmul(p, matrix(x), operand(p, a, [rank, k], image), matrix(low), down);
+  const images = operandImages(pass);
+  matmul(p, matrix(x), a, matrix(low), { m: x.count, n: rank, r: k, transposeB: true, images });
   return low;
 }
 
@@ -116,11 +121,12 @@ export function linearBackward(
   const count = x.count;
   if (count === 0) return;
   const { program: p, store } = pass;
+  const images = operandImages(pass);
   const dw = store.find(`${layer}.weight`, "gradient");
   if (dw) {
-    const b = operand(p, matrix(x), [count, k], operandImage(pass, count * k));
-    const sizes = { m: n, n: k, r: count, transposeA: true, add: true, label: "weight gradient" };
-    matmul(p, matrix(dy), b, { ...dw, stride: k }, sizes);
+    const sizes = { m: n, n: k, r: count, transposeA: true, add: true, images };
+    const label = "weight gradient";
+    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, label });
   }
   const db = store.find(`${layer}.bias`, "gradient");
   if (db) columnSums(p, matrix(dy), [count, n], db, sumScratch(pass, count, n));
@@ -128,15 +134,14 @@ export function linearBackward(
     ? adapterBackward(pass, layer, [n, k], { x, dy })
     : undefined;
   if (!dx) return;
-  const image = operandImage(pass, n * k);
   const weight = { ...store.weight(`${layer}.weight`), stride: k };
-  const sizes = { m: count, n: k, r: n, add, label: "input gradient" };
-  matmul(p, matrix(dy), operand(p, weight, [n, k], image), matrix(dx), sizes);
+  const sizes = { m: count, n: k, r: n, add, label: "input gradient", images };
+  matmul(p, matrix(dy), weight, matrix(dx), sizes);
   if (!low) return;
   const { rank, scale } = pass.adapters!;
   const a = { ...store.weight(adapterNames(layer).a), stride: k };
-  const through = { m: count, n: k, r: rank, add: true, scale };
-  matmul(p, matrix(low), operand(p, a, [rank, k], image), matrix(dx), through);
+  const through = { m: count, n: k, r: rank, add: true, scale, images };
+  matmul(p, matrix(low), a, matrix(dx), through);
 }
 
 /** Gradients of an adapter y += scale (x A^T) B^T. Returns dy B, which leads on to x. */
@@ -150,19 +155,17 @@ function adapterBackward(
   const { rank, scale } = pass.adapters!;
   const { a, b } = adapterNames(layer);
   const count = x.count;
+  const images = operandImages(pass);
   const low = adapterInput(pass, layer, k, x);
-  const lowImage = operandImage(pass, count * rank);
   const db = { ...store.find(b, "gradient")!, stride: rank };
-  const toB = { m: n, n: rank, r: count, transposeA: true, add: true, scale };
-  matmul(p, matrix(dy), operand(p, matrix(low), [count, rank], lowImage), db, toB);
+  const toB = { m: n, n: rank, r: count, transposeA: true, add: true, scale, images };
+  matmul(p, matrix(dy), matrix(low), db, toB);
   const through = rowsOf(adapterScratch(pass, "adapter gradient"), 0, count);
   const weightB = { ...store.weight(b), stride: rank };
-  const bOperand = operand(p, weightB, [n, rank], operandImage(pass, n * rank));
-  matmul(p, matrix(dy), bOperand, matrix(through), { m: count, n: rank, r: n });
+  matmul(p, matrix(dy), weightB, matrix(through), { m: count, n: rank, r: n, images });
   const da = { ...store.find(a, "gradient")!, stride: k };
-  const xOperand = operand(p, matrix(x), [count, k], operandImage(pass, count * k));
-  const toA = { m: rank, n: k, r: count, transposeA: true, add: true, scale };
-  matmul(p, matrix(through), xOperand, da, toA);
+  const toA = { m: rank, n: k, r: count, transposeA: true, add: true, scale, images };
+  matmul(p, matrix(through), matrix(x), da, toA);
   return through;
 }
 
@@ -177,13 +180,18 @@ function sumScratch(pass: Pass, rows: number, columns: number): Tensor {
   return workspace.tensor("column sums", [Math.max(most, Math.ceil(rows / SUM_CHUNK) * columns)]);
 }
 
-/** Where a second operand of a product is copied to, on devices that want it in an image. */
-function operandImage(pass: Pass, floats: number): Tensor | undefined {
-  if (tensorKind(pass.program.device) !== "texture") return undefined;
-  const { d, channels, patch, contextPatch = 1 } = pass.sizes;
-  const rows = Math.max(countRows(pass.layout), 3 * d, 256);
+/** Where the operands of a product are packed, on devices that want them in images. */
+function operandImages({ program, workspace, sizes, layout }: Pass): OperandImages | undefined {
+  if (!usesImages(program)) return undefined;
+  const { d, channels, patch, contextPatch = 1 } = sizes;
   const features = channels * Math.max(patch, contextPatch) ** 2;
-  return pass.workspace.image(Math.max(floats, rows * 4 * d, windowRows(pass.layout) * features));
+  const [rows, frames] = [countRows(layout), countFrames(layout)];
+  const widest = Math.max(4 * d, features, TIMESTEP_WIDTH);
+  const pairs = [[rows, widest], [frames, 4 * d], [4 * d, d], [d, widest]] as const;
+  const floats = Math.max(
+    ...pairs.flatMap(([a, b]) => [operandFloats(a, b), operandFloats(b, a)]),
+  );
+  return { a: workspace.image("operand a", floats), b: workspace.image("operand b", floats) };
 }
 
 /** `transformer_blocks.3.attn.to_q` -> `to_q`, for tables of times. */

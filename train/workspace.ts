@@ -30,12 +30,12 @@ export class Workspace {
     return { buffer: known.buffer, shape, dtype };
   }
 
-  /** An image of at least so many floats, for operands of products. */
-  image(floats: number): Tensor {
-    const known = this.#tensors.get("operand");
+  /** An image of at least so many floats; larger ones are asked for first. */
+  image(name: string, floats: number): Tensor {
+    const known = this.#tensors.get(name);
     if (known && known.buffer.bytes >= 4 * floats) return known;
-    const made = this.#memory.tensor("operand", [floats], "f32", "texture");
-    this.#tensors.set("operand", made);
+    const made = this.#memory.tensor(name, [floats], "f32", "texture");
+    this.#tensors.set(name, made);
     return made;
   }
 }

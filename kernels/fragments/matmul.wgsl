@@ -1,7 +1,4 @@
-// What both forms of `matmul` are given; B is a buffer or a texture.
-
-override TRANSPOSE_A: bool = false;   // A is [R, M], else [M, R]
-override TRANSPOSE_B: bool = false;   // B is [N, R], else [R, N]
+// What both forms of `matmul` are given; they read A and B each in their own way.
 
 struct Params {
   m: u32,          // rows of C
@@ -20,7 +17,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
 
+// Finishes and stores four columns of a row.
+fn store(row: u32, column4: u32, sum: vec4<f32>) {
+  let i = params.c_first + row * params.c_stride + column4;
+  var v = params.scale * sum;
+  if (params.biased > 0u) { v += bias[params.bias_first + column4]; }
+  if (params.add > 0u) { v += c[i]; }
+  c[i] = v;
+}

@@ -1,10 +1,9 @@
 import { activation, activationBackward } from "../../kernels/activation.ts";
 import { causalAttention, causalAttentionBackward } from "../../kernels/causal_attention.ts";
 import { columnSums } from "../../kernels/column_sums.ts";
-import { matmul, operand } from "../../kernels/matmul.ts";
+import { matmul, operandFloats, usesImages } from "../../kernels/matmul.ts";
 import { modulatedNorm, modulatedNormBackward } from "../../kernels/modulated_norm.ts";
 import { qkRotation, qkRotationBackward, rotationScratch } from "../../kernels/qk_rotation.ts";
-import { tensorKind } from "../../gpu/tuning.ts";
 import {
   activationTwin,
   attentionTwin,
@@ -43,19 +42,14 @@ for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as cons
         of(new Float32Array(rows * columns), rows, columns);
       const [tx, tw, tdy] = [of(x, m, k), of(w, n, k), of(dy, m, n)];
       const [y, dx, dw] = [zero(m, n), zero(m, k), zero(n, k)];
-      const image = tensorKind(p.device) === "texture"
-        ? p.memory.tensor("operand", [Math.max(m * k, n * k)], "f32", "texture")
-        : undefined;
+      const sides = [[m, k], [n, k], [m, n], [k, n], [n, m], [k, m]] as const;
+      const floats = Math.max(...sides.map(([rows, r]) => operandFloats(rows, r)));
+      const image = (name: string) => p.memory.tensor(name, [floats], "f32", "texture");
+      const images = usesImages(p) ? { a: image("a"), b: image("b") } : undefined;
       const bias = { tensor: input([n], b), first: 0 };
-      matmul(p, tx, operand(p, tw, [n, k], image), y, { m, n, r: k, transposeB: true, bias });
-      matmul(p, tdy, operand(p, tw, [n, k], image), dx, { m, n: k, r: n });
-      matmul(p, tdy, operand(p, tx, [m, k], image), dw, {
-        m: n,
-        n: k,
-        r: m,
-        transposeA: true,
-        add: true,
-      });
+      matmul(p, tx, tw, y, { m, n, r: k, transposeB: true, bias, images });
+      matmul(p, tdy, tw, dx, { m, n: k, r: n, images });
+      matmul(p, tdy, tx, dw, { m: n, n: k, r: m, transposeA: true, add: true, images });
       const db = { tensor: input([n], new Float32Array(n)), first: 0 };
       columnSums(p, tdy, [m, n], db, p.scratch([Math.ceil(m / 64) * n]));
       return [y.tensor, dx.tensor, dw.tensor, db.tensor];
