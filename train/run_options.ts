@@ -103,7 +103,14 @@ export type TrainEvent =
   | { readonly event: "skipped"; readonly problem: string }
   | { readonly event: "note"; readonly text: string }
   | { readonly event: "resumed"; readonly step: number; readonly path: string }
-  | { readonly event: "validation"; readonly step: number; readonly loss: number }
+  | {
+    readonly event: "validation";
+    readonly step: number;
+    readonly loss: number;
+    /** Of pictures that an autoencoder makes again. */
+    readonly psnr?: number;
+    readonly ssim?: number;
+  }
   | { readonly event: "sample"; readonly step: number; readonly path: string }
   | { readonly event: "saved"; readonly step: number; readonly path: string }
   | { readonly event: "rollback"; readonly step: number; readonly to: number };

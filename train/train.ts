@@ -1,8 +1,9 @@
-import { type TrainedStep, TrainRun } from "./train_run.ts";
+import type { TrainedStep } from "./run_loop.ts";
+import { TrainRun } from "./train_run.ts";
 import type { TrainOptions } from "./run_options.ts";
 
 export type { TrainEvent, TrainOptions } from "./run_options.ts";
-export { type TrainedStep, TrainingError } from "./train_run.ts";
+export { type TrainedStep, TrainingError } from "./run_loop.ts";
 export { previewTraining, type TrainPreview } from "./preview.ts";
 
 /**

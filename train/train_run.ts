@@ -10,34 +10,21 @@ import {
   saveCheckpoint,
 } from "./folder/checkpoint.ts";
 import { RunFolder } from "./folder/run_folder.ts";
-import { TrainLog } from "./folder/train_log.ts";
+import { type LogLine, TrainLog } from "./folder/train_log.ts";
 import { farOf, openEncoder, type Origin, readOrigin, settingsOf } from "./origin.ts";
 import { RunReport } from "./report/run_report.ts";
-import { framesOf, settingsRecord, type TrainEvent, type TrainOptions } from "./run_options.ts";
+import { framesOf, settingsRecord, type TrainOptions } from "./run_options.ts";
 import { makeSample } from "./samples.ts";
+import { RunLoop, type RunTask, type TrainedStep, type Validation } from "./run_loop.ts";
 import { learningRate } from "./schedule.ts";
-import { type StepResult, Trainer, type TrainerSettings } from "./trainer.ts";
+import type { TrainBatch, TrainState } from "./settings.ts";
+import { Trainer, type TrainerSettings } from "./trainer.ts";
 
-/** A step, and how long it took. */
-export interface TrainedStep extends StepResult {
-  /** Wall time of the step. */
-  readonly seconds: number;
-}
-
-/** Training went wrong; the last checkpoint is as it was. */
-export class TrainingError extends Error {
-  /** @ignore */
-  override readonly name = "TrainingError";
-}
-
-const SAVE_EVERY = 500;
 const KEEP = 2;
-const VALIDATE_EVERY = 500;
 /** Batches of a validation, with their seeds the same each time. */
 const VALIDATION_BATCHES = 4;
 /** Steps in a row without finite numbers that f16 may take to find its scale. */
 const F16_PATIENCE = 20;
-const MOST_ROLLBACKS = 3;
 
 /** What a run consists of. */
 interface Parts {
@@ -53,21 +40,13 @@ interface Parts {
 }
 
 /** A run of `train`: data, trainer, and the folder that everything goes to. */
-export class TrainRun {
+export class TrainRun implements RunTask {
   readonly #options: TrainOptions;
   readonly #parts: Parts;
-  /** Steps handed to the trainer, and done. */
-  #submitted: number;
-  #done: number;
-  #saved: number;
-  #time = performance.now();
-  #strange = 0;
-  #rollbacks = 0;
 
-  private constructor(options: TrainOptions, parts: Parts, step: number) {
+  private constructor(options: TrainOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    this.#submitted = this.#done = this.#saved = step;
   }
 
   /** Opens everything, and goes to where the run was stopped. @throws as `train` */
@@ -87,7 +66,7 @@ export class TrainRun {
   /** @internal */
   static async begin(options: TrainOptions, parts: Parts): Promise<TrainRun> {
     const { folder, trainer, origin, data, settings } = parts;
-    const run = new TrainRun(options, parts, trainer.step);
+    const run = new TrainRun(options, parts);
     const { config, vaeFolder: vae, shapes } = origin;
     const far = farOf(origin, options, data.pictures);
     if (!settings.lora) {
@@ -101,24 +80,29 @@ export class TrainRun {
     return run;
   }
 
+  get trainer(): Trainer {
+    return this.#parts.trainer;
+  }
+
+  get folder(): RunFolder {
+    return this.#parts.folder;
+  }
+
+  get log(): TrainLog {
+    return this.#parts.log;
+  }
+
+  get accumulate(): number {
+    return this.#parts.settings.accumulate;
+  }
+
+  get patience(): number {
+    return this.#parts.settings.dtype === "f16" ? F16_PATIENCE : 0;
+  }
+
   /** The steps that are left. */
-  async *steps(): AsyncGenerator<TrainedStep, void, void> {
-    const { trainer } = this.#parts;
-    this.#time = performance.now();
-    while (this.#done < this.#options.steps) {
-      if (this.#submitted < this.#options.steps) {
-        const before = await this.#submit();
-        if (before) yield* this.#finish(before);
-      }
-      const stopped = this.#options.signal?.aborted;
-      const ends = this.#submitted >= this.#options.steps;
-      if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
-        const last = await trainer.flush();
-        if (last) yield* this.#finish(last);
-        if (this.#done === this.#submitted) await this.#pause(stopped || ends);
-      }
-      if (stopped) throw this.#options.signal!.reason;
-    }
+  steps(): AsyncGenerator<TrainedStep, void, void> {
+    return new RunLoop(this.#options, this).steps();
   }
 
   async close(): Promise<void> {
@@ -129,103 +113,24 @@ export class TrainRun {
     if (!this.#options.gpu) await gpu.close();
   }
 
-  async #submit(): Promise<StepResult | undefined> {
-    const { trainer, sampler, data, settings } = this.#parts;
-    let before: StepResult | undefined;
-    for (let part = 0; part < settings.accumulate; part++) {
-      before = await trainer.submit(await data.train.batch(sampler.next())) ?? before;
-    }
-    this.#submitted++;
-    return before;
+  async next(): Promise<TrainBatch> {
+    const { sampler, data } = this.#parts;
+    return await data.train.batch(sampler.next());
   }
 
-  /** Records a step; what is not finite is dealt with before anybody sees it. */
-  async *#finish(result: StepResult): AsyncGenerator<TrainedStep, void, void> {
-    const now = performance.now();
-    const seconds = (now - this.#time) / 1000;
-    this.#time = now;
-    this.#done = result.step;
-    if (await this.#isStrange(result)) return;
-    const { step, loss, gradNorm, lr } = result;
-    const rounded = Number(seconds.toFixed(4));
-    const finite = (value: number) => Number.isFinite(value) ? value : null;
-    await this.#parts.log.add({
-      step,
-      loss: finite(loss),
-      grad_norm: finite(gradNorm),
-      lr,
-      seconds: rounded,
-    });
-    yield { ...result, seconds };
+  async load(step: number): Promise<TrainState> {
+    const { folder, origin } = this.#parts;
+    const path = join(folder.path, CHECKPOINTS, `step-${step}`);
+    return (await loadCheckpoint(path, origin.shapes)).state;
   }
 
-  /** @returns whether the run went back @throws {TrainingError} it cannot go on */
-  async #isStrange({ step, finite, loss, gradNorm }: StepResult): Promise<boolean> {
-    if (finite && loss > 0 && gradNorm === 0) {
-      this.#stop(`the gradient of step ${step} is zero everywhere: nothing would be learned`);
-    }
-    this.#strange = finite ? 0 : this.#strange + 1;
-    const { dtype } = this.#parts.settings;
-    if (finite || (dtype === "f16" && this.#strange <= F16_PATIENCE)) return false;
-    const what = `the loss or the gradient of step ${step} is not finite`;
-    if (this.#options.nan !== "rollback") this.#stop(what);
-    if (this.#saved === 0 || this.#rollbacks++ >= MOST_ROLLBACKS) this.#stop(what);
-    await this.#rollback(step);
-    return true;
+  async report(step: number, lines: readonly LogLine[]): Promise<void> {
+    await this.#parts.report.write(step, lines);
   }
 
-  #stop(why: string): never {
-    const good = this.#saved > 0
-      ? `the checkpoint of step ${this.#saved} is good: continue \`from\` it with other settings`
-      : "no checkpoint was reached";
-    throw new TrainingError(
-      `Stopped: ${why}; ${good}. Try a lower \`lr\`, more \`warmup\`, or \`dtype\` f32`,
-    );
-  }
-
-  /** Goes back to the last checkpoint, and on with other clips and draws. */
-  async #rollback(step: number): Promise<void> {
-    const { trainer, folder, origin } = this.#parts;
-    await trainer.flush();
-    const { random } = await trainer.state();
-    const path = join(folder.path, CHECKPOINTS, `step-${this.#saved}`);
-    const { state } = await loadCheckpoint(path, origin.shapes);
-    await trainer.restore({ ...state, random });
-    this.#submitted = this.#done = this.#saved;
-    await this.#tell({ event: "rollback", step, to: this.#saved });
-  }
-
-  #every(kind: "saveEvery" | "sampleEvery" | "validateEvery"): number {
-    const defaults = { saveEvery: SAVE_EVERY, sampleEvery: 0, validateEvery: VALIDATE_EVERY };
-    return this.#options[kind] ?? defaults[kind];
-  }
-
-  #isDue(step: number): boolean {
-    const kinds = ["saveEvery", "sampleEvery", "validateEvery"] as const;
-    return kinds.some((kind) => this.#isTime(kind, step));
-  }
-
-  #isTime(kind: "saveEvery" | "sampleEvery" | "validateEvery", step: number): boolean {
-    const every = this.#every(kind);
-    return every > 0 && step % every === 0;
-  }
-
-  /** Between two steps: validates, saves, samples, as it is time; all of it at the end. */
-  async #pause(isLast: boolean | undefined): Promise<void> {
-    const step = this.#done;
-    const stopped = this.#options.signal?.aborted;
-    if (!stopped && (this.#isTime("validateEvery", step) || isLast)) await this.#validate();
-    const samples = !stopped && this.#every("sampleEvery") > 0 &&
-      (this.#isTime("sampleEvery", step) || isLast === true);
-    if (samples || isLast || this.#isTime("saveEvery", step)) await this.#save();
-    if (samples) await this.#sample();
-    await this.#parts.report.write(step, this.#parts.log.lines);
-    this.#time = performance.now();
-  }
-
-  async #validate(): Promise<void> {
-    const { data: { heldOut }, trainer, settings: { batch }, log } = this.#parts;
-    if (!heldOut || this.#every("validateEvery") === 0) return;
+  async validate(): Promise<Validation | undefined> {
+    const { data: { heldOut }, trainer, settings: { batch } } = this.#parts;
+    if (!heldOut) return undefined;
     const clips = heldOut.clips.length;
     let sum = 0;
     const batches = Math.min(VALIDATION_BATCHES, Math.ceil(clips / batch));
@@ -236,22 +141,17 @@ export class TrainRun {
       );
       sum += await trainer.validate(await heldOut.batch(picks), i);
     }
-    const loss = sum / batches;
-    await log.add({ event: "validation", step: this.#done, loss });
-    this.#options.onEvent?.({ event: "validation", step: this.#done, loss });
+    return { loss: sum / batches };
   }
 
-  async #save(): Promise<void> {
+  async save(state: TrainState): Promise<string> {
     const { trainer, folder, origin, settings, sampler } = this.#parts;
-    const state = await trainer.state();
     const { lr, betas, eps, weightDecay } = settings;
     const nextLr = learningRate(settings, state.step + 1);
     const numbers = { lr, nextLr, betas, eps, weightDecay };
     const path = await saveCheckpoint(folder.path, state, origin.shapes, numbers, {
       position: sampler.position,
     });
-    this.#saved = state.step;
-    this.#rollbacks = 0;
     const average = settings.ema === undefined ? "live" : "ema";
     if (settings.lora) {
       const adapters = await trainer.parameters(average);
@@ -261,10 +161,10 @@ export class TrainRun {
       await folder.writeWeights(averaged, origin.shapes);
     }
     await pruneCheckpoints(folder.path, this.#options.keep ?? KEEP);
-    this.#options.onEvent?.({ event: "saved", step: state.step, path });
+    return path;
   }
 
-  async #sample(): Promise<void> {
+  async sample(step: number): Promise<string> {
     const { gpu, folder, data, origin, report } = this.#parts;
     const path = await makeSample({
       gpu,
@@ -273,15 +173,10 @@ export class TrainRun {
       scalingFactor: origin.vae.scalingFactor,
       fps: this.#options.fps ?? 8,
       folder: join(folder.path, "samples"),
-      name: `step-${this.#done}`,
+      name: `step-${step}`,
     });
-    await report.addSample(this.#done, path);
-    await this.#tell({ event: "sample", step: this.#done, path });
-  }
-
-  async #tell(event: Extract<TrainEvent, { step: number }>): Promise<void> {
-    await this.#parts.log.add({ ...event });
-    this.#options.onEvent?.(event);
+    await report.addSample(step, path);
+    return path;
   }
 }
 

@@ -1,0 +1,222 @@
+import type { RunFolder } from "./folder/run_folder.ts";
+import type { TrainLog } from "./folder/train_log.ts";
+import type { LogLine } from "./folder/train_log.ts";
+import type { TrainEvent, TrainOptions } from "./run_options.ts";
+import type { StepResult, TrainBatch, TrainState } from "./settings.ts";
+
+/** A step, and how long it took. */
+export interface TrainedStep extends StepResult {
+  /** Wall time of the step. */
+  readonly seconds: number;
+}
+
+/** Training went wrong; the last checkpoint is as it was. */
+export class TrainingError extends Error {
+  /** @ignore */
+  override readonly name = "TrainingError";
+}
+
+/** What takes steps, whatever it trains. */
+export interface StepTrainer {
+  readonly step: number;
+  submit(batch: TrainBatch): Promise<StepResult | undefined>;
+  flush(): Promise<StepResult | undefined>;
+  state(): Promise<TrainState>;
+  restore(state: TrainState): Promise<void>;
+  close(): void;
+}
+
+/** What a run trains, on what, and what becomes of it. */
+export interface RunTask {
+  readonly trainer: StepTrainer;
+  readonly folder: RunFolder;
+  readonly log: TrainLog;
+  /** Batches of a step. */
+  readonly accumulate: number;
+  /** Steps in a row without finite numbers that are borne. */
+  readonly patience: number;
+  /** The next batch. */
+  next(): Promise<TrainBatch>;
+  /** How good it is on clips that are held out; undefined where none are. */
+  validate(): Promise<Validation | undefined>;
+  /** Writes a checkpoint, and the model as it is. Returns the checkpoint's path. */
+  save(state: TrainState): Promise<string>;
+  /** The state of a checkpoint. */
+  load(step: number): Promise<TrainState>;
+  /** Writes a sample. Returns its path. */
+  sample(step: number): Promise<string>;
+  /** Writes the report. */
+  report(step: number, lines: readonly LogLine[]): Promise<void>;
+}
+
+/** What a validation gives. */
+export interface Validation {
+  readonly loss: number;
+  /** Of pictures that an autoencoder makes again. */
+  readonly psnr?: number;
+  readonly ssim?: number;
+}
+
+/** Options that the loop itself looks at. */
+export type LoopOptions = Pick<
+  TrainOptions,
+  "steps" | "signal" | "saveEvery" | "sampleEvery" | "validateEvery" | "nan" | "onEvent"
+>;
+
+const SAVE_EVERY = 500;
+const VALIDATE_EVERY = 500;
+const MOST_ROLLBACKS = 3;
+
+/** Takes the steps of a run; saves, validates and samples as it is time. */
+export class RunLoop {
+  readonly #options: LoopOptions;
+  readonly #task: RunTask;
+  /** Steps handed to the trainer, and done. */
+  #submitted: number;
+  #done: number;
+  #saved: number;
+  #time = performance.now();
+  #strange = 0;
+  #rollbacks = 0;
+
+  constructor(options: LoopOptions, task: RunTask) {
+    this.#options = options;
+    this.#task = task;
+    this.#submitted = this.#done = this.#saved = task.trainer.step;
+  }
+
+  /** The steps that are left. */
+  async *steps(): AsyncGenerator<TrainedStep, void, void> {
+    const { trainer } = this.#task;
+    this.#time = performance.now();
+    while (this.#done < this.#options.steps) {
+      if (this.#submitted < this.#options.steps) {
+        const before = await this.#submit();
+        if (before) yield* this.#finish(before);
+      }
+      const stopped = this.#options.signal?.aborted;
+      const ends = this.#submitted >= this.#options.steps;
+      if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
+        const last = await trainer.flush();
+        if (last) yield* this.#finish(last);
+        if (this.#done === this.#submitted) await this.#pause(stopped || ends);
+      }
+      if (stopped) throw this.#options.signal!.reason;
+    }
+  }
+
+  async #submit(): Promise<StepResult | undefined> {
+    const { trainer, accumulate } = this.#task;
+    let before: StepResult | undefined;
+    for (let part = 0; part < accumulate; part++) {
+      before = await trainer.submit(await this.#task.next()) ?? before;
+    }
+    this.#submitted++;
+    return before;
+  }
+
+  /** Records a step; what is not finite is dealt with before anybody sees it. */
+  async *#finish(result: StepResult): AsyncGenerator<TrainedStep, void, void> {
+    const now = performance.now();
+    const seconds = (now - this.#time) / 1000;
+    this.#time = now;
+    this.#done = result.step;
+    if (await this.#isStrange(result)) return;
+    const { step, loss, gradNorm, lr } = result;
+    const rounded = Number(seconds.toFixed(4));
+    const finite = (value: number) => Number.isFinite(value) ? value : null;
+    await this.#task.log.add({
+      step,
+      loss: finite(loss),
+      grad_norm: finite(gradNorm),
+      lr,
+      seconds: rounded,
+    });
+    yield { ...result, seconds };
+  }
+
+  /** @returns whether the run went back @throws {TrainingError} it cannot go on */
+  async #isStrange({ step, finite, loss, gradNorm }: StepResult): Promise<boolean> {
+    if (finite && loss > 0 && gradNorm === 0) {
+      this.#stop(`the gradient of step ${step} is zero everywhere: nothing would be learned`);
+    }
+    this.#strange = finite ? 0 : this.#strange + 1;
+    if (finite || this.#strange <= this.#task.patience) return false;
+    const what = `the loss or the gradient of step ${step} is not finite`;
+    if (this.#options.nan !== "rollback") this.#stop(what);
+    if (this.#saved === 0 || this.#rollbacks++ >= MOST_ROLLBACKS) this.#stop(what);
+    await this.#rollback(step);
+    return true;
+  }
+
+  #stop(why: string): never {
+    const good = this.#saved > 0
+      ? `the checkpoint of step ${this.#saved} is good: continue \`from\` it with other settings`
+      : "no checkpoint was reached";
+    throw new TrainingError(
+      `Stopped: ${why}; ${good}. Try a lower \`lr\`, more \`warmup\`, or \`dtype\` f32`,
+    );
+  }
+
+  /** Goes back to the last checkpoint, and on with other clips and draws. */
+  async #rollback(step: number): Promise<void> {
+    const { trainer } = this.#task;
+    await trainer.flush();
+    const { random } = await trainer.state();
+    await trainer.restore({ ...await this.#task.load(this.#saved), random });
+    this.#submitted = this.#done = this.#saved;
+    await this.#tell({ event: "rollback", step, to: this.#saved });
+  }
+
+  #every(kind: "saveEvery" | "sampleEvery" | "validateEvery"): number {
+    const defaults = { saveEvery: SAVE_EVERY, sampleEvery: 0, validateEvery: VALIDATE_EVERY };
+    return this.#options[kind] ?? defaults[kind];
+  }
+
+  #isDue(step: number): boolean {
+    const kinds = ["saveEvery", "sampleEvery", "validateEvery"] as const;
+    return kinds.some((kind) => this.#isTime(kind, step));
+  }
+
+  #isTime(kind: "saveEvery" | "sampleEvery" | "validateEvery", step: number): boolean {
+    const every = this.#every(kind);
+    return every > 0 && step % every === 0;
+  }
+
+  /** Between two steps: validates, saves, samples, as it is time; all of it at the end. */
+  async #pause(isLast: boolean | undefined): Promise<void> {
+    const step = this.#done;
+    const stopped = this.#options.signal?.aborted;
+    if (!stopped && (this.#isTime("validateEvery", step) || isLast)) await this.#validate();
+    const samples = !stopped && this.#every("sampleEvery") > 0 &&
+      (this.#isTime("sampleEvery", step) || isLast === true);
+    if (samples || isLast || this.#isTime("saveEvery", step)) await this.#save();
+    if (samples) await this.#sample();
+    await this.#task.report(step, this.#task.log.lines);
+    this.#time = performance.now();
+  }
+
+  async #validate(): Promise<void> {
+    if (this.#every("validateEvery") === 0) return;
+    const found = await this.#task.validate();
+    if (found) await this.#tell({ event: "validation", step: this.#done, ...found });
+  }
+
+  async #save(): Promise<void> {
+    const state = await this.#task.trainer.state();
+    const path = await this.#task.save(state);
+    this.#saved = state.step;
+    this.#rollbacks = 0;
+    this.#options.onEvent?.({ event: "saved", step: state.step, path });
+  }
+
+  async #sample(): Promise<void> {
+    const path = await this.#task.sample(this.#done);
+    await this.#tell({ event: "sample", step: this.#done, path });
+  }
+
+  async #tell(event: Extract<TrainEvent, { step: number }>): Promise<void> {
+    await this.#task.log.add({ ...event });
+    this.#options.onEvent?.(event);
+  }
+}
