@@ -215,7 +215,7 @@ Deno.test("every export of mod.ts has a docstring (deno doc --lint)", async () =
   assert.ok(success, new TextDecoder().decode(stderr));
 });
 
-Deno.test("the library has at most 50 names, each in docs/library.md", async () => {
+Deno.test("the library has at most 50 names, each in docs/library.md with an example", async () => {
   const source = Deno.readTextFileSync(join(ROOT, "mod.ts")).replace(/\/\*\*[^]*?\*\//g, "");
   const names = [...source.matchAll(/export (?:type )?\{([^}]*)\}/g)]
     .flatMap(([, list]) => list!.split(",").map((name) => name.replace("type ", "").trim()))
@@ -225,4 +225,8 @@ Deno.test("the library has at most 50 names, each in docs/library.md", async () 
   const page = Deno.readTextFileSync(join(ROOT, "docs/library.md"));
   const missing = names.filter((name) => !new RegExp(`[\`]${name}\\b`).test(page));
   assert.deepEqual(missing, []);
+  const programs = blocks("docs/library.md", "ts").join("\n");
+  const unused = Object.keys(await import("../mod.ts"))
+    .filter((name) => !new RegExp(`^import [^;]*\\b${name}\\b`, "m").test(programs));
+  assert.deepEqual(unused, [], "names without an example");
 });
