@@ -1,4 +1,5 @@
 import { viewOf } from "../files/bytes.ts";
+import { cropTo, evenJpeg, evenWebp, type WebpChunk } from "./even_picture.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import { exifOrientation, orientationOf, turn } from "./exif.ts";
 import type { RgbFrame } from "./frames.ts";
@@ -22,16 +23,16 @@ export async function decodeImage(bytes: Uint8Array, type: ImageType): Promise<R
     const png = parsePng(bytes);
     return turn(unpackPng(png), png.exif ? orientationOf(png.exif) : 1);
   }
-  const layout = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
-  if (layout === "other") {
+  const { kind, width, height, even } = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
+  if (kind === "other") {
     throw new UnsupportedMediaError(
       "only JPEG with 4:2:0 chroma can be decoded; convert it to PNG",
     );
   }
-  return turn(
-    await decodeWithAddon(bytes, `image/${type}`, layout === "argb"),
-    imageOrientation(bytes, type),
-  );
+  const isOdd = (width & 1) === 1 || (height & 1) === 1;
+  const whole = await decodeWithAddon(isOdd ? even() : bytes, `image/${type}`, kind === "argb");
+  const picture = isOdd ? cropTo(whole, width, height) : whole;
+  return turn(picture, imageOrientation(bytes, type));
 }
 
 /** How a JPEG or WebP was held, as EXIF counts it. */
@@ -52,7 +53,7 @@ export function isAnimatedPng(bytes: Uint8Array): boolean {
 
 /** Whether decoding a picture of this type gives other pixels than went in. */
 export function isLossyImage(bytes: Uint8Array, type: ImageType): boolean {
-  return type === "jpeg" || (type === "webp" && webpLayout(bytes) !== "argb");
+  return type === "jpeg" || (type === "webp" && webpLayout(bytes).kind !== "argb");
 }
 
 /** Text chunks of a PNG by keyword. */
@@ -61,7 +62,13 @@ export function readPngText(bytes: Uint8Array): Record<string, string> {
 }
 
 /** How the addon's answer is to be read; it calls every layout it does not know 4:2:0 or RGBA. */
-type Layout = "4:2:0" | "argb" | "other";
+interface Layout {
+  readonly kind: "4:2:0" | "argb" | "other";
+  readonly width: number;
+  readonly height: number;
+  /** The same picture with even sides. */
+  readonly even: () => Uint8Array;
+}
 
 /** Looks for three components, of which luma has twice the samples in both directions. */
 function jpegLayout(bytes: Uint8Array): Layout {
@@ -69,8 +76,12 @@ function jpegLayout(bytes: Uint8Array): Layout {
     const marker = bytes[at + 1]!;
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const sampling = [0, 1, 2].map((k) => bytes[at + 11 + 3 * k]);
-      checkSize(bytes[at + 7]! << 8 | bytes[at + 8]!, bytes[at + 5]! << 8 | bytes[at + 6]!);
-      return bytes[at + 9] === 3 && `${sampling}` === `${[0x22, 0x11, 0x11]}` ? "4:2:0" : "other";
+      const isKnown = bytes[at + 9] === 3 && `${sampling}` === `${[0x22, 0x11, 0x11]}`;
+      return {
+        kind: isKnown ? "4:2:0" : "other",
+        ...checked(bytes[at + 7]! << 8 | bytes[at + 8]!, bytes[at + 5]! << 8 | bytes[at + 6]!),
+        even: () => evenJpeg(bytes, at + 5),
+      };
     }
     at += 2 + (bytes[at + 2]! << 8 | bytes[at + 3]!);
   }
@@ -86,24 +97,24 @@ function webpLayout(bytes: Uint8Array): Layout {
     const view = viewOf(data);
     if (name === "VP8L" && data.length >= 5) {
       const bits = view.getUint32(1, true);
-      checkSize((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
-      return "argb";
+      const size = checked((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
+      return { kind: "argb", ...size, even: () => bytes };
     }
     if (name === "VP8 " && data.length >= 10) {
-      checkSize(view.getUint16(6, true) & 0x3fff, view.getUint16(8, true) & 0x3fff);
-      return "4:2:0";
+      const size = checked(view.getUint16(6, true) & 0x3fff, view.getUint16(8, true) & 0x3fff);
+      return { kind: "4:2:0", ...size, even: () => evenWebp(bytes, webpChunks(bytes)) };
     }
   }
   throw new MediaError("it is damaged: it contains no picture");
 }
 
 /** The chunks of a WebP, as far as they are whole. Source: RFC 9649 */
-function* webpChunks(bytes: Uint8Array): Generator<{ name: string; data: Uint8Array }> {
+function* webpChunks(bytes: Uint8Array): Generator<WebpChunk & { data: Uint8Array }> {
   const view = viewOf(bytes);
   for (let at = 12; at + 8 <= bytes.length;) {
     const name = String.fromCharCode(...bytes.subarray(at, at + 4));
     const size = view.getUint32(at + 4, true);
-    yield { name, data: bytes.subarray(at + 8, at + 8 + size) };
+    yield { name, at: at + 8, data: bytes.subarray(at + 8, at + 8 + size) };
     at += 8 + size + (size & 1);
   }
 }
@@ -120,7 +131,7 @@ async function decodeWithAddon(
   try {
     const { image } = await decoder.decode();
     try {
-      checkSize(image.codedWidth, image.codedHeight);
+      checked(image.codedWidth, image.codedHeight);
       return isArgb ? await fromArgb(image) : await new DecodedFrame(image, {}).toRgb();
     } finally {
       image.close();
@@ -142,8 +153,8 @@ async function fromArgb(image: DecodedFrame["frame"]): Promise<RgbFrame> {
   return { width, height, data };
 }
 
-function checkSize(width: number, height: number): void {
-  if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size ${width}x${height} is too large`);
-  }
+/** A size that no attack is behind. @throws {MediaError} */
+function checked(width: number, height: number) {
+  if (width * height <= MOST_PIXELS) return { width, height };
+  throw new MediaError(`its size ${width}x${height} is too large`);
 }

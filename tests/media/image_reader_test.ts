@@ -4,6 +4,7 @@ import { crc32, deflateSync } from "node:zlib";
 import { readClip } from "../../media/clip.ts";
 import { decodeImage, type ImageType } from "../../media/image_reader.ts";
 import kinds from "../fixtures/media/png_kinds.json" with { type: "json" };
+import odd from "../fixtures/media/odd_pictures.json" with { type: "json" };
 import oriented from "../fixtures/media/oriented.json" with { type: "json" };
 import { inFolder } from "./support/folder.ts";
 
@@ -27,6 +28,25 @@ Deno.test("decodeImage() turns PNG and WebP as PIL's exif_transpose does", async
     }
   }
 });
+
+// Written by PIL, decoded to planes by FFmpeg: the last column, then the last row, in BT.601.
+for (const { name, type, file, width, height, edge } of odd) {
+  Deno.test(`decodeImage() gives the last column and row of a ${name} as FFmpeg does`, async () => {
+    const picture = await decodeImage(Uint8Array.fromBase64(file), type as ImageType);
+    assert.deepEqual([picture.width, picture.height], [width, height]);
+    const pixel = (
+      x: number,
+      y: number,
+    ) => [...picture.data.subarray(3 * (y * width + x)).slice(0, 3)];
+    const column = Array.from({ length: height }, (_, y) => pixel(width - 1, y));
+    const row = Array.from({ length: width }, (_, x) => pixel(x, height - 1));
+    const found = [...column, ...row].flat();
+    const wanted = Uint8Array.fromHex(edge);
+    assert.equal(found.length, wanted.length);
+    const worst = Math.max(...found.map((value, i) => Math.abs(value - wanted[i]!)));
+    assert.ok(worst <= 1, `${worst} levels`); // other rounding
+  });
+}
 
 function chunk(name: string, data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(12 + data.length);
