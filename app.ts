@@ -110,6 +110,7 @@ export type { FetchTools } from "./hub/fetch.ts";
 export { type HubTarget, parseTarget } from "./hub/names.ts";
 export type { Environment } from "./hub/settings.ts";
 export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
+export type { SafetensorsEntry } from "./weights/safetensors_writer.ts";
 
 export type { ByteSink } from "./files/byte_sink.ts";
 export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
@@ -137,6 +138,7 @@ export {
   patternExpression,
 } from "./media/numbered_names.ts";
 export { readMetadata } from "./media/metadata.ts";
+export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
 export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { createOutput } from "./media/output_file.ts";

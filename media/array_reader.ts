@@ -27,11 +27,11 @@ export async function openNpz(path: string): Promise<ArrayStream> {
   const shape = videoShape(video, path);
   const actions = file.names.includes("actions")
     ? readActions(await file.read("actions"), shape.count, path)
-    : undefined;
+    : {};
   const size = shape.height * shape.width * 3;
   const frames = lazyFrames(shape, (k) => video.data.subarray(k * size, (k + 1) * size), path);
   const metadata = await file.readMetadata();
-  return { frames, lossy: false, actions, metadata, warnings: [], [Symbol.dispose]: () => {} };
+  return { frames, lossy: false, ...actions, metadata, warnings: [], [Symbol.dispose]: () => {} };
 }
 
 /**
@@ -75,20 +75,26 @@ function videoShape(
   return { count: count!, height, width, isFloat };
 }
 
+/** Data sets hold other things by this name, too: an error only for those who want actions. */
 function readActions(
   { type, shape, data }: NpyArray,
   count: number,
   path: string,
-): number[] {
+): Pick<FrameStream, "actions" | "unusableActions"> {
   if (shape.length !== 1 || !/[iu]/.test(type)) {
-    throw new MediaError(
-      `Cannot read "${path}": actions must be (T) of whole numbers, but are (${shape}) of ${type}`,
-    );
+    return {
+      unusableActions:
+        `Cannot use the actions of "${path}": they must be (T) of whole numbers, but are ` +
+        `(${shape.join(", ")}) of ${type}`,
+    };
   }
   if (shape[0] !== count) {
-    throw new MediaError(`Cannot read "${path}": it has ${count} frames but ${shape[0]} actions`);
+    const unusableActions = `Cannot use the actions of "${path}": it has ${count} frames but ${
+      shape[0]
+    } actions`;
+    return { unusableActions };
   }
-  return Array.from(data as ArrayLike<number | bigint>, Number);
+  return { actions: Array.from(data as ArrayLike<number | bigint>, Number) };
 }
 
 function* lazyFrames(

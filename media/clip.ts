@@ -48,6 +48,8 @@ export interface Clip {
   readonly frames: RgbFrame[] | FloatFrame[];
   /** The action that led to each frame picked. */
   readonly actions?: number[];
+  /** What is wrong with the source's actions, where they are there and cannot be used. */
+  readonly unusableActions?: string;
   /** Whether compression has changed the pixels: not a source to measure against. */
   readonly lossy: boolean;
   /** One line each, for the user. */
@@ -203,11 +205,12 @@ async function collect(
     path,
     () => collectFrames(path, stream, picks, size, resize),
   );
-  const { fps, lossy, actions, metadata, warnings, video } = stream;
+  const { fps, lossy, actions, unusableActions, metadata, warnings, video } = stream;
   return {
     ...collected,
     fps: fps && fps / picks.stride,
     actions: actions && picks.indices(actions.length).map((index) => actions[index]!),
+    unusableActions,
     lossy,
     warnings,
     metadata,

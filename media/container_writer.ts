@@ -2,8 +2,11 @@ import {
   EncodedPacket,
   EncodedVideoPacketSource,
   type MetadataTags,
+  MkvOutputFormat,
+  MovOutputFormat,
   Mp4OutputFormat,
   Output,
+  type OutputFormat,
   StreamTarget,
   type StreamTargetChunk,
   WebMOutputFormat,
@@ -20,7 +23,7 @@ import {
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 
 /** How the compressed pictures are packed. A fragmented MP4 can be watched while it is made. */
-export type Container = "mp4" | "fragmented-mp4" | "webm";
+export type Container = "mp4" | "fragmented-mp4" | "mov" | "webm" | "mkv";
 
 /** Options of a video file. */
 export interface ContainerOptions extends EncoderOptions {
@@ -32,8 +35,8 @@ export interface ContainerOptions extends EncoderOptions {
 const FRAGMENT_SECONDS = 0.5;
 
 /**
- * Writes MP4 or WebM: native encoder, muxer, sink. Frame k is shown from k / fps to (k + 1) / fps.
- * In an MP4 the index comes first and custom metadata is kept under its own name (`mdta`).
+ * Writes MP4, MOV, WebM or MKV: native encoder, muxer, sink. Frame k is shown from k / fps to (k + 1) / fps.
+ * In an MP4 or MOV the index comes first and custom metadata is kept under its own name (`mdta`).
  */
 export class ContainerWriter implements FrameWriter {
   readonly #sink: ByteSink;
@@ -151,16 +154,23 @@ function forgetTime(output: Output): void {
   if (muxer?.creationTime !== undefined) muxer.creationTime = 0;
 }
 
-function outputFormat(container: Container): Mp4OutputFormat | WebMOutputFormat {
-  if (container === "webm") return new WebMOutputFormat();
-  if (container === "mp4") {
-    return new Mp4OutputFormat({ fastStart: "in-memory", metadataFormat: "mdta" });
+function outputFormat(container: Container): OutputFormat {
+  switch (container) {
+    case "webm":
+      return new WebMOutputFormat();
+    case "mkv":
+      return new MkvOutputFormat();
+    case "mov":
+      return new MovOutputFormat({ fastStart: "in-memory", metadataFormat: "mdta" });
+    case "mp4":
+      return new Mp4OutputFormat({ fastStart: "in-memory", metadataFormat: "mdta" });
+    case "fragmented-mp4":
+      return new Mp4OutputFormat({
+        fastStart: "fragmented",
+        minimumFragmentDuration: FRAGMENT_SECONDS,
+        metadataFormat: "mdta",
+      });
   }
-  return new Mp4OutputFormat({
-    fastStart: "fragmented",
-    minimumFragmentDuration: FRAGMENT_SECONDS,
-    metadataFormat: "mdta",
-  });
 }
 
 /** `title` and `comment` have places of their own in every container; other names are kept as is. */

@@ -1,6 +1,6 @@
 import { AtomicFile } from "../files/atomic_file.ts";
 import type { ByteSink } from "./byte_sink.ts";
-import type { ContainerOptions } from "./container_writer.ts";
+import type { Container, ContainerOptions } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegFailure, ffmpegPath, startFfmpeg } from "./ffmpeg_program.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
@@ -18,7 +18,7 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
 };
 
 /**
- * Writes MP4 or WebM with the system's ffmpeg, where the native codecs cannot be loaded. It is handed
+ * Writes MP4, MOV, WebM or MKV with the system's ffmpeg, where the native codecs cannot be loaded. It is handed
  * I420 made here, and tags of what that is (BT.709, limited range).
  */
 export class FfmpegWriter implements FrameWriter {
@@ -104,9 +104,6 @@ function outputArgs(
   const tags = Object.entries(metadata ?? {}).flatMap((
     [name, value],
   ) => ["-metadata", `${name}=${value}`]);
-  const format = container === "webm"
-    ? ["-f", "webm"]
-    : ["-f", "mp4", "-movflags", movFlags(container)];
   return [
     "-c:v",
     ...ENCODERS[codec],
@@ -114,11 +111,20 @@ function outputArgs(
     ...colours,
     ...["-colorspace", "bt709", "-color_range", "tv"],
     ...tags,
-    ...format,
+    ...formatArgs(container),
   ];
 }
 
-function movFlags(container: ContainerOptions["container"]): string {
+function formatArgs(container: Container): string[] {
   const tags = "+use_metadata_tags";
-  return container === "mp4" ? `+faststart${tags}` : `+frag_keyframe+empty_moov${tags}`;
+  switch (container) {
+    case "webm":
+      return ["-f", "webm"];
+    case "mkv":
+      return ["-f", "matroska"];
+    case "fragmented-mp4":
+      return ["-f", "mp4", "-movflags", `+frag_keyframe+empty_moov${tags}`];
+    default:
+      return ["-f", container, "-movflags", `+faststart${tags}`];
+  }
 }

@@ -30,6 +30,8 @@ export interface FrameStream {
   readonly lossy: boolean;
   /** The action that led to each frame, if the source holds them. */
   readonly actions?: readonly number[];
+  /** What is wrong with them, where they are there and cannot be used. */
+  readonly unusableActions?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   /** Of a video file, where its index says. */
   readonly video?: VideoFacts;

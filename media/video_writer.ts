@@ -17,7 +17,7 @@ export type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 export type { VideoCodec } from "./video_encoder.ts";
 
 /** What an output can be. `png` is one contact sheet, or with `%d` in its name a file a frame. */
-export type OutputFormat = "mp4" | "webm" | "gif" | "png" | "y4m" | "npz" | "rgb24";
+export type OutputFormat = "mp4" | "mov" | "webm" | "mkv" | "gif" | "png" | "y4m" | "npz" | "rgb24";
 
 /** Formats that can be watched while they are made. */
 const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputFormat[];
@@ -40,7 +40,7 @@ export interface WriterOptions {
   readonly scale?: number;
   /**
    * Text kept in the file: `comment`, `title` and any other name, such as `far.settings`. What is
-   * added before `close()` is kept too, but in .webm, fragments and what the system's ffmpeg writes.
+   * added before `close()` is kept too, but in .webm, .mkv, fragments and what the system's ffmpeg writes.
    */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Actions that led to each frame, for formats that keep them; all are read in `close()`. */
@@ -51,11 +51,18 @@ export interface WriterOptions {
 
 const EXTENSIONS: Readonly<Record<string, OutputFormat>> = {
   ".mp4": "mp4",
+  ".mov": "mov",
   ".webm": "webm",
+  ".mkv": "mkv",
   ".gif": "gif",
   ".png": "png",
   ".y4m": "y4m",
   ".npz": "npz",
+};
+/** What some containers are limited to. */
+const CODECS: Readonly<Partial<Record<Container, readonly VideoCodec[]>>> = {
+  webm: ["vp9", "av1"],
+  mov: ["avc", "hevc"],
 };
 const DEFAULT_QUALITY = 80;
 
@@ -110,8 +117,10 @@ async function openSingle(
     switch (format) {
       case "mp4":
         return await openVideo(sink, options, path === "-" ? "fragmented-mp4" : "mp4");
+      case "mov":
       case "webm":
-        return await openVideo(sink, options, "webm");
+      case "mkv":
+        return await openVideo(sink, options, format);
       case "gif":
         return new GifWriter(sink, options);
       case "png":
@@ -141,8 +150,9 @@ async function openVideo(
     quality,
     container,
   };
-  if (container === "webm" && options.codec !== "vp9" && options.codec !== "av1") {
-    throw new MediaError(`a .webm contains vp9 or av1, not ${options.codec}`);
+  const codecs = CODECS[container] ?? [options.codec];
+  if (!codecs.includes(options.codec)) {
+    throw new MediaError(`a .${container} contains ${codecs.join(" or ")}, not ${options.codec}`);
   }
   const { width, height } = options;
   const side = smallestSide(options.codec);

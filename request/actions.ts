@@ -119,7 +119,8 @@ export function checkIndices(numbers: readonly number[], path: string, classes: 
   return inFile(path, () => numbers.map((number) => classIndex(number, classes)));
 }
 
-function inFile(path: string, read: () => number[]): number[] {
+/** Names the file in the errors of reading actions from it. */
+export function inFile(path: string, read: () => number[]): number[] {
   try {
     return read();
   } catch (error) {

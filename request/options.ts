@@ -145,7 +145,7 @@ export const ENCODING_OPTIONS = {
   ...section(OUTPUT, {
     output: path(
       "FILE",
-      ".mp4 .webm .gif .y4m .npz .safetensors .png (a contact sheet; with %d one file per frame), " +
+      ".mp4 .mov .webm .mkv .gif .y4m .npz .safetensors .png (a contact sheet; with %d one file per frame), " +
         "or - for stdout; repeatable",
       { short: "o", repeatable: true },
     ),

@@ -1,5 +1,6 @@
 import { extname, resolve } from "node:path";
-import { isPattern } from "../app.ts";
+import { ACTIONS_KEY, isPattern } from "../app.ts";
+import { formatClassList } from "./actions.ts";
 import {
   type Frame,
   type FrameWriter,
@@ -21,7 +22,17 @@ interface Output {
   abort(): Promise<void>;
 }
 
-const EXTENSIONS = [".mp4", ".webm", ".gif", ".png", ".y4m", ".npz", ".safetensors"];
+const EXTENSIONS = [
+  ".mp4",
+  ".mov",
+  ".webm",
+  ".mkv",
+  ".gif",
+  ".png",
+  ".y4m",
+  ".npz",
+  ".safetensors",
+];
 
 /** What the outputs need to know of the videos. */
 export interface OutputOptions extends Omit<WriterOptions, "actions"> {
@@ -173,13 +184,16 @@ class VideoOutput implements Output {
   ) {}
 
   static async open(path: string, video: number, options: OutputOptions): Promise<VideoOutput> {
-    const { count, from, frames, actions, format = "mp4", ...rest } = options;
+    const { count, from, frames, actions: lists, format = "mp4", metadata, ...rest } = options;
     const name = numberedPath(path, video, count);
+    const actions = (lists?.[video] ?? lists?.[0])?.slice(from);
+    const recorded = metadata && actions && { [ACTIONS_KEY]: formatClassList(actions) };
     const writer = await openFrameWriter(name, {
       ...rest,
       format,
+      metadata: { ...metadata, ...recorded },
       frames: frames === undefined ? undefined : frames - from,
-      actions: (actions?.[video] ?? actions?.[0])?.slice(from),
+      actions,
     });
     return new VideoOutput(name, writer, video, from);
   }

@@ -178,7 +178,6 @@ async function frameActions(
   source: Source | undefined,
 ): Promise<{ frames: number; actions: number[][] | undefined }> {
   const { kind, count } = info.condition;
-  const own = source?.actions;
   const context = source?.frames ?? 0;
   if (kind !== "action") {
     if (given.actions !== undefined) {
@@ -190,6 +189,9 @@ async function frameActions(
   const lists = options.actions === undefined
     ? undefined
     : await readActionLists(options.actions, classes);
+  const total = context + (given.frames ?? 0);
+  const coversAll = given.actions !== undefined && lists!.every(({ length }) => length === total);
+  const own = coversAll ? undefined : await source?.actions?.(classes);
   const ownFrames = own?.[0]?.length ?? 0;
   const fromOwn = given.context !== undefined && ownFrames > context && !lists;
   const frames = given.frames ?? (given.actions !== undefined ? lists![0]!.length : undefined) ??

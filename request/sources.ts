@@ -1,7 +1,14 @@
 import { extname } from "node:path";
-import type { ResizeMethod } from "../app.ts";
+import {
+  ACTIONS_KEY,
+  isPattern,
+  readMetadata,
+  recordedActions,
+  type ResizeMethod,
+} from "../app.ts";
 import {
   CheckpointError,
+  type Clip,
   fitFrame,
   type FloatFrame,
   isRgb,
@@ -14,6 +21,7 @@ import {
   toFloat,
 } from "../mod.ts";
 import { tensorActions } from "./action_file.ts";
+import { type Classes, inFile, parseClassList } from "./actions.ts";
 import type { Size } from "../cli/option.ts";
 import { UsageError } from "../cli/errors.ts";
 
@@ -28,10 +36,11 @@ export interface Source {
   readonly data: Float32Array;
   readonly fps?: number;
   /**
-   * The clip's own, one a frame from its first picked frame on, as far as the clip goes: one list
-   * for all videos, or one each.
+   * Reads the clip's own actions, one a frame from its first picked frame on, as far as the clip
+   * goes: one list for all videos, or one each; undefined where it has none.
+   * @throws {UsageError | MediaError} they are no actions of the model
    */
-  readonly actions?: readonly (readonly number[])[];
+  readonly actions?: (classes: Classes) => Promise<readonly (readonly number[])[] | undefined>;
   /** Whether its pixels went through lossy compression. */
   readonly lossy: boolean;
   readonly warnings: readonly string[];
@@ -87,19 +96,41 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
   return {
     ...joinFrames([fit ? frames.map((frame) => fitted(frame, fit)) : frames]),
     fps: clip.fps,
-    actions: await ownActions(path, options),
+    actions: async (classes) => {
+      if (clip.unusableActions) throw new MediaError(clip.unusableActions);
+      const own = exact ? await arrayActions(path) : await videoActions(path, clip, classes);
+      return own && [pickActions(own, options)];
+    },
     lossy: clip.lossy,
     warnings: clip.warnings,
   };
 }
 
-/** A clip's actions at the picked frames and beyond: they can lead on to where it ends. */
-async function ownActions(path: string, options: SourceOptions): Promise<number[][] | undefined> {
+/** The actions of a whole .npz: they can lead on from the picked frames to where it ends. */
+async function arrayActions(path: string): Promise<number[] | undefined> {
   if (extname(path).toLowerCase() !== ".npz") return undefined;
   using file = await NpzFile.open(path);
   if (!file.names.includes("actions")) return undefined;
   const { data } = await file.read("actions");
-  return [pickActions(Array.from(data, Number), options)];
+  return Array.from(data, Number);
+}
+
+/** The actions that a video of the tool's own was made with; the null action may be among them. */
+async function videoActions(
+  path: string,
+  clip: Pick<Clip, "metadata" | "video">,
+  classes: Classes,
+): Promise<number[] | undefined> {
+  const isMoving = /\.gif$/i.test(path) || isPattern(path);
+  const metadata = clip.metadata ?? (isMoving ? await readMetadata(path) : {});
+  const words = recordedActions(metadata);
+  if (!words) return undefined;
+  const own = inFile(
+    path,
+    () => parseClassList(words.join(","), { ...classes, count: classes.count + 1 }),
+  );
+  const isWhole = metadata[ACTIONS_KEY] !== undefined || own.length === clip.video?.frames;
+  return isWhole ? own : undefined; // of other frames, too, or of some only
 }
 
 /** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
@@ -129,7 +160,8 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
         const picture = { width: width!, height: height!, data };
         return options.fit ? fitted(picture, options.fit) : picture;
       }));
-    const actions = (await tensorActions(file))?.map((list) => pickActions(list, options));
+    const own = (await tensorActions(file))?.map((list) => pickActions(list, options));
+    const actions = () => Promise.resolve(own);
     return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
   } finally {
     file.close();

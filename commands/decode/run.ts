@@ -11,6 +11,7 @@ import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { DECODE_OPTIONS } from "./spec.ts";
 import { keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
+import { outputWarnings } from "../../request/output_warnings.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { startProgress } from "../../cli/progress.ts";
 import { count } from "../../request/report.ts";
@@ -108,6 +109,9 @@ async function decodeTo(
     options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
   const { overwrite } = options;
+  for (const warning of options.quiet ? [] : outputWarnings(paths, { ...options, fps })) {
+    terminal.note(`warning: ${warning}`);
+  }
   await keepOutputs(paths, { overwrite, count: videos, again: madeWith(record) });
   await using outputs = await Outputs.open(paths, {
     count: videos,

@@ -19,6 +19,8 @@ const SAMPLES = 48;
 export async function runDemo(pipeline: Pipeline): Promise<DemoRun> {
   const path = join(pipeline.info.path, "clips", "1.npz");
   const source = await readSource(path, { count: CONTEXT_FRAMES });
+  const { condition: { count }, actions: names } = pipeline.info;
+  const [own = []] = await source.actions!({ kind: "action", count, names }) ?? [];
   let run: DemoRun = { latents: [], pixels: [] };
   const frames = pipeline.generate({
     frames: 2,
@@ -26,7 +28,7 @@ export async function runDemo(pipeline: Pipeline): Promise<DemoRun> {
     contextFrames: CONTEXT_FRAMES,
     width: source.width,
     height: source.height,
-    actions: [...source.actions![0]!.slice(0, CONTEXT_FRAMES), 0, 1],
+    actions: [...own.slice(0, CONTEXT_FRAMES), 0, 1],
     steps: 2,
     guidance: 1.5,
     seed: 7,

@@ -1,5 +1,5 @@
-import { type AtomicFile, bytesOf, createOutput } from "../../app.ts";
-import { type Pipeline, writeSafetensors } from "../../mod.ts";
+import { type AtomicFile, bytesOf, createOutput, type SafetensorsEntry } from "../../app.ts";
+import { MediaError, type ModelInfo, type Pipeline, writeSafetensors } from "../../mod.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
@@ -40,7 +40,8 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
     const latents = await encodeFrames(pipeline, source, progress, signal)
       .finally(() => progress.stop());
     const shape = latentShape(pipeline, source);
-    const bytes = await writeLatents(file, latents, shape, {
+    const actions = await ownActions(source, pipeline.info, call);
+    const bytes = await writeLatents(file, { latents, shape, actions }, {
       ...settingsMetadata(settings),
       scaling_factor: String(pipeline.model.vae.scalingFactor),
       fps: String(source.fps ?? pipeline.info.fps),
@@ -64,15 +65,45 @@ function settingsOfEncoding(path: string, model: string, options: EncodeOptions)
   return { command, version: VERSION, options: defined(record) };
 }
 
+/** The actions of the frames, which training on the latents takes; they are not needed here. */
+async function ownActions(
+  { actions, frames }: Source,
+  { condition: { kind, count }, actions: names }: ModelInfo,
+  { options, terminal }: Pick<Call<typeof ENCODE_OPTIONS>, "options" | "terminal">,
+): Promise<number[][] | undefined> {
+  if (kind !== "action") return undefined;
+  try {
+    const lists = await actions?.({ kind, count, names });
+    return lists?.map((list) => list.slice(0, frames));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof MediaError)) throw error;
+    if (!options.quiet) terminal.note(`warning: ${error.message}; the latents go without actions`);
+  }
+}
+
+/** What is written of a source. */
+interface Encoded {
+  readonly latents: Float32Array;
+  readonly shape: readonly number[];
+  /** One list for all videos, or one each. */
+  readonly actions: readonly (readonly number[])[] | undefined;
+}
+
 async function writeLatents(
   file: AtomicFile,
-  latents: Float32Array,
-  shape: readonly number[],
+  { latents, shape, actions }: Encoded,
   metadata: Record<string, string>,
 ): Promise<number> {
-  const data = bytesOf(latents);
-  const entry = { name: "latents", dtype: "F32", shape, data } as const;
-  const bytes = await writeSafetensors(file, [entry], metadata);
+  const tensors: SafetensorsEntry[] = [
+    { name: "latents", dtype: "F32", shape, data: bytesOf(latents) },
+  ];
+  const [videos, frames] = shape as [number, number];
+  if (actions) {
+    const all = Array.from({ length: videos }, (_, video) => actions[video] ?? actions[0]!);
+    const data = bytesOf(BigInt64Array.from(all.flat(), BigInt));
+    tensors.push({ name: "actions", dtype: "I64", shape: [videos, frames], data });
+  }
+  const bytes = await writeSafetensors(file, tensors, metadata);
   await file.commit();
   return bytes;
 }

@@ -15,6 +15,7 @@ import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
 import { type KeepOptions, keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
+import { outputWarnings } from "../../request/output_warnings.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { isPreview, openPreview } from "../../request/preview.ts";
 import { startProgress } from "../../cli/progress.ts";
@@ -100,7 +101,12 @@ async function generate(
 ): Promise<void> {
   const { options } = request;
   if (!options.quiet) {
-    for (const warning of request.source?.warnings ?? []) terminal.note(`warning: ${warning}`);
+    const { source, fps } = request;
+    const warnings = [
+      ...source?.warnings ?? [],
+      ...outputWarnings(options.output ?? [], { ...options, fps }),
+    ];
+    for (const warning of warnings) terminal.note(`warning: ${warning}`);
   }
   const resume = begun?.latents;
   const run = asUsage(() => pipeline.prepare({ ...request.generate, resume }));

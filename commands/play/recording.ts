@@ -1,11 +1,9 @@
+import { ACTIONS_KEY } from "../../app.ts";
 import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod.ts";
 import type { Settings } from "../../cli/settings.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
 import type { GameWatcher, Shown } from "../../player/game.ts";
-
-/** Key of the actions in a recording's metadata: one per frame, in the notation of --actions. */
-const ACTIONS_KEY = "far.actions";
 
 /** What a recording is made with. */
 export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "actions" | "frames"> {

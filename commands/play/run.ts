@@ -18,6 +18,7 @@ import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { worldOpener } from "./world.ts";
+import { outputWarnings } from "../../request/output_warnings.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { drawSeed, type GenerateValues, pictureSize, withDefaults } from "../../request/request.ts";
 
@@ -49,7 +50,7 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   }
 }
 
-const RECORDS = [".mp4", ".webm", ".gif", ".y4m", ".npz"];
+const RECORDS = [".mp4", ".mov", ".webm", ".mkv", ".gif", ".y4m", ".npz"];
 
 /** @throws {UsageError} what cannot be played; told before the model is loaded */
 function checkOptions({ record, web, port, host, context }: PlayValues): void {
@@ -111,10 +112,13 @@ async function play(setup: PlaySetup): Promise<void> {
 }
 
 async function openRecording(
-  { options, keys, size, fps }: PlaySetup,
+  { options, keys, size, fps, terminal }: PlaySetup,
 ): Promise<Recording | undefined> {
   const { record, codec, quality, scale } = options;
   if (record === undefined) return undefined;
+  for (const warning of options.quiet ? [] : outputWarnings([record], { ...options, fps })) {
+    terminal.note(`warning: ${warning}`);
+  }
   const names = keys.map(({ name }) => name);
   const format = { ...size, fps, codec, quality, scale };
   return await Recording.open(record, { ...format, names, idle: idleAction(keys) });

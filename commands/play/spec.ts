@@ -85,7 +85,7 @@ export const PLAY_OPTIONS = {
     kind: "path",
     short: "o",
     value: "FILE.mp4",
-    help: "record what is shown: .mp4 .webm .gif .y4m or .npz, the last for training",
+    help: "record what is shown: .mp4 .mov .webm .mkv .gif .y4m or .npz, the last for training",
     group: ENCODING_OPTIONS.output.group,
   },
   overwrite: {

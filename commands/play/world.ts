@@ -1,5 +1,6 @@
-import { LiveWorld, toRgb } from "../../mod.ts";
+import { LiveWorld, type ModelInfo, toRgb } from "../../mod.ts";
 import { classIndex } from "../../request/actions.ts";
+import type { Source } from "../../request/sources.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { GameOptions } from "../../player/game.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -26,7 +27,7 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
       labels,
       context,
       contextFrames: frames,
-      actions: source?.actions?.[0]?.slice(0, frames),
+      actions: (await ownActions(source, pipeline.info))?.slice(0, frames),
       seed,
       positions,
       timesteps,
@@ -36,6 +37,15 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
     const last = context?.subarray((frames - 1) * floats);
     return { world, frames, picture: last && toRgb({ width, height, data: last }) };
   };
+}
+
+/** The actions of a clip, where the model takes any. */
+async function ownActions(
+  source: Source | undefined,
+  { condition: { kind, count }, actions: names }: ModelInfo,
+): Promise<readonly number[] | undefined> {
+  if (kind !== "action") return undefined;
+  return (await source?.actions?.({ kind, count, names }))?.[0];
 }
 
 function readLabel({ pipeline: { info }, options: { label } }: PlaySetup): number[] | undefined {

@@ -84,8 +84,14 @@ const CODECS: [string, VideoCodec, string][] = [
   ["mp4", "hevc", "hevc"],
   ["mp4", "vp9", "vp9"],
   ["mp4", "av1", "av1"],
+  ["mov", "avc", "h264"],
+  ["mov", "hevc", "hevc"],
   ["webm", "vp9", "vp9"],
   ["webm", "av1", "av1"],
+  ["mkv", "avc", "h264"],
+  ["mkv", "hevc", "hevc"],
+  ["mkv", "vp9", "vp9"],
+  ["mkv", "av1", "av1"],
 ];
 for (const [extension, codec, name] of CODECS) {
   Deno.test(

@@ -50,7 +50,7 @@ Deno.test("openFrameWriter() refuses actions of another number before the first 
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   }));
 
-for (const extension of ["mp4", "webm", "gif", "png", "npz"]) {
+for (const extension of ["mp4", "mov", "webm", "mkv", "gif", "png", "npz"]) {
   Deno.test(`readMetadata() gives back the settings of a .${extension}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, `a.${extension}`);

@@ -33,7 +33,7 @@ function frame(video: number, index: number): Frame {
 Deno.test("checkOutputs() refuses names before anything is computed", () => {
   checkOutputs(["a.mp4", "b.GIF", "f%03d.png", "-"], 1);
   const cases: [string[], number, boolean, RegExp][] = [
-    [["a.avi"], 1, false, /^Cannot write "a.avi": its name must end in one of .mp4 .webm/],
+    [["a.avi"], 1, false, /^Cannot write "a.avi": its name must end in one of .mp4 .mov .webm/],
     [["a.mp"], 1, false, /\(did you mean ".mp4"\?\)$/],
     [["video"], 1, false, /must end in one of/],
     [["a.mp4", "b.mp4", "a.mp4"], 1, false, /^Cannot write "a.mp4" twice$/],

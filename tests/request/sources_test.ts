@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { openFrameWriter } from "../../mod.ts";
+import { encodeNpz } from "../../media/npz.ts";
+import type { NpyArray } from "../../media/npy.ts";
 import { readNoise, readSource } from "../../request/sources.ts";
 import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
@@ -7,6 +10,7 @@ import { inFolder } from "../support/folder.ts";
 
 const DMLAB = "tests/fixtures/clips/dmlab-5.npz"; // 64x64, with actions
 const UCF = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4"; // 320x240
+const CLASSES = { kind: "action", count: 13, names: ["forward", "left"] } as const;
 const FIT = { width: 32, height: 32, multiple: 32 };
 
 /** Two videos of three frames of 2x2; each value tells video, frame and channel. */
@@ -47,10 +51,12 @@ Deno.test("readSource() brings videos to the model's size, even if theirs would 
 });
 
 Deno.test("readSource() gives a clip's actions from the first picked frame to its end", async () => {
-  const { actions: all } = await readSource(DMLAB);
+  const all = await (await readSource(DMLAB)).actions!(CLASSES);
   const { actions, frames } = await readSource(DMLAB, { start: 3, stride: 2, count: 4 });
   assert.equal(frames, 4);
-  assert.deepEqual(actions, [all![0]!.filter((_, i) => i >= 3 && (i - 3) % 2 === 0)]);
+  assert.deepEqual(await actions!(CLASSES), [
+    all![0]!.filter((_, i) => i >= 3 && (i - 3) % 2 === 0),
+  ]);
 });
 
 Deno.test("readSource() picks the frames of every video of tensors", () =>
@@ -61,7 +67,7 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
     assert.deepEqual([source.videos, source.frames, source.width], [2, 2, 2]);
     const firsts = Array.from(source.data).filter((_, i) => i % 12 === 0);
     assert.deepEqual(firsts.map((value) => Math.round(value * 100)), [3, 6, 12, 15]);
-    assert.deepEqual(source.actions, [[8, 9], [11, 12]]);
+    assert.deepEqual(await source.actions!(CLASSES), [[8, 9], [11, 12]]);
     await assert.rejects(readSource(path, { start: 2, count: 2 }), {
       name: "UsageError",
       message: /^Cannot take 2 frames from ".*": it has 3, but frame 3 is needed$/,
@@ -108,3 +114,65 @@ Deno.test("readNoise() reads the noise, or says that there is none", async () =>
     message: /"noise"/,
   });
 });
+
+const FRAMES = { type: "|u1", shape: [2, 4, 4, 3], data: new Uint8Array(96) } as const;
+const floats = (length: number) => new Float32Array(length);
+const UNUSABLE: Readonly<Record<string, NpyArray>> = {
+  "floats": { type: "<f4", shape: [2], data: floats(2) },
+  "a row of floats per frame": { type: "<f4", shape: [2, 4], data: floats(8) },
+  "a row of whole numbers per frame": { type: "<i4", shape: [2, 1], data: new Int32Array(2) },
+  "one number": { type: "<i4", shape: [], data: new Int32Array(1) },
+  "fewer than frames": { type: "|u1", shape: [1], data: new Uint8Array(1) },
+  "more than frames": { type: "|u1", shape: [5], data: new Uint8Array(5) },
+};
+
+for (const [what, actions] of Object.entries(UNUSABLE)) {
+  Deno.test(`readSource() minds unusable actions only where they are wanted: ${what}`, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "bair.npz");
+      await Deno.writeFile(path, encodeNpz({ video: FRAMES, actions }));
+      const source = await readSource(path);
+      assert.equal(source.frames, 2);
+      await assert.rejects(source.actions!(CLASSES), {
+        name: "MediaError",
+        message: /^Cannot use the actions of ".*bair\.npz": /,
+      });
+    }));
+}
+
+for (const kind of [".mp4", ".mov", ".webm", ".mkv", ".gif", "-%d.png"]) {
+  Deno.test(`readSource() takes the actions that a ${kind} of the tool's own names`, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, `walk${kind}`);
+      const read = async (metadata: Record<string, string>, start = 0) => {
+        const writer = await openFrameWriter(path, { width: 16, height: 16, fps: 8, metadata });
+        const data = new Uint8Array(3 * 16 * 16);
+        for (let i = 0; i < 4; i++) await writer.write({ width: 16, height: 16, data });
+        await writer.close();
+        return await (await readSource(path, { start })).actions!(CLASSES);
+      };
+      const list = { "far.actions": "13,forward*2,left" };
+      assert.deepEqual(await read(list), [[13, 0, 0, 1]]); // 13 is none
+      assert.deepEqual(await read(list, 2), [[0, 1]]);
+      assert.deepEqual(await read({ "far.actions": "[2,0,0,1]" }), [[2, 0, 0, 1]]);
+      assert.equal(await read({ comment: "another program's" }), undefined);
+      assert.equal(await read({ "far.settings": '{"options":{"actions":"w.json"}}' }), undefined);
+      await assert.rejects(read({ "far.actions": "forward,fly" }), {
+        name: "UsageError",
+        message: /^Cannot use action "fly".* \(in ".*walk.*"\)$/,
+      });
+    }));
+}
+
+Deno.test("readSource() goes by the command of a video, where its list is for all frames", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "walk.mp4");
+    for (const [actions, expected] of [["left*4", [[1, 1, 1, 1]]], ["left*3", undefined]]) {
+      const metadata = { "far.settings": JSON.stringify({ options: { actions } }) };
+      const writer = await openFrameWriter(path, { width: 16, height: 16, fps: 8, metadata });
+      const data = new Uint8Array(3 * 16 * 16);
+      for (let i = 0; i < 4; i++) await writer.write({ width: 16, height: 16, data });
+      await writer.close();
+      assert.deepEqual(await (await readSource(path)).actions!(CLASSES), expected);
+    }
+  }));

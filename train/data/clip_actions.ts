@@ -3,6 +3,7 @@ import { isFile } from "../../files/file_source.ts";
 import { parseJson } from "../../files/json.ts";
 import { MediaError } from "../../media/errors.ts";
 import { NpzFile } from "../../media/npz.ts";
+import { recordedActions } from "../../media/recorded_actions.ts";
 
 /** What actions or labels may be. */
 export interface ClassNames {
@@ -25,14 +26,16 @@ export async function clipActions(
     readonly path: string;
     readonly frames: number;
     readonly actions?: readonly number[];
+    readonly unusableActions?: string;
     readonly metadata?: Readonly<Record<string, string>>;
   },
   classes: ClassNames,
 ): Promise<Int32Array | undefined> {
   const sidecar = await findSidecar(clip.path);
   if (sidecar) return checked(await readActionFile(sidecar, classes), sidecar, clip, classes);
+  if (clip.unusableActions) throw new MediaError(clip.unusableActions);
   if (clip.actions) return checked(clip.actions, clip.path, clip, classes);
-  const recorded = metadataActions(clip.metadata ?? {});
+  const recorded = recordedActions(clip.metadata ?? {});
   if (!recorded) return undefined;
   return checked(
     recorded.flatMap((word) => classIndex(word, classes, clip.path)),
@@ -102,21 +105,6 @@ function csvWords(text: string): string[] {
   const column = heading.findIndex((cell) => cell === "action" || cell === "actions");
   const lines = column >= 0 ? rows.slice(1) : rows;
   return lines.map((row) => row.at(column >= 0 ? column : -1) ?? "");
-}
-
-/** `far.actions`: one index per frame; else the list of the command that made the video. */
-function metadataActions(
-  metadata: Readonly<Record<string, string>>,
-): (string | number)[] | undefined {
-  try {
-    const exact: unknown = JSON.parse(metadata["far.actions"] ?? "null");
-    if (Array.isArray(exact) && exact.every((item) => Number.isInteger(item))) return exact;
-    const settings = JSON.parse(metadata["far.settings"] ?? "null");
-    const list: unknown = settings?.options?.actions;
-    return typeof list === "string" ? list.split(",") : undefined;
-  } catch {
-    return undefined; // another program's
-  }
 }
 
 /** A name or number, perhaps repeated: `left*3`. @throws {MediaError} it is no action */

@@ -227,7 +227,9 @@ async function openPictures(path: string, options: DataOptions): Promise<Checked
 }
 
 /** What the check needs of a clip; from the cache where its latents are there already. */
-type Found = Pick<Clip, "width" | "height" | "actions" | "metadata"> & { readonly frames: number };
+type Found = Pick<Clip, "width" | "height" | "actions" | "unusableActions" | "metadata"> & {
+  readonly frames: number;
+};
 
 async function inspectClip(
   path: string,

@@ -404,3 +404,13 @@ Deno.test("far generate keeps outputs that exist, but for the same settings", ()
     assert.match((await run()).said, /a\.gif": it exists/);
     assert.equal(await Deno.readTextFile(gif), "my own");
   }));
+
+Deno.test("far generate goes on by the actions that a video of its own was made with", () =>
+  inFolder(async (folder) => {
+    const [walk, on] = [join(folder, "walk.mp4"), join(folder, "on.npz")];
+    const actions = ["-a", "left,forward,right", "--context-frames", "0"];
+    await generate("-n", "3", "-s", "1", ...actions, "-o", walk);
+    await generate("-c", walk, "--context-frames", "1", "-s", "1", "-o", on);
+    const { actions: made } = await readClip(on);
+    assert.deepEqual(made, [1, 0, 2]);
+  }));

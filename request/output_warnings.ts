@@ -1,0 +1,40 @@
+import { extname } from "node:path";
+import { listNames } from "./outputs.ts";
+
+/** The options that outputs may have no use for. */
+interface Encoding {
+  readonly fps?: number;
+  readonly codec?: string;
+  readonly quality?: number;
+  /** What `-` writes: MP4 unless told. */
+  readonly format?: string;
+}
+
+const VIDEOS = [".mp4", ".mov", ".webm", ".mkv"];
+/** Viewers show a frame of a GIF for a fiftieth of a second at least. */
+const GIF_FPS = 50;
+
+/** What will be otherwise than somebody may expect of outputs, a line each. */
+export function outputWarnings(
+  paths: readonly string[],
+  { fps = 0, codec, quality, format = "mp4" }: Encoding,
+): string[] {
+  const kindOf = (path: string) => path === "-" ? `.${format}` : extname(path).toLowerCase();
+  const warnings: string[] = [];
+  const gifs = paths.filter((path) => kindOf(path) === ".gif");
+  if (fps > GIF_FPS && gifs.length > 0) {
+    warnings.push(
+      `${listNames(gifs)} ${
+        gifs.length > 1 ? "play" : "plays"
+      } at ${GIF_FPS} frames per second, not ${fps}: GIF has no more`,
+    );
+  }
+  if (paths.length === 0 || paths.some((path) => VIDEOS.includes(kindOf(path)))) return warnings;
+  for (const [name, value] of Object.entries({ codec, quality })) {
+    if (value === undefined) continue;
+    warnings.push(
+      `--${name} ${value} changes nothing in ${listNames(paths)}: it is for ${VIDEOS.join(" ")}`,
+    );
+  }
+  return warnings;
+}
