@@ -68,6 +68,7 @@ export {
   type TrainOptions,
   type TrainPreview,
 } from "./train/train.ts";
+export { type Imported, type ImportOptions, importPlay } from "./train/import/import_play.ts";
 export type { Recipe } from "./train/run_options.ts";
 export type { TrainPlan } from "./train/plan.ts";
 export type {
@@ -112,6 +113,7 @@ export type { Environment } from "./hub/settings.ts";
 export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
 export type { SafetensorsEntry } from "./weights/safetensors_writer.ts";
 
+export { finalName } from "./files/atomic_file.ts";
 export type { ByteSink } from "./files/byte_sink.ts";
 export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
 

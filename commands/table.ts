@@ -8,6 +8,7 @@ import { DECODE } from "./decode/spec.ts";
 import { DOCTOR } from "./doctor/spec.ts";
 import { ENCODE } from "./encode/spec.ts";
 import { GENERATE } from "./generate/spec.ts";
+import { IMPORT } from "./import/spec.ts";
 import { INSPECT } from "./inspect/spec.ts";
 import { MANUAL } from "./manual/spec.ts";
 import { MODELS } from "./models/spec.ts";
@@ -20,6 +21,7 @@ import { WORKER } from "./worker/spec.ts";
 export const COMMANDS: readonly CommandSpec[] = [
   GENERATE,
   PLAY,
+  IMPORT,
   TRAIN,
   ENCODE,
   DECODE,
