@@ -1,10 +1,7 @@
 import { basename, dirname, join } from "node:path";
-import { patternExpression } from "../app.ts";
+import { finalName, patternExpression } from "../app.ts";
 import { outputPath } from "./plan/identity.ts";
 import { isSequence } from "./plan/output_names.ts";
-
-/** The name of a file that is not finished, with the name it would get. */
-const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
 
 /** What processes that were ended have left in a folder. Each folder in it is looked at once. */
 export class Leftovers {
@@ -33,7 +30,7 @@ export class Leftovers {
     let removed = 0;
     for (const [path, { exact, patterns }] of byFolder) {
       for (const partial of await this.#partialsIn(path)) {
-        const name = PARTIAL.exec(partial)![1]!;
+        const name = finalName(partial)!;
         if (!exact.has(name) && !patterns.some((pattern) => pattern.test(name))) continue;
         await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // gone already
       }
@@ -57,7 +54,7 @@ async function partialsIn(folder: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && PARTIAL.test(name)) names.push(name);
+      if (isFile && finalName(name) !== undefined) names.push(name);
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

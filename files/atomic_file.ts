@@ -192,6 +192,13 @@ function removeUnfinished(): void {
   }
 }
 
+const PARTIAL = /^\.(.+)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
+
+/** The name that a file is to get when it is whole; undefined for one that has its own. */
+export function finalName(name: string): string | undefined {
+  return PARTIAL.exec(name)?.[1];
+}
+
 /** Writes a small file whole. @throws {CheckpointError} */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await using file = await AtomicFile.create(path);

@@ -51,7 +51,7 @@ export function lineChart(title: string, series: readonly Series[], log = false)
       ["start", "middle", "end"][i]
     }">${step}</text>`
   );
-  const legend = drawn.map(({ name, colour }) =>
+  const legend = drawn.filter(({ name }) => name !== "").map(({ name, colour }) =>
     `<span><i style="background:${colour}"></i>${name}</span>`
   );
   return `<figure><figcaption>${title} ${legend.join(" ")}</figcaption>` +

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import type { JsonObject } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { quote, shapeText } from "../files/errors.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { ROUNDINGS } from "../model/embeddings.ts";
@@ -70,10 +71,13 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
 
 function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject): void {
   const [theirs, ours] = [transformerShapes(transformer.config), transformerShapes(given)];
-  const wrong = [...ours].find(([name, shape]) => theirs.get(name)?.join() !== shape.join());
-  if (!wrong && theirs.size === ours.size) return;
+  const names = new Set([...theirs.keys(), ...ours.keys()]);
+  const other = [...names].find((name) => theirs.get(name)?.join() !== ours.get(name)?.join());
+  if (other === undefined) return;
+  const text = (shape: readonly number[] | undefined) => shape ? shapeText(shape) : "absent";
   throw new TypeError(
-    `Cannot train "${path}" further: it has another architecture than the one given`,
+    `Cannot train "${path}" further: it has another architecture than the one given: ` +
+      `${quote(other)} is ${text(theirs.get(other))} there, ${text(ours.get(other))} here`,
   );
 }
 

@@ -191,17 +191,38 @@ export function settingsRecord(
   return JSON.parse(JSON.stringify(record)) as JsonObject;
 }
 
+/** How settings are called that are not options. */
+const NAMES: Readonly<Record<string, string>> = {
+  config: "the architecture",
+  height: "the height of the latents",
+  width: "the width of the latents",
+  scalingFactor: "the scaling factor of the autoencoder",
+  clips: "the number of clips",
+  clipFrames: "the number of their frames",
+  shuffle: "the order of the clips",
+};
+/** Follow from others. */
+const IMPLIED = ["trainingType"];
+
 /**
  * Settings of two records that differ, as texts.
  * @returns empty where a run may go on
  */
 export function changedSettings(before: JsonObject, now: JsonObject): string[] {
-  const keys = new Set([...Object.keys(before), ...Object.keys(now)]);
+  const [was, is] = [flat(before), flat(now)];
+  const keys = new Set([...Object.keys(was), ...Object.keys(is)]);
+  for (const key of IMPLIED) keys.delete(key);
   if (now.schedule !== "cosine") keys.delete("steps"); // more of the same
-  const text = (value: unknown) => value === undefined ? "nothing" : JSON.stringify(value);
-  return [...keys].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]))
+  const text = (value: unknown) => value === undefined ? "not given" : JSON.stringify(value);
+  return [...keys].filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]))
     .map((key) => {
-      const [a, b] = [text(before[key]), text(now[key])];
-      return a.length + b.length < 120 ? `${key} was ${a} and is now ${b}` : `${key} has changed`;
+      const name = NAMES[key] ?? `\`${key}\``;
+      const [a, b] = [text(was[key]), text(is[key])];
+      const told = key !== "config" && key !== "shuffle" && a.length + b.length < 120;
+      return told ? `${name} was ${a} and is now ${b}` : `${name} has changed`;
     });
+}
+
+function flat({ data, ...settings }: JsonObject): JsonObject {
+  return { ...settings, ...(data as JsonObject | undefined) };
 }

@@ -197,13 +197,15 @@ async function openRun(
   }
   const settings = settingsOf(options, origin, train.sizes);
   const { shuffle = true, interval = 1 } = options;
-  const record = { interval, shuffle, clips: train.clips.length, frames: train.frames };
-  await folder.checkSettings(settingsRecord(settings, origin.config, record));
+  const clips = { interval, shuffle, clips: train.clips.length, clipFrames: train.frames };
+  const record = settingsRecord(settings, origin.config, clips);
+  await folder.checkSettings(record);
   const trainer = await Trainer.open(gpu, settings, origin.initial);
   try {
     const { batch, seed } = settings;
     const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
     await goOn(options, { trainer, sampler, origin, folder });
+    await folder.keepSettings(record); // only now: what was refused so far is free to change
     const log = await TrainLog.open(folder.path, trainer.step);
     const report = await RunReport.open(folder.path, {
       options,
@@ -278,10 +280,10 @@ async function goOn(
 function adviseAverage({ steps, onEvent }: TrainOptions, { ema }: TrainerSettings): void {
   if (ema === undefined || steps * (1 - ema) >= 3) return;
   const span = Math.round(1 / (1 - ema));
-  const better = Math.max(0.9, 1 - 10 / steps).toFixed(3).replace(/0+$/, "");
+  const better = steps < 100 ? 0 : Number((1 - 10 / steps).toFixed(3));
   onEvent?.({
     event: "note",
     text: `the model is an average over about ${span} steps (\`ema\` ${ema}), more than this run ` +
-      `has: \`ema\` ${better} suits ${steps} steps`,
+      `has: \`ema\` ${better} suits ${steps} steps${better === 0 ? ", for no average" : ""}`,
   });
 }

@@ -18,7 +18,7 @@ function describe({ plan, clips, frames, secondsPerStep }: TrainPreview, steps: 
   const row = (name: string, value: number) =>
     `  ${name.padEnd(12)} ${(value / 1e6).toFixed(1)} MB`;
   return [
-    `data         ${clips} clips, ${frames} frames`,
+    `data         ${clips} ${clips === 1 ? "clip" : "clips"}, ${frames} frames`,
     `parameters   ${plan.parameters}, of which ${plan.trained} are trained`,
     `memory       ${(bytes.total / 1e6).toFixed(1)} MB`,
     row("weights", bytes.weights),

@@ -73,7 +73,7 @@ export class TrainProgress {
 function textOf(event: TrainEvent): string | undefined {
   switch (event.event) {
     case "clips":
-      return event.done === event.total ? `${event.stage} ${event.total} clips` : undefined;
+      return event.done === event.total ? `${event.stage} ${clips(event.total)}` : undefined;
     case "skipped":
       return `skipped: ${event.problem}`;
     case "note":
@@ -89,6 +89,10 @@ function textOf(event: TrainEvent): string | undefined {
     case "rollback":
       return `step ${event.step}: not finite, going back to step ${event.to}`;
   }
+}
+
+function clips(count: number): string {
+  return count === 1 ? "1 clip" : `${count} clips`;
 }
 
 function average(values: readonly number[]): number {

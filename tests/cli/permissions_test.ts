@@ -36,6 +36,7 @@ const RUNS: readonly Run[] = [
     `${join(ROOT, "weights/demo/clips/0.npz")} -o world -m demo --steps 1 --batch 1 --frames 9`,
     0,
   ],
+  ["import", "one.mp4 --keys keys.json --log keys.csv -o clips", 0],
   ["inspect", "one.mp4", 0],
   ["inspect", "FAR_B_ucf101_res64_200K_bs32", 2],
   ["batch", "jobs.jsonl --out-dir out", 0],
@@ -76,6 +77,8 @@ for (const [command, args, status] of RUNS) {
       const job = { context: CLIP, "context-frames": 2, frames: 1, steps: 1, actions: [0] };
       await Deno.writeTextFile(join(FOLDER, "jobs.jsonl"), `${JSON.stringify(job)}\n`);
     }
+    await Deno.writeTextFile(join(FOLDER, "keys.json"), '{"w": "forward"}');
+    await Deno.writeTextFile(join(FOLDER, "keys.csv"), "time,keys\n0,w\n");
     const { code, said } = await far(command, args);
     assert.doesNotMatch(said, /NotCapable|Requires \w+ access/);
     assert.equal(code, status, said);

@@ -71,7 +71,7 @@ Deno.test({
       const steps = log.filter((line) => line.event === undefined);
       assert.deepEqual(steps.map(({ step }) => step), [1, 2, 3, 4, 5, 6, 7, 8]);
       assert.deepEqual(steps.map(({ loss }) => loss), whole.map(({ loss }) => loss));
-      await assert.rejects(collect({ ...stopped, lr: 1e-4 }), /lr was 0.002 and is now 0.0001/);
+      await assert.rejects(collect({ ...stopped, lr: 1e-4 }), /`lr` was 0.002 and is now 0.0001/);
     }),
 });
 

@@ -81,10 +81,11 @@ export async function openData(options: DataOptions): Promise<OpenedData> {
   const { good, skipped } = splitChecked(checks, options);
   const sizes = commonSizes(good);
   const clips = good.flatMap(({ clips }) => clips);
-  for (const [done, clip] of good.entries()) {
+  const waiting = good.flatMap(({ encode }) => encode ?? []);
+  for (const [done, encode] of waiting.entries()) {
     options.signal?.throwIfAborted();
-    await clip.encode?.();
-    options.onProgress?.("encoded", done + 1, good.length);
+    await encode();
+    options.onProgress?.("encoded", done + 1, waiting.length);
   }
   const held = heldOutIndices(clips.length, options.heldOut);
   const part = (keep: boolean) => clips.filter((_, i) => held.has(i) === keep);
@@ -215,14 +216,17 @@ async function openPictures(path: string, options: DataOptions): Promise<Checked
         : cached(path, found.frames, { ...found, resize: options.resize, flip }, options, encoder)
     ),
   );
+  const waiting = opened.flatMap((one) => "encode" in one && one.encode ? [one.encode] : []);
   return {
     path,
     sizes,
     pictures: { width, height },
     clips: opened.map(({ clip }) => ({ ...clip, ...(classes && { classes }) })),
-    encode: async () => {
-      for (const { encode } of opened as { encode?: () => Promise<void> }[]) await encode?.();
-    },
+    ...(waiting.length > 0 && {
+      encode: async () => {
+        for (const encode of waiting) await encode();
+      },
+    }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
-import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
+import { AtomicFile, finalName, writeWhole } from "../../files/atomic_file.ts";
 import { copyFiles } from "../../files/copy_files.ts";
 import { makeFolder } from "../../files/folders.ts";
 import { FileLock } from "../../files/lock.ts";
@@ -25,6 +25,7 @@ export interface ModelFiles {
 }
 
 const SETTINGS = "settings.json";
+const PARTS = ["transformer", "vae", "scheduler"];
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
 /** The folder of a run: a model folder at all times. One process at a time works in it. */
@@ -41,7 +42,12 @@ export class RunFolder {
   static async open(path: string): Promise<RunFolder> {
     await makeFolder(path);
     const lock = await FileLock.take(join(path, ".lock"));
-    if (lock) return new RunFolder(path, lock);
+    if (lock) {
+      for (const folder of ["", ...PARTS, "latents", "samples"]) {
+        await removePartials(join(path, folder));
+      }
+      return new RunFolder(path, lock);
+    }
     throw new CheckpointError(`Cannot train in ${quote(path)}: another process is training there`, {
       file: path,
       reason: "Unwritable",
@@ -49,24 +55,24 @@ export class RunFolder {
   }
 
   /**
-   * Keeps the settings of a new run, and compares them with those of a run that goes on.
+   * Compares settings with those of the run that goes on, where there is one.
    * @throws {CheckpointError} which settings are others now
    */
   async checkSettings(settings: JsonObject): Promise<void> {
     const file = join(this.path, SETTINGS);
-    if (await isFile(file)) {
-      const changed = changedSettings(await readJson(file), settings);
-      if (changed.length > 0) {
-        throw new CheckpointError(
-          `Cannot continue in ${quote(this.path)}: ${
-            changed.join("; ")
-          }; use the same settings, or ` +
-            "another folder",
-          { file: this.path, reason: "BadConfig" },
-        );
-      }
-    }
-    await writeWhole(file, `${JSON.stringify(settings, null, 2)}\n`);
+    if (!await isFile(file)) return;
+    const changed = changedSettings(await readJson(file), settings);
+    if (changed.length === 0) return;
+    throw new CheckpointError(
+      `Cannot continue in ${quote(this.path)}: ${changed.join("; ")}; use the same settings, or ` +
+        "another folder",
+      { file: this.path, reason: "BadConfig" },
+    );
+  }
+
+  /** Keeps the settings, for the run that goes on. */
+  async keepSettings(settings: JsonObject): Promise<void> {
+    await writeWhole(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
   /** Makes it a model folder, if it is none yet. */
@@ -76,7 +82,7 @@ export class RunFolder {
   ): Promise<void> {
     const index = join(this.path, "model_index.json");
     if (await isFile(index)) return;
-    for (const part of ["transformer", "vae", "scheduler"]) await makeFolder(join(this.path, part));
+    for (const part of PARTS) await makeFolder(join(this.path, part));
     await copyFiles(vae, join(this.path, "vae"));
     await writeWhole(join(this.path, "transformer", "config.json"), configText(config));
     await writeWhole(
@@ -122,6 +128,13 @@ export class RunFolder {
 
   close(): void {
     this.#lock[Symbol.dispose]();
+  }
+}
+
+/** Removes what a process that was killed had not finished. */
+async function removePartials(folder: string): Promise<void> {
+  for (const { name } of await Array.fromAsync(Deno.readDir(folder)).catch(() => [])) {
+    if (finalName(name) !== undefined) await Deno.remove(join(folder, name));
   }
 }
 

@@ -29,11 +29,13 @@ export interface ImportOptions {
   readonly fps?: number;
   /** Of the clips (the video's own). */
   readonly size?: { readonly width: number; readonly height: number };
+  /** How frames come to it (area). */
   readonly resize?: ResizeMethod;
   /** Frames of a clip (300). */
   readonly clipFrames?: number;
   /** Replaces clips that exist. */
   readonly overwrite?: boolean;
+  /** Stops between two clips. */
   readonly signal?: AbortSignal;
   /** Told of each clip that is written. */
   readonly onClip?: (path: string, frames: number) => void;
@@ -41,7 +43,9 @@ export interface ImportOptions {
 
 /** What was made. */
 export interface Imported {
+  /** Files written. */
   readonly clips: number;
+  /** Frames of all clips. */
   readonly frames: number;
   /** Frames that were left out. */
   readonly dropped: number;
