@@ -1,7 +1,5 @@
 // The player: draws frames as they come, and tells which keys, buttons and swipes are down.
 
-import { openLink } from "./link.js";
-
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
 const context = canvas.getContext("2d");
@@ -19,6 +17,7 @@ const PATIENCE_MS = 1000;
 const SWIPE = 24;
 const HISTORY_RUNS = 200;
 
+let link;
 let welcome;
 let state;
 /** Frames a second that were seen with so many steps. */
@@ -73,7 +72,7 @@ function setUp(message) {
   canvas.width = welcome.width;
   canvas.height = welcome.height;
   byId("actions").replaceChildren(...welcome.actions.map(actionButton));
-  byId("clip").replaceChildren(...welcome.clips.map((name) => new Option(name, name)));
+  byId("clip").replaceChildren(...welcome.clips.map(({ name }) => new Option(name, name)));
   byId("guidance").max = welcome.limits.guidance;
   byId("guidance-row").hidden = !welcome.guided;
   const save = byId("save");
@@ -288,12 +287,39 @@ function endSwipeAction() {
   if (swipe?.action !== undefined) letGo(swipe.action, `pointer ${swipe.pointerId}`);
 }
 
-const link = openLink({
-  connected: () => showConnection(true),
-  lost() {
-    showConnection(false);
-    letGoOfAll();
-  },
-  hear,
-  show,
-});
+/** A download under way. */
+function showLoading(done, total) {
+  const percent = total > 0 ? Math.floor(100 * done / total) : 0;
+  const megabytes = (total / 1e6).toFixed(0);
+  byId("loading").hidden = false;
+  byId("loading-text").textContent = `Loading the world: ${percent} % of ${megabytes} MB`;
+  byId("loading-bar").value = total > 0 ? done / total : 0;
+}
+
+/** Nothing more will come. */
+function showFailure(text) {
+  byId("loading").hidden = true;
+  showConnection(false);
+  byId("lost").textContent = text;
+}
+
+/**
+ * Starts the player.
+ * @param openLink connects it with whoever makes the frames
+ */
+export function startPlayer(openLink) {
+  link = openLink({
+    connected() {
+      byId("loading").hidden = true;
+      showConnection(true);
+    },
+    lost() {
+      showConnection(false);
+      letGoOfAll();
+    },
+    loading: showLoading,
+    failed: showFailure,
+    hear,
+    show,
+  });
+}

@@ -10,6 +10,13 @@ export type ClientMessage =
   | { readonly type: "restart"; readonly clip: string }
   | { readonly type: "settings"; readonly settings: LiveSettings };
 
+/** A beginning that a page offers. */
+export interface StartClip {
+  readonly name: string;
+  /** What it looks like, as a data URL; absent for the beginning from noise. */
+  readonly picture?: string;
+}
+
 /** What a page needs to know when it opens. */
 export interface Welcome {
   readonly type: "welcome";
@@ -20,7 +27,7 @@ export interface Welcome {
   readonly fps: number;
   readonly guided: boolean;
   readonly actions: readonly ActionKeys[];
-  readonly clips: readonly string[];
+  readonly clips: readonly StartClip[];
   readonly limits: { readonly steps: number; readonly guidance: number };
   readonly memoryFrames: number;
   /** Why a session cannot be saved, where it cannot. */
@@ -47,6 +54,12 @@ export interface Complaint {
 
 /** Everything the server sends as text; frames are binary. */
 export type ServerMessage = Welcome | State | Complaint;
+
+/** What only a worker says to its page: how far loading is, or that it has come to nothing. */
+export type WorkerMessage =
+  | ServerMessage
+  | { readonly type: "loading"; readonly done: number; readonly total: number }
+  | { readonly type: "failed"; readonly message: string };
 
 /** Bounds of the sliders, and of what a page may ask for. */
 export const LIMITS = { steps: 100, guidance: 10 } as const;

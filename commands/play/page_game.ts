@@ -51,7 +51,7 @@ function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
     fps,
     guided: info.condition.kind !== "none",
     actions: keys,
-    clips: clips.names,
+    clips: clips.names.map((name) => ({ name })),
     limits: LIMITS,
     memoryFrames: options.memoryFrames ?? MEMORY_FRAMES,
     unsaveable,

@@ -1,6 +1,7 @@
 import link from "../../player/link.js" with { type: "text" };
 import page from "../../player/page.html" with { type: "text" };
 import script from "../../player/page.js" with { type: "text" };
+import player from "../../player/served.js" with { type: "text" };
 import style from "../../player/page.css" with { type: "text" };
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
@@ -10,14 +11,8 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./access.ts";
 import { Connections } from "./connections.ts";
 import type { Game, GameWatcher, Shown } from "../../player/game.ts";
-import {
-  type ClientMessage,
-  frameBytes,
-  parseClientMessage,
-  type ServerMessage,
-  type State,
-  type Welcome,
-} from "../../player/protocol.ts";
+import { frameMessage, obey, stateOf } from "../../player/desk.ts";
+import { parseClientMessage, type ServerMessage, type Welcome } from "../../player/protocol.ts";
 
 /** What the page offers. */
 export interface ServerOptions {
@@ -31,6 +26,7 @@ export interface ServerOptions {
 
 const FILES: Readonly<Record<string, { readonly type: string; readonly body: string }>> = {
   "/": { type: "text/html; charset=utf-8", body: page },
+  "/player.js": { type: "text/javascript; charset=utf-8", body: player },
   "/page.js": { type: "text/javascript; charset=utf-8", body: script },
   "/link.js": { type: "text/javascript; charset=utf-8", body: link },
   "/page.css": { type: "text/css; charset=utf-8", body: style },
@@ -60,8 +56,6 @@ const MOST_UNREAD = MOST_WAITING + (1 << 20);
 /** Time that pages have to say goodbye. */
 const GOODBYE_MS = 200;
 const GOING_AWAY = 1001;
-/** Runs of actions that a page is told of. */
-const HISTORY_RUNS = 200;
 
 /** Serves a game to browsers: the page, the frames as they are made, the session as a video. */
 export class PlayServer implements GameWatcher {
@@ -102,14 +96,14 @@ export class PlayServer implements GameWatcher {
   }
 
   frame(shown: Shown): void {
-    const bytes = binary(shown);
+    const bytes = frameMessage(shown);
     for (const page of this.#pages.clients) {
       if (page.bufferedAmount < MOST_WAITING) send(page, bytes);
     }
   }
 
   changed(): void {
-    this.#tell(this.#state());
+    this.#tell(stateOf(this.#game));
   }
 
   refused(message: string): void {
@@ -129,18 +123,6 @@ export class PlayServer implements GameWatcher {
   #tell(message: ServerMessage): void {
     const text = JSON.stringify(message);
     for (const page of this.#pages.clients) send(page, text);
-  }
-
-  #state(): State {
-    const { clip, settings, running, frames, history } = this.#game;
-    return {
-      type: "state",
-      clip,
-      settings,
-      running,
-      frames,
-      history: history.text(HISTORY_RUNS),
-    };
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -204,8 +186,8 @@ export class PlayServer implements GameWatcher {
   #welcome(page: WebSocket): void {
     send(page, JSON.stringify(this.#options.welcome));
     const { shown } = this.#game;
-    if (shown) send(page, binary(shown));
-    send(page, JSON.stringify(this.#state())); // last: the page would count that frame twice
+    if (shown) send(page, frameMessage(shown));
+    send(page, JSON.stringify(stateOf(this.#game))); // last: the page would count that frame twice
     this.#game.attended = true;
   }
 
@@ -215,37 +197,12 @@ export class PlayServer implements GameWatcher {
 
   #receive(page: WebSocket, data: unknown): void {
     try {
-      this.#obey(parseClientMessage(data));
+      const { actions } = this.#options.welcome;
+      obey(this.#game, parseClientMessage(data), actions.length);
     } catch (error) {
       send(page, JSON.stringify({ type: "error", message: (error as Error).message }));
     }
   }
-
-  #obey(message: ClientMessage): void {
-    const game = this.#game;
-    switch (message.type) {
-      case "press":
-      case "release":
-        if (message.action >= this.#options.welcome.actions.length) {
-          throw new RangeError(`There is no action ${message.action}`);
-        }
-        game.input[message.type](message.action);
-        return game.poke();
-      case "clear":
-        return game.input.clear();
-      case "run":
-        return game.run(message.on);
-      case "restart":
-        return game.restart(message.clip);
-      case "settings":
-        return game.configure(message.settings);
-    }
-  }
-}
-
-function binary({ picture, index, action, rate }: Shown): Uint8Array<ArrayBuffer> {
-  const { width, height, data: pixels } = picture;
-  return frameBytes({ index, rate, action: action ?? -1, width, height, pixels });
 }
 
 /** A page that closed meanwhile is forgotten by its own event. */

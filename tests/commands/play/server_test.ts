@@ -34,7 +34,7 @@ async function serving(
       fps: 8,
       guided: true,
       actions: ACTIONS,
-      clips: made.options.clips,
+      clips: made.options.clips.map((name) => ({ name })),
       limits: LIMITS,
       memoryFrames: 128,
     },

@@ -1,0 +1,109 @@
+import type { Pipeline } from "../run/pipeline.ts";
+import { actionKeys, idleAction } from "./action_keys.ts";
+import {
+  fetchWorldFile,
+  inPageWords,
+  loadWorld,
+  NOTHING,
+  worldBytes,
+  worldOpener,
+} from "./browser_world.ts";
+import { frameMessage, obey, stateOf } from "./desk.ts";
+import { PlayerError } from "./download.ts";
+import { Game } from "./game.ts";
+import { LIMITS, parseClientMessage, type Welcome, type WorkerMessage } from "./protocol.ts";
+import type { WorldFile } from "./world_file.ts";
+
+/** The part of a worker's global scope that is used: its end of the line to the page. */
+export interface Port {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+}
+
+/**
+ * Plays an exported world in a browser's worker until the page is closed.
+ * @param base where the exported files are
+ */
+export async function runWorker(port: Port, base: URL): Promise<void> {
+  const tell = (message: WorkerMessage) => port.postMessage(message);
+  try {
+    checkBrowser();
+    const world = await fetchWorldFile(base);
+    const total = worldBytes(world);
+    let done = 0;
+    tell({ type: "loading", done, total });
+    const pipeline = await loadWorld(world, base, (bytes) => {
+      done += bytes;
+      tell({ type: "loading", done, total });
+    });
+    await play(port, pipeline, world, base);
+  } catch (error) {
+    tell({ type: "failed", message: inPageWords(error) });
+  }
+}
+
+/** @throws {PlayerError} the browser cannot compute on a GPU */
+function checkBrowser(): void {
+  if (navigator.gpu) return;
+  if (!(globalThis as { isSecureContext?: boolean }).isSecureContext) {
+    throw new PlayerError(
+      "Browsers let only secure pages use the GPU: open this page by https://, or on localhost.",
+    );
+  }
+  throw new PlayerError(
+    "This browser has no WebGPU, by which the world is computed. Use a current Chrome, Edge or " +
+      "Safari; on Linux, WebGPU may have to be switched on in the browser's settings.",
+  );
+}
+
+async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL): Promise<void> {
+  const tell = (message: WorkerMessage) => port.postMessage(message);
+  const keys = actionKeys(pipeline.info);
+  const { steps, guidance, solver } = world.settings;
+  const game = new Game({
+    clips: [...world.clips.map(({ name }) => name), NOTHING],
+    settings: { steps, guidance, solver },
+    fps: pipeline.info.fps,
+    actions: keys.map(({ name }) => name),
+    idle: idleAction(keys),
+    open: worldOpener(pipeline, world, base),
+  });
+  game.watch({
+    frame(shown) {
+      const bytes = frameMessage(shown);
+      port.postMessage(bytes.buffer, [bytes.buffer]);
+    },
+    changed: () => tell(stateOf(game)),
+    refused: (message) => tell({ type: "error", message }),
+  });
+  port.onmessage = ({ data }) => {
+    try {
+      obey(game, parseClientMessage(data), keys.length);
+    } catch (error) {
+      tell({ type: "error", message: (error as Error).message });
+    }
+  };
+  tell(welcomeOf(pipeline, world, keys));
+  await game.play(new AbortController().signal);
+}
+
+function welcomeOf(
+  { info }: Pipeline,
+  { settings, clips }: WorldFile,
+  actions: Welcome["actions"],
+): Welcome {
+  const { width, height, memoryFrames } = settings;
+  return {
+    type: "welcome",
+    model: info.name,
+    description: info.description ?? "",
+    width,
+    height,
+    fps: info.fps,
+    guided: info.condition.kind !== "none",
+    actions,
+    clips: [...clips.map(({ name, picture }) => ({ name, picture })), { name: NOTHING }],
+    limits: LIMITS,
+    memoryFrames,
+  };
+}

@@ -1,0 +1,22 @@
+// What a player talks to in an exported world: a worker of the same page, which makes the frames.
+
+/**
+ * Starts the worker, from this very script.
+ * @param listener { connected(), loading(done, total), failed(text), hear(message), show(buffer) }
+ * @returns { tell(message) }
+ */
+export function openLink(listener) {
+  const worker = new Worker(new URL(import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => {
+    if (data instanceof ArrayBuffer) listener.show(data);
+    else if (data.type === "loading") listener.loading(data.done, data.total);
+    else if (data.type === "failed") listener.failed(data.message);
+    else {
+      if (data.type === "welcome") listener.connected();
+      listener.hear(data);
+    }
+  };
+  worker.onerror = ({ message }) =>
+    listener.failed(`The player failed: ${message}. Reload the page.`);
+  return { tell: (message) => worker.postMessage(JSON.stringify(message)) };
+}

@@ -1,0 +1,129 @@
+import type { JsonObject } from "../files/json.ts";
+import { type Solver, SOLVERS } from "../model/scheduler.ts";
+
+/** A file cut into pieces: joined, they are the file again. */
+export interface CutFile {
+  /** Relative to the page, in order. */
+  readonly pieces: readonly { readonly path: string; readonly bytes: number }[];
+}
+
+/** A beginning: a safetensors file with `frames` [F, H, W, 3] U8 and, where known, `actions` [F] I32. */
+export interface ClipFile {
+  readonly name: string;
+  /** Relative to the page. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Its last frame, as a data URL. */
+  readonly picture: string;
+}
+
+/** How a world is played. */
+export interface WorldSettings {
+  readonly width: number;
+  readonly height: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly solver: Solver;
+  readonly seed: number;
+  /** Frames the world remembers. */
+  readonly memoryFrames: number;
+  /** Class to begin with, for models that take labels. */
+  readonly label?: number;
+}
+
+/** `world.json` of an exported world: all that is small, and where the rest is. */
+export interface WorldFile {
+  readonly version: typeof VERSION;
+  readonly far: JsonObject;
+  readonly modelIndex: JsonObject;
+  readonly scheduler: JsonObject;
+  readonly transformer: { readonly config: JsonObject; readonly weights: CutFile };
+  readonly vae: { readonly config: JsonObject; readonly weights: CutFile };
+  readonly clips: readonly ClipFile[];
+  readonly settings: WorldSettings;
+}
+
+/** Name of the file, beside the page. */
+export const WORLD_FILE = "world.json";
+/** Goes up when older players could not read what is written. */
+export const VERSION = 1;
+
+/**
+ * Reads `world.json`.
+ * @throws {SyntaxError} it is something else, as a host's own page for files that it lacks
+ */
+export function parseWorldFile(text: string): WorldFile {
+  const world = object(JSON.parse(text), "it");
+  if (world.version !== VERSION) throw new SyntaxError(`its version is ${world.version}`);
+  return {
+    version: VERSION,
+    far: object(world.far, "far"),
+    modelIndex: object(world.modelIndex, "modelIndex"),
+    scheduler: object(world.scheduler, "scheduler"),
+    transformer: part(world.transformer, "transformer"),
+    vae: part(world.vae, "vae"),
+    clips: list(world.clips, "clips").map((value) => {
+      const { name, path, bytes, picture } = object(value, "a clip");
+      return {
+        name: words(name, "name"),
+        path: relative(path),
+        bytes: count(bytes, "bytes"),
+        picture: words(picture, "picture"),
+      };
+    }),
+    settings: settings(object(world.settings, "settings")),
+  };
+}
+
+function part(value: unknown, name: string): WorldFile["vae"] {
+  const { config, weights } = object(value, name);
+  const pieces = list(object(weights, "weights").pieces, "pieces").map((value) => {
+    const { path, bytes } = object(value, "a piece");
+    return { path: relative(path), bytes: count(bytes, "bytes") };
+  });
+  return { config: object(config, "config"), weights: { pieces } };
+}
+
+function settings(value: Record<string, unknown>): WorldSettings {
+  const { solver, guidance, label } = value;
+  if (!SOLVERS.includes(solver as Solver)) throw new SyntaxError(`its solver is ${solver}`);
+  if (typeof guidance !== "number") throw new SyntaxError(`its guidance is ${guidance}`);
+  return {
+    width: count(value.width, "width"),
+    height: count(value.height, "height"),
+    steps: count(value.steps, "steps"),
+    guidance,
+    solver: solver as Solver,
+    seed: count(value.seed, "seed"),
+    memoryFrames: count(value.memoryFrames, "memoryFrames"),
+    label: label === undefined ? undefined : count(label, "label"),
+  };
+}
+
+function object(value: unknown, name: string): JsonObject & Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as JsonObject;
+  }
+  throw new SyntaxError(`${name} is not an object`);
+}
+
+function list(value: unknown, name: string): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new SyntaxError(`${name} is not a list`);
+}
+
+function words(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  throw new SyntaxError(`${name} is not a text`);
+}
+
+function count(value: unknown, name: string): number {
+  if (Number.isSafeInteger(value) && value as number >= 0) return value as number;
+  throw new SyntaxError(`${name} is not a whole number`);
+}
+
+/** Files lie beside the page: no other site, no way out of the folder. */
+function relative(value: unknown): string {
+  if (typeof value === "string" && /^(?!\.)[\w.-]+(\/(?!\.)[\w.-]+)*$/.test(value)) return value;
+  throw new SyntaxError(`${JSON.stringify(value)} is not a file of the page's folder`);
+}
