@@ -158,3 +158,10 @@ export {
   terminalPicture,
 } from "./media/terminal_picture.ts";
 export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
+
+// files
+export { FileSource } from "./files/file_source.ts";
+export { makeFolder } from "./files/folders.ts";
+export { WorkFolder } from "./files/work_folder.ts";
+export { readShardIndex } from "./weights/shard_index.ts";
+export { encodePng } from "./media/png_writer.ts";

@@ -7,6 +7,7 @@ import { CONVERT } from "./convert/spec.ts";
 import { DECODE } from "./decode/spec.ts";
 import { DOCTOR } from "./doctor/spec.ts";
 import { ENCODE } from "./encode/spec.ts";
+import { EXPORT } from "./export/spec.ts";
 import { GENERATE } from "./generate/spec.ts";
 import { IMPORT } from "./import/spec.ts";
 import { INSPECT } from "./inspect/spec.ts";
@@ -14,6 +15,7 @@ import { MANUAL } from "./manual/spec.ts";
 import { MODELS } from "./models/spec.ts";
 import { PLAY } from "./play/spec.ts";
 import { PULL } from "./pull/spec.ts";
+import { SERVE } from "./serve/spec.ts";
 import { TRAIN } from "./train/spec.ts";
 import { WORKER } from "./worker/spec.ts";
 
@@ -23,6 +25,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   PLAY,
   IMPORT,
   TRAIN,
+  EXPORT,
+  SERVE,
   ENCODE,
   DECODE,
   COMPARE,

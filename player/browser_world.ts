@@ -9,7 +9,13 @@ import type { ModelFolder } from "../weights/model_folder.ts";
 import { SafetensorsReader } from "../weights/safetensors_reader.ts";
 import { download, JoinedFile, type OnBytes, PlayerError } from "./download.ts";
 import type { GameOptions, Opening } from "./game.ts";
-import { type ClipFile, parseWorldFile, WORLD_FILE, type WorldFile } from "./world_file.ts";
+import {
+  type ClipFile,
+  parseWorldFile,
+  WORLD_FILE,
+  type WorldFile,
+  type WorldPart,
+} from "./world_file.ts";
 
 /** Name of the beginning without a clip. */
 export const NOTHING = "nothing";
@@ -32,19 +38,23 @@ export async function fetchWorldFile(base: URL): Promise<WorldFile> {
 
 /** All bytes that loading takes. */
 export function worldBytes({ transformer, vae }: WorldFile): number {
-  const files = [transformer.weights, vae.weights];
+  const files = [...transformer.weights, ...vae.weights];
   return files.flatMap(({ pieces }) => pieces).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Downloads a model and loads it onto the GPU. @throws {PlayerError | GpuError | CheckpointError} */
 export async function loadWorld(world: WorldFile, base: URL, onBytes: OnBytes): Promise<Pipeline> {
-  const part = (name: string, { config, weights }: WorldFile["vae"]) => ({
+  const part = (name: string, { config, weights }: WorldPart) => ({
     path: name,
     config,
     weights: name,
     open: async () => {
-      const file = await JoinedFile.download(name, weights, base, onBytes);
-      return Checkpoint.from(await SafetensorsReader.from(file));
+      const files: SafetensorsReader[] = [];
+      for (const file of weights) {
+        const joined = await JoinedFile.download(name, file, base, onBytes);
+        files.push(await SafetensorsReader.from(joined));
+      }
+      return Checkpoint.of(name, files);
     },
   });
   const folder: ModelFolder = {
@@ -78,6 +88,7 @@ export function worldOpener(
       actions: start?.actions,
       seed,
       memoryFrames,
+      windowCache: pipeline.info.windowCache,
     });
     return { world, picture: start?.picture, frames: start?.frames ?? 0 };
   };

@@ -31,14 +31,21 @@ export interface WorldSettings {
   readonly label?: number;
 }
 
+/** Transformer or autoencoder. */
+export interface WorldPart {
+  readonly config: JsonObject;
+  /** Its weights: one safetensors file, or shards. */
+  readonly weights: readonly CutFile[];
+}
+
 /** `world.json` of an exported world: all that is small, and where the rest is. */
 export interface WorldFile {
   readonly version: typeof VERSION;
   readonly far: JsonObject;
   readonly modelIndex: JsonObject;
   readonly scheduler: JsonObject;
-  readonly transformer: { readonly config: JsonObject; readonly weights: CutFile };
-  readonly vae: { readonly config: JsonObject; readonly weights: CutFile };
+  readonly transformer: WorldPart;
+  readonly vae: WorldPart;
   readonly clips: readonly ClipFile[];
   readonly settings: WorldSettings;
 }
@@ -75,13 +82,17 @@ export function parseWorldFile(text: string): WorldFile {
   };
 }
 
-function part(value: unknown, name: string): WorldFile["vae"] {
+function part(value: unknown, name: string): WorldPart {
   const { config, weights } = object(value, name);
-  const pieces = list(object(weights, "weights").pieces, "pieces").map((value) => {
+  return { config: object(config, "config"), weights: list(weights, "weights").map(cutFile) };
+}
+
+function cutFile(value: unknown): CutFile {
+  const pieces = list(object(value, "weights").pieces, "pieces").map((value) => {
     const { path, bytes } = object(value, "a piece");
     return { path: relative(path), bytes: count(bytes, "bytes") };
   });
-  return { config: object(config, "config"), weights: { pieces } };
+  return { pieces };
 }
 
 function settings(value: Record<string, unknown>): WorldSettings {

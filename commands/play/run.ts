@@ -6,7 +6,6 @@ import { interrupted, UsageError } from "../../cli/errors.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { Values } from "../../cli/option.ts";
 import { actionKeys, idleAction } from "../../player/action_keys.ts";
 import { StartClips } from "./clips.ts";
 import { Game } from "../../player/game.ts";
@@ -14,15 +13,14 @@ import { playInPage } from "./page_game.ts";
 import { Recording } from "./recording.ts";
 import { requireTerminal } from "./screen.ts";
 import { sessionSettings } from "./session_settings.ts";
-import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
+import type { PLAY_OPTIONS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { worldOpener } from "./world.ts";
 import { outputWarnings } from "../../request/output_warnings.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
-import { drawSeed, type GenerateValues, pictureSize, withDefaults } from "../../request/request.ts";
-
-type PlayValues = Values<typeof PLAY_OPTIONS>;
+import { pictureSize } from "../../request/request.ts";
+import { type PlayValues, withModelDefaults } from "./play_values.ts";
 
 /** `far play`: steers a world live, in the terminal or in a page. */
 export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
@@ -64,17 +62,6 @@ function checkOptions({ record, web, port, host, context }: PlayValues): void {
     throw new UsageError("Cannot use --port or --host: give --web too");
   }
   if (!web) requireTerminal();
-}
-
-/** The model's own defaults where nothing is said; those of a video's length have no meaning here. */
-function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
-  const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
-    withDefaults(given as GenerateValues, json, folder);
-  const { guidance, solver, flexrope, dtype, positions, timesteps, windowCache } = rest;
-  const { seed = 0n, steps = STEPS } = given;
-  const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
-  const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
-  return { ...given, ...chosen, ...sampling, positions, timesteps, windowCache };
 }
 
 async function play(setup: PlaySetup): Promise<void> {

@@ -12,7 +12,8 @@ import { MEMORY_FRAMES } from "./spec.ts";
  */
 export function worldOpener(setup: PlaySetup): GameOptions["open"] {
   const { pipeline, options, clips, size: { width, height } } = setup;
-  const labels = readLabel(setup);
+  const label = readLabel(options.label, pipeline.info);
+  const labels = label === undefined ? undefined : [label];
   const { seed, memoryFrames = MEMORY_FRAMES, positions, timesteps } = options;
   const { windowCache = pipeline.info.windowCache } = options;
   return async (clip, settings) => {
@@ -40,7 +41,7 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
 }
 
 /** The actions of a clip, where the model takes any. */
-async function ownActions(
+export async function ownActions(
   source: Source | undefined,
   { condition: { kind, count }, actions: names }: ModelInfo,
 ): Promise<readonly number[] | undefined> {
@@ -48,9 +49,10 @@ async function ownActions(
   return (await source?.actions?.({ kind, count, names }))?.[0];
 }
 
-function readLabel({ pipeline: { info }, options: { label } }: PlaySetup): number[] | undefined {
+/** The class that `--label` means. @throws {UsageError} the model takes none, or not this one */
+export function readLabel(label: string | undefined, info: ModelInfo): number | undefined {
   if (label === undefined) return undefined;
   const { kind, count } = info.condition;
   if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
-  return [classIndex(label, { kind, count, names: info.labels })];
+  return classIndex(label, { kind, count, names: info.labels });
 }

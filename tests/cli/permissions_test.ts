@@ -42,6 +42,8 @@ const RUNS: readonly Run[] = [
   ["batch", "jobs.jsonl --out-dir out", 0],
   ["worker", "--redis redis://127.0.0.1:1", 75],
   ["models", "", 0],
+  ["export", "--web -o page", 0],
+  ["serve", "nosuch", 2],
   ["convert", `${CONVERTED} -o model`, 0],
   ["bench", "--only codec --quick --runs 1", 0],
   ["doctor", "", 0],

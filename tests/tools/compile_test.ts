@@ -53,6 +53,7 @@ Deno.test({
       "player/page.html",
       "player/page.js",
       "player/link.js",
+      "player/served.js",
       ...kernels(),
     ];
     for (const path of [...files, "weights/demo/far.json", "weights/demo/clips/3.npz"]) {

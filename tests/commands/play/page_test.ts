@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import axe from "axe-core";
 import { HAS_FFMPEG, probe } from "../../media/support/ffmpeg.ts";
-import { BrowserPage, CHROMIUM } from "./chromium.ts";
+import { BrowserPage, CHROMIUM } from "../../support/chromium.ts";
 import { startPage } from "./play_process.ts";
 
 if (!CHROMIUM) console.error("NOT TESTED: the page of far play, as no Chromium is installed");

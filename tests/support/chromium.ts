@@ -10,10 +10,14 @@ async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
+/** For pages that compute nothing. */
+const NO_GPU = ["--disable-gpu"];
+/** For pages that compute with WebGPU, on the CPU. */
+export const SWIFTSHADER = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
 const FLAGS = [
   "--headless",
   "--no-sandbox",
-  "--disable-gpu",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
@@ -45,10 +49,14 @@ export class BrowserPage {
   }
 
   /** Starts a browser with a new profile; what is saved goes to `downloads`. */
-  static async open(program: string, downloads: string): Promise<BrowserPage> {
+  static async open(
+    program: string,
+    downloads: string,
+    flags: readonly string[] = NO_GPU,
+  ): Promise<BrowserPage> {
     const profile = await Deno.makeTempDir({ prefix: "far-chromium-" });
     const process = new Deno.Command(program, {
-      args: [...FLAGS, `--user-data-dir=${profile}`, "about:blank"],
+      args: [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"],
       stdout: "null",
       stderr: "null",
     }).spawn();

@@ -1,0 +1,17 @@
+import type { Values } from "../../cli/option.ts";
+import { drawSeed, type GenerateValues, withDefaults } from "../../request/request.ts";
+import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
+
+/** Options of `far play`. */
+export type PlayValues = Values<typeof PLAY_OPTIONS>;
+
+/** The model's own defaults where nothing is said; those of a video's length have no meaning here. */
+export function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
+  const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
+    withDefaults(given as GenerateValues, json, folder);
+  const { guidance, solver, flexrope, dtype, positions, timesteps, windowCache } = rest;
+  const { seed = 0n, steps = STEPS } = given;
+  const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
+  const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
+  return { ...given, ...chosen, ...sampling, positions, timesteps, windowCache };
+}

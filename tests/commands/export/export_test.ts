@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadPipeline } from "../../../mod.ts";
+import { LiveWorld } from "../../../run/live.ts";
+import { readSource } from "../../../request/sources.ts";
+import { parseWorldFile, WORLD_FILE } from "../../../player/world_file.ts";
+import { BrowserPage, CHROMIUM, SWIFTSHADER } from "../../support/chromium.ts";
+import { inFolder } from "../../support/folder.ts";
+import { answer } from "../../../commands/serve/static_files.ts";
+
+if (!CHROMIUM) {
+  console.error("NOT TESTED: exported worlds in a browser, as no Chromium is installed");
+}
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const DEMO = join(ROOT, "weights/demo");
+const CLIP = join(DEMO, "clips/0.npz");
+const LEFT = 1;
+/** Of 1; the adapters round sums in their own order. */
+const MOST_DIFFERENCE = 2e-3;
+
+async function far(...args: string[]): Promise<{ code: number; said: string }> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--quiet", join(ROOT, "cli.ts"), ...args],
+    stdout: "null",
+  }).output();
+  return { code, said: new TextDecoder().decode(stderr) };
+}
+
+/** The demo, cheap enough for a browser on a CPU. */
+async function exportDemo(to: string): Promise<void> {
+  const { code, said } = await far(
+    ..."export --web --steps 1 --context-frames 1 -q -o".split(" "),
+    to,
+  );
+  assert.equal(code, 0, said);
+}
+
+async function bundle(entry: string, to: string): Promise<void> {
+  const args = ["bundle", "--quiet", "--platform", "browser", "--output", to, entry];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+Deno.test("far export --web writes pieces of a size that hosts take, and no Deno", async () => {
+  await inFolder(async (folder) => {
+    const site = join(folder, "site");
+    await exportDemo(site);
+    const names = (await Array.fromAsync(Deno.readDir(site))).map(({ name }) => name).sort();
+    const clips = [0, 1, 2, 3].map((i) => `clip-${i}.safetensors`);
+    const all = ["LICENSE.txt", ...clips, "index.html", "player.js", "weights", "world.json"];
+    assert.deepEqual(names, all);
+    const script = await Deno.readTextFile(join(site, "player.js"));
+    assert.doesNotMatch(script, /\bDeno\./);
+    const world = parseWorldFile(await Deno.readTextFile(join(site, WORLD_FILE)));
+    for (const part of ["transformer", "vae"] as const) {
+      const joined: Uint8Array[] = [];
+      for (const { path, bytes } of world[part].weights.flatMap(({ pieces }) => pieces)) {
+        assert.ok(bytes <= 25_000_000);
+        joined.push(await Deno.readFile(join(site, path)));
+      }
+      const own = join(DEMO, part, "diffusion_pytorch_model.safetensors");
+      assert.deepEqual(
+        new Uint8Array(await new Blob(joined as BlobPart[]).arrayBuffer()),
+        await Deno.readFile(own),
+      );
+    }
+    const again = await far("export", "--web", "-q", "-o", site);
+    assert.deepEqual([again.code, /it exists/.test(again.said)], [1, true], again.said);
+  });
+});
+
+Deno.test({
+  name: "an exported world makes in a browser the frames that Deno makes",
+  ignore: !CHROMIUM,
+  fn: () =>
+    inFolder(async (folder) => {
+      const site = join(folder, "site");
+      await exportDemo(site);
+      await bundle(join(import.meta.dirname!, "frames.js"), join(site, "frames.js"));
+      await Deno.writeTextFile(
+        join(site, "frames.html"),
+        '<script type="module" src="frames.js"></script>',
+      );
+      // below a path, as project pages are
+      const server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        (request) =>
+          answer(
+            new Request(request.url.replace("/a/b/", "/"), { headers: request.headers }),
+            site,
+          ),
+      );
+      const page = await BrowserPage.open(CHROMIUM!, folder, SWIFTSHADER);
+      try {
+        const url = `http://127.0.0.1:${server.addr.port}/a/b/`;
+        await page.call("Page.navigate", { url: `${url}frames.html` });
+        await page.until("globalThis.frameOf");
+        const made = await page.evaluate<number[]>(`frameOf(${LEFT})`);
+        const own = await frameInDeno();
+        const largest = made.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0);
+        assert.equal(made.length, own.length);
+        assert.ok(largest <= MOST_DIFFERENCE, `the largest difference is ${largest}`);
+
+        await page.call("Page.navigate", { url });
+        await page.until("document.getElementById('frame')?.textContent === 'frame 0'");
+        await page.evaluate("document.querySelector('[data-action=\"1\"]').focus()");
+        await page.key("keyDown", "Enter");
+        await page.key("keyUp", "Enter");
+        await page.until("document.getElementById('frame')?.textContent === 'frame 1'");
+        const drawn = await page.evaluate<number[]>(
+          "Array.from(document.getElementById('canvas').getContext('2d').getImageData(0, 0, 64, 64).data)",
+        );
+        const off = own.reduce((most, _, i) => {
+          const [plane, pixel] = [Math.floor(i / 4096), i % 4096];
+          return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
+        }, 0);
+        assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
+      } finally {
+        await page.close();
+        await server.shutdown();
+      }
+    }),
+});
+
+/** The same frame, by the program itself. */
+async function frameInDeno(): Promise<Float32Array> {
+  const pipeline = await loadPipeline(DEMO, { dtype: "f32" });
+  try {
+    const { data, actions } = await readSource(CLIP, { count: 1 });
+    const own = await actions!({ kind: "action", count: 4 });
+    const world = await LiveWorld.start(pipeline, {
+      width: 64,
+      height: 64,
+      context: data,
+      contextFrames: 1,
+      actions: own![0]!.slice(0, 1),
+      steps: 1,
+      guidance: 1,
+      solver: "euler",
+      seed: 0,
+    });
+    const { pixels } = await world.step(LEFT);
+    world.close();
+    return pixels.data;
+  } finally {
+    await pipeline.close();
+  }
+}
