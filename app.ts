@@ -152,6 +152,7 @@ export { FileLock } from "./files/lock.ts";
 export type { PickOptions } from "./media/picks.ts";
 export type { ResizeMethod } from "./media/resize.ts";
 export { enlarge } from "./media/frames.ts";
+export { encodePng } from "./media/png_writer.ts";
 export {
   type PictureCells,
   type TerminalGraphics,

@@ -53,17 +53,40 @@ interface Setup {
 /** How a batch's executor is made; its notes go to the user. */
 export type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>;
 
+/** How the jobs of a batch ended. */
+export interface BatchOutcome {
+  readonly tally: Tally;
+  readonly seconds: number;
+  /** File with a line for each job. */
+  readonly results: string;
+}
+
 /**
- * Reads, checks, runs and records the jobs of a manifest.
+ * Reads, checks, runs and records the jobs of a manifest, and says how they ended.
  * @throws {UsageError} all that is wrong with the manifest, before anything runs
  * @throws {JobsFailedError} when all has ended
  */
 export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
+  const outcome = await executeBatch(source, call, open);
+  if (outcome) await report(outcome, call);
+}
+
+/**
+ * `runBatch` without a word at the end, for commands that consist of jobs.
+ * @returns nothing after a dry run
+ * @throws {UsageError} as `runBatch`
+ */
+export async function executeBatch(
+  source: string,
+  call: BatchCall,
+  open: OpenExecutor,
+): Promise<BatchOutcome | undefined> {
   const start = performance.now();
   const setup = await orAborted(setUp(source, call), call.signal);
   const { all, jobs, folder, results, batch } = setup;
   if (call.options.dryRun) {
-    return await (await import("./dry_run.ts")).dryRun(all, batch, call);
+    await (await import("./dry_run.ts")).dryRun(all, batch, call);
+    return undefined;
   }
   await makeOutDir(folder);
   await checkResultsPath(results.path);
@@ -82,7 +105,8 @@ export async function runBatch(source: string, call: BatchCall, open: OpenExecut
       open,
     );
   }
-  await report(batch.tally, results.path, performance.now() - start, call);
+  const seconds = Math.round(performance.now() - start) / 1000;
+  return { tally: batch.tally, results: results.path, seconds };
 }
 
 async function setUp(source: string, { options, terminal }: BatchCall): Promise<Setup> {
@@ -216,13 +240,10 @@ function lockName(shard: JobsOptions["shard"]): string {
 }
 
 async function report(
-  tally: Tally,
-  results: string,
-  milliseconds: number,
+  { tally, results, seconds }: BatchOutcome,
   { options, terminal }: BatchCall,
 ): Promise<void> {
   const { done, skipped, failed, failedBefore, queued } = tally;
-  const seconds = Math.round(milliseconds) / 1000;
   const jobs = done + skipped + failed + queued;
   if (options.json) {
     const summary = { jobs, done, skipped, failed, failedBefore, queued, seconds, results };

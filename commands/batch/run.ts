@@ -4,7 +4,7 @@ import { ownCommand } from "../../batch/gpu/gpu_process.ts";
 import { Supervisor } from "../../batch/gpu/supervisor.ts";
 import { wireJob } from "../../batch/plan/job.ts";
 import { type BATCH_OPTIONS, parseGpuBatch } from "../../batch/plan/options.ts";
-import { runBatch } from "../../batch/run_batch.ts";
+import { type OpenExecutor, runBatch } from "../../batch/run_batch.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 
@@ -26,15 +26,16 @@ export async function run(call: BatchCall): Promise<void> {
     if (!options[name] || options.redis !== undefined) continue;
     throw new UsageError(`Cannot use --${name} without a queue: give --redis URL`);
   }
+  await runBatch(source!, call, executorOf(options));
+}
+
+/** Who runs the jobs: this machine's GPU, or those behind a queue. @throws {UsageError} */
+export function executorOf(options: BatchCall["options"]): OpenExecutor {
   const gpuBatch = parseGpuBatch(options.gpuBatch);
-  await runBatch(
-    source!,
-    call,
-    (note) =>
-      options.redis === undefined
-        ? onThisGpu(options, gpuBatch, note)
-        : throughQueue(options, options.redis, note),
-  );
+  return (note) =>
+    options.redis === undefined
+      ? onThisGpu(options, gpuBatch, note)
+      : throughQueue(options, options.redis, note);
 }
 
 /** Runs jobs in a GPU process of this machine. */

@@ -32,6 +32,11 @@ const RUNS: readonly Run[] = [
   ["decode", "two.safetensors -o two.gif", 0],
   ["compare", "one.mp4 one.npz", 0],
   [
+    "evaluate",
+    `demo ${CLIP} --context-frames 2 --frames 1 --steps 1 --agreement 1 -o report.html -o n.json`,
+    0,
+  ],
+  [
     "train",
     `${join(ROOT, "weights/demo/clips/0.npz")} -o world -m demo --steps 1 --batch 1 --frames 9`,
     0,
@@ -135,7 +140,9 @@ Deno.test("each command's permissions are tested, here or where it is played", a
 });
 
 Deno.test("no command needs all of anything that has names, but those that start programs", () => {
-  for (const { name } of COMMANDS.filter(({ name }) => !["batch", "worker"].includes(name))) {
+  for (
+    const { name } of COMMANDS.filter(({ name }) => !["batch", "worker", "evaluate"].includes(name))
+  ) {
     for (const flag of permissionFlags(specOf(name))) {
       assert.doesNotMatch(flag, /^(-A|--allow-(all|env|sys|run|net))$/, name);
     }

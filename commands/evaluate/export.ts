@@ -1,0 +1,25 @@
+import { join } from "node:path";
+import { encodePng } from "../../app.ts";
+import { toRgb } from "../../mod.ts";
+import { writeBytes } from "./files.ts";
+import { pictureAt, type Pictures } from "./measure.ts";
+
+/**
+ * Writes a video as a folder of numbered pictures, `DIR/kind/clip/00000.png`, as tools that compute
+ * FVD read them: all frames, those that were given too, as the released code measures.
+ * @throws {MediaError} a folder or file cannot be written
+ */
+export async function exportVideo(
+  folder: string,
+  kind: string,
+  clip: string,
+  { width, height, frames, ...pictures }: Pictures,
+): Promise<void> {
+  const target = join(folder, kind, clip);
+  await Deno.mkdir(target, { recursive: true });
+  for (let frame = 0; frame < frames; frame++) {
+    const data = pictureAt({ width, height, frames, ...pictures }, frame);
+    const picture = toRgb({ width, height, data });
+    await writeBytes(join(target, `${String(frame).padStart(5, "0")}.png`), encodePng(picture));
+  }
+}

@@ -1,0 +1,87 @@
+import { gaussianSsim, multiScaleSsim, psnrOf, similarity } from "../../app.ts";
+
+/** What is measured of each frame, in the order of tables; the best of MSE is the least. */
+export const METRICS = ["psnr", "ssim", "ssim_gaussian", "ms_ssim", "mse"] as const;
+/** One of {@linkcode METRICS}. */
+export type Metric = typeof METRICS[number];
+
+/** How people call them. */
+export const METRIC_NAMES: Readonly<Record<Metric, string>> = {
+  psnr: "PSNR",
+  ssim: "SSIM, uniform",
+  ssim_gaussian: "SSIM, Gaussian",
+  ms_ssim: "MS-SSIM",
+  mse: "MSE",
+};
+
+/** A value of every metric. */
+export type Measures = Readonly<Record<Metric, number>>;
+
+/** Pictures one after another, planar [frames, 3, height, width] in [0, 1]. */
+export interface Pictures {
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/** One of several pictures. */
+export function pictureAt({ width, height, data }: Pictures, index: number): Float32Array {
+  const size = 3 * width * height;
+  return data.subarray(index * size, (index + 1) * size);
+}
+
+/** How near one picture is to another, by every metric. */
+export function measure(
+  truth: Float32Array,
+  made: Float32Array,
+  width: number,
+  height: number,
+): Measures {
+  const { mse, ssim } = similarity(truth, made, width, height);
+  return {
+    psnr: psnrOf(mse),
+    ssim,
+    ssim_gaussian: gaussianSsim(truth, made, width, height),
+    ms_ssim: multiScaleSsim(truth, made, width, height).value,
+    mse,
+  };
+}
+
+/** Measures of frames from `first` on. */
+export function measureFrames(truth: Pictures, made: Pictures, first: number): Measures[] {
+  const { width, height } = truth;
+  return Array.from(
+    { length: truth.frames - first },
+    (_, i) => measure(pictureAt(truth, first + i), pictureAt(made, first + i), width, height),
+  );
+}
+
+/** Means over frames. */
+export function meanOf(frames: readonly Measures[]): Measures {
+  const means = METRICS.map((metric) =>
+    [metric, frames.reduce((sum, frame) => sum + frame[metric], 0) / frames.length] as const
+  );
+  return Object.fromEntries(means) as Record<Metric, number>;
+}
+
+/**
+ * Of several videos of one clip, metric by metric the frames of the one that is best over all.
+ * Source: released `VideoMetric`, but for MSE, of which it takes the largest.
+ */
+export function bestOf(videos: readonly (readonly Measures[])[]): Measures[] {
+  const means = videos.map(meanOf);
+  const best = (metric: Metric) => {
+    const sign = metric === "mse" ? -1 : 1;
+    return means.reduce(
+      (found, mean, i) => sign * mean[metric] > sign * means[found]![metric] ? i : found,
+      0,
+    );
+  };
+  const chosen = METRICS.map((metric) => [metric, best(metric)] as const);
+  return videos[0]!.map((_, frame) =>
+    Object.fromEntries(
+      chosen.map(([metric, video]) => [metric, videos[video]![frame]![metric]]),
+    ) as Record<Metric, number>
+  );
+}
