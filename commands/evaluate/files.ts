@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { createOutput } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { keepOutputs } from "../../request/existing_outputs.ts";
 import type { EvaluateValues } from "./protocol.ts";
 
 const EXTENSIONS = [".html", ".json", ".csv", ".md"];
@@ -9,7 +10,7 @@ const EXTENSIONS = [".html", ".json", ".csv", ".md"];
  * Refuses outputs that cannot be written, before anything is made.
  * @throws {UsageError} a name that says nothing, or nowhere to write
  */
-export async function checkOutputs({ output = [] }: EvaluateValues): Promise<void> {
+export async function checkOutputs({ output = [], overwrite }: EvaluateValues): Promise<void> {
   for (const path of output) {
     if (!EXTENSIONS.includes(extname(path).toLowerCase())) {
       throw new UsageError(
@@ -18,6 +19,7 @@ export async function checkOutputs({ output = [] }: EvaluateValues): Promise<voi
     }
     await (await createOutput(path)).discard(); // tells whether it could be written
   }
+  await keepOutputs(output, { overwrite });
 }
 
 /** Where what is made is kept: as asked, else named after the first output, else nowhere for long. */

@@ -10,7 +10,7 @@ import {
   PROGRESS_OPTION,
 } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { integer, list, path, section, string } from "../../cli/option_rows.ts";
+import { flag, integer, list, path, section, string } from "../../cli/option_rows.ts";
 import { BATCH as PERMISSIONS } from "../../cli/permissions.ts";
 import { GENERATE_OPTIONS } from "../../request/options.ts";
 
@@ -72,6 +72,7 @@ export const EVALUATE_OPTIONS = {
       short: "o",
       repeatable: true,
     }),
+    overwrite: flag("replace outputs that exist"),
     outDir: path("DIR", "what is made, to go on from, here or on other machines", {
       default: "named after the first --output; else temporary",
     }),
