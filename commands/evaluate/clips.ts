@@ -138,11 +138,13 @@ export async function checkClips(
   const { kind } = protocol.info.condition;
   for (const clip of clips) {
     try {
-      const { actions, videos } = await readTruth(clip, protocol, fit);
+      const truth = await readTruth(clip, protocol, fit);
+      const { videos } = truth;
+      const moves = await movesOf(clip, truth, protocol);
       const needs = `Cannot evaluate on "${clip.path}":`;
       if (videos > 1) problems.push(`${needs} it holds ${videos} videos, not one`);
       const unconditional = protocol.guidance === -1;
-      if (kind === "action" && !actions && clip.actions === undefined && !unconditional) {
+      if (kind === "action" && !moves && !unconditional) {
         problems.push(`${needs} it has no actions; name a file of them in a .json list`);
       }
       if (kind === "label" && clip.label === undefined) {
@@ -154,6 +156,16 @@ export async function checkClips(
     }
   }
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
+}
+
+/** The action of each frame that is taken: of the clip's list, else its own. */
+export async function movesOf(
+  { moves }: EvaluationClip,
+  { actions }: Source,
+  { info: { condition: { kind, count }, actions: names } }: Protocol,
+): Promise<readonly number[] | undefined> {
+  if (moves || kind !== "action") return moves;
+  return (await actions?.({ kind, count, names }))?.[0];
 }
 
 /** Clips with what their files of actions say. @throws {UsageError} such a file is of no use */

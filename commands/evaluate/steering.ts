@@ -2,8 +2,7 @@ import { meanOf, measure, type Measures, pictureAt, type Pictures } from "./meas
 import type { Probe, ReturnTrip } from "./jobs.ts";
 import { readSource } from "../../request/sources.ts";
 import { join } from "node:path";
-import { readTruth } from "./clips.ts";
-import type { EvaluationClip } from "./clips.ts";
+import { movesOf, readTruth } from "./clips.ts";
 import type { Protocol } from "./protocol.ts";
 import type { SourceOptions } from "../../request/sources.ts";
 
@@ -81,7 +80,7 @@ export async function measureAgreement(
   let moves = 0;
   for (const [clip, all] of Map.groupBy(probes, (probe) => probe.clip)) {
     const truth = await readTruth(clip, protocol, fit);
-    const actions = actionsOf(clip, truth.actions);
+    const actions = await movesOf(clip, truth, protocol);
     for (const [frame, tries] of Map.groupBy(all, (probe) => probe.frame)) {
       const real = actions?.[frame];
       if (real === undefined || !(real < count)) continue; // the null action is none
@@ -95,13 +94,6 @@ export async function measureAgreement(
     }
   }
   return { moves, agreed: table.reduce((sum, row, i) => sum + row[i]!, 0), table };
-}
-
-function actionsOf(
-  { moves }: EvaluationClip,
-  own: readonly (readonly number[])[] | undefined,
-): readonly number[] | undefined {
-  return moves ?? own?.[0];
 }
 
 function lastOf(made: Pictures): Float32Array {
