@@ -165,4 +165,3 @@ export { FileSource } from "./files/file_source.ts";
 export { makeFolder } from "./files/folders.ts";
 export { WorkFolder } from "./files/work_folder.ts";
 export { readShardIndex } from "./weights/shard_index.ts";
-export { encodePng } from "./media/png_writer.ts";

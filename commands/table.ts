@@ -7,11 +7,8 @@ import { CONVERT } from "./convert/spec.ts";
 import { DECODE } from "./decode/spec.ts";
 import { DOCTOR } from "./doctor/spec.ts";
 import { ENCODE } from "./encode/spec.ts";
-<<<<<<< HEAD
 import { EXPORT } from "./export/spec.ts";
-=======
 import { EVALUATE } from "./evaluate/spec.ts";
->>>>>>> 4a543cc (Evaluate a model on clips as the paper does)
 import { GENERATE } from "./generate/spec.ts";
 import { IMPORT } from "./import/spec.ts";
 import { INSPECT } from "./inspect/spec.ts";
