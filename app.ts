@@ -5,15 +5,11 @@
  */
 
 // the model
-export { declareModel, type ModelParts } from "./model/model.ts";
+export type { ModelParts, OpenModel } from "./model/model.ts";
+export { openModelAt } from "./released/load_pipeline.ts";
 export type { LiveSettings } from "./run/live.ts";
-export {
-  configuredMemory,
-  type MemoryNeed,
-  memoryNeeded,
-  type MemoryOptions,
-  presetMemory,
-} from "./released/memory_needed.ts";
+export { type MemoryNeed, memoryNeeded, type MemoryOptions } from "./run/memory_needed.ts";
+export { configuredMemory, presetMemory } from "./released/preset_memory.ts";
 export { selfTest, type SelfTestResult } from "./run/self_test.ts";
 
 // the device

@@ -4,7 +4,6 @@ import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import { totalWork, type Work } from "../kernels/work.ts";
 import type { DeclaredModel } from "../model/model.ts";
 import type { Pipeline } from "../run/pipeline.ts";
-import { memoryNeeded } from "../released/memory_needed.ts";
 import { declareCodec } from "./kernels.ts";
 import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 
@@ -71,7 +70,7 @@ export async function measureGeneration(
   frames: number,
   steps: number,
 ): Promise<GenerationResult> {
-  const { gpu, info, dtype } = pipeline;
+  const { gpu, info } = pipeline;
   const { kind } = info.condition;
   const options = {
     frames,
@@ -80,9 +79,6 @@ export async function measureGeneration(
     labels: kind === "label" ? [0] : undefined,
   };
   const run = pipeline.prepare(options);
-  const predicted = info.path
-    ? (await memoryNeeded(info.path, { ...options, dtype, cpu: gpu.adapter.cpu })).total
-    : run.plan.bytes.total;
   gpu.peakBytes = gpu.allocatedBytes;
   const start = performance.now();
   const times: number[] = [];
@@ -93,6 +89,6 @@ export async function measureGeneration(
     modelCalls: run.plan.modelCalls,
     firstFrame: times[0]!,
     laterFrames: frames > 1 ? (times.at(-1)! - times[0]!) / (frames - 1) : undefined,
-    memory: { peak: gpu.peakBytes, predicted },
+    memory: { peak: gpu.peakBytes, predicted: run.plan.bytes.total },
   };
 }

@@ -56,7 +56,6 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
       if (only !== "autoencoder") await loader.fill(gpu, fill);
       if (only !== "transformer") await vaeLoader.fill(gpu, { signal: fill.signal });
     },
-    close: () => {},
   };
 }
 

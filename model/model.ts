@@ -54,6 +54,15 @@ export interface ModelInfo {
 /** Whether FAR_Long encodes its window again for each frame, or keeps its keys and values. */
 export type WindowCache = "encode" | "reuse";
 
+/** A model whose configurations and headers are read and fit each other; its files are open. */
+export interface OpenModel extends Disposable {
+  readonly info: ModelInfo;
+  readonly sizes: FarSizes;
+  readonly vae: AutoencoderSizes;
+  /** The files of weights. */
+  readonly checkpoints: { readonly transformer: Checkpoint; readonly vae: Checkpoint };
+}
+
 /** A model whose weights are declared: sizes, names and memory are known, nothing is loaded. */
 export interface DeclaredModel {
   readonly info: ModelInfo;
@@ -67,8 +76,6 @@ export interface DeclaredModel {
   readonly memory: Memory;
   /** Makes the buffers and reads the weights into them. */
   fill(gpu: Gpu, options?: FillOptions): Promise<void>;
-  /** Closes the files. */
-  close(): void;
 }
 
 /** With the autoencoder alone a model encodes and decodes; the transformer stays in its file. */
@@ -92,13 +99,9 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
  * @throws {TypeError} a configuration that is not supported, by name
  * @internal
  */
-export async function declareModel(
-  folder: ModelFolder,
-  options: DeclareOptions,
-): Promise<DeclaredModel> {
+export async function openModel(folder: ModelFolder): Promise<OpenModel> {
   checkScheduler(folder);
-  const config = parseTransformerConfig(folder.transformer.config);
-  const sizes = { ...config, slope: options.slope ?? config.slope };
+  const sizes = parseTransformerConfig(folder.transformer.config);
   const vae = parseAutoencoderConfig(folder.vae.config);
   if (vae.latentChannels !== sizes.channels) {
     throw new TypeError(
@@ -106,40 +109,54 @@ export async function declareModel(
         `the transformer takes ${sizes.channels}`,
     );
   }
-  const checkpoints: Checkpoint[] = [];
+  const opened: Checkpoint[] = [];
+  const open = async (part: ModelFolder["vae"]) => {
+    const checkpoint = await part.open();
+    opened.push(checkpoint);
+    return checkpoint;
+  };
   try {
-    const memory = new Memory();
-    const kind = options.device && tensorKind(options.device);
-    const open = async (part: ModelFolder["vae"], memory: Memory) => {
-      const checkpoint = await part.open();
-      checkpoints.push(checkpoint);
-      return { checkpoint, loader: new Loader(checkpoint, memory, options.dtype, kind) };
+    const checkpoints = {
+      transformer: await open(folder.transformer),
+      vae: await open(folder.vae),
     };
-    const isWhole = options.parts !== "autoencoder";
-    const far = await open(folder.transformer, isWhole ? memory : new Memory());
-    const dcae = await open(folder.vae, memory);
-    const transformer = loadTransformer(far.loader, sizes);
-    const autoencoder = loadAutoencoder(dcae.loader, vae);
+    loadTransformer(new Loader(checkpoints.transformer, new Memory(), "f32"), sizes);
+    loadAutoencoder(new Loader(checkpoints.vae, new Memory(), "f32"), vae);
     finishAll([
-      () => far.checkpoint.finish(isUnusedByInference),
-      () => dcae.checkpoint.finish(isBatchCount),
+      () => checkpoints.transformer.finish(isUnusedByInference),
+      () => checkpoints.vae.finish(isBatchCount),
     ]);
-    return {
-      info: describeModel(folder, sizes, vae.compression, countParameters(checkpoints)),
-      sizes,
-      vae,
-      transformer,
-      autoencoder,
-      dtype: options.dtype,
-      parts: options.parts,
-      memory,
-      fill: (gpu, fill) => fillAll(isWhole ? [far.loader, dcae.loader] : [dcae.loader], gpu, fill),
-      close: () => closeAll(checkpoints),
-    };
+    const info = describeModel(folder, sizes, vae.compression, countParameters(opened));
+    return { info, sizes, vae, checkpoints, [Symbol.dispose]: () => closeAll(opened) };
   } catch (error) {
-    closeAll(checkpoints);
+    closeAll(opened);
     throw error;
   }
+}
+
+/** Declares the weights of an open model. @internal */
+export function declareModel(
+  { info, sizes, vae, checkpoints }: OpenModel,
+  { dtype, parts, slope, device }: DeclareOptions,
+): DeclaredModel {
+  const memory = new Memory();
+  const kind = device && tensorKind(device);
+  const isWhole = parts !== "autoencoder";
+  const transformerMemory = isWhole ? memory : new Memory();
+  const far = new Loader(checkpoints.transformer, transformerMemory, dtype, kind);
+  const dcae = new Loader(checkpoints.vae, memory, dtype, kind);
+  const flexible = { ...sizes, slope: slope ?? sizes.slope };
+  return {
+    info,
+    sizes: flexible,
+    vae,
+    transformer: loadTransformer(far, flexible),
+    autoencoder: loadAutoencoder(dcae, vae),
+    dtype,
+    parts,
+    memory,
+    fill: (gpu, fill) => fillAll(isWhole ? [far, dcae] : [dcae], gpu, fill),
+  };
 }
 
 async function fillAll(

@@ -1,6 +1,7 @@
 import { MemorySource } from "../files/byte_source.ts";
 import { GpuError } from "../gpu/errors.ts";
 import { toFloat, toRgb } from "../media/frames.ts";
+import { openModel } from "../model/model.ts";
 import { LiveWorld } from "../run/live.ts";
 import { makePipeline, type Pipeline } from "../run/pipeline.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
@@ -65,7 +66,8 @@ export async function loadWorld(world: WorldFile, base: URL, onBytes: OnBytes): 
     transformer: part("transformer", world.transformer),
     vae: part("vae", world.vae),
   };
-  return await makePipeline(folder);
+  using model = await openModel(folder);
+  return await makePipeline(model);
 }
 
 /** How the worlds of a page begin: with the frames of a clip, or from noise. */

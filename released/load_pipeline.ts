@@ -1,3 +1,4 @@
+import { type OpenModel, openModel } from "../model/model.ts";
 import { makePipeline, type Pipeline, type PipelineOptions } from "../run/pipeline.ts";
 import { type LoraOptions, withLora } from "../weights/lora.ts";
 import { openModelFolder } from "../weights/model_folder.ts";
@@ -10,12 +11,26 @@ export interface LoadOptions extends PipelineOptions {
 
 /**
  * Loads a model folder onto the GPU.
+ * @param model path of the folder, or the model already open, which is left so
  * @throws {CheckpointError} weights that are missing or malformed
  * @throws {TypeError} a configuration that is not supported
  * @throws {GpuError} no adapter, or not enough memory
  */
-export async function loadPipeline(path: string, options: LoadOptions = {}): Promise<Pipeline> {
-  const { lora, ...how } = options;
+export async function loadPipeline(
+  model: string | OpenModel,
+  { lora, ...how }: LoadOptions = {},
+): Promise<Pipeline> {
+  if (typeof model !== "string") return await makePipeline(model, how);
+  using opened = await openModelAt(model, lora);
+  return await makePipeline(opened, how);
+}
+
+/**
+ * Opens the model of a folder: its configurations and headers are read, its weights are not.
+ * @param lora adapters that are added to its weights
+ * @throws {CheckpointError | TypeError} as `loadPipeline`
+ */
+export async function openModelAt(path: string, lora?: LoraOptions): Promise<OpenModel> {
   const folder = await openModelFolder(path);
-  return await makePipeline(lora ? withLora(folder, lora) : folder, how);
+  return await openModel(lora ? withLora(folder, lora) : folder);
 }

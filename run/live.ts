@@ -1,12 +1,9 @@
-import { Memory } from "../gpu/memory.ts";
-import { FrameCodec } from "./frame_codec.ts";
 import { allocateChecked, checkMemory, WORLD } from "./memory_check.ts";
 import { CpuGenerator } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
 import { checkLength, resolveOptions } from "./options.ts";
 import type { Pipeline } from "./pipeline.ts";
-import type { Frame } from "./prepared_run.ts";
-import { Session } from "./session.ts";
+import { type DeclaredRun, declareRun, type Frame } from "./prepared_run.ts";
 
 /**
  * How a live run starts. Its noise is drawn frame by frame, without an end: what says how many
@@ -30,14 +27,6 @@ interface Remembered {
   readonly action: number;
 }
 
-/** Buffers and programs for one choice of settings. */
-interface Stage {
-  readonly memory: Memory;
-  readonly session: Session;
-  readonly codec: FrameCodec;
-  readonly options: ResolvedOptions;
-}
-
 /**
  * A world that is generated one frame at a time, without an end and within fixed memory. The first
  * frames equal those of `generate` with the same seed and actions.
@@ -46,7 +35,8 @@ export class LiveWorld {
   readonly #pipeline: Pipeline;
   readonly #memoryFrames: number;
   #options: LiveOptions;
-  #stage: Stage | undefined;
+  /** Buffers and programs for one choice of settings. */
+  #stage: DeclaredRun | undefined;
   #noise: CpuGenerator;
   /** The frames that a new stage would start from, oldest first. */
   #remembered: Remembered[] = [];
@@ -116,30 +106,18 @@ export class LiveWorld {
   async #stageAfresh(): Promise<void> {
     const { gpu, model } = this.#pipeline;
     const options = this.#resolve();
-    const memory = new Memory();
-    const device = gpu.adapter;
     const kept = this.#remembered.length;
     const window = Number.isFinite(model.sizes.window) ? model.sizes.window : 1;
-    const session = new Session(model.transformer, model.sizes, memory, device, {
-      videos: 1,
-      height: options.latent.height,
-      width: options.latent.width,
+    const stage = declareRun(model, gpu.adapter, options, {
       contextFrames: kept,
       frames: Math.max(kept, window) + 2,
       memoryFrames: this.#memoryFrames,
-      guidance: options.mode,
-      classes: options.classes,
-      timesteps: options.calls.map((call) => call.timestep),
-      cache: true,
-      positions: options.positions,
-      windowCache: options.windowCache,
-      cacheDtype: model.dtype,
     });
-    const codec = new FrameCodec(model, memory, device, session.latents, { encoder: false });
+    const { memory, session } = stage;
     this.#stage?.memory.free(gpu);
     this.#stage = undefined;
     checkMemory(gpu, [memory], WORLD);
-    this.#stage = { memory, session, codec, options };
+    this.#stage = stage;
     await allocateChecked(gpu, memory, WORLD);
     session.start(gpu);
     for (const [i, { latents }] of this.#remembered.entries()) {

@@ -7,8 +7,8 @@ import {
   declareModel,
   type ModelInfo,
   type ModelParts,
+  type OpenModel,
 } from "../model/model.ts";
-import type { ModelFolder } from "../weights/model_folder.ts";
 import type { GenerateOptions } from "./options.ts";
 import { type Frame, PreparedRun, type RunPlan } from "./prepared_run.ts";
 
@@ -29,26 +29,24 @@ export interface PipelineOptions extends GpuOptions {
 }
 
 /**
- * Loads a model onto the GPU, from wherever its folder's files are.
+ * Loads an open model onto the GPU; its files may be closed afterwards.
  * @throws as `loadPipeline`
  */
 export async function makePipeline(
-  folder: ModelFolder,
+  opened: OpenModel,
   options: PipelineOptions = {},
 ): Promise<Pipeline> {
   const gpu = options.gpu ?? await Gpu.open(options);
   try {
     const dtype = resolveDtype(options.dtype ?? "auto", gpu);
     const { slope, parts, planOnly, onProgress } = options;
-    const model = await declareModel(folder, { dtype, slope, parts, device: gpu.adapter });
+    const model = declareModel(opened, { dtype, slope, parts, device: gpu.adapter });
     try {
       checkMemory(gpu, [model.memory], WEIGHTS);
       if (!planOnly) await model.fill(gpu, { onProgress });
     } catch (error) {
       model.memory.free(gpu);
       throw explainMemory(error, WEIGHTS, model.memory.bytes, gpu.allocatedBytes);
-    } finally {
-      model.close();
     }
     return new Pipeline(gpu, model, options.gpu === undefined);
   } catch (error) {

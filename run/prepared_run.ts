@@ -10,7 +10,7 @@ import {
   resolveNoise,
   resolveOptions,
 } from "./options.ts";
-import { Session } from "./session.ts";
+import { type RunSpec, Session } from "./session.ts";
 
 /** One finished frame of one video. */
 export interface Frame {
@@ -53,7 +53,7 @@ export interface RunPlan {
 }
 
 /** Everything of one run: its buffers are declared, and made when it starts. */
-interface DeclaredRun {
+export interface DeclaredRun {
   readonly options: ResolvedOptions;
   readonly memory: Memory;
   readonly session: Session;
@@ -158,11 +158,15 @@ export class PreparedRun {
   }
 }
 
-/** Declares all that a run needs: for planning, for `inspect`, and to run. */
+/**
+ * Declares all that a run needs: for planning, for `inspect`, and to run.
+ * @param live how a world without an end differs: it begins with latents, and drops old frames
+ */
 export function declareRun(
-  model: Omit<DeclaredModel, "info" | "fill" | "close">,
+  model: Omit<DeclaredModel, "info" | "fill">,
   device: DeviceProfile,
   o: ResolvedOptions,
+  live?: Pick<RunSpec, "contextFrames" | "frames" | "memoryFrames">,
 ): DeclaredRun {
   const memory = new Memory();
   const session = new Session(model.transformer, model.sizes, memory, device, {
@@ -178,9 +182,10 @@ export function declareRun(
     positions: o.positions,
     windowCache: o.windowCache,
     cacheDtype: model.dtype,
+    ...live,
   });
   const codec = new FrameCodec(model, memory, device, session.latents, {
-    encoder: o.contextFrames > 0 && o.resumed === 0,
+    encoder: !live && o.contextFrames > 0 && o.resumed === 0,
   });
   return { options: o, memory, session, codec };
 }

@@ -11,7 +11,10 @@ export interface ModelWish {
 }
 
 /** How a pipeline comes onto a device; tests put their own here. */
-export type Load = typeof loadPipeline;
+export type Load = (
+  folder: string,
+  options: NonNullable<Parameters<typeof loadPipeline>[1]>,
+) => Promise<Pipeline>;
 
 /** Models kept on the GPU; more would crowd out the batches. */
 const MOST_LOADED = 2;

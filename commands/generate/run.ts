@@ -36,7 +36,7 @@ import {
 } from "../../request/request.ts";
 import { orAborted, untilAborted } from "../../cli/abort.ts";
 import type { Terminal } from "../../cli/terminal.ts";
-import { modelInfo, withPipeline } from "../../request/with_pipeline.ts";
+import { openModel, withPipeline } from "../../request/with_pipeline.ts";
 import { VERSION } from "../../cli/version.ts";
 
 type GenerateCall = Call<typeof GENERATE_OPTIONS>;
@@ -47,7 +47,8 @@ export async function run(call: GenerateCall): Promise<void> {
   const begun = await readCheckpoint(call.options);
   const given = begun ? resumedOptions(call.options, begun) : call.options;
   const folder = await modelPath(given.model ?? DEMO);
-  const info = await modelInfo(folder, given.lora);
+  using model = await openModel(folder, given.lora);
+  const { info } = model;
   const options = withDefaults(given, info.defaults, folder);
   const paths = options.output ?? [];
   if (paths.length === 0 && !options.dryRun && !options.preview) {
@@ -60,7 +61,7 @@ export async function run(call: GenerateCall): Promise<void> {
   const request = await orAborted(buildRequest(given, options, info), call.signal);
   await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
   watch.lap("context");
-  await withPipeline(folder, { ...call, options }, async (pipeline) => {
+  await withPipeline(model, { ...call, options }, async (pipeline) => {
     watch.lap("load");
     await generate({ ...call, options: given }, pipeline, request, { watch, begun });
   });

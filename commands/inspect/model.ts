@@ -3,6 +3,7 @@ import {
   memoryNeeded,
   type ModelFolder,
   type ModelPart,
+  openModelAt,
   openModelFolder,
   openWeights,
   recognise,
@@ -104,8 +105,9 @@ async function memoryOf(
   const size = width && height ? { width: Number(width), height: Number(height) } : {};
   const guidance = numberOf(defaults.guidance);
   const run = { frames, contextFrames, guidance, ...size };
-  const f32 = await count(path, { ...run, dtype: "f32" });
-  const f16 = await count(path, { ...run, dtype: "f16" });
+  using model = await openModelAt(path);
+  const f32 = count(model, { ...run, dtype: "f32" });
+  const f16 = count(model, { ...run, dtype: "f16" });
   return { frames, contextFrames, f32, f16 };
 }
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { declareModel } from "../../model/model.ts";
+import { openModel } from "../../model/model.ts";
 import { openModelFolder } from "../../weights/model_folder.ts";
 
 const GOLDEN = join(import.meta.dirname!, "../fixtures/goldens/far-uncond");
 
 Deno.test(
-  "declareModel() shows a stranger's texts without what could rewrite a terminal",
+  "openModel() shows a stranger's texts without what could rewrite a terminal",
   { ignore: Deno.build.os === "windows" }, // links need a privilege there
   async () => {
     const folder = await Deno.makeTempDir();
@@ -16,8 +16,8 @@ Deno.test(
       }
       const far = { name: "a\x1b[2Jb", description: "c\nd", actions: ["go\x07", "stay"] };
       await Deno.writeTextFile(join(folder, "far.json"), JSON.stringify(far));
-      const { info, close } = await declareModel(await openModelFolder(folder), { dtype: "f32" });
-      close();
+      using model = await openModel(await openModelFolder(folder));
+      const { info } = model;
       assert.equal(info.name, "a\\u001b[2Jb");
       assert.equal(info.description, "c\\u000ad");
       assert.deepEqual(info.actions, ["go\\u0007", "stay"]);

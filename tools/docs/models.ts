@@ -1,4 +1,4 @@
-import { presetMemory } from "../../released/memory_needed.ts";
+import { presetMemory } from "../../released/preset_memory.ts";
 import { hubSettings } from "../../hub/settings.ts";
 import { type PresetState, presetStates } from "../../released/local_models.ts";
 import { type Preset, PRESETS } from "../../released/presets.ts";

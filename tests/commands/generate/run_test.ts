@@ -414,3 +414,20 @@ Deno.test("far generate goes on by the actions that a video of its own was made 
     const { actions: made } = await readClip(on);
     assert.deepEqual(made, [1, 0, 2]);
   }));
+
+Deno.test("far generate reads the headers of a model once", () =>
+  inFolder(async (folder) => {
+    const { open } = SafetensorsFile;
+    const opened: string[] = [];
+    SafetensorsFile.open = (path) => {
+      opened.push(path.split(/[\\/]/).at(-2)!);
+      return open(path);
+    };
+    try {
+      const args = ["--model", `${GOLDENS}/far-uncond`, "--frames", "1", "--steps", "1"];
+      await generate(...args, "--size", "32x32", "--output", join(folder, "a.npz"), "--quiet");
+    } finally {
+      SafetensorsFile.open = open;
+    }
+    assert.deepEqual(opened, ["transformer", "vae"]);
+  }));

@@ -67,7 +67,7 @@ Deno.test(
 Deno.test("inspectModel() counts what the model's own example takes", async () => {
   const asked: unknown[] = [];
   const need = { weights: 1, run: 2, total: 3, largest: 1 };
-  const count = (_: string, options: unknown) => (asked.push(options), Promise.resolve(need));
+  const count = (_: unknown, options: unknown) => (asked.push(options), need);
   const demo = `${import.meta.dirname}/../../../weights/demo`;
   const { json } = await inspectModel(demo, { count });
   const run = { frames: 48, contextFrames: 12, guidance: 1, width: 64, height: 64 };
