@@ -126,6 +126,8 @@ export { lineChart, type Series } from "./report/chart.ts";
 export { escapeHtml, htmlPage } from "./report/page.ts";
 
 // pictures and videos
+export { checkFloatFrames } from "./media/budget.ts";
+export { readClipFacts } from "./media/clip_facts.ts";
 export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
 export type { Matrix } from "./media/color.ts";
 export { ClosedPipeError } from "./media/errors.ts";

@@ -117,7 +117,8 @@ async function carriesHash(path: string, hash: string): Promise<boolean> {
   try {
     if (await jobOf(path) !== hash) return false;
     if (extname(path).toLowerCase() === ".safetensors") return true;
-    return (await readClip(path)).warnings.length === 0;
+    const onlyFirst = { stride: Number.MAX_SAFE_INTEGER }; // read to the end, but not kept
+    return (await readClip(path, onlyFirst)).warnings.length === 0;
   } catch {
     return false; // whatever it is, it is not whole
   }

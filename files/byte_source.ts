@@ -53,6 +53,18 @@ export async function bytesAt(
   return bytes;
 }
 
+/** The `length` bytes from `position` on, in pieces of at most `piece`. @throws as `bytesAt` */
+export async function* piecesAt(
+  source: ByteSource,
+  position: number,
+  length: number,
+  piece = 2 ** 16,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < length; at += piece) {
+    yield await bytesAt(source, position + at, Math.min(piece, length - at));
+  }
+}
+
 /** @internal The error for bytes beyond the end. */
 export function shortRead(path: string, wanted: number, end: number): CheckpointError {
   return new CheckpointError(

@@ -1,4 +1,4 @@
-import { bytesAt, type ByteSource, shortRead } from "./byte_source.ts";
+import { type ByteSource, shortRead } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 
 /** A file opened for reads by position. Reads are queued, because the file has one cursor. */
@@ -70,12 +70,6 @@ export class FileSource implements ByteSource {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** All bytes of a file. @throws {CheckpointError} NotFound or FileChanged */
-export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  using source = await FileSource.open(path);
-  return await bytesAt(source, 0, source.size);
 }
 
 /** Whether there is such a file. */

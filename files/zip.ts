@@ -5,8 +5,8 @@
  * Names are keys here, never paths. Source: PKWARE APPNOTE.TXT 6.3.10
  */
 import { viewOf } from "./bytes.ts";
-import { constants, crc32, inflateRawSync } from "node:zlib";
-import { bytesAt, type ByteSource } from "./byte_source.ts";
+import { crc32 } from "node:zlib";
+import { bytesAt, type ByteSource, piecesAt } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 
 /** One file of an archive. */
@@ -51,10 +51,8 @@ const FULL32 = 0xffffffff;
 const DEFLATED = 8;
 /** The best that DEFLATE can do is 1032:1, so a higher ratio is a lie. */
 const BEST_RATIO = 1032;
-/** Blocks and code tables by which DEFLATE may make a short text longer. */
-const DEFLATE_OVERHEAD = 1024;
-/** Arrays of this many bytes still fit into one buffer everywhere. */
-const LARGEST_ENTRY = 2 ** 31;
+/** Packed bytes that are unpacked at a time, to 16 MiB at most. */
+const PIECE = 2 ** 14;
 /** How hard the writer tried to compress: of no use to a reader. */
 const FLAGS_EFFORT = 0x0006;
 const FLAG_DESCRIPTOR = 0x0008;
@@ -95,45 +93,56 @@ export async function readZip(
 }
 
 /**
+ * Unpacks an entry piece by piece, none larger than 16 MiB, and compares its size and checksum as
+ * it ends.
+ * @throws {CheckpointError} BadZip
+ */
+export async function* unpackEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const packed = piecesAt(source, entry.offset, entry.packed, PIECE);
+  let [size, crc] = [0, 0];
+  for await (const piece of entry.isDeflated ? inflate(entry, packed) : packed) {
+    size += piece.length;
+    if (size > entry.bytes) break;
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  if (size !== entry.bytes) bad(`${quote(entry.name)} in it is damaged: it has another size`);
+  if (crc !== entry.crc) badChecksum(entry);
+}
+
+/**
  * Reads and unpacks an entry, and compares its checksum.
+ * @param most bytes that it may have
  * @throws {CheckpointError} BadZip
  */
 export async function readEntry(
   source: ByteSource,
   entry: ZipEntry,
-): Promise<Uint8Array> {
-  if (entry.bytes > LARGEST_ENTRY) bad(`${quote(entry.name)} in it is larger than 2 GiB unpacked`);
-  const packed = await bytesAt(source, entry.offset, entry.packed);
-  const bytes = entry.isDeflated ? inflate(entry, packed) : packed;
-  if (bytes.length !== entry.bytes || crc32(bytes) !== entry.crc) badChecksum(entry);
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (entry.bytes > most) bad(`${quote(entry.name)} in it is larger than ${most} bytes`);
+  const bytes = new Uint8Array(entry.bytes);
+  let at = 0;
+  for await (const piece of unpackEntry(source, entry)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
   return bytes;
 }
 
-/**
- * Reads the first bytes of an entry without unpacking the rest; nothing is compared.
- * @returns at least `length` bytes, or all that there are
- * @throws {CheckpointError} BadZip
- */
-export async function readEntryStart(
-  source: ByteSource,
+async function* inflate(
   entry: ZipEntry,
-  length: number,
-): Promise<Uint8Array> {
-  const most = entry.isDeflated ? length + DEFLATE_OVERHEAD : length;
-  const packed = await bytesAt(source, entry.offset, Math.min(most, entry.packed));
-  return entry.isDeflated ? inflate(entry, packed, constants.Z_SYNC_FLUSH) : packed;
-}
-
-function inflate(
-  entry: ZipEntry,
-  packed: Uint8Array,
-  finishFlush: number = constants.Z_FINISH,
-): Uint8Array {
-  if (entry.bytes === 0) return new Uint8Array(0);
+  packed: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (entry.bytes === 0) return;
   try {
-    return inflateRawSync(packed, { maxOutputLength: entry.bytes, finishFlush });
-  } catch {
-    bad(`${quote(entry.name)} in it is damaged: it does not unpack to its size`);
+    yield* ReadableStream.from(packed).pipeThrough(new DecompressionStream("deflate-raw"));
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    bad(`${quote(entry.name)} in it is damaged: it does not unpack`);
   }
 }
 

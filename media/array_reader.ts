@@ -1,15 +1,16 @@
+import { checkSize, MOST_ARRAY_BYTES, MOST_FRAMES, TooMuchError } from "./budget.ts";
 import { MediaError } from "./errors.ts";
-import type { FrameStream, LazyFrame } from "./frame_stream.ts";
+import type { Announced, FrameStream, LazyFrame } from "./frame_stream.ts";
 import type { FloatFrame, RgbFrame } from "./frames.ts";
-import type { NpyArray, NpyData, NpyType } from "./npy.ts";
+import type { NpyArray, NpyData, NpyHeader } from "./npy.ts";
+import type { NpyStream } from "./npy_stream.ts";
 import { NpyFile, NpzFile } from "./npz.ts";
 
 /** Sizes of an array of frames. */
-interface VideoShape {
+interface VideoShape extends Announced {
   readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly isFloat: boolean;
+  /** Of one frame in the file. */
+  readonly frameBytes: number;
 }
 
 /** A frame source that holds a file open. */
@@ -22,16 +23,27 @@ export type ArrayStream = FrameStream & Disposable;
  * @throws {MediaError} when the arrays are missing, damaged, or of other shapes
  */
 export async function openNpz(path: string): Promise<ArrayStream> {
-  using file = await NpzFile.open(path);
-  const video = await file.read(videoName(file.names));
-  const shape = videoShape(video, path);
-  const actions = file.names.includes("actions")
-    ? readActions(await file.read("actions"), shape.count, path)
-    : {};
-  const size = shape.height * shape.width * 3;
-  const frames = lazyFrames(shape, (k) => video.data.subarray(k * size, (k + 1) * size), path);
-  const metadata = await file.readMetadata();
-  return { frames, lossy: false, ...actions, metadata, warnings: [], [Symbol.dispose]: () => {} };
+  const file = await NpzFile.open(path);
+  try {
+    const name = videoName(file.names);
+    const header = await file.header(name);
+    const shape = videoShape(header, path);
+    const actions = file.names.includes("actions")
+      ? readActions(await file.readList("actions"), shape.count, path)
+      : {};
+    return {
+      frames: streamFrames(shape, () => file.stream(name), path),
+      announced: shape,
+      lossy: false,
+      ...actions,
+      metadata: await file.readMetadata(),
+      warnings: [],
+      [Symbol.dispose]: () => file[Symbol.dispose](),
+    };
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /**
@@ -44,9 +56,13 @@ export async function openNpy(path: string): Promise<ArrayStream> {
   const file = await NpyFile.open(path);
   try {
     const shape = videoShape(file.header, path);
-    const bytes = shape.count === 0 ? 0 : file.header.bytes / shape.count;
-    const frames = lazyFrames(shape, (k) => file.read(k * bytes, bytes), path);
-    return { frames, lossy: false, warnings: [], [Symbol.dispose]: () => file[Symbol.dispose]() };
+    return {
+      frames: lazyFrames(shape, (k) => file.read(k * shape.frameBytes, shape.frameBytes), path),
+      announced: shape,
+      lossy: false,
+      warnings: [],
+      [Symbol.dispose]: () => file[Symbol.dispose](),
+    };
   } catch (error) {
     file[Symbol.dispose]();
     throw error;
@@ -59,10 +75,7 @@ function videoName(names: string[]): string {
   return !names.includes("video") && others.length === 1 ? others[0]! : "video";
 }
 
-function videoShape(
-  { type, shape }: { readonly type: NpyType; readonly shape: readonly number[] },
-  path: string,
-): VideoShape {
+function videoShape({ type, shape, bytes }: NpyHeader, path: string): VideoShape {
   const sizes = shape.length === 3 ? [1, ...shape] : shape;
   const [count, height, width, channels] = sizes;
   const isFloat = type.startsWith("<f");
@@ -72,7 +85,12 @@ function videoShape(
         `but is (${shape.join(", ")}) of ${type}`,
     );
   }
-  return { count: count!, height, width, isFloat };
+  if (count! > MOST_FRAMES) {
+    throw new TooMuchError(`Cannot read "${path}": ${count} frames are more than ${MOST_FRAMES}`);
+  }
+  const frameBytes = count ? bytes / count : 0;
+  checkSize(width, height, frameBytes);
+  return { count: count!, height, width, isFloat, frameBytes };
 }
 
 /** Data sets hold other things by this name, too: an error only for those who want actions. */
@@ -97,24 +115,43 @@ function readActions(
   return { actions: Array.from(data as ArrayLike<number | bigint>, Number) };
 }
 
+/** Frames of a file in which any can be reached. */
 function* lazyFrames(
   shape: VideoShape,
-  read: (index: number) => NpyData | Promise<NpyData>,
+  read: (index: number) => Promise<NpyData>,
   path: string,
 ): Generator<LazyFrame> {
   for (let index = 0; index < shape.count; index++) {
-    yield {
-      index,
-      pixels: async () => {
-        const data = await read(index);
-        return shape.isFloat ? planarFloats(data as Float32Array, shape, path, index) : {
-          width: shape.width,
-          height: shape.height,
-          data: data as Uint8Array,
-        } satisfies RgbFrame;
-      },
-    };
+    yield { index, pixels: async () => frameOf(await read(index), shape, path, index) };
   }
+}
+
+/** Frames of a packed array, which are reached one after the other. */
+async function* streamFrames(
+  shape: VideoShape,
+  open: () => Promise<NpyStream>,
+  path: string,
+): AsyncGenerator<LazyFrame> {
+  await using array = await open();
+  try {
+    for (let index = 0; index < shape.count; index++) {
+      const data = await array.next(shape.frameBytes);
+      yield { index, pixels: () => frameOf(data, shape, path, index) };
+    }
+  } finally {
+    // The checksum is of all frames, and comes after the last.
+    if (array.header.bytes <= MOST_ARRAY_BYTES) await array.finish();
+  }
+}
+
+function frameOf(
+  data: NpyData,
+  shape: VideoShape,
+  path: string,
+  index: number,
+): RgbFrame | FloatFrame {
+  if (shape.isFloat) return planarFloats(data as Float32Array, shape, path, index);
+  return { width: shape.width, height: shape.height, data: data as Uint8Array };
 }
 
 /** (H, W, 3) to (3, H, W); values a hair outside [0, 1] are rounding and are clamped. */

@@ -28,7 +28,7 @@ export class ByteQueue {
   }
 
   /** Exactly `length` bytes; nothing when the stream ends before. */
-  async read(length: number): Promise<Uint8Array | undefined> {
+  async read(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     while (this.length < length) if (!await this.#fill()) return undefined;
     const out = new Uint8Array(length);
     for (let done = 0; done < length;) {
@@ -41,6 +41,14 @@ export class ByteQueue {
     }
     this.length -= length;
     return out;
+  }
+
+  /** Reads to the end of the stream without keeping anything. */
+  async skipAll(): Promise<void> {
+    do {
+      this.#chunks = [];
+      this.length = 0;
+    } while (await this.#fill());
   }
 
   /** Lets go of the stream, wherever it is. */

@@ -1,9 +1,12 @@
 import { openNpy, openNpz } from "./array_reader.ts";
+import { piecesAt } from "../files/byte_source.ts";
+import { FileSource } from "../files/file_source.ts";
+import { TooMuchError } from "./budget.ts";
 import type { Matrix } from "./color.ts";
-import { MediaError, UnsupportedMediaError } from "./errors.ts";
+import { asMedia, asMediaPieces, MediaError, UnsupportedMediaError } from "./errors.ts";
 import { turn } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
-import { imagesInFolder, imagesOfPattern } from "./folder_reader.ts";
+import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import {
   type CollectedFrames,
   collectFrames,
@@ -94,10 +97,11 @@ export async function readClip(source: string, options: ClipOptions = {}): Promi
   }
 }
 
-async function openFile(
+/** Opens a file that is not a video. @throws {MediaError} perhaps without the file's name */
+export async function openFile(
   path: string,
-  type: FileType,
-  options: ClipOptions,
+  type: Exclude<FileType, "video">,
+  options: ClipOptions = {},
 ): Promise<FrameStream & Partial<Disposable>> {
   switch (type) {
     case "npz":
@@ -107,8 +111,15 @@ async function openFile(
     case "gif":
       return openGif(await readBytes(path), path);
     case "y4m": {
-      const file = await Deno.open(path);
-      return await openY4m(file.readable, path, options.matrix);
+      const file = await asMedia(path, () => FileSource.open(path));
+      try {
+        const pieces = asMediaPieces(path, piecesAt(file, 0, file.size));
+        const stream = await openY4m(pieces, path, options.matrix);
+        return Object.assign(stream, { [Symbol.dispose]: () => file.close() });
+      } catch (error) {
+        file.close();
+        throw error;
+      }
     }
     default:
       return openImages([path]);
@@ -128,7 +139,8 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
   } catch (error) {
     // Of what ffmpeg cannot read either, the first word is the clearer one.
-    const isKnown = error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError;
+    const isKnown = error instanceof TooMuchError ||
+      (error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError);
     throw isKnown ? error : failure;
   }
 }
@@ -145,7 +157,7 @@ async function tryNative(
     isCutOff = stream.isCutOff;
     return await collect(path, stream, picks, options);
   } catch (error) {
-    if (!(error instanceof MediaError)) throw error;
+    if (!(error instanceof MediaError) || error instanceof TooMuchError) throw error;
     if (!(error instanceof TooFewFramesError)) return error;
     if (!isCutOff) throw error; // Then nobody will find more frames in it.
     return new TooFewFramesError(`${error.message}; it is cut off`);
@@ -183,8 +195,8 @@ async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Pr
   try {
     return await decodeImage(bytes, type);
   } catch (error) {
-    const stream = error instanceof MediaError && type !== "png" &&
-      await openWithFfmpeg(path, `${type}_pipe`);
+    const mayDoBetter = error instanceof MediaError && !(error instanceof TooMuchError);
+    const stream = mayDoBetter && type !== "png" && await openWithFfmpeg(path, `${type}_pipe`);
     if (!stream) throw error instanceof UnsupportedMediaError ? adviseFfmpeg(error) : error;
     try {
       const { frames } = await collectFrames(path, stream, new Picks({ count: 1 }));
@@ -218,21 +230,14 @@ async function collect(
   };
 }
 
-/** Puts the name of the source before errors of those who only know its bytes. */
-async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
+/** @internal Puts the name of the source before errors of those who only know its bytes. */
+export async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (!(error instanceof MediaError) || error.message.startsWith("Cannot ")) throw error;
-    const Kind = error instanceof UnsupportedMediaError ? UnsupportedMediaError : MediaError;
+    const Kind = [UnsupportedMediaError, TooMuchError].find((kind) => error instanceof kind) ??
+      MediaError;
     throw new Kind(`Cannot read "${path}": ${error.message}`);
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false; // Opening it will tell why.
   }
 }

@@ -44,3 +44,17 @@ export async function asMedia<T>(path: string, action: () => Promise<T>): Promis
     throw named instanceof CheckpointError ? new MediaError(named.message) : named;
   }
 }
+
+/** The same for what is read piece by piece. */
+export async function* asMediaPieces<T>(path: string, pieces: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { value, done } = await asMedia(path, () => iterator.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}

@@ -18,6 +18,15 @@ export function turn(frame: RgbFrame, orientation: number): RgbFrame {
   return rotate(mirrored ? mirror(frame) : frame, degrees);
 }
 
+/** The size that `turn` gives a picture. */
+export function turnSize(
+  { width, height }: { readonly width: number; readonly height: number },
+  orientation: number,
+): { width: number; height: number } {
+  const [degrees] = ORIENTATIONS[orientation] ?? [0];
+  return degrees % 180 === 0 ? { width, height } : { width: height, height: width };
+}
+
 /**
  * The orientation in the EXIF data of a JPEG: 1 (as it is) to 8; 1 where there is none.
  * Source: CIPA DC-008 (Exif 2.3), tag 0x0112

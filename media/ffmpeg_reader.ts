@@ -1,3 +1,4 @@
+import { MOST_PIXELS } from "./budget.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { MediaError } from "./errors.ts";
 import {
@@ -14,8 +15,6 @@ const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
 
 /** Milliseconds without a byte after which ffmpeg is ended. */
 const PATIENCE = 60_000;
-/** A picture of more is taken for an attack. */
-const MOST_PIXELS = 2 ** 26;
 
 /**
  * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Every

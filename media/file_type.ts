@@ -1,5 +1,6 @@
 import { bytesAt } from "../files/byte_source.ts";
-import { FileSource, readBytes as readAll } from "../files/file_source.ts";
+import { FileSource } from "../files/file_source.ts";
+import { MOST_ARRAY_BYTES, TooMuchError } from "./budget.ts";
 import { asMedia, MediaError } from "./errors.ts";
 
 /** What a file is, by its first bytes. `video` is everything that is nothing else. */
@@ -19,12 +20,16 @@ export async function fileType(path: string): Promise<FileType> {
 }
 
 /**
- * All bytes of a file.
+ * All bytes of a file, of at most 2 GiB.
  *
- * @throws {MediaError} when it is missing, not readable or not a file
+ * @throws {MediaError} when it is too large, missing, not readable or not a file
  */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await asMedia(path, () => readAll(path));
+  return await asMedia(path, async () => {
+    using file = await FileSource.open(path);
+    if (file.size <= MOST_ARRAY_BYTES) return await bytesAt(file, 0, file.size);
+    throw new TooMuchError(`Cannot read "${path}": its ${file.size} bytes are too many`);
+  });
 }
 
 /** Tells the type from the first 16 bytes. */

@@ -4,6 +4,11 @@ import { namesIn, numberedFiles } from "./numbered_names.ts";
 
 const IMAGE_NAME = /^[^.].*\.(png|jpe?g|webp)$/i;
 
+/** Whether there is a folder of that name; where there is nothing, opening it will tell why. */
+export async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((found) => found.isDirectory, () => false);
+}
+
 /**
  * The images in a folder in natural order: `2.png` comes before `10.png`.
  *

@@ -1,3 +1,4 @@
+import { Budget } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import { type FloatFrame, isRgb, type RgbFrame, toFloat } from "./frames.ts";
 import type { Picks } from "./picks.ts";
@@ -21,6 +22,16 @@ export interface VideoFacts {
   readonly duration?: number;
 }
 
+/** What the header of a source says that it holds. */
+export interface Announced {
+  readonly width: number;
+  readonly height: number;
+  /** Frames, where it says. */
+  readonly count?: number;
+  /** Whether frames are floats. */
+  readonly isFloat: boolean;
+}
+
 /** A source that has been opened: frames in the order they are shown, and what is known of them. */
 export interface FrameStream {
   readonly frames: AsyncIterable<LazyFrame> | Iterable<LazyFrame>;
@@ -33,6 +44,8 @@ export interface FrameStream {
   /** What is wrong with them, where they are there and cannot be used. */
   readonly unusableActions?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Where it is known before any frame is read. */
+  readonly announced?: Announced;
   /** Of a video file, where its index says. */
   readonly video?: VideoFacts;
   /** Lines for the user. They may still come while frames are read. */
@@ -51,7 +64,7 @@ export interface CollectedFrames {
  *
  * @param size to crop and resize to; the source's own unless told
  * @param resize "bilinear" gives floats, as the loaders that resize so do
- * @throws {MediaError} when there are too few frames or their sizes differ
+ * @throws {MediaError} when there are too few frames, or too many to keep, or their sizes differ
  */
 export async function collectFrames(
   path: string,
@@ -60,14 +73,19 @@ export async function collectFrames(
   size?: { readonly width: number; readonly height: number },
   resize?: ResizeMethod,
 ): Promise<CollectedFrames> {
+  const isFloat = resize === "bilinear";
+  if (stream.announced) checkAnnounced(stream.announced, picks, { ...size, isFloat });
   const frames: (RgbFrame | FloatFrame)[] = [];
+  const budget = new Budget();
   let available = 0;
   for await (const { index, pixels } of stream.frames) {
     available = Math.max(0, index + 1);
     if (picks.wants(index)) {
       const frame = await pixels();
-      const exact = resize === "bilinear" && isRgb(frame) ? toFloat(frame) : frame;
-      frames.push(size ? fitFrame(exact, size.width, size.height, resize) : frame);
+      const exact = isFloat && isRgb(frame) ? toFloat(frame) : frame;
+      const taken = size ? fitFrame(exact, size.width, size.height, resize) : frame;
+      budget.takeFrames(taken.data.byteLength);
+      frames.push(taken);
     }
     if (picks.isDone(available)) break;
   }
@@ -77,4 +95,15 @@ export async function collectFrames(
     throw new MediaError(`Cannot read "${path}": its frames have different sizes`);
   }
   return { width, height, frames: frames as RgbFrame[] | FloatFrame[] };
+}
+
+/** Refuses what would be too much before any of it is read. */
+function checkAnnounced(
+  announced: Announced,
+  picks: Picks,
+  made: { readonly width?: number; readonly height?: number; readonly isFloat: boolean },
+): void {
+  const { width = announced.width, height = announced.height } = made;
+  const bytes = announced.isFloat || made.isFloat ? 4 : 1;
+  new Budget().takeFrames(3 * width * height * bytes, picks.countIn(announced.count ?? 0));
 }

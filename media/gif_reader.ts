@@ -1,4 +1,5 @@
 import { viewOf } from "../files/bytes.ts";
+import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 
@@ -17,7 +18,6 @@ interface Block {
   readonly disposal: number;
 }
 
-const MOST_PIXELS = 2 ** 26;
 /** Of all pictures together: a few bytes can announce a large one. */
 const MOST_PAINTED = 2 ** 31;
 
@@ -42,6 +42,7 @@ export function openGif(bytes: Uint8Array, path: string): FrameStream {
   const gif = parseGif(bytes);
   return {
     frames: composeFrames(gif),
+    announced: { width: gif.width, height: gif.height, count: gif.blocks.length, isFloat: false },
     fps: gif.seconds > 0 ? gif.blocks.length / gif.seconds : undefined,
     lossy: true, // 256 colours
     warnings: gif.isCutOff ? [`"${path}" is cut off: only its beginning can be read`] : [],
@@ -57,9 +58,10 @@ function parseGif(bytes: Uint8Array): Gif {
   const view = viewOf(bytes);
   if (bytes.length < 13) throw new MediaError("it is cut off");
   const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
-  if (width === 0 || height === 0 || width * height > MOST_PIXELS) {
+  if (width === 0 || height === 0) {
     throw new MediaError(`invalid size ${width}x${height}`);
   }
+  checkSize(width, height);
   const reader = new BlockReader(bytes);
   const globalPalette = reader.palette(bytes[10]!);
   const blocks: Block[] = [];
@@ -197,8 +199,8 @@ function interlacedRows(height: number): number[] {
 
 /** Undoes the LZW packing; pixels that are missing are 0. */
 function unpack({ width, height, codeSize, data }: Block): Uint8Array {
+  checkSize(width, height);
   const pixels = width * height;
-  if (pixels > MOST_PIXELS) throw new MediaError("one of its pictures is too large");
   const out = new Uint8Array(pixels);
   const clearCode = 1 << codeSize;
   // A code stands for the string of its prefix and one more byte.

@@ -1,7 +1,8 @@
 import { viewOf } from "../files/bytes.ts";
+import { checkSize } from "./budget.ts";
 import { cropTo, evenJpeg, evenWebp, type WebpChunk } from "./even_picture.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
-import { exifOrientation, orientationOf, turn } from "./exif.ts";
+import { exifOrientation, orientationOf, turn, turnSize } from "./exif.ts";
 import type { RgbFrame } from "./frames.ts";
 import { parsePng, unpackPng } from "./png_reader.ts";
 import { DecodedFrame } from "./video_decoder.ts";
@@ -9,9 +10,6 @@ import { loadWebCodecs } from "./webcodecs.ts";
 
 /** Formats of single pictures. */
 export type ImageType = "png" | "jpeg" | "webp";
-
-/** A picture of more is taken for an attack. */
-const MOST_PIXELS = 2 ** 26;
 
 /**
  * Decodes a PNG, JPEG or WebP to RGB, turned as its EXIF says; transparency is dropped.
@@ -56,6 +54,20 @@ export function isLossyImage(bytes: Uint8Array, type: ImageType): boolean {
   return type === "jpeg" || (type === "webp" && webpLayout(bytes).kind !== "argb");
 }
 
+/**
+ * The size of a picture as it is shown, from its header.
+ *
+ * @throws {MediaError} without the file's name, when it is damaged or too large
+ */
+export function imageSize(bytes: Uint8Array, type: ImageType): { width: number; height: number } {
+  if (type === "png") {
+    const { header, exif } = parsePng(bytes);
+    return turnSize(header, exif ? orientationOf(exif) : 1);
+  }
+  const size = type === "jpeg" ? jpegLayout(bytes) : webpLayout(bytes);
+  return turnSize(size, imageOrientation(bytes, type));
+}
+
 /** Text chunks of a PNG by keyword. */
 export function readPngText(bytes: Uint8Array): Record<string, string> {
   return { ...parsePng(bytes).text };
@@ -68,6 +80,12 @@ interface Layout {
   readonly height: number;
   /** The same picture with even sides. */
   readonly even: () => Uint8Array;
+}
+
+/** @throws {MediaError} for pictures that are too large */
+function checked(width: number, height: number) {
+  checkSize(width, height);
+  return { width, height };
 }
 
 /** Looks for three components, of which luma has twice the samples in both directions. */
@@ -137,6 +155,7 @@ async function decodeWithAddon(
       image.close();
     }
   } catch (error) {
+    if (error instanceof MediaError) throw error;
     throw new MediaError(`it is damaged: ${reasonOf(error)}`);
   } finally {
     decoder.close();
@@ -151,10 +170,4 @@ async function fromArgb(image: DecodedFrame["frame"]): Promise<RgbFrame> {
   const data = new Uint8Array(width * height * 3);
   for (let i = 0; i < width * height; i++) data.set(bytes.subarray(4 * i + 1, 4 * i + 4), 3 * i);
   return { width, height, data };
-}
-
-/** A size that no attack is behind. @throws {MediaError} */
-function checked(width: number, height: number) {
-  if (width * height <= MOST_PIXELS) return { width, height };
-  throw new MediaError(`its size ${width}x${height} is too large`);
 }

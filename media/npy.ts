@@ -48,28 +48,47 @@ const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 const LONGEST_HEADER = 10_000;
 /** No header is longer than this; so many bytes are enough for `parseNpyHeader`. */
 export const NPY_HEADER_BYTES = 12 + LONGEST_HEADER;
+/** So many bytes are enough for `npyHeaderLength`. */
+export const NPY_PREFIX_BYTES = 12;
 
 /**
- * Reads the header of a .npy, versions 1.0, 2.0 and 3.0.
+ * Bytes of the header of a .npy, versions 1.0, 2.0 and 3.0, with all that comes before the elements.
  *
- * @param bytes the beginning of the file, `NPY_HEADER_BYTES` of it or all
+ * @param bytes the beginning of the file, `NPY_PREFIX_BYTES` of it or all
  * @param name what to call it in errors
- * @throws {MediaError} when it is no array of plain numbers in C order
- * Source: numpy/lib/format.py, "NEP 1"
+ * @throws {MediaError} when it is no .npy, or its header is too long
  */
-export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
+export function npyHeaderLength(bytes: Uint8Array, name: string): number {
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw fail(name, "it is not a .npy array");
   const [major, minor] = [bytes[6], bytes[7]];
   if (minor !== 0 || !major || major > 3) {
     throw fail(name, `.npy version ${major}.${minor} is unknown`);
   }
   const view = viewOf(bytes);
-  const start = major === 1 ? 10 : 12;
+  const start = startOf(bytes);
   if (bytes.length < start) throw fail(name, "it ends inside its header");
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > LONGEST_HEADER) throw fail(name, `its header of ${length} bytes is too long`);
-  if (bytes.length < start + length) throw fail(name, "it ends inside its header");
-  const text = new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
+  return start + length;
+}
+
+/** Where the text of the header begins. */
+function startOf(bytes: Uint8Array): number {
+  return bytes[6] === 1 ? 10 : 12;
+}
+
+/**
+ * Reads the header of a .npy.
+ *
+ * @param bytes the beginning of the file, as many as `npyHeaderLength` says or more
+ * @param name what to call it in errors
+ * @throws {MediaError} when it is no array of plain numbers in C order
+ * Source: numpy/lib/format.py, "NEP 1"
+ */
+export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
+  const offset = npyHeaderLength(bytes, name);
+  if (bytes.length < offset) throw fail(name, "it ends inside its header");
+  const text = new TextDecoder("latin1").decode(bytes.subarray(startOf(bytes), offset));
   const fields = new HeaderParser(text, name).parse();
   const type = elementType(fields.descr, name);
   if (fields.fortran) {
@@ -81,31 +100,24 @@ export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (largest > Number.MAX_SAFE_INTEGER) {
     throw fail(name, `its shape (${fields.shape}) is too large`);
   }
-  return { type, shape: fields.shape, offset: start + length, bytes: size };
+  return { type, shape: fields.shape, offset, bytes: size };
 }
 
-/**
- * Reads a whole .npy.
- *
- * @throws {MediaError} when the header is wrong, or there are too few or too many bytes after it
- */
-export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
-  const header = parseNpyHeader(bytes, name);
-  const found = bytes.length - header.offset;
-  if (found !== header.bytes) {
-    throw fail(name, `its header announces ${header.bytes} bytes of numbers, but ${found} follow`);
-  }
-  const data = npyElements(header.type, bytes.subarray(header.offset));
-  return { type: header.type, shape: header.shape, data };
+/** @throws {MediaError} when a file of `size` bytes is not as long as its header announces */
+export function checkNpySize(header: NpyHeader, size: number, name: string): void {
+  const found = size - header.offset;
+  if (found === header.bytes) return;
+  throw fail(name, `its header announces ${header.bytes} bytes of numbers, but ${found} follow`);
 }
 
-/** Turns the bytes of elements into elements. */
-export function npyElements(type: NpyType, bytes: Uint8Array): NpyData {
+/** Turns the bytes of elements into elements, which may share their memory. */
+export function npyElements(type: NpyType, bytes: Uint8Array<ArrayBuffer>): NpyData {
   const Elements = ELEMENTS[type];
-  // Elements must start at a multiple of their size, which bytes inside a file need not. Not slice():
-  // zlib returns a Buffer, whose slice() copies nothing.
-  const own = new Uint8Array(bytes);
-  return new Elements(own.buffer, 0, own.byteLength / Elements.BYTES_PER_ELEMENT);
+  // Elements must start at a multiple of their size, which bytes inside a file need not.
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % Elements.BYTES_PER_ELEMENT === 0
+    ? bytes
+    : new Uint8Array(bytes);
+  return new Elements(buffer, byteOffset, byteLength / Elements.BYTES_PER_ELEMENT);
 }
 
 /** The header of a .npy as numpy writes it: version 1.0, padded to a multiple of 64 bytes. */

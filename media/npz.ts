@@ -1,18 +1,20 @@
 import { type Zippable, zipSync } from "fflate";
-import { bytesAt, type ByteSource } from "../files/byte_source.ts";
+import { bytesAt } from "../files/byte_source.ts";
 import { quote } from "../files/errors.ts";
 import { FileSource } from "../files/file_source.ts";
-import { readEntry, readEntryStart, readZip, type ZipEntry } from "../files/zip.ts";
-import { asMedia, MediaError } from "./errors.ts";
+import { readEntry, readZip, unpackEntry, type ZipEntry } from "../files/zip.ts";
+import { MOST_ARRAY_BYTES, MOST_LIST_BYTES, TooMuchError } from "./budget.ts";
+import { asMedia, asMediaPieces, MediaError } from "./errors.ts";
 import {
+  checkNpySize,
   encodeNpy,
   NPY_HEADER_BYTES,
   type NpyArray,
   npyElements,
   type NpyHeader,
-  parseNpy,
   parseNpyHeader,
 } from "./npy.ts";
+import { NpyStream } from "./npy_stream.ts";
 
 /** Text about the file, kept beside the arrays as one JSON object; numpy hands it out as bytes. */
 const METADATA_NAME = "metadata.json";
@@ -49,31 +51,68 @@ export class NpzFile implements Disposable {
 
   /**
    * Type and shape of an array, of which only the beginning is unpacked.
-   * @throws {MediaError} when there is none of this name, or it is damaged
-   */
-  async header(name: string): Promise<NpyHeader> {
-    const start = await this.#unpack(
-      this.#array(name),
-      (source, entry) => readEntryStart(source, entry, NPY_HEADER_BYTES),
-    );
-    return parseNpyHeader(start, `${this.#source.path}: ${name}`);
-  }
-
-  /**
-   * Reads an array.
    *
    * @throws {MediaError} when there is none of this name, or it is damaged
    */
+  async header(name: string): Promise<NpyHeader> {
+    await using array = await this.stream(name);
+    return array.header;
+  }
+
+  /**
+   * Reads an array of at most 2 GiB.
+   *
+   * @throws {MediaError} when there is none of this name, or it is larger or damaged
+   */
   async read(name: string): Promise<NpyArray> {
-    const bytes = await this.#unpack(this.#array(name), readEntry);
-    return parseNpy(bytes, `${this.#source.path}: ${name}`);
+    return await this.#read(name, MOST_ARRAY_BYTES);
+  }
+
+  /**
+   * Reads an array that stands beside the frames, such as actions: of at most 16 MiB.
+   *
+   * @throws {MediaError} when there is none of this name, or it is larger or damaged
+   */
+  async readList(name: string): Promise<NpyArray> {
+    return await this.#read(name, MOST_LIST_BYTES);
+  }
+
+  async #read(name: string, most: number): Promise<NpyArray> {
+    await using array = await this.stream(name);
+    const { type, shape, bytes } = array.header;
+    if (bytes > most) {
+      const reason = `"${name}" in it takes ${bytes} bytes, more than ${most}`;
+      throw new TooMuchError(`Cannot read "${this.#source.path}": ${reason}`);
+    }
+    const data = await array.next(bytes);
+    await array.finish();
+    return { type, shape, data };
+  }
+
+  /**
+   * @internal Opens an array, to be read from its beginning to its end; one at a time.
+   *
+   * @throws {MediaError} when there is none of this name, or it is damaged
+   */
+  async stream(name: string): Promise<NpyStream> {
+    const { path } = this.#source;
+    const entry = this.#array(name);
+    return await NpyStream.open(
+      asMediaPieces(path, unpackEntry(this.#source, entry)),
+      entry.bytes,
+      `${path}: ${name}`,
+    );
   }
 
   /** The text kept with the arrays; empty where there is none of ours. */
   async readMetadata(): Promise<Record<string, string>> {
     const entry = this.#entries.get(METADATA_NAME);
     if (!entry) return {};
-    const text = new TextDecoder().decode(await this.#unpack(entry, readEntry));
+    const bytes = await asMedia(
+      this.#source.path,
+      () => readEntry(this.#source, entry, MOST_LIST_BYTES),
+    );
+    const text = new TextDecoder().decode(bytes);
     try {
       const pairs = Object.entries(JSON.parse(text) as Record<string, unknown>);
       return Object.fromEntries(
@@ -91,13 +130,6 @@ export class NpzFile implements Disposable {
     throw new MediaError(
       `Cannot read "${this.#source.path}": it has no array "${name}", only ${names}`,
     );
-  }
-
-  #unpack<T>(
-    entry: ZipEntry,
-    read: (source: ByteSource, entry: ZipEntry) => Promise<T>,
-  ): Promise<T> {
-    return asMedia(this.#source.path, () => read(this.#source, entry));
   }
 
   /** Closes the file. */
@@ -134,12 +166,8 @@ export class NpyFile implements Disposable {
     return await opened(path, async (source) => {
       const start = await bytesAt(source, 0, Math.min(source.size, NPY_HEADER_BYTES));
       const header = parseNpyHeader(start, path);
-      const found = source.size - header.offset;
-      if (found === header.bytes) return new NpyFile(source, header);
-      throw new MediaError(
-        `Cannot read "${path}": its header announces ${header.bytes} bytes of numbers, ` +
-          `but ${found} follow`,
-      );
+      checkNpySize(header, source.size, path);
+      return new NpyFile(source, header);
     });
   }
 

@@ -51,6 +51,11 @@ export class Picks {
     return this.count === Infinity ? Infinity : this.start + (this.count - 1) * this.stride + 1;
   }
 
+  /** How many frames of a source that has `available` are wanted. */
+  countIn(available: number): number {
+    return Math.max(0, Math.ceil((Math.min(available, this.end) - this.start) / this.stride));
+  }
+
   /** The wanted frames of a source that has `available`. */
   indices(available: number): number[] {
     const found: number[] = [];
@@ -66,7 +71,7 @@ export class Picks {
    * @throws {TooFewFramesError} when that is too few
    */
   require(path: string, available: number): void {
-    const found = this.indices(available).length;
+    const found = this.countIn(available);
     if (found > 0 && (this.upTo || found === this.count)) return;
     const frames = available === 1 ? "1 frame" : `${available} frames`;
     const wanted = this.upTo

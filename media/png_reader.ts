@@ -1,10 +1,9 @@
 import { viewOf } from "../files/bytes.ts";
 import { crc32, inflateSync } from "node:zlib";
+import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 
-/** A picture of more is taken for an attack. */
-const MOST_PIXELS = 2 ** 26;
 const CRITICAL = /^[A-Z]/;
 /** Samples per pixel, and depths, by colour type. */
 const COLOURS: Readonly<Record<number, readonly [samples: number, depths: readonly number[]]>> = {
@@ -97,9 +96,7 @@ function parseHeader(data: Uint8Array): Header {
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, colour, packing, filter, interlace] = data.subarray(8);
   const [samples, depths] = COLOURS[colour!] ?? [0, []];
-  if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size ${width}x${height} is too large`);
-  }
+  checkSize(width, height);
   if (width === 0 || height === 0 || !depths.includes(depth!) || packing || filter) {
     throw new MediaError("it is damaged: its header is not valid");
   }

@@ -1,3 +1,4 @@
+import { checkSize } from "./budget.ts";
 import { type Plane, type YuvColour, type YuvPicture, yuvToRgb } from "./color.ts";
 import type { Packet } from "./demux.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
@@ -103,11 +104,12 @@ export class DecodedFrame {
   /**
    * Copies the picture out as RGB.
    *
-   * @throws {MediaError} when its pixel format is unknown
+   * @throws {MediaError} when its pixel format is unknown, or it is too large
    */
   async toRgb(): Promise<RgbFrame> {
     const { frame } = this;
     if (!frame.format) throw new UnsupportedMediaError("its pixel format is unknown");
+    checkSize(frame.codedWidth, frame.codedHeight);
     const bytes = new Uint8Array(frame.allocationSize());
     const layout = await frame.copyTo(bytes);
     const { width, height } = frame.visibleRect;

@@ -1,3 +1,4 @@
+import { checkSize } from "./budget.ts";
 import { explain, type PacketPlace, type VideoIndex } from "./demux.ts";
 import { Demuxer } from "./demuxer.ts";
 import { MediaError } from "./errors.ts";
@@ -12,9 +13,6 @@ export interface VideoStream extends FrameStream, Disposable {
   readonly isCutOff: boolean;
   readonly video: VideoFacts;
 }
-
-/** A picture of more pixels is taken for an attack. */
-const MOST_PIXELS = 2 ** 26;
 
 /**
  * Opens an MP4, MOV, WebM or Matroska file with the native codecs. Frames come as they are: a
@@ -37,6 +35,12 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
       lossy: true,
       metadata,
       video: factsOf(index),
+      announced: {
+        width: config.codedWidth ?? 0,
+        height: config.codedHeight ?? 0,
+        count: shownOf(places, index.end).length,
+        isFloat: false,
+      },
       warnings,
       isCutOff: index.isCutOff,
       [Symbol.dispose]: () => demuxer[Symbol.dispose](),
@@ -68,12 +72,6 @@ export async function readVideoTags(path: string): Promise<Readonly<Record<strin
     return await demuxer.readTags(path);
   } catch (error) {
     throw new MediaError(`Cannot read "${path}": ${explain(error)}`);
-  }
-}
-
-function checkSize(width = 0, height = 0): void {
-  if (width * height > MOST_PIXELS) {
-    throw new MediaError(`its size ${width}x${height} is too large`);
   }
 }
 

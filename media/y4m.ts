@@ -1,5 +1,6 @@
 import { ByteQueue } from "./byte_queue.ts";
 import { type Matrix, type Plane, type YuvPicture, yuvToRgb } from "./color.ts";
+import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 
@@ -29,7 +30,8 @@ const CHROMA: Readonly<Record<string, readonly [number, number] | undefined>> = 
 /**
  * Reads the first line of a .y4m.
  *
- * @throws {MediaError} without the file's name, when it is none or its format is not known
+ * @throws {MediaError} without the file's name, when it is none, too large, or its format is not
+ *   known
  * Source: yuv4mpeg(5) of mjpegtools; names of high bit depths and XCOLORRANGE as FFmpeg writes them
  */
 export function parseY4mHeader(line: string): Y4mHeader {
@@ -46,7 +48,7 @@ export function parseY4mHeader(line: string): Y4mHeader {
     layout,
   );
   if (!known) throw new MediaError(`its .y4m colour layout "${layout}" is unknown`);
-  return {
+  const parsed = {
     width,
     height,
     fps: Number.isFinite(fps) && fps > 0 ? fps : undefined,
@@ -55,6 +57,8 @@ export function parseY4mHeader(line: string): Y4mHeader {
     alpha: known[2] === "alpha",
     fullRange: fields.includes("XCOLORRANGE=FULL"),
   };
+  checkSize(width, height, planesOf(parsed).bytesPerFrame);
+  return parsed;
 }
 
 /**
@@ -80,7 +84,8 @@ export async function openY4m(
   const warnings: string[] = [];
   const frames = readFrames(bytes, header, matrix, (text) => warnings.push(`"${path}" ${text}`));
   const lossy = true; // Y, U and V of 8 bits, in limited range, are fewer colours than RGB has.
-  return { frames, fps: header.fps, lossy, warnings };
+  const announced = { width: header.width, height: header.height, isFloat: false };
+  return { frames, announced, fps: header.fps, lossy, warnings };
 }
 
 async function* readFrames(

@@ -5,6 +5,8 @@ import { checkIndices, type Classes, parseActionText, parseClassList } from "./a
 import { UsageError } from "../cli/errors.ts";
 import { readText } from "../cli/text_file.ts";
 
+/** A header can announce any number of them, in a file with holes. */
+const MOST_ACTIONS = 1_000_000;
 const EXTENSIONS = [".npz", ".safetensors", ".json", ".txt"];
 
 /** Whether `--actions` names a file; else it is a list. */
@@ -33,7 +35,7 @@ export async function readActionLists(given: string, classes: Classes): Promise<
 
 async function readArray(path: string, classes: Classes): Promise<number[]> {
   using file = await NpzFile.open(path);
-  const { shape, data } = await file.read("actions");
+  const { shape, data } = await file.readList("actions");
   if (shape.length !== 1) {
     throw new UsageError(
       `Cannot read actions "${path}": "actions" must be [frames], but is [${shape.join(", ")}]`,
@@ -61,6 +63,11 @@ export async function tensorActions(file: SafetensorsFile): Promise<number[][] |
   for (const name of ["actions", "action"]) {
     const { shape } = file.tensors.get(name) ?? { shape: [] };
     if (shape.length !== 1 && shape.length !== 2) continue;
+    if (shape.reduce((product, n) => product * n, 1) > MOST_ACTIONS) {
+      throw new UsageError(
+        `Cannot use actions of [${shape.join(", ")}]: there may be ${MOST_ACTIONS} in all`,
+      );
+    }
     const values = await readIntegers(file, name);
     const frames = shape.at(-1)!;
     const videos = shape.length === 1 ? 1 : shape[0]!;

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import {
   ACTIONS_KEY,
+  checkFloatFrames,
   isPattern,
   readMetadata,
   recordedActions,
@@ -91,6 +92,7 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
     size: fit && (fit.always || !exact) ? { width: fit.width, height: fit.height } : undefined,
     resize: fit?.resize,
   });
+  checkFloatFrames(path, fit ? fittedSize(clip, fit) : clip, clip.frames.length);
   const frames = (clip.frames as (RgbFrame | FloatFrame)[])
     .map((frame) => isRgb(frame) ? toFloat(frame) : frame);
   return {
@@ -111,7 +113,7 @@ async function arrayActions(path: string): Promise<number[] | undefined> {
   if (extname(path).toLowerCase() !== ".npz") return undefined;
   using file = await NpzFile.open(path);
   if (!file.names.includes("actions")) return undefined;
-  const { data } = await file.read("actions");
+  const { data } = await file.readList("actions");
   return Array.from(data, Number);
 }
 
@@ -150,14 +152,17 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
       );
     }
     const picked = pick(path, length!, options);
+    const size = { width: width!, height: height! };
+    checkFloatFrames(path, size, videos! * length!);
+    if (options.fit) checkFloatFrames(path, fittedSize(size, options.fit), videos! * picked.length);
     const all = await readFloats(file, name);
-    const size = 3 * height! * width!;
+    const values = 3 * height! * width!;
     const joined = Array.from({ length: videos! }, (_, video) =>
       picked.map((frame) => {
-        const at = (video * length! + frame) * size;
-        const data = all.subarray(at, at + size);
+        const at = (video * length! + frame) * values;
+        const data = all.subarray(at, at + values);
         checkUnit(data, path, frame);
-        const picture = { width: width!, height: height!, data };
+        const picture = { ...size, data };
         return options.fit ? fitted(picture, options.fit) : picture;
       }));
     const own = (await tensorActions(file))?.map((list) => pickActions(list, options));
@@ -197,8 +202,15 @@ function pickActions(actions: readonly number[], { start = 0, stride = 1 }: Sour
 }
 
 function fitted(frame: FloatFrame, fit: Fit): FloatFrame {
-  const fits = frame.width % fit.multiple === 0 && frame.height % fit.multiple === 0;
-  return fits && !fit.always ? frame : fitFrame(frame, fit.width, fit.height, fit.resize);
+  const { width, height } = fittedSize(frame, fit);
+  const isKept = width === frame.width && height === frame.height && !fit.always;
+  return isKept ? frame : fitFrame(frame, width, height, fit.resize);
+}
+
+/** The size that a frame is brought to. */
+function fittedSize({ width, height }: Size, fit: Fit): Size {
+  const fits = width % fit.multiple === 0 && height % fit.multiple === 0;
+  return fits && !fit.always ? { width, height } : fit;
 }
 
 /** Frames of equal size as one array. */

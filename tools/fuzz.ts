@@ -8,7 +8,7 @@
  * Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
  */
 import { MediaError } from "../media/errors.ts";
-import { parseNpy } from "../media/npy.ts";
+import { NpyStream } from "../media/npy_stream.ts";
 import { NpzFile } from "../media/npz.ts";
 import { MemorySource } from "../files/byte_source.ts";
 import { CheckpointError } from "../files/errors.ts";
@@ -126,11 +126,12 @@ async function readCheckpoint(input: Uint8Array): Promise<void> {
   }
 }
 
-function readArray(input: Uint8Array): Promise<void> {
-  const { shape, data } = parseNpy(input, "memory");
+async function readArray(input: Uint8Array): Promise<void> {
+  const file = await NpyStream.open(ReadableStream.from([input]), input.length, "memory");
+  const { shape, bytes } = file.header;
+  const data = await file.next(bytes);
   const count = shape.reduce((a, b) => a * b, 1);
   if (data.length !== count || data.byteLength > input.length) throw new Error("wrong length");
-  return Promise.resolve();
 }
 
 /** Its reader takes files alone. */

@@ -124,7 +124,7 @@ async function readChecked(
   if (entry.bytes > most) {
     refuse(`its ${quote(entry.name)} has ${entry.bytes} bytes; the limit is ${most}`);
   }
-  return await readEntry(source, entry);
+  return await readEntry(source, entry, most);
 }
 
 interface LegacyPickles {

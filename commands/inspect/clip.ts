@@ -1,10 +1,12 @@
 import { extname } from "node:path";
-import { printable, readMetadata } from "../../app.ts";
-import { isRgb, NpzFile, readClip } from "../../mod.ts";
-import { isFolder } from "../../cli/folder.ts";
+import { printable, readClipFacts, type VideoFacts } from "../../app.ts";
+import { NpzFile } from "../../mod.ts";
 import type { Inspection } from "./inspection.ts";
 import { type Settings, settingsOf } from "../../cli/settings.ts";
 import { commandJson, commandLines } from "./made_by.ts";
+
+/** Longer lists are not shown. */
+const MOST_ACTIONS = 1_000_000;
 
 /** What a clip holds, and the command that made it if it says so. */
 export async function inspectClip(path: string): Promise<Inspection> {
@@ -14,17 +16,13 @@ export async function inspectClip(path: string): Promise<Inspection> {
 }
 
 async function inspectVideo(path: string): Promise<Inspection> {
-  const clip = await readClip(path, { count: 1 });
-  const { width, height, fps, frames, lossy } = clip;
-  const metadata = clip.metadata ?? (await isFolder(path) ? {} : await readMetadata(path));
+  const { width, height, fps, lossy, isFloat, metadata, video } = await readClipFacts(path);
   const settings = settingsOf(metadata);
-  const first = frames[0];
-  const values = first && !isRgb(first) ? "floats" : "8-bit";
   const lines = [
     `file        ${path}`,
     `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
-    `${values}, ${lossy ? "lossy" : "exact"}`,
-    ...factLines(clip.video),
+    `${isFloat ? "floats" : "8-bit"}, ${lossy ? "lossy" : "exact"}`,
+    ...factLines(video),
     ...settingsLines(settings, metadata),
   ];
   return {
@@ -35,7 +33,7 @@ async function inspectVideo(path: string): Promise<Inspection> {
       height,
       fps,
       lossy,
-      ...clip.video,
+      ...video,
       metadata,
       ...commandJson(settings),
     },
@@ -43,7 +41,7 @@ async function inspectVideo(path: string): Promise<Inspection> {
 }
 
 /** Frames, length and codec of a video file, as far as they are known. */
-function factLines(video: Awaited<ReturnType<typeof readClip>>["video"]): string[] {
+function factLines(video: VideoFacts | undefined): string[] {
   if (!video) return [];
   const { frames, duration, codec } = video;
   const known = [
@@ -61,8 +59,8 @@ async function inspectArrays(path: string): Promise<Inspection> {
   for (const name of file.names) {
     const { type, shape } = await file.header(name);
     arrays.push({ name, type, shape });
-    if (name === "actions" && shape.length === 1) {
-      actions = Array.from((await file.read(name)).data, Number);
+    if (name === "actions" && shape.length === 1 && shape[0]! <= MOST_ACTIONS) {
+      actions = Array.from((await file.readList(name)).data, Number);
     }
   }
   const metadata = await file.readMetadata();

@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { MediaError } from "../../media/errors.ts";
-import { encodeNpy, encodeNpyHeader, parseNpy, parseNpyHeader } from "../../media/npy.ts";
+import { encodeNpy, encodeNpyHeader, type NpyArray, parseNpyHeader } from "../../media/npy.ts";
+import { NpyStream } from "../../media/npy_stream.ts";
 import { fixture } from "./support/expected.ts";
 
 const file = (name: string) => Deno.readFileSync(fixture(name));
 const FRAMES = Uint8Array.from({ length: 180 }, (_, i) => i * 7 % 256);
+
+/** A whole .npy, which arrives in pieces of `piece` bytes. */
+async function read(bytes: Uint8Array, piece = 7): Promise<NpyArray> {
+  const starts = Array.from({ length: Math.ceil(bytes.length / piece) }, (_, k) => k * piece);
+  const pieces = ReadableStream.from(starts.map((at) => bytes.subarray(at, at + piece)));
+  await using file = await NpyStream.open(pieces, bytes.length, "x");
+  const { type, shape } = file.header;
+  return { type, shape, data: await file.next(file.header.bytes) };
+}
 
 /** A .npy with this header text and `bytes` bytes after it. */
 function npy(header: string, bytes = 0, version = [1, 0]): Uint8Array {
@@ -22,15 +32,15 @@ function npy(header: string, bytes = 0, version = [1, 0]): Uint8Array {
   );
 }
 
-Deno.test("parseNpy() reads what numpy writes, in all versions of the format", () => {
+Deno.test("NpyStream reads what numpy writes, in all versions of the format", async () => {
   for (const name of ["bytes.npy", "version_2.npy", "version_3.npy"]) {
-    const { type, shape, data } = parseNpy(file(name), name);
+    const { type, shape, data } = await read(file(name));
     assert.deepEqual([type, shape], ["|u1", [3, 4, 5, 3]]);
     assert.deepEqual(data, FRAMES);
   }
 });
 
-Deno.test("parseNpy() reads half, single and double floats", () => {
+Deno.test("NpyStream reads half, single and double floats", async () => {
   for (
     const [name, type, worst] of [["halves.npy", "<f2", 3e-4], ["floats.npy", "<f4", 4e-8], [
       "doubles.npy",
@@ -38,7 +48,7 @@ Deno.test("parseNpy() reads half, single and double floats", () => {
       0,
     ]] as const
   ) {
-    const array = parseNpy(file(name), name);
+    const array = await read(file(name));
     assert.equal(array.type, type);
     FRAMES.forEach((byte, i) => assert.ok(Math.abs(Number(array.data[i]) - byte / 255) <= worst));
   }
@@ -58,15 +68,12 @@ Deno.test("encodeNpyHeader() pads to 64 bytes and writes one-element tuples", ()
   assert.match(new TextDecoder("latin1").decode(header), /'shape': \(264,\), \} *\n$/);
 });
 
-Deno.test("parseNpy() refuses a file that is cut off at any byte", () => {
+Deno.test("NpyStream refuses a file that is cut off at any byte", async () => {
   const whole = file("bytes.npy");
   for (let length = 0; length < whole.length; length++) {
-    assert.throws(() => parseNpy(whole.subarray(0, length), "x"), MediaError, `${length} bytes`);
+    await assert.rejects(read(whole.subarray(0, length)), MediaError, `${length} bytes`);
   }
-  assert.throws(
-    () => parseNpy(Uint8Array.of(...whole, 0), "x"),
-    /announces 180 bytes .* 181 follow/,
-  );
+  await assert.rejects(read(Uint8Array.of(...whole, 0)), /announces 180 bytes .* 181 follow/);
 });
 
 const OK = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }";
@@ -184,10 +191,10 @@ Deno.test("parseNpyHeader() refuses Fortran order, long headers and overflowing 
   }
 });
 
-Deno.test("parseNpy() never allocates what the header announces", () => {
+Deno.test("NpyStream never allocates what the header announces", async () => {
   const bomb = npy(OK.replace("(2,)", "(1099511627776,)"), 16);
-  assert.throws(
-    () => parseNpy(bomb, "x"),
+  await assert.rejects(
+    read(bomb),
     /announces 1099511627776 bytes of numbers, but 16 follow/,
   );
 });

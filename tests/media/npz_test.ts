@@ -93,7 +93,7 @@ for (const [file, message] of REFUSED) {
 async function unpack(bytes: Uint8Array) {
   const source = new MemorySource(bytes);
   const entries = [...(await readZip(source, { mayDeflate: true })).values()];
-  return await Promise.all(entries.map(async (entry) => [...await readEntry(source, entry)]));
+  return await Promise.all(entries.map(async (entry) => [...await readEntry(source, entry, 1e6)]));
 }
 
 Deno.test("an .npz that is cut off at any byte is refused", async () => {
@@ -125,13 +125,13 @@ Deno.test("each damaged byte of an .npz is found or harms nothing", async () => 
 
 Deno.test("NpzFile.header() unpacks no more than the beginning", () =>
   inFolder(async (folder) => {
-    const data = new Uint8Array(2 ** 24);
+    const data = new Uint8Array(2 ** 25);
     const path = join(folder, "x.npz");
-    const archive = encodeNpz({ video: { type: "|u1", shape: [2 ** 24], data } });
+    const archive = encodeNpz({ video: { type: "|u1", shape: [2 ** 25], data } });
     archive[archive.length - 200]! ^= 1; // what comes later is not looked at
     await Deno.writeFile(path, archive);
     using file = await NpzFile.open(path);
-    assert.deepEqual((await file.header("video")).shape, [2 ** 24]);
+    assert.deepEqual((await file.header("video")).shape, [2 ** 25]);
     await assert.rejects(file.read("video"), MediaError);
     using stored = await NpzFile.open(fixture("stored.npz"));
     assert.deepEqual((await stored.header("video")).shape, [3, 4, 5, 3]);

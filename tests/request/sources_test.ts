@@ -4,14 +4,17 @@ import { openFrameWriter } from "../../mod.ts";
 import { encodeNpz } from "../../media/npz.ts";
 import type { NpyArray } from "../../media/npy.ts";
 import { readNoise, readSource } from "../../request/sources.ts";
+import { encodeNpyHeader } from "../../media/npy.ts";
 import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
+import { H, T } from "../weights/safetensors_bytes.ts";
 import { inFolder } from "../support/folder.ts";
 
 const DMLAB = "tests/fixtures/clips/dmlab-5.npz"; // 64x64, with actions
 const UCF = "tests/fixtures/clips/v_CliffDiving_g08_c03.mp4"; // 320x240
 const CLASSES = { kind: "action", count: 13, names: ["forward", "left"] } as const;
 const FIT = { width: 32, height: 32, multiple: 32 };
+const LARGE = { width: 64, height: 64, multiple: 64 };
 
 /** Two videos of three frames of 2x2; each value tells video, frame and channel. */
 async function writeTensors(path: string, at35?: number): Promise<void> {
@@ -175,4 +178,22 @@ Deno.test("readSource() goes by the command of a video, where its list is for al
       await writer.close();
       assert.deepEqual(await (await readSource(path)).actions!(CLASSES), expected);
     }
+  }));
+
+Deno.test("readSource() refuses frames that would be too many as floats, or once enlarged", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.npy");
+    const header = encodeNpyHeader("|u1", [100_000, 1, 1, 3]);
+    await Deno.writeFile(path, header);
+    await Deno.truncate(path, header.length + 300_000);
+    await assert.rejects(
+      readSource(path, { fit: LARGE }),
+      /more than 4 GiB of memory: take fewer of them/,
+    );
+    const tensors = join(folder, "a.safetensors");
+    const bytes = 100_000 * 3 * 64 * 64 * 4;
+    const json = H(`{"frames":${T("F32", [100_000, 3, 64, 64], 0, bytes)}}`);
+    await Deno.writeFile(tensors, json);
+    await Deno.truncate(tensors, json.length + bytes);
+    await assert.rejects(readSource(tensors, { count: 1 }), /more than 4 GiB of memory/);
   }));

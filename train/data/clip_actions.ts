@@ -12,6 +12,8 @@ export interface ClassNames {
   readonly names?: readonly string[];
 }
 
+/** A few letters can stand for many. */
+const MOST_ACTIONS = 1_000_000;
 const SIDECARS = [".json", ".txt", ".csv", ".npz"];
 
 /**
@@ -37,12 +39,7 @@ export async function clipActions(
   if (clip.actions) return checked(clip.actions, clip.path, clip, classes);
   const recorded = recordedActions(clip.metadata ?? {});
   if (!recorded) return undefined;
-  return checked(
-    recorded.flatMap((word) => classIndex(word, classes, clip.path)),
-    clip.path,
-    clip,
-    classes,
-  );
+  return checked(indicesOf(recorded, classes, clip.path), clip.path, clip, classes);
 }
 
 async function findSidecar(path: string): Promise<string | undefined> {
@@ -64,11 +61,23 @@ async function findSidecar(path: string): Promise<string | undefined> {
 export async function readActionFile(path: string, classes: ClassNames): Promise<number[]> {
   if (path.toLowerCase().endsWith(".npz")) {
     using file = await NpzFile.open(path);
-    return Array.from((await file.read("actions")).data, Number);
+    return Array.from((await file.readList("actions")).data, Number);
   }
   const text = (await Deno.readTextFile(path)).replace(/^\ufeff/, "");
   const words = wordsOf(text, path);
-  return words.flatMap((word) => classIndex(word, classes, path));
+  return indicesOf(words, classes, path);
+}
+
+/** What the words stand for. @throws {MediaError} a word that is no action, or too many actions */
+function indicesOf(words: readonly (string | number)[], classes: ClassNames, path: string) {
+  const all: number[] = [];
+  for (const word of words) {
+    for (const index of classIndex(word, classes, path)) all.push(index);
+    if (all.length > MOST_ACTIONS) {
+      throw new MediaError(`Cannot use the actions of "${path}": they are over ${MOST_ACTIONS}`);
+    }
+  }
+  return all;
 }
 
 function wordsOf(text: string, path: string): (string | number)[] {
@@ -107,7 +116,7 @@ function csvWords(text: string): string[] {
   return lines.map((row) => row.at(column >= 0 ? column : -1) ?? "");
 }
 
-/** A name or number, perhaps repeated: `left*3`. @throws {MediaError} it is no action */
+/** A name or number, perhaps repeated: `left*3`. @throws {MediaError} it is not an action */
 function classIndex(word: string | number, classes: ClassNames, path: string): number[] {
   const text = String(word).trim();
   const [, name, times] = /^(.+?)\*(\d{1,7})$/.exec(text) ?? [undefined, text, "1"];
