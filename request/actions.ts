@@ -25,13 +25,29 @@ export function parseClassList(text: string, classes: Classes): number[] {
     throw new UsageError(`Cannot use a list of ${classes.kind}s with nothing between two commas`);
   }
   if (items.length === 0) throw new UsageError(`Cannot use an empty list of ${classes.kind}s`);
-  const list: number[] = [];
-  for (const item of items) {
-    for (const index of parseItem(item, classes)) list.push(index); // a spread of so many overflows
-    if (list.length <= MOST_REPEATS) continue;
-    throw new UsageError(`Cannot use a list of more than ${MOST_REPEATS} ${classes.kind}s`);
+  return new Gatherer(classes).gather(items, (item) => parseItem(item, classes));
+}
+
+/** Writes lists out: a few letters can stand for a million actions. */
+class Gatherer {
+  #left = MOST_REPEATS;
+
+  constructor(readonly classes: Classes) {}
+
+  /** @throws {UsageError} where all lists together become too long */
+  gather<T>(items: readonly T[], parse: (item: T) => readonly number[]): number[] {
+    const list: number[] = [];
+    for (const item of items) {
+      const indices = parse(item);
+      this.#left -= indices.length;
+      if (this.#left < 0) {
+        const { kind } = this.classes;
+        throw new UsageError(`Cannot use a list of more than ${MOST_REPEATS} ${kind}s`);
+      }
+      for (const index of indices) list.push(index); // a spread of so many overflows
+    }
+    return list;
   }
-  return list;
 }
 
 const REPEATED = /^(.+?)\*(\d+)$/;
@@ -103,9 +119,9 @@ export function parseActionText(text: string, path: string, classes: Classes): n
         'such array per video, or an object with either in "actions"',
     );
   }
-  return lists.map((items) =>
-    inFile(path, () => items.flatMap((item) => parseClassList(String(item), classes)))
-  );
+  const gatherer = new Gatherer(classes);
+  const parse = (item: string | number) => parseClassList(String(item), classes);
+  return lists.map((items) => inFile(path, () => gatherer.gather(items, parse)));
 }
 
 function isActionLists(lists: unknown): lists is (number | string)[][] {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isActionFile, readActionLists } from "../../request/action_file.ts";
 import { inFolder } from "../support/folder.ts";
+import { H, T } from "../weights/safetensors_bytes.ts";
 
 const MAZE = { kind: "action", count: 4, names: ["forward", "left", "right", "stay"] } as const;
 const CLIP = "tests/fixtures/clips/dmlab-5.npz";
@@ -33,3 +34,28 @@ Deno.test("readActionLists() reads the actions of a data set's clip", async () =
     message: new RegExp(`^Cannot use action "${most}": .* \\(in ".*dmlab-5.npz"\\)$`),
   });
 });
+
+Deno.test("readActionLists() writes out no more than a million actions in all", () =>
+  inFolder(async (folder) => {
+    const items = new Array(20).fill("0*90000");
+    const lists: [name: string, text: string][] = [
+      ["one.json", JSON.stringify(items)],
+      ["object.json", JSON.stringify({ actions: items })],
+      ["each.json", JSON.stringify(items.map((item) => [item]))],
+      ["words.txt", items.join(" ")],
+      ["lines.txt", items.join("\n")],
+    ];
+    for (const [name, text] of lists) {
+      const path = join(folder, name);
+      await Deno.writeTextFile(path, text);
+      await assert.rejects(readActionLists(path, MAZE), {
+        name: "UsageError",
+        message: /^Cannot use a list of more than 1000000 actions/,
+      }, name);
+    }
+    const path = join(folder, "hole.safetensors");
+    const header = H(`{"actions":${T("I64", [2 ** 30], 0, 2 ** 33)}}`);
+    await Deno.writeFile(path, header);
+    await Deno.truncate(path, header.length + 2 ** 33);
+    await assert.rejects(readActionLists(path, MAZE), /there may be 1000000 in all$/);
+  }));

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { clipActions, readActionFile } from "../../../train/data/clip_actions.ts";
+import { inFolder } from "../../media/support/folder.ts";
+
+const CLASSES = { count: 4 };
+
+Deno.test("readActionFile() and clipActions() write out no more than a million actions", () =>
+  inFolder(async (folder) => {
+    const many = new Array(20).fill("0*90000");
+    for (
+      const [name, text] of [
+        ["a.json", JSON.stringify(many)],
+        ["a.txt", many.join(",")],
+        ["a.csv", ["frame,action", ...many.map((word, k) => `${k},${word}`)].join("\n")],
+      ]
+    ) {
+      const path = join(folder, name!);
+      await Deno.writeTextFile(path, text!);
+      await assert.rejects(readActionFile(path, CLASSES), /they are over 1000000$/, name);
+    }
+    const settings = JSON.stringify({ options: { actions: many.join(",") } });
+    const clip = { path: join(folder, "b.mp4"), frames: 3, metadata: { "far.settings": settings } };
+    await assert.rejects(clipActions(clip, CLASSES), /they are over 1000000$/);
+  }));
