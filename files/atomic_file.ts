@@ -6,7 +6,7 @@ import { syncFolder, unwritable } from "./folders.ts";
 type Fail = (path: string, cause: unknown) => Error;
 
 /**
- * A file that appears under its own name only when it is whole.
+ * A file that appears under its final name only when it is complete.
  *
  * Bytes go to `.<name>.<uuid>.partial` in the same folder. `commit()` syncs, compares the size on
  * disk with what was written, renames, and syncs the folder. `FsFile.writable` and friends are
@@ -32,7 +32,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
   }
 
   /**
-   * Opens the temporary file beside `path`.
+   * Opens the temporary file next to `path`.
    * @param fail makes the errors of this file
    * @throws {CheckpointError} the folder is missing or not writable, or `path` is a folder or a
    *   device, which must not be renamed over
@@ -71,14 +71,14 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     await this.write(bytes);
   }
 
-  /** Takes over what another program has written under `partialPath`: all of it is the file now. */
+  /** Adopts what another program has written under `partialPath` as the contents of the file. */
   async adopt(): Promise<void> {
     this.#size = (await this.#open().stat()).size;
   }
 
   /**
-   * Lets go of the open file; only `commit()` and `discard()` may follow. For those who make more
-   * files than a process may hold open.
+   * Closes the file before `commit()` or `discard()`, for callers that write more files than a
+   * process may have open.
    * @throws {CheckpointError} the bytes did not all reach the disk; nothing is left behind then
    */
   async release(): Promise<void> {
@@ -88,7 +88,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
   }
 
   /**
-   * Puts the finished file in its place.
+   * Renames the finished file to its final name.
    * @throws {CheckpointError} the bytes did not all reach the disk; nothing is left behind then
    */
   async commit(): Promise<void> {
@@ -112,7 +112,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     }
   }
 
-  /** Discards what was not committed. */
+  /** Discards the file unless it was committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discard();
   }
@@ -152,13 +152,14 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
   }
 }
 
-/** Follows a link, so that it stays one, and turns down what a rename would destroy. */
+/** Follows a link, so that the link survives, and refuses targets that a rename would destroy. */
 async function fileOf(path: string, fail: Fail): Promise<string> {
   let found: Deno.FileInfo;
   try {
     found = await Deno.stat(path);
   } catch (error) {
-    // Nothing there yet, a link included; or opening the temporary file will say what is wrong.
+    // The target (or the link's target) does not exist yet; other problems show when the temporary
+    // file is opened.
     if (!(error instanceof Deno.errors.NotFound)) return path;
     const target = await Deno.readLink(path).catch(() => undefined);
     return target === undefined ? path : await fileOf(resolve(dirname(path), target), fail);
@@ -168,7 +169,7 @@ async function fileOf(path: string, fail: Fail): Promise<string> {
   return await Deno.realPath(path);
 }
 
-/** The name that a file has until it is whole: beside it, so that it can be renamed. */
+/** The name of a file until it is complete: in the same folder, so that it can be renamed. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
 }
@@ -176,7 +177,7 @@ export function temporaryName(path: string): string {
 /** Temporary names of files that are neither finished nor discarded. */
 const unfinished = new Set<string>();
 
-/** What is unfinished when the program is ended at once, as by a second signal, is removed. */
+/** Removes unfinished files when the program ends at once, as by a second signal. */
 function rememberUnfinished(partialPath: string): void {
   if (unfinished.size === 0) addEventListener("unload", removeUnfinished); // again: no effect
   unfinished.add(partialPath);
@@ -187,7 +188,7 @@ function removeUnfinished(): void {
     try {
       Deno.removeSync(path);
     } catch {
-      // its folder has gone
+      // its folder is gone
     }
   }
 }
@@ -199,7 +200,7 @@ export function finalName(name: string): string | undefined {
   return PARTIAL.exec(name)?.[1];
 }
 
-/** Writes a small file whole. @throws {CheckpointError} */
+/** Writes a small file atomically. @throws {CheckpointError} */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await using file = await AtomicFile.create(path);
   await file.write(new TextEncoder().encode(text));

@@ -1,10 +1,10 @@
 /** Something bytes are appended to. */
 export interface ByteSink {
-  /** Takes bytes; all of them when the promise is kept. */
+  /** Writes bytes; all of them are written when the promise resolves. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** Writes all of `bytes`: the system may take fewer than it is given. */
+/** Writes all of `bytes`; a single system call may write fewer. */
 export async function writeAll(
   to: { write(bytes: Uint8Array): Promise<number> },
   bytes: Uint8Array,
@@ -16,7 +16,7 @@ export async function writeAll(
   }
 }
 
-/** Writes all of `bytes` at once; see {@linkcode writeAll}. */
+/** Writes all of `bytes` synchronously; see {@linkcode writeAll}. */
 export function writeAllSync(
   to: { writeSync(bytes: Uint8Array): number },
   bytes: Uint8Array,

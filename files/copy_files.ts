@@ -4,7 +4,7 @@ import { makeFolder } from "./folders.ts";
 
 const PIECE_BYTES = 1 << 20;
 
-/** Copies a file; the copy has its name only when it is whole. @throws {CheckpointError} */
+/** Copies a file; the copy has its name only when it is complete. @throws {CheckpointError} */
 export async function copyFile(from: string, to: string): Promise<void> {
   await using sink = await AtomicFile.create(to);
   using file = await Deno.open(from);
@@ -15,7 +15,7 @@ export async function copyFile(from: string, to: string): Promise<void> {
   await sink.commit();
 }
 
-/** Copies the visible files of a folder, without the folders in it. @throws {CheckpointError} */
+/** Copies the visible files of a folder, without its subfolders. @throws {CheckpointError} */
 export async function copyFiles(from: string, to: string): Promise<void> {
   await makeFolder(to);
   for await (const { name } of Deno.readDir(from)) {

@@ -1,4 +1,6 @@
-/** Why a file of weights was refused. The first group are the names the safetensors reference uses. */
+/**
+ * Why a file of weights was refused. The first group has the names of the safetensors reference.
+ */
 export type CheckpointReason =
   | "HeaderTooSmall"
   | "HeaderTooLarge"
@@ -31,7 +33,7 @@ export type CheckpointReason =
   | "Hub"
   | "BadDownload";
 
-/** What a {@linkcode CheckpointError} carries beside its message. */
+/** Details of a {@linkcode CheckpointError} besides its message. */
 export interface CheckpointDetails {
   /** Path of the file or folder. */
   file?: string;
@@ -40,14 +42,14 @@ export interface CheckpointDetails {
   missing?: readonly string[];
   /** Names the file has and the model doesn't know. */
   unexpected?: readonly string[];
-  /** Names whose shape is another than the model's. */
+  /** Names whose shape differs from the model's. */
   misshaped?: readonly string[];
-  /** The same may succeed later: the network, a busy server. */
+  /** Whether a retry may succeed: the network failed, a server was busy. */
   temporary?: boolean;
   cause?: unknown;
 }
 
-/** A file of weights, or what is around it, cannot be used. The message is one line. */
+/** A file of weights or something related cannot be used. The message is one line. */
 export class CheckpointError extends Error {
   /** Always `CheckpointError`. */
   override readonly name = "CheckpointError";
@@ -59,12 +61,12 @@ export class CheckpointError extends Error {
   readonly missing: readonly string[];
   /** Names the file has and the model doesn't know. */
   readonly unexpected: readonly string[];
-  /** Names whose shape is another than the model's. */
+  /** Names whose shape differs from the model's. */
   readonly misshaped: readonly string[];
-  /** True where the same may succeed later. */
+  /** Whether a retry may succeed. */
   readonly temporary: boolean;
 
-  /** An error with its one line and what is known beside it. */
+  /** An error with a message of one line and its details. */
   constructor(message: string, details: CheckpointDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.file = details.file;
@@ -76,14 +78,14 @@ export class CheckpointError extends Error {
   }
 }
 
-/** An error found in a file, with the file's name where its message lacks it. */
+/** An error found in a file, with the file's name added if its message lacks it. */
 export function naming(file: string, error: unknown): unknown {
   if (!(error instanceof CheckpointError) || error.file) return error;
   const { message, reason } = error;
   return new CheckpointError(`Cannot read ${quote(file)}: ${message}`, { file, reason });
 }
 
-/** A path in the hub's cache has about 160 characters, and is of no use without its end. */
+/** A path in the hub's cache has about 160 characters, and is useless without its end. */
 const LONGEST_QUOTE = 300;
 
 // C0, DEL, C1, zero-width and bidirectional controls, separators, lone surrogates
@@ -91,7 +93,7 @@ const HOSTILE =
   // deno-lint-ignore no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Cs}/gu;
 
-/** Text from a file, safe to show: what could rewrite the terminal is escaped. */
+/** Text from a file, safe to show: characters that could control the terminal are escaped. */
 export function printable(text: string): string {
   return text.replace(
     HOSTILE,
@@ -113,7 +115,7 @@ export function shapeText(shape: readonly (number | bigint)[]): string {
   return `[${shown.join(", ")}]`;
 }
 
-/** The first few of a list of quoted names and how many there are beside. */
+/** The first few names of a list, quoted, and how many more there are. */
 export function quoteSome(names: readonly string[], most = 5): string {
   const shown = names.slice(0, most).map(quote).join(", ");
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;

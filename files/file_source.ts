@@ -1,7 +1,7 @@
 import { type ByteSource, shortRead } from "./byte_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 
-/** A file opened for reads by position. Reads are queued, because the file has one cursor. */
+/** A file opened for reading by position. Reads are queued, because the file has one cursor. */
 export class FileSource implements ByteSource {
   readonly path: string;
   readonly size: number;
@@ -53,7 +53,7 @@ export class FileSource implements ByteSource {
       if (count === null) throw shortRead(this.path, position + into.length, position + filled);
       filled += count;
     }
-    // A file that is rewritten in place after its header was checked must not be believed.
+    // A file that is rewritten in place after its header was checked must not be trusted.
     const now = await this.#file.stat();
     if (now.size !== this.size || now.mtime?.getTime() !== this.#changed) {
       throw new CheckpointError(`Cannot read ${quote(this.path)}: it changed while it was read`, {
@@ -72,12 +72,12 @@ export class FileSource implements ByteSource {
   }
 }
 
-/** Whether there is such a file. */
+/** Whether the path is an existing file. */
 export function isFile(path: string): Promise<boolean> {
   return Deno.stat(path).then((stat) => stat.isFile, () => false);
 }
 
-/** Whether a path is that of a folder. @throws {CheckpointError} there is nothing there */
+/** Whether the path is a folder. @throws {CheckpointError} it does not exist */
 export function isFolder(path: string): Promise<boolean> {
   return Deno.stat(path).then((stat) => stat.isDirectory, (cause) => {
     throw unreadable(path, cause);

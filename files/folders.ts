@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
 
-/** Makes a folder and those above it, where there is none. @throws {CheckpointError} */
+/** Creates a folder and its parents if they do not exist. @throws {CheckpointError} */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
@@ -13,7 +13,7 @@ export async function makeFolder(path: string): Promise<void> {
 
 /**
  * Checks that the disk of a folder has room for so many bytes.
- * @param cannot what can't be done otherwise: `Cannot write "model"`
+ * @param cannot beginning of the error: `Cannot write "model"`
  * @throws {CheckpointError} Unwritable
  */
 export async function checkSpace(folder: string, bytes: number, cannot: string): Promise<void> {
@@ -27,7 +27,7 @@ export async function checkSpace(folder: string, bytes: number, cannot: string):
   );
 }
 
-/** Makes a rename in a folder last through a crash, where the system can. */
+/** Makes a rename in a folder survive a crash, if the system supports it. */
 export function syncFolder(folder: string): void {
   if (Deno.build.os === "windows") return;
   try {

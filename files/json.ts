@@ -99,7 +99,9 @@ export class JsonScanner {
     return escaped ? this.#unescape(raw) : this.#decoder.decode(raw);
   }
 
-  /** Reads an integer >= 0 written as digits alone: no sign, point, exponent or leading zero. */
+  /**
+   * Reads an integer >= 0 that consists of digits only: no sign, point, exponent or leading zero.
+   */
   unsigned(): bigint {
     const text = this.#numberText();
     if (!/^(0|[1-9][0-9]*)$/.test(text)) this.#fail(`expected an unsigned integer`);
@@ -109,7 +111,7 @@ export class JsonScanner {
     return value;
   }
 
-  /** Whether `null` comes next; it is read if so. */
+  /** Reads `null` if it comes next, and says whether it did. */
   null(): boolean {
     return this.#word("null");
   }
@@ -214,7 +216,7 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObj
 export type JsonObject = { [key: string]: JsonValue };
 
 /**
- * JSON.parse that refuses repeated keys, deep nesting, a byte order mark, bytes that are no UTF-8
+ * JSON.parse that refuses repeated keys, deep nesting, a byte order mark, bytes that are not UTF-8
  * and the key `__proto__`.
  * @throws {JsonError} with the byte where reading stopped
  */

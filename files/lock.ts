@@ -1,6 +1,6 @@
 import { unwritable } from "./folders.ts";
 
-/** A lock between processes: the system lets go of it when the process ends, in any way. */
+/** A lock between processes. The system releases it when the process ends, in whatever way. */
 export class FileLock implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #path: string;
@@ -13,8 +13,8 @@ export class FileLock implements Disposable {
   }
 
   /**
-   * @param removed whether the file goes with the lock
-   * @returns undefined where another process has it
+   * @param removed whether releasing the lock removes the file
+   * @returns undefined if another process holds it
    * @throws {CheckpointError} the file cannot be made
    */
   static async take(path: string, { removed = false } = {}): Promise<FileLock | undefined> {
@@ -39,7 +39,7 @@ export class FileLock implements Disposable {
   }
 }
 
-/** Whether a file still has its name: its last holder may have removed it since it was opened. */
+/** Whether the file still has its name: the last holder may have removed it since it was opened. */
 async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
   if (Deno.build.os === "windows") return true; // an open file keeps its name there
   const [{ ino }, named] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];

@@ -4,15 +4,15 @@ import { unwritable } from "./folders.ts";
 import { hashRest } from "./hash_file.ts";
 
 /**
- * A download that is not whole yet: bytes are appended and hashed, and an earlier run's are taken
- * over, hashed again.
+ * An incomplete download: bytes are appended and hashed; those of an earlier run are kept and
+ * hashed again.
  */
 export class PartialFile {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   readonly #algorithm: { name: string; prefix: string };
   #hash: Hash;
-  /** Bytes that are there. */
+  /** Bytes so far. */
   size = 0;
 
   private constructor(
@@ -27,8 +27,8 @@ export class PartialFile {
   }
 
   /**
-   * Opens it, or makes it.
-   * @param size bytes it will have
+   * Opens or creates it.
+   * @param size bytes of the complete file
    * @param hash its sha256, or git's sha1 (which counts the length first); tells which to compute
    * @throws {CheckpointError} it isn't writable
    */
@@ -61,7 +61,7 @@ export class PartialFile {
     return createHash(this.#algorithm.name).update(this.#algorithm.prefix);
   }
 
-  /** Forgets what is there. */
+  /** Discards the bytes so far. */
   async restart(): Promise<void> {
     await this.#file.truncate(0);
     await this.#file.seek(0, Deno.SeekMode.Start);

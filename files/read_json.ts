@@ -2,7 +2,7 @@ import { FileSource } from "./file_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
 import { type JsonObject, parseJson } from "./json.ts";
 
-/** No configuration or index is longer; what is, isn't one. */
+/** Longer than any configuration or index. */
 const LONGEST = 32 * 1024 * 1024;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * A folder that is built under another name and gets its own when it is whole. An interrupted
- * build leaves it behind; the next one of the same inputs goes on from there.
+ * A folder that is built under a temporary name and renamed when it is complete. An interrupted
+ * build leaves it behind; the next build of the same inputs continues there.
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
@@ -38,8 +38,8 @@ export class WorkFolder {
   }
 
   /**
-   * Begins, or goes on with, the folder `target`.
-   * @param fingerprint says what is built from what; leftovers of another one are removed
+   * Starts or continues building the folder `target`.
+   * @param fingerprint identifies the inputs; leftovers of other inputs are removed
    * @throws {CheckpointError} the target exists, another process builds it, or it isn't writable
    */
   static async open(target: string, fingerprint: string, overwrite = false): Promise<WorkFolder> {
@@ -58,7 +58,7 @@ export class WorkFolder {
     }
   }
 
-  /** What an earlier build recorded about a step that it finished. */
+  /** Details that an earlier build recorded about a finished step. */
   finished(step: string): JsonObject | undefined {
     const record = this.#done[step];
     return record && typeof record === "object" && !Array.isArray(record) ? record : undefined;
@@ -71,7 +71,7 @@ export class WorkFolder {
     await writeWhole(join(this.path, JOURNAL), JSON.stringify(journal));
   }
 
-  /** Gives the folder its name; one that has it already is replaced if that was asked for. */
+  /** Renames the folder to its final name; an existing one is replaced if `overwrite` was set. */
   async commit(): Promise<void> {
     if (!this.#overwrite) await checkFree(this.#target);
     await Deno.remove(join(this.path, JOURNAL)).catch(() => {});
@@ -89,13 +89,13 @@ export class WorkFolder {
       if (replaced) await Deno.rename(old, this.#target).catch(() => {});
       throw unwritable(this.#target, cause);
     }
-    // Only now: whoever takes a lock that was removed earlier would clear the folder.
+    // Only now: another process that took a lock removed earlier would clear the folder.
     await Deno.remove(join(this.#target, LOCK));
     syncFolder(dirname(this.#target));
     if (replaced) await Deno.remove(old, { recursive: true });
   }
 
-  /** Ends work on the folder; steps that were finished stay for the next time. */
+  /** Stops building; finished steps are kept for the next build. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -107,7 +107,7 @@ export class WorkFolder {
   }
 }
 
-/** @throws {CheckpointError} there is something of that name, and not an empty folder */
+/** @throws {CheckpointError} the target exists and is not an empty folder */
 async function checkFree(target: string): Promise<void> {
   if (await isFree(target)) return;
   throw new CheckpointError(
@@ -134,7 +134,7 @@ async function takeLock(path: string, target: string): Promise<FileLock> {
   });
 }
 
-/** Reads the journal; removes everything if it isn't of this build. */
+/** Reads the journal, or removes everything if it belongs to other inputs. */
 async function leftovers(path: string, fingerprint: string): Promise<JsonObject> {
   const journal = await readJson(join(path, JOURNAL)).catch(() => undefined);
   const done = journal?.fingerprint === fingerprint ? journal.done : undefined;
@@ -148,7 +148,7 @@ async function leftovers(path: string, fingerprint: string): Promise<JsonObject>
   return {};
 }
 
-/** Removes files that a process which was killed had not finished writing. */
+/** Removes files that a killed process had not finished writing. */
 async function removePartial(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (isDirectory) await removePartial(join(folder, name));

@@ -23,7 +23,7 @@ export interface ZipEntry {
 
 /** What an archive may hold. */
 export interface ZipRules {
-  /** Whether entries may be compressed (DEFLATE); otherwise each must be stored as it is. */
+  /** Whether entries may be compressed (DEFLATE); otherwise they must be stored. */
   readonly mayDeflate?: boolean;
 }
 
@@ -49,11 +49,11 @@ const MOST_DIRECTORY_BYTES = 128 * 1024 * 1024;
 const FULL16 = 0xffff;
 const FULL32 = 0xffffffff;
 const DEFLATED = 8;
-/** The best that DEFLATE can do is 1032:1, so a higher ratio is a lie. */
+/** DEFLATE reaches at most 1032:1, so a higher ratio is a lie. */
 const BEST_RATIO = 1032;
 /** Packed bytes that are unpacked at a time, to 16 MiB at most. */
 const PIECE = 2 ** 14;
-/** How hard the writer tried to compress: of no use to a reader. */
+/** The writer's compression level, which readers ignore. */
 const FLAGS_EFFORT = 0x0006;
 const FLAG_DESCRIPTOR = 0x0008;
 const FLAG_UTF8 = 0x0800;
@@ -340,7 +340,7 @@ async function checkLocal(source: ByteSource, entry: Located, next: number): Pro
   if (described ? gap !== 16 && gap !== 24 : gap !== 0) {
     bad(`entry ${quote(name)} has ${entry.packed} bytes, which don't fill its place`);
   }
-  // a writer that could not go back has zeros here, and the numbers behind the data
+  // a streaming writer leaves zeros here and puts the numbers after the data
   const agrees = (local: number, value: number) => local === value || (described && local === 0);
   if (!agrees(view.getUint32(14, true), entry.crc)) mismatch("checksum");
   const sizes = [22, 18].map((at) => view.getUint32(at, true));

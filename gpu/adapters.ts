@@ -1,7 +1,7 @@
 import { isSoftware } from "./gpu.ts";
 import { host } from "./host.ts";
 
-/** What WebGPU tells of one adapter. */
+/** What WebGPU reports about an adapter. */
 export interface AdapterReport {
   /** As the driver says. */
   readonly name: string;
@@ -9,7 +9,7 @@ export interface AdapterReport {
   readonly vendor: string;
   /** As the driver says; often empty. */
   readonly architecture: string;
-  /** Runs on the CPU. */
+  /** Whether it runs on the CPU. */
   readonly software: boolean;
   /** Lanes that can exchange values without memory. */
   readonly subgroupSizes: readonly [least: number, most: number];
@@ -29,7 +29,7 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 
-/** The adapters that WebGPU can be brought to name, the one that is used first. */
+/** All adapters that WebGPU can be made to list, beginning with the one that is used. */
 export async function listAdapters(): Promise<AdapterReport[]> {
   host().setUp?.({});
   const wishes: GPURequestAdapterOptions[] = [

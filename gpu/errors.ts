@@ -1,4 +1,4 @@
-/** What went wrong with the GPU; `lost` and `out-of-memory` may be cured by a retry. */
+/** What went wrong with the GPU; a retry may fix `lost` and `out-of-memory`. */
 export type GpuErrorReason =
   | "no-adapter"
   | "limit"
@@ -21,7 +21,7 @@ export class GpuError extends Error {
     this.reason = reason;
   }
 
-  /** True where the same run may succeed later or elsewhere (exit status 75). */
+  /** Whether a retry may succeed, here or on another machine (exit status 75). */
   get temporary(): boolean {
     return this.reason === "lost" || this.reason === "out-of-memory";
   }
@@ -33,7 +33,9 @@ export class ShapeError extends TypeError {
   override readonly name = "ShapeError";
 }
 
-/** What the device reported, and about what where that is known; `explain` rewords its message. */
+/**
+ * An error that the device reported, and what it concerns, if known; `explain` rewords its message.
+ */
 export function toGpuError(
   error: GPUError,
   what?: string,

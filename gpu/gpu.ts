@@ -11,7 +11,7 @@ import {
 } from "./memory.ts";
 import type { TuningTable } from "./tuning.ts";
 
-/** What the adapter calls itself, and what matters of it. */
+/** The adapter's name and the capabilities we use. */
 export interface AdapterSummary {
   /** e.g. "llvmpipe (LLVM 15.0.6, 256 bits)". */
   readonly name: string;
@@ -25,17 +25,20 @@ export interface AdapterSummary {
   readonly timestamps: boolean;
   /** Whether lanes can exchange values without memory. */
   readonly subgroups: boolean;
-  /** Lanes that can exchange values for certain; 0 where none can. */
+  /** Lanes that are guaranteed to be able to exchange values; 0 for none. */
   readonly subgroupSize: number;
-  /** What was measured to be best here (by `tuneModel`). */
+  /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
 
-/** Which device is opened, and how work is handed to it. */
+/** Which device to open, and how to submit work to it. */
 export interface GpuOptions {
-  /** WebGPU backend; the system's best when absent. Read once a process, at the first adapter. */
+  /**
+   * WebGPU backend; the system's best when absent. Read once per process, when the first adapter is
+   * requested.
+   */
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
-  /** Most kernel calls in one submit (no limit): drivers that end long work may take shorter. */
+  /** Most kernel calls per submit (no limit), for drivers that abort long work. */
   readonly dispatchesPerSubmit?: number;
 }
 
@@ -50,7 +53,7 @@ export interface BufferRange {
 export interface Runnable {
   /** Number of kernel calls. */
   readonly dispatches: number;
-  /** Makes what running takes; a second call makes nothing. */
+  /** Creates what running needs; further calls do nothing. */
   make(gpu: Gpu): unknown;
   /** Encodes the calls from `start` up to `end` into a pass. */
   encode(gpu: Gpu, pass: GPUComputePassEncoder, start?: number, end?: number): void;
@@ -74,14 +77,14 @@ const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "
  * of bounds panic, errors without a listener are silent, `destroy` right after a submit has hung.
  */
 export class Gpu implements Allocator {
-  /** As WebGPU has it. */
+  /** The WebGPU device. */
   readonly device: GPUDevice;
   /** What it is and can do. */
   readonly adapter: AdapterSummary;
   readonly #dispatchesPerSubmit: number;
   /** Bytes of all live buffers. */
   allocatedBytes = 0;
-  /** The most they ever were. */
+  /** The peak of `allocatedBytes`. */
   peakBytes = 0;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   #failure: GpuError | undefined;
@@ -151,7 +154,7 @@ export class Gpu implements Allocator {
 
   /**
    * Runs `make`, which creates something on the device; an error that the device reports about it
-   * (which comes later, with the next `check`) says for what, in the words of `explain`.
+   * (later, at the next `check`) names `what`, worded by `explain`.
    */
   naming<T>(what: string, make: () => T, explain?: (message: string) => string): T {
     for (const filter of ERROR_FILTERS) this.device.pushErrorScope(filter);
@@ -161,13 +164,13 @@ export class Gpu implements Allocator {
       for (const _ of ERROR_FILTERS) {
         this.device.popErrorScope().then(
           (error) => error && this.#fail(toGpuError(error, what, explain)),
-          () => {}, // the device is lost, which is reported by itself
+          () => {}, // the device is lost, which is reported separately
         );
       }
     }
   }
 
-  /** Makes a zero-filled buffer; `DeviceBuffer.allocate` is the way to call it. */
+  /** Makes a zero-filled buffer; called by `DeviceBuffer.allocate`. */
   createBuffer(label: string, bytes: number, uniform = false): GPUBuffer {
     if (bytes > this.limits.maxBufferSize) {
       throw new GpuError(
@@ -206,7 +209,7 @@ export class Gpu implements Allocator {
     this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
   }
 
-  /** @internal Frees what was made here. */
+  /** @internal Frees a buffer or texture. */
   destroy(made: GPUBuffer | GPUTexture, bytes: number): void {
     this.allocatedBytes -= bytes;
     made.destroy();
@@ -222,7 +225,7 @@ export class Gpu implements Allocator {
     );
   }
 
-  /** @internal @throws {GpuError} more workgroups in a row than the GPU takes */
+  /** @internal @throws {GpuError} more workgroups in a dimension than the GPU allows */
   checkGroups(label: string, groups: number): void {
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
     if (groups <= limit) return;
@@ -234,7 +237,7 @@ export class Gpu implements Allocator {
 
   /**
    * @internal Writes bytes into a buffer, before anything submitted later runs. Work that is
-   * recorded but not submitted sees it too: write, then submit, in that order.
+   * recorded but not yet submitted sees them too: write before submitting.
    * @throws {RangeError} out of bounds, not a multiple of 4 bytes, or not whole rows of a texture
    */
   write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void {
@@ -270,7 +273,7 @@ export class Gpu implements Allocator {
     return pipeline;
   }
 
-  /** Number of distinct pipelines compiled so far. */
+  /** Number of pipelines compiled so far. */
   get pipelines(): number {
     return this.#pipelines.size;
   }
@@ -306,7 +309,7 @@ export class Gpu implements Allocator {
   /**
    * @internal Starts copying ranges of buffers to the CPU, one after the other. The call blocks
    * until the GPU is idle (that is how Deno polls), the promise then takes 10 ms more: submit the
-   * next work before awaiting it. Of a texture whole rows are read.
+   * next work before awaiting it. Textures are read in whole rows.
    * @throws {GpuError} anything the device reported up to then
    */
   async readAll(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
@@ -378,7 +381,7 @@ function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Run
   for (const program of programs) program.encode(gpu, pass);
 }
 
-/** Deno grants subgroups without listing them, so the only way to know is to ask. */
+/** Deno grants subgroups without listing them, so the only way to find out is to request them. */
 async function requestDevice(
   adapter: GPUAdapter,
   features: GPUFeatureName[],

@@ -1,20 +1,20 @@
 import type { TuningTable } from "./tuning.ts";
 
-/** What is known of the machine beside what WebGPU tells. A browser knows nothing of it. */
+/** Facts about the machine that WebGPU does not report. A browser has none of them. */
 export interface Host {
-  /** Sets drivers up, before the first adapter is asked for. */
+  /** Prepares drivers before the first adapter is requested. */
   setUp?(options: { readonly backend?: string }): void;
-  /** What was measured to be best on an adapter, if anything was. */
+  /** Tuning measured for an adapter, if any. */
   readTuning?(adapter: string): Promise<TuningTable | undefined>;
-  /** Bytes of system memory that are free; undefined where nobody may know. */
+  /** Bytes of free system memory; undefined if unknown. */
   freeMemory?(): number | undefined;
-  /** Seconds that all cores have worked for this process. */
+  /** CPU seconds of this process, summed over cores. */
   cpuSeconds?(): number;
 }
 
 let known: Host = {};
 
-/** Says once, at the program's start, what machine it runs on. */
+/** Sets the host, once, when the program starts. */
 export function setHost(host: Host): void {
   known = host;
 }

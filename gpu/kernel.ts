@@ -1,13 +1,13 @@
 import type { MemoryKind } from "./memory.ts";
 
-/** A text that a shader is made of. */
+/** A source text of a shader. */
 export interface ShaderSource {
   /** Path from the project's root, which errors name. */
   readonly file: string;
   readonly code: string;
 }
 
-/** A compute shader as written, with what its text declares: bindings, parameters. */
+/** A compute shader with the bindings and parameters that its text declares. */
 export interface Kernel {
   readonly name: string;
   readonly code: string;
@@ -17,14 +17,17 @@ export interface Kernel {
   readonly bindings: ReadonlyMap<string, StorageBinding>;
   /** The uniform `struct Params`, field by field, 4 bytes each. */
   readonly params: Struct;
-  /** Binding number of the uniform, where there is one. */
+  /** Binding number of the uniform, if there is one. */
   readonly paramsBinding: number | undefined;
 }
 
 export interface StorageBinding {
   readonly binding: number;
   readonly writable: boolean;
-  /** What is to be bound: "uniform" for a buffer of per-step numbers, "texture" for a texture that serves as memory. */
+  /**
+   * What to bind: "uniform" for a buffer of per-step numbers, "texture" for a texture that serves
+   * as memory.
+   */
   readonly space: MemoryKind;
 }
 
@@ -73,7 +76,7 @@ export function defineKernel(name: string, texts: string | readonly ShaderSource
 }
 
 /**
- * Reads a struct from the shader text that declares it; one that is not there has no fields.
+ * Reads a struct from the shader text that declares it; a missing struct has no fields.
  * @throws {SyntaxError} when a field is not u32, i32 or f32
  */
 export function readStruct(kernel: string, code: string, struct: string): Struct {
@@ -89,16 +92,16 @@ export function readStruct(kernel: string, code: string, struct: string): Struct
   });
 }
 
-/** Bytes that a struct takes, in an array or alone. */
+/** Bytes of a struct, in an array or alone. */
 export function structBytes(struct: Struct): number {
   return 4 * struct.length;
 }
 
-/** "┌─ wgsl:12:5" or "┌─ linear.wgsl:12:5", where a driver's compiler points at. */
+/** "┌─ wgsl:12:5" or "┌─ linear.wgsl:12:5", the place that a driver's compiler points at. */
 const PLACE = /┌─ \S*?:(\d+):(\d+)/g;
 const GUTTER = /^(\s*)(\d+) │/gm;
 
-/** A compiler's message with places in the kernel's files, not in the text that joins them. */
+/** Rewrites places in a compiler's message from the joined text to the kernel's files. */
 export function placeErrors({ sources }: Kernel, message: string): string {
   const find = (line: number) => {
     for (const { file, code } of sources) {

@@ -1,36 +1,37 @@
 import { GpuError, ShapeError } from "./errors.ts";
 
-/** How the elements of a tensor lie in memory; f16 is two to a 32-bit word. */
+/** Element type of a tensor; two f16 share a 32-bit word. */
 export type Dtype = "f32" | "f16" | "u32";
 
 /**
- * What memory is to the GPU. A texture serves as plain memory, 16 bytes per texel in
- * rows of `TEXTURE_WIDTH`: software adapters gather from textures many times faster than from buffers.
+ * Kind of GPU memory. A texture serves as plain memory, 16 bytes per texel in rows of
+ * `TEXTURE_WIDTH`, since software adapters gather from textures many times faster than from
+ * buffers.
  */
 export type MemoryKind = "storage" | "uniform" | "texture";
 
-/** Texels in a row of a texture; kernels know it. */
+/** Texels per row of a texture; kernels rely on it. */
 export const TEXTURE_WIDTH = 1024;
 export const TEXTURE_ROW_BYTES = 16 * TEXTURE_WIDTH;
 
-/** Most bytes that one piece of memory can have. */
+/** Most bytes of one buffer or texture. */
 export function mostBytes(kind: MemoryKind, limits: GPUSupportedLimits): number {
   if (kind === "texture") return TEXTURE_ROW_BYTES * limits.maxTextureDimension2D;
   if (kind === "uniform") return limits.maxBufferSize; // bound in small pieces
   return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
 }
 
-/** The device that memory is made on, which counts it. */
+/** The device that makes memory and counts it. */
 export interface Allocator {
   /** Makes a zero-filled buffer. */
   createBuffer(label: string, bytes: number, uniform?: boolean): GPUBuffer;
   /** Makes a zero-filled texture that serves as memory. */
   createMemoryTexture(label: string, bytes: number): GPUTexture;
-  /** Frees what was made here. */
+  /** Frees a buffer or texture. */
   destroy(made: GPUBuffer | GPUTexture, bytes: number): void;
 }
 
-/** A piece of GPU memory that is declared first (so that needs can be added up) and made later. */
+/** A piece of GPU memory, declared first (so that the total is known) and allocated later. */
 export class DeviceBuffer {
   readonly label: string;
   readonly bytes: number;
@@ -46,17 +47,17 @@ export class DeviceBuffer {
     this.kind = kind;
   }
 
-  /** The WebGPU buffer. @throws {GpuError} when it was not made yet, is freed, or is a texture */
+  /** The WebGPU buffer. @throws {GpuError} if it is not allocated or is a texture */
   get raw(): GPUBuffer {
     return this.#raw ?? this.#missing();
   }
 
-  /** The WebGPU texture. @throws {GpuError} when it was not made yet, or is freed */
+  /** The WebGPU texture. @throws {GpuError} if it is not allocated */
   get texture(): GPUTexture {
     return this.#texture ?? this.#missing();
   }
 
-  /** What a bind group takes. @throws {GpuError} when it was not made yet, or is freed */
+  /** The resource for a bind group. @throws {GpuError} if it is not allocated */
   get resource(): GPUBindingResource {
     if (this.kind === "texture") return this.#view ??= this.texture.createView();
     return { buffer: this.raw };
@@ -70,13 +71,13 @@ export class DeviceBuffer {
     throw new GpuError("internal", `Cannot use buffer "${this.label}": it is not allocated`);
   }
 
-  /** Makes it, zero-filled; a second call does nothing. */
+  /** Allocates it, zero-filled; further calls do nothing. */
   allocate(gpu: Allocator): void {
     if (this.kind === "texture") this.#texture ??= gpu.createMemoryTexture(this.label, this.bytes);
     else this.#raw ??= gpu.createBuffer(this.label, this.bytes, this.kind === "uniform");
   }
 
-  /** Gives the memory back at once (the garbage collector would take its time). */
+  /** Frees the memory at once, without waiting for the garbage collector. */
   free(gpu: Allocator): void {
     const made = this.#raw ?? this.#texture;
     if (!made) return;
@@ -113,8 +114,8 @@ export function expectShape(what: string, tensor: Tensor, shape: readonly number
 }
 
 /**
- * Every buffer that a model or a run needs, declared before any is made. So the memory a run takes
- * is known exactly, without a device, and checked before it starts.
+ * Every buffer that a model or a run needs, declared before any is allocated, so the memory of a
+ * run is known exactly without a device and checked before it starts.
  */
 export class Memory {
   readonly #buffers: DeviceBuffer[] = [];
@@ -137,7 +138,7 @@ export class Memory {
     return { buffer: this.buffer(label, tensorBytes(shape, dtype), kind), shape, dtype };
   }
 
-  /** Takes an activation buffer: the best fit among the free ones, else a new one. */
+  /** Takes an activation buffer: the best fit among the free ones, or a new one. */
   take(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
     const bytes = tensorBytes(shape, dtype);
     let best = -1;
@@ -151,22 +152,22 @@ export class Memory {
     return { buffer, shape, dtype };
   }
 
-  /** Returns an activation buffer for later use by another. */
+  /** Gives an activation buffer back for reuse. */
   release(tensor: Tensor): void {
     this.#free.push(tensor.buffer);
   }
 
-  /** All that is declared. */
+  /** All declared buffers. */
   get buffers(): readonly DeviceBuffer[] {
     return this.#buffers;
   }
 
-  /** Bytes of all that is declared. */
+  /** Bytes of all declared buffers. */
   get bytes(): number {
     return this.#buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
   }
 
-  /** Bytes of what is declared and not made yet. */
+  /** Bytes of declared buffers that are not allocated yet. */
   get pendingBytes(): number {
     return this.#buffers.reduce((sum, b) => sum + (b.allocated ? 0 : b.bytes), 0);
   }
@@ -179,7 +180,7 @@ export class Memory {
     );
   }
 
-  /** Makes every declared buffer that is not made yet. */
+  /** Allocates every declared buffer that is not allocated yet. */
   allocate(gpu: Allocator): void {
     for (const buffer of this.#buffers) buffer.allocate(gpu);
   }

@@ -4,7 +4,7 @@ import type { DeviceProfile } from "./tuning.ts";
 import { type Kernel, packParams } from "./kernel.ts";
 import type { DeviceBuffer, Dtype, Memory, Tensor } from "./memory.ts";
 
-/** Workgroups in x, y, z; a function where they follow a number that changes from run to run. */
+/** Workgroups in x, y, z; a function if they depend on a number that changes from run to run. */
 export type Groups = readonly [number, number, number] | (() => readonly [number, number, number]);
 
 /** One kernel call, as recorded. */
@@ -17,7 +17,7 @@ export interface Dispatch {
   /** What each binding of the shader refers to. */
   readonly buffers: Readonly<Record<string, Tensor | DeviceBuffer>>;
   readonly groups: Groups;
-  /** For timing tables and error texts, where the kernel's name says too little. */
+  /** For timing tables and error messages, if the kernel's name says too little. */
   readonly label?: string;
 }
 
@@ -32,9 +32,9 @@ interface Ready {
 const UNIFORM_STRIDE = 256;
 
 /**
- * A recorded list of dispatches: recorded once for a shape, run as often as needed. Recording needs
- * no device and only declares buffers; pipelines, bind groups and parameters are made at the first
- * run. What changes from run to run is read by the kernels from a small buffer (`Gpu.write`).
+ * A list of dispatches, recorded once per shape and run as often as needed. Recording needs no
+ * device and only declares buffers; pipelines, bind groups and parameters are made at the first
+ * run. Kernels read what changes from run to run from a small buffer (`Gpu.write`).
  */
 export class Program implements Runnable {
   readonly label: string;
@@ -66,7 +66,7 @@ export class Program implements Runnable {
     return tensor;
   }
 
-  /** Runs `body`; tensors taken in it go back afterwards, except what it returns. */
+  /** Runs `body` and then gives back the tensors taken in it, except the one it returns. */
   scope<T extends Tensor | void>(body: () => T): T {
     this.#scopes.push([]);
     const result = body();
@@ -84,7 +84,7 @@ export class Program implements Runnable {
     return this.#dispatches.length;
   }
 
-  /** The dispatches of one run as recorded, for counting what they do. */
+  /** The recorded dispatches of one run, for counting their work. */
   get recorded(): readonly Dispatch[] {
     return this.#dispatches;
   }
@@ -94,7 +94,7 @@ export class Program implements Runnable {
     return this.#dispatches.map((d) => d.label ?? d.kernel.name);
   }
 
-  /** Declares what only running needs; called once recording is over, before `Memory.allocate`. */
+  /** Declares what only running needs; called once after recording, before `Memory.allocate`. */
   finish(): this {
     if (this.#uniforms) return this;
     const count = this.#dispatches.filter((d) => d.kernel.paramsBinding !== undefined).length;

@@ -6,33 +6,33 @@ import type { Program } from "./program.ts";
 export interface Timing {
   /** From the first command to the GPU being idle, without Deno's own wait for it. */
   readonly wall: number;
-  /** Within the compute passes, by the GPU's own clock; undefined where it has none. */
+  /** Within the compute passes, by the GPU's own clock; undefined if it has none. */
   readonly gpu: number | undefined;
-  /** Of all cores that worked for this process: what a software adapter takes, others aside; 0 where unknown. */
+  /** CPU time of this process, summed over cores; unaffected by other processes. 0 if unknown. */
   readonly cpu: number;
 }
 
 /** Time and number of the dispatches with one label. */
 export interface LabelTiming {
-  /** Of the dispatches. */
+  /** Label of the dispatches. */
   readonly label: string;
   /** Dispatches. */
   readonly count: number;
-  /** Of all of them. */
+  /** Total of these dispatches. */
   readonly seconds: number;
 }
 
-/** Two stamps a pass, and every device takes a set of 4096. */
+/** Two stamps per pass, and every device supports a set of 4096. */
 const MOST_PASSES = 2048;
 const STAMP_BYTES = 8;
 const IDLE_WAITS = 5;
 
 /**
- * Times programs on a device: with time stamps at the ends of compute passes where the device has
- * them, and by the clock on the wall always. Nothing else may be queued meanwhile.
+ * Times programs on a device by wall time and, if the device has them, by time stamps at the ends
+ * of compute passes. Nothing else may be queued meanwhile.
  */
 export class GpuTimer {
-  /** Seconds until an idle GPU is reported idle, which are taken off the wall's time. */
+  /** Seconds until an idle GPU is reported idle, which are subtracted from wall time. */
   readonly idleSeconds: number;
   readonly #gpu: Gpu;
   readonly #stamps: GPUQuerySet | undefined;
@@ -46,7 +46,7 @@ export class GpuTimer {
     }
   }
 
-  /** Makes a timer; waits for the GPU a few times to learn what waiting costs. */
+  /** Makes a timer; waits for the GPU a few times to measure what waiting costs. */
   static async open(gpu: Gpu): Promise<GpuTimer> {
     const waits: number[] = [];
     await gpu.idle();
@@ -63,7 +63,7 @@ export class GpuTimer {
     return this.#stamps !== undefined;
   }
 
-  /** Times what `enqueue` queues; what it runs with `run` is stamped too. */
+  /** Times the work that `enqueue` queues; work queued with `run` is also stamped. */
   async time(enqueue: () => void): Promise<Timing> {
     await this.#gpu.idle();
     this.#passes = 0;
@@ -92,7 +92,7 @@ export class GpuTimer {
     this.#gpu.submit(encoder);
   }
 
-  /** Stamps of the next pass; beyond the set's end passes go unstamped. */
+  /** Stamps of the next pass; passes beyond the end of the set are not stamped. */
   #nextStamps(): GPUComputePassTimestampWrites | undefined {
     if (!this.#stamps || this.#passes === MOST_PASSES) return undefined;
     const first = 2 * this.#passes++;
@@ -104,8 +104,8 @@ export class GpuTimer {
   }
 
   /**
-   * @internal Runs a program with one pass a dispatch. The sum is more than the program's own time
-   * by what a pass costs. Undefined where the device has no clock.
+   * @internal Runs a program with one pass per dispatch, so the sum exceeds the program's own time
+   * by the cost of the passes. Undefined if the device has no clock.
    */
   async profile(program: Program): Promise<LabelTiming[] | undefined> {
     if (!this.#stamps) return undefined;
@@ -123,7 +123,7 @@ export class GpuTimer {
     return [...seconds].map(([label, sum]) => ({ label, ...sum }));
   }
 
-  /** Seconds of each pass that was stamped since the last reading. */
+  /** Seconds of each pass stamped since the last reading. */
   async #read(): Promise<number[]> {
     const count = this.#passes;
     this.#passes = 0;
@@ -152,13 +152,15 @@ export class GpuTimer {
     }
   }
 
-  /** Gives the stamps back. */
+  /** Frees the stamps. */
   close(): void {
     this.#stamps?.destroy();
   }
 }
 
-/** Nanoseconds wrap on some devices; a pass that seems to end before it began counts nothing. */
+/**
+ * Nanoseconds wrap around on some devices; a pass that seems to end before it began counts as 0.
+ */
 function passSeconds(stamps: BigUint64Array, pass: number): number {
   const nanoseconds = stamps[2 * pass + 1]! - stamps[2 * pass]!;
   return Math.max(0, Number(nanoseconds)) / 1e9;

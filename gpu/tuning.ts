@@ -3,38 +3,38 @@ import type { Dtype, MemoryKind } from "./memory.ts";
 /** Lanes whose values the broadcasting kernels exchange. */
 const SUBGROUP = 8;
 
-/** What of a device decides between variants of a kernel; known, or assumed, when recording. */
+/**
+ * Device properties that select a kernel variant: taken from the adapter, or assumed when recording
+ * without one.
+ */
 export interface DeviceProfile {
-  /** A software adapter: few lanes, slow workgroup memory, fast loads that all lanes share. */
+  /** A software adapter: few lanes, slow workgroup memory, fast loads shared by all lanes. */
   readonly cpu: boolean;
-  /** Lanes that can exchange values for certain; 0 where none can. Absent: 8 on software adapters. */
+  /** Lanes guaranteed to be able to exchange values; 0 for none. Absent: 8 on software adapters. */
   readonly subgroupSize?: number;
-  /** What was measured to be best here (by `tuneModel`). */
+  /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
 
-/** True where the broadcasting kernels run and are worth it: software adapters. */
+/** Whether to use the broadcasting kernels: on software adapters that can exchange values. */
 export function broadcasts({ cpu, subgroupSize = SUBGROUP }: DeviceProfile): boolean {
   return cpu && subgroupSize >= SUBGROUP;
 }
 
-/** True where eight lanes can be counted on to exchange values within a subgroup. */
+/** Whether eight lanes are guaranteed to exchange values within a subgroup. */
 export function exchanges({ subgroupSize = 0 }: DeviceProfile): boolean {
   return subgroupSize >= SUBGROUP;
 }
 
-/**
- * What weights and caches are kept in. Kernels follow: those that read textures are the broadcasting
- * ones.
- */
+/** The kind of memory for weights and caches: textures for the broadcasting kernels. */
 export function tensorKind(device: DeviceProfile): MemoryKind {
   return broadcasts(device) ? "texture" : "storage";
 }
 
-/** Numbers that were measured to be best on a device, by kernel and shape (`linearKey` ...). */
+/** Parameters measured to be the fastest on a device, by kernel and shape (`linearKey` ...). */
 export type TuningTable = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-/** What any table may say; other numbers are not looked at. */
+/** The values a table may have; others are ignored. */
 const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear rows": [8, 16, 32],
   "linear tile": [32, 64],
@@ -48,12 +48,12 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "attention split": [1, 2, 4, 8, 16],
 };
 
-/** Numbers that are worth a measurement for a kernel's parameter, e.g. `linear rows`. */
+/** Values worth measuring for a kernel's parameter, such as `linear rows`. */
 export function choices(parameter: string): readonly number[] {
   return CHOICES[parameter] ?? [];
 }
 
-/** The built-in choice, and over it what was measured here. */
+/** The built-in choice, overridden by what was measured on this device. */
 function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn: T): T {
   const measured = Object.entries(tuning?.[key] ?? {}).filter(([name, value]) =>
     name in builtIn && choices(`${key.split(" ")[0]} ${name}`).includes(value)
@@ -61,19 +61,22 @@ function tuned<T extends object>({ tuning }: DeviceProfile, key: string, builtIn
   return { ...builtIn, ...Object.fromEntries(measured) };
 }
 
-/** How a matrix product is divided: by the form for CPUs, then by those for GPUs. */
+/** Tiling of a matrix product: for the form for CPUs, then for those for GPUs. */
 export interface ProductTuning {
-  /** Rows (pixels) a workgroup of the broadcasting form. */
+  /** Rows (pixels) per workgroup of the broadcasting form. */
   readonly rows: number;
   /** Rows of a tile. */
   readonly tile: number;
   /** Groups of 64 lanes that share the k of a tile. */
   readonly slices: number;
-  /** 1 where lanes exchange x within their subgroup, not through workgroup memory. */
+  /** 1 if lanes exchange x within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
 }
 
-/** Tiles that fill a large GPU; fewer are made smaller, then share their k among more lanes. */
+/**
+ * Tiles that fill a large GPU; if there are fewer, they get smaller, then split their k among more
+ * lanes.
+ */
 const BUSY_TILES = 256;
 
 /** The built-in choice for m rows (pixels), k numbers (channels of all taps) in each, n columns. */
@@ -93,7 +96,7 @@ export interface LinearShape {
   readonly dtype: Dtype;
 }
 
-/** Where a table has a matrix product. */
+/** A matrix product's key in a table. */
 export function linearKey({ m, k, n, dtype }: LinearShape): string {
   return `linear ${m}x${k}x${n} ${dtype}`;
 }
@@ -113,7 +116,7 @@ export interface Conv2dShape {
   readonly dtype: Dtype;
 }
 
-/** Where a table has a convolution. */
+/** A convolution's key in a table. */
 export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
   return `conv2d ${pixels}x${k}x${n} ${taps} ${dtype}`;
 }
@@ -124,15 +127,18 @@ export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): Product
   return tuned(device, conv2dKey(shape), productTuning(pixels, taps * k, n));
 }
 
-/** How attention is divided. */
+/** Tiling of attention. */
 export interface AttentionTuning {
-  /** Lanes of a workgroup of the form for GPUs, a query each. */
+  /** Lanes per workgroup of the form for GPUs, one query each. */
   readonly lanes: number;
   /** Parts of the keys, merged afterwards (flash-decoding). */
   readonly split: number;
 }
 
-/** What attention's choice depends on; `rows` are heads times videos, `slots` what a cache holds. */
+/**
+ * What the choice for attention depends on; `rows` are heads times videos, `slots` the cache's
+ * capacity.
+ */
 export interface AttentionShape {
   readonly queries: number;
   readonly slots: number;
@@ -140,17 +146,17 @@ export interface AttentionShape {
   readonly dtype: Dtype;
 }
 
-/** Workgroups that keep a large GPU busy, and the fewest keys that are worth a part of their own. */
+/** Workgroups that keep a large GPU busy, and the fewest keys worth a separate part. */
 const BUSY = 512;
 const KEYS_A_PART = 256;
 const MOST_PARTS = 16;
 
-/** Where a table has an attention; caches of about the same size share an entry. */
+/** An attention's key in a table; caches of about the same size share an entry. */
 export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): string {
   return `attention ${queries} of ${2 ** Math.round(Math.log2(slots))}x${rows} ${dtype}`;
 }
 
-/** The choice for an attention: keys are split where the queries alone do not fill a GPU. */
+/** The choice for an attention: keys are split if the queries alone do not fill a GPU. */
 export function attentionTuning(device: DeviceProfile, shape: AttentionShape): AttentionTuning {
   const { queries, slots, rows } = shape;
   const groups = Math.ceil(queries / 64) * rows;

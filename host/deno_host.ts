@@ -1,5 +1,5 @@
 /**
- * Tells the GPU's floor what Deno knows of the machine. Importing it is enough.
+ * Gives gpu/ what Deno knows about the machine. Importing this file is enough.
  * @module
  */
 
@@ -17,7 +17,7 @@ setHost({
     try {
       return Deno.systemMemoryInfo().available;
     } catch {
-      return undefined; // without the permission the allocation itself will tell
+      return undefined; // without the permission, the allocation itself shows whether it fits
     }
   },
   cpuSeconds() {
@@ -26,7 +26,7 @@ setHost({
   },
 });
 
-/** Mesa's window system prints an error where this is unset, though no window is wanted. */
+/** Mesa's window system prints an error if this is unset, although no window is opened. */
 function quietDriver(): void {
   const name = "XDG_RUNTIME_DIR";
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });

@@ -9,10 +9,10 @@ interface TuningFile {
   readonly adapters: Readonly<Record<string, TuningTable>>;
 }
 
-/** Goes up when kernels change so much that old measurements mislead. */
+/** Raised when kernels change so much that old measurements mislead. */
 const VERSION = 1;
 
-/** `far/tuning.json` in the user's cache directory; undefined where reading it is not permitted. */
+/** `far/tuning.json` in the user's cache directory; undefined if reading it is not permitted. */
 function tuningPath(): string | undefined {
   const granted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
@@ -23,13 +23,13 @@ function tuningPath(): string | undefined {
   return granted({ name: "read", path }) ? path : undefined;
 }
 
-/** A file that is missing, older or malformed says nothing. */
+/** A missing, older or malformed file counts as empty. */
 async function readFile(path: string): Promise<TuningFile> {
   try {
     const file = JSON.parse(await Deno.readTextFile(path));
     if (file?.version === VERSION && typeof file.adapters === "object") return file;
   } catch {
-    // nothing was measured yet, or what was is of no use
+    // nothing was measured yet, or the file is unusable
   }
   return { version: VERSION, adapters: {} };
 }
@@ -38,7 +38,7 @@ function adapterKey(adapter: string): string {
   return `${adapter}, Deno ${Deno.version.deno}`;
 }
 
-/** What was measured on an adapter, if anything was. */
+/** The tuning measured on an adapter, if any. */
 export async function readTuning(
   adapter: string,
   path = tuningPath(),
@@ -49,7 +49,7 @@ export async function readTuning(
 }
 
 /**
- * Adds to what is known of an adapter; the file appears whole or not at all.
+ * Adds to the tuning of an adapter; the file is replaced atomically.
  * @returns where it was written
  * @throws {Deno.errors.NotCapable} without permission to write to the cache directory
  */

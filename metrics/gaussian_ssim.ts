@@ -26,10 +26,10 @@ interface Plane {
 }
 
 /**
- * Structural similarity of two pictures, planar [3, height, width] in [0, 1]: the mean over channels
- * and over windows of 11x11 around every pixel, weighted by a Gaussian of sigma 1.5; beyond its
- * border a picture goes on mirrored.
- * Source: torchmetrics, `StructuralSimilarityIndexMeasure`, which the released code uses.
+ * Structural similarity of two pictures, planar [3, height, width] in [0, 1]: the mean over
+ * channels and over windows of 11x11 around every pixel, weighted by a Gaussian of sigma 1.5; a
+ * picture is mirrored beyond its border. Source: torchmetrics, `StructuralSimilarityIndexMeasure`,
+ * which the released code uses.
  * @throws {RangeError} pictures smaller than the window
  */
 export function gaussianSsim(
@@ -112,7 +112,7 @@ function mirrored({ width, height, values }: Plane): Plane {
   return { width: across, height: down, values: out };
 }
 
-/** Mean over all windows of SSIM, and of its part that does not look at brightness. */
+/** Means over all windows of SSIM and of its part without brightness. */
 function compare(x: Plane, y: Plane): { readonly ssim: number; readonly contrast: number } {
   const times = (p: Plane, q: Plane) => ({
     ...p,

@@ -1,4 +1,4 @@
-/** How near one picture is to another. */
+/** How similar one picture is to another. */
 export interface Similarity {
   /** Mean squared error of values in [0, 1]. */
   readonly mse: number;

@@ -5,7 +5,7 @@ export interface Series {
   readonly colour: string;
   /** Points by step, ascending. */
   readonly points: readonly (readonly [step: number, value: number])[];
-  /** Faint, for values that jump about. */
+  /** Whether to draw it faintly, for noisy values. */
   readonly faint?: boolean;
 }
 
@@ -14,7 +14,7 @@ const HEIGHT = 240;
 const LEFT = 64;
 const BOTTOM = 28;
 const TOP = 12;
-/** More points than this are averaged in groups: a page has no more pixels. */
+/** Above this many points, groups are averaged: a chart has no more pixels. */
 const MOST_POINTS = 700;
 
 /** A chart of values by step, as SVG. Values are drawn on a logarithmic axis if `log` says so. */

@@ -1,7 +1,7 @@
 import style from "./report.css" with { type: "text" };
 
 /**
- * One page of HTML that needs nothing else, for any browser, from disk.
+ * A self-contained HTML page for any browser, readable from disk.
  * @param body what comes after the heading, as HTML
  */
 export function htmlPage(
@@ -18,7 +18,7 @@ ${more.script ? `<script>${more.script}</script>\n` : ""}</html>
 `;
 }
 
-/** Text as it may stand in HTML. */
+/** Escapes text for HTML. */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return text.replace(/[&<>"]/g, (character) => names[character]!);
