@@ -33,10 +33,7 @@ export interface AdapterSummary {
 
 /** Which device to open, and how to submit work to it. */
 export interface GpuOptions {
-  /**
-   * WebGPU backend; the system's best when absent. Read once per process, when the first adapter is
-   * requested.
-   */
+  /** WebGPU backend (the system's best). Read once per process, at the first adapter. */
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   /** Most kernel calls per submit (no limit), for drivers that abort long work. */
   readonly dispatchesPerSubmit?: number;

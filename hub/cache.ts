@@ -1,6 +1,6 @@
 /**
  * The hub's cache as its Python client lays it out: blobs by hash, snapshots of links to them by
- * commit, and refs that say which commit a branch is at.
+ * commit, and refs with the commit of each branch.
  */
 import { FileLock } from "../files/lock.ts";
 import { dirname, join, relative } from "node:path";
@@ -25,7 +25,7 @@ export class HubCache {
     this.#copies = copies;
   }
 
-  /** Where content of this hash is kept. */
+  /** Path of the content with this hash. */
   blob(hash: string): string {
     return join(this.path, "blobs", hash);
   }
@@ -35,7 +35,7 @@ export class HubCache {
     return join(this.path, "snapshots", commit);
   }
 
-  /** The commit that a branch or tag was at when it was last pulled; a commit is its own. */
+  /** The commit of a branch or tag when it was last pulled; for a commit, itself. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     const path = join(this.path, "refs", ...revision.split("/"));
@@ -43,7 +43,7 @@ export class HubCache {
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
-  /** Remembers the commit of a branch or tag, so that the Python client finds its files. */
+  /** Stores the commit of a branch or tag, so that the Python client finds its files. */
   async setRef(revision: string, commit: string): Promise<void> {
     if (isCommit(revision)) return;
     const path = join(this.path, "refs", ...revision.split("/"));
@@ -51,13 +51,13 @@ export class HubCache {
     await writeWhole(path, commit);
   }
 
-  /** A file of a commit, if it is there. */
+  /** A file of a commit, if it is in the cache. */
   async find(commit: string, file: string): Promise<string | undefined> {
     const path = join(this.snapshot(commit), ...file.split("/"));
     return await isFile(path) ? path : undefined;
   }
 
-  /** Every file of a commit that is there, as paths in the repository. */
+  /** All cached files of a commit, as paths in the repository. */
   async files(commit: string, folder = ""): Promise<string[]> {
     let found: string[] = [];
     for await (const { name, isDirectory } of Deno.readDir(join(this.snapshot(commit), folder))) {
@@ -78,7 +78,7 @@ export class HubCache {
       if (this.#copies) await Deno.copyFile(blob, fresh);
       else {
         await Deno.symlink(relative(dirname(path), blob), fresh)
-          .catch(() => Deno.copyFile(blob, fresh)); // Windows links only for the privileged
+          .catch(() => Deno.copyFile(blob, fresh)); // Windows: links need privileges
       }
       await Deno.rename(fresh, path);
       syncFolder(dirname(path));
@@ -90,8 +90,8 @@ export class HubCache {
   }
 
   /**
-   * Runs while no other process, of the Python client either, writes this blob.
-   * @param onWait called once if another has it
+   * Runs while no other process, the Python client included, writes this blob.
+   * @param onWait called once if another process holds the lock
    */
   async withLock<T>(
     hash: string,

@@ -1,4 +1,6 @@
-/** Downloads one file by its hash: resumable, verified, never mistaken for whole before it is. */
+/**
+ * Downloads one file by its hash: resumable, verified, and never taken for complete before it is.
+ */
 import { CheckpointError, quote } from "../files/errors.ts";
 import { unwritable } from "../files/folders.ts";
 import { PartialFile } from "../files/partial_file.ts";
@@ -15,25 +17,25 @@ export interface RemoteFile {
   readonly hash: string;
 }
 
-/** How it is fetched. */
+/** How to fetch it. */
 export interface DownloadOptions {
-  /** Follows redirects, keeps the token, tries again before an answer begins. */
+  /** Follows redirects, adds the token, and retries until an answer begins. */
   readonly fetch: typeof fetch;
-  /** Seconds without a byte after which a connection is given up. */
+  /** Seconds without data after which a connection is given up. */
   readonly timeout: number;
-  /** Waits before a broken download goes on. */
+  /** Waits before a broken download continues. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
-  /** Called with the bytes that are there; fewer than before if it starts again. */
+  /** Called with the bytes so far; fewer than before if the download restarts. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Breaks in a row, without more bytes than ever between them, that are put up with. */
+/** Most broken connections in a row without a new maximum of bytes between them. */
 const MOST_BREAKS = 5;
 
 /**
- * Fetches a file to `path`. What an earlier run left in `path` + `.far.incomplete` is kept, hashed
- * again, and gone on from.
+ * Fetches a file to `path`. What an earlier run left in `path` + `.far.incomplete` is hashed again
+ * and continued.
  * @throws {CheckpointError} Hub: refused or unreachable; BadDownload: wrong size or content
  */
 export async function download(
@@ -54,7 +56,7 @@ export async function download(
     }
     if (found === remote.hash) return await publish(incomplete, path);
     await Deno.remove(incomplete);
-    // What an earlier run left may have been wrong; from nothing it should be right.
+    // The earlier run's bytes may have been wrong: try once more from the beginning.
     if (attempt > 1 || kept === 0) {
       throw new CheckpointError(
         `Cannot pull ${quote(remote.name)}: the download has the hash ${found.slice(0, 16)}..., ` +
@@ -73,16 +75,16 @@ async function publish(incomplete: string, path: string): Promise<void> {
   }
 }
 
-/** The connection broke; what came before is kept. */
+/** The connection broke; the bytes before that are kept. */
 class Broken extends Error {}
 
-/** Asks for what is missing until it is there. */
+/** Requests the missing bytes until all have arrived. */
 async function fill(
   partial: PartialFile,
   remote: RemoteFile,
   options: DownloadOptions,
 ): Promise<void> {
-  // More bytes than ever, not more than before: a server may cut each answer at the same place.
+  // Only a new maximum is progress: a server may cut each answer at the same place.
   let most = partial.size;
   for (let breaks = 0; partial.size < remote.size;) {
     options.onProgress?.(partial.size);
@@ -116,11 +118,11 @@ async function fetchRest(
   const response = await options.fetch(remote.url, { headers, signal: options.signal });
   try {
     if (response.status === 416 && have > 0) {
-      await partial.restart(); // the server's file is shorter than what is there
+      await partial.restart(); // the server's file is shorter than the bytes so far
       throw new Broken("the server has no such range");
     }
     checkAnswer(response, remote, have);
-    // A server that doesn't know ranges sends everything: what is there must not be kept then.
+    // A server that does not support ranges sends everything, so the bytes so far must be dropped.
     if (response.status === 200) await partial.restart();
     await receive(response, partial, remote, options);
   } finally {
@@ -150,13 +152,13 @@ async function receive(
       signal?.throwIfAborted();
     }
   } finally {
-    reader.cancel().catch(() => {}); // not waited for: the other side may never answer
+    reader.cancel().catch(() => {}); // not awaited: the other side may never answer
   }
-  // A connection that is simply closed looks like an end.
+  // A closed connection looks like the end of the body.
   if (partial.size < remote.size) throw new Broken("it was closed early");
 }
 
-/** @throws {CheckpointError} the answer isn't this file or the rest of it */
+/** @throws {CheckpointError} the answer is neither this file nor the rest of it */
 function checkAnswer({ status, headers }: Response, remote: RemoteFile, have: number): void {
   if (status !== 200 && status !== 206) throw statusError(status, remote.name);
   const tag = headers.get("x-linked-etag")?.replace(/^(W\/)?"|"$/g, "");
@@ -182,9 +184,9 @@ function badDownload({ name }: RemoteFile, why: string): CheckpointError {
   return new CheckpointError(`Cannot pull ${quote(name)}: ${why}`, { reason: "BadDownload" });
 }
 
-/** What a refusal of the hub means to the user. */
+/** The error for a status with which the hub refuses. */
 export function statusError(status: number, name: string): CheckpointError {
-  // Without a token the hub answers 401 also for what isn't there, so that nobody can tell.
+  // Without a token the hub answers 401 for missing repositories too, to hide which exist.
   const why = status === 401
     ? "no such repository, or a private one: set HF_TOKEN to a token that may read it"
     : status === 403

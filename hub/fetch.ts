@@ -1,9 +1,9 @@
 import { CheckpointError, quote } from "../files/errors.ts";
 import type { HubSettings } from "./settings.ts";
 
-/** What requests to the hub depend on, for tests. */
+/** What requests depend on besides the hub; replaced in tests. */
 export interface FetchTools {
-  /** As the platform's. */
+  /** Same as the platform's. */
   readonly fetch: typeof fetch;
   /** Waits. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
@@ -11,7 +11,7 @@ export interface FetchTools {
   readonly random: () => number;
 }
 
-/** The network, the clock and chance as they are. */
+/** The real network, clock and random numbers. */
 export const REAL_TOOLS: FetchTools = {
   fetch: (input, init) => fetch(input, init),
   sleep,
@@ -21,16 +21,16 @@ export const REAL_TOOLS: FetchTools = {
 const MOST_HOPS = 5;
 const MOST_TRIES = 5;
 const LONGEST_WAIT = 60;
-/** Statuses after which the same request may succeed. */
+/** Statuses after which a retry may succeed. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Largest answer of the hub's API, which lists files: a page has 1000 entries. */
 const LARGEST_ANSWER = 8 * 1024 * 1024;
-/** An answer that comes by drops must be whole within so many times the time for a byte. */
+/** A slow answer must be complete within this many timeouts. */
 const DROPS = 10;
 
 /**
- * A fetch for one hub. The token goes to the hub's own origin and to no other, redirects are
- * followed here for that reason; busy servers and broken connections are tried again.
+ * A fetch for one hub. The token is sent only to the hub's own origin, which is why redirects are
+ * followed here; requests to busy servers and broken connections are retried.
  */
 export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
   return async (input, init = {}) => {
@@ -54,7 +54,7 @@ export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS):
   };
 }
 
-/** The same for the API: an answer is read whole, has a largest size and comes in time. */
+/** The same for the API: answers are read completely, with a limit on size and time. */
 export function hubApiFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
   const inner = hubFetch(settings, tools);
   return async (input, init) => {
@@ -95,7 +95,7 @@ async function readAnswer(
   }
 }
 
-/** The next piece of a body. @throws {Error} none came in time */
+/** The next piece of a body. @throws {Error} it did not come in time */
 export async function readWithin(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   seconds: number,
@@ -129,7 +129,7 @@ async function follow(
     const request = { ...init, headers, redirect: "manual" } as const;
     const response = await answerSoon(tools, url, request, settings.timeout);
     const location = response.headers.get("location");
-    // The hub says which content it points to; the store behind it doesn't know.
+    // Only the hub knows which content it points to; the store behind it does not.
     if (url.origin === origin) linked ??= response.headers.get("x-linked-etag");
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
       return linked === null ? response : withHeader(response, "x-linked-etag", linked);
@@ -140,7 +140,7 @@ async function follow(
   throw refuse(`more than ${MOST_HOPS} redirects from ${hostOf(start)}`);
 }
 
-/** The beginning of an answer must come in time; its body is watched by whoever reads it. */
+/** An answer must begin in time; the reader of its body watches the rest. */
 async function answerSoon(
   tools: FetchTools,
   url: URL,
@@ -175,12 +175,12 @@ function withHeader(response: Response, name: string, value: string): Response {
   return new Response(empty ? null : response.body, { status, statusText, headers });
 }
 
-/** Milliseconds to wait: doubling, at most a minute, anything below that by chance. */
+/** Milliseconds to wait: random, up to a limit that doubles to at most a minute. */
 function backoff(attempt: number, chance: number): number {
   return Math.min(LONGEST_WAIT, 2 ** attempt) * 1000 * chance;
 }
 
-/** Milliseconds a Retry-After header asks for, given in seconds or as a date. */
+/** Milliseconds that a Retry-After header asks for, in seconds or as a date. */
 export function retryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
@@ -193,7 +193,8 @@ function refuse(why: string, temporary = false): CheckpointError {
 }
 
 function unreachable(url: string, cause: unknown): CheckpointError {
-  // fetch says no more than that it failed; why is below, with the address and its signature.
+  // fetch only says that it failed; its cause has the reason, but also the address with its
+  // signature.
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const text = inner instanceof Error ? inner.message : String(inner);
   const why = text.split("\n")[0]!.replace(/^error sending request for url \(\S*\): /, "");
@@ -204,7 +205,7 @@ function unreachable(url: string, cause: unknown): CheckpointError {
   });
 }
 
-/** Only the host of an address: the rest may hold signatures. */
+/** Only the host of an address: the rest may contain signatures. */
 function hostOf(url: string): string {
   return URL.parse(url)?.host ?? quote(url);
 }

@@ -1,4 +1,4 @@
-/** What a hub says about files of a repository: checked before a byte of them is fetched. */
+/** The hub's listing of a repository's files, checked before any of them is fetched. */
 import { CheckpointError, quote } from "../files/errors.ts";
 import { checkHash } from "./cache.ts";
 import { statusError } from "./download.ts";
@@ -13,7 +13,7 @@ export interface ListedFile {
   readonly hash: string;
 }
 
-/** Entries of a listing: folders count too. No model folder has a hundredth of it. */
+/** Most entries of a listing, folders included: a hundred times more than any model folder has. */
 export const MOST_ENTRIES = 100_000;
 
 /** The names of a listing's files. @throws {CheckpointError} Hub: it is not a listing */
@@ -23,8 +23,8 @@ export function fileNames(entries: readonly unknown[], repository: string): stri
 
 /**
  * The files that are wanted.
- * @throws {CheckpointError} Hub: one is missing, listed twice, or no system-independent name; two
- *   names are one where case does not count
+ * @throws {CheckpointError} Hub: one is missing, listed twice, or has a name that some system does
+ *   not allow; two names differ only in case
  */
 export function wantedFiles(
   entries: readonly unknown[],
@@ -49,7 +49,9 @@ export function wantedFiles(
   });
 }
 
-/** macOS and Windows would write one file over the other, in a folder of any case, too. */
+/**
+ * macOS and Windows would overwrite one file with the other, also if their folders differ in case.
+ */
 function checkTwins(names: readonly string[], repository: string): void {
   const seen = new Map<string, string>();
   for (const name of names) {

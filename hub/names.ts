@@ -1,7 +1,7 @@
-/** Names that come from a user or from a hub and become paths: only plain ones pass. */
+/** Names from a user or a hub that become paths: only plain ones are accepted. */
 import { CheckpointError, quote } from "../files/errors.ts";
 
-/** What `far pull` may be asked for. */
+/** A repository of the hub, or a file of one. */
 export interface HubTarget {
   /** `owner/name` */
   readonly repository: string;
@@ -12,15 +12,15 @@ export interface HubTarget {
 }
 
 const REPOSITORY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?\/[A-Za-z0-9_.-]{1,96}$/;
-/** Names that Windows takes for devices, with any extension. */
+/** Names that Windows treats as devices, with any extension. */
 const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$/i;
-/** Characters that no system allows in a name, or that mean something to one. */
+/** Characters that some system does not allow in a name or treats specially. */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f\\:*?"<>|]/;
 
 /**
- * Reads `owner/name`, `owner/name/path/of/file`, each with `@revision` or without.
- * @throws {CheckpointError} it isn't one
+ * Parses `owner/name` or `owner/name/path/of/file`, with or without `@revision`.
+ * @throws {CheckpointError} it is neither
  */
 export function parseTarget(text: string): HubTarget {
   const [, path = "", revision = "main"] = /^([^@]*)(?:@(.*))?$/s.exec(text) ?? [];
@@ -30,7 +30,7 @@ export function parseTarget(text: string): HubTarget {
   return { repository, file, revision: checkRevision(revision) };
 }
 
-/** @throws {CheckpointError} it is no `owner/name` */
+/** @throws {CheckpointError} it is not `owner/name` */
 function checkRepository(repository: string): string {
   const plain = REPOSITORY.test(repository) && !/\.\.|--|\.git$/.test(repository) &&
     repository.split("/").every(isPlainName);
@@ -47,7 +47,7 @@ function checkRevision(revision: string): string {
 }
 
 /**
- * Checks a path of a file in a repository, by the rules of every system at once.
+ * Checks a path of a file in a repository, by the rules of all systems.
  * @throws {CheckpointError} it could lead elsewhere
  */
 export function checkPath(path: string): string {
@@ -60,7 +60,7 @@ function isPlainName(name: string): boolean {
     name.isWellFormed() && !FORBIDDEN.test(name) && !DEVICE.test(name) && !/[ .]$/.test(name);
 }
 
-/** @throws {CheckpointError} the hub's answer is no commit */
+/** @throws {CheckpointError} the hub's answer is not a commit */
 export function checkCommit(commit: unknown): string {
   if (typeof commit === "string" && isCommit(commit)) return commit;
   throw refuse(String(commit), "it is not a commit hash");

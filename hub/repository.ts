@@ -1,4 +1,4 @@
-/** A repository of a hub: its files are listed, chosen, fetched and put into the cache. */
+/** Lists, chooses and fetches files of a hub's repository and puts them into the cache. */
 import { CheckpointError, quote } from "../files/errors.ts";
 import { checkSpace, makeFolder } from "../files/folders.ts";
 import { HubCache } from "./cache.ts";
@@ -8,17 +8,17 @@ import { fileNames, type ListedFile, MOST_ENTRIES, wantedFiles } from "./listing
 import { checkCommit, isCommit } from "./names.ts";
 import type { HubSettings } from "./settings.ts";
 
-/** How pulling goes. */
+/** Settings of a pull. */
 export interface PullOptions {
   /** Cache folder, endpoint, token. */
   readonly settings: HubSettings;
-  /** The network, the clock and chance, for tests. */
+  /** Network, clock and random numbers, for tests. */
   readonly tools?: FetchTools;
-  /** Called with bytes that are there, of all that are wanted. */
+  /** Called with the bytes so far and in total. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Called with what the user should know. */
+  /** Called with notes for the user. */
   readonly onNote?: (note: string) => void;
-  /** Stops the download; what is there can be taken up again. */
+  /** Stops the download, which can be continued later. */
   readonly signal?: AbortSignal;
 }
 
@@ -32,38 +32,38 @@ export interface PulledFile {
   readonly bytes: number;
 }
 
-/** A file that a pull would bring. */
+/** A file that a pull would fetch. */
 export interface PlannedFile {
   /** Its path in the repository. */
   readonly name: string;
   /** Its size. */
   readonly bytes: number;
-  /** Whether it is in the cache already. */
+  /** Whether it is already in the cache. */
   readonly cached: boolean;
 }
 
-/** What the hub's library is given for each call. */
+/** Arguments of each call of the hub's library. */
 interface Api {
   readonly hubUrl: string;
   readonly fetch: typeof fetch;
 }
 
-/** Answers to one question: a page of a listing has 1000 entries. */
+/** Most answers to one request: a page of a listing has 1000 entries. */
 const MOST_PAGES = 200;
 
 /** Which files of a repository are wanted, and how they are checked. */
 export interface Wanted {
-  /** Names of files, chosen from those that there are. @throws {CheckpointError} */
+  /** Chooses from the names of all files. @throws {CheckpointError} */
   readonly choose: (all: readonly string[]) => string[];
-  /** Names that are known without asking which there are. */
+  /** Names that are known without a listing. */
   readonly names?: readonly string[];
-  /** Checks that a snapshot in the cache holds all that belongs to it. @throws {CheckpointError} */
+  /** Checks that a snapshot in the cache is complete. @throws {CheckpointError} */
   readonly checkSnapshot?: (folder: string) => Promise<void>;
-  /** Checks a file that is whole and in the cache. @throws {CheckpointError} */
+  /** Checks a complete file in the cache. @throws {CheckpointError} */
   readonly checkFile?: (path: string, name: string) => Promise<void>;
 }
 
-/** A repository of a hub, of which files are pulled into the cache. */
+/** A repository of a hub whose files are pulled into the cache. */
 export class HubRepository {
   readonly cache: HubCache;
   readonly #repository: string;
@@ -79,7 +79,7 @@ export class HubRepository {
   }
 
   /**
-   * Brings files of a revision into the cache, those that are not there yet.
+   * Fetches the files of a revision that are not in the cache yet.
    * @throws {CheckpointError} Hub, BadDownload, or the disk fails
    */
   async pull(
@@ -110,7 +110,7 @@ export class HubRepository {
     return { commit, pulled };
   }
 
-  /** What {@linkcode pull} would bring. @throws {CheckpointError} Hub */
+  /** What {@linkcode pull} would fetch. @throws {CheckpointError} Hub */
   async plan(revision: string, wanted: Wanted): Promise<PlannedFile[]> {
     if (this.#options.settings.offline) {
       const { pulled } = await this.#local(revision, wanted);
@@ -123,7 +123,7 @@ export class HubRepository {
     }));
   }
 
-  /** What is in the cache, without asking anybody. */
+  /** What is in the cache, without using the network. */
   async #local(
     revision: string,
     wanted: Wanted,
@@ -143,7 +143,7 @@ export class HubRepository {
     return { commit, pulled };
   }
 
-  /** Files of a commit that are here. @throws {CheckpointError} only a part of them is */
+  /** Cached files of a commit. @throws {CheckpointError} only part of them is cached */
   async #snapshot(commit: string, wanted: Wanted): Promise<string[]> {
     try {
       await wanted.checkSnapshot?.(this.cache.snapshot(commit));
@@ -161,7 +161,7 @@ export class HubRepository {
     );
   }
 
-  /** The commit a revision is at: files are asked for by it, so all are of one state. */
+  /** The commit of a revision. Files are requested by it, so all belong to the same state. */
   async #commit(revision: string): Promise<string> {
     if (isCommit(revision)) return revision;
     const { modelInfo } = await import("@huggingface/hub");
@@ -225,7 +225,7 @@ export class HubRepository {
     });
   }
 
-  /** A file in the commit's snapshot, fetched if its content isn't there. */
+  /** A file in the commit's snapshot, fetched if its content is not cached. */
   async #file(
     commit: string,
     file: ListedFile,
@@ -263,7 +263,7 @@ export class HubRepository {
     });
   }
 
-  /** @throws {CheckpointError} the disk has no room for what is missing */
+  /** @throws {CheckpointError} the disk has no room for the missing files */
   async #checkSpace(commit: string, listed: readonly ListedFile[]): Promise<void> {
     let needed = 0;
     for (const file of listed) {

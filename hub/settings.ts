@@ -2,21 +2,21 @@ import { dirname, join } from "node:path";
 import { homedir } from "node:os";
 import { CheckpointError, quote } from "../files/errors.ts";
 
-/** Where the hub is, and where its files are kept; from the variables its Python client reads. */
+/** Address and folders of the hub, from the variables that its Python client reads. */
 export interface HubSettings {
-  /** Address of the hub, without a slash at its end. */
+  /** Address of the hub, without a trailing slash. */
   readonly endpoint: string;
   /** Folder of the hub's cache. */
   readonly cache: string;
   /** Folder of the models converted from released checkpoints. */
   readonly models: string;
-  /** Sent to the endpoint's own origin and nowhere else. */
+  /** Sent only to the endpoint's own origin. */
   readonly token: string | undefined;
-  /** Nothing may be fetched. */
+  /** Whether the network must not be used. */
   readonly offline: boolean;
-  /** Files are put into snapshots themselves, not linked. */
+  /** Whether snapshots contain the files themselves instead of links. */
   readonly copies: boolean;
-  /** Seconds without a byte after which a connection is given up. */
+  /** Seconds without data after which a connection is given up. */
   readonly timeout: number;
 }
 
@@ -34,7 +34,7 @@ function processEnvironment(name: string): string | undefined {
 
 /**
  * Settings from HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN and their relatives.
- * @throws {CheckpointError} the endpoint is no web address
+ * @throws {CheckpointError} the endpoint is not a web address
  */
 export async function hubSettings(
   environment: Environment = processEnvironment,
@@ -70,8 +70,8 @@ export async function hubSettings(
 }
 
 /**
- * `~`, `$NAME` and `${NAME}` as Python's client expands them, since a file of variables, as
- * containers read it, leaves them as they stand. Unknown names stay.
+ * `~`, `$NAME` and `${NAME}` as the Python client expands them: files of variables for containers
+ * contain them unexpanded. Unknown names stay.
  */
 function expand(path: string, environment: Environment): string {
   return path.replace(/^~(?=\/|$)/, homedir())
@@ -80,7 +80,7 @@ function expand(path: string, environment: Environment): string {
     });
 }
 
-/** HF_TOKEN, else the file that the Python client's login leaves. */
+/** HF_TOKEN, or the file that the Python client's login writes. */
 async function readToken(environment: Environment, home: string): Promise<string | undefined> {
   if (isSet(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return undefined;
   const given = environment("HF_TOKEN") ?? environment("HUGGING_FACE_HUB_TOKEN");
@@ -88,7 +88,7 @@ async function readToken(environment: Environment, home: string): Promise<string
   const token = (given ?? await Deno.readTextFile(path).catch(() => "")).trim();
   if (token === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  // Not the token itself: messages end up in logs.
+  // Not the token itself: messages go into logs.
   throw new CheckpointError(
     "Cannot use the hub's token: it has characters that a token cannot have",
     {

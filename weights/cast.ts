@@ -1,9 +1,9 @@
-/** Changes the float type of tensors piece by piece, and keeps account of what that costs. */
+/** Changes the float type of tensors piece by piece and reports the rounding errors. */
 import { CheckpointError, quote } from "../files/errors.ts";
 import { bf16ToF32, f32ToBf16, f32ToF16, halfToFloats } from "./floats.ts";
 import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 
-/** Types a tensor of floats is written in. */
+/** Float types that tensors are written in. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
 const FLOATS: ReadonlySet<Dtype> = new Set(["F64", "F32", "F16", "BF16"]);
@@ -27,7 +27,7 @@ export interface CastReport {
   largestValue: number;
 }
 
-/** A report on nothing yet. */
+/** A report before the first value. */
 export function emptyReport(): CastReport {
   return {
     nonFinite: 0,
@@ -41,7 +41,7 @@ export function emptyReport(): CastReport {
 /**
  * Casts values; rounding is to nearest even. NaN and infinities are counted and kept.
  * @param bytes whole values of type `from`, little-endian
- * @param report is added to
+ * @param report updated
  */
 export function cast(
   bytes: Uint8Array,
@@ -93,15 +93,16 @@ const floatView = new Float32Array(1);
 const bitView = new Int32Array(floatView.buffer);
 
 /**
- * Rounding a double to float32 first and then to 16 bits could round twice. So where the double is
- * no float32, the odd one of its two neighbours is taken, from which the second rounding is right.
+ * Rounding a double to float32 first and then to 16 bits could round twice. So a double that is not
+ * a float32 is replaced by the odd one of its two neighbours, from which the second rounding is
+ * correct.
  */
 function toOdd(value: number): number {
   const near = Math.fround(value);
   if (near === value || !(Math.abs(value) < Infinity)) return near;
   floatView[0] = near;
   if (bitView[0]! & 1) return near;
-  // Towards the value; for finite floats one more in the bits is one more in size.
+  // Towards the value; for finite floats, incrementing the bits increases the magnitude.
   bitView[0]! += Math.abs(near) < Math.abs(value) ? 1 : -1;
   return floatView[0]!;
 }
@@ -133,14 +134,14 @@ function widen(words: Uint16Array, from: "F16" | "BF16"): Float32Array {
   return floats;
 }
 
-/** What to do about values that a model cannot use. */
+/** How to treat values that a model cannot use. */
 export interface CastPolicy {
   /** Write NaN and infinities as they are. */
   readonly allowNonFinite?: boolean;
 }
 
 /**
- * Refuses a tensor whose values don't survive.
+ * Refuses a tensor whose values do not survive the cast.
  * @throws {CheckpointError} NonFinite or Overflow
  */
 export function checkCast(

@@ -10,17 +10,17 @@ interface Place {
   readonly file: TensorReader;
   /** As the file has it. */
   readonly stored: TensorInfo;
-  /** The same under the model's own name. */
+  /** The same under the model's name. */
   readonly info: TensorInfo;
 }
 
-/** What all scopes of one checkpoint share. */
+/** State that all scopes of one checkpoint share. */
 interface CheckpointState {
   readonly path: string;
   readonly files: readonly { close(): void }[];
   readonly places: ReadonlyMap<string, Place>;
   readonly wrappers: readonly string[];
-  /** Why tensors that are there cannot be read. */
+  /** Tensors of the file that cannot be read, and why. */
   readonly unread: ReadonlyMap<string, string>;
   readonly expected: Set<string>;
   readonly missing: Set<string>;
@@ -29,7 +29,7 @@ interface CheckpointState {
 
 /**
  * Named tensors of one model part, from one file or from shards, read by name. A loader says what
- * it needs with {@linkcode expect}; {@linkcode finish} reports everything that didn't fit at once.
+ * it needs with {@linkcode expect}; {@linkcode finish} reports all mismatches at once.
  */
 export class Checkpoint {
   readonly #state: CheckpointState;
@@ -40,7 +40,7 @@ export class Checkpoint {
     this.#prefix = prefix;
   }
 
-  /** A checkpoint of one file that is open already; closing it closes the file. */
+  /** A checkpoint of one open file; closing it closes the file. */
   static from(file: TensorFile): Checkpoint {
     return Checkpoint.of(file.path, [file]);
   }
@@ -68,7 +68,7 @@ export class Checkpoint {
     return this.#state.path;
   }
 
-  /** What was taken off the names in the files, such as `module.` */
+  /** Wrappers that were removed from the names in the files, such as `module.` */
   get wrappers(): readonly string[] {
     return this.#state.wrappers;
   }
@@ -88,7 +88,7 @@ export class Checkpoint {
   /**
    * The same checkpoint with other values of some tensors.
    * @param tensors by full name
-   * @param file that they come from; closing what is returned closes it and this checkpoint's own
+   * @param file that they come from; closing the result closes it and this checkpoint's own files
    */
   replace(
     tensors: ReadonlyMap<string, { readonly info: TensorInfo; readonly reader: TensorReader }>,
@@ -102,24 +102,24 @@ export class Checkpoint {
     return new Checkpoint({ ...this.#state, files, places }, this.#prefix);
   }
 
-  /** Whether there is such a tensor in this scope. */
+  /** Whether this scope has the tensor. */
   has(name: string): boolean {
     return this.#state.places.has(this.#prefix + name);
   }
 
-  /** Where a tensor of this scope lies; `name` in it is the full one. */
+  /** Info of a tensor of this scope; its `name` is the full one. */
   info(name: string): TensorInfo | undefined {
     return this.#state.places.get(this.#prefix + name)?.info;
   }
 
-  /** Type in which a tensor of this scope lies in its file; what is read may be wider. */
+  /** Type of a tensor of this scope in its file; what is read may be wider. */
   storedDtype(name: string): Dtype | undefined {
     return this.#state.places.get(this.#prefix + name)?.stored.dtype;
   }
 
   /**
-   * Says that the model needs a tensor. A missing or mis-shaped one is recorded for
-   * {@linkcode finish}; what is returned then has the right shape and cannot be read.
+   * Declares that the model needs a tensor. A missing or misshaped one is recorded for {@linkcode
+   * finish}; the result then has the right shape and cannot be read.
    */
   expect(name: string, shape: readonly number[]): TensorInfo {
     const full = this.#prefix + name;
@@ -134,7 +134,7 @@ export class Checkpoint {
     return { name: full, dtype: "F32", shape, offset: -1, bytes: 0 };
   }
 
-  /** Values of a tensor as they are stored. @throws {CheckpointError} there is none */
+  /** Values of a tensor as stored. @throws {CheckpointError} there is no such tensor */
   read(tensor: string | TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
     const { file, stored } = this.#place(tensor);
     return file.read(stored, into);
@@ -153,8 +153,8 @@ export class Checkpoint {
 
   /**
    * Ends loading of this scope.
-   * @param ignore names (without the scope's prefix) that may be there unused
-   * @throws {CheckpointError} one, with every missing, unexpected and mis-shaped name
+   * @param ignore names (without the scope's prefix) that may be present but unused
+   * @throws {CheckpointError} a single one, with every missing, unexpected and misshaped name
    */
   finish(ignore: (name: string) => boolean = () => false): void {
     const { places, expected, missing, misshaped } = this.#state;
@@ -206,12 +206,12 @@ export class Checkpoint {
   }
 }
 
-/** Batch norms count their training steps in such a tensor; nothing uses it. */
+/** Whether it is a batch norm's count of training steps, which nothing uses. */
 export function isBatchCount(name: string): boolean {
   return name.endsWith(".num_batches_tracked");
 }
 
-/** One line on names that don't fit, empty if all do. */
+/** One line about names that do not fit; empty if all do. */
 export function describe(
   missing: readonly string[],
   unexpected: readonly string[],

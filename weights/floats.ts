@@ -56,7 +56,7 @@ export function f32ToBf16(value: number): number {
 
 let halves: Float32Array | undefined;
 
-/** float32 of every half, so that a whole tensor is one look-up a value. */
+/** float32 of every half, so that converting takes one look-up per value. */
 export function halfToFloats(): Float32Array {
   return halves ??= Float32Array.from({ length: 1 << 16 }, (_, half) => f16ToF32(half));
 }
@@ -120,7 +120,7 @@ export function toIntegers(bytes: Uint8Array, dtype: Dtype, name: string): numbe
   }
 }
 
-/** The bytes in a buffer of their own where they don't lie at a multiple of `size`, else as is. */
+/** The bytes, copied to a new buffer unless they begin at a multiple of `size`. */
 function aligned(bytes: Uint8Array, size: number): ArrayBuffer {
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
   if (whole && bytes.buffer instanceof ArrayBuffer && bytes.byteLength % size === 0) {

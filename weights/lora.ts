@@ -5,17 +5,17 @@ import { type Adapter, LoraFile } from "./lora_file.ts";
 import type { ModelFolder } from "./model_folder.ts";
 import { checkRange, DTYPE_BITS, elements, type TensorInfo } from "./tensor_file.ts";
 
-/** Which adapters are added to a model's weights. */
+/** Adapters to add to a model's weights. */
 export interface LoraOptions {
   /** .safetensors in the layout of peft or diffusers, or a folder with one. */
   readonly path: string;
-  /** How much of them (1). */
+  /** Factor of the adapters (1). */
   readonly scale?: number;
 }
 
 const F32_BYTES = 4;
 
-/** A model whose transformer has adapters melted in as its weights are read. */
+/** A model whose transformer gets adapters merged as its weights are read. */
 export function withLora(folder: ModelFolder, { path, scale }: LoraOptions): ModelFolder {
   const open = async () => {
     const lora = await LoraFile.open(path);
@@ -30,9 +30,9 @@ export function withLora(folder: ModelFolder, { path, scale }: LoraOptions): Mod
 }
 
 /**
- * A checkpoint with adapters melted in as its weights are read: W + scale B A, as F32. Closing it
+ * A checkpoint with adapters merged as its weights are read: W + scale B A, as F32. Closing it
  * closes both files.
- * @throws {CheckpointError} adapters of layers that the checkpoint does not have, or of other sizes
+ * @throws {CheckpointError} the checkpoint lacks a layer of the adapters, or has other sizes
  * Source: Hu et al. 2021, LoRA, equation 3
  */
 export function addLora(checkpoint: Checkpoint, lora: LoraFile, scale = 1): Checkpoint {
@@ -66,7 +66,7 @@ function checkFit({ path }: LoraFile, layer: string, { a, b }: Adapter, { shape 
   );
 }
 
-/** Where a weight's adapter comes from, and how much of it is added. */
+/** A weight's adapter and its factor. */
 interface Added {
   readonly lora: LoraFile;
   readonly adapter: Adapter;
@@ -110,7 +110,7 @@ class AdaptedTensor implements TensorReader {
   }
 }
 
-/** Factors of what is added to a weight. */
+/** Factors of the product that is added to a weight. */
 export interface LowRank {
   /** [rank, columns] */
   readonly a: Float32Array;

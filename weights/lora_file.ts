@@ -7,12 +7,12 @@ import { readJson } from "../files/read_json.ts";
 import { readFloats, SafetensorsFile } from "./safetensors.ts";
 import type { TensorInfo } from "./tensor_file.ts";
 
-/** Name under which diffusers saves adapters, and looks for them in a folder. */
+/** File name under which diffusers saves and looks for adapters. */
 export const DIFFUSERS_LORA = "pytorch_lora_weights.safetensors";
-/** The same of peft, and the file beside it that says how adapters are scaled. */
+/** The same for peft, and its file with the scale of the adapters. */
 const PEFT_LORA = "adapter_model.safetensors";
 const PEFT_CONFIG = "adapter_config.json";
-/** Key of the metadata under which diffusers keeps what peft has in its own file. */
+/** Metadata key under which diffusers stores what peft has in its own file. */
 export const LORA_METADATA = "lora_adapter_metadata";
 
 /** A layer's adapter: scale B A is added to its weight. */
@@ -26,7 +26,7 @@ export interface Adapter {
   readonly scale: number;
 }
 
-/** What names of tensors end with: peft's and diffusers' form, their older one, kohya's. */
+/** Ends of tensor names: peft's and diffusers' form, their older one, kohya's. */
 const FORMS = [
   { kind: "a", ending: /\.lora_A(\.[^.]+)?\.weight$/ },
   { kind: "b", ending: /\.lora_B(\.[^.]+)?\.weight$/ },
@@ -35,18 +35,18 @@ const FORMS = [
   { kind: "alpha", ending: /\.alpha$/ },
 ] as const;
 
-/** What stands before the names of layers. */
+/** Prefixes of layer names. */
 const PREFIXES = ["base_model.model.", "diffusion_model.", "transformer.", "module."];
 
 type Parts = { -readonly [K in (typeof FORMS)[number]["kind"]]?: TensorInfo };
 
-/** A file of adapters; their values are read when asked. */
+/** A file of adapters; their values are read on demand. */
 export class LoraFile {
   readonly path: string;
-  /** By the name of the layer, without prefixes: `transformer_blocks.0.attn.to_q`. */
+  /** Adapters by the name of the layer, without prefixes: `transformer_blocks.0.attn.to_q`. */
   readonly adapters: ReadonlyMap<string, Adapter>;
   readonly #file: SafetensorsFile;
-  /** The layer that was read last: a layer's rows come one after the other. */
+  /** The layer read last: rows of a layer are read one after the other. */
   #last: { adapter: Adapter; values: { a: Float32Array; b: Float32Array } } | undefined;
 
   private constructor(file: SafetensorsFile, adapters: ReadonlyMap<string, Adapter>) {
@@ -56,8 +56,8 @@ export class LoraFile {
   }
 
   /**
-   * Opens a .safetensors, or a folder that has one under peft's or diffusers' name.
-   * @throws {CheckpointError} no such file, or it has something else than low-rank pairs
+   * Opens a .safetensors, or a folder with one under peft's or diffusers' name.
+   * @throws {CheckpointError} no such file, or it contains something other than low-rank pairs
    */
   static async open(path: string): Promise<LoraFile> {
     const [weights, config] = await loraFiles(path);
@@ -87,7 +87,7 @@ export class LoraFile {
 }
 
 /**
- * The files that a path of adapters means: the weights, and peft's configuration where there is one.
+ * The files of adapters at a path: the weights, and peft's configuration if there is one.
  * @throws {CheckpointError} a folder without adapters
  */
 export async function loraFiles(path: string): Promise<string[]> {
@@ -116,12 +116,12 @@ function configInside({ metadata, path }: SafetensorsFile): JsonObject {
     const value = parseJson(new TextEncoder().encode(text));
     if (value && typeof value === "object" && !Array.isArray(value)) return withoutPrefix(value);
   } catch {
-    // told below
+    // reported below
   }
   throw refusal(path, `its ${LORA_METADATA} is not a JSON object`);
 }
 
-/** `transformer.lora_alpha` -> `lora_alpha`: diffusers keeps those of several models. */
+/** `transformer.lora_alpha` -> `lora_alpha`: diffusers stores those of several models. */
 function withoutPrefix(config: JsonObject): JsonObject {
   const entries = Object.entries(config);
   return Object.fromEntries(
@@ -182,7 +182,7 @@ function pair(
   return { a, b, rank, scale: (alpha ?? divisor) / divisor };
 }
 
-/** alpha of a layer by peft's configuration; undefined where it says nothing: the scale is 1 then. */
+/** alpha of a layer by peft's configuration; undefined if not given, which means a scale of 1. */
 function alphaOf({ lora_alpha, alpha_pattern }: JsonObject, layer: string): number | undefined {
   const patterns = alpha_pattern && typeof alpha_pattern === "object" ? alpha_pattern : {};
   const own = Object.entries(patterns).find(([name]) =>

@@ -11,7 +11,7 @@ import { readShardIndex } from "./shard_index.ts";
 export interface ModelPart {
   /** Folder of the part. */
   readonly path: string;
-  /** config.json as it stands. */
+  /** Contents of config.json. */
   readonly config: JsonObject;
   /** File of weights, or index of its shards. */
   readonly weights: string;
@@ -23,20 +23,20 @@ export interface ModelPart {
 export interface ModelFolder {
   /** The folder. */
   readonly path: string;
-  /** model_index.json as it stands. */
+  /** Contents of model_index.json. */
   readonly modelIndex: JsonObject;
   /** FAR or FAR_Long. */
   readonly transformer: ModelPart;
   /** The autoencoder. */
   readonly vae: ModelPart;
-  /** scheduler/scheduler_config.json as it stands. */
+  /** Contents of scheduler/scheduler_config.json. */
   readonly scheduler: JsonObject;
-  /** far.json as it stands: name, fps, actions, labels, defaults. */
+  /** Contents of far.json: name, fps, actions, labels, defaults. */
   readonly far: JsonObject | undefined;
 }
 
 /**
- * Reads the configurations of a model folder; weights are opened by its parts when asked.
+ * Reads the configurations of a model folder; its parts open their weights on demand.
  * @throws {CheckpointError} not a folder, a file is missing, or one isn't a JSON object
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
@@ -59,7 +59,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 }
 
 /**
- * Checks that a model folder is whole: all its configurations, and every file of weights.
+ * Checks that a model folder is complete: all configurations and every file of weights.
  * @throws {CheckpointError} as {@linkcode openModelFolder}, or a shard is missing
  */
 export async function checkModelFolder(path: string): Promise<void> {

@@ -5,7 +5,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import { readShardIndex } from "./shard_index.ts";
 
-/** Files a folder of weights may hold, in the order they are looked for. */
+/** Files of weights in a folder, in the order they are looked for. */
 const WEIGHT_FILES = [
   "diffusion_pytorch_model.safetensors",
   "diffusion_pytorch_model.safetensors.index.json",
@@ -14,7 +14,7 @@ const WEIGHT_FILES = [
 ];
 
 /**
- * Opens a .safetensors file, an index of shards, or a folder that holds either.
+ * Opens a .safetensors file, an index of shards, or a folder with either.
  * @throws {CheckpointError} not found, or any file in it is malformed
  */
 export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
@@ -24,7 +24,7 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
 }
 
 /**
- * The file of weights that a path means: itself, or the one a folder holds.
+ * The file of weights at a path: itself, or the one in a folder.
  * @throws {CheckpointError} NotFound
  */
 export async function findWeights(path: string): Promise<string> {
@@ -39,7 +39,7 @@ export async function findWeights(path: string): Promise<string> {
   });
 }
 
-/** What a folder without usable weights holds instead, and what to do about it. */
+/** What a folder without usable weights contains instead, and what to do about it. */
 async function whatElse(folder: string): Promise<string> {
   const entries = await Array.fromAsync(Deno.readDir(folder));
   const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
@@ -53,7 +53,7 @@ async function whatElse(folder: string): Promise<string> {
   return `it contains neither ${WEIGHT_FILES[0]} nor an index of shards`;
 }
 
-/** Opens every shard and checks that the index says exactly what they hold. */
+/** Opens every shard and checks that the index matches their contents exactly. */
 async function openShards(
   path: string,
 ): Promise<Checkpoint> {
@@ -64,7 +64,7 @@ async function openShards(
     for (const file of index.files) {
       const opened = await SafetensorsFile.open(file);
       files.push(opened);
-      left -= opened.tensors.size; // more names than the index has must not fill the memory
+      left -= opened.tensors.size; // too many names must not fill memory
       if (left < 0) disagree(path, `${quote(file)} contains tensors that the index does not name`);
     }
     checkShards(path, index.places, files);

@@ -14,17 +14,17 @@ export interface OpenWeights {
   readonly checkpoint: Checkpoint;
   /** The file that was opened. */
   readonly file: string;
-  /** What the file turned out to be. */
+  /** Detected format. */
   readonly format: "safetensors" | "safetensors (shards)" | "pth (zip)" | "pth (legacy)";
-  /** Text that a safetensors file carries. */
+  /** Metadata of a safetensors file. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** Anything worth saying about which weights these are. */
+  /** Notes on which weights these are. */
   readonly notes: readonly string[];
 }
 
-/** What FAR's trainer leaves in a checkpoint folder, the averaged copy first. */
+/** Files that FAR's trainer writes into a checkpoint folder, the averaged copy first. */
 const AVERAGED = ["ema.pth"];
-/** Values left unread that a note names each. */
+/** Most unread values that notes list by name. */
 const MOST_UNREAD = 3;
 const PLAIN = ["model.safetensors", "pytorch_model.bin"];
 
@@ -83,7 +83,7 @@ async function isPickled(path: string): Promise<boolean> {
     const start = new Uint8Array(Math.min(source.size, 9));
     await source.read(0, start);
     if (isZip(start) || start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5) return true;
-    // What is neither is told by its name, so that the error is that of the right format.
+    // A file in neither format is judged by its name, so that the error speaks of the right format.
     return start[8] !== 0x7b && /\.(pth|pt|ckpt|bin)$/i.test(path);
   } finally {
     source.close();

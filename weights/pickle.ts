@@ -1,9 +1,9 @@
 /**
  * A reader of the pickles inside PyTorch checkpoints. It builds plain values and nothing else: a
- * global is a name that the caller's table maps to a function of ours; any other leaves a mark
- * that says it was not read, or is refused. No name from a file is ever looked up in the language,
- * and only the opcodes of torch.load(weights_only=True) are known. One loop, no recursion; memory
- * is bounded by the length of the input.
+ * global is a name that the caller's table maps to a function of ours; any other becomes a mark for
+ * an unread value, or is refused. No name from a file is ever looked up in the language, and only
+ * the opcodes of torch.load(weights_only=True) are known. One loop, no recursion; memory is bounded
+ * by the length of the input.
  */
 import { viewOf } from "../files/bytes.ts";
 import { CheckpointError, type CheckpointReason, quote } from "../files/errors.ts";
@@ -27,24 +27,24 @@ export {
   type PickleValue,
 } from "./pickle_values.ts";
 
-/** What a pickle may ask its reader for. */
+/** The names that a pickle may refer to. */
 export interface PickleNames {
   /** By module and name with a space between: `torch FloatStorage`. */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** Whether any other name leaves a {@linkcode PickleUnread}; it is refused otherwise. */
+  /** Whether any other name becomes a {@linkcode PickleUnread} instead of being refused. */
   readonly marksUnknown: boolean;
   /** Resolves a persistent id. */
   readonly persistent: (id: PickleValue) => PickleValue;
 }
 
-/** The end of the input came before the end of the pickle. */
+/** The input ended before the pickle. */
 export class PickleCutOff extends CheckpointError {
   constructor() {
     super("its pickle is cut off", { reason: "BadPickle" });
   }
 }
 
-/** Nothing to resolve: for pickles of plain values. */
+/** No names: for pickles of plain values. */
 export const PLAIN: PickleNames = {
   globals: new Map(),
   marksUnknown: false,
@@ -64,16 +64,16 @@ export function readPickle(
   return new Machine(bytes, names, start).run();
 }
 
-/** Throws the error of a pickle that is refused. */
+/** Throws the error of a refused pickle. */
 export function failPickle(reason: CheckpointReason, why: string): never {
   throw new CheckpointError(why, { reason });
 }
 
 const LONGEST_NAME = 200;
 const DEEPEST_MARK = 1000;
-/** A tensor makes five; so this is 100,000 tensors, and about 100 MB at the worst. */
+/** A tensor makes five, so this allows 100,000 tensors, about 100 MB at worst. */
 const MOST_CONTAINERS = 500_000;
-/** Values waiting on the stack, and values kept for later. */
+/** Most values on the stack and in the memo. */
 const MOST_WAITING = 1_000_000;
 const MOST_KEPT = 1_000_000;
 
@@ -82,11 +82,11 @@ class Machine {
   readonly #view: DataView;
   readonly #names: PickleNames;
   readonly #memo = new Map<number, PickleValue>();
-  /** Stacks that a mark put aside; the last one is under the current. */
+  /** Stacks below each mark; the last one is directly below the current one. */
   readonly #below: PickleValue[][] = [];
   #stack: PickleValue[] = [];
   #containers = 0;
-  /** Bytes made of text, of which one may be used again and again. */
+  /** Bytes made from texts, since one text may be used many times. */
   #made = 0;
   #at: number;
 
@@ -234,7 +234,7 @@ class Machine {
     this.#pushNew(made);
   }
 
-  /** Attributes of an OrderedDict (a state dict has `_metadata`); they are not kept. */
+  /** Drops the attributes of an OrderedDict (a state dict has `_metadata`). */
   #build(): void {
     const state = this.#pop();
     const target = this.#top();

@@ -1,4 +1,4 @@
-/** Names of opcodes that are refused, for the message. Source: CPython Lib/pickle.py. */
+/** Names of refused opcodes, for the message. Source: CPython Lib/pickle.py. */
 export const REFUSED_OPCODES = new Map<number, string>([
   [0x30, "POP"],
   [0x31, "POP_MARK"],

@@ -1,4 +1,4 @@
-/** What the pickle reader makes. */
+/** Values that the pickle reader makes. */
 
 /** A list. */
 export class PickleList {
@@ -16,14 +16,14 @@ export class PickleTuple {
 /** A dict, OrderedDict or Counter. Keys are compared by identity unless they are plain. */
 export class PickleDict {
   readonly entries: Map<PickleValue, PickleValue> = new Map();
-  /** Whether it came from collections.OrderedDict, which may be followed by its attributes. */
+  /** Whether it was a collections.OrderedDict, which may be followed by its attributes. */
   readonly ordered: boolean;
   constructor(ordered = false) {
     this.ordered = ordered;
   }
 }
 
-/** What a pickle may hold; `object` is what the caller's functions return. */
+/** A value of a pickle; `object` is what the caller's functions return. */
 export type PickleValue =
   | null
   | boolean
@@ -37,10 +37,10 @@ export type PickleValue =
   | PickleGlobal
   | PickleObject;
 
-/** Base of whatever the caller's functions make. */
+/** Base class of what the caller's functions make. */
 export abstract class PickleObject {}
 
-/** Stands for a value that was not read: it needs a name that the caller does not know. */
+/** Stands for an unread value, which needs a name that the caller does not know. */
 export class PickleUnread extends PickleObject {
   /** The name, such as `numpy.core.multiarray._reconstruct`. */
   readonly name: string;
@@ -50,7 +50,7 @@ export class PickleUnread extends PickleObject {
   }
 }
 
-/** A name the caller knows: `make` is called where the pickle calls it. */
+/** A name that the caller knows: `make` is called when the pickle calls it. */
 export class PickleGlobal {
   readonly name: string;
   /** Undefined if it is only passed around, as a type of storage is. */

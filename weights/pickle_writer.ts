@@ -8,7 +8,7 @@ export interface SavedTensor {
   readonly data: Uint8Array;
 }
 
-/** Types of tensors that are written. */
+/** Types of tensors that can be written. */
 export type SavedDtype = Extract<Dtype, "F32" | "F64" | "I64" | "U8">;
 
 /** A tuple; an array is a list. */
@@ -16,12 +16,12 @@ export class SavedTuple {
   constructor(readonly items: readonly SavedValue[]) {}
 }
 
-/** A number that is a float in Python although it is whole. */
+/** A whole number that is a float in Python. */
 export class SavedFloat {
   constructor(readonly value: number) {}
 }
 
-/** What can be saved. A Map or an object is a dict; a whole number is an int. */
+/** A value that can be saved. A Map or an object is a dict; a whole number is an int. */
 export type SavedValue =
   | null
   | boolean

@@ -7,7 +7,7 @@ import type { TensorFile, TensorInfo } from "./tensor_file.ts";
 import type { TorchTensor } from "./torch_pickle.ts";
 import { ViewReader } from "./view_reader.ts";
 
-/** Tied weights share a storage; more names on it than this are a bomb. */
+/** Tied weights share a storage; more names on one than this indicate a bomb. */
 const MOST_SHARING = 8;
 
 /**
@@ -27,11 +27,11 @@ export class PthFile implements TensorFile {
   readonly format: "zip" | "legacy";
   /** Keys that led to the state dict, joined by points; empty if it is the whole file. */
   readonly stateDict: string;
-  /** Every state dict there is. */
+  /** All state dicts of the file. */
   readonly stateDicts: readonly string[];
-  /** Keys beside the tensors that hold something else, such as an epoch. */
+  /** Keys besides the tensors with something else, such as an epoch. */
   readonly others: readonly string[];
-  /** What was taken off the names, such as `module.` */
+  /** Wrappers that were removed from the names, such as `module.` */
   readonly wrappers: readonly string[];
   readonly #source: ByteSource;
   readonly #reader: ViewReader;
@@ -58,8 +58,8 @@ export class PthFile implements TensorFile {
 
   /**
    * Opens a .pth, .pt, .bin or .ckpt file.
-   * @param choice which state dict is meant, where there are several
-   * @throws {CheckpointError} no checkpoint, malformed, or it asks for anything but tensors
+   * @param choice which state dict to use if there are several
+   * @throws {CheckpointError} not a checkpoint, malformed, or it asks for anything but tensors
    */
   static async open(path: string, choice: StateDictChoice = {}): Promise<PthFile> {
     const source = await FileSource.open(path);
@@ -101,7 +101,9 @@ export class PthFile implements TensorFile {
   }
 }
 
-/** @throws {CheckpointError} the tensors are many times larger than what they are views of */
+/**
+ * @throws {CheckpointError} the tensors are many times larger than the storages they are views of
+ */
 function checkSharing(views: readonly (readonly [TensorInfo, TorchTensor])[]): void {
   const stored = new Set(views.map(([, { storage }]) => storage));
   let available = 0;

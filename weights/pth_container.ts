@@ -13,13 +13,13 @@ import {
 import { torchNames, type TorchStorage } from "./torch_pickle.ts";
 import { checkCrc, isZip, readEntry, readZip, type ZipEntry } from "../files/zip.ts";
 
-/** A checkpoint taken apart. */
+/** The parts of a checkpoint. */
 export interface PthContainer {
   readonly format: "zip" | "legacy";
   readonly value: PickleValue;
-  /** Where the values of each storage begin in the file. */
+  /** Offset of each storage's values in the file. */
   readonly offsets: ReadonlyMap<TorchStorage, number>;
-  /** Compares the checksum of a storage, where the format has one. @throws {CheckpointError} */
+  /** Compares the checksum of a storage, if the format has one. @throws {CheckpointError} */
   check(storage: TorchStorage): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ async function openZip(source: ByteSource): Promise<PthContainer> {
   };
 }
 
-/** The one folder that everything is in. */
+/** The single folder that contains everything. */
 function rootOf(entries: ReadonlyMap<string, ZipEntry>): string {
   const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   const [root] = pickles[0]?.split("/") ?? [];
@@ -111,7 +111,7 @@ async function checkText(
   entry: ZipEntry | undefined,
   fits: (text: string) => boolean,
 ): Promise<void> {
-  if (!entry) return; // older versions wrote none
+  if (!entry) return; // older versions did not write it
   const text = String.fromCharCode(...await readChecked(source, entry, 64));
   if (!fits(text)) refuse(`its ${quote(entry.name)} is ${quote(text)}, which is not supported`);
 }
@@ -133,7 +133,10 @@ interface LegacyPickles {
   readonly end: number;
 }
 
-/** Four pickles, the keys of the storages in order, then each one's length and values. */
+/**
+ * Reads the legacy format: four pickles, the keys of the storages in order, then each storage's
+ * length and values.
+ */
 async function openLegacy(source: ByteSource): Promise<PthContainer> {
   const { value, storages, end } = await readLegacyPickles(source);
   const offsets = new Map<TorchStorage, number>();
@@ -154,7 +157,9 @@ async function openLegacy(source: ByteSource): Promise<PthContainer> {
   return { format: "legacy", value, offsets, check: () => Promise.resolve() };
 }
 
-/** The length of the pickles is only known when they are read, so more is read until it is enough. */
+/**
+ * The length of the pickles is known only after reading them, so more is read until it suffices.
+ */
 async function readLegacyPickles(source: ByteSource): Promise<LegacyPickles> {
   for (let length = 1 << 20;; length *= 4) {
     const bytes = new Uint8Array(Math.min(source.size, length, LONGEST_PICKLE));

@@ -8,10 +8,10 @@ export { headerLength, parseHeader, type SafetensorsHeader } from "./safetensors
 export { type SafetensorsEntry, writeSafetensors } from "./safetensors_writer.ts";
 export type { Dtype, TensorFile, TensorInfo } from "./tensor_file.ts";
 
-/** A safetensors file: its header is read and checked at once, its tensors by range when asked. */
+/** A safetensors file: its header is read and checked at once, its tensors by range on demand. */
 export class SafetensorsFile extends SafetensorsReader {
   /**
-   * Reads and checks the header; values are read when asked.
+   * Reads and checks the header; values are read on demand.
    * @throws {CheckpointError} no such file, or any rule of the format is broken
    */
   static async open(path: string): Promise<SafetensorsFile> {
@@ -26,7 +26,7 @@ export class SafetensorsFile extends SafetensorsReader {
 }
 
 /**
- * Values of a tensor as float32, rounded to nearest even where the file has F64.
+ * Values of a tensor as float32, rounded to nearest even if the file has F64.
  * @throws {CheckpointError} NotFound, or WrongDtype if it isn't F16, BF16, F32 or F64
  */
 export async function readFloats(file: TensorFile, name: string): Promise<Float32Array> {
@@ -36,7 +36,7 @@ export async function readFloats(file: TensorFile, name: string): Promise<Float3
 
 /**
  * Values of a tensor of integers or booleans.
- * @throws {CheckpointError} NotFound, or WrongDtype if it has other types or values beyond 2^53
+ * @throws {CheckpointError} NotFound, or WrongDtype for other types and for values beyond 2^53
  */
 export async function readIntegers(file: TensorFile, name: string): Promise<number[]> {
   const info = found(file, name);

@@ -10,13 +10,13 @@ import { type Dtype, DTYPE_BITS, type TensorInfo } from "./tensor_file.ts";
 export const LENGTH_BYTES = 8;
 /** The format's limit on the header. */
 export const LONGEST_HEADER = 100_000_000;
-/** The largest released models have some ten thousand tensors; each takes a kilobyte here. */
+/** The largest released models have about ten thousand tensors; each takes a kilobyte here. */
 const MOST_TENSORS = 100_000;
 /** As many axes as PyTorch allows. */
 const MOST_AXES = 64;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
-/** What the header of a safetensors file says. */
+/** Contents of a safetensors header. */
 export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
   /** In the order of their data. */
@@ -100,7 +100,7 @@ function parseChecked(bytes: Uint8Array, fileSize: number): SafetensorsHeader {
 
 function checkUtf8(bytes: Uint8Array): void {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const step = 1 << 16; // piece by piece: the text itself isn't needed
+  const step = 1 << 16; // piece by piece: the whole text is not needed
   try {
     for (let i = 0; i < bytes.length; i += step) {
       decoder.decode(bytes.subarray(i, i + step), { stream: true });
@@ -159,7 +159,7 @@ function knownDtype(text: string, name: string): Dtype {
   throw new JsonError(`tensor ${quote(name)} has the unknown dtype ${quote(text)}`);
 }
 
-/** Checks that the tensors tile the data exactly, and turns their numbers into plain ones. */
+/** Checks that the tensors tile the data exactly, and converts their numbers from bigint. */
 function layOut(
   raw: RawTensor[],
   dataOffset: number,
@@ -223,7 +223,7 @@ function byteSize({ name, dtype, shape }: RawTensor): bigint {
 
 function toInfo({ name, dtype, shape, begin, end }: RawTensor, dataOffset: number): TensorInfo {
   const sizes = shape.map(Number);
-  // Only a shape with a zero in it gets here with such a size.
+  // Only a shape with a zero in it can have such a size here.
   if (!sizes.every(Number.isSafeInteger)) {
     fail(
       "ValidationOverflow",
@@ -254,7 +254,7 @@ const SIGNATURES: readonly [start: string, what: string][] = [
   ["\x93numpy", "an array of numpy"],
 ];
 
-/** What a file is that isn't safetensors, from its first bytes. */
+/** What a file that is not safetensors is, by its first bytes. */
 function otherFormat(bytes: Uint8Array): string | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 64)).trimStart().toLowerCase();
   if (start.startsWith("ftyp", 4)) return "a video"; // MP4 and MOV begin with a length

@@ -3,11 +3,14 @@ import { naming } from "../files/errors.ts";
 import { headerLength, LENGTH_BYTES, LONGEST_HEADER, parseHeader } from "./safetensors_header.ts";
 import { checkRange, type TensorFile, type TensorInfo } from "./tensor_file.ts";
 
-/** Safetensors in any source of bytes: their header is read and checked at once, tensors by range when asked. */
+/**
+ * Safetensors in any source of bytes: the header is read and checked at once, tensors by range on
+ * demand.
+ */
 export class SafetensorsReader implements TensorFile {
   /** Of the file. */
   readonly path: string;
-  /** Text beside the tensors. */
+  /** Metadata of the file. */
   readonly metadata: ReadonlyMap<string, string>;
   /** In the order of their data. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -55,7 +58,9 @@ export class SafetensorsReader implements TensorFile {
   }
 }
 
-/** The bytes parseHeader needs; short ones where the length itself is wrong, for it to say so. */
+/**
+ * The bytes that parseHeader needs; too few if the length itself is wrong, which it then reports.
+ */
 async function readStart(source: ByteSource): Promise<Uint8Array> {
   const start = new Uint8Array(Math.min(source.size, 64));
   await source.read(0, start);

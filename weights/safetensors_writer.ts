@@ -11,7 +11,9 @@ export interface SafetensorsEntry {
   readonly dtype: Dtype;
   /** Its axes, slowest first. */
   readonly shape: readonly number[];
-  /** Contiguous, little-endian: at once, or in pieces that are asked for when their turn comes. */
+  /**
+   * Contiguous, little-endian: as a whole, or in pieces that are requested when it is their turn.
+   */
   readonly data: Uint8Array | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
 }
 
@@ -21,7 +23,7 @@ const RANK = new Map((Object.keys(DTYPE_BITS) as Dtype[]).map((dtype, rank) => [
  * Writes a safetensors file as the reference does: widest dtypes first, then by name, the
  * header padded with spaces to 8 bytes.
  * @returns bytes written
- * @throws {RangeError} two tensors of one name, or data of another length than its shape says
+ * @throws {RangeError} two tensors of the same name, or data whose length does not match its shape
  */
 export async function writeSafetensors(
   sink: ByteSink,
@@ -51,7 +53,7 @@ export async function writeSafetensors(
   return total;
 }
 
-/** The tensors in the order their data is written. @throws {RangeError} two of one name */
+/** The tensors in the order their data is written. @throws {RangeError} two of the same name */
 function sortTensors<T extends { name: string; dtype: Dtype }>(tensors: Iterable<T>): T[] {
   const encoder = new TextEncoder();
   const keyed = Array.from(tensors, (tensor) => ({ tensor, key: encoder.encode(tensor.name) }));

@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { CheckpointError, quote } from "../files/errors.ts";
 import { readJson } from "../files/read_json.ts";
 
-/** As many shards as the hub's own readers allow. */
+/** The limit of the hub's own readers. */
 const MOST_SHARDS = 10_000;
 const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors$/;
 
@@ -15,7 +15,7 @@ export interface ShardIndex {
 }
 
 /**
- * Reads `*.safetensors.index.json`. A shard is a plain file name beside the index, never a path.
+ * Reads `*.safetensors.index.json`. A shard is a plain file name next to the index, never a path.
  * @throws {CheckpointError} NotFound, BadConfig or BadIndex
  */
 export async function readShardIndex(path: string): Promise<ShardIndex> {

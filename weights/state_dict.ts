@@ -1,4 +1,4 @@
-/** Finds the state dict in what a checkpoint holds: by itself, nested, prefixed, or as EMA copy. */
+/** Finds the state dict in a checkpoint: alone, nested, prefixed, or as an EMA copy. */
 import { CheckpointError, quote, quoteSome } from "../files/errors.ts";
 import { PickleDict, PickleUnread, type PickleValue } from "./pickle.ts";
 import { TorchTensor } from "./torch_pickle.ts";
@@ -9,17 +9,17 @@ export interface StateDict {
   /** Keys that lead to it, joined by points; empty if it is the whole. */
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TorchTensor>;
-  /** Keys beside the tensors that hold something else. */
+  /** Keys besides the tensors with something else. */
   readonly others: readonly string[];
   /** Why values of these keys cannot be read. */
   readonly unread: ReadonlyMap<string, string>;
-  /** What was taken off the names, such as `module.` */
+  /** Wrappers that were removed from the names, such as `module.` */
   readonly wrappers: readonly string[];
 }
 
-/** Which state dict of a checkpoint is meant. */
+/** Which state dict of a checkpoint to use. */
 export interface StateDictChoice {
-  /** Path of the dict, such as `model` or `ema.shadow`; the best is chosen if left out. */
+  /** Path of the dict, such as `model` or `ema.shadow`; by default the best is chosen. */
   readonly key?: string;
   /** Whether an averaged copy is preferred over the model itself (true). */
   readonly ema?: boolean;
@@ -28,8 +28,8 @@ export interface StateDictChoice {
 const DEEPEST = 3;
 const EMA = /(^|[._])ema([._]|$)|(^|[._])shadow([._]|$)/i;
 /**
- * Keys that trainers keep the model under, the likeliest first. The whole comes last: where it has
- * one of the others in it, the tensors beside that are something else (the state of a generator).
+ * Keys under which trainers store the model, the likeliest first. The whole comes last: if it
+ * contains one of the others, its own tensors are something else (the state of a generator).
  */
 const USUAL = [
   "state_dict",
@@ -131,7 +131,10 @@ export function chooseStateDict(
   refuse(`it has several state dicts, name one: ${listed(dicts)}`);
 }
 
-/** Trainers average parameters alone; what else a model has (statistics of norms) is its own. */
+/**
+ * Trainers average only parameters; other tensors of a model (statistics of norms) are taken from
+ * it.
+ */
 function withBuffers(averaged: StateDict, model: StateDict | undefined): StateDict {
   if (!model) return averaged;
   const own = stripped(model, true).tensors;

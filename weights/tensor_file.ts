@@ -1,6 +1,6 @@
 /**
- * Bits of one element of each dtype of the safetensors format, in the format's order, by which
- * files are written (last first).
+ * Bits per element of each dtype of the safetensors format, in the format's order; files are
+ * written in reverse order.
  */
 export const DTYPE_BITS = {
   BOOL: 8,
@@ -30,7 +30,7 @@ export const DTYPE_BITS = {
 /** @internal Element type of a tensor, as the safetensors format names it. */
 export type Dtype = keyof typeof DTYPE_BITS;
 
-/** Where a tensor lies in its file. */
+/** A tensor's type, shape and place in its file. */
 export interface TensorInfo {
   /** Of the tensor. */
   readonly name: string;
@@ -48,18 +48,18 @@ export interface TensorInfo {
 export interface TensorFile {
   /** Of the file. */
   readonly path: string;
-  /** Text beside the tensors. */
+  /** Metadata of the file. */
   readonly metadata: ReadonlyMap<string, string>;
   /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Why values of these names cannot be read; only an error when one is wanted. */
+  /** Why values of these names cannot be read; an error only if one is needed. */
   readonly unread?: ReadonlyMap<string, string>;
   /**
    * All bytes of a tensor, contiguous and little-endian.
-   * @param into of `info.bytes`; made if left out
+   * @param into of `info.bytes`; a new array by default
    */
   read(info: TensorInfo, into?: Uint8Array): Promise<Uint8Array>;
-  /** `bytes` bytes of a tensor's values from byte `start` of them on. */
+  /** `bytes` bytes of a tensor's values, from byte `start` on. */
   readRange(
     info: TensorInfo,
     start: number,

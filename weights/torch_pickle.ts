@@ -1,4 +1,4 @@
-/** What the pickle inside a PyTorch checkpoint means: its storages and the tensors on them. */
+/** Interprets the pickle inside a PyTorch checkpoint: storages and the tensors on them. */
 import { quote, shapeText } from "../files/errors.ts";
 import {
   failPickle,
@@ -12,7 +12,7 @@ import {
 } from "./pickle.ts";
 import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 
-/** A run of values in the checkpoint, on which tensors are views. */
+/** A block of values in the checkpoint; tensors are views on it. */
 export class TorchStorage extends PickleObject {
   readonly key: string;
   readonly type: StorageType;
@@ -55,7 +55,7 @@ export class TorchTensor extends PickleObject {
     this.strides = strides;
   }
 
-  /** Whether its values lie one after the other, the last axis fastest. */
+  /** Whether its values are contiguous, the last axis fastest. */
   get contiguous(): boolean {
     let expected = 1;
     for (let axis = this.shape.length - 1; axis >= 0; axis--) {
@@ -100,7 +100,7 @@ const STORAGE_TYPES = [
   new StorageType("QUInt2x4Storage", undefined, 1),
 ];
 
-/** Bytes; the tensors on it (`_rebuild_tensor_v3`) say their dtype themselves. */
+/** Bytes; the tensors on it (`_rebuild_tensor_v3`) have their own dtype. */
 const UNTYPED = new StorageType("storage.UntypedStorage", undefined, 1);
 
 class DtypeName extends PickleGlobal {
@@ -129,8 +129,8 @@ const MOST_AXES = 64;
 type Make = (args: readonly PickleValue[]) => PickleValue;
 
 /**
- * What torch.load(weights_only=True) knows and tensors or plain values need. Any other name is
- * only marked. Source: torch/_weights_only_unpickler.py `_get_allowed_globals`.
+ * Names that torch.load(weights_only=True) allows and tensors or plain values need. Any other name
+ * is only marked. Source: torch/_weights_only_unpickler.py `_get_allowed_globals`.
  */
 const FUNCTIONS: readonly (readonly [module: string, name: string, make?: Make])[] = [
   ["collections", "OrderedDict", makeOrderedDict],
@@ -213,7 +213,7 @@ function makeSize(args: readonly PickleValue[]): PickleTuple {
   return sizes;
 }
 
-/** Counter(dict); what is counted stays a dict. */
+/** Counter(dict); stays a dict. */
 function makeCounter(args: readonly PickleValue[]): PickleDict {
   const [counts = new PickleDict()] = args;
   if (args.length > 1 || !(counts instanceof PickleDict)) {
@@ -314,8 +314,8 @@ function isTensor(value: PickleValue | undefined): value is TorchTensor | Pickle
 }
 
 /**
- * Every value must lie in the storage, and there may be no more of them than the storage has: a
- * stride of 0 would make gigabytes out of four bytes.
+ * Every value must be inside the storage, and there may not be more values than the storage has: a
+ * stride of 0 would turn four bytes into gigabytes.
  */
 function checkInside({ storage, dtype, offset, shape, strides }: TorchTensor): void {
   const what = `a tensor ${shapeText(shape)} with strides ${shapeText(strides)} at ${offset}`;

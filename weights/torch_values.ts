@@ -7,12 +7,12 @@ import { TorchTensor } from "./torch_pickle.ts";
 import { ViewReader } from "./view_reader.ts";
 
 /**
- * A file of torch.save that holds more than named tensors: the state of an optimiser, of random
- * generators. Its values are walked by key; tensors are read when asked. Nothing in it is executed;
+ * A file of torch.save with more than named tensors, such as the state of an optimiser or of random
+ * generators. Its values are found by key; tensors are read on demand. Nothing in it is executed;
  * values that torch.load(weights_only=True) would refuse are marks (`PickleUnread`).
  */
 export class TorchValues {
-  /** What was saved. */
+  /** The saved value. */
   readonly value: PickleValue;
   readonly #source: ByteSource;
   readonly #reader: ViewReader;
@@ -23,7 +23,9 @@ export class TorchValues {
     this.#reader = reader;
   }
 
-  /** @throws {CheckpointError} no checkpoint, malformed, or it asks for other than plain values */
+  /**
+   * @throws {CheckpointError} not a checkpoint, malformed, or it asks for more than plain values
+   */
   static async open(path: string): Promise<TorchValues> {
     const source = await FileSource.open(path);
     try {
@@ -57,7 +59,7 @@ export class TorchValues {
     return value!;
   }
 
-  /** A number under these keys. @throws {CheckpointError} it is none */
+  /** A number under these keys. @throws {CheckpointError} it is not a number */
   number(...keys: (string | number)[]): number {
     const value = this.at(...keys);
     return typeof value === "number"

@@ -1,4 +1,4 @@
-/** Writes files as torch.save does: a zip archive of stored entries, zip64 where it is needed. */
+/** Writes files as torch.save does: a zip archive of stored entries, with zip64 where needed. */
 import { crc32 } from "node:zlib";
 import { type SavedValue, writePickle } from "./pickle_writer.ts";
 import type { ByteSink } from "../files/byte_sink.ts";
@@ -20,7 +20,7 @@ const ALIGNMENT = 64;
 const DATE = 0x21;
 
 /**
- * Saves a value so that `torch.load(file, weights_only=True)` gives it back.
+ * Saves a value so that `torch.load(file, weights_only=True)` returns it.
  * @param sink where the bytes go
  * @param root name of the archive's one folder
  * @throws what the sink throws

@@ -4,7 +4,7 @@ import type { PthContainer } from "./pth_container.ts";
 import { checkRange, DTYPE_BITS, elements, type TensorInfo } from "./tensor_file.ts";
 import type { TorchStorage, TorchTensor } from "./torch_pickle.ts";
 
-/** Where a view isn't contiguous, all it reaches over is held in memory; no larger one is. */
+/** The bytes spanned by a strided view are held in memory, up to this limit. */
 const LARGEST_VIEW = 256 * 1024 * 1024;
 
 /** Reads the values of views on a checkpoint's storages, contiguous or strided. */
@@ -20,7 +20,7 @@ export class ViewReader {
     this.#container = container;
   }
 
-  /** Where the values of a view begin in the file, and how many bytes they are. */
+  /** Offset of a view's values in the file, and their length in bytes. */
   locate(name: string, view: TorchTensor): TensorInfo {
     const { dtype, shape, offset, storage } = view;
     const size = DTYPE_BITS[dtype] / 8;
@@ -42,7 +42,7 @@ export class ViewReader {
     return target;
   }
 
-  /** The checksum of a storage is compared once, before the first value of it is given out. */
+  /** Compares the checksum of a storage once, before its first value is returned. */
   async #check(storage: TorchStorage): Promise<void> {
     const pending = this.#checked.get(storage) ?? this.#container.check(storage);
     this.#checked.set(storage, pending);
@@ -53,7 +53,7 @@ export class ViewReader {
     }
   }
 
-  /** The bytes a view reaches over. The last are kept: ranges come one after the other. */
+  /** The bytes that a view spans. The last ones are kept: ranges are read one after the other. */
   async #reach(info: TensorInfo, view: TorchTensor): Promise<Uint8Array> {
     if (this.#reached?.view === view) return this.#reached.bytes;
     this.#reached = undefined; // one at a time

@@ -1,6 +1,6 @@
-/** Takes off what training frameworks put around the names of a model's tensors. */
+/** Removes what training frameworks put around the names of a model's tensors. */
 
-/** Wrappers of a part of a model, so they stand anywhere in a name. */
+/** Wrappers of a part of a model: they may occur anywhere in a name. */
 const INNER = [
   "_orig_mod.", // torch.compile
   "_fsdp_wrapped_module.", // FullyShardedDataParallel
@@ -19,27 +19,27 @@ const OUTER = [
   "ema.",
   "model_ema.",
 ];
-/** Both copies in one dict: the package ema-pytorch keeps them so. */
+/** Prefix of the averaged copy if both are in one dict, as the package ema-pytorch stores them. */
 const AVERAGED = "ema_model.";
 const TRAINED = "online_model.";
-/** Counters that averaging keeps beside the tensors. */
+/** Counters that averaging stores with the tensors. */
 const COUNTERS = new Set(["n_averaged", "initted", "step"]);
 
 /** Names without their wrappers. */
 export interface UnwrappedNames {
   /** The model's own name by the name in the file; names that are not the model's are left out. */
   readonly names: ReadonlyMap<string, string>;
-  /** What was taken off, such as `module.`; empty if nothing was. */
+  /** Removed wrappers, such as `module.`; empty if there were none. */
   readonly wrappers: readonly string[];
-  /** Takes the same wrappers off another name of the file. */
+  /** Removes the same wrappers from another name of the file. */
   unwrap(name: string): string;
 }
 
 /**
- * Finds and takes off the wrappers of a file's names.
+ * Finds and removes the wrappers of a file's names.
  *
  * @param all every name in the file
- * @param ema whether the averaged copy is wanted where the file has both (true)
+ * @param ema whether to use the averaged copy if the file has both (true)
  */
 export function unwrappedNames(all: readonly string[], ema = true): UnwrappedNames {
   const inner = INNER.filter((wrapper) => all.some((name) => hasInner(name, wrapper)));
@@ -63,7 +63,7 @@ export function unwrappedNames(all: readonly string[], ema = true): UnwrappedNam
   return { names, wrappers, unwrap };
 }
 
-/** The wrapper that every name begins with, counters aside. */
+/** The wrapper that every name begins with, ignoring counters. */
 function outerOf(all: readonly string[], ema: boolean): string | undefined {
   const names = all.filter((name) => !COUNTERS.has(name));
   if (names.length === 0) return undefined;
