@@ -65,6 +65,12 @@ export {
   type TrainPreview,
 } from "./train/train.ts";
 export { type Imported, type ImportOptions, importPlay } from "./train/import/import_play.ts";
+export {
+  type AutoencoderOptions,
+  type LossWeights,
+  previewAutoencoder,
+  trainAutoencoder,
+} from "./train/autoencoder/train.ts";
 export type { Recipe } from "./train/run_options.ts";
 export type { TrainPlan } from "./train/plan.ts";
 export type {

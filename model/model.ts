@@ -8,7 +8,7 @@ import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
 import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
 import { type Rounding, ROUNDINGS } from "./embeddings.ts";
-import { type FillOptions, Loader } from "./loader.ts";
+import { type FillOptions, Loader, type WeightSource } from "./loader.ts";
 import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
 
 /** What far.json adds to a model folder, and what its configurations say. */
@@ -60,7 +60,11 @@ export interface OpenModel extends Disposable {
   readonly sizes: FarSizes;
   readonly vae: AutoencoderSizes;
   /** The files of weights. */
-  readonly checkpoints: { readonly transformer: Checkpoint; readonly vae: Checkpoint };
+  readonly checkpoints: {
+    /** Absent where only the autoencoder was opened. */
+    readonly transformer?: Checkpoint;
+    readonly vae: Checkpoint;
+  };
 }
 
 /** A model whose weights are declared: sizes, names and memory are known, nothing is loaded. */
@@ -91,6 +95,12 @@ export interface DeclareOptions {
   readonly device?: DeviceProfile;
 }
 
+/** In place of a transformer that is not read: any names and shapes will do. */
+const UNREAD: WeightSource = {
+  expect: (name, shape) => ({ name, shape, dtype: "F32", offset: 0, bytes: 0 }),
+  readRange: () => Promise.reject(new RangeError("The transformer was not read")),
+};
+
 const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
 
 /**
@@ -99,7 +109,7 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
  * @throws {TypeError} a configuration that is not supported, by name
  * @internal
  */
-export async function openModel(folder: ModelFolder): Promise<OpenModel> {
+export async function openModel(folder: ModelFolder, parts?: ModelParts): Promise<OpenModel> {
   checkScheduler(folder);
   const sizes = parseTransformerConfig(folder.transformer.config);
   const vae = parseAutoencoderConfig(folder.vae.config);
@@ -117,13 +127,15 @@ export async function openModel(folder: ModelFolder): Promise<OpenModel> {
   };
   try {
     const checkpoints = {
-      transformer: await open(folder.transformer),
+      ...(parts !== "autoencoder" && { transformer: await open(folder.transformer) }),
       vae: await open(folder.vae),
     };
-    loadTransformer(new Loader(checkpoints.transformer, new Memory(), "f32"), sizes);
+    if (checkpoints.transformer) {
+      loadTransformer(new Loader(checkpoints.transformer, new Memory(), "f32"), sizes);
+    }
     loadAutoencoder(new Loader(checkpoints.vae, new Memory(), "f32"), vae);
     finishAll([
-      () => checkpoints.transformer.finish(isUnusedByInference),
+      () => checkpoints.transformer?.finish(isUnusedByInference),
       () => checkpoints.vae.finish(isBatchCount),
     ]);
     const info = describeModel(folder, sizes, vae.compression, countParameters(opened));
@@ -141,9 +153,9 @@ export function declareModel(
 ): DeclaredModel {
   const memory = new Memory();
   const kind = device && tensorKind(device);
-  const isWhole = parts !== "autoencoder";
+  const isWhole = parts !== "autoencoder" && checkpoints.transformer !== undefined;
   const transformerMemory = isWhole ? memory : new Memory();
-  const far = new Loader(checkpoints.transformer, transformerMemory, dtype, kind);
+  const far = new Loader(checkpoints.transformer ?? UNREAD, transformerMemory, dtype, kind);
   const dcae = new Loader(checkpoints.vae, memory, dtype, kind);
   const flexible = { ...sizes, slope: slope ?? sizes.slope };
   return {
@@ -153,7 +165,7 @@ export function declareModel(
     transformer: loadTransformer(far, flexible),
     autoencoder: loadAutoencoder(dcae, vae),
     dtype,
-    parts,
+    parts: isWhole ? parts : "autoencoder",
     memory,
     fill: (gpu, fill) => fillAll(isWhole ? [far, dcae] : [dcae], gpu, fill),
   };

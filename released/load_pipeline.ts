@@ -1,4 +1,4 @@
-import { type OpenModel, openModel } from "../model/model.ts";
+import { type ModelParts, type OpenModel, openModel } from "../model/model.ts";
 import { makePipeline, type Pipeline, type PipelineOptions } from "../run/pipeline.ts";
 import { type LoraOptions, withLora } from "../weights/lora.ts";
 import { openModelFolder } from "../weights/model_folder.ts";
@@ -21,16 +21,21 @@ export async function loadPipeline(
   { lora, ...how }: LoadOptions = {},
 ): Promise<Pipeline> {
   if (typeof model !== "string") return await makePipeline(model, how);
-  using opened = await openModelAt(model, lora);
+  using opened = await openModelAt(model, lora, how.parts);
   return await makePipeline(opened, how);
 }
 
 /**
  * Opens the model of a folder: its configurations and headers are read, its weights are not.
  * @param lora adapters that are added to its weights
+ * @param parts what of it will be used (all)
  * @throws {CheckpointError | TypeError} as `loadPipeline`
  */
-export async function openModelAt(path: string, lora?: LoraOptions): Promise<OpenModel> {
+export async function openModelAt(
+  path: string,
+  lora?: LoraOptions,
+  parts?: ModelParts,
+): Promise<OpenModel> {
   const folder = await openModelFolder(path);
-  return await openModel(lora ? withLora(folder, lora) : folder);
+  return await openModel(lora ? withLora(folder, lora) : folder, parts);
 }

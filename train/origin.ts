@@ -11,7 +11,7 @@ import { farWord } from "../model/model.ts";
 import { type Shapes, transformerShapes } from "../released/architecture.ts";
 import { loadPipeline } from "../released/load_pipeline.ts";
 import { findWeights } from "../weights/open_checkpoint.ts";
-import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
+import { type ModelFolder, type ModelPart, openModelFolder } from "../weights/model_folder.ts";
 import { toFloats } from "../weights/floats.ts";
 import { contentHash } from "./data/clip_cache.ts";
 import type { ClipEncoder } from "./data/clip_cache.ts";
@@ -63,7 +63,7 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     vaeModel: source,
     vaeFolder: vaeFolder.path,
     vae,
-    initial: base ? weightsOf(base) : "init",
+    initial: base ? weightsOf(base.transformer) : "init",
     far,
     names: options.names ?? namesIn(far[sizes.condition.kind === "label" ? "labels" : "actions"]),
   };
@@ -87,9 +87,9 @@ function namesIn(value: unknown): string[] | undefined {
 }
 
 /** Reads one parameter at a time. */
-function weightsOf({ transformer }: ModelFolder): ParameterSource {
+export function weightsOf(part: ModelPart): ParameterSource {
   return async (name) => {
-    const checkpoint = await transformer.open();
+    const checkpoint = await part.open();
     try {
       const { dtype } = checkpoint.info(name)!;
       return toFloats(await checkpoint.read(name), dtype, name);

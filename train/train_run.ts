@@ -4,7 +4,6 @@ import { openData, type OpenedData } from "./data/open_data.ts";
 import { Sampler } from "./data/sampler.ts";
 import {
   CHECKPOINTS,
-  checkpointSteps,
   loadCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
@@ -12,7 +11,9 @@ import {
 import { RunFolder } from "./folder/run_folder.ts";
 import { type LogLine, TrainLog } from "./folder/train_log.ts";
 import { farOf, openEncoder, type Origin, readOrigin, settingsOf } from "./origin.ts";
+import { goOn } from "./go_on.ts";
 import { RunReport } from "./report/run_report.ts";
+import { dataTable, machineTable, settingsTable, sizesTable } from "./report/tables.ts";
 import { framesOf, settingsRecord, type TrainOptions } from "./run_options.ts";
 import { makeSample } from "./samples.ts";
 import { RunLoop, type RunTask, type TrainedStep, type Validation } from "./run_loop.ts";
@@ -204,16 +205,24 @@ async function openRun(
   try {
     const { batch, seed } = settings;
     const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
-    await goOn(options, { trainer, sampler, origin, folder });
+    await goOn(options, { trainer, sampler, shapes: origin.shapes, folder });
     await folder.keepSettings(record); // only now: what was refused so far is free to change
     const log = await TrainLog.open(folder.path, trainer.step);
+    const plan = trainer.plan;
     const report = await RunReport.open(folder.path, {
       options,
-      origin,
-      data,
-      settings,
-      gpu,
-      plan: trainer.plan,
+      tables: {
+        Settings: settingsTable(settings),
+        Model: {
+          "starts from": options.model ?? "the released initialisation",
+          autoencoder: origin.vaeModel,
+          layers: String(origin.sizes.layers),
+          width: String(origin.sizes.d),
+          ...sizesTable(plan),
+        },
+        Data: dataTable(data, options.clips, "latents"),
+        Machine: machineTable(gpu, plan, "videos"),
+      },
     });
     adviseAverage(options, settings);
     return await TrainRun.begin(options, {
@@ -260,20 +269,6 @@ function sizeOf(far: Origin["far"]): { width: number; height: number } | undefin
     ? /^(\d+)x(\d+)$/.exec(String(defaults.size))
     : undefined;
   return size ? { width: Number(size[1]), height: Number(size[2]) } : undefined;
-}
-
-/** Restores the newest checkpoint of the folder, or the one to begin with. */
-async function goOn(
-  { from, onEvent }: TrainOptions,
-  { trainer, sampler, origin, folder }: Pick<Parts, "trainer" | "sampler" | "origin" | "folder">,
-): Promise<void> {
-  const newest = (await checkpointSteps(folder.path)).at(-1);
-  const path = newest === undefined ? from : join(folder.path, CHECKPOINTS, `step-${newest}`);
-  if (path === undefined) return;
-  const { state, extras } = await loadCheckpoint(path, origin.shapes);
-  await trainer.restore(state);
-  if (extras) sampler.seek(extras.position);
-  onEvent?.({ event: "resumed", step: state.step, path });
 }
 
 /** Averages over many more steps than there are show the first weights. */

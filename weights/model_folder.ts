@@ -36,11 +36,13 @@ export interface ModelFolder {
 }
 
 /**
- * Reads the configurations of a model folder; its parts open their weights on demand.
+ * Reads the configurations of a model folder; its parts open their weights on demand. An
+ * autoencoder's own folder counts as a model whose transformer cannot be opened.
  * @throws {CheckpointError} not a folder, a file is missing, or one isn't a JSON object
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   const index = join(path, "model_index.json");
+  if (await isAutoencoderFolder(path)) return await openAutoencoderFolder(path);
   if (!await isFolder(path) || !await isFile(index)) {
     throw new CheckpointError(
       `Cannot use ${quote(path)} as a model: it is not a folder with a model_index.json`,
@@ -54,6 +56,46 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     transformer: await openPart(join(path, "transformer")),
     vae: await openPart(join(path, "vae")),
     scheduler: await readJson(join(path, "scheduler", "scheduler_config.json")),
+    far: await isFile(far) ? await readJson(far) : undefined,
+  };
+}
+
+/** Whether a folder holds an autoencoder by itself, as `save_pretrained` of its class writes it. */
+async function isAutoencoderFolder(path: string): Promise<boolean> {
+  if (!await isFile(join(path, "config.json")) || await isFile(join(path, "model_index.json"))) {
+    return false;
+  }
+  return /^(My)?AutoencoderDC$/.test(
+    String((await readJson(join(path, "config.json")))._class_name),
+  );
+}
+
+async function openAutoencoderFolder(path: string): Promise<ModelFolder> {
+  const vae = await openPart(path);
+  const channels = vae.config.latent_channels ?? 0;
+  const far = join(path, "far.json");
+  return {
+    path,
+    modelIndex: { _class_name: "FARPipeline" },
+    // the least that takes such latents: it says what the latents are, and is never computed
+    transformer: {
+      path,
+      config: {
+        ...{ in_channels: channels, out_channels: channels, patch_size: 1, num_layers: 1 },
+        ...{ num_attention_heads: 1, attention_head_dim: 64, axes_dims_rope: [16, 24, 24] },
+        short_term_ctx_winsize: 1,
+      },
+      weights: vae.weights,
+      open: () => {
+        throw new CheckpointError(
+          `Cannot generate with ${quote(path)}: it is an autoencoder without a transformer; ` +
+            "train one with this as its `vae`",
+          { file: path, reason: "NotFound" },
+        );
+      },
+    },
+    vae,
+    scheduler: { _class_name: "FlowMatchEulerDiscreteScheduler" },
     far: await isFile(far) ? await readJson(far) : undefined,
   };
 }

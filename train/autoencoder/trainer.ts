@@ -1,6 +1,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { DeviceProfile } from "../../gpu/tuning.ts";
 import { packAdamwStep } from "../../kernels/adamw.ts";
+import { similarity } from "../../metrics/similarity.ts";
 import { joinBatches } from "../batches.ts";
 import { StepRandom } from "../draws.ts";
 import { learningRate } from "../schedule.ts";
@@ -140,21 +141,31 @@ export class AutoencoderTrainer {
     return this.#read();
   }
 
-  /** Loss without a step, without noise, with the running statistics. */
-  async validate(batch: TrainBatch): Promise<number> {
-    const { results, division: { microBatch } } = this.#engine;
+  /** Loss, PSNR and SSIM without a step, without noise, with the running statistics. */
+  async validate(batch: TrainBatch): Promise<Record<"loss" | "psnr" | "ssim", number>> {
+    const { results, reconstructed, division: { microBatch }, settings } = this.#engine;
     this.#check(batch);
     const pictures = batch.videos * batch.frames;
-    let [sum, first] = [0, 0];
+    const size = 3 * settings.height * settings.width;
+    const sum = { loss: 0, psnr: 0, ssim: 0 };
+    let first = 0;
     for (const program of this.#passes(batch.latents, "validate")) {
       this.#gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));
       this.#gpu.run(program);
       const loss = (await this.#gpu.readFloats(results))[RESULTS.validation]!;
+      const made = await this.#gpu.readFloats(reconstructed);
       const count = Math.min(microBatch, pictures - first);
-      sum += loss * count;
+      sum.loss += loss * count / pictures;
+      for (let i = 0; i < count; i++) {
+        const given = batch.latents.subarray((first + i) * size, (first + i + 1) * size);
+        const own = made.subarray(i * size, (i + 1) * size);
+        const { psnr, ssim } = similarity(given, own, settings.width, settings.height);
+        sum.psnr += psnr / pictures;
+        sum.ssim += ssim / pictures;
+      }
       first += count;
     }
-    return sum / pictures;
+    return sum;
   }
 
   /** All that is needed to go on. Call `flush` first: the state includes a step under way. */

@@ -125,7 +125,8 @@ export async function encodeFrames(
   return latents;
 }
 
-function mirror(pictures: Float32Array, width: number): void {
+/** Turns rows around, in place. */
+export function mirror(pictures: Float32Array, width: number): void {
   for (let row = 0; row < pictures.length; row += width) {
     pictures.subarray(row, row + width).reverse();
   }

@@ -24,6 +24,7 @@ import {
   windowPlaces,
 } from "./data_set.ts";
 import { openLatentFile } from "./latent_file.ts";
+import { rememberedClip } from "./picture_clip.ts";
 
 /** Which clips, and what becomes of them. */
 export interface DataOptions {
@@ -42,6 +43,8 @@ export interface DataOptions {
   readonly multiple: number;
   /** Folder of cached latents; undefined encodes anew whenever a window is needed. */
   readonly cache: string | undefined;
+  /** The pictures themselves are trained on, and kept in memory. */
+  readonly remember?: boolean;
   /** Opened only when pictures have to be encoded. */
   readonly encoder: () => Promise<ClipEncoder>;
   /** Share of the clips that is kept for validation; auto: one in 20, where there are 20. */
@@ -209,7 +212,9 @@ async function openPictures(path: string, options: DataOptions): Promise<Checked
   const flips = options.flip ? [false, true] : [false];
   const opened = await Promise.all(
     flips.map((flip) =>
-      options.cache === undefined
+      options.remember
+        ? rememberedClip(path, found.frames, { ...found, resize: options.resize, flip })
+        : options.cache === undefined
         ? {
           clip: uncached(path, found.frames, { ...found, resize: options.resize, flip }, encoder),
         }

@@ -56,7 +56,7 @@ export async function saveCheckpoint(
   await makeFolder(partial);
   try {
     await writeFiles(partial, state, shapes, numbers);
-    const trained = parameterOrder(state.expAvg.keys());
+    const trained = parameterOrder(state.expAvg.keys(), shapes);
     const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
     await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
     syncFolder(partial);
@@ -76,7 +76,7 @@ async function writeFiles(
   shapes: Shapes,
   numbers: OptimiserNumbers,
 ): Promise<void> {
-  const names = parameterOrder(state.parameters.keys());
+  const names = parameterOrder(state.parameters.keys(), shapes);
   const trained = names.filter((name) => state.expAvg.has(name));
   const shapeOf = (name: string) => shapes.get(name) ?? [state.parameters.get(name)!.length];
   const tensor = (name: string, values: Float32Array): SavedValue => ({
@@ -186,7 +186,7 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
     );
   }
   const parameters = await readWeights(join(path, "model.safetensors"), shapes);
-  const names = parameterOrder(parameters.keys());
+  const names = parameterOrder(parameters.keys(), shapes);
   const record = await isFile(join(path, EXTRAS)) ? await readJson(join(path, EXTRAS)) : undefined;
   const trained = Array.isArray(record?.trained) ? record.trained.map(String) : names;
   const moments = await readMoments(join(path, "optimizer.bin"), trained, parameters);

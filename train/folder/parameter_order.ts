@@ -1,3 +1,5 @@
+import type { Shapes } from "../../released/architecture.ts";
+
 /** Endings of names in the order in which the released classes make them. */
 const IN_BLOCK = [
   "norm1.linear",
@@ -30,9 +32,14 @@ const AFTER = ["norm_out.linear", "proj_out", "context_proj_out"];
 /**
  * Names of parameters in the order of PyTorch's `named_parameters()`, by which the state of an
  * optimiser is numbered.
- * Source: FAR and FAR_Long of the released code.
+ * @param shapes of all of them; an autoencoder's are in that order
+ * Source: FAR and FAR_Long of the released code; diffusers `AutoencoderDC`.
  */
-export function parameterOrder(names: Iterable<string>): string[] {
+export function parameterOrder(names: Iterable<string>, shapes?: Shapes): string[] {
+  if (shapes?.has("encoder.conv_out.weight")) {
+    const given = new Set(names);
+    return [...shapes.keys()].filter((name) => given.has(name));
+  }
   return [...names].sort((a, b) => {
     const [left, right] = [rank(a), rank(b)];
     for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return left[i]! - right[i]!;

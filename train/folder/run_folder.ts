@@ -138,7 +138,8 @@ async function removePartials(folder: string): Promise<void> {
   }
 }
 
-async function writeTensors(
+/** Writes tensors as F32 into a .safetensors, whole or not at all. */
+export async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, Float32Array>,
   shapeOf: (name: string) => readonly number[],

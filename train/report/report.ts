@@ -34,6 +34,12 @@ export function reportPage(contents: ReportContents): string {
       { name: `mean of ${MEAN_STEPS}`, colour: "#3b6fd4", points: runningMean(loss, MEAN_STEPS) },
       { name: "validation", colour: "#d4663b", points: values("loss", "validation") },
     ]),
+    lineChart("PSNR of validation, dB", [
+      { name: "", colour: "#d4663b", points: values("psnr", "validation") },
+    ]),
+    lineChart("SSIM of validation", [
+      { name: "", colour: "#d4663b", points: values("ssim", "validation") },
+    ]),
     lineChart("Learning rate", [{ name: "", colour: "#2a8c5a", points: values("lr") }]),
     lineChart("Gradient norm before clipping", [
       { name: "", colour: "#8a4fbf", points: values("grad_norm") },

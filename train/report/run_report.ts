@@ -1,21 +1,14 @@
 import { basename, join } from "node:path";
 import { writeWhole } from "../../files/atomic_file.ts";
-import type { Gpu } from "../../gpu/gpu.ts";
-import type { OpenedData } from "../data/open_data.ts";
 import type { LogLine } from "../folder/train_log.ts";
-import type { Origin } from "../origin.ts";
 import type { TrainOptions } from "../run_options.ts";
-import type { TrainerSettings, TrainPlan } from "../trainer.ts";
 import { reportPage } from "./report.ts";
 
 /** What a report says of a run. */
 export interface ReportFacts {
-  readonly options: TrainOptions;
-  readonly origin: Origin;
-  readonly data: OpenedData;
-  readonly settings: TrainerSettings;
-  readonly gpu: Pick<Gpu, "adapter">;
-  readonly plan: TrainPlan;
+  readonly options: Pick<TrainOptions, "output" | "steps" | "command">;
+  /** Tables of names and values, by their titles. */
+  readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** The newest samples are shown, this many. */
@@ -49,59 +42,16 @@ export class RunReport {
   }
 
   async write(step: number, lines: readonly LogLine[]): Promise<void> {
-    const { options } = this.#facts;
+    const { options, tables } = this.#facts;
     const page = reportPage({
       title: `Training of ${basename(options.output)}`,
       step,
       steps: options.steps,
       lines,
       samples: this.#samples.filter((sample) => sample.step <= step),
-      tables: tablesOf(this.#facts),
+      tables,
       command: options.command,
     });
     await writeWhole(join(this.#folder, "report.html"), page);
   }
-}
-
-function tablesOf(
-  { options, origin, data, settings, gpu, plan }: ReportFacts,
-): Record<string, Record<string, string>> {
-  const { train, heldOut } = data;
-  const { channels, height, width } = train.sizes;
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  const shown = Object.entries(settings).filter(([key, value]) =>
-    key !== "config" && value !== undefined
-  );
-  return {
-    Settings: Object.fromEntries(
-      shown.map((
-        [key, value],
-      ) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]),
-    ),
-    Model: {
-      "starts from": options.model ?? "the released initialisation",
-      autoencoder: origin.vaeModel,
-      layers: String(origin.sizes.layers),
-      width: String(origin.sizes.d),
-      parameters: plan.parameters.toLocaleString("en"),
-      trained: plan.trained.toLocaleString("en"),
-    },
-    Data: {
-      clips: `${train.clips.length}${heldOut ? ` and ${heldOut.clips.length} for validation` : ""}`,
-      frames: train.frames.toLocaleString("en"),
-      latents: `${channels} x ${height} x ${width}`,
-      from: options.clips.join(", "),
-    },
-    Machine: {
-      device: gpu.adapter.name,
-      program: `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}`,
-      "memory for weights": megabytes(plan.bytes.weights),
-      "for gradients and moments": megabytes(plan.bytes.gradients + plan.bytes.moments),
-      "for the average": megabytes(plan.bytes.ema),
-      "for activations": megabytes(plan.bytes.activations),
-      "total memory": megabytes(plan.bytes.total),
-      "videos on the device at once": String(plan.microBatch),
-      "blocks recomputed": plan.recompute ? "yes" : "no",
-    },
-  };
 }

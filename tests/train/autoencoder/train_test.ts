@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { loadPipeline } from "../../../released/load_pipeline.ts";
+import { type AutoencoderOptions, trainAutoencoder } from "../../../train/autoencoder/train.ts";
+import type { TrainedStep, TrainEvent } from "../../../train/train.ts";
+import { GPU_TEST, testGpu } from "../../support/gpu.ts";
+import { TINY_AUTOENCODER, writeClips } from "../../support/tiny_autoencoder.ts";
+
+async function inFolder(test: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function tinyOptions(
+  folder: string,
+  more: Partial<AutoencoderOptions>,
+): Promise<AutoencoderOptions> {
+  return {
+    clips: [await writeClips(folder, { clips: 5, frames: 3, size: 24 })],
+    output: join(folder, "run"),
+    config: TINY_AUTOENCODER,
+    gpu: await testGpu(),
+    batch: 2,
+    frames: 2,
+    lr: 1e-3,
+    steps: 4,
+    heldOut: 0,
+    ...more,
+  };
+}
+
+async function collect(options: AutoencoderOptions): Promise<TrainedStep[]> {
+  return await Array.fromAsync(trainAutoencoder(options));
+}
+
+Deno.test({
+  ...GPU_TEST,
+  name: "trainAutoencoder() stopped and resumed equals a run that was not, bit for bit",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await tinyOptions(folder, { latentNoise: 0.1 });
+      const whole = await collect(options);
+      const stopped = { ...options, output: join(folder, "stopped") };
+      const stop = new AbortController();
+      const reason = new Error("stopped");
+      await assert.rejects(async () => {
+        for await (const { step } of trainAutoencoder({ ...stopped, signal: stop.signal })) {
+          if (step === 2) stop.abort(reason);
+        }
+      }, reason);
+      const events: TrainEvent[] = [];
+      const rest = await collect({ ...stopped, onEvent: (event) => events.push(event) });
+      assert.ok(events.some(({ event }) => event === "resumed"));
+      assert.deepEqual(rest.at(-1)!.loss, whole.at(-1)!.loss);
+      for (const name of ["model.safetensors", "ema.pth", "optimizer.bin", "random_states_0.pkl"]) {
+        const at = (run: string) => Deno.readFile(join(run, "checkpoints", "step-4", name));
+        assert.deepEqual(await at(stopped.output), await at(options.output), name);
+      }
+      for (const name of ["config.json", "diffusion_pytorch_model.safetensors"]) {
+        const at = (run: string) => Deno.readFile(join(run, name));
+        assert.deepEqual(await at(stopped.output), await at(options.output), name);
+      }
+      await assert.rejects(collect({ ...stopped, latentNoise: 0 }), /latentNoise. was 0.1/);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "trainAutoencoder() validates, samples, reports and makes what encodes and decodes",
+  fn: () =>
+    inFolder(async (folder) => {
+      const events: TrainEvent[] = [];
+      const options = await tinyOptions(folder, {
+        ...{ steps: 12, heldOut: 0.2, validateEvery: 4, sampleEvery: 12, ema: 0, lr: 4e-3 },
+        onEvent: (event) => events.push(event),
+      });
+      const steps = await collect(options);
+      assert.ok(steps.at(-1)!.loss < 0.8 * steps[0]!.loss, "it learns");
+      const psnr = events.flatMap((event) => event.event === "validation" ? event.psnr! : []);
+      assert.equal(psnr.length, 3);
+      assert.ok(psnr.at(-1)! > psnr[0]!, `${psnr}`);
+      const { output } = options;
+      assert.ok((await Deno.stat(join(output, "samples", "step-12.png"))).size > 0);
+      assert.match(await Deno.readTextFile(join(output, "report.html")), /PSNR of validation/);
+      const config = JSON.parse(await Deno.readTextFile(join(output, "config.json")));
+      const gpu = await testGpu();
+      const pipeline = await loadPipeline(output, { gpu, dtype: "f32", parts: "autoencoder" });
+      const latents = await pipeline.encode(new Float32Array(3 * 24 * 24).fill(0.5), 24, 24);
+      assert.deepEqual([latents.length, config.scaling_factor > 0], [4 * 9, true]);
+      await pipeline.close();
+      const generating = loadPipeline(output, { gpu, dtype: "f32" });
+      await assert.rejects(generating, /it is an autoencoder without a transformer/);
+      // and on from it, with other settings
+      const again = await collect({
+        ...options,
+        ...{ config: undefined, model: output, output: join(folder, "more"), steps: 1 },
+      });
+      assert.ok(again[0]!.loss < steps[3]!.loss);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "trainAutoencoder() refuses what does not fit",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await tinyOptions(folder, {});
+      const refused: [Partial<AutoencoderOptions>, RegExp][] = [
+        [{ config: undefined }, /give a model or a configuration/],
+        [{ frames: 4 }, /has 3 frames, and a window of 4 needs 4/],
+        [{ size: { width: 20, height: 24 } }, /20x24 is not a multiple of 8/],
+        [{ batch: 0 }, /batch must be a whole number above 0, not 0/],
+        [{ latentNoise: -1 }, /noise of latents must not be -1/],
+        [{ loss: { l1: 0, edges: 0, structure: 0 } }, /all parts of the loss weigh 0/],
+        [{ loss: { l1: -1 } }, /the weight of the loss's l1 must not be -1/],
+        [{ freeze: ["nothing.*"] }, /Cannot freeze "nothing\.\*"/],
+        [{ freeze: ["*"] }, /everything is frozen/],
+        [{ config: { ...TINY_AUTOENCODER, latent_channels: 6 } }, /not a multiple of 4/],
+      ];
+      for (const [index, [more, expected]] of refused.entries()) {
+        const output = join(folder, `refused-${index}`);
+        await assert.rejects(collect({ ...options, output, ...more }), expected);
+      }
+    }),
+});

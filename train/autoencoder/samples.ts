@@ -1,0 +1,105 @@
+import { join } from "node:path";
+import { makeFolder } from "../../files/folders.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { toRgb } from "../../media/frames.ts";
+import { openFrameWriter } from "../../media/video_writer.ts";
+import { loadPipeline } from "../../released/load_pipeline.ts";
+import type { DataSet } from "../data/data_set.ts";
+
+/** How a sample is made, and of what. */
+export interface PictureSample {
+  readonly gpu: Gpu;
+  /** Folder of the autoencoder. */
+  readonly model: string;
+  /** Pictures of its clip 0 are given. */
+  readonly data: DataSet;
+  readonly fps: number;
+  /** Where the files go, and their name without extension. */
+  readonly folder: string;
+  readonly name: string;
+}
+
+const MOST_FRAMES = 8;
+/** Pictures that the scale of latents is measured by. */
+const MEASURED = 64;
+
+/**
+ * Pictures of a clip, each beside what the autoencoder makes of it, as a contact sheet and an MP4.
+ * @returns the contact sheet's path
+ */
+export async function samplePictures(options: PictureSample): Promise<string> {
+  const { gpu, model, data, fps, folder, name } = options;
+  const { height, width } = data.sizes;
+  const frames = Math.min(data.clips[0]!.frames, MOST_FRAMES);
+  const given = await data.clips[0]!.read(0, frames, 1);
+  await makeFolder(folder);
+  const sheet = join(folder, `${name}.png`);
+  const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
+  try {
+    const { compression } = pipeline.info;
+    const latents = await pipeline.encode(given, width, height);
+    const writers = await Promise.all(
+      [sheet, join(folder, `${name}.mp4`)].map((path) =>
+        openFrameWriter(path, { width: 2 * width, height, fps })
+      ),
+    );
+    try {
+      let i = 0;
+      for await (
+        const made of pipeline.decode(latents, width / compression, height / compression)
+      ) {
+        const own = given.subarray(i * made.data.length, ++i * made.data.length);
+        const both = { width: 2 * width, height, data: besideEachOther([own, made.data], width) };
+        for (const writer of writers) await writer.write(toRgb(both));
+      }
+      for (const writer of writers) await writer.close();
+    } catch (error) {
+      for (const writer of writers) await writer.abort();
+      throw error;
+    }
+    return sheet;
+  } finally {
+    await pipeline.close();
+  }
+}
+
+/** Two planar pictures as one of twice the width. */
+function besideEachOther(
+  [left, right]: readonly [Float32Array, Float32Array],
+  width: number,
+): Float32Array {
+  const both = new Float32Array(2 * left.length);
+  for (let at = 0; at < left.length; at += width) {
+    both.set(left.subarray(at, at + width), 2 * at);
+    both.set(right.subarray(at, at + width), 2 * at + width);
+  }
+  return both;
+}
+
+/**
+ * The factor that brings an autoencoder's latents to a deviation of 1, by pictures that are evenly
+ * spread over the clips.
+ * @returns undefined where all latents are alike
+ */
+export async function measureScale(
+  { gpu, model, data }: Pick<PictureSample, "gpu" | "model" | "data">,
+): Promise<number | undefined> {
+  const { height, width } = data.sizes;
+  const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
+  let [count, sum, squares] = [0, 0, 0];
+  try {
+    for (let i = 0; i < Math.min(MEASURED, data.frames); i++) {
+      const clip = data.clips[Math.floor(i * data.clips.length / MEASURED)]!;
+      const picture = await clip.read((i * 7919) % clip.frames, 1, 1);
+      for (const value of await pipeline.encode(picture, width, height)) {
+        count++;
+        sum += value;
+        squares += value * value;
+      }
+    }
+  } finally {
+    await pipeline.close();
+  }
+  const deviation = Math.sqrt(squares / count - (sum / count) ** 2);
+  return deviation > 0 ? Number((1 / deviation).toPrecision(5)) : undefined;
+}
