@@ -28,7 +28,9 @@ export function loadAutoencoder(l: Loader, sizes: AutoencoderSizes) {
 
 export type AutoencoderWeights = ReturnType<typeof loadAutoencoder>;
 
-/** Whether the first stage exists; where it does not, the first convolution halves the size. */
+/**
+ * The finest stage that exists; if the first one is empty, the first convolution halves the size.
+ */
 function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
   const skipped = stages[0]!.layers === 0;
   return { skipped, channels: stages[skipped ? 1 : 0]!.channels };
@@ -87,7 +89,7 @@ export function encoderIn(p: Program, w: EncoderWeights, image: Tensor): Tensor 
   return conv2d(p, w.conv_in, image, { label: "conv_in" });
 }
 
-/** One stage of the encoder; `x` is used up. */
+/** One stage of the encoder; it overwrites `x`. */
 export function encoderStage(
   p: Program,
   { blocks: w, down }: EncoderWeights["down_blocks"][number],
@@ -104,7 +106,7 @@ export function encoderOut(p: Program, w: EncoderWeights, x: Tensor): Tensor {
 }
 
 /**
- * Images to latents, not scaled.
+ * Images to unscaled latents.
  * @param image [B, H, W, 4] f32 from -1 to 1, the fourth channel zero
  * @returns [B, h, w, latent channels] f32
  * @throws {ShapeError} when H or W is not a multiple of the compression
@@ -132,7 +134,7 @@ export function decoderIn(p: Program, w: DecoderWeights, latents: Tensor): Tenso
   return conv2d(p, w.conv_in, latents, { into: y, label: "conv_in" });
 }
 
-/** One stage of the decoder; `x` is used up. */
+/** One stage of the decoder; it overwrites `x`. */
 export function decoderStage(
   p: Program,
   { up, blocks: w }: DecoderWeights["up_blocks"][number],
@@ -153,7 +155,7 @@ export function decoderOut(p: Program, w: DecoderWeights, x: Tensor): Tensor {
 }
 
 /**
- * Latents, scaled back, to images.
+ * Unscaled latents to images.
  * @param latents [B, h, w, latent channels] f32
  * @returns [B, H, W, 4] f32, about -1 to 1, the fourth channel zero
  * Source: released `MyAutoencoderDC.decode`.

@@ -17,7 +17,7 @@ export function loadNorm(l: Loader, channels: number): NormWeights {
   return { weight: l.vector("weight", channels), bias: l.vector("bias", channels) };
 }
 
-/** A batch norm in inference form, as the factor and the bias of the convolution before it. */
+/** A batch norm for inference, folded into the factor and bias of the convolution before it. */
 function loadBatchNorm(l: Loader, channels: number): { scale: Tensor; bias: Tensor } {
   const scale = (weight: Float32Array, variance: Float32Array) =>
     weight.map((v, i) => v / Math.sqrt(variance[i]! + BATCH_NORM_EPS));
@@ -110,7 +110,7 @@ function efficientViTBlock(p: Program, w: EfficientViTBlockWeights, x: Tensor): 
   });
 }
 
-/** The blocks of a stage, `first` being the index of the first among the checkpoint's. */
+/** The blocks of a stage; `first` is the index of the first one in the checkpoint. */
 export function loadBlocks(l: Loader, stage: Stage, headDim: number, first: number) {
   return Array.from({ length: stage.layers }, (_, i) => {
     const scope = l.at(String(first + i));

@@ -1,11 +1,11 @@
-/** Kinds of blocks a stage may consist of, as config.json names them. */
+/** Kinds of blocks in a stage, by their names in config.json. */
 export type BlockKind = "ResBlock" | "EfficientViTBlock";
 
 /** One resolution of the encoder or the decoder. */
 export interface Stage {
   readonly kind: BlockKind;
   readonly channels: number;
-  /** Blocks; 0 in the first stage leaves its resolution out. */
+  /** Number of blocks; 0 in the first stage omits its resolution. */
   readonly layers: number;
   readonly norm: "rms_norm" | "batch_norm";
   readonly activation: "relu" | "silu";
@@ -16,7 +16,7 @@ export interface AutoencoderSizes {
   readonly encoder: readonly Stage[];
   readonly decoder: readonly Stage[];
   readonly latentChannels: number;
-  /** Channels of a query, of a key and of a value in EfficientViTBlock. */
+  /** Channels of a query, key or value in EfficientViTBlock. */
   readonly headDim: number;
   /** Factor from the encoder's output to the transformer's latents. */
   readonly scalingFactor: number;
@@ -27,7 +27,7 @@ export interface AutoencoderSizes {
 type Json = Readonly<Record<string, unknown>>;
 
 const CLASSES = new Set(["MyAutoencoderDC", "AutoencoderDC"]);
-/** Entries whose one supported value changes nothing here. */
+/** Entries with a single supported value, which has no effect here. */
 const FIXED = {
   in_channels: 3,
   downsample_block_type: "pixel_unshuffle",
@@ -53,8 +53,8 @@ function refuse(why: string): never {
 
 /**
  * Reads an autoencoder's config.json.
- * @throws {TypeError} an entry that is missing, malformed or not supported, by name
- * Source: released class `MyAutoencoderDC`, diffusers `AutoencoderDC`.
+ * @throws {TypeError} names an entry that is missing, malformed or not supported Source: released
+ * class `MyAutoencoderDC`, diffusers `AutoencoderDC`.
  */
 export function parseAutoencoderConfig(config: Json): AutoencoderSizes {
   for (const name of Object.keys(config)) {
@@ -82,7 +82,7 @@ export function parseAutoencoderConfig(config: Json): AutoencoderSizes {
   if (encoder.length !== decoder.length) {
     refuse(`its encoder has ${encoder.length} stages, its decoder ${decoder.length}`);
   }
-  // every stage but the last halves the size; where the first is empty, the first convolution does
+  // every stage but the last halves the size; if the first is empty, the first convolution does
   const compression = 2 ** (encoder.length - 1);
   const scalingFactor = config.scaling_factor;
   if (typeof scalingFactor !== "number" || !(scalingFactor > 0 && scalingFactor < Infinity)) {
@@ -91,7 +91,7 @@ export function parseAutoencoderConfig(config: Json): AutoencoderSizes {
   return { encoder, decoder, latentChannels, headDim, scalingFactor, compression };
 }
 
-/** Sizes beyond these are nobody's, and would be millions of names. */
+/** No model has larger sizes, and they would make millions of names. */
 const LARGEST = 65536;
 const MOST_STAGES = 16;
 const MOST_LAYERS = 1000;
@@ -105,7 +105,7 @@ function positive(config: Json, name: string): number {
   refuse(`config entry "${name}" must be a positive whole number, but is ${JSON.stringify(value)}`);
 }
 
-/** A list with an entry a stage; one value stands for all where the format allows it. */
+/** A list with one entry per stage; where the format allows it, one value stands for all. */
 function perStage(config: Json, name: string, stages: number, single = false): unknown[] {
   const value = config[name];
   if (single && typeof value === "string") return new Array(stages).fill(value);

@@ -14,7 +14,7 @@ export interface AttentionWeights {
   readonly qkv: LinearWeights;
   readonly normQ: Tensor;
   readonly normK: Tensor;
-  /** Absent for the context tokens of the last block. */
+  /** Absent for context tokens of the last block. */
   readonly out: LinearWeights | undefined;
 }
 
@@ -54,18 +54,18 @@ export interface LayerCache {
   readonly v: Tensor;
 }
 
-/** What the blocks of one pass share. */
+/** Inputs that all blocks of one pass share. */
 export interface PassContext {
   readonly kind: "window" | "context";
   /** [B, F] of `Frame`. */
   readonly frames: Tensor;
-  /** [B, 1] of `Frame`: the last frame of each video alone. */
+  /** [B, 1] of `Frame`: only the last frame of each video. */
   readonly lastFrame: Tensor;
   readonly step: DeviceBuffer;
   readonly rope: Tensor;
   /** Where the pass's time angles start in `rope`, in vec4s. */
   readonly ropeTime: number;
-  /** Tokens per row of a frame, and the factor of row and column positions. */
+  /** Tokens per row of a frame, and the scale of row and column positions. */
   readonly columns: number;
   readonly spread: number;
   /** First cache slot of the window, and keys per frame of either region. */
@@ -81,13 +81,13 @@ export interface BlockInput {
   readonly cache: LayerCache;
   readonly sizes: FarSizes;
   readonly pass: PassContext;
-  /** What is wanted of the pass's frames; with keys and values a block ends before its attention. */
+  /** Which results are needed; for keys and values only, a block ends before its attention. */
   readonly wanted: Wanted;
 }
 
 export type Wanted = "all frames" | "last frame" | "keys and values";
 
-/** Where one half's adaLN numbers start in a row of the table. */
+/** Offsets of one half's shift, scale and gate in a row of the table. */
 export interface Modulated {
   readonly table: Tensor;
   readonly shift: number;
@@ -111,8 +111,8 @@ export function modulationOf(table: Tensor, d: number): readonly [Modulated, Mod
  *
  * Keys and values of the pass's frames go into the cache, which attention reads.
  * @param x [B, F, T, d] f32, updated in place
- * @returns x, or a new [B, 1, T, d] where only the last frame is wanted
- * Source: released `FARTransformerBlock`.
+ * @returns x, or a new [B, 1, T, d] if only the last frame is wanted Source: released
+ * `FARTransformerBlock`.
  */
 export function block(p: Program, w: BlockWeights, x: Tensor, input: BlockInput): Tensor {
   const { table, sizes, pass, wanted } = input;

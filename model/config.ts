@@ -13,13 +13,13 @@ export interface FarSizes {
   readonly channels: number;
   /** Side of a patch, in latents. */
   readonly patch: number;
-  /** Patch size of long-term context frames; undefined for FAR, which has none. */
+  /** Patch size of long-term context frames; undefined for FAR, which has no context patches. */
   readonly contextPatch: number | undefined;
-  /** Frames of the short-term window; Infinity for FAR, whose window is everything. */
+  /** Frames of the short-term window; Infinity for FAR, whose window contains all frames. */
   readonly window: number;
   /** Frames the model was trained on at full resolution (short_term_ctx_winsize as written). */
   readonly trainedWindow: number;
-  /** FlexRoPE's temporal decay a frame. */
+  /** FlexRoPE's temporal decay per frame. */
   readonly slope: number;
   /** Head dims rotated by frame, row and column. */
   readonly axes: readonly [number, number, number];
@@ -29,9 +29,9 @@ export interface FarSizes {
 
 /** What a model is conditioned on: `count` classes; the null class has the index `count`. */
 export interface Condition {
-  /** A class a video, an action a frame, or nothing. */
+  /** A class per video, an action per frame, or nothing. */
   readonly kind: "none" | "label" | "action";
-  /** How many classes there are. */
+  /** Number of classes. */
   readonly count: number;
 }
 
@@ -53,8 +53,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a transformer's config.json.
- * @throws {TypeError} an entry that is missing, malformed or not supported, by name
- * Source: released classes `FAR` and `FAR_Long`.
+ * @throws {TypeError} names an entry that is missing, malformed or not supported Source: released
+ * classes `FAR` and `FAR_Long`.
  */
 export function parseTransformerConfig(config: Json): FarSizes {
   for (const name of Object.keys(config)) {
@@ -90,7 +90,7 @@ export function parseTransformerConfig(config: Json): FarSizes {
 }
 
 /**
- * Whether a configuration is of FAR_Long: by its class, else by its context patches.
+ * Whether a configuration is FAR_Long's: by its class, or else by its context patches.
  * @throws {TypeError} another class
  */
 export function isLong(config: Json): boolean {
@@ -102,7 +102,7 @@ export function isLong(config: Json): boolean {
   );
 }
 
-/** Sizes beyond this are nobody's; a million layers would be ten million names. */
+/** No model has larger sizes; a million layers would be ten million names. */
 const LARGEST = 65536;
 const MOST_LAYERS = 1000;
 

@@ -1,12 +1,12 @@
 import { bf16ToF32, f32ToBf16 } from "../weights/floats.ts";
 
-/** How positions of frames and timesteps reach the model: as they are, or through bfloat16. */
+/** How frame positions and timesteps are given to the model: exactly, or rounded to bfloat16. */
 export const ROUNDINGS = ["exact", "bf16"] as const;
 /** One of {@linkcode ROUNDINGS}. */
 export type Rounding = typeof ROUNDINGS[number];
 
 /**
- * A position or timestep as the model is given it. The released runs computed in bfloat16, which
+ * A position or timestep as it is given to the model. The released runs computed in bfloat16, which
  * has 8 bits: from frame 256 on up to three frames share a position, and timestep 731 becomes 732.
  * Source: released `FAR.forward`, where both take the latents' type.
  */

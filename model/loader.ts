@@ -9,7 +9,7 @@ import type { TensorInfo } from "../weights/tensor_file.ts";
 
 /** Where weights come from: a `Checkpoint`, or made-up numbers for a benchmark. */
 export interface WeightSource {
-  /** Says that the model needs a tensor; what does not fit is the source's to report. */
+  /** Declares that the model needs a tensor; the source reports what does not fit. */
   expect(name: string, shape: readonly number[]): TensorInfo;
   /** A range in bytes of a tensor's values. */
   readRange(
@@ -21,15 +21,15 @@ export interface WeightSource {
 }
 
 export interface FillOptions {
-  /** Called as weights arrive, in bytes of the file. */
+  /** Called as weights are read, with bytes of the file. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Makes one vector of several, e.g. a scale of a variance and a weight. */
+/** Combines several vectors into one, such as a variance and a weight into a scale. */
 export type Combine = (...values: Float32Array[]) => Float32Array;
 
-/** A weight that is turned into the layout of `linear` on the GPU. */
+/** A weight that is packed into the layout of `linear` on the GPU. */
 interface PackedPart {
   readonly kind: "packed";
   readonly target: Tensor;
@@ -37,41 +37,41 @@ interface PackedPart {
   readonly n: number;
   readonly k: number;
   readonly taps: number;
-  /** First column of the target. */
+  /** First column in the target. */
   readonly offset: number;
 }
 
-/** Numbers that are written in f32 as the file has them, or as `combine` makes them of several. */
+/** Values written in f32, as in the file or as `combine` makes them from several tensors. */
 interface FloatsPart {
   readonly kind: "floats";
   readonly target: Tensor;
   readonly infos: readonly TensorInfo[];
-  /** First float of the target. */
+  /** First float in the target. */
   readonly offset: number;
   readonly combine?: Combine;
 }
 
 type Part = PackedPart | FloatsPart;
 
-/** Most bytes of a weight that are in memory, and in the staging buffer, at a time. */
+/** Most bytes of a weight in memory, and in the staging buffer, at a time. */
 const CHUNK = 16 << 20;
-/** Bytes that may be on their way to the GPU before it is waited for. */
+/** Bytes in flight to the GPU before waiting for it. */
 const IN_FLIGHT = 64 << 20;
 
 /**
  * Declares the weights of a model (names, shapes, buffers) without touching the GPU, then fills
- * them tensor by tensor. So what a model needs is known from the headers of its files alone, and
- * no file is ever in memory as a whole.
+ * them tensor by tensor. So the needs of a model are known from the headers of its files, and no
+ * file is ever in memory as a whole.
  */
 export class Loader {
   readonly #source: WeightSource;
   readonly #memory: Memory;
   readonly #scope: { readonly prefix: string; readonly parts: Part[] };
-  /** What `linear` and `conv` store; vectors and tables are always f32. */
+  /** Type of the weights of `linear` and `conv`; vectors and tables are always f32. */
   readonly dtype: "f32" | "f16";
   readonly #kind: MemoryKind;
 
-  /** @param kind what weights of `linear` and `conv` are kept in: `tensorKind` of a device */
+  /** @param kind memory for the weights of `linear` and `conv`: `tensorKind` of a device */
   constructor(
     source: WeightSource,
     memory: Memory,
@@ -94,7 +94,7 @@ export class Loader {
 
   /**
    * A linear layer, or several of one input joined along their outputs (to_q, to_k, to_v).
-   * @param names keys without `.weight`; n outputs each, even where they are joined
+   * @param names keys without `.weight`; n outputs each, also if several are joined
    */
   linear(
     names: string | readonly string[],
@@ -105,7 +105,9 @@ export class Loader {
     return this.#layer(all, [n, k], [n, k], options.bias ?? true);
   }
 
-  /** A convolution with `size` x `size` taps; 1 x 1 is a `linear` whose file has two axes more. */
+  /**
+   * A convolution with `size` x `size` taps; 1 x 1 is a `linear` with two more axes in the file.
+   */
   conv(
     name: string,
     [n, k]: readonly [n: number, k: number],
@@ -186,7 +188,7 @@ export class Loader {
     return target;
   }
 
-  /** A tensor in f32 as the file has it, row-major (an embedding table). */
+  /** A row-major tensor in f32, as in the file (an embedding table). */
   table(name: string, shape: readonly number[]): Tensor {
     const target = this.#memory.tensor(this.#scope.prefix + name, shape);
     const infos = [this.#expect(name, shape)];
@@ -210,7 +212,8 @@ export class Loader {
   }
 
   /**
-   * Makes the declared buffers and fills them. Call it once, when the source found all names.
+   * Allocates the declared buffers and fills them. Call it once, after the source has found all
+   * names.
    * @throws {CheckpointError} a tensor cannot be read @throws {GpuError}
    */
   async fill(gpu: Gpu, { onProgress, signal }: FillOptions = {}): Promise<void> {
@@ -251,7 +254,7 @@ export class Loader {
     yield infos.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Row by row of the file, as many at a time as the staging buffer takes. */
+  /** Reads the file in as many rows at a time as fit the staging buffer. */
   async *#fillPacked(gpu: Gpu, part: PackedPart, staging: DeviceBuffer, memory: Memory) {
     const { target, n, k, taps, offset, infos: [info] } = part;
     const atOnce = chunkRows(part);
@@ -277,13 +280,13 @@ function rowBytes({ infos: [info], n }: PackedPart): number {
   return info.bytes / n;
 }
 
-/** Rows of the file that go through the staging buffer at a time: a multiple of 8, or all. */
+/** Rows of the file per staging buffer: a multiple of 8, or all. */
 function chunkRows(part: PackedPart): number {
   const fitting = Math.floor(CHUNK / (4 * part.k) / 8) * 8;
   return Math.min(part.n, Math.max(8, fitting));
 }
 
-/** The bytes as the packing kernel takes them: of a dtype it knows, and whole words. */
+/** The bytes as the packing kernel needs them: of a dtype it knows, in whole words. */
 function packable(raw: Uint8Array, info: TensorInfo): { data: Uint8Array; dtype: WeightDtype } {
   if (info.dtype !== "F32" && info.dtype !== "F16" && info.dtype !== "BF16") {
     const floats = toFloats(raw, info.dtype, info.name);

@@ -11,50 +11,53 @@ import { type Rounding, ROUNDINGS } from "./embeddings.ts";
 import { type FillOptions, Loader, type WeightSource } from "./loader.ts";
 import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
 
-/** What far.json adds to a model folder, and what its configurations say. */
+/** Facts about a model from far.json and its configurations. */
 export interface ModelInfo {
   /** The model's folder. */
   readonly path: string;
-  /** Of far.json, else the folder's. */
+  /** From far.json, or the name of the folder. */
   readonly name: string;
-  /** Of far.json. */
+  /** From far.json. */
   readonly description: string | undefined;
-  /** Of far.json. */
+  /** From far.json. */
   readonly license: string | undefined;
   /** Frames per second of its videos (8). */
   readonly fps: number;
-  /** Names by index, where far.json has them. */
+  /** Names by index, if far.json has them. */
   readonly actions: readonly string[] | undefined;
-  /** Names by index, where far.json has them. */
+  /** Names by index, if far.json has them. */
   readonly labels: readonly string[] | undefined;
   /** Options of generate that the model suggests. */
   readonly defaults: Readonly<Record<string, unknown>>;
-  /** What the model takes beside pictures: actions, a label or nothing. */
+  /** What the model takes besides pictures: actions, a label or nothing. */
   readonly condition: Condition;
-  /** Of a frame's latents. */
+  /** Channels of a frame's latents. */
   readonly channels: number;
-  /** Pixels a latent element stands for, per side. */
+  /** Pixels per latent element along each axis. */
   readonly compression: number;
-  /** Sides of a picture are multiples of this. */
+  /** Width and height of a picture must be multiples of this. */
   readonly multiple: number;
-  /** Weights of transformer and autoencoder, as numbers. */
+  /** Number of weights in transformer and autoencoder. */
   readonly parameters: number;
   /** True for FAR_Long, which keeps long-term context in larger patches. */
   readonly long: boolean;
   /** Frames the transformer was trained to see at full resolution. */
   readonly window: number;
-  /** How it was shown the numbers of frames. */
+  /** How frame positions were rounded in training. */
   readonly positions: Rounding;
-  /** How it was shown timesteps. */
+  /** How timesteps were rounded in training. */
   readonly timesteps: Rounding;
-  /** What `far play` does with its window, where that was checked. */
+  /** How live worlds treat the window of this model, if that was checked. */
   readonly windowCache: WindowCache;
 }
 
-/** Whether FAR_Long encodes its window again for each frame, or keeps its keys and values. */
+/** Whether FAR_Long encodes its window again for each frame or keeps its keys and values. */
 export type WindowCache = "encode" | "reuse";
 
-/** A model whose configurations and headers are read and fit each other; its files are open. */
+/**
+ * A model with open files, whose configurations and headers are read and checked against each
+ * other.
+ */
 export interface OpenModel extends Disposable {
   readonly info: ModelInfo;
   readonly sizes: FarSizes;
@@ -67,7 +70,7 @@ export interface OpenModel extends Disposable {
   };
 }
 
-/** A model whose weights are declared: sizes, names and memory are known, nothing is loaded. */
+/** A model whose weights are declared: sizes, names and memory are known, but nothing is loaded. */
 export interface DeclaredModel {
   readonly info: ModelInfo;
   readonly sizes: FarSizes;
@@ -75,23 +78,23 @@ export interface DeclaredModel {
   readonly transformer: TransformerWeights;
   readonly autoencoder: AutoencoderWeights;
   readonly dtype: "f32" | "f16";
-  /** What is filled; all unless told. */
+  /** Which parts are filled (all). */
   readonly parts?: ModelParts;
   readonly memory: Memory;
-  /** Makes the buffers and reads the weights into them. */
+  /** Allocates the buffers and reads the weights into them. */
   fill(gpu: Gpu, options?: FillOptions): Promise<void>;
 }
 
-/** With the autoencoder alone a model encodes and decodes; the transformer stays in its file. */
+/** `autoencoder` can only encode and decode; the transformer stays in its file. */
 export type ModelParts = "all" | "autoencoder";
 
 export interface DeclareOptions {
   readonly dtype: "f32" | "f16";
-  /** Which weights take memory (all). */
+  /** Which weights are loaded (all). */
   readonly parts?: ModelParts;
   /** Overrides slope_scale (FlexRoPE). */
   readonly slope?: number;
-  /** What it will run on, which decides what weights are kept in (a GPU). */
+  /** The device it will run on, which decides the kind of memory for weights (a GPU). */
   readonly device?: DeviceProfile;
 }
 
@@ -105,8 +108,8 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
 
 /**
  * Checks a model folder's configurations and reads the headers of its weights.
- * @throws {CheckpointError} files that are missing or malformed; all names and shapes that are wrong
- * @throws {TypeError} a configuration that is not supported, by name
+ * @throws {CheckpointError} a file is missing or malformed; lists all wrong names and shapes
+ * @throws {TypeError} names a configuration entry that is not supported
  * @internal
  */
 export async function openModel(folder: ModelFolder, parts?: ModelParts): Promise<OpenModel> {
@@ -188,7 +191,7 @@ function closeAll(checkpoints: Checkpoint[]): void {
   for (const checkpoint of checkpoints) checkpoint.close();
 }
 
-/** Both parts are checked before either complaint is raised, so that one run tells everything. */
+/** Runs all checks before throwing, so that one run reports everything. */
 function finishAll(checks: (() => void)[]): void {
   const errors: CheckpointError[] = [];
   for (const check of checks) {
@@ -246,7 +249,7 @@ function describeModel(
   parameters: number,
 ): ModelInfo {
   const far = folder.far ?? {};
-  // a stranger's texts, which are shown
+  // texts of a stranger, which are displayed
   const text = (value: unknown) => typeof value === "string" ? printable(value) : undefined;
   const names = (value: unknown) =>
     Array.isArray(value) && value.every((name) => typeof name === "string")
@@ -277,7 +280,7 @@ function describeModel(
 }
 
 /**
- * An entry of a model's far.json that is one of a few words: the first where there is none.
+ * An entry of far.json that is one of several words, the first by default.
  * @throws {TypeError} another
  */
 export function farWord<T extends string>(

@@ -6,7 +6,7 @@ import type { FarSizes } from "./config.ts";
 import { TIMESTEP_WIDTH, timestepProjection } from "./embeddings.ts";
 import type { ModulationTables, TransformerWeights } from "./transformer.ts";
 
-/** Timesteps of frames that are not denoised: clean ones, and long-term context patches. */
+/** Timesteps of frames that are not denoised: clean frames and long-term context patches. */
 export const CLEAN = -1;
 export const CONTEXT = -2;
 
@@ -16,7 +16,7 @@ export class ModulationRows {
   readonly #timesteps: number[] = [];
   readonly #classes: number[] = [];
 
-  /** Adds a row unless it is there. */
+  /** Adds a row unless it exists. */
   add(timestep: number, classIndex: number): void {
     const key = `${timestep} ${classIndex}`;
     if (this.#rows.has(key)) return;
@@ -76,7 +76,7 @@ export interface TableInputs {
 
 /**
  * temb = Linear(SiLU(Linear(sinusoid(t)))) + class embedding.
- * @returns [rows, d], through SiLU when asked: that is what every adaLN projection reads
+ * @returns [rows, d], after SiLU if asked, as every adaLN projection needs it
  */
 export function timestepEmbedding(
   p: Program,
@@ -90,7 +90,7 @@ export function timestepEmbedding(
   return classEmbedding(p, temb, { table: w.classes, index: classes, activation });
 }
 
-/** Fills the tables: one matmul a block for all steps and classes of a run. */
+/** Fills the tables: one matmul per block for all steps and classes of a run. */
 export function recordTables(
   p: Program,
   w: TransformerWeights,

@@ -2,14 +2,14 @@
 const TRAIN_STEPS = 1000;
 const fround = Math.fround;
 
-/** The ways to integrate the flow from noise (sigma 1) to a frame (sigma 0). */
+/** Methods to integrate the flow from noise (sigma 1) to a frame (sigma 0). */
 export const SOLVERS = ["euler", "ab2", "heun"] as const;
 /** One of {@linkcode SOLVERS}. */
 export type Solver = typeof SOLVERS[number];
 
 /**
  * One call of the model and the update after it: x += c0 v + c1 v', where v is the velocity of this
- * call and v' that of the call before. c1 is 0 where v' is not needed (or does not exist).
+ * call and v' that of the call before. c1 is 0 if v' is not needed (or does not exist).
  */
 export interface SolverCall {
   /** Which step, from 0, this call belongs to: Heun's method calls twice in most steps. */
@@ -22,7 +22,7 @@ export interface SolverCall {
   readonly keepsVelocity: boolean;
 }
 
-/** Times of a run: `steps` timesteps and `steps + 1` sigmas, the last of which is 0. */
+/** Times of a run: `steps` timesteps and `steps + 1` sigmas, of which the last is 0. */
 export interface FlowMatchTimes {
   readonly timesteps: Float32Array;
   readonly sigmas: Float32Array;
@@ -55,12 +55,12 @@ export function flowMatchTimes(steps: number): FlowMatchTimes {
 /**
  * The model calls of one frame in order, for x starting as noise:
  *
- * - `euler`: x += h v, one call a step, first order. What the released code does.
+ * - `euler`: x += h v, one call per step, first order, as in the released code.
  * - `ab2`: two-step Adams-Bashforth for steps of unequal length, x += h ((1 + r/2) v - r/2 v') with
- *   r = h / h'; the first step is Euler's. One call a step, second order.
- * - `heun`: Euler's step, then a second call at its end makes it the trapezoid's: x += h/2 v2 -
- *   h/2 v1. Second order, two calls a step but for the last, which stays Euler's: it ends at sigma 0,
- *   a time no model was trained at, and is 0.001 long (or the only one).
+ *   r = h / h'; the first step is Euler's. One call per step, second order.
+ * - `heun`: Euler's step, then a second call at its end for the trapezoidal rule: x += h/2 v2 - h/2
+ *   v1. Second order, two calls per step except for the last, which stays Euler's: it ends at sigma
+ *   0, for which no model was trained, and is 0.001 long (or the only one).
  *
  * @throws {RangeError} when `steps` is not a whole number from 1 to 1000.
  */

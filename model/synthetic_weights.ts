@@ -1,15 +1,15 @@
 import type { TensorInfo } from "../weights/tensor_file.ts";
 import type { WeightSource } from "./loader.ts";
 
-/** Values repeat after so many, which no kernel's speed depends on. */
+/** Values repeat after this many; no kernel's speed depends on them. */
 const PERIOD = 1 << 16;
 
 /**
- * Made-up weights of any names and shapes, for benchmarks and for architectures without a
- * checkpoint: always the same, of a size that keeps activations near 1, variances positive.
+ * Synthetic weights of any names and shapes, for benchmarks and architectures without a checkpoint:
+ * always the same, scaled to keep activations near 1, with positive variances.
  */
 export class SyntheticWeights implements WeightSource {
-  /** Evenly spread between -1 and 1, in no order (a linear congruential generator). */
+  /** Uniform between -1 and 1 (a linear congruential generator). */
   readonly #values = new Float32Array(PERIOD);
 
   constructor(seed = 1) {
@@ -44,7 +44,7 @@ export class SyntheticWeights implements WeightSource {
   }
 }
 
-/** Matrices keep the variance of what they multiply; factors are near 1, offsets near 0. */
+/** Matrices keep the variance of their input; factors are near 1, offsets near 0. */
 function spread(name: string, shape: readonly number[]): { scale: number; shift: number } {
   if (shape.length > 1) {
     const inputs = shape.slice(1).reduce((product, n) => product * n, 1);

@@ -41,7 +41,7 @@ export function isUnusedByInference(name: string): boolean {
   return name.startsWith("context_proj_out.");
 }
 
-/** adaLN numbers of a run: a row for every (timestep, class) that occurs. */
+/** adaLN modulation of a run: one row per (timestep, class) that occurs. */
 export interface ModulationTables {
   /** Per block [R, 6 d]. */
   readonly blocks: readonly Tensor[];
@@ -52,7 +52,7 @@ export interface ModulationTables {
 /** A pass over frames of one kind. */
 export interface ForwardInput {
   readonly sizes: FarSizes;
-  /** [videos, capacity, C, h, w], clean frames and the one that is denoised. */
+  /** [videos, capacity, C, h, w], clean frames and the one being denoised. */
   readonly latents: Tensor;
   readonly tables: ModulationTables;
   readonly caches: readonly LayerCache[];
@@ -64,8 +64,8 @@ export interface ForwardOptions {
   /** Blocks, from the first on (all). */
   readonly blocks?: number;
   /**
-   * What the last block is to give (all frames). A pass that only fills the caches ends with its
-   * keys and values; a denoising step needs nothing but those of all frames except the last.
+   * Results needed from the last block (all frames). A pass that only fills the caches ends with
+   * keys and values; a denoising step needs only these for all frames but the last.
    */
   readonly wanted?: Wanted;
 }

@@ -1,6 +1,6 @@
 /**
- * Names and shapes of the parameters that a configuration asks for: what the model's own loaders
- * expect when a recorder stands in place of the weights.
+ * Names and shapes of a configuration's parameters: what the model's own loaders expect when a
+ * recorder replaces the weights.
  */
 import { CheckpointError } from "../files/errors.ts";
 import type { JsonObject } from "../files/json.ts";
@@ -23,7 +23,7 @@ export function transformerShapes(config: JsonObject): Shapes {
   return recordShapes((loader) => {
     loadTransformer(loader, sizes);
     const { channels, contextPatch, d } = sizes;
-    // Only training uses it, but a file that the released classes can load has it.
+    // Only training uses it, but the released classes need it in the file.
     if (contextPatch) loader.linear("context_proj_out", [channels * contextPatch ** 2, d]);
   });
 }
@@ -37,7 +37,10 @@ export function autoencoderShapes(config: JsonObject): Shapes {
   return recordShapes((loader) => loadAutoencoder(loader, sizes));
 }
 
-/** Runs a parser of the model's; its refusal is that of a file. @throws {CheckpointError} */
+/**
+ * Runs one of the model's parsers and turns its refusal into an error about a file. @throws
+ * {CheckpointError}
+ */
 export function checkedConfig<T>(parse: () => T): T {
   try {
     return parse();

@@ -1,4 +1,4 @@
-/** Makes a model folder out of released or own checkpoints. */
+/** Makes a model folder from released checkpoints or your own. */
 import { basename, dirname, join, resolve } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
 import { isFile } from "../files/file_source.ts";
@@ -40,11 +40,11 @@ export type PartName = "transformer" | "vae";
 export interface ConvertOptions {
   /** .pth, .safetensors, index, or folder of the transformer. */
   readonly transformer: string;
-  /** The same of the autoencoder. */
+  /** The same for the autoencoder. */
   readonly vae: string;
   /** Folder to write. */
   readonly output: string;
-  /** Published configuration; the two configurations are then its own. */
+  /** Published configuration, which determines both configurations. */
   readonly preset?: Preset;
   /** `FAR_B` ... or `FAR`, `FAR_Long`. */
   readonly architecture?: string;
@@ -52,21 +52,21 @@ export interface ConvertOptions {
   readonly config?: JsonObject;
   /** Entries of vae/config.json that differ from the autoencoder's. */
   readonly vaeConfig?: JsonObject;
-  /** Adapters that are melted into the transformer's weights. */
+  /** Adapters that are merged into the transformer's weights. */
   readonly lora?: LoraOptions;
-  /** far.json; a preset's own if left out. */
+  /** far.json (the preset's). */
   readonly far?: JsonObject;
-  /** Folder of clips that worlds begin with, which is copied. */
+  /** Folder of start clips to copy. */
   readonly clips?: string;
-  /** Type that floats are written in (keep). */
+  /** Type in which floats are written (keep). */
   readonly dtype?: TargetDtype;
   /** Converts weights with NaN or infinity too. */
   readonly allowNonFinite?: boolean;
-  /** Replaces a folder that is there. */
+  /** Replaces an existing folder. */
   readonly overwrite?: boolean;
-  /** Which state dict of a PyTorch checkpoint is meant. */
+  /** Which state dict of a PyTorch checkpoint to use. */
   readonly stateDict?: StateDictChoice;
-  /** Called with bytes of the sources that are done, of all. */
+  /** Called with bytes of the sources done and in total. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops the conversion. */
   readonly signal?: AbortSignal;
@@ -76,11 +76,11 @@ export interface ConvertOptions {
 export interface ConvertReport {
   /** The folder written. */
   readonly output: string;
-  /** What became of the transformer. */
+  /** Report on the transformer. */
   readonly transformer: PartReport;
-  /** What became of the autoencoder. */
+  /** Report on the autoencoder. */
   readonly vae: PartReport;
-  /** Anything the user should know: which copy was taken, what was assumed, resumed or refused. */
+  /** Notes for the user: which copy was used, what was assumed, resumed or refused. */
   readonly notes: readonly string[];
 }
 
@@ -91,15 +91,15 @@ interface Part {
   readonly shapes: Shapes;
 }
 
-/** A report, or the record of it in a journal. */
+/** A report, or its record in a journal. */
 type Recorded = PartReport & JsonObject;
 
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
 /**
  * Converts a transformer and an autoencoder to a model folder. The folder appears when it is
- * whole; after an interruption the parts that were finished are kept.
- * @throws {CheckpointError} whatever doesn't fit, before anything is written where that is known
+ * complete; after an interruption, finished parts are kept.
+ * @throws {CheckpointError} something does not fit; if possible before anything is written
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertReport> {
   const notes: string[] = [];
@@ -121,7 +121,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
   }
 }
 
-/** The part with adapters melted into its weights. */
+/** The part with adapters merged into its weights. */
 async function melted(part: Part, { path, scale }: LoraOptions): Promise<Part> {
   const lora = await LoraFile.open(path);
   try {
@@ -163,13 +163,13 @@ async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> 
   }
 }
 
-/** Which of several files or copies was taken. */
+/** Notes on which of several files or copies was used. */
 function sourceNotes(part: PartName, given: string, { file, notes }: OpenWeights): string[] {
   const taken = file === given ? [] : [`took ${quote(file)}`];
   return [...taken, ...notes].map((note) => `${part}: ${note}`);
 }
 
-/** The config.json beside the weights, else what their shapes tell. */
+/** The config.json next to the weights, or else what their shapes show. */
 async function findConfig(
   path: string,
   { checkpoint, file }: OpenWeights,
@@ -270,7 +270,7 @@ async function isWhole(file: string, { bytes, sha256 }: PartReport): Promise<boo
   return size === bytes && (await digestFile(file)).sha256 === sha256;
 }
 
-/** Reads the written file again as the model's loader will. */
+/** Reads the written file again in the way the model's loader does. */
 async function verify(file: string, shapes: Shapes): Promise<void> {
   const written = await openCheckpoint(file);
   try {
@@ -280,7 +280,7 @@ async function verify(file: string, shapes: Shapes): Promise<void> {
   }
 }
 
-/** Same inputs and options, same fingerprint: only then are leftovers used again. */
+/** Same inputs and options, same fingerprint: only then leftovers are reused. */
 async function fingerprintOf(options: ConvertOptions, parts: readonly Part[]): Promise<string> {
   const { dtype, allowNonFinite, stateDict, lora } = options;
   const files: JsonObject[] = [];

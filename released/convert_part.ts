@@ -18,14 +18,14 @@ import { recognise } from "./recognise.ts";
 import { type SafetensorsEntry, writeSafetensors } from "../weights/safetensors_writer.ts";
 import { type Dtype, DTYPE_BITS, elements, type TensorInfo } from "../weights/tensor_file.ts";
 
-/** Type that floats are written in; `keep` leaves F16, BF16 and F32 and makes F64 F32. */
+/** Type in which floats are written; `keep` leaves F16, BF16 and F32, and turns F64 into F32. */
 export type TargetDtype = "keep" | "f32" | "f16" | "bf16";
 
-/** What was written, and what casting cost. */
+/** What was written, and the errors of casting. */
 export interface PartReport {
-  /** Of the file written. */
+  /** Bytes of the written file. */
   readonly bytes: number;
-  /** Of the file written, in hex. */
+  /** Hash of the written file, in hex. */
   readonly sha256: string;
   /** Tensors written. */
   readonly tensors: number;
@@ -37,14 +37,14 @@ export interface PartReport {
   readonly to: Partial<Record<Dtype, number>>;
   /** The tensor with the largest rounding error, that error and its largest value, if any. */
   readonly rounding: { name: string; error: number; largestValue: number } | undefined;
-  /** NaN and infinities that were let pass. */
+  /** NaN and infinities that were allowed. */
   readonly nonFinite: number;
 }
 
 /** How a part is converted. */
 export interface PartOptions extends CastPolicy {
   readonly dtype?: TargetDtype;
-  /** Called with the bytes of the source that are done, of all. */
+  /** Called with bytes of the source done and in total. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -53,8 +53,8 @@ export interface PartOptions extends CastPolicy {
 const PIECE = 4 * 1024 * 1024;
 
 /**
- * Checks names and shapes and says what doesn't fit, all at once.
- * @throws {CheckpointError} NamesAndShapes, with what the checkpoint seems to be instead
+ * Checks names and shapes and reports all mismatches at once.
+ * @throws {CheckpointError} NamesAndShapes, says what the checkpoint seems to be instead
  */
 export function checkPart(checkpoint: Checkpoint, shapes: Shapes): void {
   try {
@@ -72,8 +72,8 @@ export function checkPart(checkpoint: Checkpoint, shapes: Shapes): void {
 
 /**
  * Writes a part to `path` as safetensors.
- * @param shapes names and shapes of the parameters; batch norms' counters are added to them
- * @throws {CheckpointError} names, shapes, types or values don't fit, or the disk fails
+ * @param shapes names and shapes of the parameters; the counters of batch norms are added
+ * @throws {CheckpointError} names, shapes, types or values do not fit, or the disk fails
  */
 export async function convertPart(
   checkpoint: Checkpoint,
@@ -88,7 +88,7 @@ export async function convertPart(
     ...await batchCounts(checkpoint, shapes),
   ];
   await using sink = await AtomicFile.create(path);
-  // "pt" is what the official tools look for in the metadata.
+  // The official tools look for "pt" in the metadata.
   const hash = createHash("sha256");
   const hashing: ByteSink = {
     write(bytes) {
@@ -106,7 +106,7 @@ export async function convertPart(
   return { bytes, sha256, tensors: entries.length, parameters, from, to, rounding, nonFinite };
 }
 
-/** What is added up over the tensors of a part. */
+/** Totals over the tensors of a part. */
 class Tally {
   readonly from: Partial<Record<Dtype, number>> = {};
   rounding: PartReport["rounding"];
@@ -140,7 +140,7 @@ export function sourceBytes(checkpoint: Checkpoint, shapes: Shapes): number {
   return [...shapes.keys()].reduce((sum, name) => sum + (checkpoint.info(name)?.bytes ?? 0), 0);
 }
 
-/** The type a tensor of floats is written in. */
+/** The type in which a tensor of floats is written. */
 function targetDtype(from: Dtype, dtype: TargetDtype = "keep"): FloatDtype {
   if (dtype !== "keep") return dtype.toUpperCase() as FloatDtype;
   return from === "F16" || from === "BF16" ? from : "F32";
@@ -176,8 +176,8 @@ function parameter(
 }
 
 /**
- * The counters of batch norms. Nothing computes with them, but the released classes look for
- * them; a checkpoint that lacks them (a half-precision copy) gets zeros.
+ * The counters of batch norms. Nothing uses them, but the released classes require them; a
+ * checkpoint without them (a half-precision copy) gets zeros.
  */
 async function batchCounts(checkpoint: Checkpoint, shapes: Shapes): Promise<SafetensorsEntry[]> {
   const end = ".running_mean";
@@ -198,7 +198,7 @@ async function batchCounts(checkpoint: Checkpoint, shapes: Shapes): Promise<Safe
   return entries;
 }
 
-/** Bytes the written file will have, but for its header. */
+/** Bytes of the written file, without its header. */
 export function targetBytes(checkpoint: Checkpoint, shapes: Shapes, dtype?: TargetDtype): number {
   let bytes = 0;
   for (const [name, shape] of shapes) {

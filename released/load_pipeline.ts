@@ -5,13 +5,13 @@ import { openModelFolder } from "../weights/model_folder.ts";
 
 /** How a model folder is loaded. */
 export interface LoadOptions extends PipelineOptions {
-  /** Adapters (LoRA) of peft's or diffusers' layout that are added to the transformer's weights. */
+  /** LoRA in peft's or diffusers' layout, to add to the transformer's weights. */
   readonly lora?: LoraOptions;
 }
 
 /**
  * Loads a model folder onto the GPU.
- * @param model path of the folder, or the model already open, which is left so
+ * @param model path of the folder, or an open model, which stays open
  * @throws {CheckpointError} weights that are missing or malformed
  * @throws {TypeError} a configuration that is not supported
  * @throws {GpuError} no adapter, or not enough memory
@@ -26,8 +26,8 @@ export async function loadPipeline(
 }
 
 /**
- * Opens the model of a folder: its configurations and headers are read, its weights are not.
- * @param lora adapters that are added to its weights
+ * Opens the model of a folder: reads its configurations and headers, but not its weights.
+ * @param lora adapters to add to its weights
  * @param parts what of it will be used (all)
  * @throws {CheckpointError | TypeError} as `loadPipeline`
  */

@@ -1,4 +1,4 @@
-/** Which models are on this machine, and which released ones could be. */
+/** Which models are on this machine, and which released ones can be pulled. */
 import { join } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
 import { isFile } from "../files/file_source.ts";
@@ -17,11 +17,11 @@ import {
 } from "./presets.ts";
 import { elements } from "../weights/tensor_file.ts";
 
-/** A model that a name means. */
+/** A model on this machine. */
 export interface LocalModel {
   /** The name by which a model is asked for. */
   readonly name: string;
-  /** A released preset, or a repository of somebody's. */
+  /** A released preset, or another repository. */
   readonly source: "released" | "repository";
   /** Its folder. */
   readonly path: string;
@@ -31,7 +31,7 @@ export interface LocalModel {
 
 /** A published configuration: what it needs and whether its files are here. */
 export interface PresetState {
-  /** As the released test configurations have it. */
+  /** Name in the released test configurations. */
   readonly name: string;
   /** Which of the paper's tests. */
   readonly task: Preset["task"];
@@ -47,9 +47,9 @@ export interface PresetState {
   readonly guidance: number;
   /** Frames the transformer was trained to see at full resolution. */
   readonly window: number;
-  /** What each video or frame is given beside pictures. */
+  /** What each video or frame is conditioned on. */
   readonly condition: { readonly kind: "none" | "label" | "action"; readonly count: number };
-  /** Weights of the transformer and of the autoencoder, as numbers. */
+  /** Number of weights in transformer and autoencoder. */
   readonly parameters: { readonly transformer: number; readonly vae: number };
   /** Converted, fetched but not converted, or neither. */
   readonly state: "ready" | "downloaded" | "not pulled";
@@ -106,7 +106,7 @@ function countValues(shapes: Shapes): number {
   return [...shapes.values()].reduce((sum, shape) => sum + elements(shape), 0);
 }
 
-/** Models on this machine that have a name: converted released ones, and pulled repositories. */
+/** Models on this machine by name: converted released ones, and pulled repositories. */
 export async function localModels(settings: HubSettings): Promise<LocalModel[]> {
   const models: LocalModel[] = [];
   for (const preset of PRESETS) {
@@ -118,7 +118,7 @@ export async function localModels(settings: HubSettings): Promise<LocalModel[]> 
     const [, owner, repository] = /^models--(.+?)--(.+)$/.exec(name) ?? [];
     if (!owner || !repository) continue;
     const path = await findModel(`${owner}/${repository}`, settings);
-    // Some tool may have fetched a part of it alone.
+    // Another tool may have fetched only part of it.
     if (!path || !await checkModelFolder(path).then(() => true, () => false)) continue;
     const bytes = await folderBytes(path);
     models.push({ name: `${owner}/${repository}`, source: "repository", path, bytes });
@@ -137,7 +137,7 @@ export async function findModel(name: string, settings: HubSettings): Promise<st
   try {
     target = parseTarget(name);
   } catch {
-    return undefined; // no name of a repository
+    return undefined; // not the name of a repository
   }
   const cache = new HubCache(settings, target.repository);
   const commit = await cache.commitOf(target.revision);

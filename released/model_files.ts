@@ -6,7 +6,7 @@ import { isLong, parseTransformerConfig } from "../model/config.ts";
 import { checkedConfig } from "./architecture.ts";
 import { architectureConfig, type ArchitectureName, ARCHITECTURES } from "./presets.ts";
 
-/** The version of diffusers whose files these are. */
+/** The version of diffusers that writes such files. */
 const DIFFUSERS = "0.32.2";
 
 /** Architectures that can be named: the released sizes, and the classes with their defaults. */
@@ -51,7 +51,7 @@ export function schedulerConfig(): JsonObject {
 }
 
 /**
- * A whole transformer/config.json from what the user gave.
+ * A complete transformer/config.json from the user's entries.
  * @param architecture one of {@linkcode ARCHITECTURE_NAMES}; else the class of `given`
  * @param given entries that differ from the architecture's
  * @throws {CheckpointError} BadConfig: an unknown name or entry, or they contradict each other
@@ -83,7 +83,7 @@ function baseConfig(architecture: string): JsonObject {
 }
 
 /**
- * A whole vae/config.json from what the user gave.
+ * A complete vae/config.json from the user's entries.
  * @throws {CheckpointError} BadConfig: an unknown class or entry
  */
 export function vaeConfig(given: JsonObject): JsonObject {

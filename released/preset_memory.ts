@@ -17,7 +17,7 @@ import { SyntheticWeights } from "../model/synthetic_weights.ts";
 import { loadTransformer } from "../model/transformer.ts";
 import { type MemoryNeed, type MemoryOptions, needOf } from "../run/memory_needed.ts";
 
-/** What a released model's published test takes, without its files. Needs no GPU. */
+/** Memory for a released model's published test, without its files. Needs no GPU. */
 export function presetMemory(preset: Preset, dtype: "f32" | "f16"): MemoryNeed {
   return configuredMemory(presetConfig(preset), preset.vae, {
     frames: preset.frames,
@@ -29,10 +29,11 @@ export function presetMemory(preset: Preset, dtype: "f32" | "f16"): MemoryNeed {
 }
 
 /**
- * What generating takes with a transformer of this configuration and a released autoencoder, without
- * their files. Needs no GPU. The picture is as large as the released models' with that autoencoder.
- * @param transformer as its config.json has it
- * @throws {TypeError | RangeError} the two don't fit, or the run is none
+ * Memory for generating with a transformer of this configuration and a released autoencoder,
+ * without their files. Needs no GPU. The picture has the size of the released models with that
+ * autoencoder.
+ * @param transformer contents of its config.json
+ * @throws {TypeError | RangeError} the two do not fit each other, or the run is invalid
  */
 export function configuredMemory(
   transformer: JsonObject,

@@ -5,10 +5,10 @@
  */
 import type { JsonObject } from "../files/json.ts";
 
-/** Where the released checkpoints lie. */
+/** Repository of the released checkpoints. */
 export const HUB_REPOSITORY = "guyuchao/FAR_Models";
 
-/** Layers and heads of the letters; a head has 64 numbers. */
+/** Layers and heads of each letter; a head has 64 channels. */
 const SIZES = {
   B: { layers: 12, heads: 12 },
   M: { layers: 12, heads: 16 },
@@ -29,7 +29,7 @@ export const ARCHITECTURES = {
 /** @internal Name of a released transformer. */
 export type ArchitectureName = keyof typeof ARCHITECTURES;
 
-/** Configuration of a named transformer, as its config.json has it but for the class. */
+/** Configuration of a named transformer, as in its config.json, without the class. */
 export function architectureConfig(name: ArchitectureName): JsonObject {
   const { size, long } = ARCHITECTURES[name];
   return {
@@ -61,13 +61,13 @@ const STAGES = [
   attention?: true;
 }[];
 
-/** How much smaller than the picture the latents are, each way. */
+/** Factor between the sides of the picture and of the latents. */
 export const COMPRESSION = { "8x": 8, "16x": 16, "32x": 32 } as const;
 
 /** Name of a released autoencoder. */
 export type AutoencoderName = keyof typeof COMPRESSION;
 
-/** Configuration of a released autoencoder, as the official model_*_c32_config.json has it. */
+/** Configuration of a released autoencoder, as in the official model_*_c32_config.json. */
 export function autoencoderConfig(name: AutoencoderName): JsonObject {
   const stages = STAGES.slice(0, 1 + Math.log2(COMPRESSION[name]));
   const types = stages.map((stage) => "attention" in stage ? "EfficientViTBlock" : "ResBlock");
@@ -97,7 +97,7 @@ export type Dataset = "DMLab" | "Minecraft" | "Bair" | "UCF";
 
 /** One published test configuration. */
 export interface Preset {
-  /** As the released test configurations have it. */
+  /** Name in the released test configurations. */
   readonly name: string;
   /** Which of the paper's tests. */
   readonly task: "long_video_prediction" | "short_video_prediction" | "video_generation";
@@ -119,7 +119,7 @@ export interface Preset {
   readonly guidance: number;
   /** What it was trained on. */
   readonly dataset: Dataset;
-  /** One frame in so many of the data set was used. */
+  /** Every n-th frame of the data set was used. */
   readonly frameInterval: number;
 }
 
@@ -286,12 +286,12 @@ export function presetPixels({ vae }: Preset): number {
 }
 
 /**
- * Names of DMLab's actions, found by how the picture moves in a clip of the data set (the class
+ * Names of DMLab's actions, found from how the picture moves in a clip of the data set (the class
  * count of the released model is 4, its data has these three).
  */
 const DMLAB_ACTIONS = ["left", "right", "forward"];
 
-/** far.json of a preset: what the released classes don't store. */
+/** far.json of a preset: what the released classes do not store. */
 export function presetFarJson(preset: Preset): JsonObject {
   const pixels = presetPixels(preset);
   return {

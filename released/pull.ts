@@ -20,7 +20,7 @@ import { HUB_REPOSITORY, type Preset } from "./presets.ts";
 
 export type { PlannedFile, PulledFile, PullOptions } from "../hub/repository.ts";
 
-/** What was pulled, and where it is. */
+/** Result of a pull. */
 export interface Pulled {
   /** As `owner/name`. */
   readonly repository: string;
@@ -32,17 +32,17 @@ export interface Pulled {
   readonly files: readonly PulledFile[];
 }
 
-/** What belongs to a model folder; anything else in a repository is left there. */
+/** Files of a model folder; other files of a repository are not pulled. */
 const MODEL_FILES = new RegExp(
   [
     /^(model_index\.json|far\.json|README\.md)$/,
     /^(transformer|vae|scheduler)\/[^/]+\.(json|safetensors)$/,
-    /^clips\/[^/]+\.(npz|npy|mp4|webm|mov|mkv|gif|y4m)$/, // what far play can begin with
+    /^clips\/[^/]+\.(npz|npy|mp4|webm|mov|mkv|gif|y4m)$/, // start clips for far play
   ].map(({ source }) => source).join("|"),
 );
 
 /**
- * Pulls one file, or a whole model folder.
+ * Pulls one file, or a model folder.
  * @throws {CheckpointError} Hub, BadDownload, or the disk fails
  */
 export async function pull(target: HubTarget, options: PullOptions): Promise<Pulled> {
@@ -58,19 +58,19 @@ export async function pull(target: HubTarget, options: PullOptions): Promise<Pul
 export interface PulledPreset {
   /** Folder of the model. */
   readonly path: string;
-  /** What converting reported; undefined if it was there already. */
+  /** Report of the conversion; undefined if it was already converted. */
   readonly report: ConvertReport | undefined;
 }
 
 /** How a released model is pulled. */
 export interface PullPresetOptions extends PullOptions {
-  /** Type that floats are written in (as they are stored). */
+  /** Type in which floats are written (as stored). */
   readonly dtype?: TargetDtype;
-  /** Converts again what is converted already. */
+  /** Converts again even if it is already converted. */
   readonly overwrite?: boolean;
-  /** Called when everything is fetched, and waited for. */
+  /** Called and awaited when everything is fetched. */
   readonly onFetched?: () => Promise<void>;
-  /** Called with bytes that are converted, of all. */
+  /** Called with bytes converted and in total. */
   readonly onConvert?: (done: number, total: number) => void;
 }
 
@@ -104,14 +104,14 @@ export async function pullPreset(
   return { path, report };
 }
 
-/** Where a released model is put when it is converted. */
+/** Folder of a converted released model. */
 export function presetFolder(preset: Preset, { models }: HubSettings): string {
   return join(models, preset.name);
 }
 
 /**
- * Says what {@linkcode pull} would fetch.
- * @param files several files of the target's repository, in place of its own
+ * Lists what {@linkcode pull} would fetch.
+ * @param files several files of the target's repository, instead of its own
  * @throws {CheckpointError} Hub
  */
 export async function planPull(
@@ -142,7 +142,7 @@ function modelFiles(all: readonly string[], repository: string): string[] {
   );
 }
 
-/** FAR's checkpoints carry the first 8 digits of their sha256 in their names. */
+/** Names of FAR's checkpoints contain the first 8 digits of their sha256. */
 async function checkDigits(blob: string, name: string): Promise<void> {
   const digits = /-([0-9a-f]{8})\.pth$/.exec(name)?.[1];
   if (digits === undefined) return;

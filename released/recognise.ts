@@ -1,4 +1,4 @@
-/** Tells an architecture from the names and shapes of a checkpoint alone. */
+/** Recognises an architecture by the names and shapes of a checkpoint. */
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
 import { isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError } from "../files/errors.ts";
@@ -12,15 +12,15 @@ import {
   COMPRESSION,
 } from "./presets.ts";
 
-/** What a checkpoint turned out to be. */
+/** Result of recognising a checkpoint. */
 export interface Recognised {
   /** Which half of a pipeline it is. */
   readonly kind: "transformer" | "autoencoder";
-  /** Name of the released architecture it has the sizes of, such as `FAR_B_Long` or `8x`. */
+  /** Name of the released architecture with these sizes, such as `FAR_B_Long` or `8x`. */
   readonly name: string | undefined;
-  /** config.json that asks for exactly these names and shapes. */
+  /** The config.json with exactly these names and shapes. */
   readonly config: JsonObject;
-  /** Entries of it that shapes cannot tell, filled in as the released models have them. */
+  /** Entries that shapes do not determine, filled in as in the released models. */
   readonly assumed: readonly string[];
 }
 
@@ -118,7 +118,7 @@ function autoencoder(shapes: Shapes): Recognised | undefined {
   return { kind: "autoencoder", name, config, assumed };
 }
 
-/** A picture can't be halved more often; keeps a hostile file from costing time. */
+/** A picture cannot be halved more often; limits the time for hostile files. */
 const MOST_STAGES = 16;
 
 interface Half {
@@ -144,12 +144,12 @@ function half(shapes: Shapes, root: string): Half {
     const batch = last(".running_mean").length > 0;
     found.norms.push(batch || blocks.length === 0 ? "batch_norm" : "rms_norm");
   }
-  // The width of a first stage without layers isn't used; the released ones have half the next.
+  // The width of a first stage without layers is unused; released models have half the next.
   if (found.layers[0] === 0) found.channels[0] = Math.ceil((found.channels[1] ?? 0) / 2);
   return found;
 }
 
-/** One more than the largest number that a pattern finds in the names. */
+/** One more than the largest number that a pattern matches in the names. */
 function count(shapes: Shapes, pattern: RegExp): number {
   let most = 0;
   for (const name of shapes.keys()) {

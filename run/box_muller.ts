@@ -1,7 +1,7 @@
 /**
- * Box-Muller in float32 with the very roundings of PyTorch's AVX2 code, whose logarithm, sine and
- * cosine are the polynomials of Cephes (`logf.c`, `sinf.c`) with fused multiply-add. The libm of
- * another language would give the same numbers up to an ulp or two, which is not bit for bit.
+ * Box-Muller in float32 with exactly the roundings of PyTorch's AVX2 code, whose logarithm, sine
+ * and cosine are the polynomials of Cephes (`logf.c`, `sinf.c`) with fused multiply-add. Another
+ * libm would differ by an ulp or two, so not be equal bit for bit.
  *
  * A fused multiply-add of floats is written `fround(a * b + c)`: in doubles the product is exact.
  *

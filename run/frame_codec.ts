@@ -11,13 +11,13 @@ import type { DeclaredModel } from "../model/model.ts";
 export interface FrameCodecOptions {
   /** Factor between the autoencoder's latents and those of the buffer (the model's own). */
   readonly scalingFactor?: number;
-  /** False leaves the encoder out where no frame will be encoded. */
+  /** False omits the encoder if no frame will be encoded. */
   readonly encoder?: boolean;
 }
 
 /**
- * The autoencoder between pictures on the CPU and frames of a latents buffer: recorded once, each
- * run takes the frame's number from a small buffer. All videos of the batch go together.
+ * The autoencoder between pictures on the CPU and frames of a latents buffer: recorded once; each
+ * run reads the frame's index from a small buffer. All videos of the batch are processed together.
  */
 export class FrameCodec {
   readonly width: number;
@@ -85,7 +85,7 @@ export class FrameCodec {
   }
 
   /**
-   * Reads what `decode` made, and the frame's latents, in one go.
+   * Reads the decoded pixels and the frame's latents in one copy.
    * @returns pixels [videos, 3, H, W] in [0, 1], latents [videos, C, h, w]
    * @throws {GpuError} `non-finite`: NaN or infinity among the latents
    */
@@ -107,7 +107,7 @@ export class FrameCodec {
 }
 
 /**
- * Looks at the bits, since shaders and compilers may assume that there are no NaNs.
+ * Checks the bits, since shaders and compilers may assume that there are no NaNs.
  * @throws {GpuError} `non-finite`
  */
 export function checkFinite(values: Float32Array, what: string): void {

@@ -1,4 +1,4 @@
-/** Numbers of the `Step` buffer that depend on what is cached. */
+/** Values of the `Step` buffer that depend on the caches. */
 export interface CacheState {
   /** Keys in the long-term region, its oldest slot, its size, frame index of its oldest key. */
   readonly contextKeys: number;
@@ -18,12 +18,12 @@ export interface PassPlan {
   readonly slots: readonly number[];
   readonly keys: readonly number[];
   readonly state: CacheState;
-  /** True when the last frame is the noisy one, whose velocity is wanted. */
+  /** Whether the last frame is the noisy one, whose velocity is needed. */
   readonly final: boolean;
 }
 
 export interface CacheSizes {
-  /** Frames of the short-term window; Infinity where everything is. */
+  /** Frames of the short-term window; Infinity if it contains all frames. */
   readonly window: number;
   /** Keys per long-term and per window frame. */
   readonly contextTokens: number;
@@ -33,23 +33,23 @@ export interface CacheSizes {
   readonly windowCapacity: number;
   /** Most frames a pass may hold. */
   readonly passFrames: { readonly window: number; readonly context: number };
-  /** False recomputes everything at each step (for checking). */
+  /** False recomputes everything in each step (for checking). */
   readonly enabled: boolean;
-  /** Keeps the keys of a full window, although what its frames see has changed since. */
+  /** Keeps the keys of a full window although its frames now attend to others. */
   readonly reusesWindow?: boolean;
 }
 
 /**
- * Book-keeping of the two-level KV cache. Long-term frames are encoded once, when they leave the
+ * Bookkeeping of the two-level KV cache. Long-term frames are encoded once, when they leave the
  * window. Up to a full window each clean frame is encoded once; beyond it the whole window is
- * encoded again at the first step of each new frame, since a frame's keys change with what it can
- * see, unless a window's keys are reused: then its frames keep what they were encoded with. The
- * noisy frame's keys have a slot of their own and are overwritten at each step.
- * Source: released `FAR_Long.forward` with `FARMultiLevelKVCache`.
+ * encoded again at the first step of each new frame, since a frame's keys depend on what it attends
+ * to. If the window's keys are reused, its frames keep those they were encoded with. The noisy
+ * frame's keys have their own slot and are overwritten in each step. Source: released
+ * `FAR_Long.forward` with `FARMultiLevelKVCache`.
  */
 export class KvCache {
   readonly #sizes: CacheSizes;
-  /** Frames that long-term context has taken, those that it skipped, and clean ones encoded. */
+  /** Frames added to long-term context, frames it skipped, and clean frames encoded. */
   #context = 0;
   #contextFrom = 0;
   #clean = 0;
@@ -58,7 +58,7 @@ export class KvCache {
     this.#sizes = sizes;
   }
 
-  /** Frames of the window: fewer than the model's where there is no room for them. */
+  /** Frames of the window: fewer than the model's if there is no room for them. */
   get #window(): number {
     const { window, windowCapacity } = this.#sizes;
     return Number.isFinite(window) ? Math.min(window, windowCapacity) : window;
@@ -83,7 +83,7 @@ export class KvCache {
     const plans: PassPlan[] = [];
     if (first || !enabled) {
       plans.push(...this.#contextPasses(windowFirst));
-      // what a bounded memory would drop at once is not encoded at all
+      // frames that a bounded memory would drop at once are not encoded at all
       const again = windowFirst > 0 && !this.#sizes.reusesWindow;
       const from = Math.max(again ? 0 : this.#clean, windowFirst, frame + 1 - windowCapacity);
       plans.push(...this.#windowPasses(from, frame, windowFirst));
@@ -124,7 +124,7 @@ export class KvCache {
     }));
   }
 
-  /** A re-encoded window starts at its first slot; one whose keys are kept is a ring. */
+  /** A re-encoded window starts at its first slot; one with reused keys is a ring. */
   #windowPlace(frame: number, windowFirst: number): number {
     const { reusesWindow, windowCapacity } = this.#sizes;
     return windowFirst > 0 && !reusesWindow ? frame - windowFirst : frame % windowCapacity;
@@ -147,7 +147,7 @@ export class KvCache {
   }
 }
 
-/** [from, to) cut into runs of at most `most`. */
+/** Splits [from, to) into runs of at most `most`. */
 function chunks(from: number, to: number, most: number): number[][] {
   const out: number[][] = [];
   for (let start = from; start < to; start += most) {

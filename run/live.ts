@@ -6,8 +6,8 @@ import type { Pipeline } from "./pipeline.ts";
 import { type DeclaredRun, declareRun, type Frame } from "./prepared_run.ts";
 
 /**
- * How a live run starts. Its noise is drawn frame by frame, without an end: what says how many
- * frames, or what noise, has no meaning here.
+ * How a live run starts. Its noise is drawn frame by frame without end, so options for the number
+ * of frames or for given noise do not apply.
  */
 export interface LiveOptions
   extends Omit<GenerateOptions, "frames" | "count" | "noise" | "rng" | "resume" | "cache"> {
@@ -17,7 +17,7 @@ export interface LiveOptions
   readonly memoryFrames?: number;
 }
 
-/** What can be changed while the world runs. */
+/** Settings that can be changed while the world runs. */
 export type LiveSettings = Pick<LiveOptions, "steps" | "solver" | "guidance">;
 
 const MEMORY_FRAMES = 128;
@@ -28,7 +28,7 @@ interface Remembered {
 }
 
 /**
- * A world that is generated one frame at a time, without an end and within fixed memory. The first
+ * A world that is generated one frame at a time, without end and in constant memory. The first
  * frames equal those of `generate` with the same seed and actions.
  */
 export class LiveWorld {
@@ -38,7 +38,7 @@ export class LiveWorld {
   /** Buffers and programs for one choice of settings. */
   #stage: DeclaredRun | undefined;
   #noise: CpuGenerator;
-  /** The frames that a new stage would start from, oldest first. */
+  /** The frames from which a new stage would start, oldest first. */
   #remembered: Remembered[] = [];
   /** Frame index of the stage's next frame, and of the output. */
   #next = 0;
@@ -52,7 +52,7 @@ export class LiveWorld {
   }
 
   /**
-   * Starts from context frames, or from nothing.
+   * Starts from context frames or from scratch.
    * @throws {RangeError | TypeError | GpuError} as `Pipeline.plan`
    */
   static async start(pipeline: Pipeline, options: LiveOptions): Promise<LiveWorld> {
@@ -67,7 +67,7 @@ export class LiveWorld {
     return world;
   }
 
-  /** Frames shown so far, the context among them. */
+  /** Frames shown so far, including the context. */
   get frames(): number {
     return this.#shown;
   }
@@ -90,7 +90,7 @@ export class LiveWorld {
     return this.#pipeline.info.condition.count;
   }
 
-  /** Any action may come, so all classes are prepared. */
+  /** Any action may follow, so all classes are prepared. */
   #resolve(): ResolvedOptions {
     const { info } = this.#pipeline;
     const { condition: { kind, count } } = info;
@@ -164,8 +164,9 @@ export class LiveWorld {
   }
 
   /**
-   * Changes steps, solver or guidance; what is remembered stays.
-   * @throws {RangeError | GpuError} they don't fit the model or the device: nothing is changed then
+   * Changes steps, solver or guidance; remembered frames are kept.
+   * @throws {RangeError | GpuError} they do not fit the model or the device; then nothing is
+   *   changed
    */
   async configure(settings: LiveSettings): Promise<void> {
     const before = this.#options;

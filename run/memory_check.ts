@@ -3,7 +3,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { host } from "../gpu/host.ts";
 import { type Memory, mostBytes } from "../gpu/memory.ts";
 
-/** What takes memory, and which options lower that. */
+/** What uses memory, and which options reduce it. */
 export interface MemoryUse {
   readonly what: string;
   readonly lowers: string;
@@ -24,7 +24,7 @@ export const PICTURES: MemoryUse = {
 };
 
 /**
- * Compares what is declared with what the device has, before anything is allocated.
+ * Compares declared memory with the device's, before anything is allocated.
  * @throws {GpuError} `limit`: one buffer is too large, or the sum
  */
 export function checkMemory(
@@ -44,7 +44,7 @@ export function checkMemory(
     );
   }
   const need = memories.reduce((sum, memory) => sum + memory.pendingBytes, 0);
-  // a software adapter lives in system memory; of real ones WebGPU does not tell what is free
+  // a software adapter uses system memory; WebGPU does not report the free memory of real ones
   const free = gpu.adapter.cpu ? host().freeMemory?.() : undefined;
   if (free === undefined || need <= free) return;
   throw new GpuError(
@@ -55,8 +55,8 @@ export function checkMemory(
 }
 
 /**
- * Makes what is declared. A GPU tells only now whether it has as much: then the error says how much
- * that was, and what lowers it.
+ * Allocates what is declared. Only now a GPU shows whether it has enough memory; if not, the error
+ * says how much was needed and what reduces it.
  * @throws {GpuError}
  */
 export async function allocateChecked(
@@ -73,7 +73,7 @@ export async function allocateChecked(
   }
 }
 
-/** An error of the device; where memory ran out, with the numbers and the options that help. */
+/** An error of the device; if memory ran out, with the amounts and the options that help. */
 export function explainMemory(
   error: unknown,
   { what, lowers }: MemoryUse,

@@ -15,18 +15,18 @@ export interface MemoryNeed {
   readonly largest: number;
 }
 
-/** A run, without the values that make no difference to its memory. */
+/** Options of a run that affect its memory. */
 export type MemoryOptions = Omit<GenerateOptions, "context"> & {
-  /** Of weights and caches (f32). */
+  /** Type of weights and caches (f32). */
   readonly dtype?: "f32" | "f16";
   /** Whether it runs on a software adapter, whose kernels differ (no). */
   readonly cpu?: boolean;
 };
 
 /**
- * What generating so many frames takes, computed from the headers of the weights alone: the buffers
- * are declared as a run declares them, so the figure is the run's own. Needs no GPU. Where no
- * actions are given, all of the model's are assumed to occur.
+ * Memory for generating so many frames, computed from the headers of the weights: the buffers are
+ * declared as a run declares them, so the result is exact. Needs no GPU. Without actions, all of
+ * the model's are assumed to occur.
  * @param options.frames generated frames; `dtype` of weights and caches (f32)
  * @throws {TypeError | RangeError} as `Pipeline.plan`
  */
@@ -40,7 +40,7 @@ type Declared = Omit<DeclaredModel, "info" | "fill"> & {
 };
 
 /**
- * What a run of a declared model takes, see {@linkcode memoryNeeded}.
+ * Memory for a run of a declared model, see {@linkcode memoryNeeded}.
  * @throws {TypeError | RangeError} as `Pipeline.plan`
  */
 export function needOf(model: Declared, options: MemoryOptions): MemoryNeed {
@@ -64,7 +64,7 @@ export function needOf(model: Declared, options: MemoryOptions): MemoryNeed {
   };
 }
 
-/** Any classes will do where only their number counts. */
+/** Any classes will do, since only their number matters. */
 function standInClasses({ kind, count }: Condition, frames: number) {
   return {
     actions: kind === "action" ? Array<number>(frames).fill(count) : undefined,

@@ -21,12 +21,12 @@ export class Mt19937 {
     }
   }
 
-  /** A copy of its words, and which of them is the next (624 where all are used up). */
+  /** A copy of its words and the index of the next one (624 if all are used). */
   get state(): { readonly words: Uint32Array; readonly index: number } {
     return { words: new Uint32Array(this.#state), index: this.#position };
   }
 
-  /** Goes on from a state. @throws {RangeError} one that no generator of this kind has */
+  /** Restores a state. @throws {RangeError} it is not a state of this generator */
   set state({ words, index }: { readonly words: Uint32Array; readonly index: number }) {
     if (words.length !== WORDS || !Number.isInteger(index) || index < 0 || index > WORDS) {
       throw new RangeError("Cannot restore a random state: 624 words and an index are needed");

@@ -15,15 +15,15 @@ const TWO_PI_PER_WORD = Math.fround(2 * Math.PI * 2 ** -32);
 export interface GeneratorState {
   /** 624 words. */
   readonly words: Uint32Array;
-  /** Next word to use, 624 where all are used up. */
+  /** Next word to use, 624 if all are used. */
   readonly index: number;
-  /** Second of a pair of normal numbers that was not used yet. */
+  /** Unused second number of a pair of normal numbers. */
   readonly cachedNormal: number | undefined;
 }
 
-/** A stream of normal numbers; every draw goes on where the last one ended. */
+/** A stream of normal numbers; every draw continues where the last one ended. */
 export interface NormalGenerator {
-  /** Draws `count` float32 numbers as one `torch.randn` call of so many elements does. */
+  /** Draws `count` float32 numbers like one `torch.randn` call for that many elements. */
   randn(count: number): Float32Array<ArrayBuffer>;
 }
 
@@ -55,7 +55,7 @@ export class CpuGenerator implements NormalGenerator {
     const grouped = count - (count % 16);
     for (let i = 0; i < grouped; i += 16) boxMuller16(out, i);
     if (grouped < count) {
-      // PyTorch draws the last 16 anew when they don't fill a group.
+      // PyTorch draws the last 16 again if they do not fill a group.
       this.#fillUniform(out, count - 16);
       boxMuller16(out, count - 16);
     }
@@ -75,12 +75,12 @@ export class CpuGenerator implements NormalGenerator {
     return low + (this.#bits.next() >>> 0) % (high - low);
   }
 
-  /** All that decides the next draws. */
+  /** The state that determines all further draws. */
   get state(): GeneratorState {
     return { ...this.#bits.state, cachedNormal: this.#kept };
   }
 
-  /** Goes on from a state. @throws {RangeError} one that no generator has */
+  /** Restores a state. @throws {RangeError} it is not a valid state */
   set state({ cachedNormal, ...bits }: GeneratorState) {
     this.#bits.state = bits;
     this.#kept = cachedNormal;
@@ -107,14 +107,14 @@ export class CpuGenerator implements NormalGenerator {
   }
 }
 
-/** What PyTorch's random kernels ask of a CUDA device. */
+/** Properties of a CUDA device that PyTorch's random kernels use. */
 export interface CudaDevice {
   readonly multiprocessors: number;
   readonly threadsPerMultiprocessor: number;
 }
 
 /**
- * The device that is imitated unless told. The order of the numbers depends on it only for draws of
+ * The device that is imitated by default. The order of the numbers depends on it only for draws of
  * more than multiprocessors x threadsPerMultiprocessor: 270336, 132 frames of 32 x 8 x 8.
  */
 const H100: CudaDevice = { multiprocessors: 132, threadsPerMultiprocessor: 2048 };
@@ -129,10 +129,10 @@ const H100: CudaDevice = { multiprocessors: 132, threadsPerMultiprocessor: 2048 
 export class CudaGenerator implements NormalGenerator {
   readonly #philox: Philox4x32;
   readonly #maxBlocks: number;
-  /** Counter blocks that earlier draws have used up, the same for every thread. */
+  /** Counter blocks used by earlier draws, the same for every thread. */
   #used = 0;
 
-  /** `seed`: 64 bits, as for `torch.manual_seed`; `device`: the one to be like (an H100). */
+  /** `seed`: 64 bits, as for `torch.manual_seed`; `device`: the one to imitate (an H100). */
   constructor(seed: bigint | number, device: CudaDevice = H100) {
     const { low, high } = splitSeed(seed);
     this.#philox = new Philox4x32(low, high);
@@ -147,7 +147,8 @@ export class CudaGenerator implements NormalGenerator {
       throw new RangeError(`Cannot draw ${count} numbers at once: the limit is ${CUDA_LIMIT}`);
     }
     const out = new Float32Array(count);
-    // Thread t of the grid writes elements t, t + threads, t + 2 threads ..., four a block of bits.
+    // Thread t of the grid writes elements t, t + threads, t + 2 threads ..., four per block of
+    // bits.
     const threads = CUDA_BLOCK * Math.min(Math.ceil(count / CUDA_BLOCK), this.#maxBlocks);
     const words = new Uint32Array(4);
     let used = this.#used;
@@ -165,7 +166,7 @@ export class CudaGenerator implements NormalGenerator {
   }
 }
 
-/** Box-Muller as cuRAND does it: sine at `index`, cosine at `index + stride`, where they exist. */
+/** Box-Muller as cuRAND does it: sine at `index`, cosine at `index + stride`, if these exist. */
 function writeNormalPair(
   out: Float32Array,
   index: number,

@@ -4,7 +4,7 @@ import { rounded, type Rounding } from "../model/embeddings.ts";
 import { cudaRandn, torchRandn } from "./noise.ts";
 import { schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
 
-/** What `Pipeline.generate` makes. All frames count: context first, then the generated ones. */
+/** Options of `Pipeline.generate`. Frames are counted from the context on. */
 export interface GenerateOptions {
   /** Frames to generate. */
   readonly frames: number;
@@ -14,17 +14,17 @@ export interface GenerateOptions {
   readonly context?: Float32Array;
   /** How many frames `context` has (0). */
   readonly contextFrames?: number;
-  /** Pixels; a multiple of `info.multiple`. The model's default when there is no context. */
+  /** Pixels; a multiple of `info.multiple`. By default the model's, without context. */
   readonly width?: number;
   /** Pixels; as `width`. */
   readonly height?: number;
-  /** Action of every frame, context included; a list of lists gives one list a video. */
+  /** Action of every frame, context included; a list of lists gives one per video. */
   readonly actions?: readonly number[] | readonly (readonly number[])[];
   /** Class of each video; one is shared by all. */
   readonly labels?: readonly number[];
-  /** Model calls follow from the steps (50) and the solver (euler). */
+  /** Denoising steps per frame (50); the solver makes one or two model calls per step. */
   readonly steps?: number;
-  /** How the steps are taken (euler). */
+  /** Solver of the steps (euler). */
   readonly solver?: Solver;
   /** > 1 guided, -1 null classes only, anything else the conditional model alone (1). */
   readonly guidance?: number;
@@ -38,15 +38,15 @@ export interface GenerateOptions {
   readonly positions?: Rounding;
   /** How timesteps reach the model; `bf16` as in the released runs (the model's). */
   readonly timesteps?: Rounding;
-  /** Whether FAR_Long encodes its window again for each frame, as released, or not (encode). */
+  /** Whether FAR_Long encodes its window again for each frame, as released (encode), or not. */
   readonly windowCache?: WindowCache;
-  /** False recomputes at each step instead of using KV caches. */
+  /** False recomputes in each step instead of using KV caches. */
   readonly cache?: boolean;
-  /** Latents [count, done, C, h, w] of a run that was interrupted: frames 0..done-1. */
+  /** Latents [count, done, C, h, w] of an interrupted run: frames 0..done-1. */
   readonly resume?: Float32Array;
 }
 
-/** Options, checked and completed. */
+/** Checked options with all defaults. */
 export interface ResolvedOptions {
   readonly videos: number;
   readonly width: number;
@@ -68,19 +68,19 @@ export interface ResolvedOptions {
   readonly windowCache: WindowCache;
 }
 
-/** What of a model decides which options fit. */
+/** Properties of a model that decide which options fit. */
 export type OptionsInfo = Pick<
   ModelInfo,
   "name" | "condition" | "channels" | "compression" | "multiple" | "positions" | "timesteps"
 >;
 
-/** Latent side of the released models' pictures, for a model that does not say its size. */
+/** Latent side of the released models' pictures, for models that do not name a size. */
 const DEFAULT_LATENT_SIDE = 8;
 
 /**
  * Checks every option against the model.
  * @throws {RangeError} a number outside its range, with the range
- * @throws {TypeError} options that don't fit the model or each other
+ * @throws {TypeError} options that do not fit the model or each other
  */
 export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedOptions {
   const videos = whole("count", o.count ?? 1, 1);
@@ -144,9 +144,9 @@ function pictureSide(name: string, pixels: number, { multiple }: OptionsInfo): n
 }
 
 /**
- * Checks the length of what is given as numbers. The first axis of a context may be 1: then it is
- * shared by all videos.
- * @throws {TypeError} with the shape that is wanted
+ * Checks the length of an array of numbers. The first axis of a context may be 1: then it is shared
+ * by all videos.
+ * @throws {TypeError} names the shape that is needed
  */
 export function checkLength(
   name: string,
@@ -207,7 +207,7 @@ function resolveClasses(
           "give one action per frame",
       );
     }
-    // the null class, index `count`, stands for an action that is not known
+    // the null class, index `count`, stands for an unknown action
     const bad = list.find((c) => !Number.isInteger(c) || c < 0 || c > count);
     if (bad !== undefined) {
       throw new RangeError(`${kind} ${bad} is not one of the model's: 0 to ${count - 1}`);

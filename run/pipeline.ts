@@ -12,17 +12,17 @@ import {
 import type { GenerateOptions } from "./options.ts";
 import { type Frame, PreparedRun, type RunPlan } from "./prepared_run.ts";
 
-/** How a model is loaded, and on what. */
+/** How a model is loaded, and onto which device. */
 export interface PipelineOptions extends GpuOptions {
-  /** Arithmetic of weights and caches; auto is f16 on real GPUs that have it. */
+  /** Arithmetic of weights and caches; auto is f16 on real GPUs that support it. */
   readonly dtype?: "auto" | "f32" | "f16";
   /** Overrides slope_scale (FlexRoPE). */
   readonly slope?: number;
-  /** `autoencoder`: to encode and decode only, without the transformer's memory (all). */
+  /** `autoencoder` can only encode and decode, and saves the transformer's memory (all). */
   readonly parts?: ModelParts;
-  /** Leaves the weights unread: the pipeline can `plan` runs and no more. */
+  /** Does not read the weights: the pipeline can only `plan` runs. */
   readonly planOnly?: boolean;
-  /** A device to use; it is not closed with the pipeline. */
+  /** A device to use; closing the pipeline does not close it. */
   readonly gpu?: Gpu;
   /** Bytes of weights read so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -68,26 +68,26 @@ export class Pipeline {
   readonly model: DeclaredModel;
   readonly #ownsGpu: boolean;
 
-  /** @internal Takes a model whose weights are filled; `loadPipeline` does all of it. */
+  /** @internal Takes a filled model; use `loadPipeline`. */
   constructor(gpu: Gpu, model: DeclaredModel, ownsGpu: boolean) {
     this.gpu = gpu;
     this.model = model;
     this.#ownsGpu = ownsGpu;
   }
 
-  /** What the model is: name, condition, names of actions, window. */
+  /** Facts about the model: name, condition, names of actions, window. */
   get info(): ModelInfo {
     return this.model.info;
   }
 
-  /** Arithmetic of weights and caches, as chosen. */
+  /** Arithmetic of weights and caches in use. */
   get dtype(): "f32" | "f16" {
     return this.model.dtype;
   }
 
   /**
-   * Checks options and memory, and declares the run; nothing of it is on the GPU yet.
-   * @throws {RangeError | TypeError} options that don't fit the model
+   * Checks options and memory and declares the run, without using the GPU.
+   * @throws {RangeError | TypeError} options that do not fit the model
    * @throws {GpuError} `limit` or `out-of-memory`: more than the device has
    */
   prepare(options: GenerateOptions): PreparedRun {
@@ -97,7 +97,7 @@ export class Pipeline {
     return new PreparedRun(this.gpu, this.model, options);
   }
 
-  /** What a run will do and take. @throws as `prepare` */
+  /** What a run will compute and need. @throws as `prepare` */
   plan(options: GenerateOptions): RunPlan {
     return this.prepare(options).plan;
   }
@@ -108,7 +108,7 @@ export class Pipeline {
   }
 
   /**
-   * Pictures to latents, unscaled, as the autoencoder makes them.
+   * Pictures to unscaled latents.
    * @param pictures [n, 3, height, width] in [0, 1]
    * @returns [n, C, h, w]
    * @throws {RangeError} a size that is not a multiple of the compression
@@ -136,7 +136,7 @@ export class Pipeline {
   }
 
   /**
-   * Latents, unscaled, to pictures.
+   * Unscaled latents to pictures.
    * @param latents [n, C, h, w]; `width` and `height` are theirs
    * @returns pictures one by one, planar [3, height, width] in [0, 1]
    */

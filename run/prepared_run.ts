@@ -16,7 +16,7 @@ import { type RunSpec, Session } from "./session.ts";
 export interface Frame {
   /** Place in the output, context frames included. */
   readonly index: number;
-  /** Whether it was given or made. */
+  /** Whether it was given or generated. */
   readonly kind: "context" | "generated";
   /** Which video of the batch, from 0. */
   readonly video: number;
@@ -26,23 +26,23 @@ export interface Frame {
   readonly latents: Float32Array;
 }
 
-/** What a run will do and take, known before it starts. */
+/** What a run will compute and need, known before it starts. */
 export interface RunPlan {
-  /** Videos made at once. */
+  /** Videos generated at once. */
   readonly videos: number;
-  /** Frames of each video that are given. */
+  /** Given frames per video. */
   readonly contextFrames: number;
-  /** Frames of each video that are made. */
+  /** Generated frames per video. */
   readonly generatedFrames: number;
   /** Of the picture, in pixels. */
   readonly width: number;
   /** Of the picture, in pixels. */
   readonly height: number;
-  /** Denoising steps a frame. */
+  /** Denoising steps per frame. */
   readonly steps: number;
-  /** As it was asked for. */
+  /** Guidance as given. */
   readonly guidance: number;
-  /** Calls of the transformer in all (a guided batch counts once). */
+  /** Total calls of the transformer (a guided batch counts once). */
   readonly modelCalls: number;
   /** Kernel calls of one denoising step with everything else cached. */
   readonly dispatchesPerStep: number;
@@ -52,7 +52,7 @@ export interface RunPlan {
   readonly noiseShape: readonly [number, number, number, number, number];
 }
 
-/** Everything of one run: its buffers are declared, and made when it starts. */
+/** Everything that belongs to one run: its buffers are declared, and allocated when it starts. */
 export interface DeclaredRun {
   readonly options: ResolvedOptions;
   readonly memory: Memory;
@@ -62,10 +62,10 @@ export interface DeclaredRun {
 
 /**
  * A run that fits the model and the device. Its options are resolved, its buffers and programs
- * declared and its noise drawn once, whatever is asked of it.
+ * declared and its noise drawn at most once.
  */
 export class PreparedRun {
-  /** What it will do and take. */
+  /** What it will compute and need. */
   readonly plan: RunPlan;
   readonly #gpu: Gpu;
   readonly #options: GenerateOptions;
@@ -73,7 +73,7 @@ export class PreparedRun {
   #noise: Float32Array | undefined;
   #isBegun = false;
 
-  /** @internal `Pipeline.prepare` makes it. */
+  /** @internal Use `Pipeline.prepare`. */
   constructor(gpu: Gpu, model: DeclaredModel, options: GenerateOptions) {
     this.#gpu = gpu;
     this.#options = options;
@@ -82,17 +82,17 @@ export class PreparedRun {
     this.plan = planOf(model, this.#run);
   }
 
-  /** The noise it starts from, [videos, generated frames, C, h, w]; drawn when first asked for. */
+  /** The noise it starts from, [videos, generated frames, C, h, w]; drawn when first needed. */
   get noise(): Float32Array {
     return this.#noise ??= resolveNoise(this.#options, this.#run.options);
   }
 
   /**
-   * Makes it frame by frame: context frames first (as the autoencoder reproduces them), then each
-   * new frame as it is finished, video by video. While a frame is with the caller the GPU works on
-   * the next one. Leaving the loop frees the run's memory, and ends the run.
-   * @throws {TypeError} its frames were made before
-   * @throws {GpuError} the device has not as much memory as it said; `non-finite`: NaN or infinity
+   * Generates frame by frame: context frames first (as the autoencoder reproduces them), then each
+   * new frame when it is finished, video by video. While the caller uses a frame, the GPU works on
+   * the next one. Leaving the loop frees the run's memory and ends the run.
+   * @throws {TypeError} its frames were already generated
+   * @throws {GpuError} the device has less memory than it reported; `non-finite`: NaN or infinity
    */
   async *frames(): AsyncGenerator<Frame, void, void> {
     if (this.#isBegun) throw new TypeError("Cannot run twice: prepare the run again");
@@ -108,7 +108,7 @@ export class PreparedRun {
     }
   }
 
-  /** Context frames through the autoencoder, everything else noise. */
+  /** Fills the latents: context frames from the autoencoder, all others with noise. */
   #fillLatents(): void {
     const { options: o, session, codec } = this.#run;
     const { videos, contextFrames, generated, resumed, latent: { volume } } = o;
@@ -140,7 +140,7 @@ export class PreparedRun {
 
   /**
    * `codec.read` blocks until the GPU is idle and then takes 10 ms more. The next frame's work is
-   * queued in between, so that those 10 ms and the caller's own work cost the GPU nothing.
+   * queued in between, so that the GPU does not idle during these 10 ms and the caller's work.
    */
   async *#makeFrames(): AsyncGenerator<Frame, void, void> {
     const { options: o, session, codec } = this.#run;
@@ -159,8 +159,8 @@ export class PreparedRun {
 }
 
 /**
- * Declares all that a run needs: for planning, for `inspect`, and to run.
- * @param live how a world without an end differs: it begins with latents, and drops old frames
+ * Declares everything a run needs: for planning, inspecting and running.
+ * @param live how an endless world differs: it starts from latents and drops old frames
  */
 export function declareRun(
   model: Omit<DeclaredModel, "info" | "fill">,

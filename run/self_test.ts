@@ -4,26 +4,26 @@ import type { DeviceProfile } from "../gpu/tuning.ts";
 import { SelfTestBench } from "./self_test_bench.ts";
 import { SELF_TESTS, type SelfTestCase } from "./self_test_cases.ts";
 
-/** How one family of kernels did on this device. */
+/** Result of one family of kernels on this device. */
 export interface SelfTestResult {
   /** Which kernels. */
   readonly family: string;
   /** Whether they ran and the error is within the tolerance. */
   readonly ok: boolean;
-  /** Largest difference to the golden relative to its largest number; absent where it did not run. */
+  /** Largest difference to the golden relative to its largest number; absent if it did not run. */
   readonly error?: number;
-  /** The largest error that passes. */
+  /** The largest error allowed. */
   readonly tolerance: number;
-  /** What the device said, where it did not run. */
+  /** The device's error, if it did not run. */
   readonly problem?: string;
 }
 
-/** Numbers of each family's results that are kept as its golden. */
+/** Values of each family's results that are stored as its golden. */
 const SAMPLES = 40;
 
 /**
- * Runs every family of kernels once, on small inputs, and compares it with numbers that a device
- * gave whose every kernel agreed with the plain references of the tests.
+ * Runs every family of kernels once, on small inputs, and compares it with results of a device
+ * whose kernels all agreed with the plain references of the tests.
  * @param profile decides the forms of kernels: by default those that the device uses. (Others may
  *   take their compiler long: those for GPUs, Mesa 25 on a CPU 70 s.)
  */
@@ -47,7 +47,7 @@ async function judge(
     let error = 0;
     const values = await runSelfTest(gpu, test, profile);
     for (const [i, wanted] of golden.entries()) {
-      error = Math.max(error, Math.abs(values[i]! - wanted) / scale); // not-a-number stays one
+      error = Math.max(error, Math.abs(values[i]! - wanted) / scale); // NaN stays NaN
     }
     return { family, tolerance, error, ok: error <= tolerance };
   } catch (error) {
@@ -68,6 +68,6 @@ export async function runSelfTest(
   });
   const values = await bench.run(gpu, results.flat());
   const count = Math.min(SAMPLES, values.length);
-  // a stride without a common factor with the shapes, so that all columns are seen
+  // a stride coprime to the shapes, so that all columns are sampled
   return Array.from({ length: count }, (_, i) => values[(i * 7919) % values.length]!);
 }

@@ -5,7 +5,7 @@ import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import type { LinearWeights } from "../kernels/linear.ts";
 import { packedShape, packWeight } from "../kernels/pack_weight.ts";
 
-/** Numbers from -1 to 1 that every machine makes alike (xorshift32). */
+/** Numbers from -1 to 1 that are the same on every machine (xorshift32). */
 export function seededFloats(count: number, seed: number): Float32Array {
   let state = Math.imul(seed, 2654435761) >>> 0 || 1;
   return Float32Array.from({ length: count }, () => {
@@ -16,19 +16,19 @@ export function seededFloats(count: number, seed: number): Float32Array {
   });
 }
 
-/** Where the kernels of a self-test are recorded, with seeded inputs, and run once. */
+/** Records the kernels of a self-test with seeded inputs and runs them once. */
 export class SelfTestBench {
   readonly program: Program;
   readonly #memory = new Memory();
   readonly #inputs: { readonly buffer: DeviceBuffer; readonly data: ArrayBufferView }[] = [];
   #seed = 0;
 
-  /** @param profile decides between the forms of a kernel */
+  /** @param profile selects the form of a kernel */
   constructor(profile: DeviceProfile) {
     this.program = new Program("self-test", this.#memory, profile);
   }
 
-  /** A tensor of numbers from -1 to 1, other ones at each call. */
+  /** A tensor of numbers from -1 to 1, different at each call. */
   floats(...shape: number[]): Tensor {
     const count = shape.reduce((a, b) => a * b, 1);
     return this.#upload(shape, "f32", seededFloats(count, ++this.#seed));
@@ -44,7 +44,7 @@ export class SelfTestBench {
     return this.#memory.tensor("self-test", shape, dtype);
   }
 
-  /** Zeros in what the profile keeps weights and caches in. */
+  /** Zeros in the kind of memory that the profile uses for weights and caches. */
   kept(shape: readonly number[], dtype: Dtype): Tensor {
     const kind = tensorKind(this.program.device);
     return this.#memory.tensor("self-test", shape, dtype, kind);
@@ -57,7 +57,10 @@ export class SelfTestBench {
     return buffer;
   }
 
-  /** A layer with weights [outputs, inputs x taps], packed by the kernel that packs a model's. */
+  /**
+   * A layer with weights [outputs, inputs x taps], packed by the kernel that packs a model's
+   * weights.
+   */
   layer(inputs: number, outputs: number, dtype: Dtype, taps = 1): LinearWeights {
     const weight = this.kept(packedShape(inputs * taps, outputs), dtype);
     const source = this.floats(outputs, inputs * taps).buffer;
@@ -72,7 +75,7 @@ export class SelfTestBench {
     return tensor;
   }
 
-  /** Runs what was recorded and reads the results, one after the other. @throws {GpuError} */
+  /** Runs the recorded kernels and reads the results, one after the other. @throws {GpuError} */
   async run(gpu: Gpu, results: readonly Tensor[]): Promise<Float32Array> {
     this.program.finish();
     try {

@@ -19,17 +19,17 @@ import { qkNormRope } from "../kernels/qk_norm_rope.ts";
 import { solverStep } from "../kernels/solver_step.ts";
 import type { SelfTestBench } from "./self_test_bench.ts";
 
-/** A family of kernels and how one small run of it is recorded; it gives the results to compare. */
+/** A family of kernels and how a small run of it is recorded; returns the results to compare. */
 export interface SelfTestCase {
   readonly family: string;
-  /** Largest difference to the golden that rounding explains, relative to its largest number. */
+  /** Largest difference from the golden that rounding explains, relative to its largest value. */
   readonly tolerance: number;
   record(bench: SelfTestBench): readonly Tensor[];
 }
 
-/** Sums of some hundred products in float32, in another order and with other fused steps. */
+/** Sums of some hundred products in float32, in another order and with other fused operations. */
 const F32 = 1e-4;
-/** Storage in half floats, where one rounding may fall the other way: 11 bits. */
+/** Storage in half floats (11 bits), where a rounding may go the other way. */
 const F16 = 2e-3;
 
 function linearCase(dtype: Dtype): SelfTestCase["record"] {
@@ -46,7 +46,10 @@ function linearCase(dtype: Dtype): SelfTestCase["record"] {
   };
 }
 
-/** Long-term context of 2 frames, a window of 2, the newest frame asking; split as on large GPUs. */
+/**
+ * Long-term context of 2 frames, a window of 2, queries of the newest frame; split as on large
+ * GPUs.
+ */
 function attentionCase(dtype: Dtype): SelfTestCase["record"] {
   const [heads, tokens, contextTokens] = [2, 4, 1];
   const slots = 2 * contextTokens + 2 * tokens;

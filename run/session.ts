@@ -28,23 +28,23 @@ import {
 /** Which halves a batch has: both (guidance > 1), the conditional one, or null classes only (-1). */
 export type GuidanceMode = "both" | "conditional" | "null";
 
-/** What a run needs to know before it starts: it decides every buffer and every program. */
+/** What must be known before a run starts: it determines every buffer and every program. */
 export interface RunSpec {
-  /** Videos made at once. */
+  /** Videos generated at once. */
   readonly videos: number;
   /** Latent height and width. */
   readonly height: number;
   readonly width: number;
-  /** Clean frames that are given, and all frames of a video. */
+  /** Given clean frames, and all frames of a video. */
   readonly contextFrames: number;
   readonly frames: number;
   /**
-   * For a run without an end: how many frames it remembers. `frames` then only says how many
-   * latents are kept; when the caches are full the oldest frame is dropped.
+   * For an endless run: how many frames it remembers. `frames` then is the number of latents kept;
+   * when the caches are full, the oldest frame is dropped.
    */
   readonly memoryFrames?: number;
   readonly guidance: GuidanceMode;
-  /** Class indices that occur; the null class is added where guidance needs it. */
+  /** Class indices that occur; the null class is added if guidance needs it. */
   readonly classes: readonly number[];
   /** Timesteps of the model calls of a frame. */
   readonly timesteps: readonly number[];
@@ -63,21 +63,21 @@ export interface SessionPass {
   readonly program: Program;
 }
 
-/** Bytes of the widest activation that a pass may need; more frames go into several passes. */
+/** Most bytes of a pass's widest activation; more frames are split into several passes. */
 const WIDEST_ACTIVATION = 64 << 20;
-/** Most frames in a pass: more would only take memory. */
+/** Most frames per pass: more would only take memory. */
 const PASS_FRAMES = { window: 16, context: 64 };
 /** A uniform buffer's bytes are a multiple of 16. */
 const STEP_BYTES = Math.ceil(structBytes(STEP) / 16) * 16;
 const FRAME_BYTES = structBytes(FRAME);
 
 /**
- * One run of the transformer: latents, caches, modulation tables and the recorded programs. All is
- * declared by the constructor, so that the memory is known before anything is allocated.
+ * One run of the transformer: latents, caches, modulation tables and the recorded programs. The
+ * constructor declares everything, so the memory is known before anything is allocated.
  */
 export class Session {
   readonly spec: RunSpec;
-  /** [videos, frames, C, h, w] f32; frame i of an endless run lies at i modulo frames. */
+  /** [videos, frames, C, h, w] f32; frame i of an endless run is at i modulo frames. */
   readonly latents: Tensor;
   readonly rows = new ModulationRows();
   readonly #weights: TransformerWeights;
@@ -132,7 +132,7 @@ export class Session {
     this.#recordAll(cacheSizes);
   }
 
-  /** Rows of a batch: twice the videos where both halves of guidance run. */
+  /** Rows of a batch: twice the videos if both halves of guidance run. */
   get batch(): number {
     return this.spec.videos * (this.spec.guidance === "both" ? 2 : 1);
   }
@@ -160,7 +160,7 @@ export class Session {
     const { patch, contextPatch, window, d } = this.sizes;
     const windowTokens = height * width / patch ** 2;
     const contextTokens = contextPatch === undefined ? 0 : height * width / contextPatch ** 2;
-    // frames that the newest one sees, itself among them
+    // frames that the newest one attends to, including itself
     const seen = memoryFrames === undefined ? frames : memoryFrames + 1;
     const long = contextPatch === undefined ? 0 : Math.max(0, seen - window);
     const fitting = (tokens: number) =>
@@ -191,12 +191,14 @@ export class Session {
     }));
   }
 
-  /** Plays the whole run through on paper, and records each kind of pass once, widest first. */
+  /**
+   * Goes through the whole run without computing and records each kind of pass once, widest first.
+   */
   #recordAll(sizes: CacheSizes): void {
     const { contextFrames, frames, memoryFrames } = this.spec;
     const paper = new KvCache(sizes);
     const plans = new Map<string, PassPlan>();
-    // an endless run repeats itself once its window is full
+    // an endless run repeats the same passes once its window is full
     const end = memoryFrames === undefined
       ? frames
       : Math.max(contextFrames, this.sizes.trainedWindow) + 3;
@@ -233,7 +235,7 @@ export class Session {
     return { weights: this.#weights, previous: this.#previous, step: this.#step };
   }
 
-  /** What the blocks of a pass share; for tests that record passes of their own. */
+  /** Inputs that the blocks of a pass share; public for tests that record their own passes. */
   passContext({ kind, frames }: PassPlan): PassContext {
     const { height, width } = this.spec;
     const { patch, contextPatch } = this.sizes;
@@ -253,7 +255,7 @@ export class Session {
     };
   }
 
-  /** Uploads what stays the same for the whole run and fills the modulation tables. */
+  /** Uploads the constants of the run and fills the modulation tables. */
   start(gpu: Gpu): void {
     const { axes } = this.sizes;
     gpu.write(this.#rope.buffer, 0, ropeSpace(this.#positions, axes[1], axes[2]));
@@ -295,7 +297,7 @@ export class Session {
       .map((plan) => ({ plan, program: this.#program(plan) }));
   }
 
-  /** Takes what came before `frame` for cached, whatever the caches hold: for benchmarks. */
+  /** Treats all frames before `frame` as cached, whatever the caches contain: for benchmarks. */
   assumeCached(frame: number): void {
     if (frame > 0) this.#cache.passes(frame - 1, true);
   }
