@@ -41,14 +41,18 @@ export class Checkpoint {
   }
 
   /** A checkpoint of one open file; closing it closes the file. */
-  static from(file: TensorFile): Checkpoint {
-    return Checkpoint.of(file.path, [file]);
+  static from(file: TensorFile, ema = true): Checkpoint {
+    return Checkpoint.of(file.path, [file], ema);
   }
 
-  /** A checkpoint of several files; closing it closes them. `path` is for messages. */
-  static of(path: string, files: readonly TensorFile[]): Checkpoint {
+  /**
+   * A checkpoint of several files; closing it closes them.
+   * @param path for messages
+   * @param ema whether an averaged copy is preferred, where the names say that there are two
+   */
+  static of(path: string, files: readonly TensorFile[], ema = true): Checkpoint {
     const all = files.flatMap((file) => [...file.tensors.keys()]);
-    const { names, wrappers } = unwrappedNames(all);
+    const { names, wrappers } = unwrappedNames(all, ema);
     const places = new Map<string, Place>();
     for (const file of files) {
       for (const stored of file.tensors.values()) {
@@ -157,7 +161,7 @@ export class Checkpoint {
    * @throws {CheckpointError} a single one, with every missing, unexpected and misshaped name
    */
   finish(ignore: (name: string) => boolean = () => false): void {
-    const { places, expected, missing, misshaped } = this.#state;
+    const { places, expected, missing, misshaped, unread } = this.#state;
     const here = (name: string) => name.startsWith(this.#prefix);
     const unexpected = [...places.keys()].filter((name) =>
       here(name) && !expected.has(name) && !ignore(name.slice(this.#prefix.length))
@@ -168,10 +172,13 @@ export class Checkpoint {
       misshaped: [...misshaped.keys()].filter(here),
     };
     const details = wrong.misshaped.map((name) => misshaped.get(name)!);
+    const unreadable = wrong.missing.filter((name) => unread.has(name));
+    const absent = wrong.missing.filter((name) => !unread.has(name));
     const problems = [
-      ...wrong.missing.filter((name) => this.#state.unread.has(name)).slice(0, 3)
-        .map((name) => `${quote(name)} cannot be read: ${this.#state.unread.get(name)}`),
-      describe(wrong.missing, unexpected, details),
+      ...unreadable.slice(0, 3)
+        .map((name) => `${quote(name)} cannot be read: ${unread.get(name)}`),
+      ...unreadable.length > 3 ? [`${unreadable.length - 3} more cannot be read`] : [],
+      describe(absent, unexpected, details),
     ].filter((problem) => problem !== "").join(", ");
     if (problems) {
       throw new CheckpointError(`Cannot load ${quote(this.path)}: ${problems}`, {

@@ -15,12 +15,13 @@ const WEIGHT_FILES = [
 
 /**
  * Opens a .safetensors file, an index of shards, or a folder with either.
+ * @param ema whether an averaged copy is preferred, where the names say that there are two
  * @throws {CheckpointError} not found, or any file in it is malformed
  */
-export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
+export async function openCheckpoint(folderOrFile: string, ema = true): Promise<Checkpoint> {
   const path = await findWeights(folderOrFile);
-  if (!path.endsWith(".json")) return Checkpoint.from(await SafetensorsFile.open(path));
-  return await openShards(path);
+  if (!path.endsWith(".json")) return Checkpoint.from(await SafetensorsFile.open(path), ema);
+  return await openShards(path, ema);
 }
 
 /**
@@ -54,9 +55,7 @@ async function whatElse(folder: string): Promise<string> {
 }
 
 /** Opens every shard and checks that the index matches their contents exactly. */
-async function openShards(
-  path: string,
-): Promise<Checkpoint> {
+async function openShards(path: string, ema: boolean): Promise<Checkpoint> {
   const index = await readShardIndex(path);
   const files: SafetensorsFile[] = [];
   try {
@@ -68,7 +67,7 @@ async function openShards(
       if (left < 0) disagree(path, `${quote(file)} contains tensors that the index does not name`);
     }
     checkShards(path, index.places, files);
-    return Checkpoint.of(path, files);
+    return Checkpoint.of(path, files, ema);
   } catch (error) {
     for (const file of files) file.close();
     throw error;

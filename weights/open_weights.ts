@@ -40,14 +40,14 @@ export async function openWeights(
   const file = await fileOf(path, choice);
   const notes: string[] = [];
   if (file.endsWith(".json")) {
-    const checkpoint = await openCheckpoint(file);
+    const checkpoint = await openCheckpoint(file, choice.ema);
     notes.push(...wrapperNotes(checkpoint));
     return { checkpoint, file, format: "safetensors (shards)", metadata: new Map(), notes };
   }
   if (!await isPickled(file)) {
     const opened = await SafetensorsFile.open(file);
     const { metadata } = opened;
-    const checkpoint = Checkpoint.from(opened);
+    const checkpoint = Checkpoint.from(opened, choice.ema);
     notes.push(...wrapperNotes(checkpoint));
     return { checkpoint, file, format: "safetensors", metadata, notes };
   }

@@ -1,4 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { join } from "node:path";
+import { createOutput } from "../../media/output_file.ts";
+import { openWeights } from "../../weights/open_weights.ts";
 import { MemorySource } from "../../files/byte_source.ts";
 import { Checkpoint } from "../../weights/checkpoint.ts";
 import { PthFile } from "../../weights/pth.ts";
@@ -91,4 +94,34 @@ for (const [framework, names, own, wrappers] of WRAPPED) {
 Deno.test("unwrappedNames() takes the trained copy of ema-pytorch when asked", () => {
   const { names } = unwrappedNames(["step", "online_model.a", "ema_model.b"], false);
   deepEqual([...names], [["online_model.a", "a"]]);
+});
+
+Deno.test("openWeights() takes the copy of ema-pytorch that is asked for, sharded or not", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const values = { "ema_model.a": 1, "online_model.a": 2, "initted": 3 };
+    const tensors = Object.entries(values).map(([name, value]) => ({
+      name,
+      dtype: "F32" as const,
+      shape: [1],
+      data: new Uint8Array(Float32Array.of(value).buffer),
+    }));
+    const file = await createOutput(join(folder, "a.safetensors"));
+    await writeSafetensors(file, tensors);
+    await file.commit();
+    const map = Object.fromEntries(tensors.map(({ name }) => [name, "a.safetensors"]));
+    const index = join(folder, "a.safetensors.index.json");
+    await Deno.writeTextFile(index, JSON.stringify({ metadata: {}, weight_map: map }));
+    for (const path of [join(folder, "a.safetensors"), index]) {
+      for (const [ema, expected] of [[undefined, 1], [true, 1], [false, 2]] as const) {
+        const { checkpoint } = await openWeights(path, { ema });
+        deepEqual(checkpoint.names, ["a"]);
+        const bytes = await checkpoint.read(checkpoint.expect("a", [1]));
+        equal(new Float32Array(bytes.slice().buffer)[0], expected, `${path} ${ema}`);
+        checkpoint.close();
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
