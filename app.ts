@@ -101,6 +101,7 @@ export {
   type PresetState,
   presetStates,
 } from "./released/local_models.ts";
+export { diskUse, type ModelFiles, modelFiles, removeFiles } from "./released/remove_model.ts";
 export {
   type PlannedFile,
   planPull,

@@ -18,7 +18,7 @@ import { parseLora } from "../../request/lora.ts";
 import { modelPath } from "../../request/model_path.ts";
 import type { CONVERT_OPTIONS } from "./spec.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
-import { didYouMean } from "../../cli/suggest.ts";
+import { presetNamed } from "../../request/preset_name.ts";
 
 type ConvertCall = Call<typeof CONVERT_OPTIONS>;
 
@@ -81,14 +81,6 @@ async function sourcesOf(
     far: folder.far,
     ...(await isFolder(clips) && { clips }),
   };
-}
-
-/** The released configuration of that name. @throws {UsageError} there is none */
-function presetNamed(name: string): Preset {
-  const preset = PRESETS.find((preset) => preset.name === name);
-  if (preset) return preset;
-  const hint = didYouMean(name, PRESETS.map((preset) => preset.name));
-  throw new UsageError(`Cannot find preset "${name}"${hint}; see \`far models\``);
 }
 
 async function vaeConfig(given: string | undefined): Promise<JsonObject | undefined> {

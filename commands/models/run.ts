@@ -1,7 +1,9 @@
 import {
+  diskUse,
   folderBytes,
   type LocalModel,
   localModels,
+  modelFiles,
   presetMemory,
   type PresetState,
   presetStates,
@@ -9,26 +11,43 @@ import {
 import { hubSettings, PRESETS } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
+import { fittedRows, wrapped } from "../../cli/columns.ts";
 import { environment } from "../../cli/environment.ts";
+import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
+import { remove } from "./remove.ts";
 import type { MODELS_OPTIONS } from "./spec.ts";
 
-/** `far models`: what is on this machine, and what could be. */
-export async function run({ options, terminal }: Call<typeof MODELS_OPTIONS>): Promise<void> {
+/** `far models`: what is on this machine, and what could be; `far models rm NAME` removes. */
+export async function run(call: Call<typeof MODELS_OPTIONS>): Promise<void> {
+  const { operands: [action, name], options, terminal } = call;
+  if (action === "rm" && name !== undefined) return await remove(name, call);
+  if (action !== undefined) {
+    const what = action === "rm" ? "Say what to remove" : `Cannot do "${action}" with models`;
+    throw new UsageError(`${what}: far models lists them, far models rm NAME removes one`);
+  }
   const settings = await hubSettings(environment);
   const demo = await modelPath(DEMO);
+  const pulled = await localModels(settings);
   const here = [
     { name: DEMO, source: "built in", path: demo, bytes: await folderBytes(demo) },
-    ...await localModels(settings),
+    ...await Promise.all(pulled.map(async (model) => ({
+      ...model,
+      bytes: (await modelFiles(model.name, settings)).bytes,
+    }))),
   ];
+  const repositories = pulled.filter(({ source }) => source === "repository");
+  const disk = await diskUse(repositories.map(({ name }) => name), settings);
   const released = (await presetStates(settings)).map((preset) => ({
     ...preset,
     memory: publishedMemory(preset.name),
   }));
   if (options.json) {
-    return await terminal.print(`${JSON.stringify({ models: here, released }, null, 2)}\n`);
+    return await terminal.print(`${JSON.stringify({ models: here, released, disk }, null, 2)}\n`);
   }
-  await terminal.print(`${describeModels(here, released)}\n`);
+  // rows in a file or a pipe are for programs
+  const columns = Deno.stdout.isTerminal() ? terminal.columns : Infinity;
+  await terminal.print(`${describeModels({ here, released, disk }, columns)}\n`);
 }
 
 /** Bytes of GPU memory that the published test takes, by dtype. */
@@ -41,8 +60,16 @@ type Released = PresetState & { readonly memory: { readonly f16: number; readonl
 
 type Here = Omit<LocalModel, "source"> & { readonly source: string };
 
-/** Both lists for people. */
-export function describeModels(here: readonly Here[], released: readonly Released[]): string {
+/** What there is to list. */
+interface Models {
+  readonly here: readonly Here[];
+  readonly released: readonly Released[];
+  /** Bytes that pulled models and their downloads take. */
+  readonly disk: number;
+}
+
+/** Both lists for people. @param columns characters of a line */
+export function describeModels({ here, released, disk }: Models, columns = Infinity): string {
   const rows = here.map(({ name, source, path, bytes }) => [
     name,
     sizeText(bytes),
@@ -58,9 +85,16 @@ export function describeModels(here: readonly Here[], released: readonly Release
     needs(preset),
     preset.state === "downloaded" ? "downloaded, not converted" : "",
   ]);
-  const lines = ["On this machine (far generate --model NAME)", ...table(rows)];
+  const lines = [
+    ...wrapped("On this machine (far generate --model NAME)", columns),
+    ...fittedRows(rows, columns),
+  ];
+  if (disk > 0) {
+    lines.push(...wrapped(`${sizeText(disk)} of pulled models and their downloads`, columns, "  "));
+  }
   if (published.length) {
-    lines.push("", "Released (far pull NAME downloads and converts)", ...table(published));
+    const head = wrapped("Released (far pull NAME downloads and converts)", columns);
+    lines.push("", ...head, ...fittedRows(published, columns));
   }
   return lines.join("\n");
 }
@@ -77,11 +111,4 @@ function needs({ condition, contextFrames, frames, window }: PresetState): strin
   if (condition.kind !== "none") parts.push(`${condition.count} ${condition.kind}s`);
   parts.push(`window ${window}`);
   return parts.join(", ");
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows.map((row) =>
-    `  ${row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ")}`.trimEnd()
-  );
 }

@@ -20,6 +20,7 @@ import { environment } from "../../cli/environment.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
 import type { PULL_OPTIONS } from "./spec.ts";
+import { fullName } from "../../cli/short_name.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 
 type PullCall = Call<typeof PULL_OPTIONS>;
@@ -27,7 +28,10 @@ type PullCall = Call<typeof PULL_OPTIONS>;
 /** `far pull`: fetches a released model and converts it, or files of any repository. */
 export async function run(call: PullCall): Promise<void> {
   const { options, operands, terminal, signal } = call;
-  const name = operands[0]!;
+  const given = operands[0]!;
+  const released = PRESETS.map((preset) => preset.name);
+  const name = given.includes("/") ? given : fullName(given, released) ?? given;
+  if (name !== given && !options.quiet) terminal.note(`${given} is ${name}`);
   const settings = await hubSettings(environment);
   const hideBars = environment("HF_HUB_DISABLE_PROGRESS_BARS");
   const quiet = options.quiet || /^(1|on|yes|true)$/i.test(hideBars ?? "");

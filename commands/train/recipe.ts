@@ -1,7 +1,5 @@
 import { type JsonObject, presetConfig } from "../../app.ts";
-import { PRESETS } from "../../mod.ts";
-import { UsageError } from "../../cli/errors.ts";
-import { didYouMean } from "../../cli/suggest.ts";
+import { presetNamed } from "../../request/preset_name.ts";
 
 /** How a released model was trained. */
 export interface ReleasedRecipe {
@@ -21,15 +19,13 @@ const BATCH = 32;
 
 /**
  * The recipe of a released run: length and size as its name and training configuration say.
+ * @param given its name, or a short form of it
  * @throws {UsageError} there is no such run
  * Source: showlab/FAR at e59536a, options/train/far
  */
-export function releasedRecipe(name: string): ReleasedRecipe {
-  const preset = PRESETS.find((preset) => preset.name === name);
-  if (!preset) {
-    const names = PRESETS.map((preset) => preset.name);
-    throw new UsageError(`Cannot find preset "${name}"${didYouMean(name, names)}; see far models`);
-  }
+export function releasedRecipe(given: string): ReleasedRecipe {
+  const preset = presetNamed(given);
+  const { name } = preset;
   const long = preset.task === "long_video_prediction";
   const window = Number(preset.config?.short_term_ctx_winsize ?? 16);
   const isSmall = name.includes("ucf101_res64");

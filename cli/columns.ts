@@ -1,0 +1,33 @@
+/** Rows as lines whose cells stand below each other. */
+export function alignedRows(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) =>
+    `  ${row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ")}`.trimEnd()
+  );
+}
+
+/**
+ * Rows for a screen: aligned where they fit, else the first cell of each in a line of its own and the
+ * others below it, broken between words.
+ * @param columns characters of a line
+ */
+export function fittedRows(rows: readonly (readonly string[])[], columns: number): string[] {
+  const aligned = alignedRows(rows);
+  if (aligned.every((line) => line.length <= columns)) return aligned;
+  return rows.flatMap(([first = "", ...rest]) => [
+    `  ${first}`,
+    ...wrapped(rest.filter((cell) => cell !== "").join(", "), columns, "      "),
+  ]);
+}
+
+/** Text in lines of at most so many characters, unless a word is longer. */
+export function wrapped(text: string, columns: number, indent = ""): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= columns) {
+      lines[lines.length - 1] = `${line} ${word}`;
+    } else lines.push(indent + word);
+  }
+  return lines;
+}

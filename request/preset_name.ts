@@ -1,0 +1,15 @@
+import { type Preset, PRESETS } from "../mod.ts";
+import { UsageError } from "../cli/errors.ts";
+import { fullName } from "../cli/short_name.ts";
+import { didYouMean } from "../cli/suggest.ts";
+
+/** The released configuration of a name or a short form of it. @throws {UsageError} there is none */
+export function presetNamed(name: string): Preset {
+  const names = PRESETS.map((preset) => preset.name);
+  const full = fullName(name, names);
+  const preset = PRESETS.find((preset) => preset.name === full);
+  if (preset) return preset;
+  throw new UsageError(
+    `Cannot find preset "${name}"${didYouMean(name, names)}; see \`far models\``,
+  );
+}
