@@ -16,8 +16,17 @@ ${commands.map(commandCase).join("\n")}
   esac
   case "$cur" in
     -*) _far_words "$options" ;;
-    *) if [ "$words" = "<files>" ]; then return; else _far_words "$words"; fi ;;
+    *)
+      case "$words" in
+        "<files>") return ;;
+        "<"*) words="\${words#<}"; _far_names "\${words%>}" ;;
+        *) _far_words "$words" ;;
+      esac
+      ;;
   esac
+}
+_far_names() {
+  COMPREPLY=($(compgen -W "$(far completions "$1" -- "\${COMP_WORDS[@]:0:COMP_CWORD+1}" 2> /dev/null)" -- "$cur"))
 }
 _far_words() {
   COMPREPLY=($(compgen -W "$1" -- "$cur"))
@@ -40,7 +49,9 @@ function commandCase({ name, options, argument }: CommandWords): string {
 }
 
 function wordList(value: Value): string {
-  return value.kind === "words" ? value.words.join(" ") : value.kind === "files" ? "<files>" : "";
+  if (value.kind === "words") return value.words.join(" ");
+  if (value.kind === "names") return `<${value.names}>`;
+  return value.kind === "files" ? "<files>" : "";
 }
 
 /** One line for all options that take the same values. */
@@ -48,7 +59,11 @@ function cases(options: readonly OptionWords[]): string[] {
   const bySpelling = new Map<string, string[]>();
   for (const { long, short, value } of options) {
     const spellings = [`--${long}`, ...short ? [`-${short}`] : []];
-    const key = value.kind === "files" ? "return" : `_far_words "${wordList(value)}"; return`;
+    const key = value.kind === "files"
+      ? "return"
+      : value.kind === "names"
+      ? `_far_names ${value.names}; return`
+      : `_far_words "${wordList(value)}"; return`;
     bySpelling.set(key, [...bySpelling.get(key) ?? [], ...spellings]);
   }
   return [...bySpelling].map(([action, spellings]) =>

@@ -6,6 +6,9 @@ export function fishCompletions(commands: readonly CommandWords[]): string {
   const none = `not __fish_seen_subcommand_from ${names}`;
   const lines = [
     "# fish completions for far; to keep them: far completions fish > ~/.config/fish/completions/far.fish",
+    "function __far_names",
+    "  far completions $argv[1] -- (commandline -opc) (commandline -ct) 2> /dev/null",
+    "end",
     "complete -c far -f",
     `complete -c far -n ${quote(none)} -l help -s h -d ${quote("print this help")}`,
     `complete -c far -n ${quote(none)} -l version -s V -d ${quote("print the version")}`,
@@ -31,6 +34,7 @@ function optionLine(seen: string, { long, short, help, value }: OptionWords): st
 
 function values(value: Value): string {
   if (value.kind === "words") return `-f -a ${quote(value.words.join(" "))}`;
+  if (value.kind === "names") return `-F -a ${quote(`(__far_names ${value.names})`)}`;
   return value.kind === "files" ? "-F" : "-f";
 }
 

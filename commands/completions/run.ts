@@ -1,6 +1,7 @@
 import type { DescribingCall } from "../../cli/command.ts";
 import { bashCompletions } from "./bash.ts";
 import { fishCompletions } from "./fish.ts";
+import { ASKED } from "./words.ts";
 import { type COMPLETIONS_OPTIONS, SHELLS } from "./spec.ts";
 import { commandWords } from "./words.ts";
 import { zshCompletions } from "./zsh.ts";
@@ -9,10 +10,17 @@ import { didYouMean } from "../../cli/suggest.ts";
 
 const WRITERS = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompletions } as const;
 
-/** `far completions`: prints the script of a shell. */
+/** `far completions`: prints the script of a shell, or the names that such a script asks for. */
 export async function run(
-  { operands: [shell = ""], terminal, commands }: DescribingCall<typeof COMPLETIONS_OPTIONS>,
+  { operands: [shell = "", ...words], terminal, commands }: DescribingCall<
+    typeof COMPLETIONS_OPTIONS
+  >,
 ): Promise<void> {
+  const asked = ASKED.find((name) => name === shell);
+  if (asked) {
+    const { names } = await import("./names.ts");
+    return await terminal.print((await names(asked, words)).map((name) => `${name}\n`).join(""));
+  }
   const known = SHELLS.find((name) => name === shell);
   if (!known) {
     const hint = didYouMean(shell, SHELLS);

@@ -1,11 +1,19 @@
 import type { ArgumentSpec, CommandSpec } from "../../cli/command.ts";
 import { optionName, type OptionSpec } from "../../cli/option.ts";
 
+/** What the scripts of the shells ask the program for, as `far completions models`. */
+export const ASKED = ["models", "released", "local", "actions"] as const;
+
+/** Names of one kind. */
+export type Asked = (typeof ASKED)[number];
+
 /** What may follow an option, or stand as an argument. */
 export type Value =
   | { readonly kind: "none" }
   | { readonly kind: "words"; readonly words: readonly string[] }
   | { readonly kind: "files" }
+  /** Names that the program is asked for, and files. */
+  | { readonly kind: "names"; readonly names: Asked }
   | { readonly kind: "text" };
 
 /** An option as shells complete it. */
@@ -57,19 +65,36 @@ function wordsOf({ name, summary, options, arguments: operands }: CommandSpec): 
     name: spec.value ?? key,
     value: optionValue(key, spec),
   }));
-  return { name, summary, options: [...words, ...EVERYWHERE], argument: argumentValue(operands) };
+  return {
+    name,
+    summary,
+    options: [...words, ...EVERYWHERE],
+    argument: argumentValue(name, operands),
+  };
 }
 
 function optionValue(key: string, { kind, choices }: OptionSpec): Value {
   if (kind === "flag") return { kind: "none" };
   if (choices) return { kind: "words", words: choices };
-  // a list of actions may be in a file, and a model may be a folder
-  return kind === "path" || kind === "list" || key === "model"
-    ? { kind: "files" }
-    : { kind: "text" };
+  const names = kind === "path" ? undefined : OPTION_NAMES[key];
+  if (names) return { kind: "names", names };
+  return kind === "path" || kind === "list" ? { kind: "files" } : { kind: "text" };
 }
 
-function argumentValue([first]: readonly ArgumentSpec[]): Value {
+/** Options that name something; a list of actions may be in a file, and a model may be a folder. */
+const OPTION_NAMES: Readonly<Record<string, Asked>> = {
+  model: "models",
+  vae: "models",
+  actions: "actions",
+  preset: "released",
+};
+
+/** Commands whose arguments name something. */
+const ARGUMENT_NAMES: Readonly<Record<string, Asked>> = { pull: "released", models: "local" };
+
+function argumentValue(name: string, [first]: readonly ArgumentSpec[]): Value {
   if (!first) return { kind: "text" };
+  const names = ARGUMENT_NAMES[name];
+  if (names) return { kind: "names", names };
   return first.choices ? { kind: "words", words: first.choices } : { kind: "files" };
 }

@@ -22,6 +22,11 @@ ${list.join("\n")}
 ${commands.map(commandCase).join("\n")}
   esac
 }
+_far_names() {
+  local -a names
+  names=(\${(f)"$(far completions $1 -- $words 2> /dev/null)"})
+  compadd -a names || _files
+}
 if [ "$funcstack[1]" = "_far" ]; then _far "$@"; else compdef _far far; fi
 `;
 }
@@ -45,6 +50,7 @@ function optionLine({ long, short, help, repeatable, name, value }: OptionWords)
 
 function action(value: Value): string {
   if (value.kind === "words") return `(${value.words.join(" ")})`;
+  if (value.kind === "names") return `{_far_names ${value.names}}`;
   return value.kind === "files" ? "_files" : " ";
 }
 

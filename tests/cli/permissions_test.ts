@@ -101,7 +101,7 @@ const PROBE = `addEventListener("unload", () => {
 
 const HELD: readonly (readonly [command: string, held: string])[] = [
   ["manual", "read"],
-  ["models", "read"],
+  ["models", "read,write"], // write: for rm
   ["pull nobody", "read,write,net"],
   ["generate", "read,write,ffi,run"], // run: ffmpeg
   ["compare - -", "read,write,ffi,run"],

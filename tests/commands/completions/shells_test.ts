@@ -31,15 +31,29 @@ async function shell(program: string, script: string, text: string): Promise<str
   return new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split("\t")[0]!);
 }
 
+/** The program as the scripts ask it for names: it says what it was asked for. */
+const ANSWERS = {
+  bash: 'far() { [ "$1" = completions ] && printf "%s\\n" "a-$2" "b-${!#}"; }',
+  fish: "function far; echo a-$argv[2]; echo b-$argv[-1]; end",
+  zsh: "far() { print -l a-$2 b-${@[-1]} }",
+};
+
 function bash(...line: string[]): Promise<string[]> {
   const words = line.map((word) => `'${word}'`).join(" ");
-  const script = `source ./script; COMP_WORDS=(${words}); COMP_CWORD=${line.length - 1}; _far; ` +
+  const script =
+    `source ./script; ${ANSWERS.bash}; COMP_WORDS=(${words}); COMP_CWORD=${
+      line.length - 1
+    }; _far; ` +
     `printf '%s\\n' "\${COMPREPLY[@]}"`;
   return shell("bash", script, bashCompletions(WORDS));
 }
 
 function fish(line: string): Promise<string[]> {
-  return shell("fish", `source ./script; complete -C '${line}'`, fishCompletions(WORDS));
+  return shell(
+    "fish",
+    `source ./script; ${ANSWERS.fish}; complete -C '${line}'`,
+    fishCompletions(WORDS),
+  );
 }
 
 Deno.test("zshCompletions() escapes what would end a part of a specification", () => {
@@ -64,6 +78,12 @@ Deno.test({
     assert.deepEqual(await bash("far", "generate", "-n", ""), [""]);
     assert.deepEqual(await bash("far", "completions", ""), ["bash", "zsh", "fish"]);
     assert.deepEqual(await bash("far", "help", "pl"), ["play"]);
+    assert.deepEqual(await bash("far", "generate", "-m", "a"), ["a-models"]);
+    assert.deepEqual(await bash("far", "generate", "-a", "b"), ["b-b"]);
+    assert.deepEqual(await bash("far", "pull", "a"), ["a-released"]);
+    assert.deepEqual(await bash("far", "models", "rm", "a"), ["a-local"]);
+    assert.deepEqual(await bash("far", "convert", "--preset", "a"), ["a-released"]);
+    assert.deepEqual(await bash("far", "generate", "-m", "cl"), [""]); // a folder
     // nothing of our own: bash goes on with files
     assert.deepEqual(await bash("far", "generate", "-o", "cl"), [""]);
   },
@@ -78,6 +98,10 @@ Deno.test({
     assert.deepEqual(await fish("far generate --solver h"), ["heun"]);
     assert.deepEqual(await fish("far generate --context cl"), ["clip.npz"]);
     assert.deepEqual(await fish("far inspect cl"), ["clip.npz"]);
+    assert.deepEqual(await fish("far generate -m a"), ["a-models"]);
+    assert.deepEqual(await fish("far generate -m cl"), ["clip.npz"]); // a folder
+    assert.deepEqual(await fish("far generate -a b"), ["b-b"]);
+    assert.deepEqual(await fish("far models rm a"), ["a-local"]);
     assert.deepEqual((await fish("far completions ")).sort(), ["bash", "fish", "zsh"]);
   },
 });
@@ -93,12 +117,16 @@ Deno.test({
     try {
       await terminal.press("PS1=READY; autoload -U compinit; compinit -u; . ./_far", "Enter");
       await terminal.until(/^READY/m);
+      await terminal.press(ANSWERS.zsh, "Enter");
       const cases: [string, RegExp][] = [
         ["far gen", /far generate$/m],
         ["far generate --so", /far generate --solver$/m],
         ["far generate --solver h", /far generate --solver heun/],
         ["far inspect cl", /far inspect clip\.npz/],
         ["far completions z", /far completions zsh/],
+        ["far generate -m a", /far generate -m a-models/],
+        ["far generate -a b", /far generate -a b-b/],
+        ["far pull a", /far pull a-released/],
       ];
       for (const [line, wanted] of cases) {
         await terminal.press("C-u", line, "Tab");
