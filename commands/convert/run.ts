@@ -9,7 +9,7 @@ import {
   type PartReport,
   readJson,
 } from "../../app.ts";
-import { convertModel, type ConvertOptions, type Preset, PRESETS } from "../../mod.ts";
+import { convertModel, type ConvertOptions } from "../../mod.ts";
 import { countText, sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
