@@ -21,7 +21,7 @@ const STEPS = 24;
 const LONGEST_MS = 7000;
 const SIGNALS = ["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"] as const;
 /** What a run may have otherwise: times are its own. */
-const OWN = new Set(["report.html", ".lock", "settings.json"]);
+const OWN = new Set(["report.html", "README.md", ".lock", "settings.json"]);
 
 const [runs = 5, seed = 1] = Deno.args.map(Number);
 const random = randomOf(seed);

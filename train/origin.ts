@@ -13,6 +13,7 @@ import { loadPipeline } from "../released/load_pipeline.ts";
 import { findWeights } from "../weights/open_checkpoint.ts";
 import { type ModelFolder, type ModelPart, openModelFolder } from "../weights/model_folder.ts";
 import { toFloats } from "../weights/floats.ts";
+import { type DataFacts, readDataFacts } from "./data/data_facts.ts";
 import { contentHash } from "./data/clip_cache.ts";
 import type { ClipEncoder } from "./data/clip_cache.ts";
 import { trainerSettings, type TrainOptions } from "./run_options.ts";
@@ -31,6 +32,8 @@ export interface Origin {
   /** far.json of the model that is trained further. */
   readonly far: JsonObject;
   readonly names: readonly string[] | undefined;
+  /** What the clips' folders say of them. */
+  readonly dataFacts: DataFacts;
 }
 
 /**
@@ -56,6 +59,8 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
   }
   if (base && given) checkArchitecture(base, given);
   const far = base?.far ?? {};
+  const kind = sizes.condition.kind === "label" ? "labels" : "actions";
+  const dataFacts = kind === "actions" ? await readDataFacts(options.clips) : {};
   return {
     config,
     sizes,
@@ -65,7 +70,8 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     vae,
     initial: base ? weightsOf(base.transformer) : "init",
     far,
-    names: options.names ?? namesIn(far[sizes.condition.kind === "label" ? "labels" : "actions"]),
+    names: options.names ?? namesIn(far[kind]) ?? dataFacts.actions,
+    dataFacts,
   };
 }
 
@@ -143,7 +149,7 @@ export function farOf(
   options: TrainOptions,
   size: { readonly width: number; readonly height: number } | undefined,
 ): JsonObject {
-  const { far, names, sizes } = origin;
+  const { far, names, sizes, dataFacts } = origin;
   const { output, fps, model, clips } = options;
   const kind = sizes.condition.kind === "label" ? "labels" : "actions";
   const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
@@ -157,7 +163,8 @@ export function farOf(
     description: `Trained with far, ${start}, on ${
       clips.map((clip) => basename(clip)).join(", ")
     }.`,
-    fps: fps ?? (typeof far.fps === "number" ? far.fps : 8),
+    fps: fps ?? (dataFacts.fps && dataFacts.fps / (options.interval ?? 1)) ??
+      (typeof far.fps === "number" ? far.fps : 8),
     ...(names && { [kind]: [...names] }),
     ...roundingsOf(origin, options),
     defaults: { steps: 8, guidance: 1, ...defaults },

@@ -88,6 +88,7 @@ export class RunLoop {
   /** The steps that are left. */
   async *steps(): AsyncGenerator<TrainedStep, void, void> {
     const { trainer } = this.#task;
+    await this.#catchUp();
     this.#time = performance.now();
     while (this.#done < this.#options.steps) {
       if (this.#submitted < this.#options.steps) {
@@ -194,6 +195,20 @@ export class RunLoop {
     if (samples) await this.#sample();
     await this.#task.report(step, this.#task.log.lines);
     this.#time = performance.now();
+  }
+
+  /** Does what was due at the step that the run goes on from, and was not done. */
+  async #catchUp(): Promise<void> {
+    const step = this.#done;
+    if (step === 0) return;
+    const isLast = step >= this.#options.steps;
+    const lacks = (event: string) =>
+      !this.#task.log.lines.some((line) => line.event === event && line.step === step);
+    const validates = (isLast || this.#isTime("validateEvery", step)) && lacks("validation");
+    const samples = this.#every("sampleEvery") > 0 && (isLast || this.#isTime("sampleEvery", step));
+    if (validates) await this.#validate();
+    if (samples && lacks("sample")) await this.#sample();
+    await this.#task.report(step, this.#task.log.lines);
   }
 
   async #validate(): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Gpu } from "../gpu/gpu.ts";
+import { actionNumbers } from "./data/data_facts.ts";
 import { openData, type OpenedData } from "./data/open_data.ts";
 import { Sampler } from "./data/sampler.ts";
 import {
@@ -9,9 +10,12 @@ import {
   saveCheckpoint,
 } from "./folder/checkpoint.ts";
 import { RunFolder } from "./folder/run_folder.ts";
+import { writeStartClips } from "./folder/start_clips.ts";
+import type { JsonObject } from "../files/json.ts";
 import { type LogLine, TrainLog } from "./folder/train_log.ts";
 import { farOf, openEncoder, type Origin, readOrigin, settingsOf } from "./origin.ts";
 import { goOn } from "./go_on.ts";
+import { modelCard } from "./report/model_card.ts";
 import { RunReport } from "./report/run_report.ts";
 import { dataTable, machineTable, settingsTable, sizesTable } from "./report/tables.ts";
 import { framesOf, settingsRecord, type TrainOptions } from "./run_options.ts";
@@ -22,6 +26,8 @@ import type { TrainBatch, TrainState } from "./settings.ts";
 import { Trainer, type TrainerSettings } from "./trainer.ts";
 
 const KEEP = 2;
+/** As the released loaders do. */
+const RESIZE = "bilinear";
 /** Batches of a validation, with their seeds the same each time. */
 const VALIDATION_BATCHES = 4;
 /** Steps in a row without finite numbers that f16 may take to find its scale. */
@@ -66,19 +72,32 @@ export class TrainRun implements RunTask {
 
   /** @internal */
   static async begin(options: TrainOptions, parts: Parts): Promise<TrainRun> {
-    const { folder, trainer, origin, data, settings } = parts;
+    const { folder, trainer, origin } = parts;
     const run = new TrainRun(options, parts);
     const { config, vaeFolder: vae, shapes } = origin;
-    const far = farOf(origin, options, data.pictures);
-    if (!settings.lora) {
-      const weights = await trainer.parameters(settings.ema === undefined ? "live" : "ema");
-      await folder.writeModel({ config, vae, far, shapes }, weights);
-    } else {
-      const { parameters } = await trainer.state();
-      const base = new Map([...parameters].filter(([name]) => shapes.has(name)));
-      await folder.writeModel({ config, vae, far, shapes }, base);
+    const state = await trainer.state();
+    const weights = new Map([...state.parameters].filter(([name]) => shapes.has(name)));
+    if (!await folder.hasModel()) {
+      await folder.writeModel({ config, vae, far: await run.#far(), shapes }, weights);
     }
+    // the run may have been killed after its last checkpoint and before these
+    if (trainer.step > 0) await run.#writeWeights(state);
     return run;
+  }
+
+  /** far.json, with clips to begin with where the data has pictures. */
+  async #far(): Promise<JsonObject> {
+    const { data: { pictures, examples, train }, origin, folder } = this.#parts;
+    const far = farOf(origin, this.#options, pictures);
+    if (!pictures) return far;
+    const starts = await writeStartClips(folder.path, examples, {
+      condition: origin.sizes.condition,
+      names: origin.names,
+      pictures: { ...pictures, resize: this.#options.resize ?? RESIZE },
+      window: train.window.frames,
+      fps: Number(far.fps),
+    });
+    return { ...far, defaults: { ...(far.defaults as JsonObject), ...starts } };
   }
 
   get trainer(): Trainer {
@@ -146,23 +165,27 @@ export class TrainRun implements RunTask {
   }
 
   async save(state: TrainState): Promise<string> {
-    const { trainer, folder, origin, settings, sampler } = this.#parts;
+    const { folder, origin, settings, sampler } = this.#parts;
     const { lr, betas, eps, weightDecay } = settings;
     const nextLr = learningRate(settings, state.step + 1);
     const numbers = { lr, nextLr, betas, eps, weightDecay };
     const path = await saveCheckpoint(folder.path, state, origin.shapes, numbers, {
       position: sampler.position,
     });
-    const average = settings.ema === undefined ? "live" : "ema";
-    if (settings.lora) {
-      const adapters = await trainer.parameters(average);
-      await folder.writeAdapters(state.parameters, adapters, origin.shapes, settings.lora);
-    } else {
-      const averaged = new Map([...state.parameters, ...state.ema ?? []]);
-      await folder.writeWeights(averaged, origin.shapes);
-    }
+    await this.#writeWeights(state);
     await pruneCheckpoints(folder.path, this.#options.keep ?? KEEP);
     return path;
+  }
+
+  /** Makes the folder's model that of a state: averaged, with adapters melted in. */
+  async #writeWeights(state: TrainState): Promise<void> {
+    const { trainer, folder, origin: { shapes }, settings: { ema, lora } } = this.#parts;
+    if (lora) {
+      const adapters = await trainer.parameters(ema === undefined ? "live" : "ema");
+      await folder.writeAdapters(state.parameters, adapters, shapes, lora);
+    } else {
+      await folder.writeWeights(new Map([...state.parameters, ...state.ema ?? []]), shapes);
+    }
   }
 
   async sample(step: number): Promise<string> {
@@ -223,6 +246,7 @@ async function openRun(
         Data: dataTable(data, options.clips, "latents"),
         Machine: machineTable(gpu, plan, "videos"),
       },
+      card: (step, lines) => modelCard({ options, origin, data, settings }, step, lines),
     });
     adviseAverage(options, settings);
     return await TrainRun.begin(options, {
@@ -240,13 +264,15 @@ export async function openClips(
   origin: Origin,
   gpu: Gpu,
 ): Promise<OpenedData> {
-  const { output, interval = 1, resize = "bilinear", flip = false, cache = true } = options;
+  const { output, interval = 1, resize = RESIZE, flip = false, cache = true } = options;
   let encoder: ReturnType<typeof openEncoder> | undefined;
   const { condition, patch, contextPatch } = origin.sizes;
   const named = origin.names && { names: origin.names };
+  const numbers = actionNumbers(origin.dataFacts, origin.names);
   try {
     return await openData({
       ...{ sources: options.clips, condition, resize, flip, ...named },
+      ...(numbers && { numbers }),
       window: { frames: framesOf(options, origin.sizes), interval },
       size: options.size ?? sizeOf(origin.far),
       multiple: origin.vae.compression * (contextPatch ?? patch),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { train, type TrainedStep, type TrainEvent, type TrainOptions } from "../../train/train.ts";
+import { NpzFile } from "../../media/npz.ts";
+import { openFrameWriter } from "../../media/video_writer.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 import { TOY_CONFIG, writeToyWorld } from "./toy_world.ts";
@@ -117,7 +119,9 @@ Deno.test({
         [{ config: undefined, vae: undefined }, /what to train/],
         [{ clips: [folder + "/none.mp4"] }, /none.mp4/],
         [{ frames: 9 }, /it has 8 frames, and a window of 9 needs 9/],
-        [{ freeze: ["*"] }, /./],
+        [{ freeze: ["*"] }, /everything is frozen/],
+        [{ freeze: ["none.*"] }, /Cannot freeze "none\.\*"/],
+        [{ size: { width: 30, height: 32 } }, /`size` 30x32: its sides must be multiples of 8/],
         [{ config: { ...TOY_CONFIG, in_channels: 16, out_channels: 16 } }, /32 latent channels/],
         [{ model: VAE }, /another architecture than the one given/],
         [
@@ -128,5 +132,95 @@ Deno.test({
       for (const [more, pattern] of cases) {
         await assert.rejects(collect({ ...options, ...more }), pattern, String(pattern));
       }
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() makes a model that knows what it was trained on and where to begin",
+  fn: () =>
+    inFolder(async (folder) => {
+      const clips = join(folder, "clips");
+      await Deno.mkdir(clips);
+      for (const name of ["a.npz", "b.npz"]) {
+        const writer = await openFrameWriter(join(clips, name), {
+          ...{ width: 16, height: 16, fps: 4, actions: [0, 1, 1, 2, 0, 0] },
+        });
+        for (let i = 0; i < 6; i++) {
+          await writer.write({ width: 16, height: 16, data: new Uint8Array(768).fill(40 * i) });
+        }
+        await writer.close();
+      }
+      const facts = { actions: ["go", "left", "right", "stay"], fps: 4 };
+      await Deno.writeTextFile(join(clips, "far.json"), JSON.stringify(facts));
+      const options = await toyOptions(folder, {
+        ...{ clips: [clips], config: undefined, vae: undefined, model: VAE },
+        ...{ steps: 1, frames: 4, batch: 2, heldOut: 0.5, size: { width: 16, height: 16 } },
+        command: "far train clips -o run",
+      });
+      await collect(options);
+      const far = JSON.parse(await Deno.readTextFile(join(options.output, "far.json")));
+      assert.deepEqual(far.actions, facts.actions);
+      assert.equal(far.fps, 4);
+      assert.deepEqual(far.defaults, {
+        ...{ steps: 8, guidance: 1, size: "16x16", context: "clips/0.npz", context_frames: 2 },
+        ...{ frames: 4, actions: "left,right,go,go" },
+      });
+      using clip = await NpzFile.open(join(options.output, "clips/0.npz"));
+      assert.deepEqual((await clip.header("video")).shape, [6, 16, 16, 3]);
+      const card = await Deno.readTextFile(join(options.output, "README.md"));
+      assert.match(card, /\| trained on \| `clips` \|/);
+      assert.match(card, /\| clips \| 1, 6 frames, 1 more for validation \|/);
+      assert.match(card, /\| steps \| 1 of 1, 2 videos each \|/);
+      assert.match(card, /far train clips -o run/);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() makes up for what a kill left undone at a checkpoint",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, {
+        ...{ steps: 4, saveEvery: 2, sampleEvery: 2, validateEvery: 2, heldOut: 0.25 },
+      });
+      await collect(options);
+      const at = (name: string) => join(options.output, name);
+      const whole = await Deno.readFile(at("transformer/diffusion_pytorch_model.safetensors"));
+      const log = (await Deno.readTextFile(at("log.jsonl"))).split("\n");
+      await Deno.writeTextFile(
+        at("log.jsonl"),
+        log.filter((line) => !/event/.test(line)).join("\n"),
+      );
+      await Deno.remove(at("samples"), { recursive: true });
+      await Deno.remove(at("transformer/diffusion_pytorch_model.safetensors"));
+      await Deno.writeTextFile(at(`.far.json.${crypto.randomUUID()}.partial`), "{");
+      const events: TrainEvent[] = [];
+      assert.deepEqual(await collect({ ...options, onEvent: (event) => events.push(event) }), []);
+      assert.deepEqual(events.filter(({ event }) => event !== "clips").map(({ event }) => event), [
+        ...["resumed", "note", "validation", "sample"],
+      ]);
+      assert.deepEqual(
+        await Deno.readFile(at("transformer/diffusion_pytorch_model.safetensors")),
+        whole,
+      );
+      assert.ok((await Deno.stat(at("samples/step-4.png"))).isFile);
+      const names = (await Array.fromAsync(Deno.readDir(options.output))).map(({ name }) => name);
+      assert.deepEqual(names.filter((name) => name.endsWith(".partial")), []);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() keeps no settings of a run that it refused",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, { steps: 1 });
+      await assert.rejects(collect({ ...options, freeze: ["*"] }), /everything is frozen/);
+      assert.equal((await collect(options)).length, 1);
+      await assert.rejects(
+        collect({ ...options, weightDecay: 0.5, shuffle: false }),
+        /`weightDecay` was 0 and is now 0.5; the order of the clips has changed; use the same/,
+      );
     }),
 });

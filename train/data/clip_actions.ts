@@ -3,13 +3,15 @@ import { isFile } from "../../files/file_source.ts";
 import { parseJson } from "../../files/json.ts";
 import { MediaError } from "../../media/errors.ts";
 import { NpzFile } from "../../media/npz.ts";
-import { recordedActions } from "../../media/recorded_actions.ts";
+import { ACTIONS_KEY, recordedActions } from "../../media/recorded_actions.ts";
 
 /** What actions or labels may be. */
 export interface ClassNames {
   readonly count: number;
   /** By index, where they have names. */
   readonly names?: readonly string[];
+  /** What the numbers of the data mean here, by their own; the same where absent. */
+  readonly numbers?: readonly number[];
 }
 
 /** A few letters can stand for many. */
@@ -36,10 +38,14 @@ export async function clipActions(
   const sidecar = await findSidecar(clip.path);
   if (sidecar) return checked(await readActionFile(sidecar, classes), sidecar, clip, classes);
   if (clip.unusableActions) throw new MediaError(clip.unusableActions);
-  if (clip.actions) return checked(clip.actions, clip.path, clip, classes);
-  const recorded = recordedActions(clip.metadata ?? {});
-  if (!recorded) return undefined;
-  return checked(indicesOf(recorded, classes, clip.path), clip.path, clip, classes);
+  if (clip.actions) return checked(renumbered(clip.actions, classes), clip.path, clip, classes);
+  const metadata = clip.metadata ?? {};
+  const words = recordedActions(metadata);
+  if (!words) return undefined;
+  const recorded = indicesOf(words, classes, clip.path);
+  // those of the command that made a video may be of its generated frames alone
+  const isWhole = metadata[ACTIONS_KEY] !== undefined || recorded.length === clip.frames;
+  return isWhole ? checked(recorded, clip.path, clip, classes) : undefined;
 }
 
 async function findSidecar(path: string): Promise<string | undefined> {
@@ -61,7 +67,7 @@ async function findSidecar(path: string): Promise<string | undefined> {
 export async function readActionFile(path: string, classes: ClassNames): Promise<number[]> {
   if (path.toLowerCase().endsWith(".npz")) {
     using file = await NpzFile.open(path);
-    return Array.from((await file.readList("actions")).data, Number);
+    return renumbered(Array.from((await file.readList("actions")).data, Number), classes);
   }
   const text = (await Deno.readTextFile(path)).replace(/^\ufeff/, "");
   const words = wordsOf(text, path);
@@ -121,11 +127,20 @@ function classIndex(word: string | number, classes: ClassNames, path: string): n
   const text = String(word).trim();
   const [, name, times] = /^(.+?)\*(\d{1,7})$/.exec(text) ?? [undefined, text, "1"];
   const named = classes.names?.findIndex((known) => known.toLowerCase() === name!.toLowerCase());
-  const index = named !== undefined && named >= 0 ? named : /^\d+$/.test(name!) ? Number(name) : -1;
+  const index = named !== undefined && named >= 0
+    ? named
+    : /^\d+$/.test(name!)
+    ? renumbered([Number(name)], classes)[0]!
+    : -1;
   if (index < 0) {
     throw new MediaError(`Cannot use action "${text}" of "${path}": ${allowed(classes)}`);
   }
   return new Array<number>(Number(times)).fill(index);
+}
+
+/** Numbers as the data set has them, in the model's. */
+function renumbered(actions: readonly number[], { numbers }: ClassNames): number[] {
+  return actions.map((action) => numbers?.[action] ?? action);
 }
 
 function checked(

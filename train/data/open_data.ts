@@ -33,6 +33,8 @@ export interface DataOptions {
   readonly condition: Condition;
   /** Of actions or labels, by index. */
   readonly names?: readonly string[];
+  /** What the numbers of the clips' actions mean to the model; the same where absent. */
+  readonly numbers?: readonly number[];
   readonly window: WindowOptions;
   /** Of the pictures; the clips' own where absent. */
   readonly size?: { readonly width: number; readonly height: number };
@@ -62,10 +64,20 @@ export interface OpenedData {
   readonly heldOut: DataSet | undefined;
   /** One line for each clip that cannot be used. */
   readonly skipped: readonly string[];
-  /** A clip of pictures that a sample can begin with, its size, and its classes. */
-  readonly example?: { readonly path: string; readonly classes: Int32Array | undefined };
+  /** A few clips of pictures that worlds can begin with, held out ones where there are any. */
+  readonly examples: readonly ExampleClip[];
+  /** Their size; absent where all clips are latents. */
   readonly pictures?: { readonly width: number; readonly height: number };
 }
+
+/** A clip that can be looked at. */
+export interface ExampleClip {
+  readonly path: string;
+  readonly frames: number;
+  readonly classes?: Int32Array;
+}
+
+const EXAMPLES = 4;
 
 /** Problems with clips that are named in one error. */
 const MOST_NAMED = 20;
@@ -80,6 +92,12 @@ export async function openData(options: DataOptions): Promise<OpenedData> {
   if (options.flip && options.condition.kind === "action") {
     throw new RangeError("Cannot use `flip` on clips with actions: left would become right");
   }
+  const { size, multiple } = options;
+  if (size && (size.width % multiple !== 0 || size.height % multiple !== 0)) {
+    throw new RangeError(
+      `Cannot use \`size\` ${size.width}x${size.height}: its sides must be multiples of ${multiple}`,
+    );
+  }
   const checks = await checkAll(paths, options);
   const { good, skipped } = splitChecked(checks, options);
   const sizes = commonSizes(good);
@@ -93,16 +111,21 @@ export async function openData(options: DataOptions): Promise<OpenedData> {
   const held = heldOutIndices(clips.length, options.heldOut);
   const part = (keep: boolean) => clips.filter((_, i) => held.has(i) === keep);
   const dataSet = (clips: readonly LatentClip[]) => new DataSet(clips, sizes, options.window);
-  const example = good.find(({ pictures }) => pictures);
+  const seen = good.find(({ pictures }) => pictures);
   return {
     train: dataSet(part(false)),
     heldOut: held.size > 0 ? dataSet(part(true)) : undefined,
     skipped,
-    ...(example && {
-      example: { path: example.path, classes: example.clips[0]!.classes },
-      pictures: example.pictures,
-    }),
+    examples: examplesOf(good, part(held.size > 0)),
+    ...(seen && { pictures: seen.pictures }),
   };
+}
+
+/** The first clips that are pictures, each once: mirrored ones have the same path. */
+function examplesOf(good: readonly Checked[], clips: readonly LatentClip[]): ExampleClip[] {
+  const pictures = new Set(good.filter(({ pictures }) => pictures).map(({ path }) => path));
+  const byPath = new Map(clips.filter(({ path }) => pictures.has(path)).map((c) => [c.path, c]));
+  return [...byPath.values()].slice(0, EXAMPLES);
 }
 
 /** A clip, or a file of several, after the check. */
@@ -286,8 +309,8 @@ async function classesOf(
   found: Found,
   options: DataOptions,
 ): Promise<Int32Array | undefined> {
-  const { condition, names } = options;
-  const known = { count: condition.count, ...(names && { names }) };
+  const { condition, names, numbers } = options;
+  const known = { count: condition.count, ...(names && { names }), ...(numbers && { numbers }) };
   if (condition.kind === "none") return undefined;
   const classes = condition.kind === "action"
     ? await clipActions({ path, ...found }, known)

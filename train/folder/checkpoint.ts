@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
 import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
-import { makeFolder, syncFolder } from "../../files/folders.ts";
+import { makeFolder, syncFolder, unwritable } from "../../files/folders.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
 import { PthFile } from "../../weights/pth.ts";
@@ -60,7 +60,7 @@ export async function saveCheckpoint(
     const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
     await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
     syncFolder(partial);
-    await Deno.remove(path, { recursive: true }).catch(() => {}); // the same step, done again
+    await removeCheckpoint(run, state.step); // the same step, done again
     await Deno.rename(partial, path);
     syncFolder(parent);
   } catch (error) {
@@ -285,6 +285,19 @@ export async function checkpointSteps(run: string): Promise<number[]> {
 export async function pruneCheckpoints(run: string, keep: number): Promise<void> {
   const steps = await checkpointSteps(run);
   for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
-    await Deno.remove(join(run, CHECKPOINTS, `step-${step}`), { recursive: true });
+    await removeCheckpoint(run, step);
   }
+}
+
+/** Removes a checkpoint, if it is there. It loses its name first: a kill must not leave half of it. */
+async function removeCheckpoint(run: string, step: number): Promise<void> {
+  const parent = join(run, CHECKPOINTS);
+  const gone = join(parent, `.step-${step}.gone.partial`);
+  try {
+    await Deno.rename(join(parent, `step-${step}`), gone);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw unwritable(parent, error);
+  }
+  await Deno.remove(gone, { recursive: true });
 }

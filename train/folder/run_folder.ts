@@ -25,6 +25,8 @@ export interface ModelFiles {
 }
 
 const SETTINGS = "settings.json";
+/** Written last: a folder that has it is whole. */
+const INDEX = "model_index.json";
 const PARTS = ["transformer", "vae", "scheduler"];
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
@@ -43,7 +45,7 @@ export class RunFolder {
     await makeFolder(path);
     const lock = await FileLock.take(join(path, ".lock"));
     if (lock) {
-      for (const folder of ["", ...PARTS, "latents", "samples"]) {
+      for (const folder of ["", ...PARTS, "clips", "latents", "samples"]) {
         await removePartials(join(path, folder));
       }
       return new RunFolder(path, lock);
@@ -75,13 +77,16 @@ export class RunFolder {
     await writeWhole(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
-  /** Makes it a model folder, if it is none yet. */
+  /** Whether it is a model folder already. */
+  async hasModel(): Promise<boolean> {
+    return await isFile(join(this.path, INDEX));
+  }
+
+  /** Makes it a model folder. */
   async writeModel(
     { config, vae, far, shapes }: ModelFiles,
     weights: ReadonlyMap<string, Float32Array>,
   ): Promise<void> {
-    const index = join(this.path, "model_index.json");
-    if (await isFile(index)) return;
     for (const part of PARTS) await makeFolder(join(this.path, part));
     await copyFiles(vae, join(this.path, "vae"));
     await writeWhole(join(this.path, "transformer", "config.json"), configText(config));
@@ -91,7 +96,7 @@ export class RunFolder {
     );
     await this.writeWeights(weights, shapes);
     await this.writeFar(far);
-    await writeWhole(index, configText(modelIndex(config)));
+    await writeWhole(join(this.path, INDEX), configText(modelIndex(config)));
   }
 
   /** Replaces the transformer's weights, whole. */

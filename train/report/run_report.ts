@@ -9,12 +9,14 @@ export interface ReportFacts {
   readonly options: Pick<TrainOptions, "output" | "steps" | "command">;
   /** Tables of names and values, by their titles. */
   readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The model card, README.md of the folder. */
+  readonly card?: (step: number, lines: readonly LogLine[]) => string;
 }
 
 /** The newest samples are shown, this many. */
 const MOST_SAMPLES = 12;
 
-/** report.html of a run, rewritten as it goes. */
+/** report.html and the model card of a run, rewritten as it goes. */
 export class RunReport {
   readonly #folder: string;
   readonly #facts: ReportFacts;
@@ -53,5 +55,7 @@ export class RunReport {
       command: options.command,
     });
     await writeWhole(join(this.#folder, "report.html"), page);
+    const card = this.#facts.card?.(step, lines);
+    if (card !== undefined) await writeWhole(join(this.#folder, "README.md"), card);
   }
 }

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { JsonObject } from "../../files/json.ts";
+import { makeFolder } from "../../files/folders.ts";
+import { isRgb, toRgb } from "../../media/frames.ts";
+import { openFrameWriter } from "../../media/video_writer.ts";
+import type { Condition } from "../../model/config.ts";
+import { type PictureOptions, readPictures } from "../data/clip_cache.ts";
+import type { ExampleClip } from "../data/open_data.ts";
+
+/** Folder in a model's folder with clips that worlds begin with. */
+const CLIPS = "clips";
+/** Frames that a world is given to begin with, and those that show how it went on. */
+const CONTEXT = 12;
+const SHOWN = 36;
+
+/** What decides the beginnings of a model. */
+export interface StartOptions {
+  readonly condition: Condition;
+  readonly names: readonly string[] | undefined;
+  readonly pictures: Omit<PictureOptions, "flip">;
+  /** Frames that the model was trained to see. */
+  readonly window: number;
+  readonly fps: number;
+}
+
+/**
+ * Writes the beginnings of clips beside a model, for `far play` and `far generate` to begin with.
+ * @returns defaults of far.json that name the first of them
+ * @throws {MediaError} a clip that cannot be read, or a file that cannot be written
+ */
+export async function writeStartClips(
+  folder: string,
+  examples: readonly ExampleClip[],
+  options: StartOptions,
+): Promise<JsonObject> {
+  const context = Math.max(1, Math.min(CONTEXT, Math.floor(options.window / 2)));
+  await makeFolder(join(folder, CLIPS));
+  let defaults: JsonObject = {};
+  for (const [i, { path, frames, classes }] of examples.entries()) {
+    const count = Math.min(frames, context + SHOWN);
+    const clip = await readPictures(path, options.pictures, { count });
+    const actions = options.condition.kind === "action" ? [...classes!].slice(0, count) : undefined;
+    const { width, height } = options.pictures;
+    const size = { width, height, fps: options.fps, ...(actions && { actions }) };
+    const writer = await openFrameWriter(join(folder, CLIPS, `${i}.npz`), size);
+    try {
+      for (const frame of clip.frames) await writer.write(isRgb(frame) ? frame : toRgb(frame));
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    const given = Math.min(context, count - 1) || 1;
+    const made = Math.max(1, count - given);
+    if (i > 0) continue;
+    defaults = { context: `${CLIPS}/${i}.npz`, context_frames: given, frames: made };
+    const word = (index: number) => options.names?.[index] ?? String(index);
+    if (actions) defaults.actions = actions.slice(given, given + made).map(word).join(",");
+    else if (options.condition.kind === "label") defaults.label = word(classes![0]!);
+  }
+  return defaults;
+}
