@@ -6,7 +6,7 @@ import { grid } from "./grid.ts";
 
 const ACTIVATION = defineKernel("activation", code);
 
-/** Functions that `activation` knows; GELU in its tanh form. */
+/** Activation functions; GELU in its tanh form. */
 export type ActivationKind = "silu" | "gelu" | "relu";
 
 const KINDS: readonly ActivationKind[] = ["silu", "gelu", "relu"];

@@ -4,7 +4,7 @@ import { type DeviceBuffer, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { grid } from "./grid.ts";
 
-/** Without averaged weights the shader has no binding for them. */
+/** Lines to remove from the shader if there are no averaged weights to bind. */
 const SHADOW = /^.*shadow.*\n/gm;
 const ADAMW = defineKernel("adamw", code.replaceAll(SHADOW, ""));
 const ADAMW_EMA = defineKernel("adamw_ema", code);
@@ -19,16 +19,16 @@ export interface AdamwStep {
   readonly eps: number;
   /** Largest norm of all gradients. */
   readonly clip: number;
-  /** Decay of the averaged weights; any number where there are none. */
+  /** Decay of the averaged weights; unused if there are none. */
   readonly ema: number;
-  /** Of the loss, which scales all gradients. */
+  /** Scale of the loss, and so of all gradients. */
   readonly lossScale: number;
 }
 
 /** Bytes of the buffer of a step's numbers. */
 export const ADAMW_STEP_BYTES = 48;
 
-/** A step's numbers as the kernel takes them: computed in float64, then rounded, as PyTorch does. */
+/** The parameters of a step for the kernel: computed in float64, then rounded, as in PyTorch. */
 export function packAdamwStep(o: AdamwStep): Float32Array<ArrayBuffer> {
   const [beta1, beta2] = o.betas;
   return Float32Array.of(
@@ -54,7 +54,7 @@ export interface AdamwTensors {
   readonly weight: Tensor;
   readonly moment: Tensor;
   readonly square: Tensor;
-  /** Averaged weights, where kept. */
+  /** Averaged weights, if kept. */
   readonly shadow: Tensor | undefined;
 }
 

@@ -10,13 +10,13 @@ import { mergeAttention } from "./merge_attention.ts";
 const ATTENTION = joinKernel("attention", code);
 const ATTENTION_BROADCAST = joinKernel("attention_broadcast", broadcastCode);
 
-/** Queries of a workgroup of the broadcasting form. */
+/** Queries per workgroup of the broadcasting form. */
 const BROADCAST_QUERIES = 32;
 
-/** The cache an attention reads, and how its slots are divided. */
+/** The cache that attention reads, and the layout of its slots. */
 export interface AttentionOptions {
   readonly heads: number;
-  /** [B, heads, slots, 64], f32 or f16; textures where kernels broadcast. */
+  /** [B, heads, slots, 64], f32 or f16; textures if kernels broadcast. */
   readonly k: Tensor;
   readonly v: Tensor;
   /** [B, F] of `Frame`: index, keys. */
@@ -27,9 +27,9 @@ export interface AttentionOptions {
   readonly window: number;
   readonly contextTokens: number;
   readonly windowTokens: number;
-  /** Bias per frame of distance (FlexRoPE's temporal decay); 0 for none. */
+  /** Bias per frame of distance (FlexRoPE's temporal decay); 0 for no bias. */
   readonly slope: number;
-  /** How work is divided; chosen by device and shape when absent. */
+  /** Tiling of the work (chosen by device and shape). */
   readonly tuning?: Partial<AttentionTuning>;
 }
 

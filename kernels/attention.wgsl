@@ -11,7 +11,7 @@ fn key16(i: u32) -> vec4<u32> { return k[i]; }
 
 fn value16(i: u32) -> vec4<u32> { return v[i]; }
 
-// Eight dims of four keys, at octets o: a column a key.
+// Eight dims of four keys, at octets o: one column per key.
 struct Tile { lo: mat4x4<f32>, hi: mat4x4<f32>, }
 
 fn keys(o: vec4<u32>) -> Tile {
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let first = group.x / SPLIT * WG;
   let part = group.x % SPLIT;
   let own = query_of(group.z, first + lane, group.y);
-  // later frames see more: the last query bounds the loop for all lanes
+  // later frames attend to more keys: the last query bounds the loop for all lanes
   let share = share_of(group.z, first + WG - 1u, part);
   let own_keys = min(own.keys, share.end);
   let base = (group.z * params.heads + group.y) * params.slots;

@@ -10,10 +10,10 @@ fn key16(i: u32) -> vec4<u32> { return textureLoad(k, texel(i)); }
 
 fn value16(i: u32) -> vec4<u32> { return textureLoad(v, texel(i)); }
 
-// Queries on their way in and results on their way out: loops over it keep the code small.
+// Staging for queries and results, so that loops over it keep the code small.
 var<workgroup> heap: array<vec4<f32>, 512>;
 
-// Half a head's 64 dims of two keys: a column a key, four dims a matrix.
+// Half of the 64 dims of two keys: one column per key, four dims per matrix.
 struct Tile {
   a: mat2x4<f32>, b: mat2x4<f32>, c: mat2x4<f32>, d: mat2x4<f32>,
   e: mat2x4<f32>, f: mat2x4<f32>, g: mat2x4<f32>, h: mat2x4<f32>,
@@ -32,7 +32,7 @@ fn tile(o: Octet) -> Tile {
   );
 }
 
-// With the same half of a query.
+// Partial dot products of two keys with one half of a query.
 fn scores(lo: mat4x4<f32>, hi: mat4x4<f32>, t: Tile) -> vec2<f32> {
   return lo[0] * t.a + lo[1] * t.b + lo[2] * t.c + lo[3] * t.d +
     hi[0] * t.e + hi[1] * t.f + hi[2] * t.g + hi[3] * t.h;
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let share = share_of(group.z, first - lane + 31u, part);
   let base = (group.z * params.heads + group.y) * params.slots;
   bring(a, lane); bring(b, lane + 128u); bring(c, lane + 256u); bring(d, lane + 384u);
-  // plain matrices: variables that are structs cost a third of the speed
+  // plain matrices: structs as variables cost a third of the speed
   let qa0 = fetch(lane); let qa1 = fetch(lane + 32u); let qa2 = fetch(lane + 64u);
   let qa3 = fetch(lane + 96u); let qb0 = fetch(lane + 128u); let qb1 = fetch(lane + 160u);
   let qb2 = fetch(lane + 192u); let qb3 = fetch(lane + 224u); let qc0 = fetch(lane + 256u);

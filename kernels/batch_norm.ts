@@ -24,7 +24,10 @@ export interface BatchNormWeights extends NormWeights {
   readonly runningVar: Tensor;
 }
 
-/** Whose statistics: the batch's, which count; the same once more; or the running ones. */
+/**
+ * Which statistics: the batch's, updating the running ones; the batch's, recomputed without
+ * updating; or the running ones.
+ */
 export type BatchNormMode = "training" | "again" | "running";
 
 /**

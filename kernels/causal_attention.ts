@@ -8,7 +8,7 @@ import { broadcasts } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import type { TokenLayout } from "./modulated_norm.ts";
 
-/** A kernel's forms: lanes that pass rows on, and lanes that read for themselves. */
+/** Forms of a kernel: lanes that broadcast rows, or lanes that each read on their own. */
 interface Forms {
   readonly broadcast: Kernel;
   readonly plain: Kernel;
@@ -47,12 +47,14 @@ export function causalAttention(
   dispatchRegions(p, FORWARD, { qk, qkv, ...to }, options);
 }
 
-/** What the backward pass of attention reads and writes. */
+/** Tensors that the backward pass of attention reads and writes. */
 export type CausalGradients = Readonly<
   Record<"qk" | "qkv" | "y" | "dy" | "lse" | "delta" | "dqkv", Tensor>
 >;
 
-/** Its gradients: those of rotated queries and keys, and of values, into dqkv [R, 3 d]. */
+/**
+ * Gradients of `causalAttention`: of rotated queries and keys, and of values, into dqkv [R, 3 d].
+ */
 export function causalAttentionBackward(
   p: Program,
   buffers: CausalGradients,
@@ -63,7 +65,7 @@ export function causalAttentionBackward(
   dispatchRegions(p, KEYS, keys, options);
 }
 
-/** Long-term context and window have frames of different sizes: a dispatch for each. */
+/** Long-term context and window have frames of different sizes, so each gets a dispatch. */
 function dispatchRegions(
   p: Program,
   { broadcast, plain }: Forms,

@@ -27,7 +27,7 @@ fn main(
 ) {
   let c4s = params.channels / 4u;
   let place = group.y * groups.x + group.x;
-  let pixel = min(place, params.pixels - 1u);   // workgroups past the end reach the barrier too
+  let pixel = min(place, params.pixels - 1u);   // past the end too: all must reach the barrier
   let first = pixel * c4s;
   var share = vec2(0.0);
   for (var c = lane; c < c4s; c += WG) {

@@ -8,10 +8,10 @@ import { grid } from "./grid.ts";
 const CHANNEL_SHORTCUT = defineKernel("channel_shortcut", code);
 
 /**
- * Another number of channels without weights: means of neighbouring ones, or each repeated.
+ * Changes the number of channels without weights: averages neighbours or repeats each.
  * @param x [..., C] f32
  * @param channels divides C, or is a multiple of it; a multiple of 4
- * @returns [..., channels] f32, a tensor of its own even where nothing changes
+ * @returns [..., channels] f32, always a new tensor
  * @throws {ShapeError}
  * Source: diffusers `Encoder` (out_shortcut) and `Decoder` (in_shortcut) of AutoencoderDC.
  */
@@ -24,7 +24,7 @@ export function channelShortcut(p: Program, x: Tensor, channels: number): Tensor
 }
 
 /**
- * dx += what dy leads to, for `channelShortcut` from dx's channels to dy's.
+ * Adds the gradient of `channelShortcut` from dx's channels to dy's to dx.
  * @throws {ShapeError}
  */
 export function channelShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {

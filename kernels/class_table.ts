@@ -20,7 +20,7 @@ export function addClasses(p: Program, table: Place, x: Tensor, of: ClassRows): 
   run(p, 0, of, { source: table.tensor, to: x, first: table.first });
 }
 
-/** dtable[class] += the sum of dx over the rows of the class, in their order. */
+/** dtable[class] += sum of dx over the rows of the class, in their order. */
 export function addClassesBackward(p: Program, dx: Tensor, dtable: Place, of: ClassRows): void {
   run(p, 1, of, { source: dx, to: dtable.tensor, first: dtable.first });
 }

@@ -8,10 +8,10 @@ import type { Matrix } from "./matmul.ts";
 const COLUMN_SUMS = defineKernel("column_sums", code);
 const ADD_SUMS = defineKernel("add_sums", sumsCode);
 
-/** Rows that one lane adds up in the first pass. */
+/** Rows per lane in the first pass. */
 export const SUM_CHUNK = 64;
 
-/** Floats of a tensor, from `first` on. */
+/** Part of a tensor, from float `first` on. */
 export interface Place {
   readonly tensor: Tensor;
   readonly first: number;

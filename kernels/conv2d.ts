@@ -15,9 +15,9 @@ const FORMS: ProductForms = {
   shuffle: joinKernel("conv2d_shuffle", shuffleCode),
   broadcast: joinKernel("conv2d_broadcast", broadcastCode),
 };
-/** No f32 is less: compilers of shaders may take it that there are no infinities. */
+/** The least f32, since shader compilers may assume that there are no infinities. */
 const LOWEST = -3.4028234663852886e38;
-/** Channels a workgroup of the broadcasting form computes. */
+/** Channels per workgroup of the broadcasting form. */
 const COLUMNS = 32;
 
 export interface Conv2dOptions {
@@ -27,7 +27,7 @@ export interface Conv2dOptions {
   /** y += value, for a tensor [B, H, W, outputs]. */
   readonly into?: Tensor;
   readonly label?: string;
-  /** How work is divided; chosen by device and shape when absent. */
+  /** Tiling of the work (chosen by device and shape). */
   readonly tuning?: Partial<ProductTuning>;
 }
 

@@ -4,16 +4,16 @@
 // lane gathers the weights of its four channels and loads, of each eight pixels, the channels of one
 // pixel's neighbour, whose place is found once a tap.
 
-override ROWS: u32 = 64u;         // pixels a workgroup: 8, 16, 32 or 64
+override ROWS: u32 = 64u;         // pixels per workgroup: 8, 16, 32 or 64
 
 @group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, taps K, 32]
 
 fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
 
-// Sums on their way to y: a loop over them keeps the code, and the time to compile it, small.
+// Staging for sums, so that a loop over them keeps the code and its compile time small.
 var<workgroup> sums: array<vec4<f32>, ROWS * 8u>;
 
-// A pixel's number and place; one past the last lies far outside the image.
+// A pixel's index and position; one past the last is placed far outside the image.
 fn locate(p: u32) -> vec3<i32> {
   let size = vec2<u32>(vec2(params.width, params.height));
   let place = vec2<i32>(vec2(p % size.x, p / size.x % size.y));

@@ -18,20 +18,20 @@ const FILTER_SUMS = defineKernel("filter_sums", sumsCode);
 /** Rows and columns of a workgroup's tile on GPUs. */
 const TILE = 64;
 const BROADCAST_ROWS = [8, 16, 32] as const;
-/** Workgroups that keep a device busy, beyond which pixels are not divided further. */
+/** Workgroups that keep a device busy; pixels are not divided further. */
 const BUSY = { cpu: 32, gpu: 512 };
-/** Bytes that sums of chunks may take. */
+/** Most bytes for the sums of chunks. */
 const MOST_PARTIAL = 2 ** 25;
 
 /** A convolution's weight [n, inputs, taps], and which channels of dy belong to it. */
 export interface Conv2dGradientOptions {
   readonly n: number;
   readonly inputs: number;
-  /** Along an axis. */
+  /** Taps along an axis. */
   readonly size: number;
   /** First channel of dy (0), a multiple of 4. */
   readonly offset?: number;
-  /** Room for x on devices that gather from images. */
+  /** Scratch for x on devices that gather from images. */
   readonly image: Tensor | undefined;
 }
 

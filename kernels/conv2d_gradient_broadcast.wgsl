@@ -8,7 +8,7 @@ override WIDE: bool = true;    // 64 k, else 32
 
 @group(0) @binding(2) var x: texture_storage_2d<rgba32uint, read>;   // [B, H, W, K]
 
-// Sums on their way out: a loop over them keeps the code, and the time to compile it, small.
+// Staging for sums, so that a loop over them keeps the code and its compile time small.
 var<workgroup> sums: array<vec4<f32>, ROWS * 16u>;
 
 fn x_at(i: u32) -> vec4<f32> {

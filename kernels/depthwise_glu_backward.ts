@@ -13,10 +13,10 @@ const BACKWARD = defineKernel("depthwise_glu_backward", code);
 const INPUT_GRADIENT = defineKernel("depthwise_input_gradient", inputCode);
 const WEIGHT_GRADIENT = defineKernel("depthwise_weight_gradient", weightCode);
 const TAPS = 9;
-/** Pixels that one lane adds up in the first pass, about. */
+/** Approximate number of pixels per lane in the first pass. */
 const CHUNK = 256;
 
-/** Where the gradients of a depthwise convolution are added to; absent where it is not trained. */
+/** Where to add the gradients of a depthwise convolution; absent if it is not trained. */
 export interface DepthwiseGradients {
   readonly weight: Place | undefined;
   readonly bias: Place | undefined;

@@ -46,14 +46,14 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
 
 /** A frame of a pass, as kernels read it from a pass's `frames`. */
 export const FRAME = readStruct("frame", frame, "Frame");
-/** The numbers of a model call. */
+/** The parameters of a model call. */
 export const STEP = readStruct("step", step, "Step");
 
 const FIRST_LINE = /^\/\/ Joined after fragments: (\w+(?:, \w+)*)\.\n/;
 
 /**
- * Defines a kernel. Where its first line reads "Joined after fragments: a, b." the texts of
- * `fragments/a.wgsl` and `fragments/b.wgsl` come before its own; else it compiles as it stands.
+ * Defines a kernel. If its first line reads "Joined after fragments: a, b.", `fragments/a.wgsl` and
+ * `fragments/b.wgsl` are put before it; otherwise it compiles as it stands.
  * @param name of its file, without `.wgsl`
  * @throws {TypeError} the line names a fragment that does not exist
  */

@@ -1,11 +1,11 @@
 import type { ProductTuning } from "../gpu/tuning.ts";
 
-/** Most workgroups in one dimension that every device takes, rounded down. */
+/** Most workgroups per dimension that every device allows, rounded down. */
 const WIDEST = 32768;
 
 /**
- * Workgroups for `lanes` lanes, `size` a workgroup, folded into two dimensions where one is too
- * short; a kernel finds its number as `group.y * groups.x + group.x` (`num_workgroups`).
+ * Workgroups for `lanes` lanes, `size` per workgroup, folded into two dimensions if one is too
+ * short; a kernel computes its index as `group.y * groups.x + group.x` (`num_workgroups`).
  */
 export function grid(lanes: number, size: number): readonly [number, number, number] {
   const groups = Math.ceil(lanes / size);
@@ -22,7 +22,7 @@ export function tileGrid(m: number, n: number, tile: number): readonly [number, 
   return [width, Math.ceil(n / TILE_COLUMNS), folds];
 }
 
-/** Constants of fragments/tile.wgsl; 16 kB of workgroup memory is all that some GPUs have. */
+/** Constants of fragments/tile.wgsl; some GPUs have only 16 kB of workgroup memory. */
 export function tileConstants(
   { tile, slices }: Pick<ProductTuning, "tile" | "slices">,
 ): Record<"ROWS" | "SLICES", number> {

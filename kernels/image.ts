@@ -10,7 +10,7 @@ const READ_IMAGE = defineKernel("read_image", readCode);
 const WRITE_IMAGE = defineKernel("write_image", writeCode);
 
 /**
- * Images as the CPU has them: [B, 3, H, W] f32 from 0 to 1, or (u32) RGB bytes [B, H, W, 3], four
+ * Images in the CPU's layout: [B, 3, H, W] f32 from 0 to 1, or (u32) RGB bytes [B, H, W, 3], four
  * to a word, one image after the other without padding.
  */
 export interface Image {
@@ -33,7 +33,7 @@ export function imageBuffer(
   return { pixels, shape };
 }
 
-/** Images as the encoder takes them: [B, H, W, 4] f32 from -1 to 1, the fourth channel zero. */
+/** Images in the encoder's layout: [B, H, W, 4] f32 from -1 to 1, the fourth channel zero. */
 export function readImage(p: Program, { pixels, shape }: Image): Tensor {
   const [b, height, width] = shape;
   const y = p.scratch([b, height, width, 4]);

@@ -7,7 +7,7 @@ import type { Program } from "../gpu/program.ts";
 const LAST_FRAME = defineKernel("last_frame", code);
 
 /**
- * The last frame of each video; x itself where it has one frame.
+ * The last frame of each video; x itself if it has only one frame.
  * @param x [B, F, T, d] f32, d a multiple of 4
  * @returns [B, 1, T, d] f32
  * @throws {ShapeError}

@@ -9,18 +9,18 @@ import { grid } from "./grid.ts";
 const READ_LATENTS = defineKernel("read_latents", readCode);
 const WRITE_LATENTS = defineKernel("write_latents", writeCode);
 
-/** Some frames of all latents; which ones may change from run to run. */
+/** A selection of frames of the latents, which may change from run to run. */
 export interface LatentFrames {
   /** [..., C, h, w] f32. */
   readonly latents: Tensor;
   /** [B] u32, counted along all leading axes of `latents` together. */
   readonly frames: Tensor;
-  /** Factor on the way. */
+  /** Factor of the values. */
   readonly scale: number;
 }
 
 /**
- * The named frames, channels last.
+ * Reads the selected frames, channels last.
  * @returns [B, h, w, C] f32
  * @throws {ShapeError}
  */
@@ -33,7 +33,7 @@ export function readLatents(p: Program, selection: LatentFrames): Tensor {
 }
 
 /**
- * Writes [B, h, w, C] to the named frames.
+ * Writes [B, h, w, C] to the selected frames.
  * @throws {ShapeError}
  */
 export function writeLatents(p: Program, x: Tensor, selection: LatentFrames): void {

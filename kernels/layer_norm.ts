@@ -7,7 +7,7 @@ import { grid } from "./grid.ts";
 
 const LAYER_NORM = joinKernel("layer_norm", code);
 
-/** adaLN numbers of the frames of a pass. */
+/** adaLN modulation of the frames of a pass. */
 export interface Modulation {
   /** [R, width] f32: one row per (timestep, class). */
   readonly table: Tensor;
@@ -17,7 +17,9 @@ export interface Modulation {
   readonly tokens: number;
 }
 
-/** adaLN: LN(x) (1 + scale) + shift, with both at these offsets of a row of the table. */
+/**
+ * adaLN: LN(x) (1 + scale) + shift, with scale and shift at these offsets in a row of the table.
+ */
 export interface Norm extends Modulation {
   readonly shift: number;
   readonly scale: number;

@@ -31,7 +31,7 @@ fn main(
 ) {
   let d4 = params.d / 4u;
   let place = group.y * groups.x + group.x;
-  let row = min(place, params.rows - 1u);   // workgroups past the end reach the barriers too
+  let row = min(place, params.rows - 1u);   // past the end too: all must reach the barriers
 
   // one pass over the row: sum and sum of squares, shifted by the first value against cancellation
   let origin = x[row * d4].x;

@@ -15,12 +15,12 @@ const FORMS: ProductForms = {
   shuffle: joinKernel("linear_shuffle", shuffleCode),
   broadcast: joinKernel("linear_broadcast", broadcastCode),
 };
-/** Columns of a workgroup of the broadcasting form. */
+/** Columns per workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 64;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
 export interface LinearWeights {
-  /** As `packedShape(inputs, outputs)` says, f32 or f16; a texture where kernels broadcast. */
+  /** Of shape `packedShape(inputs, outputs)`, f32 or f16; a texture if kernels broadcast. */
   readonly weight: Tensor;
   /** [outputs rounded up to 8] f32. */
   readonly bias?: Tensor;
@@ -31,13 +31,13 @@ export interface LinearWeights {
 export interface LinearOptions {
   /** Normalises and modulates x [B, F, T, inputs] first. */
   readonly norm?: Norm;
-  /** Where to write; a new tensor when absent. */
+  /** Where to write (a new tensor). */
   readonly to?: Tensor;
   readonly output?: "gelu" | "silu";
   /** y += value, or y += gate * value with the gate at this offset of the table. */
   readonly into?: { readonly y: Tensor; readonly gate?: Modulation & { readonly offset: number } };
   readonly label?: string;
-  /** How work is divided; chosen by device and shape when absent. */
+  /** Tiling of the work (chosen by device and shape). */
   readonly tuning?: Partial<ProductTuning>;
 }
 
@@ -64,7 +64,7 @@ export function linear(
   }
   const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const broadcast = w.weight.buffer.kind === "texture";
-  // loads are what a CPU waits for: there each row is normalised once, not once a workgroup
+  // CPUs are limited by loads, so there each row is normalised once, not once per workgroup
   if (norm && broadcast) {
     return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });
   }

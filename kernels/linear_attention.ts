@@ -14,8 +14,8 @@ const QUADRATIC = defineKernel("quadratic_attention", quadraticCode);
 export const ATTENTION_EPS = 1e-15;
 
 /**
- * ReLU attention of a frame's tokens, sum_m v_m s_nm / (sum_m s_nm + 1e-15) with
- * s_nm = relu(q_n) . relu(k_m): by D x D states for more than D tokens, else pair by pair.
+ * ReLU attention of a frame's tokens, sum_m v_m s_nm / (sum_m s_nm + 1e-15) with s_nm = relu(q_n) .
+ * relu(k_m): by D x D states for more than D tokens, otherwise pair by pair.
  * @param qkv [B, h, w, 3 C] f32; every 3 D consecutive channels are D query, D key, D value ones
  * @param dim D, a multiple of 4
  * @returns [B, h, w, C] f32

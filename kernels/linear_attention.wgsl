@@ -34,7 +34,7 @@ fn main(
   let rows = tokens * params.groups + g;
   let q = rows * 3u * d4s;
   let first = (b * params.groups + g) * (d4s + 1u) * params.dim;
-  var sums = mat4x4<f32>();   // a column a token
+  var sums = mat4x4<f32>();   // one column per token
   var weights = vec4(0.0);
   for (var d4 = 0u; d4 < d4s; d4++) {
     let queries = mat4x4(

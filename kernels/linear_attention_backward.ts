@@ -12,8 +12,8 @@ const GRADIENT_STATE = defineKernel("linear_attention_gradient_state", stateCode
 const BACKWARD = defineKernel("linear_attention_backward", code);
 
 /**
- * Gradient of `linearAttention` in either form: they compute the same.
- * @param y its result [B, h, w, C], and dy that one's gradient
+ * Gradient of `linearAttention`, the same for both forms.
+ * @param y its result [B, h, w, C], and dy the gradient of y
  * @param dqkv of qkv's shape [B, h, w, 3 C], overwritten
  * @throws {ShapeError}
  */

@@ -7,7 +7,7 @@ override ROWS: u32 = 32u;   // 8, 16 or 32
 
 @group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, K, 32]
 
-// Sums on their way to y: a loop over them keeps the code, and the time to compile it, small.
+// Staging for sums, so that a loop over them keeps the code and its compile time small.
 var<workgroup> sums: array<vec4<f32>, ROWS * 16u>;
 
 fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
@@ -26,8 +26,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.y * ROWS;
   let r = row + lane;
   let column4 = group.x * 16u + lane;
-  let step = select(32u, 16u, F16);       // texels of four k of a block of 32 columns
-  let block = params.k / 4u * step;       // and of all k
+  let step = select(32u, 16u, F16);       // texels for four k of a block of 32 columns
+  let block = params.k / 4u * step;       // texels for all k
   var i = group.x * 2u * block + lane;
   var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
   var a4 = mat4x4<f32>(); var a5 = mat4x4<f32>(); var a6 = mat4x4<f32>(); var a7 = mat4x4<f32>();

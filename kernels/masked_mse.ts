@@ -20,7 +20,7 @@ export interface MaskedMse {
 }
 
 /**
- * Adds the loss to a number of `results`, and replaces the prediction by its gradient.
+ * Adds the loss to one of `results`, and replaces the prediction by its gradient.
  * @param tokens rows per frame
  */
 export function maskedMse(

@@ -18,21 +18,21 @@ const TO_IMAGE = defineKernel("to_image", imageCode);
 /** Rows and columns of a workgroup's tile; rows of the form for CPUs. */
 const TILE = 64;
 const BROADCAST_ROWS = 16;
-/** Rows of a block of a packed operand, and what a workgroup packs of them. */
+/** Rows per block of a packed operand, and what a workgroup packs. */
 const BLOCK = 32;
 
-/** A row-major matrix within a tensor; numbers are floats, multiples of 4. */
+/** A row-major matrix within a tensor; offsets are in floats, multiples of 4. */
 export interface Matrix {
   readonly tensor: Tensor;
   /** Where it starts (0). */
   readonly first?: number;
-  /** From row to row. */
+  /** Floats from row to row. */
   readonly stride: number;
 }
 
 /**
- * Scratch that `matmul` packs its operands into where `usesImages` says so, each as large as
- * `operandFloats` of what it is to hold.
+ * Scratch into which `matmul` packs its operands if `usesImages`, each of `operandFloats` of its
+ * contents.
  */
 export interface OperandImages {
   readonly a: Tensor;
@@ -40,7 +40,7 @@ export interface OperandImages {
 }
 
 export interface MatmulOptions {
-  /** Rows and columns of the result, and what is summed over. */
+  /** Rows and columns of the result, and the length of sums. */
   readonly m: number;
   readonly n: number;
   readonly r: number;
@@ -48,20 +48,20 @@ export interface MatmulOptions {
   readonly transposeA?: boolean;
   /** B is [n, r] instead of [r, n]. */
   readonly transposeB?: boolean;
-  /** n numbers for each row. */
+  /** n values that are added to each row. */
   readonly bias?: { readonly tensor: Tensor; readonly first: number };
   /** Adds to C. */
   readonly add?: boolean;
-  /** Of the product (1). */
+  /** Factor of the product (1). */
   readonly scale?: number;
   readonly label?: string;
-  /** Needed where `usesImages` says so. */
+  /** Needed if `usesImages`. */
   readonly images?: OperandImages;
-  /** The image of A, or of B, still holds it: no need to pack it again. */
+  /** Whether the image of A or B already contains it, so that it is not packed again. */
   readonly packed?: { readonly a?: boolean; readonly b?: boolean };
 }
 
-/** True on devices that gather from images many times faster than from buffers. */
+/** Whether the device gathers from images many times faster than from buffers. */
 export function usesImages(p: Program): boolean {
   return tensorKind(p.device) === "texture";
 }
@@ -72,8 +72,8 @@ export function operandFloats(rows: number, r: number): number {
 }
 
 /**
- * C = scale op(A) op(B) + bias, or C += it: a linear layer's result, and both its gradients.
- * @throws {ShapeError} sizes that vec4s do not divide
+ * C = scale op(A) op(B) + bias, or C += it: used for a linear layer and both of its gradients.
+ * @throws {ShapeError} sizes that are not multiples of 4
  */
 export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: MatmulOptions): void {
   const { m, n, r, transposeA = false, transposeB = false, bias, add, scale = 1 } = options;
@@ -126,7 +126,7 @@ function packOperands(
   return images;
 }
 
-/** A side of a product, its rows those of the result, in blocks as the kernel reads them. */
+/** An operand of a product in blocks as the kernel reads them; its rows are those of the result. */
 function packOperand(
   p: Program,
   { tensor, first = 0, stride }: Matrix,
@@ -148,8 +148,8 @@ function packOperand(
 }
 
 /**
- * A matrix as kernels read it that gather much: where the device does so from images, a copy in one,
- * row after row.
+ * A matrix for kernels that gather much: a row-major copy in an image if the device gathers faster
+ * from images.
  * @param image scratch for the copy
  */
 export function operand(

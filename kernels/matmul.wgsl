@@ -65,7 +65,7 @@ fn b_block(column: u32, k: u32) -> mat4x4<f32> {
   );
 }
 
-// Lanes 0 to 63 bring a block of A each, 64 to 127 one of B.
+// Lanes 0 to 63 load one block of A each, lanes 64 to 127 one of B.
 fn bring(group: vec3<u32>, k: u32, index: u32) {
   let row4 = index % 16u;
   let step = index % 64u / 16u * 4u;

@@ -6,7 +6,7 @@
 @group(0) @binding(1) var a: texture_storage_2d<rgba32uint, read>;
 @group(0) @binding(2) var b: texture_storage_2d<rgba32uint, read>;
 
-// Sums on their way to C: a loop over them keeps the code, and the time to compile it, small.
+// Staging for sums, so that a loop over them keeps the code and its compile time small.
 var<workgroup> sums: array<vec4<f32>, 256>;
 
 fn a_at(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(textureLoad(a, texel(i))); }
@@ -26,7 +26,7 @@ fn keep(i: u32, s: mat4x4<f32>, t: mat4x4<f32>) {
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * 16u;
-  let block = (params.r + 3u) / 4u * 32u;   // vec4s of 32 rows of a side
+  let block = (params.r + 3u) / 4u * 32u;   // vec4s of 32 rows of an operand
   var i = group.y / 2u * block + row % 32u + lane;
   var j = group.x * 2u * block + 4u * lane;
   let end = j + block;

@@ -13,8 +13,8 @@ const FRAME_SUMS = defineKernel("frame_sums", sumsCode);
 const GATE = defineKernel("gate", gateCode);
 
 /**
- * How the rows of a training pass stand: frames of the windows of all videos first, then those of
- * their long-term contexts; each video's frames in a row.
+ * Order of rows in a training pass: first the window frames of all videos, then their long-term
+ * context frames; the frames of each video are consecutive.
  */
 export interface TokenLayout {
   readonly videos: number;
@@ -41,11 +41,11 @@ export function countFrames({ videos, contextFrames, windowFrames }: TokenLayout
   return videos * (contextFrames + windowFrames);
 }
 
-/** A table of adaLN numbers, [frames, stride]. */
+/** A table of adaLN modulation, [frames, stride]. */
 export interface FrameTable {
   readonly layout: TokenLayout;
   readonly table: Tensor;
-  /** Where the numbers stand in a row, in floats. */
+  /** Offsets of the values in a row, in floats. */
   readonly at: { readonly shift?: number; readonly scale?: number; readonly gate?: number };
 }
 
@@ -87,8 +87,9 @@ export function modulatedNorm(
 }
 
 /**
- * Its gradients: dx += that of x; the sums over each frame's tokens go to shift and scale of a table.
- * @param gradients the table they go to, laid out as the one of the forward pass
+ * Gradients of `modulatedNorm`: dx += that of x; the sums over each frame's tokens go to shift and
+ * scale of a table.
+ * @param gradients the table for them, with the layout of the forward pass's
  */
 export function modulatedNormBackward(
   p: Program,

@@ -9,43 +9,45 @@ const PACK_WEIGHT = joinKernel("pack_weight", code);
 const PACK_WEIGHT_TEXTURE = joinKernel("pack_weight_texture", textureCode);
 const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 
-/** How the bytes of a weight lie in its file. */
+/** Types of weights in files. */
 export type WeightDtype = keyof typeof SOURCES;
 
 const LANES = 32;
-/** Pieces of 16 bytes that a lane packs: as many as share the source's cache lines. */
+/** Pieces of 16 bytes per lane: as many as share the source's cache lines. */
 const DEPTH = 16;
-/** Columns of a block: as many as a matmul's workgroup computes on a CPU. */
+/** Columns per block: as many as a matmul's workgroup computes on a CPU. */
 const BLOCK = 32;
 
 /**
- * Shape of a weight packed in blocks: block b holds columns 32 b to 32 b + 31 of all k, one k after
- * the other, so that a workgroup reads its weights from beginning to end. In f16 two k take turns,
- * four columns each.
+ * Shape of a weight packed in blocks: block b contains columns 32 b to 32 b + 31 of all k, one k
+ * after the other, so a workgroup reads its weights sequentially. In f16 two k alternate, four
+ * columns each.
  */
 export function packedShape(k: number, n: number): [blocks: number, k: number, columns: number] {
   return [Math.ceil(n / BLOCK), k, BLOCK];
 }
 
-/** Where and how a weight goes into a packed one. */
+/** Where and how a weight is packed. */
 export interface PackOptions {
   readonly dtype: WeightDtype;
   /** [N, K], or [N, K / taps, taps] of a convolution. */
   readonly shape: readonly [n: number, k: number];
   readonly taps?: number;
-  /** First column of the packed weight, for layers that are joined (q, k, v); a multiple of 4. */
+  /** First column in the packed weight, for joined layers (q, k, v); a multiple of 4. */
   readonly offset?: number;
-  /** First row of it; a multiple of 4. */
+  /** First row; a multiple of 4. */
   readonly row?: number;
-  /** Where the weight starts in the source, in numbers. */
+  /** Start of the weight in the source, in elements. */
   readonly first?: number;
-  /** The source is [K / taps, N, taps] and its taps run backwards: of the input's gradient. */
+  /**
+   * Whether the source is [K / taps, N, taps] with reversed taps, as for the gradient of the input.
+   */
   readonly transposed?: boolean;
 }
 
 /**
- * Turns a weight as files store it into the layout of `linear` and `conv2d`, or into rows.
- * @param source the tensor's bytes, untouched
+ * Packs a weight from a file into the layout of `linear` and `conv2d`, or into rows.
+ * @param source the tensor's bytes as in the file
  * @param packed of shape `packedShape(taps * channels padded to 4, N)`, or [those, N8]; f32 or f16
  * @throws {ShapeError}
  */
@@ -62,7 +64,7 @@ export function packWeight(
     ? [packed.shape[1]!, packed.shape[0]! * BLOCK]
     : packed.shape as [number, number];
   const f16 = packed.dtype === "f16";
-  // columns and k of 16 bytes, which a lane packs
+  // columns and k in a piece of 16 bytes
   const [columns, ks] = f16 ? blocked ? [4, 2] : [8, 1] : [4, 1];
   const joined = options.row !== undefined && row % 4 === 0 && row + channels * taps <= rows;
   if ((!joined && rows !== channels * taps) || offset % columns || offset + n > width) {

@@ -10,10 +10,10 @@ const FMA = defineKernel("peak_fma", fmaCode);
 const COPY = defineKernel("peak_copy", copyCode);
 const WG = 64;
 
-/** Floating-point operations per number of y and loop: eight chains, four steps, two each. */
+/** Floating-point operations per element of y and loop: eight chains, four steps, two each. */
 export const FMA_FLOPS = 64;
 
-/** Factor and summand of every multiply-add; they keep numbers near 1 finite for ever. */
+/** Factor and summand of every multiply-add; they keep values near 1. */
 export interface FmaOptions {
   readonly loops: number;
   readonly a: number;

@@ -1,4 +1,4 @@
-// y = x: what plain loads and stores reach. One lane per vec4, in the grid's order.
+// y = x: measures plain loads and stores. One lane per vec4, in the grid's order.
 
 override WG: u32 = 64u;
 

@@ -10,11 +10,11 @@ const PICTURE_LOSS = defineKernel("picture_loss", code);
 
 /** Weights of the parts of a loss, each a mean over pixels and channels. */
 export interface PictureWeights {
-  /** Of |y - x|. */
+  /** Weight of |y - x|. */
   readonly l1: number;
-  /** Of (y - x)^2. */
+  /** Weight of (y - x)^2. */
   readonly mse: number;
-  /** Of |difference of neighbours in y - that in x|, across plus along. */
+  /** Weight of |difference of neighbours in y - that in x|, across plus along. */
   readonly edges: number;
 }
 
@@ -22,7 +22,7 @@ const CHANNELS = 3;
 
 /**
  * results[slot] += the loss of y [B, H, W, 4] against x, with dy as its gradient.
- * @param images over which means are taken, where these are a part of them
+ * @param images number of images over which means are taken, if these are only some of them
  * @throws {ShapeError}
  */
 export function pictureLoss(

@@ -9,7 +9,7 @@ const PIXEL_SHUFFLE = defineKernel("pixel_shuffle", code);
 
 /**
  * Doubles height and width, four channels to four places, (channel, row, column) with the column
- * fastest; adds the same of `shortcut`, its channels repeated.
+ * fastest; adds `shortcut`, treated the same way with its channels repeated.
  * @param x [B, h, w, 4 N] f32
  * @param shortcut [B, h, w, C] f32, 4 N a multiple of C
  * @returns [B, 2 h, 2 w, N padded to a multiple of 4] f32

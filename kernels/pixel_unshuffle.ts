@@ -9,7 +9,7 @@ const PIXEL_UNSHUFFLE = defineKernel("pixel_unshuffle", code);
 
 /**
  * Halves height and width, four places to four channels, (channel, row, column) with the column
- * fastest; adds the same of `shortcut`, averaged over groups of channels.
+ * fastest; adds `shortcut`, treated the same way and averaged over groups of channels.
  * @param x [B, 2 h, 2 w, channels / 4 rounded up to 4] f32
  * @param channels of the result, a multiple of 4
  * @param shortcut [B, 2 h, 2 w, C] f32, 4 C a multiple of `channels`

@@ -3,14 +3,14 @@ import type { Tensor } from "../gpu/memory.ts";
 import { type DeviceProfile, exchanges, type ProductTuning } from "../gpu/tuning.ts";
 import { tileConstants } from "./grid.ts";
 
-/** Forms of a matrix product: for GPUs, whose lanes pass x on in two ways, and for CPUs. */
+/** Forms of a matrix product: two for GPUs, which differ in how lanes share x, and one for CPUs. */
 export interface ProductForms {
   readonly memory: Kernel;
   readonly shuffle: Kernel;
   readonly broadcast: Kernel;
 }
 
-/** The form for a weight as it is kept, with its constants. */
+/** The form for a weight's kind of memory, with its constants. */
 export function chooseForm(
   forms: ProductForms,
   device: DeviceProfile,

@@ -9,7 +9,7 @@ const QK_NORM_ROPE = joinKernel("qk_norm_rope", code);
 const QK_NORM_ROPE_TEXTURE = joinKernel("qk_norm_rope_texture", textureCode);
 const WG = 64;
 
-/** Where a pass's keys and values go, and how its tokens lie in space and time. */
+/** Where a pass's keys and values are stored, and the positions of its tokens. */
 export interface RopeOptions {
   readonly heads: number;
   /** Weights of the per-head RMS norms, [64]. */
@@ -19,11 +19,11 @@ export interface RopeOptions {
   readonly frames: Tensor;
   /** Angles as (cos, sin) pairs: [positions, rows and columns], then [F, time] of the pass. */
   readonly rope: Tensor;
-  /** Where the time part starts in `rope`, in vec4s. */
+  /** Start of the time part in `rope`, in vec4s. */
   readonly time: number;
   /** Head dims rotated by frame, row and column; multiples of 4, 64 in all. */
   readonly axes: readonly [number, number, number];
-  /** Tokens per row of a frame, and the factor of row and column positions. */
+  /** Tokens per row of a frame, and the scale of row and column positions. */
   readonly columns: number;
   readonly spread: number;
   /** Caches [B, heads, slots, 64], f32 or f16. */
@@ -34,8 +34,8 @@ export interface RopeOptions {
 /**
  * Normalises, rotates and stores: q [B, F, T, d] (scaled by 1/8) is returned, k and v are cached.
  * @param qkv [B, F, T, 3 d] f32
- * @throws {ShapeError}
- * Source: released class `FARAttnProcessor`; the cache is rotated once, positions being absolute.
+ * @throws {ShapeError} Source: released class `FARAttnProcessor`; positions are absolute, so the
+ * cache is rotated once.
  */
 export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tensor {
   const { heads, axes, columns, spread, time, normQ, normK, frames, rope, k, v } = options;

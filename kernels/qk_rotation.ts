@@ -8,27 +8,27 @@ import { grid } from "./grid.ts";
 
 const QK_ROTATION = joinKernel("qk_rotation", code);
 const QK_ROTATION_BACKWARD = joinKernel("qk_rotation_backward", backwardCode);
-/** Rows of a head that one lane of the backward pass takes. */
+/** Rows of a head per lane of the backward pass. */
 const ITEMS = 16;
 
-/** Rows of one kind of tokens, and how they lie in time and space. */
+/** Rows of one kind of tokens, and their positions. */
 export interface RotationOptions {
   readonly heads: number;
-  /** First row, and how many. */
+  /** First row, and number of rows. */
   readonly first: number;
   readonly rows: number;
   /** Tokens per frame, frames per video, and the position of a video's first one. */
   readonly tokens: number;
   readonly frames: number;
   readonly firstFrame: number;
-  /** Tokens per row of a frame, and the factor of row and column positions. */
+  /** Tokens per row of a frame, and the scale of row and column positions. */
   readonly columns: number;
   readonly spread: number;
   /** Head dims rotated by frame, row and column; multiples of 4, 64 in all. */
   readonly axes: readonly [number, number, number];
   /** Angles as (cos, sin) pairs: [positions, rows and columns], then [frames, time]. */
   readonly rope: Tensor;
-  /** Where the time part starts in `rope`, in vec4s. */
+  /** Start of the time part in `rope`, in vec4s. */
   readonly time: number;
   /** Weights of the per-head RMS norms, 64 each. */
   readonly normQ: Place;
@@ -74,11 +74,11 @@ export function rotationScratch(rows: number, heads: number): number {
   return Math.ceil(rows / ITEMS) * heads * 64;
 }
 
-/** Where gradients go, and scratch for the norms' first pass. */
+/** Targets of gradients, and scratch for the norms' first pass. */
 export interface RotationGradients {
   /** [R, 3 d]: gradients of rotated queries and keys, which become those of qkv. */
   readonly dqkv: Tensor;
-  /** Added to; absent where they are not wanted. */
+  /** Added to; absent if not needed. */
   readonly normQ: Place | undefined;
   readonly normK: Place | undefined;
   readonly partialQ: Tensor;

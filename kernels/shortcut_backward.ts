@@ -10,7 +10,7 @@ const SHUFFLE = defineKernel("shuffle_shortcut_backward", shuffleCode);
 const UNSHUFFLE = defineKernel("unshuffle_shortcut_backward", unshuffleCode);
 
 /**
- * dx += what dy leads to through the shortcut of `pixelUnshuffle`.
+ * Adds the gradient through the shortcut of `pixelUnshuffle` to dx.
  * @param dy [B, h, w, N] f32
  * @param dx [B, 2 h, 2 w, C] f32, 4 C a multiple of N
  * @throws {ShapeError}
@@ -28,7 +28,7 @@ export function unshuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): v
 }
 
 /**
- * dx += what dy leads to through the shortcut of `pixelShuffle`.
+ * Adds the gradient through the shortcut of `pixelShuffle` to dx.
  * @param dy [B, 2 h, 2 w, N] f32
  * @param dx [B, h, w, C] f32, 4 N a multiple of C
  * @throws {ShapeError}

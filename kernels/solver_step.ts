@@ -7,11 +7,11 @@ import { grid } from "./grid.ts";
 
 const SOLVER_STEP = joinKernel("solver_step", code);
 
-/** What a solver step reads and writes. */
+/** Tensors that a solver step reads and writes. */
 export interface SolverStepOptions {
   /** [videos, capacity, c, h, w] f32, updated in place. */
   readonly latents: Tensor;
-  /** [videos, c, h, w] f32, the velocity of the call before. */
+  /** [videos, c, h, w] f32, the velocity of the previous call. */
   readonly previous: Tensor;
   /** The `Step` numbers: latent_frame, c0, c1, guidance. */
   readonly step: DeviceBuffer;

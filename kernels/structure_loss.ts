@@ -23,7 +23,7 @@ const SPREAD_ACROSS = joinKernel("ssim_spread_across", spreadAcrossCode);
 const HALVE = defineKernel("halve", halveCode);
 const HALVE_BACKWARD = defineKernel("halve_backward", halveBackwardCode);
 
-/** Pixels of a window's side. */
+/** Side of a window, in pixels. */
 const TAPS = 11;
 /** Weights of the scales, from the finest on. Source: Wang, Simoncelli and Bovik 2003. */
 const POWERS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
@@ -42,7 +42,7 @@ interface Scale {
   readonly offset: number;
 }
 
-/** Scales that a window has room to move in; 0 where it does not fit. */
+/** Scales at which a window has room to move; 0 if it does not fit. */
 export function structureScales(height: number, width: number): number {
   const side = Math.min(height, width);
   if (side < TAPS) return 0;
@@ -55,8 +55,8 @@ export function structureScales(height: number, width: number): number {
  * results[slot] += weight (1 - MS-SSIM) of y [B, H, W, 4] against x, both from -1 to 1, and its
  * gradient added to dy: the mean over pictures and colours, with as many of the usual scales as the
  * size allows. Pictures smaller than a window of 11 x 11 add nothing.
- * @param options weight, and pictures over which the mean is taken where these are a part of them
- * Source: pytorch-msssim, `ms_ssim`.
+ * @param options weight, and number of pictures over which the mean is taken, if these are only
+ * some Source: pytorch-msssim, `ms_ssim`.
  */
 export function structureLoss(
   p: Program,
@@ -85,7 +85,7 @@ export function structureLoss(
   });
 }
 
-/** Compares windows, and takes their means. */
+/** Compares windows and averages them. */
 function compare(
   p: Program,
   { x, y, offset }: Pick<Scale, "x" | "y" | "offset">,
@@ -164,7 +164,7 @@ function multiply(
   });
 }
 
-/** Leads the slopes of windows back to pixels. */
+/** Propagates the slopes of windows back to pixels. */
 function spread(p: Program, scale: Scale, scales: Tensor, first: number): void {
   const { x, y, dy, slopes, windows, offset } = scale;
   const [pictures, height, width] = y.shape as [number, number, number];

@@ -8,10 +8,10 @@ import { grid } from "./grid.ts";
 const TOTAL = defineKernel("total", code);
 const SUM_OF_SQUARES = defineKernel("sum_of_squares", squaresCode);
 
-/** Floats whose squares one lane adds up. */
+/** Floats per lane in the first pass. */
 const SQUARES_CHUNK = 256;
 
-/** Where a sum goes. */
+/** Target of a sum. */
 export interface Slot {
   readonly results: Tensor;
   readonly slot: number;

@@ -1,33 +1,33 @@
 import { size, type Tensor, tensorBytes } from "../gpu/memory.ts";
 import type { Dispatch } from "../gpu/program.ts";
 
-/** What dispatches do, counted from their record. */
+/** Work of dispatches, counted in their record. */
 export interface Work {
   /** Multiplications and additions of matrix products, convolutions and attention; no others. */
   readonly flops: number;
-  /** Bytes read and written, each tensor once a dispatch, only the part that is touched. */
+  /** Bytes read: each tensor once per dispatch, only the part that is touched. */
   readonly read: number;
-  /** Of `read`, weights, keys and values: no cache of a device holds what a whole step reads. */
+  /** The part of `read` that is weights, keys and values, which exceed any device's cache. */
   readonly stored: number;
   /** Bytes written. */
   readonly written: number;
 }
 
-/** What the record of a pass leaves open. */
+/** What the record of a pass does not contain. */
 export interface PassWork {
-  /** Keys that the queries of each frame of the pass see. */
+  /** Number of keys that the queries of each frame attend to. */
   readonly keys: readonly number[];
 }
 
 type Buffers = Readonly<Record<string, Tensor>>;
 
-/** Kernels whose writable tensors are also read, where no constant tells it. */
+/** Kernels that also read their writable tensors without a constant saying so. */
 const UPDATING = new Set(["solver_step", "peak_fma"]);
 
 /** Bindings of weights and caches. */
 const STORED = new Set(["w", "bias", "k", "v"]);
 
-/** The sum of what dispatches do. */
+/** Total work of dispatches. */
 export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Work {
   const sum = { flops: 0, read: 0, stored: 0, written: 0 };
   for (const dispatch of dispatches) {
@@ -41,8 +41,7 @@ export function totalWork(dispatches: readonly Dispatch[], pass?: PassWork): Wor
 }
 
 /**
- * What one dispatch does at the least: caches that are too small, or lanes that read the same
- * value again, can only add to it.
+ * Least work of one dispatch: small caches and lanes that read the same value again only add to it.
  * @param pass needed for attention
  */
 export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
@@ -54,7 +53,7 @@ export function workOf(dispatch: Dispatch, pass?: PassWork): Work {
   let stored = 0;
   let written = 0;
   for (const [name, bound] of Object.entries(buffers)) {
-    // a binding that a variant does not use holds another one's tensor
+    // a binding that a variant does not use is bound to another's tensor
     const buffer = "buffer" in bound ? bound.buffer : bound;
     if (seen.has(buffer)) continue;
     seen.add(buffer);
@@ -87,7 +86,9 @@ function isAttention(name: string): boolean {
   return name.startsWith("attention");
 }
 
-/** Pairs of a query and a key that it sees, all videos together; the last frames may ask alone. */
+/**
+ * Pairs of a query and a key it attends to, over all videos; only the last frames may have queries.
+ */
 function visiblePairs(q: Tensor, pass: PassWork | undefined): number {
   const [batch, frames, tokens] = q.shape as [number, number, number];
   return batch * tokens * keysOf(pass).slice(-frames).reduce((a, b) => a + b, 0);
@@ -110,14 +111,14 @@ function touchedBytes(
   const form = isLinear(kernel.name) ? "linear" : kernel.name.replace(/_texture$/, "");
   const key = `${form} ${name}`;
   switch (key) {
-    // adaLN: the rows of the frames at hand, and of them the numbers of one half
+    // adaLN: the rows of these frames, and only one half of each
     case "linear table":
       return 4 * rows(frames!) * (params.residual ? params.n! : 2 * params.k!);
     case "layer_norm table":
       return 4 * rows(frames!) * 2 * params.d!;
     case "class_embedding table":
       return tensorBytes(y!.shape, "f32");
-    // one frame's numbers out of more
+    // one frame out of several
     case "last_frame x":
       return tensorBytes(y!.shape, "f32");
     case "patchify latents":
@@ -139,7 +140,7 @@ function touchedBytes(
   return tensorBytes(bound.shape, bound.dtype);
 }
 
-/** Frames of a pass, all videos together. */
+/** Frames of a pass, over all videos. */
 function rows(frames: Tensor): number {
   return size(frames.shape) / 4;
 }

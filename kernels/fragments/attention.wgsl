@@ -16,7 +16,7 @@ struct Params {
   context_tokens: u32,   // keys per long-term frame
   window_tokens: u32,    // keys per window frame
   slope: f32,
-  vec4s: u32,            // 16 a head; as a number that compilers don't know, it keeps loops loops
+  vec4s: u32,            // 16 a head; a parameter, so that compilers do not unroll loops
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,7 +34,7 @@ fn halves(p: vec4<u32>) -> Octet {
   );
 }
 
-// Eight dims of a key; `i` counts octets of the cache, which the forms read 16 bytes at a time.
+// Eight dims of a key; `i` counts octets of the cache, which is read 16 bytes at a time.
 fn key(i: u32) -> Octet {
   if (F16) { return halves(key16(i)); }
   return Octet(bitcast<vec4<f32>>(key16(2u * i)), bitcast<vec4<f32>>(key16(2u * i + 1u)));
@@ -45,10 +45,10 @@ fn value(i: u32) -> Octet {
   return Octet(bitcast<vec4<f32>>(value16(2u * i)), bitcast<vec4<f32>>(value16(2u * i + 1u)));
 }
 
-// Where logical keys lie in the cache. A copy: GPUs wait for uniforms each time they are read.
+// Layout of logical keys in the cache. A copy, since GPUs wait for uniforms at each read.
 struct Regions {
-  keys: u32,      // in the long-term region
-  start: vec2<u32>,   // what a key's number is added to, by region (wrapping): context, window
+  keys: u32,      // keys in the long-term region
+  start: vec2<u32>,   // offset of a key's index, by region (wrapping): context, window
   slots: vec2<u32>,   // size of the regions, which are rings
   window: u32,
 }
@@ -77,7 +77,7 @@ fn frame_of(i: u32) -> f32 {
   return f32(step.context_frame + i / params.context_tokens);
 }
 
-// The keys a workgroup looks at: a share of those that the last of its queries sees.
+// The keys of a workgroup: a share of those that its last query attends to.
 struct Share { first: u32, end: u32, }
 
 fn share_of(video: u32, last: u32, part: u32) -> Share {
@@ -87,7 +87,7 @@ fn share_of(video: u32, last: u32, part: u32) -> Share {
   return Share(min(part * share, keys), min(part * share + share, keys));
 }
 
-// A query and head: its row of q and of the result, its frame, how many keys it sees.
+// A query and head: its row in q and in the result, its frame, and its number of keys.
 struct Query { row: u32, valid: bool, frame: f32, keys: u32, }
 
 fn query_of(video: u32, query: u32, head: u32) -> Query {
@@ -99,7 +99,7 @@ fn query_of(video: u32, query: u32, head: u32) -> Query {
 
 struct Softmax { maximum: f32, total: f32, rescale: f32, weights: vec4<f32>, }
 
-// Takes four more scores in; those of keys that the query doesn't see count nothing.
+// Adds four scores to the online softmax; keys that the query does not attend to are masked.
 fn soften(s: Softmax, scores: vec4<f32>, visible: vec4<bool>) -> Softmax {
   let seen = select(vec4(-1e30), scores, visible);
   let maximum = max(s.maximum, max(max(seen.x, seen.y), max(seen.z, seen.w)));

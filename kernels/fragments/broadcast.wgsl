@@ -16,5 +16,5 @@ fn high(x: vec4<f32>) -> mat4x4<f32> {
   );
 }
 
-// Where 16 bytes of a texture lie.
+// Position of 16 bytes in a texture.
 fn texel(i: u32) -> vec2<u32> { return vec2(i % 1024u, i / 1024u); }

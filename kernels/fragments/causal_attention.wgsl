@@ -1,9 +1,10 @@
-// What the forms of training's attention share: how tokens lie, and a head's 64 numbers as matrices.
+// Shared by the forms of attention for training: the layout of tokens, and a head's 64 numbers as
+// matrices.
 
 override WG: u32 = 64u;
 override SLOPE: bool = false;
-// Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by lane,
-// even where all lanes want the same numbers.
+// Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by
+// lane, even if all lanes need the same numbers.
 override BROADCAST: bool = false;
 
 struct Params {
@@ -13,16 +14,16 @@ struct Params {
   context_tokens: u32,   // per frame
   window_frames: u32,
   window_tokens: u32,
-  first_frame: u32,      // of a video, that this dispatch computes
+  first_frame: u32,      // tokens of a video in this dispatch
   tokens: u32,           // per frame of these
-  slope: f32,            // added to scores per frame of distance: slope (frame_k - frame_q)
+  slope: f32,            // bias of scores per frame of distance: slope (frame_k - frame_q)
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> qk: array<vec4<f32>>;         // [R, 2 d], rotated
 @group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;        // [R, 3 d]
 
-// Tokens of a video's long-term context, with which its sequence begins.
+// Tokens of a video's long-term context, which begins its sequence.
 fn context_size() -> u32 { return params.context_frames * params.context_tokens; }
 
 // The row of token `s` of a video's sequence; rows of the windows of all videos come first.

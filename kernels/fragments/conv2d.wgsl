@@ -12,7 +12,7 @@ struct Params {
   scaled: u32,
   biased: u32,
   silu: u32,
-  lowest: f32,   // 0 for ReLU, else the least f32
+  lowest: f32,   // 0 for ReLU, otherwise the least f32
   added: u32,    // y += value
 }
 

@@ -10,7 +10,7 @@ struct Params {
   n4: u32,       // vec4s of dy's channels
   k4: u32,       // and of x's
   stride: u32,   // vec4s from pixel to pixel of dy
-  first: u32,    // where dy starts, in vec4s
+  first: u32,    // start of dy, in vec4s
   chunk: u32,    // image rows of a chunk
   tiles: u32,    // along n
 }
@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;           // [B, H, W, stride]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, taps, N, K]
 
-// Four rows n of the product of two channels' vec4s, four columns k each.
+// Four rows n of the outer product of two vec4s of channels, four columns k each.
 fn outer(k: vec4<f32>, n: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(k * n.x, k * n.y, k * n.z, k * n.w);
 }

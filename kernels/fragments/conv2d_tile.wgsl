@@ -7,7 +7,7 @@ fn depth4() -> u32 { return u32(SIZE * SIZE) * params.k / 4u; }
 
 fn begin(tile: u32, index: u32) {}
 
-// Four channels of a tap of a pixel; `own` is its number in the tile.
+// Four channels of a tap of a pixel; `own` is its index in the tile.
 fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   let pixel = tile * ROWS + own;
   let size = vec2<u32>(vec2(params.width, params.height));

@@ -13,7 +13,7 @@ fn begin(tile: u32, index: u32) {
   if (NORM) { measure_rows(tile, index); }
 }
 
-// `own` is the row's number in the tile.
+// `own` is the row's index in the tile.
 fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   let k4s = params.k / 4u;
   let row = tile * ROWS + own;
@@ -27,7 +27,7 @@ fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   return select(vec4(0.0), v, row < params.m && k4 < k4s);
 }
 
-// A vec4 of a row less the row's first number, against cancellation; beyond the row nothing.
+// A vec4 of a row minus the row's first number, against cancellation; 0 beyond the row.
 fn deviation(row: u32, k4: u32) -> vec4<f32> {
   let first = row * (params.k / 4u);
   let v = x[first + min(k4, params.k / 4u - 1u)] - x[first].x;

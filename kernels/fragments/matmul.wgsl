@@ -1,4 +1,4 @@
-// What both forms of `matmul` are given; they read A and B each in their own way.
+// Parameters of both forms of `matmul`, which read A and B in different ways.
 
 struct Params {
   m: u32,          // rows of C
@@ -7,7 +7,7 @@ struct Params {
   a_stride: u32,   // vec4s from row to row
   b_stride: u32,
   c_stride: u32,
-  a_first: u32,    // where the matrices start, in vec4s
+  a_first: u32,    // start of the matrices, in vec4s
   b_first: u32,
   c_first: u32,
   bias_first: u32,

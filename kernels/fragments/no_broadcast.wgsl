@@ -1,4 +1,4 @@
-// In the place of broadcast.wgsl where lanes read what they need themselves: never called.
+// Replaces broadcast.wgsl if lanes read everything themselves: never called.
 
 fn low(x: vec4<f32>) -> mat4x4<f32> { return mat4x4(x, x, x, x); }
 

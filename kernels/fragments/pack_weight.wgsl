@@ -5,7 +5,7 @@
 // lane packs pieces of 16 bytes. Integer arithmetic only: exact, also for subnormals.
 
 override SOURCE: u32 = 0u;      // 0 f32, 1 f16, 2 bf16
-override F16: bool = false;     // what is written
+override F16: bool = false;     // type to write
 override BLOCKED: bool = true;  // [N / 32, K, 32], else [K, stride]
 
 struct Params {
@@ -16,10 +16,10 @@ struct Params {
   stride: u32,     // columns of packed in rows
   offset: u32,     // first column, a multiple of a piece's
   depth: u32,      // pieces of a lane, one after the other: neighbours in the source
-  first: u32,      // where the source starts, in its numbers
+  first: u32,      // start in the source, in elements
   transposed: u32,
-  row: u32,        // first row of packed, for layers that are joined
-  rows: u32,       // and all that there are
+  row: u32,        // first row of packed, for joined layers
+  rows: u32,       // total number of rows
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,7 +37,7 @@ fn half_bits(h: u32) -> u32 {
   return sign | ((113u - shift) << 23u) | (((mantissa << shift) & 0x3ffu) << 13u);
 }
 
-// The half float nearest to an f32, ties to even; beyond 65504 infinity.
+// The half float nearest to an f32, ties to even; infinity beyond 65504.
 fn to_half(bits: u32) -> u32 {
   let sign = (bits >> 16u) & 0x8000u;
   let magnitude = bits & 0x7fffffffu;
@@ -75,7 +75,7 @@ fn pair(n: u32, channel: u32, tap: u32) -> u32 {
   return to_half(element(n, channel, tap)) | (to_half(element(n + 1u, channel, tap)) << 16u);
 }
 
-// 16 bytes: where they go, counted in 16 bytes, and what they are.
+// A piece of 16 bytes: its position, in pieces, and its contents.
 struct Piece { valid: bool, at: u32, words: vec4<u32>, }
 
 // In blocks of f32 four columns of a k, in blocks of f16 four of two: a lane of the matmul reads 16

@@ -10,11 +10,11 @@ struct Params {
   tokens: u32,       // tokens per frame
   frames: u32,       // frames per video
   columns: u32,      // tokens per row of a frame
-  spread: u32,       // row and column positions are multiplied by this (context patches)
+  spread: u32,       // factor of row and column positions (context patches)
   slots: u32,        // cache slots per head
   time_pairs: u32,   // vec4s of the head rotated by the frame index, two pairs each
   row_pairs: u32,
-  time: u32,         // where the angles of the pass's frames start in `rope`, in vec4s
+  time: u32,         // start of the pass's frame angles in `rope`, in vec4s
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

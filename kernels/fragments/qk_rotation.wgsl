@@ -1,18 +1,18 @@
-// What training's rotation and its gradient share: where rows lie, and the angle of each vec4.
+// Shared by the rotation for training and its gradient: layout of rows, and the angle of each vec4.
 
 struct Params {
   rows: u32,         // rows of this kind of tokens
-  first: u32,        // and the first of them
+  first: u32,        // first of these rows
   heads: u32,
   tokens: u32,       // per frame
   frames: u32,       // per video
   first_frame: u32,  // position of a video's first frame
   columns: u32,      // tokens per row of a frame
-  spread: u32,       // row and column positions are multiplied by this (context patches)
+  spread: u32,       // factor of row and column positions (context patches)
   time_pairs: u32,   // vec4s of the head rotated by the frame, two pairs each
   row_pairs: u32,
-  time: u32,         // where the frames' angles start in `rope`, in vec4s
-  q_weight: u32,     // where the weights start, in vec4s
+  time: u32,         // start of the frame angles in `rope`, in vec4s
+  q_weight: u32,     // start of the weights, in vec4s
   k_weight: u32,
 }
 

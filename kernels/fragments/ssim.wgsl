@@ -1,4 +1,4 @@
-// The window of SSIM: eleven numbers of a Gaussian of deviation 1.5, which add up to 1. Pictures go
+// The window of SSIM: eleven values of a Gaussian of deviation 1.5 that add up to 1. Pictures range
 // from 0 to 2, so the constants are four times the usual ones.
 
 const TAPS = 11u;
@@ -10,7 +10,7 @@ const WINDOW = array<f32, 11>(
   0.2130055377, 0.1093606895, 0.0360007721, 0.0075987581, 0.0010283801,
 );
 
-// Windows of neighbours that hold a pixel: from first to last, within those that there are.
+// Windows that contain a pixel: first and last, within the existing ones.
 struct Span { first: u32, last: u32, }
 
 fn span(place: u32, windows: u32) -> Span {

@@ -35,7 +35,7 @@ fn store_rows(row: u32, column4: u32, a: mat4x4<f32>) {
   store_inside(row + 2u, column4, a[2]); store_inside(row + 3u, column4, a[3]);
 }
 
-// sum + t x as one chain of multiply-adds.
+// sum + t x as a chain of multiply-adds.
 fn chain(sum: vec4<f32>, t: mat4x4<f32>, x: vec4<f32>) -> vec4<f32> {
   return t[3] * x.w + (t[2] * x.z + (t[1] * x.y + (t[0] * x.x + sum)));
 }
@@ -46,8 +46,8 @@ fn add_product(sum: mat4x4<f32>, t: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> 
   );
 }
 
-// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so
-// that a small cache fetches its weights once.
+// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so a
+// small cache fetches its weights once.
 fn product(tile: u32, block: u32, index: u32) {
   let slice = index / 64u;
   let column = index % 8u;
@@ -55,19 +55,19 @@ fn product(tile: u32, block: u32, index: u32) {
   let k4s = depth4();
   let steps = (k4s + SLICES * STEP - 1u) / (SLICES * STEP);
   let base = block * k4s;
-  let stride = select(32u, 16u, F16);   // 16 bytes that four k of a block take
+  let stride = select(32u, 16u, F16);   // 16-byte units of four k of a block
   begin(tile, index);
   var k = slice * steps * STEP;
   var a = mat4x4<f32>(); var b = mat4x4<f32>();
   for (var step = 0u; step < steps; step++) {
     fetch(tile, k, index);
-    // by hand: compilers keep a loop here, and a wait for memory in each of its turns
+    // unrolled by hand: compilers keep a loop here, with a wait for memory in each iteration
     let last = k4s - 1u;
     let i0 = (base + min(k, last)) * stride + column;
     let i1 = (base + min(k + 1u, last)) * stride + column;
     let i2 = (base + min(k + 2u, last)) * stride + column;
     let i3 = (base + min(k + 3u, last)) * stride + column;
-    if (ROWS > 32u) {   // each weight when it is needed: the sums leave no registers for more
+    if (ROWS > 32u) {   // load each weight when it is needed: the sums leave no registers for more
       let t0 = weights(i0);
       a = add_product(a, t0, fetched(index, row, 0u));
       b = add_product(b, t0, fetched(index, row + 4u, 0u));
@@ -80,7 +80,7 @@ fn product(tile: u32, block: u32, index: u32) {
       let t3 = weights(i3);
       a = add_product(a, t3, fetched(index, row, 3u));
       b = add_product(b, t3, fetched(index, row + 4u, 3u));
-    } else {            // all weights first: one wait for memory
+    } else {            // load all weights first: a single wait for memory
       let t0 = weights(i0); let t1 = weights(i1); let t2 = weights(i2); let t3 = weights(i3);
       a = add_product(a, t0, fetched(index, row, 0u));
       a = add_product(a, t1, fetched(index, row, 1u));
