@@ -77,7 +77,9 @@ export class RunLoop {
   #saved: number;
   #time = performance.now();
   #strange = 0;
+  /** Times that the run went back from this step or one before it. */
   #rollbacks = 0;
+  #worst = 0;
 
   constructor(options: LoopOptions, task: RunTask) {
     this.#options = options;
@@ -98,9 +100,10 @@ export class RunLoop {
       const stopped = this.#options.signal?.aborted;
       const ends = this.#submitted >= this.#options.steps;
       if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
+        const step = this.#submitted;
         const last = await trainer.flush();
         if (last) yield* this.#finish(last);
-        if (this.#done === this.#submitted) await this.#pause(stopped || ends);
+        if (this.#done === step) await this.#pause(stopped || ends); // else it went back
       }
       if (stopped) throw this.#options.signal!.reason;
     }
@@ -142,6 +145,7 @@ export class RunLoop {
       this.#stop(`the gradient of step ${step} is zero everywhere: nothing would be learned`);
     }
     this.#strange = finite ? 0 : this.#strange + 1;
+    if (finite && step >= this.#worst) this.#rollbacks = 0;
     if (finite || this.#strange <= this.#task.patience) return false;
     const what = `the loss or the gradient of step ${step} is not finite`;
     if (this.#options.nan !== "rollback") this.#stop(what);
@@ -162,6 +166,7 @@ export class RunLoop {
   /** Goes back to the last checkpoint, and on with other clips and draws. */
   async #rollback(step: number): Promise<void> {
     const { trainer } = this.#task;
+    this.#worst = Math.max(this.#worst, step);
     await trainer.flush();
     const { random } = await trainer.state();
     await trainer.restore({ ...await this.#task.load(this.#saved), random });
@@ -221,7 +226,6 @@ export class RunLoop {
     const state = await this.#task.trainer.state();
     const path = await this.#task.save(state);
     this.#saved = state.step;
-    this.#rollbacks = 0;
     this.#options.onEvent?.({ event: "saved", step: state.step, path });
   }
 

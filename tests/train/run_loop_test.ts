@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { type LoopOptions, RunLoop, type RunTask } from "../../train/run_loop.ts";
+import type { StepResult, TrainState } from "../../train/settings.ts";
+
+/** A run of nothing: `bad` says how often a step's numbers are not finite. */
+function fakeRun(bad: Record<number, number>, options: Partial<LoopOptions> = {}, start = 0) {
+  const lines: Record<string, unknown>[] = [];
+  const did: string[] = [];
+  let step = start;
+  let pending: StepResult | undefined;
+  const result = (): StepResult => {
+    const finite = !(bad[step]! > 0);
+    if (!finite) bad[step]!--;
+    const loss = finite ? 1 : NaN;
+    return { step, loss, gradNorm: 1, lr: 1, frames: 1, tokens: 1, finite };
+  };
+  const trainer = {
+    step: start,
+    submit: () => {
+      const before = pending;
+      step++;
+      pending = result();
+      return Promise.resolve(before);
+    },
+    flush: () => {
+      const before = pending;
+      pending = undefined;
+      return Promise.resolve(before);
+    },
+    state: () => Promise.resolve({ step } as TrainState),
+    restore: (state: TrainState) => {
+      step = state.step;
+      pending = undefined;
+      return Promise.resolve();
+    },
+    close: () => {},
+  };
+  const note = (text: string) => {
+    did.push(text);
+    return Promise.resolve(text);
+  };
+  const task = {
+    trainer,
+    log: { lines, add: (line: Record<string, unknown>) => Promise.resolve(void lines.push(line)) },
+    accumulate: 1,
+    patience: 0,
+    next: () => Promise.resolve({}),
+    validate: () => note(`validate ${step}`).then(() => ({ loss: 1 })),
+    save: (state: TrainState) => note(`save ${state.step}`),
+    load: (at: number) => Promise.resolve({ step: at } as TrainState),
+    sample: (at: number) => note(`sample ${at}`),
+    report: () => Promise.resolve(),
+  } as unknown as RunTask;
+  const whole = { steps: 6, saveEvery: 2, validateEvery: 0, ...options };
+  return { loop: new RunLoop(whole, task), did, lines };
+}
+
+async function steps(loop: RunLoop): Promise<number[]> {
+  const done: number[] = [];
+  for await (const { step } of loop.steps()) done.push(step);
+  return done;
+}
+
+Deno.test("RunLoop saves, validates and samples as it is time, and at the end", async () => {
+  const { loop, did } = fakeRun({}, { validateEvery: 3, sampleEvery: 4, steps: 7, saveEvery: 5 });
+  assert.deepEqual(await steps(loop), [1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(did, [
+    ...["validate 3", "save 4", "sample 4", "save 5", "validate 6"],
+    ...["validate 7", "save 7", "sample 7"],
+  ]);
+});
+
+Deno.test("RunLoop goes back where numbers are not finite, and on", async () => {
+  const { loop, did, lines } = fakeRun({ 4: 2, 5: 3 }, { nan: "rollback" });
+  assert.deepEqual(await steps(loop), [1, 2, 3, 3, 3, 4, 5, 6]);
+  assert.deepEqual(did, ["save 2", "save 4", "save 6"]);
+  const backs = lines.filter(({ event }) => event === "rollback").map((line) => line.step);
+  assert.deepEqual(backs, [4, 4, 5, 5, 5]);
+});
+
+Deno.test("RunLoop gives up where going back does not help", async () => {
+  for (const saveEvery of [1, 2, 4]) {
+    const { loop, did } = fakeRun({ 5: 99 }, { nan: "rollback", saveEvery });
+    await assert.rejects(steps(loop), {
+      name: "TrainingError",
+      message: /step 5 is not finite; th/,
+    });
+    assert.equal(did.at(-1), "save 4");
+  }
+  const { loop } = fakeRun({ 1: 99 }, { nan: "rollback" });
+  await assert.rejects(steps(loop), /no checkpoint was reached/);
+});
+
+Deno.test("RunLoop stops at the first number that is not finite unless told", async () => {
+  const { loop, did } = fakeRun({ 3: 1 });
+  await assert.rejects(steps(loop), /checkpoint of step 2 is good/);
+  assert.deepEqual(did, ["save 2"]);
+});
+
+Deno.test("RunLoop saves at a signal, and does what was due when it goes on", async () => {
+  const stop = new AbortController();
+  const often = { validateEvery: 1, sampleEvery: 3 };
+  const { loop, did } = fakeRun({}, { ...often, signal: stop.signal });
+  await assert.rejects(async () => {
+    for await (const { step } of loop.steps()) if (step === 2) stop.abort(new Error("stop"));
+  }, /stop/);
+  assert.equal(did.at(-1), "save 3");
+  const resumed = fakeRun({}, often, 3);
+  assert.deepEqual(await steps(resumed.loop), [4, 5, 6]);
+  assert.deepEqual(resumed.did.slice(0, 3), ["validate 3", "sample 3", "validate 4"]);
+});
