@@ -1,19 +1,26 @@
-import { previewTraining, type TrainOptions, type TrainPreview } from "../../app.ts";
+import type { TrainPreview } from "../../app.ts";
 import { duration } from "../../cli/progress.ts";
 import type { Call } from "../../cli/command.ts";
+import type { TrainJob } from "./job.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 
 /** Says what a run would take: memory by kind, and the time of a few measured steps. */
 export async function dryRun(
-  asked: TrainOptions,
+  { asked, unit, preview: measure }: TrainJob,
   { options, terminal }: Call<typeof TRAIN_OPTIONS>,
 ): Promise<void> {
-  const preview = await previewTraining(asked);
-  const text = options.json ? JSON.stringify(preview, null, 2) : describe(preview, asked.steps);
+  const preview = await measure();
+  const text = options.json
+    ? JSON.stringify(preview, null, 2)
+    : describe(preview, asked.steps, unit);
   await terminal.print(`${text}\n`);
 }
 
-function describe({ plan, clips, frames, secondsPerStep }: TrainPreview, steps: number): string {
+function describe(
+  { plan, clips, frames, secondsPerStep }: TrainPreview,
+  steps: number,
+  unit: TrainJob["unit"],
+): string {
   const { bytes } = plan;
   const row = (name: string, value: number) =>
     `  ${name.padEnd(12)} ${(value / 1e6).toFixed(1)} MB`;
@@ -26,7 +33,7 @@ function describe({ plan, clips, frames, secondsPerStep }: TrainPreview, steps: 
     row("moments", bytes.moments),
     row("average", bytes.ema),
     row("activations", bytes.activations),
-    `step         ${plan.microBatch} videos at once, ${plan.dispatches} dispatches, ` +
+    `step         ${plan.microBatch} ${unit} at once, ${plan.dispatches} dispatches, ` +
     `${(plan.flops / 1e9).toFixed(2)} GFLOP${plan.recompute ? ", blocks computed twice" : ""}`,
     `time         ${secondsPerStep.toFixed(2)} s per step, ${
       duration(steps * secondsPerStep)

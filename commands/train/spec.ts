@@ -28,12 +28,18 @@ import { GENERATE_OPTIONS, MODEL_OPTIONS, RESIZE } from "../../request/options.t
 export const TRAIN_OPTIONS = {
   ...section(INPUT, {
     model: string("MODEL", "model to fine-tune: a folder, a pulled model, or demo", { short: "m" }),
-    architecture: string("NAME", "train from scratch: FAR_B, FAR_M, ..., FAR_M_Long; needs --vae"),
+    architecture: string(
+      "NAME",
+      "train from scratch: FAR_B, FAR_M, ..., FAR_M_Long, with --vae; 8x, 16x or 32x with " +
+        "--autoencoder",
+    ),
     transformer: path(
       "FILE.json",
       "train from scratch by a configuration; with --architecture only the entries that differ",
     ),
     vae: string("MODEL", "model whose autoencoder is used", { default: "that of --model" }),
+    autoencoder: flag("train an autoencoder, whose folder --vae takes"),
+    vaeConfig: path("FILE.json", "autoencoder to train from scratch, by its configuration"),
     preset: string("NAME", "recipe of a released run; see `far models`"),
     from: path(
       "DIR",
@@ -90,6 +96,13 @@ export const TRAIN_OPTIONS = {
     }),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
+    loss: list("LIST", "weights of the parts of an autoencoder's loss", {
+      default: "l1=1,mse=0,edges=0.5,structure=0.5",
+    }),
+    latentNoise: number("D", "deviation of noise on an autoencoder's raw latents while it learns", {
+      min: 0,
+      default: "0",
+    }),
     freeze: list("NAMES", "parameters that stay unchanged; * matches anything"),
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),
@@ -142,6 +155,10 @@ export const TRAIN: CommandSpec = defineCommand({
     {
       line: "far train clips -o world --architecture FAR_B --vae demo --steps 10000",
       does: "train from scratch",
+    },
+    {
+      line: "far train clips -o vae --autoencoder --architecture 16x --steps 20000",
+      does: "an autoencoder for --vae",
     },
     { line: "far play -m world", does: "play it, while it trains or after" },
   ],

@@ -2,6 +2,7 @@ import type { TrainedStep, TrainEvent } from "../../app.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { duration, type ProgressOptions } from "../../cli/progress.ts";
 import type { Terminal } from "../../cli/terminal.ts";
+import type { TrainJob } from "./job.ts";
 
 /** Steps that the running mean of the loss covers. */
 const MEAN = 50;
@@ -11,6 +12,8 @@ const LINE_SECONDS = 10;
 /** Says how a run goes: a line that is rewritten on a terminal, else one now and then. */
 export class TrainProgress {
   readonly #steps: number;
+  /** What is counted per second. */
+  readonly #unit: "tokens" | "pictures";
   readonly #options: ProgressOptions;
   readonly #terminal: Terminal;
   #losses: number[] = [];
@@ -18,8 +21,9 @@ export class TrainProgress {
   #said = 0;
   #rewrites = false;
 
-  constructor(steps: number, options: ProgressOptions, terminal: Terminal) {
+  constructor(steps: number, unit: TrainJob["unit"], options: ProgressOptions, terminal: Terminal) {
     this.#steps = steps;
+    this.#unit = unit === "pictures" ? unit : "tokens";
     this.#options = options;
     this.#terminal = terminal;
   }
@@ -66,7 +70,9 @@ export class TrainProgress {
     const left = duration((this.#steps - step) * seconds);
     return `step ${step}/${this.#steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
       `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
-      `${(tokens / seconds).toFixed(0)} tokens/s  ${seconds.toFixed(2)} s/step  ${left} left`;
+      `${(tokens / seconds).toFixed(0)} ${this.#unit}/s  ${
+        seconds.toFixed(2)
+      } s/step  ${left} left`;
   }
 }
 
@@ -81,7 +87,7 @@ function textOf(event: TrainEvent): string | undefined {
     case "resumed":
       return `continuing from step ${event.step} (${event.path})`;
     case "validation":
-      return `step ${event.step}: validation loss ${event.loss.toFixed(4)}`;
+      return `step ${event.step}: validation loss ${event.loss.toFixed(4)}${qualityOf(event)}`;
     case "sample":
       return `step ${event.step}: sample ${event.path}`;
     case "saved":
@@ -93,6 +99,12 @@ function textOf(event: TrainEvent): string | undefined {
 
 function clips(count: number): string {
   return count === 1 ? "1 clip" : `${count} clips`;
+}
+
+/** How near an autoencoder's pictures are to those it was given. */
+function qualityOf({ psnr, ssim }: Extract<TrainEvent, { event: "validation" }>): string {
+  if (psnr === undefined || ssim === undefined) return "";
+  return `, PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)}`;
 }
 
 function average(values: readonly number[]): number {

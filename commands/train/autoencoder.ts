@@ -1,0 +1,90 @@
+import {
+  autoencoderConfig,
+  type AutoencoderName,
+  type AutoencoderOptions,
+  COMPRESSION,
+  type JsonObject,
+  type LossWeights,
+  readJson,
+} from "../../app.ts";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { didYouMean } from "../../cli/suggest.ts";
+import { modelPath } from "../../request/model_path.ts";
+import { defined, pick, sharedOptions } from "./shared_options.ts";
+import type { TRAIN_OPTIONS } from "./spec.ts";
+
+type TrainCall = Call<typeof TRAIN_OPTIONS>;
+type TrainOption = keyof typeof TRAIN_OPTIONS;
+
+/** Options that only a transformer has, and those that only an autoencoder has. */
+const OF_TRANSFORMERS: readonly TrainOption[] = [
+  ...["vae", "preset", "transformer", "lora", "targets", "names"] as const,
+  ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
+];
+const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "latentNoise"];
+
+/** @throws {UsageError} options of the one with the other */
+export function checkKind({ options }: TrainCall): void {
+  const strange = (options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS)
+    .find((name) => options[name] !== undefined);
+  if (strange === undefined) return;
+  const flag = `--${strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new UsageError(
+    options.autoencoder
+      ? `Cannot use ${flag} with --autoencoder: it is for transformers`
+      : `Cannot use ${flag} without --autoencoder`,
+  );
+}
+
+/** What `far train --autoencoder` asks of the library. @throws {UsageError} */
+export async function autoencoderOptions(call: TrainCall): Promise<AutoencoderOptions> {
+  const { options: o } = call;
+  const config = await givenConfig(call);
+  if (!o.model && !config) {
+    throw new UsageError(
+      "Give the autoencoder to train: --architecture 8x, 16x or 32x, --vae-config, or --model",
+    );
+  }
+  if (o.dtype === "f16") {
+    throw new UsageError("Cannot train an autoencoder in f16: use --dtype f32");
+  }
+  return defined({
+    ...sharedOptions(call),
+    model: o.model === undefined ? undefined : await modelPath(o.model),
+    config,
+    loss: o.loss === undefined ? undefined : lossWeights(o.loss),
+    ...pick(o, ["latentNoise"]),
+  });
+}
+
+/** The autoencoder's configuration, by the name of a released one or by file. */
+async function givenConfig(
+  { options: { architecture, vaeConfig } }: TrainCall,
+): Promise<JsonObject | undefined> {
+  if (vaeConfig !== undefined) return await readJson(vaeConfig);
+  if (architecture === undefined) return undefined;
+  const names = Object.keys(COMPRESSION) as AutoencoderName[];
+  const name = names.find((known) => known === architecture);
+  if (name) return autoencoderConfig(name);
+  throw new UsageError(
+    `Cannot train autoencoder "${architecture}"${didYouMean(architecture, names)}: ` +
+      `architectures are ${names.join(", ")}`,
+  );
+}
+
+const PARTS = ["l1", "mse", "edges", "structure"] as const;
+
+/** `l1=1,structure=0.5`. @throws {UsageError} */
+function lossWeights(text: string): Partial<LossWeights> {
+  const weights = text.split(",").map((part) => {
+    const [name, value] = part.split("=").map((word) => word.trim());
+    const known = PARTS.find((part) => part === name);
+    const weight = value === undefined || value === "" ? NaN : Number(value);
+    if (known && weight >= 0 && weight < Infinity) return [known, weight] as const;
+    throw new UsageError(
+      `Cannot use --loss ${text}: give weights such as l1=1,edges=0.5, of ${PARTS.join(", ")}`,
+    );
+  });
+  return Object.fromEntries(weights);
+}
