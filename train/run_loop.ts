@@ -97,13 +97,13 @@ export class RunLoop {
         const before = await this.#submit();
         if (before) yield* this.#finish(before);
       }
-      const stopped = this.#options.signal?.aborted;
+      const stopped = this.#options.signal?.aborted === true; // looked at once: all of a step or none
       const ends = this.#submitted >= this.#options.steps;
       if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
         const step = this.#submitted;
         const last = await trainer.flush();
         if (last) yield* this.#finish(last);
-        if (this.#done === step) await this.#pause(stopped || ends); // else it went back
+        if (this.#done === step) await this.#pause(stopped, ends); // else it went back
       }
       if (stopped) throw this.#options.signal!.reason;
     }
@@ -190,13 +190,12 @@ export class RunLoop {
   }
 
   /** Between two steps: validates, saves, samples, as it is time; all of it at the end. */
-  async #pause(isLast: boolean | undefined): Promise<void> {
+  async #pause(stopped: boolean, ends: boolean): Promise<void> {
     const step = this.#done;
-    const stopped = this.#options.signal?.aborted;
-    if (!stopped && (this.#isTime("validateEvery", step) || isLast)) await this.#validate();
+    if (!stopped && (ends || this.#isTime("validateEvery", step))) await this.#validate();
     const samples = !stopped && this.#every("sampleEvery") > 0 &&
-      (this.#isTime("sampleEvery", step) || isLast === true);
-    if (samples || isLast || this.#isTime("saveEvery", step)) await this.#save();
+      (ends || this.#isTime("sampleEvery", step));
+    if (samples || stopped || ends || this.#isTime("saveEvery", step)) await this.#save();
     if (samples) await this.#sample();
     await this.#task.report(step, this.#task.log.lines);
     this.#time = performance.now();

@@ -98,6 +98,15 @@ Deno.test("RunLoop stops at the first number that is not finite unless told", as
 });
 
 Deno.test("RunLoop saves at a signal, and does what was due when it goes on", async () => {
+  const late = new AbortController();
+  const lateRun = fakeRun({}, { sampleEvery: 2, signal: late.signal });
+  await assert.rejects(async () => {
+    // the signal comes while step 2 is being finished
+    for await (const { step } of lateRun.loop.steps()) {
+      if (step === 2) late.abort(new Error("stop"));
+    }
+  }, /stop/);
+  assert.deepEqual(lateRun.did, ["save 2", "sample 2", "save 3"]);
   const stop = new AbortController();
   const often = { validateEvery: 1, sampleEvery: 3 };
   const { loop, did } = fakeRun({}, { ...often, signal: stop.signal });
