@@ -35,6 +35,7 @@ export {
   measureCodec,
   measureGeneration,
 } from "./bench/frames.ts";
+export { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "./bench/protocol.ts";
 export type { Spread } from "./bench/spread.ts";
 export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
 export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";

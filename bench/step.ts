@@ -5,7 +5,7 @@ import type { DeviceProfile } from "../gpu/tuning.ts";
 import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import { totalWork, type Work } from "../kernels/work.ts";
 import { checkMemory } from "../run/memory_check.ts";
-import type { DeclaredModel } from "../model/model.ts";
+import type { DeclaredModel, WindowCache } from "../model/model.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { Session, type SessionPass } from "../run/session.ts";
 import { measure, type Measured, type MeasureOptions } from "./measure.ts";
@@ -28,6 +28,8 @@ export interface StepCase {
   readonly frame: number;
   /** A frame's first call, which also caches what is new, or any later one. */
   readonly kind: "first" | "later";
+  /** What is done with a long model's window (encode). */
+  readonly windowCache?: WindowCache;
 }
 
 /** The passes of a model call, and what they do. */
@@ -43,7 +45,7 @@ export function recordStep(
   memory: Memory,
   device: DeviceProfile,
   { height, width }: LatentSize,
-  { frame, kind }: StepCase,
+  { frame, kind, windowCache }: StepCase,
 ): RecordedStep {
   const session = new Session(transformer, sizes, memory, device, {
     videos: 1,
@@ -55,6 +57,7 @@ export function recordStep(
     classes: [CLASS],
     timesteps: [TIMESTEP],
     cache: true,
+    windowCache,
     cacheDtype: dtype,
   });
   session.assumeCached(frame);

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../files/json.ts";
 import { checkMemory, WEIGHTS } from "../run/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
@@ -29,14 +30,16 @@ export interface SyntheticOptions {
   readonly layers?: number;
   /** What it runs on, which decides what weights are kept in (a GPU). */
   readonly device?: DeviceProfile;
+  /** Entries of the transformer's configuration that differ from the architecture's. */
+  readonly config?: JsonObject;
   /** The half whose weights are made, where the other is not needed. */
   readonly only?: "transformer" | "autoencoder";
 }
 
 /** Declares a released architecture with made-up weights; needs no device. */
 export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
-  const { architecture, dtype = "f32", layers, only } = options;
-  const parsed = parseTransformerConfig(architectureConfig(architecture));
+  const { architecture, dtype = "f32", layers, only, config } = options;
+  const parsed = parseTransformerConfig({ ...architectureConfig(architecture), ...config });
   const sizes = { ...parsed, layers: layers ?? parsed.layers };
   const vae = parseAutoencoderConfig(autoencoderConfig(options.vae ?? "8x"));
   const memory = new Memory();

@@ -28,6 +28,7 @@ import {
   stepTable,
   tuningTable,
 } from "./tables.ts";
+import { runProtocol } from "./protocol.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
@@ -68,6 +69,9 @@ export async function run({ options, terminal, signal }: BenchCall): Promise<voi
   try {
     const pipeline = await openPipeline(gpu, options);
     const load = { open, weights: (performance.now() - start) / 1000 - open };
+    if (options.protocol !== undefined) {
+      return await benchProtocol(pipeline, { options, terminal, signal });
+    }
     const timer = await GpuTimer.open(gpu);
     const show = (text: string) => options.json ? Promise.resolve() : terminal.print(`${text}\n\n`);
     const runs = options.runs ?? (options.quick ? 3 : 5);
@@ -91,6 +95,22 @@ export async function run({ options, terminal, signal }: BenchCall): Promise<voi
   }
 }
 
+/** Prints the lines of the protocol as they come; with --json one object at the end. */
+async function benchProtocol(
+  pipeline: Pipeline,
+  { options, terminal, signal }: Pick<BenchCall, "options" | "terminal" | "signal">,
+): Promise<void> {
+  const { steps, json } = options;
+  const frames = options.framesAt === undefined ? undefined : framesAt(options, true);
+  const show = (text: string) => json ? Promise.resolve() : terminal.print(`${text}\n`);
+  const { gpu, info, dtype } = pipeline;
+  await show(`${info.name} in ${dtype} on ${gpu.adapter.name}, Deno ${Deno.version.deno}`);
+  const runs = await runProtocol(pipeline, { frames, steps, signal, show });
+  const result = { adapter: gpu.adapter.name, model: info.name, dtype, runs };
+  if (json) await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
+  await pipeline.close();
+}
+
 /** @throws {UsageError} options that contradict each other */
 function checkOptions(options: BenchValues): void {
   const { architecture, synthetic, model } = options;
@@ -108,15 +128,20 @@ function checkOptions(options: BenchValues): void {
   framesAt(options, false);
 }
 
+/** What the model of the released speed script takes. */
+const FOUR_ACTIONS = { condition_cfg: { type: "action", num_action_classes: 4 } };
+
 async function openPipeline(gpu: Gpu, options: BenchValues): Promise<Pipeline> {
-  const { architecture, dtype = "auto" } = options;
-  if (!architecture) {
-    return await loadPipeline(await modelPath(options.model ?? DEMO), { gpu, dtype });
+  const { architecture, dtype = "auto", protocol, model } = options;
+  const isReleased = protocol !== undefined && model === undefined && !architecture;
+  if (!architecture && !isReleased) {
+    return await loadPipeline(await modelPath(model ?? DEMO), { gpu, dtype });
   }
   const f16 = dtype === "f16" || (dtype === "auto" && gpu.adapter.f16 && !gpu.adapter.cpu);
   const whole = !options.only || options.only.some((part) => part === "codec" || part === "frames");
   return await syntheticPipeline(gpu, {
-    architecture,
+    architecture: architecture ?? "FAR_B_Long",
+    config: isReleased ? FOUR_ACTIONS : undefined,
     dtype: f16 ? "f16" : "f32",
     only: whole ? undefined : "transformer",
   });
@@ -210,11 +235,12 @@ async function codec(bench: Bench, basis: Basis) {
 async function steps(bench: Bench, basis: Basis): Promise<readonly StepResult[]> {
   const { gpu, timer, pipeline, options, show } = bench;
   const size = { height: LATENT_SIDE, width: LATENT_SIDE };
+  const { windowCache } = options;
   const results: StepResult[] = [];
   for (const frame of framesAt(options, pipeline.info.long)) {
     for (const kind of ["later", "first"] as const) {
       results.push(
-        await measureStep(gpu, timer, pipeline.model, size, { frame, kind }, bench),
+        await measureStep(gpu, timer, pipeline.model, size, { frame, kind, windowCache }, bench),
       );
     }
   }

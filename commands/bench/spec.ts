@@ -2,7 +2,7 @@ import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { COMMON_OPTIONS, CONFIG, JSON_OPTION } from "../../cli/common_options.ts";
 import { GPU } from "../../cli/permissions.ts";
-import { MODEL_OPTIONS } from "../../request/options.ts";
+import { GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
 
 const WHAT = "What is measured";
 const HOW = "How it is measured";
@@ -38,7 +38,20 @@ export const BENCH_OPTIONS = {
     kind: "list",
     value: "LIST",
     default: "2,16,64,128,156,300; with --quick 2,16; with --architecture by its kind",
-    help: "number of frames before the one whose steps are measured",
+    help: "number of frames before the one whose steps are measured; lengths for --protocol",
+    group: WHAT,
+  },
+  windowCache: {
+    ...GENERATE_OPTIONS.windowCache,
+    help: "what steps of a long model do with its window",
+    group: WHAT,
+  },
+  protocol: {
+    kind: "choice",
+    choices: ["far"],
+    value: "NAME",
+    help: "print what the released speed script prints: 4 videos, 25 steps, 16 to 256 frames, " +
+      "without and with caches; for FAR_B_Long with random weights, or for --model",
     group: WHAT,
   },
   profile: {
@@ -52,8 +65,8 @@ export const BENCH_OPTIONS = {
     min: 1,
     max: 1000,
     value: "N",
-    default: "the model's, else 8",
-    help: "denoising steps per frame of the short run",
+    default: "the model's, else 8; with --protocol 25",
+    help: "denoising steps per frame of the short run, or of --protocol",
     group: WHAT,
   },
   tune: {
@@ -93,6 +106,7 @@ export const BENCH: CommandSpec = defineCommand({
   arguments: [],
   options: BENCH_OPTIONS,
   examples: [
+    { line: "far bench --protocol far", does: "the speed table of the released code" },
     { line: "far bench --quick", does: "the demo model, in about half a minute" },
     {
       line: "far bench --architecture FAR_B_Long --synthetic --only steps --frames-at 16,156",

@@ -32,8 +32,8 @@ export function evaluationPage(evaluation: Evaluation, shown: readonly Shown[]):
     overallTable(evaluation),
     `<div class="charts">${METRICS.map((metric) => chart(evaluation, metric)).join("\n")}</div>`,
     "<h2>Truth, made, difference</h2>",
-    `<p class="progress">In step: one slider moves all clips. The difference is grey where the two ` +
-    "agree. Frames before the line were given.</p>",
+    `<p class="progress">One slider moves all clips in step. The difference is grey where the two ` +
+    "agree.</p>",
     controls(protocol.context + protocol.frames),
     `<div class="clips">${
       shown.map((clip) => clipFigure(clip, protocol.context)).join("\n")
@@ -99,7 +99,8 @@ function clipFigure({ result, why, truth, made }: Shown, context: number): strin
     `<span>PSNR ${shortNumber(result.mean.psnr, "psnr")}; frame <b class="now"></b></span>` +
     `</figcaption><div class="view" role="img" aria-label="truth, made and difference" ` +
     `style="--frames: ${frames}; aspect-ratio: ${3 * width} / ${height}; ` +
-    `background-image: url(data:image/png;base64,${png})"></div></figure>`;
+    `background-image: url(data:image/png;base64,${png})"></div><div class="names">` +
+    "<span>truth</span><span>made</span><span>difference</span></div></figure>";
 }
 
 /** Frames below one another, each truth | made | 0.5 + (made - truth) / 2, as PNG. */
