@@ -1,4 +1,3 @@
-import type { JsonObject } from "../files/json.ts";
 import { checkMemory, WEIGHTS } from "../run/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
@@ -31,7 +30,7 @@ export interface SyntheticOptions {
   /** What it runs on, which decides what weights are kept in (a GPU). */
   readonly device?: DeviceProfile;
   /** Entries of the transformer's configuration that differ from the architecture's. */
-  readonly config?: JsonObject;
+  readonly config?: Readonly<Record<string, unknown>>;
   /** The half whose weights are made, where the other is not needed. */
   readonly only?: "transformer" | "autoencoder";
 }
