@@ -7,19 +7,19 @@ import { videosOf } from "./plan/manifest.ts";
 import type { ResultRecord, ResultsFile } from "./results.ts";
 import type { Outcome } from "./gpu/protocol.ts";
 
-/** Runs jobs: the GPU process of this machine, or those behind a queue. */
+/** Runs jobs: this machine's GPU process, or the workers of a queue. */
 export interface Executor {
-  /** Jobs that may be on their way at once. */
+  /** Most jobs in progress at once. */
   readonly window: number;
-  /** @throws what makes every job impossible */
+  /** @throws if no job can run at all */
   submit(job: Job): Promise<Outcome>;
 }
 
-/** An executor with an end. */
+/** An executor that can be closed. */
 export interface BatchExecutor extends Executor {
-  /** All jobs have ended. */
+  /** Called when all jobs have ended. */
   close(): Promise<void>;
-  /** Jobs that have not ended are given up; `reason` says why. */
+  /** Gives up all unfinished jobs; `reason` says why. */
   kill(reason: Error): Promise<void>;
 }
 
@@ -28,27 +28,27 @@ export class BatchStoppedError extends Error {
   override readonly name = "BatchStoppedError";
 }
 
-/** What a batch does with a job. */
+/** What to do with a job. */
 export type Decision =
   | { readonly kind: "run" }
   | { readonly kind: "done"; readonly record: ResultRecord; readonly recorded: boolean }
   | { readonly kind: "failed"; readonly record: ResultRecord };
 
-/** Jobs of a batch by what became of them. */
+/** Number of jobs by result. */
 export interface Tally {
   done: number;
-  /** Were there already. */
+  /** Already done before. */
   skipped: number;
   failed: number;
-  /** Of them: a further run may cure them. */
+  /** Failures that a retry may fix. */
   temporary: number;
-  /** Of them: failed in an earlier run, and were left alone. */
+  /** Failures of an earlier run that were not retried. */
   failedBefore: number;
   /** Left on a queue. */
   queued: number;
 }
 
-/** How a batch treats what is there and what fails. */
+/** How a batch treats existing results and failures. */
 export interface BatchRunOptions {
   readonly folder: string;
   readonly results: ResultsFile;
@@ -66,7 +66,7 @@ export function expectedFiles({ entry }: Job): string[] {
   return outputFiles(entry.outputs, videosOf(entry.values));
 }
 
-/** Decides what is to be done and keeps the record of it. */
+/** Decides which jobs to run and records their results. */
 export class BatchRun {
   readonly #options: BatchRunOptions;
   readonly tally: Tally = {
@@ -83,7 +83,7 @@ export class BatchRun {
     this.#options = options;
   }
 
-  /** Whether a job is done, has failed for good, or must run. */
+  /** Decides whether a job is done, has failed permanently, or must run. */
   async decide(job: Job): Promise<Decision> {
     const { folder, known, force, retryFailed } = this.#options;
     if (force) return { kind: "run" };
@@ -98,7 +98,7 @@ export class BatchRun {
     return hopeless ? { kind: "failed", record } : { kind: "run" };
   }
 
-  /** Enters what needs no running. */
+  /** Counts a job that does not need to run. */
   async settle(decision: Exclude<Decision, { kind: "run" }>): Promise<void> {
     if (decision.kind === "failed") {
       this.tally.failed++;
@@ -109,7 +109,7 @@ export class BatchRun {
     if (!decision.recorded) await this.#write(decision.record);
   }
 
-  /** A line of a stream that is no job. */
+  /** Records a line of a stream that is not a valid job. */
   async reject(line: number, problem: string): Promise<void> {
     const at = new Date().toISOString();
     await this.#failed({
@@ -126,7 +126,7 @@ export class BatchRun {
   /**
    * Runs a job and records how it ended.
    * @throws {BatchStoppedError} nothing more can be written, or --fail-fast
-   * @throws what makes every job impossible
+   * @throws if no job can run at all
    */
   async run(job: Job, executor: Executor): Promise<void> {
     const outcome = await executor.submit(job);
@@ -155,7 +155,7 @@ export class BatchRun {
     if (failFast) throw new BatchStoppedError(`Stopped at the first failure, job "${record.id}"`);
   }
 
-  /** What would befall every other job too is not held against this one. */
+  /** A failure that would hit every other job too is not recorded for this one. */
   async #checkStorage(error: { readonly message: string }): Promise<void> {
     const { folder } = this.#options;
     if (isDiskFull(error.message)) throw storageError(error.message, folder);
@@ -163,7 +163,7 @@ export class BatchRun {
     if (!await isFolder(folder)) throw storageError("it was removed", folder);
   }
 
-  /** One after the other, so that lines do not mix. */
+  /** Writes records one after the other, so that lines do not mix. */
   async #write(record: ResultRecord): Promise<void> {
     const { results, folder } = this.#options;
     this.#writing = this.#writing.then(() => results.add(record)).catch((error) => {

@@ -4,9 +4,9 @@ import type { BatchRun, Executor } from "./batch_run.ts";
 import type { Job } from "./plan/job.ts";
 
 /**
- * Runs jobs as they come until all have ended, or one of them stops the rest.
- * @param stop aborted from outside (a signal), or here by what stops the batch
- * @param unfinished the jobs that have no result, for cleaning up after a stop
+ * Runs jobs as they arrive until all have ended or one of them stops the rest.
+ * @param stop aborted from outside (a signal), or here by an error that stops the batch
+ * @param unfinished jobs without a result, for cleaning up after a stop
  * @throws the reason of `stop`
  */
 export async function drive(
@@ -51,7 +51,7 @@ async function handle(
   unfinished.delete(item.job);
 }
 
-/** Items from a list of jobs that are known to need running. */
+/** Items for jobs that are known to need running. */
 export async function* itemsOf(jobs: Iterable<Job>): AsyncGenerator<Item, void, void> {
   for (const job of jobs) yield { job, mustRun: true };
 }

@@ -5,7 +5,7 @@ import type { Job } from "./plan/job.ts";
 import { jsonOf } from "./plan/identity.ts";
 import type { BATCH_OPTIONS } from "./plan/options.ts";
 
-/** What `far batch --dry-run` says: as JSON one line a job, else how many there are of each kind. */
+/** Output of `far batch --dry-run`: one JSON line per job, or the number of jobs of each kind. */
 export async function dryRun(
   jobs: readonly Job[] | undefined,
   batch: BatchRun,

@@ -7,10 +7,10 @@ import { isSequence } from "./plan/output_names.ts";
 import type { MadeFile, ResultRecord } from "./results.ts";
 
 /**
- * The outputs of a job that is done: they are there, whole, and were made with the same settings and
- * model. The job's record says so, or else its hash in the files themselves.
+ * The outputs of a finished job: complete, and made with the same settings and model, as shown by
+ * the job's record or by its hash in the files.
  * @param files names relative to the folder
- * @returns undefined where anything is missing
+ * @returns undefined if anything is missing
  */
 export async function findDone(
   hash: string,
@@ -36,8 +36,8 @@ async function allThere(folder: string, { outputs, at }: ResultRecord): Promise<
 }
 
 /**
- * Files appear under their names only when whole, so their sizes tell. What is younger than its
- * record may be another job's, of the same name and size: its bytes tell.
+ * Files appear under their names only when complete, so their sizes suffice. A file younger than
+ * its record may come from another job with the same name and size, so its bytes are checked.
  */
 async function isAsMade(
   folder: string,
@@ -46,7 +46,7 @@ async function isAsMade(
 ): Promise<boolean> {
   const found = await look(outputPath(folder, path));
   if (found?.bytes !== bytes) return false;
-  if (found.changed <= at && at <= Date.now()) return true; // a date to come proves nothing
+  if (found.changed <= at && at <= Date.now()) return true; // a date in the future proves nothing
   return sha256 !== "" && (await digestFile(outputPath(folder, path))).sha256 === sha256;
 }
 
@@ -56,7 +56,7 @@ interface Found {
   readonly changed: number;
 }
 
-/** A file, or all pictures of a `%d` pattern together; undefined where there is none. */
+/** A file, or all pictures of a `%d` pattern together; undefined if there is none. */
 async function look(path: string): Promise<Found | undefined> {
   try {
     if (!isSequence(path)) return sumOf([await Deno.stat(path)]);
@@ -83,7 +83,7 @@ export async function areAsAnswered(
   folder: string,
   outputs: readonly MadeFile[],
 ): Promise<boolean> {
-  // no record is older than 1970: the bytes decide
+  // no record is older than 1970, so the bytes decide
   for (const made of outputs) {
     if (made.sha256 === "") {
       if ((await look(outputPath(folder, made.path)))?.bytes !== made.bytes) return false;
@@ -92,35 +92,35 @@ export async function areAsAnswered(
   return true;
 }
 
-/** Whether outputs of that name say which job made them; .y4m and %d pictures cannot. */
+/** Whether outputs of that name contain the hash of their job; .y4m and %d pictures do not. */
 function keepsHash(name: string): boolean {
   return !isSequence(name) && extname(name).toLowerCase() !== ".y4m";
 }
 
 /**
- * Whether a file says that this job made it, or is of a kind that says nothing.
- * @param name its final one, whose extension says what it is
+ * Whether a file contains this job's hash, or is of a kind without a hash.
+ * @param name its final name, whose extension gives its type
  */
 export async function isOf(path: string, hash: string, name: string): Promise<boolean> {
   if (!keepsHash(name)) return true;
   return await jobOf(path, name).then((said) => said === hash, () => false);
 }
 
-/** The hash of the job that made a file, where the file says so. */
+/** The hash of the job that made a file, if the file contains it. */
 async function jobOf(path: string, name = path): Promise<string | undefined> {
   return (await fileMetadata(path, name))[JOB_KEY];
 }
 
-/** Whether a file can be read to its end and says that this job made it. */
+/** Whether a file can be read to its end and contains this job's hash. */
 async function carriesHash(path: string, hash: string): Promise<boolean> {
   if (isSequence(path) || !await isFile(path)) return false;
   try {
     if (await jobOf(path) !== hash) return false;
     if (extname(path).toLowerCase() === ".safetensors") return true;
-    const onlyFirst = { stride: Number.MAX_SAFE_INTEGER }; // read to the end, but not kept
+    const onlyFirst = { stride: Number.MAX_SAFE_INTEGER }; // read to the end without keeping it
     return (await readClip(path, onlyFirst)).warnings.length === 0;
   } catch {
-    return false; // whatever it is, it is not whole
+    return false; // whatever it is, it is not complete
   }
 }
 

@@ -3,9 +3,9 @@ import { FileLock } from "../app.ts";
 import { UsageError } from "../cli/errors.ts";
 
 /**
- * Keeps a second batch out of the same folder: it would do the same jobs and take the first one's
- * unfinished files for rubbish.
- * @param part of the batch, where several share the folder
+ * Keeps a second batch out of the same folder: it would run the same jobs and remove the first
+ * one's unfinished files as leftovers.
+ * @param part of the batch, if several share the folder
  * @throws {UsageError} it is taken
  */
 export async function lockFolder(folder: string, part: string): Promise<FileLock> {

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, relative } from "node:path";
 import { MediaError } from "../mod.ts";
 
-/** Whether a path, links followed, lies in one of the folders or is one. */
+/** Whether a path, after following links, is one of the folders or inside one. */
 export async function isInside(path: string, folders: readonly string[]): Promise<boolean> {
   const place = await realPath(path);
   if (place === undefined) return false;
@@ -14,13 +14,13 @@ export async function isInside(path: string, folders: readonly string[]): Promis
 }
 
 /**
- * Makes the folder of a file, inside another that is there; what a link leads out of it is refused
- * before anything is made.
+ * Creates the folder of a file inside an existing one; refuses links that lead out of it before
+ * creating anything.
  * @throws {MediaError} the folder would lie outside
  */
 export async function makeFolderInside(root: string, file: string): Promise<void> {
   const folder = dirname(file);
-  let there = file; // what it replaces may be a link itself, which writing would follow
+  let there = file; // the target may itself be a link, which writing would follow
   while (!await exists(there) && dirname(there) !== there) there = dirname(there);
   if (!await isInside(there, [root])) {
     throw new MediaError(`Cannot write "${file}": a link leads out of "${root}"`);
@@ -28,7 +28,7 @@ export async function makeFolderInside(root: string, file: string): Promise<void
   await Deno.mkdir(folder, { recursive: true });
 }
 
-/** A link to nothing is there too. */
+/** A dangling link exists too. */
 async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
 }

@@ -3,7 +3,7 @@ import { finalName, patternExpression } from "../app.ts";
 import { outputPath } from "./plan/identity.ts";
 import { isSequence } from "./plan/output_names.ts";
 
-/** What processes that were ended have left in a folder. Each folder in it is looked at once. */
+/** Leftovers of killed processes in a folder. Each subfolder is read once. */
 export class Leftovers {
   readonly #folder: string;
   readonly #found = new Map<string, Promise<string[]>>();
@@ -13,8 +13,7 @@ export class Leftovers {
   }
 
   /**
-   * Removes what is left of these outputs, and of no others: other batches may be writing beside
-   * them.
+   * Removes leftovers of these outputs only, since other batches may be writing next to them.
    * @param outputs names relative to the folder; `%d` stands for any number
    * @returns how many files
    */
@@ -32,7 +31,7 @@ export class Leftovers {
       for (const partial of await this.#partialsIn(path)) {
         const name = finalName(partial)!;
         if (!exact.has(name) && !patterns.some((pattern) => pattern.test(name))) continue;
-        await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // gone already
+        await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // already gone
       }
     }
     return removed;
@@ -45,7 +44,7 @@ export class Leftovers {
   }
 }
 
-/** Removes what is left of these outputs now. @returns how many files */
+/** Removes leftovers of these outputs now. @returns how many files */
 export async function removePartials(folder: string, outputs: Iterable<string>): Promise<number> {
   return await new Leftovers(folder).remove(outputs);
 }

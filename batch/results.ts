@@ -6,14 +6,14 @@ import { type FileDigest, writeAll } from "../app.ts";
 
 /** A finished file of a job. */
 export interface MadeFile extends FileDigest {
-  /** Relative to the output folder. */
+  /** Path relative to the output folder. */
   readonly path: string;
 }
 
 /** Why a job failed. */
 export interface JobFailure {
   readonly message: string;
-  /** True where the same job may succeed later: the device, its memory, the network, the disk. */
+  /** Whether a retry may succeed: device, memory, network or disk failed. */
   readonly temporary: boolean;
 }
 
@@ -30,13 +30,13 @@ export interface ResultRecord {
   readonly outputs: readonly MadeFile[];
   readonly error?: string;
   readonly temporary?: boolean;
-  /** True where the outputs were there already, from a run that could not say so. */
+  /** Whether the outputs already existed, from a run without a record. */
   readonly found?: boolean;
   /** ISO 8601. */
   readonly at: string;
 }
 
-/** Appends records to a JSON lines file; each is there, whole, when `add` resolves. */
+/** Appends records to a JSON lines file; each is complete when `add` resolves. */
 export class ResultsFile {
   readonly path: string;
   #begun = false;
@@ -46,7 +46,7 @@ export class ResultsFile {
   }
 
   /**
-   * The file is opened anew each time, so that one in a removed folder is noticed.
+   * Opens the file each time, so that a removed folder is noticed.
    * @throws the system's error: disk full, folder gone
    */
   async add(record: ResultRecord): Promise<void> {
@@ -59,7 +59,7 @@ export class ResultsFile {
   }
 }
 
-/** Whether an earlier run was ended in the middle of a line. */
+/** Whether an earlier run was killed in the middle of a line. */
 async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
   const { size } = await file.stat();
   if (size === 0) return false;
@@ -70,7 +70,7 @@ async function endsWithinLine(file: Deno.FsFile): Promise<boolean> {
 }
 
 /**
- * Looks before anything runs whether results can be kept there.
+ * Checks before anything runs whether results can be written there.
  * @throws {UsageError} there is no such folder
  */
 export async function checkResultsPath(path: string): Promise<void> {
@@ -79,7 +79,7 @@ export async function checkResultsPath(path: string): Promise<void> {
 }
 
 /**
- * Reads records; lines that are not whole are no records. A missing file has none.
+ * Reads records; incomplete lines are skipped. A missing file has none.
  * @throws {UsageError} a device or a folder
  */
 export async function readResults(path: string): Promise<ResultRecord[]> {
@@ -100,10 +100,10 @@ export async function readResults(path: string): Promise<ResultRecord[]> {
     .map((record) => Date.parse(record.at) <= written + SLACK_MS ? record : undated(record));
 }
 
-/** File systems keep times of up to two seconds. */
+/** File times may have a resolution of two seconds. */
 const SLACK_MS = 2000;
 
-/** A record cannot be younger than its file: a clock was wrong, and its date proves nothing. */
+/** Drops the date of a record younger than its file, since a clock was wrong. */
 function undated(record: ResultRecord): ResultRecord {
   return { ...record, at: new Date(0).toISOString() };
 }
@@ -133,7 +133,7 @@ export function resultsName(shard: { index: number; count: number } | undefined)
 
 /**
  * The last record of each hash, from the results of all shards in the folder and from `own`. A job
- * that was done once stays so whatever came later: its outputs decide.
+ * that was done once counts as done, whatever came later: its outputs decide.
  */
 export async function knownResults(
   folder: string,

@@ -24,7 +24,7 @@ import { checkResultsPath, knownResults, ResultsFile, resultsName } from "./resu
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
-/** Some jobs have failed; the status tells whether another run may cure them all. */
+/** Some jobs have failed; the exit status says whether a retry may fix all of them. */
 export class JobsFailedError extends Error {
   override readonly name = "JobsFailedError";
   readonly temporary: boolean;
@@ -38,7 +38,7 @@ export class JobsFailedError extends Error {
   }
 }
 
-/** A batch that is read and checked. */
+/** A parsed and checked batch. */
 interface Setup {
   /** Undefined for a stream. */
   readonly all: readonly Job[] | undefined;
@@ -46,24 +46,24 @@ interface Setup {
   readonly folder: string;
   readonly results: ResultsFile;
   readonly batch: BatchRun;
-  /** Shown as jobs end. */
+  /** Progress display. */
   progress?: Progress;
 }
 
-/** How a batch's executor is made; its notes go to the user. */
+/** Opens a batch's executor; its notes go to the user. */
 export type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>;
 
-/** How the jobs of a batch ended. */
+/** Results of a batch. */
 export interface BatchOutcome {
   readonly tally: Tally;
   readonly seconds: number;
-  /** File with a line for each job. */
+  /** File with one line per job. */
   readonly results: string;
 }
 
 /**
- * Reads, checks, runs and records the jobs of a manifest, and says how they ended.
- * @throws {UsageError} all that is wrong with the manifest, before anything runs
+ * Reads, checks, runs and records the jobs of a manifest, and reports how they ended.
+ * @throws {UsageError} lists all problems of the manifest, before anything runs
  * @throws {JobsFailedError} when all has ended
  */
 export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
@@ -72,7 +72,7 @@ export async function runBatch(source: string, call: BatchCall, open: OpenExecut
 }
 
 /**
- * `runBatch` without a word at the end, for commands that consist of jobs.
+ * `runBatch` without the final report, for commands that consist of jobs.
  * @returns nothing after a dry run
  * @throws {UsageError} as `runBatch`
  */
@@ -143,7 +143,7 @@ async function makeOutDir(folder: string): Promise<void> {
   }
 }
 
-/** In a folder that workers share they may be at it, and they clean up themselves. */
+/** In a shared folder workers may be writing, and they clean up themselves. */
 async function removeUnfinished(
   jobs: Iterable<Job>,
   folder: string,
@@ -152,7 +152,7 @@ async function removeUnfinished(
   if (!options.shared) await removePartials(folder, [...jobs].flatMap(expectedFiles));
 }
 
-/** Jobs of a stream; what an earlier run has left of each is removed before it is run. */
+/** Jobs of a stream; leftovers of an earlier run are removed before each. */
 async function* tidied(
   items: AsyncGenerator<Item, void, void>,
   folder: string,
@@ -164,7 +164,7 @@ async function* tidied(
   }
 }
 
-/** @param total how many jobs there are, where that is known */
+/** @param total number of jobs, if known */
 async function runShown(
   items: AsyncGenerator<Item, void, void>,
   total: number | undefined,
@@ -180,7 +180,7 @@ async function runShown(
   }
 }
 
-/** Enters what is done already. @returns the rest */
+/** Counts jobs that are already done. @returns the others */
 async function settleAll(jobs: readonly Job[], batch: BatchRun): Promise<Job[]> {
   const rest: Job[] = [];
   for (const job of jobs) {

@@ -18,7 +18,7 @@ export type ArrayStream = FrameStream & Disposable;
 
 /**
  * Opens a .npz in the layout of FAR's data sets: `video` (T, H, W, 3), bytes or floats in [0, 1],
- * and `actions` (T) where there are any.
+ * and optionally `actions` (T).
  *
  * @throws {MediaError} when the arrays are missing, damaged, or of other shapes
  */
@@ -47,8 +47,8 @@ export async function openNpz(path: string): Promise<ArrayStream> {
 }
 
 /**
- * Opens a .npy of frames (T, H, W, 3), or of one picture (H, W, 3). Only the frames that are asked
- * for are read.
+ * Opens a .npy of frames (T, H, W, 3), or of one picture (H, W, 3). Only the requested frames are
+ * read.
  *
  * @throws {MediaError} when it is damaged or of another shape
  */
@@ -69,7 +69,7 @@ export async function openNpy(path: string): Promise<ArrayStream> {
   }
 }
 
-/** `video`, or the only array there is: np.savez without names calls it `arr_0`. */
+/** `video`, or the only array: np.savez without names calls it `arr_0`. */
 function videoName(names: string[]): string {
   const others = names.filter((name) => name !== "actions");
   return !names.includes("video") && others.length === 1 ? others[0]! : "video";
@@ -93,7 +93,7 @@ function videoShape({ type, shape, bytes }: NpyHeader, path: string): VideoShape
   return { count: count!, height, width, isFloat, frameBytes };
 }
 
-/** Data sets hold other things by this name, too: an error only for those who want actions. */
+/** Some data sets have other things by this name, so it is an error only if actions are needed. */
 function readActions(
   { type, shape, data }: NpyArray,
   count: number,
@@ -115,7 +115,7 @@ function readActions(
   return { actions: Array.from(data as ArrayLike<number | bigint>, Number) };
 }
 
-/** Frames of a file in which any can be reached. */
+/** Frames of a file with random access. */
 function* lazyFrames(
   shape: VideoShape,
   read: (index: number) => Promise<NpyData>,
@@ -126,7 +126,7 @@ function* lazyFrames(
   }
 }
 
-/** Frames of a packed array, which are reached one after the other. */
+/** Frames of a compressed array, which must be read one after the other. */
 async function* streamFrames(
   shape: VideoShape,
   open: () => Promise<NpyStream>,
@@ -139,7 +139,7 @@ async function* streamFrames(
       yield { index, pixels: () => frameOf(data, shape, path, index) };
     }
   } finally {
-    // The checksum is of all frames, and comes after the last.
+    // The checksum covers all frames and comes after the last.
     if (array.header.bytes <= MOST_ARRAY_BYTES) await array.finish();
   }
 }
@@ -154,7 +154,7 @@ function frameOf(
   return { width: shape.width, height: shape.height, data: data as Uint8Array };
 }
 
-/** (H, W, 3) to (3, H, W); values a hair outside [0, 1] are rounding and are clamped. */
+/** (H, W, 3) to (3, H, W); values just outside [0, 1] are rounding errors and are clamped. */
 function planarFloats(
   values: ArrayLike<number>,
   { width, height }: VideoShape,

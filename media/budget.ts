@@ -1,29 +1,29 @@
 import { MediaError } from "./errors.ts";
 
-/** A picture of more pixels is taken for an attack. */
+/** Pictures with more pixels count as an attack. */
 export const MOST_PIXELS = 2 ** 26;
-/** What one frame may take, in bytes: a few kilobytes can announce a frame of any size. */
+/** Most bytes per frame: a few kilobytes can announce a frame of any size. */
 const MOST_FRAME_BYTES = 2 ** 28;
-/** A source of more frames is taken for an attack: to count them takes a second. */
+/** Sources with more frames count as an attack: counting them takes a second. */
 export const MOST_FRAMES = 1_000_000;
-/** What the frames taken from one source may take, or one array, in bytes. */
+/** Most bytes for the frames of one source, or for one array. */
 export const MOST_ARRAY_BYTES = 2 ** 31;
-/** What the same frames may take as floats that a model works on, in bytes. */
+/** Most bytes for the same frames as floats for a model. */
 const MOST_FLOAT_BYTES = 2 ** 32;
-/** What lists of actions and text beside the frames may take, in bytes. */
+/** Most bytes for lists of actions and text besides the frames. */
 export const MOST_LIST_BYTES = 2 ** 24;
-/** A frame takes about as much besides its pixels. */
+/** Approximate bytes of a frame besides its pixels. */
 const FRAME_OVERHEAD = 256;
 
-/** A source that would take more memory than any sound one. */
+/** A source that would take more memory than any legitimate one. */
 export class TooMuchError extends MediaError {
   override name = "TooMuchError";
 }
 
 /**
- * Holds a picture to what is sound.
+ * Refuses a picture of unreasonable size.
  *
- * @param bytes it takes in memory, where it is more than the usual three bytes a pixel
+ * @param bytes it takes in memory, if it is more than the usual three bytes per pixel
  * @throws {TooMuchError} without the file's name
  */
 export function checkSize(width = 0, height = 0, bytes = 0): void {
@@ -31,7 +31,7 @@ export function checkSize(width = 0, height = 0, bytes = 0): void {
   throw new TooMuchError(`its size ${width}x${height} is too large`);
 }
 
-/** What may still be taken from one source. */
+/** Memory that one source may still take. */
 export class Budget {
   #left: number;
 
@@ -43,7 +43,7 @@ export class Budget {
    * Takes memory for frames.
    *
    * @param bytes of each
-   * @throws {TooMuchError} without the file's name, when the source has given too much
+   * @throws {TooMuchError} without the file's name, when the source has exceeded its budget
    */
   takeFrames(bytes: number, count = 1): void {
     this.#left -= count * (bytes + FRAME_OVERHEAD);
@@ -56,7 +56,7 @@ export class Budget {
   }
 }
 
-/** @throws {TooMuchError} where `count` pictures as floats would take too much */
+/** @throws {TooMuchError} if `count` pictures as floats would take too much memory */
 export function checkFloatFrames(
   path: string,
   { width, height }: { readonly width: number; readonly height: number },

@@ -3,11 +3,11 @@ import { MediaError } from "./errors.ts";
 /** No header line of a stream format is longer. */
 const LONGEST_LINE = 4096;
 
-/** Takes bytes out of a stream of chunks in the portions that are wanted. */
+/** Reads a stream of chunks in portions of any size. */
 export class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
   #chunks: Uint8Array[] = [];
-  /** Bytes at hand. */
+  /** Bytes buffered. */
   length = 0;
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
@@ -51,7 +51,7 @@ export class ByteQueue {
     } while (await this.#fill());
   }
 
-  /** Lets go of the stream, wherever it is. */
+  /** Cancels the stream, wherever it is. */
   async close(): Promise<void> {
     await this.#source.return?.();
   }

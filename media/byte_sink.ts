@@ -2,14 +2,14 @@ import { writeAll } from "../files/byte_sink.ts";
 import { ClosedPipeError, isBrokenPipe, MediaError, reasonOf } from "./errors.ts";
 import { createOutput } from "./output_file.ts";
 
-/** Where the bytes of an output go: a file that appears when whole, or standard output. */
+/** Target of an output's bytes: a file that appears when it is complete, or standard output. */
 export interface ByteSink {
-  /** Name for people: the path, or `stdout`. */
+  /** Name for messages: the path, or `stdout`. */
   readonly path: string;
   /** Bytes so far. */
   readonly size: number;
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes at a byte position; on a pipe only the end is one. */
+  /** Writes at a byte position; a pipe accepts only the end. */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
   commit(): Promise<void>;
   discard(): Promise<void>;
@@ -18,7 +18,7 @@ export interface ByteSink {
 /**
  * Opens the sink for an output name; `-` is standard output.
  *
- * @throws {MediaError} when the file cannot be made, or stdout is a screen
+ * @throws {MediaError} if the file cannot be created, or stdout is a terminal
  */
 export async function openSink(path: string): Promise<ByteSink> {
   if (path !== "-") return await createOutput(path);
@@ -26,7 +26,7 @@ export async function openSink(path: string): Promise<ByteSink> {
   throw new MediaError("Cannot write a video to the terminal: pipe stdout on, or name a file");
 }
 
-/** Standard output as a sink: what is written is gone, so there is nothing to take back. */
+/** Standard output as a sink; what is written cannot be undone. */
 export class StdoutSink implements ByteSink {
   readonly path = "stdout";
   #size = 0;
@@ -38,7 +38,7 @@ export class StdoutSink implements ByteSink {
   /**
    * Writes all of `bytes`.
    *
-   * @throws {ClosedPipeError} when nobody reads any more
+   * @throws {ClosedPipeError} when the reader has gone away
    */
   async write(bytes: Uint8Array): Promise<void> {
     try {

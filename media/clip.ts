@@ -31,41 +31,41 @@ import { type FileType, fileType, readBytes, sniff } from "./file_type.ts";
 
 /** Which frames of a source to read, and how. */
 export interface ClipOptions extends PickOptions {
-  /** Centre-crop and resize to this size; the source's own unless told. */
+  /** Centre-crop and resize to this size (the source's own). */
   readonly size?: { readonly width: number; readonly height: number };
-  /** How it is resized; by area unless told. */
+  /** Method of resizing (by area). */
   readonly resize?: ResizeMethod;
-  /** How the colours of a .y4m were made; BT.601 unless told. */
+  /** Colour matrix of a .y4m (BT.601). */
   readonly matrix?: Matrix;
 }
 
-/** Frames of a source, with what it says of them. */
+/** Frames of a source, with its metadata. */
 export interface Clip {
   /** In pixels. */
   readonly width: number;
   /** In pixels. */
   readonly height: number;
-  /** Frames a second of the frames picked: the source's rate over the stride. */
+  /** Frames per second of the frames picked: the source's rate divided by the stride. */
   readonly fps?: number;
-  /** Bytes, or floats where the source holds floats. */
+  /** Bytes, or floats if the source has floats. */
   readonly frames: RgbFrame[] | FloatFrame[];
   /** The action that led to each frame picked. */
   readonly actions?: number[];
-  /** What is wrong with the source's actions, where they are there and cannot be used. */
+  /** Why the source's actions cannot be used, if it has any. */
   readonly unusableActions?: string;
-  /** Whether compression has changed the pixels: not a source to measure against. */
+  /** Whether compression has changed the pixels, so that measurements against it mislead. */
   readonly lossy: boolean;
-  /** One line each, for the user. */
+  /** Warnings of one line each, for the user. */
   readonly warnings: string[];
-  /** Text that the file was written with. */
+  /** Text metadata of the file. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Codec, frames and seconds of a video file, all of it and not only the frames picked. */
+  /** Codec, frames and seconds of the whole video file, not only of the frames picked. */
   readonly video?: VideoFacts;
 }
 
 /**
  * Reads frames from a video (.mp4 .mov .webm .mkv), .y4m, .gif, .png .jpg .webp, a folder or `%d`
- * pattern of images, .npz, .npy, or `-` for .y4m on stdin. Files are known by what is in them.
+ * pattern of images, .npz, .npy, or `-` for .y4m on stdin. File types are recognised by content.
  *
  * @throws {MediaError} one line that names the source and says what is wrong
  */
@@ -126,7 +126,9 @@ export async function openFile(
   }
 }
 
-/** Native codecs first; ffmpeg for what they do not know and for files too damaged for them. */
+/**
+ * Native codecs first; ffmpeg for formats they do not support and for files too damaged for them.
+ */
 async function readVideo(path: string, picks: Picks, options: ClipOptions): Promise<Clip> {
   const failure = await tryNative(path, picks, options);
   if (!(failure instanceof MediaError)) return failure;
@@ -138,14 +140,14 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
     if (!(failure instanceof TooFewFramesError)) return clip;
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
   } catch (error) {
-    // Of what ffmpeg cannot read either, the first word is the clearer one.
+    // If ffmpeg cannot read it either, the first error is the clearer one.
     const isKnown = error instanceof TooMuchError ||
       (error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError);
     throw isKnown ? error : failure;
   }
 }
 
-/** Returns what went wrong where ffmpeg may do better. */
+/** Returns the error if ffmpeg may do better. */
 async function tryNative(
   path: string,
   picks: Picks,
@@ -159,7 +161,7 @@ async function tryNative(
   } catch (error) {
     if (!(error instanceof MediaError) || error instanceof TooMuchError) throw error;
     if (!(error instanceof TooFewFramesError)) return error;
-    if (!isCutOff) throw error; // Then nobody will find more frames in it.
+    if (!isCutOff) throw error; // Then ffmpeg will not find more frames in it either.
     return new TooFewFramesError(`${error.message}; it is cut off`);
   }
 }
@@ -190,7 +192,7 @@ function openImages(paths: readonly string[]): FrameStream {
   };
 }
 
-/** The native decoder, and ffmpeg for the layouts that it cannot return. */
+/** The native decoder, or ffmpeg for pixel layouts that it cannot return. */
 async function decodeOrAsk(path: string, bytes: Uint8Array, type: ImageType): Promise<RgbFrame> {
   try {
     return await decodeImage(bytes, type);

@@ -8,7 +8,7 @@ import { imageSize, isLossyImage, readPngText } from "./image_reader.ts";
 import { readMetadata } from "./metadata.ts";
 import { isNumbered } from "./numbered_names.ts";
 
-/** What a source of frames says of itself. */
+/** Facts about a source of frames. */
 export interface ClipFacts {
   readonly width: number;
   readonly height: number;
@@ -21,8 +21,8 @@ export interface ClipFacts {
 }
 
 /**
- * Describes any source that `readClip` takes. Headers alone are read, but for a video, of which one
- * frame is; of pictures in a folder, the first one is described.
+ * Describes any source that `readClip` takes. Reads only headers, or one frame of a video; for a
+ * folder of pictures, it describes the first one.
  *
  * @throws {MediaError} one line that names the source and says what is wrong
  */

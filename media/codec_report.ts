@@ -5,21 +5,21 @@ import { AddonDecoder } from "./video_decoder.ts";
 import { AddonEncoder, type VideoCodec } from "./video_encoder.ts";
 import { webCodecsProblem } from "./webcodecs.ts";
 
-/** Whether one codec works both ways, tried with a picture. */
+/** Whether one codec can encode and decode, as tried with a picture. */
 export interface CodecState {
   /** Which codec. */
   readonly codec: VideoCodec;
-  /** Why it does not, where it does not. */
+  /** Why it does not work, if so. */
   readonly problem?: string;
 }
 
 /** What this machine can encode and decode. */
 export interface CodecReport {
-  /** Why the native codecs cannot be used, where they cannot. */
+  /** Why the native codecs cannot be used, if so. */
   readonly addon?: string;
-  /** The native codecs, one by one; empty where they cannot be used. */
+  /** The native codecs; empty if they cannot be used. */
   readonly codecs: readonly CodecState[];
-  /** What the system's ffmpeg says of itself; absent where there is none. */
+  /** Version line of the system's ffmpeg; absent if there is none. */
   readonly ffmpeg?: string;
   /** What an MP4 is written with. */
   readonly writer: "addon" | "ffmpeg" | "none";
@@ -33,7 +33,7 @@ export async function reportCodecs(): Promise<CodecReport> {
   const addon = webCodecsProblem();
   const ffmpeg = await ffmpegVersion();
   const codecs: CodecState[] = [];
-  // the addon's promises do not keep the program running
+  // the addon's promises do not keep the event loop alive
   const alive = setInterval(() => {}, 1000);
   try {
     if (!addon) {

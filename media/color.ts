@@ -1,7 +1,7 @@
 import { MediaError } from "./errors.ts";
 import { checkFrame, type RgbFrame } from "./frames.ts";
 
-/** How luma and chroma were made from RGB. */
+/** The matrix between RGB and luma and chroma. */
 export type Matrix = "bt601" | "bt709" | "bt2020";
 
 /** A colour matrix with its value range: limited (16..235 of 255) or full. */
@@ -22,12 +22,12 @@ export interface Plane {
 export interface YuvPicture {
   readonly width: number;
   readonly height: number;
-  /** Bits a sample, 8 to 16. */
+  /** Bits per sample, 8 to 16. */
   readonly bits: number;
   /** log2 of how many luma columns and rows share a chroma sample: 1, 1 in 4:2:0. */
   readonly chromaShiftX: number;
   readonly chromaShiftY: number;
-  /** Columns and rows of chroma there are, when fewer than it takes to cover the picture. */
+  /** Columns and rows of chroma, if fewer than needed to cover the picture. */
   readonly chromaColumns?: number;
   readonly chromaRows?: number;
   readonly y: Plane;
@@ -108,7 +108,7 @@ export function rgbToI444(frame: RgbFrame, colour: YuvColour): Uint8Array {
  * Converts planes to RGB. Each pixel takes the chroma sample that covers it, unfiltered, as
  * libswscale does with `full_chroma_inp+neighbor`, to within one level of it.
  *
- * @throws {MediaError} when there are fewer than 8 or more than 16 bits a sample
+ * @throws {MediaError} for fewer than 8 or more than 16 bits per sample
  */
 export function yuvToRgb(picture: YuvPicture, colour: YuvColour): RgbFrame {
   const { width, height, bits, chromaShiftX, chromaShiftY, y, u, v } = picture;
@@ -185,7 +185,7 @@ function chromaByte(weights: Weights, red: number, green: number, blue: number):
   return Math.min(255, Math.floor((value + HALF) / ONE) + 128);
 }
 
-/** What each sample value adds to R, G and B, in fixed point; one entry a possible value. */
+/** What each sample value adds to R, G and B, in fixed point; one entry per possible value. */
 function inverseTables({ matrix, fullRange }: YuvColour, bits: number) {
   const [red, blue] = LUMA_WEIGHTS[matrix];
   const green = 1 - red - blue;

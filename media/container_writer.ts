@@ -22,7 +22,7 @@ import {
 } from "./video_encoder.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 
-/** How the compressed pictures are packed. A fragmented MP4 can be watched while it is made. */
+/** Container format. A fragmented MP4 can be watched while it is written. */
 export type Container = "mp4" | "fragmented-mp4" | "mov" | "webm" | "mkv";
 
 /** Options of a video file. */
@@ -68,7 +68,7 @@ export class ContainerWriter implements FrameWriter {
   /**
    * Starts a file in `sink`.
    *
-   * @throws {MediaError} when the encoder cannot be had
+   * @throws {MediaError} if there is no encoder
    */
   static async open(sink: ByteSink, options: ContainerOptions): Promise<ContainerWriter> {
     const writer = new ContainerWriter(sink, options);
@@ -89,7 +89,7 @@ export class ContainerWriter implements FrameWriter {
           `${this.#packets} came out`,
       );
     }
-    // the muxer of MP4 reads them now, and so takes what has become known meanwhile
+    // the MP4 muxer reads the tags only now, so it includes what was added meanwhile
     Object.assign(this.#tags, metadataTags(this.#options.metadata ?? {}));
     await this.#guard(() => this.#output.finalize());
     await this.#sink.commit();
@@ -101,7 +101,7 @@ export class ContainerWriter implements FrameWriter {
     try {
       if (this.#output.state === "started") await this.#output.cancel();
     } catch {
-      // A broken target cannot be closed either; its own error has been reported.
+      // A broken target cannot be closed either; its error has already been reported.
     }
     await this.#sink.discard();
   }
@@ -119,7 +119,7 @@ export class ContainerWriter implements FrameWriter {
     }
   }
 
-  /** The muxer wraps what its target throws; the first error of the sink is the one to tell. */
+  /** The muxer wraps what its target throws; the first error of the sink is the one to report. */
   async #guard(action: () => Promise<void>): Promise<void> {
     try {
       await action();
@@ -146,8 +146,8 @@ export class ContainerWriter implements FrameWriter {
 }
 
 /**
- * Leaves the time of writing out of an MP4 (0 says that it is not known), so that equal frames make
- * equal files. The muxer has no option for it, only this field.
+ * Omits the creation time from an MP4 (0 means unknown), so that equal frames make equal files. The
+ * muxer has no option for it, only this field.
  */
 function forgetTime(output: Output): void {
   const muxer: { creationTime?: number } | undefined = Reflect.get(output, "_muxer");

@@ -27,13 +27,13 @@ export interface Packet {
   readonly data: Uint8Array;
 }
 
-/** What the index of a video file says: plain data, which a worker can hand over. */
+/** The index of a video file as plain data, which a worker can send. */
 export interface VideoIndex {
   readonly config: DecoderConfig;
   readonly tags: ColourTags;
   /** In the order of the file. */
   readonly places: readonly PacketPlace[];
-  /** Frames shown at this time (in seconds) or later are cut off by the edit list. */
+  /** The edit list cuts off frames at this time (in seconds) or later. */
   readonly end: number;
   readonly isCutOff: boolean;
   readonly metadata: Readonly<Record<string, string>>;

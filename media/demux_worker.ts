@@ -5,12 +5,12 @@
 import { explain, type Packet, VideoFile, type VideoIndex } from "./demux.ts";
 import { UnsupportedMediaError } from "./errors.ts";
 
-/** What is asked of the worker. */
+/** A request to the worker. */
 export type DemuxRequest =
   | { readonly read: "index" | "tags"; readonly path: string; readonly progress: Int32Array }
   | { readonly read: "packets"; readonly from: number | undefined };
 
-/** What it answers. */
+/** An answer of the worker. */
 export type DemuxAnswer =
   | { readonly index: VideoIndex }
   | { readonly tags: Readonly<Record<string, string>> }

@@ -9,15 +9,15 @@ const MOST_GROWTH = 2 ** 30;
 const CHECK_EVERY = 100;
 
 /**
- * A container of a stranger, read in a worker. The demuxer can be brought to loop without an end or
- * to fill the memory, and nothing in its own thread could stop it; here a worker that makes no
- * progress or grows too large is terminated.
+ * A container of a stranger, read in a worker. A crafted file can make the demuxer loop endlessly
+ * or fill the memory, which nothing in its own thread can stop; so a worker that makes no progress
+ * or grows too large is terminated.
  */
 export class Demuxer implements Disposable {
   readonly #worker = new Worker(new URL("./demux_worker.ts", import.meta.url).href, {
     type: "module",
   });
-  /** Counts up as new parts of the file are read. */
+  /** Increases as new parts of the file are read. */
   readonly #progress = new Int32Array(new SharedArrayBuffer(4));
 
   /**
@@ -38,7 +38,7 @@ export class Demuxer implements Disposable {
     throw errorOf(answer);
   }
 
-  /** Compressed pictures, after `readIndex`. @throws {MediaError} where the file is damaged */
+  /** Compressed pictures, after `readIndex`. @throws {MediaError} if the file is damaged */
   async *packets(from?: number): AsyncGenerator<Packet> {
     for (;;) {
       const answer = await this.#ask({ read: "packets", from });

@@ -2,21 +2,21 @@ import { CheckpointError, naming } from "../files/errors.ts";
 
 /**
  * A file, stream or codec that media/ cannot read or write. The message is one line that names the
- * file, says what is wrong and, where there is a way out, what to do.
+ * file, says what is wrong and, if possible, what to do.
  */
 export class MediaError extends Error {
   /** Always `MediaError`. */
   override name = "MediaError";
 }
 
-/** A format, codec or pixel layout that the decoders here do not know; others may. */
+/** A format, codec or pixel layout that these decoders do not support; others may. */
 export class UnsupportedMediaError extends MediaError {
   override name = "UnsupportedMediaError";
 }
 
 /**
- * The reader of a pipe has gone away. Nobody needs the rest, so a program that streams to stdout
- * should end without a message.
+ * The reader of a pipe has gone away. A program that streams to stdout should then end without a
+ * message.
  */
 export class ClosedPipeError extends MediaError {
   /** Always `ClosedPipeError`. */
@@ -45,7 +45,7 @@ export async function asMedia<T>(path: string, action: () => Promise<T>): Promis
   }
 }
 
-/** The same for what is read piece by piece. */
+/** The same for reading piece by piece. */
 export async function* asMediaPieces<T>(path: string, pieces: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = pieces[Symbol.asyncIterator]();
   try {

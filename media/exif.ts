@@ -12,7 +12,7 @@ const ORIENTATIONS: Readonly<Record<number, readonly [degrees: number, mirrored:
   8: [270, false],
 };
 
-/** Turns a picture the way it was held; `orientation` as EXIF counts. */
+/** Turns a picture upright by its EXIF orientation. */
 export function turn(frame: RgbFrame, orientation: number): RgbFrame {
   const [degrees, mirrored] = ORIENTATIONS[orientation] ?? [0, false];
   return rotate(mirrored ? mirror(frame) : frame, degrees);
@@ -28,8 +28,8 @@ export function turnSize(
 }
 
 /**
- * The orientation in the EXIF data of a JPEG: 1 (as it is) to 8; 1 where there is none.
- * Source: CIPA DC-008 (Exif 2.3), tag 0x0112
+ * The orientation in the EXIF data of a JPEG: 1 (unchanged) to 8; 1 if there is none. Source: CIPA
+ * DC-008 (Exif 2.3), tag 0x0112
  */
 export function exifOrientation(jpeg: Uint8Array): number {
   const view = viewOf(jpeg);
@@ -45,7 +45,7 @@ export function exifOrientation(jpeg: Uint8Array): number {
   return 1;
 }
 
-/** The orientation in the first directory of TIFF data; 1 where there is none. */
+/** The orientation in the first directory of TIFF data; 1 if there is none. */
 export function orientationOf(bytes: Uint8Array): number {
   const tiff = viewOf(bytes);
   if (tiff.byteLength < 8) return 1;

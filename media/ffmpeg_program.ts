@@ -1,8 +1,7 @@
 import { MediaError } from "./errors.ts";
 
 /**
- * The first line that the system's ffmpeg says of itself, or nothing where there is none (or no
- * permission to run it).
+ * The version line of the system's ffmpeg; undefined if there is none (or no permission to run it).
  */
 export async function ffmpegVersion(): Promise<string | undefined> {
   try {
@@ -25,14 +24,14 @@ export function keepFramesOption(version: string): string[] {
     : ["-fps_mode", "passthrough"];
 }
 
-/** A path that ffmpeg takes for a file whatever its name looks like. */
+/** A path that ffmpeg treats as a file whatever its name looks like. */
 export function ffmpegPath(path: string): string {
   return `file:${path}`;
 }
 
 /**
- * Containers that hold their pictures themselves. Playlists (HLS, DASH, ffconcat, image2) are left
- * out: a stranger's playlist would draw other files of this machine into the picture.
+ * Containers that contain their pictures. Playlists (HLS, DASH, ffconcat, image2) are left out: a
+ * stranger's playlist would draw other files of this machine into the picture.
  */
 const CONTAINERS = [
   ...["mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg", "nut", "mxf"],
@@ -43,14 +42,14 @@ const CONTAINERS = [
 /**
  * Options before `-i` for a stranger's file.
  *
- * @param format FFmpeg's name of the container; found by the content unless told
+ * @param format FFmpeg's name of the container; detected by default
  */
 export function inputOptions(path: string, format?: string): string[] {
   const allowed = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS.join(",")];
   return [...allowed, ...(format ? ["-f", format] : []), "-i", ffmpegPath(path)];
 }
 
-/** Starts ffmpeg. What it has to say is kept for `ffmpegFailure`. */
+/** Starts ffmpeg. Its stderr is kept for `ffmpegFailure`. */
 export function startFfmpeg(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
   const quiet = ["-hide_banner", "-v", "error", "-y"];
   const command = new Deno.Command("ffmpeg", {
@@ -62,9 +61,9 @@ export function startFfmpeg(args: string[], stdin: "piped" | "null"): Deno.Child
   return command.spawn();
 }
 
-/** What ffmpeg complained about, as an error. */
+/** ffmpeg's complaint as an error. */
 export function ffmpegFailure(stderr: string): MediaError {
-  // each line may begin with the part that says it, and where in memory that is
+  // a line may begin with the component that wrote it and its address
   const lines = stderr.split("\n")
     .map((line) => line.replace(/^\[[^\]]* @ 0x[0-9a-f]+\]/, "").trim()).filter(Boolean);
   return new MediaError(`ffmpeg says: ${lines[0] ?? "nothing, but failed"}`);

@@ -13,15 +13,15 @@ import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
 /** Swscale is off by up to 3 levels without; chroma is left unfiltered, as `yuvToRgb` leaves it. */
 const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
 
-/** Milliseconds without a byte after which ffmpeg is ended. */
+/** Milliseconds without output after which ffmpeg is killed. */
 const PATIENCE = 60_000;
 
 /**
- * Opens anything that the system's ffmpeg can decode, for what the native codecs cannot. Every
- * frame of the file comes once.
+ * Opens files that the native codecs cannot read with the system's ffmpeg. Every frame of the file
+ * comes once.
  *
  * @param picture FFmpeg's name of a picture's format; such files are not turned
- * @returns nothing where there is no ffmpeg
+ * @returns undefined if there is no ffmpeg
  */
 export async function openWithFfmpeg(
   path: string,
@@ -67,14 +67,14 @@ async function* readPictures(
     if (isEmpty) throw ffmpegFailure(words);
     if (words.trim()) warnings.push(`"${path}" is damaged: ${ffmpegFailure(words).message}`);
   } finally {
-    // Enough may have been seen before the end: then ffmpeg has nobody to write for.
+    // Reading may stop before the end: then ffmpeg has no reader.
     await bytes.close();
     await complaints;
     await child.status;
   }
 }
 
-/** What a program writes; `giveUp` is called when it has written nothing for too long. */
+/** Output of a program; `giveUp` is called if it writes nothing for too long. */
 async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
   giveUp: () => void,
@@ -92,7 +92,7 @@ async function* chunksOf(
   }
 }
 
-/** Takes PPM pictures apart: each says its own size. */
+/** Parses PPM pictures, each of which has its own size. */
 async function* parsePictures(bytes: ByteQueue): AsyncGenerator<LazyFrame> {
   for (let index = 0; await bytes.readLine() === "P6"; index++) {
     const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
@@ -103,7 +103,7 @@ async function* parsePictures(bytes: ByteQueue): AsyncGenerator<LazyFrame> {
   }
 }
 
-/** Rate, codec and length of the first video; nothing where ffprobe is missing. */
+/** Rate, codec and length of the first video; nothing if ffprobe is missing. */
 async function probe(path: string): Promise<{ fps?: number; video?: VideoFacts }> {
   const what = "stream=avg_frame_rate,r_frame_rate,codec_name,nb_frames,duration:format=duration";
   const shape = ["-select_streams", "v:0", "-show_entries", what, "-of", "json"];
@@ -141,7 +141,7 @@ function rateOf(text: unknown): number | undefined {
   return over && under ? over / under : undefined;
 }
 
-/** Adds to an error that an ffmpeg would have helped. */
+/** Adds to an error that ffmpeg would help. */
 export function adviseFfmpeg(error: MediaError): MediaError {
   return new MediaError(`${error.message}; with ffmpeg installed more can be read`);
 }

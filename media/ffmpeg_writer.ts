@@ -18,8 +18,8 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
 };
 
 /**
- * Writes MP4, MOV, WebM or MKV with the system's ffmpeg, where the native codecs cannot be loaded. It is handed
- * I420 made here, and tags of what that is (BT.709, limited range).
+ * Writes MP4, MOV, WebM or MKV with the system's ffmpeg, if the native codecs cannot be loaded. It
+ * receives I420 made here, with the matching tags (BT.709, limited range).
  */
 export class FfmpegWriter implements FrameWriter {
   readonly #sink: ByteSink;
@@ -54,7 +54,7 @@ export class FfmpegWriter implements FrameWriter {
   }
 
   async close(): Promise<WrittenFile> {
-    await this.#stdin.close().catch(() => {}); // Its status tells more.
+    await this.#stdin.close().catch(() => {}); // Its exit status says more.
     await this.#output;
     if (this.#failure) throw this.#failure;
     if (!(await this.#child.status).success) throw await this.#explain(undefined);
@@ -68,14 +68,14 @@ export class FfmpegWriter implements FrameWriter {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
     await this.#stdin.abort().catch(() => {});
     await Promise.all([this.#output, this.#complaints, this.#child.status]);
     await this.#sink.discard();
   }
 
-  /** Hands on what ffmpeg writes to its stdout; nothing when it writes a file. */
+  /** Passes on ffmpeg's stdout; nothing if it writes a file. */
   async #passOn(): Promise<void> {
     for await (const bytes of this.#child.stdout) await this.#sink.write(bytes);
   }

@@ -3,11 +3,11 @@ import { FileSource } from "../files/file_source.ts";
 import { MOST_ARRAY_BYTES, TooMuchError } from "./budget.ts";
 import { asMedia, MediaError } from "./errors.ts";
 
-/** What a file is, by its first bytes. `video` is everything that is nothing else. */
+/** Type of a file by its first bytes; `video` if it is none of the others. */
 export type FileType = "npz" | "npy" | "y4m" | "gif" | "png" | "jpeg" | "webp" | "video";
 
 /**
- * Looks at the first bytes of a file.
+ * Recognises a file by its first bytes.
  *
  * @throws {MediaError} when it is missing, empty or not a file
  */

@@ -4,7 +4,7 @@ import { namesIn, numberedFiles } from "./numbered_names.ts";
 
 const IMAGE_NAME = /^[^.].*\.(png|jpe?g|webp)$/i;
 
-/** Whether there is a folder of that name; where there is nothing, opening it will tell why. */
+/** Whether the path is a folder; if nothing exists there, opening it will give the error. */
 export async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((found) => found.isDirectory, () => false);
 }

@@ -4,17 +4,17 @@ import { type FloatFrame, isRgb, type RgbFrame, toFloat } from "./frames.ts";
 import type { Picks } from "./picks.ts";
 import { fitFrame, type ResizeMethod } from "./resize.ts";
 
-/** A frame that has been reached but perhaps need not be converted. */
+/** A frame that has been reached, but may not need to be converted. */
 export interface LazyFrame<F extends RgbFrame | FloatFrame = RgbFrame | FloatFrame> {
   /** Place in the source, from 0. */
   readonly index: number;
-  /** Its pixels; only to be asked for before the next frame is. */
+  /** Its pixels; valid until the next frame is requested. */
   pixels(): F | Promise<F>;
 }
 
-/** What a video file says of its picture. */
+/** Facts about a video file. */
 export interface VideoFacts {
-  /** As WebCodecs names it, such as `avc1.64000b`; FFmpeg's name where FFmpeg reads it. */
+  /** WebCodecs' name, such as `avc1.64000b`, or FFmpeg's name if FFmpeg reads it. */
   readonly codec: string;
   /** Frames shown. */
   readonly frames?: number;
@@ -22,33 +22,33 @@ export interface VideoFacts {
   readonly duration?: number;
 }
 
-/** What the header of a source says that it holds. */
+/** What the header of a source announces. */
 export interface Announced {
   readonly width: number;
   readonly height: number;
-  /** Frames, where it says. */
+  /** Frames, if announced. */
   readonly count?: number;
   /** Whether frames are floats. */
   readonly isFloat: boolean;
 }
 
-/** A source that has been opened: frames in the order they are shown, and what is known of them. */
+/** An open source: frames in display order, and facts about them. */
 export interface FrameStream {
   readonly frames: AsyncIterable<LazyFrame> | Iterable<LazyFrame>;
-  /** Frames a second, where the source says. */
+  /** Frames per second, if known. */
   readonly fps?: number;
   /** Whether compression has changed the pixels. */
   readonly lossy: boolean;
-  /** The action that led to each frame, if the source holds them. */
+  /** The action that led to each frame, if the source has them. */
   readonly actions?: readonly number[];
-  /** What is wrong with them, where they are there and cannot be used. */
+  /** Why actions cannot be used, if there are any. */
   readonly unusableActions?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Where it is known before any frame is read. */
+  /** If known before any frame is read. */
   readonly announced?: Announced;
-  /** Of a video file, where its index says. */
+  /** Facts of a video file, if its index has them. */
   readonly video?: VideoFacts;
-  /** Lines for the user. They may still come while frames are read. */
+  /** Warnings for the user. More may be added while frames are read. */
   readonly warnings: string[];
 }
 
@@ -62,8 +62,8 @@ export interface CollectedFrames {
 /**
  * Reads the wanted frames of a source and stops after the last one.
  *
- * @param size to crop and resize to; the source's own unless told
- * @param resize "bilinear" gives floats, as the loaders that resize so do
+ * @param size to crop and resize to (the source's own)
+ * @param resize "bilinear" gives floats, like the loaders that resize this way
  * @throws {MediaError} when there are too few frames, or too many to keep, or their sizes differ
  */
 export async function collectFrames(
@@ -97,7 +97,7 @@ export async function collectFrames(
   return { width, height, frames: frames as RgbFrame[] | FloatFrame[] };
 }
 
-/** Refuses what would be too much before any of it is read. */
+/** Refuses a source that would be too large before reading it. */
 function checkAnnounced(
   announced: Announced,
   picks: Picks,

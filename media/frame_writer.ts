@@ -1,9 +1,9 @@
 import { MediaError } from "./errors.ts";
 import { checkFrame, enlarge, type RgbFrame } from "./frames.ts";
 
-/** What a finished output is. */
+/** Facts about a finished output. */
 export interface WrittenFile {
-  /** The name it has, or `stdout`. */
+  /** Its name, or `stdout`. */
   readonly path: string;
   /** Frames written. */
   readonly frames: number;
@@ -11,19 +11,19 @@ export interface WrittenFile {
   readonly bytes: number;
 }
 
-/** Takes frames one by one. Until `close()` resolves there is no file under the final name. */
+/** Writes frames one by one. There is no file under the final name until `close()` resolves. */
 export interface FrameWriter {
   /** Writes the next frame. */
   write(frame: RgbFrame): Promise<void>;
-  /** Finishes the output and puts it in its place. */
+  /** Finishes the output and renames it to its final name. */
   close(): Promise<WrittenFile>;
-  /** Gives up and removes what was written. */
+  /** Discards what was written. */
   abort(): Promise<void>;
 }
 
 /**
- * Holds every frame to the size that was announced, enlarges it `scale`-fold, refuses an empty video
- * and aborts the writer behind it when anything fails.
+ * Checks every frame's size, enlarges it `scale`-fold, refuses an empty video, and aborts the inner
+ * writer if anything fails.
  */
 export class CheckedWriter implements FrameWriter {
   #frames = 0;

@@ -1,10 +1,10 @@
-/** One picture, 8 bits a channel: `data` is [height, width, 3], RGB interleaved. */
+/** One picture, 8 bits per channel: `data` is [height, width, 3], RGB interleaved. */
 export interface RgbFrame {
   /** In pixels. */
   readonly width: number;
   /** In pixels. */
   readonly height: number;
-  /** Rows from the top, 3 bytes a pixel. */
+  /** Rows from the top, 3 bytes per pixel. */
   readonly data: Uint8Array;
 }
 
@@ -18,16 +18,15 @@ export interface FloatFrame {
   readonly data: Float32Array;
 }
 
-/** Whether `frame` holds bytes rather than floats. */
+/** Whether `frame` has bytes rather than floats. */
 export function isRgb(frame: RgbFrame | FloatFrame): frame is RgbFrame {
   return frame.data instanceof Uint8Array;
 }
 
 /**
- * Rounds a float picture to bytes: `round(255 x)`, halves up, clamped to 0..255. Not-a-number
- * becomes 0.
+ * Rounds a float picture to bytes: `round(255 x)`, halves up, clamped to 0..255. NaN becomes 0.
  *
- * @throws {TypeError} when the data does not hold 3 x height x width values.
+ * @throws {TypeError} if the data does not have 3 x height x width values.
  */
 export function toRgb(frame: FloatFrame): RgbFrame {
   checkFrame(frame);
@@ -46,7 +45,7 @@ export function toRgb(frame: FloatFrame): RgbFrame {
 /**
  * Turns bytes into floats: `x / 255`. `toRgb(toFloat(f))` gives `f` back exactly.
  *
- * @throws {TypeError} when the data does not hold 3 x height x width values.
+ * @throws {TypeError} if the data does not have 3 x height x width values.
  */
 export function toFloat(frame: RgbFrame): FloatFrame {
   checkFrame(frame);
@@ -121,9 +120,9 @@ export function rotate(frame: RgbFrame, degrees: number): RgbFrame {
 }
 
 /**
- * Holds a frame to its own sizes.
+ * Checks that a frame's data matches its size.
  *
- * @throws {TypeError} when the data does not hold 3 x height x width values.
+ * @throws {TypeError} if the data does not have 3 x height x width values.
  */
 export function checkFrame(frame: RgbFrame | FloatFrame): void {
   const { width, height, data } = frame;

@@ -3,7 +3,7 @@ import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 
-/** One picture of the animation, still packed. */
+/** One picture of the animation, still compressed. */
 interface Block {
   readonly left: number;
   readonly top: number;
@@ -18,10 +18,10 @@ interface Block {
   readonly disposal: number;
 }
 
-/** Of all pictures together: a few bytes can announce a large one. */
+/** Most pixels of all pictures: a few bytes can announce a large one. */
 const MOST_PAINTED = 2 ** 31;
 
-/** An animation, read but not yet unpacked. */
+/** A parsed animation, still compressed. */
 interface Gif {
   readonly width: number;
   readonly height: number;
@@ -32,8 +32,8 @@ interface Gif {
 }
 
 /**
- * Opens an animated GIF. Each frame is the whole picture as it is shown; what no frame has painted
- * is black.
+ * Opens an animated GIF. Each frame is the whole picture as it is shown; unpainted pixels are
+ * black.
  *
  * @throws {MediaError} without the file's name, when it is damaged
  * Source: GIF89a specification
@@ -107,7 +107,7 @@ class BlockReader {
     return this.#take(1)[0]!;
   }
 
-  /** A colour table whose flags are `packed`; empty when there is none. */
+  /** A colour table whose flags are `packed`; empty if there is none. */
   palette(packed: number): Uint8Array {
     return packed & 0x80 ? this.#take(3 * 2 ** ((packed & 7) + 1)) : new Uint8Array(0);
   }
@@ -197,7 +197,7 @@ function interlacedRows(height: number): number[] {
   return rows;
 }
 
-/** Undoes the LZW packing; pixels that are missing are 0. */
+/** Decompresses LZW; missing pixels are 0. */
 function unpack({ width, height, codeSize, data }: Block): Uint8Array {
   checkSize(width, height);
   const pixels = width * height;

@@ -6,7 +6,7 @@ import { toAscii } from "./text_tags.ts";
 
 /** Options of an animation. */
 export interface GifOptions {
-  /** Frames a second. */
+  /** Frames per second. */
   readonly fps: number;
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -18,9 +18,9 @@ const COLOURS = 256;
 const SHORTEST_DELAY = 2;
 
 /**
- * Writes a GIF that repeats for ever. Each frame has a palette of its own: on a DMLab clip that is
- * 46.2 dB against 45.4 of one palette made from every sixth frame, and no more flicker on still
- * pixels (1.2 levels both); it also needs no second look at the frames.
+ * Writes a GIF that repeats forever. Each frame has its own palette: on a DMLab clip that gives
+ * 46.2 dB, against 45.4 for one palette made from every sixth frame, with no more flicker on still
+ * pixels (1.2 levels both), and it needs only one pass over the frames.
  */
 export class GifWriter implements FrameWriter {
   readonly #encoder = GIFEncoder({ auto: false });
@@ -63,8 +63,8 @@ export class GifWriter implements FrameWriter {
 }
 
 /**
- * Hundredths of a second that frame `index` stays. They vary by one, so that the whole keeps its
- * speed: at 8 frames a second 13, 12, 13, ...
+ * Hundredths of a second that frame `index` stays. They vary by one to keep the average speed: at 8
+ * frames per second 13, 12, 13, ...
  */
 export function delayOf(index: number, fps: number): number {
   const delay = Math.round(100 * (index + 1) / fps) - Math.round(100 * index / fps);

@@ -3,25 +3,25 @@ import { MediaError } from "./errors.ts";
 
 const PAGE = 2 ** 16;
 const PAGES_KEPT = 128;
-/** Reads in a row that bring nothing new. A page holds at most some 8,000 blocks. */
+/** Most reads in a row of known pages. A page has at most about 8,000 blocks. */
 const MOST_IDLE_READS = 50_000;
-/** How often, on average, each byte may be read, and what small files may read besides. */
+/** How often each byte may be read on average, and how much small files may read in addition. */
 const MOST_PASSES = 100;
 const FREE_BYTES = 2 ** 28;
 
 /**
- * A file for the demuxer, which is kept from caching so that every read passes here. Mediabunny 1.61
- * goes over the same places of some damaged files without an end, in loops that no timer
- * interrupts: reads without progress, and bytes in all, are limited.
+ * A file for the demuxer, uncached so that every read passes here. Mediabunny 1.61 reads the same
+ * places of some damaged files endlessly, in loops that no timer interrupts, so reads without
+ * progress and total bytes are limited.
  */
 export class GuardedFile {
   /** In bytes. */
   readonly size: number;
-  /** What the demuxer reads from; disposing of its input closes the file. */
+  /** The demuxer's source; disposing of its input closes the file. */
   readonly source: CustomSource;
   readonly #file: Deno.FsFile;
   readonly #pages = new Map<number, Uint8Array>();
-  /** Pages that were read at any time. */
+  /** Pages read so far. */
   readonly #seen = new Set<number>();
   readonly #onProgress: () => void;
   #idleReads = 0;
@@ -40,7 +40,7 @@ export class GuardedFile {
     });
   }
 
-  /** Something new has been got out of the file. */
+  /** Call this when something new was read from the file. */
   progress(): void {
     this.#idleReads = 0;
     this.#onProgress();
@@ -51,7 +51,7 @@ export class GuardedFile {
     this.#bytesRead += end - start;
     const isIdle = ++this.#idleReads > MOST_IDLE_READS;
     if (isIdle || this.#bytesRead > MOST_PASSES * this.size + FREE_BYTES) {
-      this.#idleReads = 0; // What is known by then can still be read.
+      this.#idleReads = 0; // What was read before that can still be used.
       throw new MediaError("it is damaged");
     }
     const out = new Uint8Array(end - start);

@@ -12,7 +12,7 @@ import { loadWebCodecs } from "./webcodecs.ts";
 export type ImageType = "png" | "jpeg" | "webp";
 
 /**
- * Decodes a PNG, JPEG or WebP to RGB, turned as its EXIF says; transparency is dropped.
+ * Decodes a PNG, JPEG or WebP to RGB, turned by its EXIF orientation; transparency is dropped.
  *
  * @throws {MediaError} without the file's name, when it is damaged or cannot be decoded here
  */
@@ -33,29 +33,29 @@ export async function decodeImage(bytes: Uint8Array, type: ImageType): Promise<R
   return turn(picture, imageOrientation(bytes, type));
 }
 
-/** How a JPEG or WebP was held, as EXIF counts it. */
+/** EXIF orientation of a JPEG or WebP. */
 export function imageOrientation(bytes: Uint8Array, type: ImageType): number {
   if (type === "jpeg") return exifOrientation(bytes);
   const exif = type === "webp"
     ? [...webpChunks(bytes)].find(({ name }) => name === "EXIF")
     : undefined;
   if (!exif) return 1;
-  const hasPrefix = exif.data[0] === 0x45; // "Exif" and two zeros, which some writers leave in
+  const hasPrefix = exif.data[0] === 0x45; // "Exif" and two zeros, which some writers include
   return orientationOf(hasPrefix ? exif.data.subarray(6) : exif.data);
 }
 
-/** Whether more pictures follow the one that is decoded. */
+/** Whether more pictures follow the decoded one. */
 export function isAnimatedPng(bytes: Uint8Array): boolean {
   return parsePng(bytes).isAnimated;
 }
 
-/** Whether decoding a picture of this type gives other pixels than went in. */
+/** Whether this picture format is lossy. */
 export function isLossyImage(bytes: Uint8Array, type: ImageType): boolean {
   return type === "jpeg" || (type === "webp" && webpLayout(bytes).kind !== "argb");
 }
 
 /**
- * The size of a picture as it is shown, from its header.
+ * The displayed size of a picture, from its header.
  *
  * @throws {MediaError} without the file's name, when it is damaged or too large
  */
@@ -73,7 +73,7 @@ export function readPngText(bytes: Uint8Array): Record<string, string> {
   return { ...parsePng(bytes).text };
 }
 
-/** How the addon's answer is to be read; it calls every layout it does not know 4:2:0 or RGBA. */
+/** Layout of the addon's result, since it calls every layout it does not know 4:2:0 or RGBA. */
 interface Layout {
   readonly kind: "4:2:0" | "argb" | "other";
   readonly width: number;
@@ -88,7 +88,7 @@ function checked(width: number, height: number) {
   return { width, height };
 }
 
-/** Looks for three components, of which luma has twice the samples in both directions. */
+/** Looks for three components, with luma at twice the resolution in both directions. */
 function jpegLayout(bytes: Uint8Array): Layout {
   for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1]!;
@@ -126,7 +126,7 @@ function webpLayout(bytes: Uint8Array): Layout {
   throw new MediaError("it is damaged: it contains no picture");
 }
 
-/** The chunks of a WebP, as far as they are whole. Source: RFC 9649 */
+/** The complete chunks of a WebP. Source: RFC 9649 */
 function* webpChunks(bytes: Uint8Array): Generator<WebpChunk & { data: Uint8Array }> {
   const view = viewOf(bytes);
   for (let at = 12; at + 8 <= bytes.length;) {
@@ -143,7 +143,7 @@ async function decodeWithAddon(
   isArgb: boolean,
 ): Promise<RgbFrame> {
   const { ImageDecoder } = loadWebCodecs();
-  // Its promises do not keep the program running.
+  // Its promises do not keep the event loop alive.
   const alive = setInterval(() => {}, 1000);
   const decoder = new ImageDecoder({ data: bytes, type });
   try {

@@ -9,9 +9,9 @@ import { fromComments } from "./text_tags.ts";
 import { readVideoTags } from "./video_reader.ts";
 
 /**
- * Reads back the text that an output was written with: tags of a video, text chunks of a .png,
- * comments of a .gif, `metadata.json` of an .npz. Empty for formats that hold none (a .y4m header
- * has room for 80 characters). Of numbered files, the first one's.
+ * Reads the text metadata of an output: tags of a video, text chunks of a .png, comments of a .gif,
+ * `metadata.json` of an .npz. Empty for formats without metadata (a .y4m header has room for 80
+ * characters). For numbered files, that of the first.
  *
  * @throws {MediaError} when the file cannot be read
  */

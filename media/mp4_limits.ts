@@ -1,7 +1,7 @@
 import { viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 
-/** The part of a file that is needed here. */
+/** Access to a file's bytes. */
 interface Bytes {
   readonly size: number;
   read(start: number, end: number): Uint8Array;
@@ -15,26 +15,26 @@ export interface EditList {
   readonly isComplex: boolean;
 }
 
-/** Boxes that only hold other boxes. */
+/** Boxes that only contain other boxes. */
 const CONTAINERS = new Set([
   ...["moov", "trak", "mdia", "minf", "stbl", "edts"],
   ...["moof", "traf", "mvex", "mfra", "dinf", "sinf", "schi"],
 ]);
-/** What the first box of an MP4 or MOV may be. */
+/** Possible first boxes of an MP4 or MOV. */
 const FIRST_BOXES = new Set([
   ...["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp", "moof"],
 ]);
-/** Boxes of the top level that are looked into. */
+/** Top-level boxes that are examined. */
 const INDEXES = new Set(["moov", "moof", "mfra"]);
-/** No honest writer nests deeper; the demuxer walks boxes by recursion. */
+/** No honest writer nests deeper, and the demuxer walks boxes recursively. */
 const DEEPEST = 32;
 
-/** Boxes side by side. */
+/** Most sibling boxes. */
 const MOST_BOXES = 10_000;
 
 /**
- * Where a table counts its entries (bytes from the beginning of its payload), and how many bytes
- * each takes at least: 0 where entries may take none, so that the file's size is the limit.
+ * Offset of a table's entry count (from the beginning of its payload), and the least bytes per
+ * entry: 0 if entries may be empty, so that the file's size is the limit.
  */
 const TABLES: Readonly<Record<string, readonly [at: number, entryBytes: number]>> = {
   stts: [4, 8],
@@ -63,7 +63,7 @@ interface Box {
   readonly depth: number;
 }
 
-/** What is gathered on the way. */
+/** Results of the walk. */
 interface Gathered {
   readonly size: number;
   movieScale: number;
@@ -77,8 +77,8 @@ interface Gathered {
  * gigabytes.
  *
  * @returns edit lists by track id; none for other containers
- * @throws {MediaError} without the file's name, when the counts cannot be
- * Source: ISO/IEC 14496-12, clause 8
+ * @throws {MediaError} without the file's name, if the counts are impossible Source: ISO/IEC
+ * 14496-12, clause 8
  */
 export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
   const found: Gathered = { size: file.size, movieScale: 1, track: 0, edits: new Map() };
@@ -96,7 +96,7 @@ export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
   return found.edits;
 }
 
-/** Looks at every box, without recursion: a stranger decides how deep they nest. */
+/** Checks every box without recursion, since a stranger decides how deep they nest. */
 function walkBoxes(view: DataView, found: Gathered): void {
   const stack: Box[] = [{ type: "", start: 0, end: view.byteLength, depth: 0 }];
   for (let box = stack.pop(); box; box = stack.pop()) {
@@ -170,7 +170,10 @@ function checkSamples(samples: number, most: number): void {
   }
 }
 
-/** Adds up what is shown. A part of media time -1 shows nothing; one of length 0 goes to the end. */
+/**
+ * Adds up the displayed parts. A part with media time -1 shows nothing; one of length 0 goes to the
+ * end.
+ */
 function readEdits(view: DataView, movieScale: number): EditList {
   const isWide = view.getUint8(0) === 1;
   const [entryBytes, word] = isWide ? [20, 8] : [12, 4];
@@ -189,7 +192,7 @@ function readEdits(view: DataView, movieScale: number): EditList {
   return { end: parts > 0 ? end : Infinity, isComplex: parts > 1 || isOdd };
 }
 
-/** Bytes of a box with its header; 0 stands for all that is left, 1 for a 64-bit size. */
+/** Bytes of a box with its header; 0 means the rest of the file, 1 a 64-bit size. */
 function sizeOf(view: DataView, at: number, left: number): number {
   const size = view.getUint32(at);
   if (size === 0) return left;

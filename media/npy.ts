@@ -1,7 +1,7 @@
 import { bytesOf, viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 
-/** Element types of arrays that are read and written, as numpy spells them. */
+/** Supported element types, in numpy's spelling. */
 const ELEMENTS = {
   "|b1": Uint8Array,
   "|u1": Uint8Array,
@@ -23,13 +23,13 @@ export type NpyType = keyof typeof ELEMENTS;
 /** @internal Elements of an array, in C order. */
 export type NpyData = InstanceType<typeof ELEMENTS[NpyType]>;
 
-/** What the header of a .npy says. */
+/** Contents of a .npy header. */
 export interface NpyHeader {
   readonly type: NpyType;
   readonly shape: readonly number[];
-  /** Where the elements begin, in bytes. */
+  /** Offset of the elements, in bytes. */
   readonly offset: number;
-  /** How many bytes the elements take. */
+  /** Bytes of all elements. */
   readonly bytes: number;
 }
 
@@ -44,19 +44,20 @@ export interface NpyArray {
 }
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
-/** numpy reads no longer header either, unless told that the file is trusted. */
+/** numpy's own limit for untrusted files. */
 const LONGEST_HEADER = 10_000;
-/** No header is longer than this; so many bytes are enough for `parseNpyHeader`. */
+/** Longest header: this many bytes suffice for `parseNpyHeader`. */
 export const NPY_HEADER_BYTES = 12 + LONGEST_HEADER;
-/** So many bytes are enough for `npyHeaderLength`. */
+/** This many bytes suffice for `npyHeaderLength`. */
 export const NPY_PREFIX_BYTES = 12;
 
 /**
- * Bytes of the header of a .npy, versions 1.0, 2.0 and 3.0, with all that comes before the elements.
+ * Bytes of the header of a .npy, versions 1.0, 2.0 and 3.0, including everything before the
+ * elements.
  *
  * @param bytes the beginning of the file, `NPY_PREFIX_BYTES` of it or all
  * @param name what to call it in errors
- * @throws {MediaError} when it is no .npy, or its header is too long
+ * @throws {MediaError} if it is not a .npy, or its header is too long
  */
 export function npyHeaderLength(bytes: Uint8Array, name: string): number {
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw fail(name, "it is not a .npy array");
@@ -82,8 +83,8 @@ function startOf(bytes: Uint8Array): number {
  *
  * @param bytes the beginning of the file, as many as `npyHeaderLength` says or more
  * @param name what to call it in errors
- * @throws {MediaError} when it is no array of plain numbers in C order
- * Source: numpy/lib/format.py, "NEP 1"
+ * @throws {MediaError} if it is not an array of plain numbers in C order Source:
+ * numpy/lib/format.py, "NEP 1"
  */
 export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
   const offset = npyHeaderLength(bytes, name);
@@ -95,7 +96,7 @@ export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
     throw fail(name, "it is in Fortran order; save np.ascontiguousarray(array) instead");
   }
   const size = fields.shape.reduce((product, n) => product * n, ELEMENTS[type].BYTES_PER_ELEMENT);
-  // Each partial product counts: [2^40, 2^40, 0] has no elements, but no honest writer makes it.
+  // Check every partial product: [2^40, 2^40, 0] has no elements, but no honest writer makes it.
   const largest = fields.shape.reduce((product, n) => product * Math.max(n, 1), 8);
   if (largest > Number.MAX_SAFE_INTEGER) {
     throw fail(name, `its shape (${fields.shape}) is too large`);
@@ -110,10 +111,10 @@ export function checkNpySize(header: NpyHeader, size: number, name: string): voi
   throw fail(name, `its header announces ${header.bytes} bytes of numbers, but ${found} follow`);
 }
 
-/** Turns the bytes of elements into elements, which may share their memory. */
+/** Elements from their bytes, possibly sharing memory. */
 export function npyElements(type: NpyType, bytes: Uint8Array<ArrayBuffer>): NpyData {
   const Elements = ELEMENTS[type];
-  // Elements must start at a multiple of their size, which bytes inside a file need not.
+  // Elements must start at a multiple of their size; bytes inside a file need not.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % Elements.BYTES_PER_ELEMENT === 0
     ? bytes
     : new Uint8Array(bytes);
@@ -132,7 +133,7 @@ export function encodeNpyHeader(type: NpyType, shape: readonly number[]): Uint8A
   return bytes;
 }
 
-/** A whole .npy. */
+/** A complete .npy. */
 export function encodeNpy({ type, shape, data }: NpyArray): Uint8Array {
   const header = encodeNpyHeader(type, shape);
   const bytes = new Uint8Array(header.length + data.byteLength);
@@ -142,15 +143,15 @@ export function encodeNpy({ type, shape, data }: NpyArray): Uint8Array {
 }
 
 function elementType(descr: string, name: string): NpyType {
-  // One byte has no byte order, and "=" is the order of whoever wrote it: unknown to us.
+  // One byte has no byte order, and "=" is the unknown order of the writer's machine.
   const type = /^[<|][bui]1$/.test(descr) ? `|${descr.slice(1)}` : descr;
   if (Object.hasOwn(ELEMENTS, type)) return type as NpyType;
   throw fail(name, `its elements are ${JSON.stringify(descr)}, not little-endian numbers`);
 }
 
 /**
- * Reads the one Python literal a header may hold: a dict of exactly `descr`, `fortran_order` and
- * `shape`, each of its own kind. Nothing is evaluated.
+ * Parses the Python literal of a header: a dict of exactly `descr`, `fortran_order` and `shape`,
+ * each of its own kind. Nothing is evaluated.
  */
 class HeaderParser {
   #at = 0;

@@ -10,7 +10,7 @@ import {
   parseNpyHeader,
 } from "./npy.ts";
 
-/** A .npy that arrives piece by piece: its header is known before any of its elements are read. */
+/** A .npy that arrives piece by piece; its header is known before its elements are read. */
 export class NpyStream implements AsyncDisposable {
   readonly #bytes: ByteQueue;
 
@@ -45,14 +45,14 @@ export class NpyStream implements AsyncDisposable {
     }
   }
 
-  /** The elements that the next `bytes` bytes hold. @throws {MediaError} when there are no more */
+  /** The elements in the next `bytes` bytes. @throws {MediaError} when there are no more */
   async next(bytes: number): Promise<NpyData> {
     const data = await this.#bytes.read(bytes);
     if (data) return npyElements(this.header.type, data);
     throw new MediaError(`Cannot read "${this.name}": it ends too early`);
   }
 
-  /** Reads on to the end without keeping anything, for the checks that come there. */
+  /** Reads to the end without keeping anything, for the checks at the end. */
   async finish(): Promise<void> {
     await this.#bytes.skipAll();
   }

@@ -16,11 +16,11 @@ import {
 } from "./npy.ts";
 import { NpyStream } from "./npy_stream.ts";
 
-/** Text about the file, kept beside the arrays as one JSON object; numpy hands it out as bytes. */
+/** Metadata, stored next to the arrays as a JSON object; numpy returns it as bytes. */
 const METADATA_NAME = "metadata.json";
-/** The format's epoch, in the local time that it counts in: the same arrays give the same bytes. */
+/** The format's epoch (in local time), so that the same arrays give the same bytes. */
 const DATE = new Date(1980, 0, 1);
-/** The format has 32 bits for offsets, and fflate knows no others. */
+/** The format has 32-bit offsets, and fflate supports no others. */
 const LONGEST = 2 ** 32 - 1;
 
 /** An open .npz: named arrays, read one at a time. */
@@ -34,7 +34,7 @@ export class NpzFile implements Disposable {
   }
 
   /**
-   * Reads the directory of a .npz; arrays are read when asked.
+   * Reads the directory of a .npz; arrays are read on demand.
    * @throws {MediaError} when the file is missing or not a zip archive
    */
   static async open(path: string): Promise<NpzFile> {
@@ -50,7 +50,7 @@ export class NpzFile implements Disposable {
   }
 
   /**
-   * Type and shape of an array, of which only the beginning is unpacked.
+   * Type and shape of an array; unpacks only its beginning.
    *
    * @throws {MediaError} when there is none of this name, or it is damaged
    */
@@ -69,7 +69,7 @@ export class NpzFile implements Disposable {
   }
 
   /**
-   * Reads an array that stands beside the frames, such as actions: of at most 16 MiB.
+   * Reads an array that accompanies the frames, such as actions, of at most 16 MiB.
    *
    * @throws {MediaError} when there is none of this name, or it is larger or damaged
    */
@@ -90,7 +90,7 @@ export class NpzFile implements Disposable {
   }
 
   /**
-   * @internal Opens an array, to be read from its beginning to its end; one at a time.
+   * @internal Opens an array for reading from beginning to end; one at a time.
    *
    * @throws {MediaError} when there is none of this name, or it is damaged
    */
@@ -104,7 +104,7 @@ export class NpzFile implements Disposable {
     );
   }
 
-  /** The text kept with the arrays; empty where there is none of ours. */
+  /** The metadata stored with the arrays; empty if there is none of ours. */
   async readMetadata(): Promise<Record<string, string>> {
     const entry = this.#entries.get(METADATA_NAME);
     if (!entry) return {};
@@ -119,7 +119,7 @@ export class NpzFile implements Disposable {
         pairs.filter((pair): pair is [string, string] => typeof pair[1] === "string"),
       );
     } catch {
-      return {}; // Somebody else's file of that name.
+      return {}; // A file of that name from another program.
     }
   }
 
@@ -138,7 +138,7 @@ export class NpzFile implements Disposable {
   }
 }
 
-/** Packs arrays, and text about them, into a .npz; the same arrays give the same bytes. */
+/** Packs arrays and metadata into a .npz; the same arrays give the same bytes. */
 export function encodeNpz(
   arrays: Readonly<Record<string, NpyArray>>,
   metadata: Readonly<Record<string, string>> = {},
@@ -161,7 +161,7 @@ export class NpyFile implements Disposable {
     this.#source = source;
   }
 
-  /** @throws {MediaError} when the file is missing, no .npy, or not of the size it announces */
+  /** @throws {MediaError} if the file is missing, not a .npy, or not of the size it announces */
   static async open(path: string): Promise<NpyFile> {
     return await opened(path, async (source) => {
       const start = await bytesAt(source, 0, Math.min(source.size, NPY_HEADER_BYTES));
@@ -171,7 +171,7 @@ export class NpyFile implements Disposable {
     });
   }
 
-  /** Reads `bytes` bytes of elements from byte `start` of them on. */
+  /** Reads `bytes` bytes of elements, from byte `start` on. */
   async read(start: number, bytes: number): Promise<NpyArray["data"]> {
     const { type, offset } = this.header;
     const read = () => bytesAt(this.#source, offset + start, bytes);
@@ -183,7 +183,7 @@ export class NpyFile implements Disposable {
   }
 }
 
-/** Opens a file for a reader of it, which closes it; where there is to be none, it is closed here. */
+/** Opens a file for a reader, which closes it; on errors it is closed here. */
 async function opened<T>(path: string, read: (source: FileSource) => Promise<T>): Promise<T> {
   return await asMedia(path, async () => {
     const source = await FileSource.open(path);

@@ -5,7 +5,7 @@ import type { RgbFrame } from "./frames.ts";
 import type { NpyArray } from "./npy.ts";
 import { encodeNpz } from "./npz.ts";
 
-/** What goes beside the frames. */
+/** What is stored with the frames. */
 export interface NpzOptions {
   readonly width: number;
   readonly height: number;
@@ -53,7 +53,7 @@ function actionsArray(actions: readonly number[], count: number, path: string): 
       `Cannot write "${path}": it has ${count} frames, but ${actions.length} actions`,
     );
   }
-  // a run that was stopped has fewer frames than it was to have
+  // a stopped run has fewer frames than planned
   const data = BigInt64Array.from(actions.slice(0, count), BigInt);
   return { type: "<i8", shape: [count], data };
 }

@@ -1,15 +1,15 @@
 import { basename, dirname } from "node:path";
 import { MediaError, reasonOf } from "./errors.ts";
 
-/** A part of a pattern: text as it stands, or a number of at least so many digits. */
+/** A part of a pattern: literal text, or a number with at least so many digits. */
 type Part = string | { readonly width: number };
 
 const PLACE = /%%|%(\d*)d/;
-/** What C's printf takes too, and FFmpeg does not. */
+/** Forms that C's printf accepts but FFmpeg does not. */
 const OTHER_FORM = /%([-+#']+\d*d|[-+#']*\d*[iu](?![a-z]))/;
 
 /**
- * Takes a pattern apart. `%d` is the number, `%4d` and `%04d` the number with zeros before it to four
+ * Parses a pattern. `%d` is the number, `%4d` and `%04d` the number with zeros before it to four
  * digits, `%%` a percent sign. Source: FFmpeg's `av_get_frame_filename2`
  */
 function partsOf(name: string): Part[] {
@@ -20,17 +20,19 @@ function partsOf(name: string): Part[] {
   return [name.slice(0, found.index), part, ...rest];
 }
 
-/** Whether a name stands for numbered files, such as `frame_%03d.png`. */
+/** Whether a name is a pattern for numbered files, such as `frame_%03d.png`. */
 export function isPattern(path: string): boolean {
   return partsOf(basename(path)).some((part) => typeof part !== "string");
 }
 
-/** Whether a source is numbered files: a pattern, and not by chance the name of one file. */
+/**
+ * Whether a source means numbered files: a pattern that is not also the name of an existing file.
+ */
 export async function isNumbered(source: string): Promise<boolean> {
   return isPattern(source) && !await Deno.stat(source).then(() => true, () => false);
 }
 
-/** @throws {MediaError} a name to write that asks for a number in a form that is not known here */
+/** @throws {MediaError} the name contains an unsupported form of a number */
 export function checkNumberForm(path: string): void {
   const form = isPattern(path) ? undefined : OTHER_FORM.exec(basename(path).replaceAll("%%", ""));
   if (!form) return;
@@ -52,7 +54,7 @@ export function fillPattern(path: string, text: (width: number) => string): stri
   return folderPrefix(path) + parts.join("");
 }
 
-/** The names that a pattern may stand for, with any number of digits. */
+/** Matches the names of a pattern, with any number of digits. */
 export function patternExpression(path: string): RegExp {
   const literal = (text: string) => text.replace(/[^\w]/g, "\\$&");
   const parts = partsOf(basename(path)).map((part) =>
@@ -61,14 +63,13 @@ export function patternExpression(path: string): RegExp {
   return new RegExp(`^${literal(folderPrefix(path))}${parts.join("")}$`);
 }
 
-/** What stands before the name itself: `folder/`, or nothing. */
+/** The path before the file name: `folder/`, or nothing. */
 function folderPrefix(path: string): string {
   return path.slice(0, path.length - basename(path).length);
 }
 
 /**
- * The files that a `%d` pattern stands for, by number: those that it would be written to. Gaps are
- * allowed.
+ * The files of a `%d` pattern, by number. Gaps are allowed.
  *
  * @throws {MediaError} when the folder cannot be read
  */

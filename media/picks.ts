@@ -1,19 +1,19 @@
 import { MediaError } from "./errors.ts";
 
-/** A source that has fewer frames than were asked for. */
+/** A source has fewer frames than requested. */
 export class TooFewFramesError extends MediaError {
   override name = "TooFewFramesError";
 }
 
-/** Which frames of a source are wanted: `start`, `start + stride`, ..., `count` of them. */
+/** Which frames of a source to read: `start`, `start + stride`, ..., `count` of them. */
 export interface PickOptions {
   /** First frame, counted from 0. */
   readonly start?: number;
-  /** Every so many frames (1). */
+  /** Distance between frames (1). */
   readonly stride?: number;
-  /** How many; all there are unless told. */
+  /** Number of frames (all). */
   readonly count?: number;
-  /** Whether fewer will do where there are no more. */
+  /** Whether fewer are acceptable if there are no more. */
   readonly upTo?: boolean;
 }
 
@@ -46,17 +46,17 @@ export class Picks {
     return index >= this.end;
   }
 
-  /** One more than the last frame wanted; `Infinity` when all are. */
+  /** One more than the last frame wanted; `Infinity` if all are. */
   get end(): number {
     return this.count === Infinity ? Infinity : this.start + (this.count - 1) * this.stride + 1;
   }
 
-  /** How many frames of a source that has `available` are wanted. */
+  /** Number of wanted frames in a source with `available`. */
   countIn(available: number): number {
     return Math.max(0, Math.ceil((Math.min(available, this.end) - this.start) / this.stride));
   }
 
-  /** The wanted frames of a source that has `available`. */
+  /** The wanted frames in a source with `available`. */
   indices(available: number): number[] {
     const found: number[] = [];
     const end = Math.min(available, this.end);
@@ -65,10 +65,10 @@ export class Picks {
   }
 
   /**
-   * Holds a source to the choice.
+   * Checks that a source has enough frames.
    *
    * @param available how many frames it has
-   * @throws {TooFewFramesError} when that is too few
+   * @throws {TooFewFramesError} if that is too few
    */
   require(path: string, available: number): void {
     const found = this.countIn(available);

@@ -34,22 +34,22 @@ interface Header {
   readonly passes: readonly (readonly [number, number, number, number])[];
 }
 
-/** A PNG, taken apart and not yet unpacked. */
+/** A parsed PNG, still compressed. */
 export interface Png {
   readonly header: Header;
   /** Text by keyword. */
   readonly text: Readonly<Record<string, string>>;
   /** Whether more pictures follow the first (APNG). */
   readonly isAnimated: boolean;
-  /** TIFF data with the orientation, where there is any. */
+  /** TIFF data with the orientation, if there is any. */
   readonly exif: Uint8Array | undefined;
   readonly palette: Uint8Array | undefined;
   readonly packed: readonly Uint8Array[];
 }
 
 /**
- * Takes a PNG apart. Of the packed parts only the picture is ever unpacked: colour profiles and
- * packed text can be bombs, and are not needed.
+ * Parses a PNG. Only the picture is ever unpacked: compressed colour profiles and text may be bombs
+ * and are not needed.
  *
  * @throws {MediaError} without the file's name, when it is damaged or too large
  * Source: PNG specification, third edition
@@ -151,7 +151,7 @@ function sizesOf(
   return { pass, columns, rows, rowBytes: Math.ceil(columns * samples * depth / 8) };
 }
 
-/** Unpacks to exactly the size that the header announces, and never to more. */
+/** Unpacks to exactly the size that the header announces. */
 function inflate(packed: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(packed.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -187,7 +187,7 @@ function paeth(a: number, b: number, c: number): number {
   return da <= db && da <= dc ? a : db <= dc ? b : c;
 }
 
-/** Puts pixel `x` of a row where it belongs. */
+/** Writes pixel `x` of a row to its place. */
 function paint(
   { depth, colour, samples }: Header,
   palette: Uint8Array | undefined,

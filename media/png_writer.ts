@@ -9,7 +9,7 @@ import { toAscii } from "./text_tags.ts";
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** Pixels between the pictures of a contact sheet, and their grey. */
+/** Pixels between the pictures of a contact sheet, and their grey level. */
 const GAP = 2;
 const GAP_LEVEL = 32;
 /** Up to 8 rows of 8; larger sheets are square. */
@@ -55,7 +55,7 @@ export class SheetWriter implements FrameWriter {
   constructor(readonly sink: ByteSink, readonly metadata?: Metadata) {}
 
   write(frame: RgbFrame): Promise<void> {
-    // The frame is the caller's to use again.
+    // The caller may reuse the frame.
     this.#frames.push({ ...frame, data: frame.data.slice() });
     return Promise.resolve();
   }
@@ -72,8 +72,8 @@ export class SheetWriter implements FrameWriter {
 }
 
 /**
- * Writes each frame to a file of its own, numbered from 0. The files get their names together at the
- * end, so that no half sequence is left behind.
+ * Writes each frame to its own file, numbered from 0. All files are renamed together at the end, so
+ * that no partial sequence is left behind.
  */
 export class SequenceWriter implements FrameWriter {
   #files: AtomicFile[] = [];

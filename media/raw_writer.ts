@@ -7,11 +7,11 @@ import type { RgbFrame } from "./frames.ts";
 export interface RawOptions {
   readonly width: number;
   readonly height: number;
-  /** Frames a second. */
+  /** Frames per second. */
   readonly fps: number;
 }
 
-/** Writes frames one after the other as something turns them into bytes. */
+/** Writes frames one after the other, converted by a function. */
 class StreamWriter implements FrameWriter {
   #frames = 0;
 
@@ -36,14 +36,14 @@ class StreamWriter implements FrameWriter {
   }
 }
 
-/** Writes bare pixels, R G B for each, rows from the top: exact, but sizes must be known. */
+/** Writes raw pixels, R G B each, rows from the top: exact, but the reader must know the size. */
 export function openRgb24Writer(sink: ByteSink): FrameWriter {
   return new StreamWriter(sink, new Uint8Array(0), (frame) => [frame.data]);
 }
 
 /**
  * Writes .y4m in 4:4:4, so that every pixel keeps its colour. The format cannot name a colour
- * matrix and readers take BT.601 in limited range, so that is what is written.
+ * matrix and readers assume BT.601 in limited range, so this writes that.
  */
 export function openY4mWriter(sink: ByteSink, { width, height, fps }: RawOptions): FrameWriter {
   const [over, under] = fractionOf(fps);
@@ -58,8 +58,8 @@ export function openY4mWriter(sink: ByteSink, { width, height, fps }: RawOptions
 }
 
 /**
- * A frame rate as a fraction of whole numbers: the first that is right to 1 in 10^7, such as 8/1,
- * 15/2 or 30000/1001.
+ * A frame rate as a fraction of whole numbers: the simplest that is accurate to 1 in 10^7, such as
+ * 8/1, 15/2 or 30000/1001.
  */
 export function fractionOf(fps: number): [over: number, under: number] {
   for (const under of [1, 2, 3, 1001]) {

@@ -2,9 +2,9 @@
 export const ACTIONS_KEY = "far.actions";
 
 /**
- * The actions that an output of the tool says led to its frames: its own list, else that of the
- * command that made it, where that is no file.
- * @returns names and numbers, perhaps repeated (`left*3`); undefined where it says nothing
+ * The actions recorded in an output of the tool: its list, or that of the command that made it,
+ * unless that names a file.
+ * @returns names and numbers, perhaps repeated (`left*3`); undefined if there are none
  */
 export function recordedActions(
   metadata: Readonly<Record<string, string>>,

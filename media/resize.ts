@@ -8,7 +8,7 @@ export interface Crop {
   readonly height: number;
 }
 
-/** How a picture is brought to a size: see `fitFrame`. */
+/** Method of resizing: see `fitFrame`. */
 export type ResizeMethod = "area" | "bilinear";
 
 /** For each output position: the first input position that counts, and the weights from there on. */
@@ -37,12 +37,12 @@ export function centreCrop(
 /**
  * Centre-crops a picture to the proportions of `width` x `height` and resizes it to that size. Each
  * axis that shrinks is averaged over the exact area of every new pixel; each that grows is
- * interpolated linearly between pixel centres. A picture of the right size is returned as it is.
+ * interpolated linearly between pixel centres. A picture of the right size is returned unchanged.
  *
- * @param method "bilinear" does as torchvision's Resize and CenterCrop do (antialiased), and with
- *   them FAR's loader of UCF-101: it resizes first and cuts out the middle then, which is up to half
- *   a new pixel beside the middle of "area"
- * @throws {RangeError} when a size is not a whole number of 1 or more
+ * @param method "bilinear" works like torchvision's Resize and CenterCrop (antialiased), and so
+ *   like FAR's loader of UCF-101: it resizes first and then crops, up to half a new pixel off the
+ *   middle of "area"
+ * @throws {RangeError} if a size is not a whole number of at least 1
  */
 export function fitFrame<F extends RgbFrame | FloatFrame>(
   frame: F,
@@ -118,7 +118,7 @@ function triangleTaps(size: number, resized: number, length: number): Taps {
   return { first, weights };
 }
 
-/** As Python rounds. */
+/** Rounds like Python. */
 function roundHalfEven(value: number): number {
   const whole = Math.floor(value);
   return value - whole === 0.5 ? whole + (whole & 1) : Math.round(value);

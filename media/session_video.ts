@@ -9,13 +9,13 @@ import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 import { AddonEncoder, type EncodedFrame, muxedConfig } from "./video_encoder.ts";
 
-/** What a session's video is like. */
+/** Settings of a session's video. */
 export interface SessionVideoOptions {
   /** Of the frames, in pixels. */
   readonly width: number;
   /** Of the frames, in pixels. */
   readonly height: number;
-  /** Frames a second. */
+  /** Frames per second. */
   readonly fps: number;
   /** Frames compressed together (480): saving starts a new segment. */
   readonly segmentFrames?: number;
@@ -23,7 +23,7 @@ export interface SessionVideoOptions {
   readonly mostBytes?: number;
 }
 
-/** A run of frames that was compressed on its own, and so can follow any other. */
+/** A run of frames compressed independently, so that it can follow any other. */
 interface Segment {
   readonly pictures: readonly EncodedFrame[];
   readonly description: Uint8Array | undefined;
@@ -37,8 +37,8 @@ const SEGMENT_FRAMES = 480;
 const MOST_BYTES = 64e6;
 
 /**
- * A video without an end that can be had as an MP4 at any time. Frames are compressed as they come
- * and kept in memory, within a fixed number of bytes; nothing is written to disk.
+ * An endless video that can be saved as an MP4 at any time. Frames are compressed as they come and
+ * kept in memory, up to a fixed number of bytes; nothing is written to disk.
  */
 export class SessionVideo {
   readonly #options: SessionVideoOptions;
@@ -47,21 +47,21 @@ export class SessionVideo {
   #pending = 0;
   #segments: Segment[] = [];
   #dropped = 0;
-  /** Ends when nothing is using the encoder. */
+  /** Resolves when nothing uses the encoder. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** Opens the encoder. @throws {MediaError} where there is no encoder */
+  /** Opens the encoder. @throws {MediaError} if there is no encoder */
   constructor(options: SessionVideoOptions) {
     this.#options = options;
     this.#encoder = this.#newEncoder();
   }
 
-  /** Frames that a save would hold. */
+  /** Frames that a save would contain. */
   get frames(): number {
     return this.#segments.reduce((sum, { pictures }) => sum + pictures.length, this.#pending);
   }
 
-  /** Frames at the beginning that have been dropped. */
+  /** Frames dropped at the beginning. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -87,7 +87,7 @@ export class SessionVideo {
     });
   }
 
-  /** One at a time: a save may be asked for while a frame is being compressed. */
+  /** One at a time: a save may be requested while a frame is being compressed. */
   #inTurn<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(action);
     this.#turn = result.catch(() => {});
@@ -117,7 +117,7 @@ export class SessionVideo {
     return new Uint8Array(target.buffer!);
   }
 
-  /** Lets go of the encoder. */
+  /** Closes the encoder. */
   close(): void {
     this.#encoder.close();
   }

@@ -3,10 +3,10 @@ import gifenc from "gifenc";
 import { checkFrame, enlarge, type RgbFrame } from "./frames.ts";
 import { encodePng } from "./png_writer.ts";
 
-/** How a terminal shows pictures of real pixels. */
+/** Protocol by which a terminal shows pixels. */
 export type TerminalGraphics = "kitty" | "iterm2" | "sixel";
 
-/** Where in the terminal, from the cursor on: characters across and down. */
+/** Size of a picture in the terminal, in characters. */
 export interface PictureCells {
   /** Across, in characters. */
   readonly columns: number;
@@ -17,9 +17,9 @@ export interface PictureCells {
 const ESCAPE = "\x1b";
 
 /**
- * A picture as what makes a terminal draw it at the cursor.
- * @param cells the picture's size in characters; sixel has pixels of the screen instead, and is
- *   enlarged by a whole number that fits characters of 8 x 16
+ * The escape sequences that draw a picture at the cursor.
+ * @param cells the picture's size in characters; sixel uses screen pixels instead, enlarged by a
+ *   whole number that fits characters of 8 x 16
  */
 export function terminalPicture(
   frame: RgbFrame,
@@ -33,10 +33,10 @@ export function terminalPicture(
   return sixelPicture(enlarge(frame, Math.max(1, Math.floor(fits))));
 }
 
-/** Longest piece that kitty's protocol takes. */
+/** Longest piece in kitty's protocol. */
 const KITTY_PIECE = 4096;
 
-/** Raw RGB in pieces; the picture takes the place of the one before it, and the cursor stays. */
+/** Raw RGB in pieces; the picture replaces the previous one, and the cursor stays. */
 function kittyPicture({ width, height, data }: RgbFrame, { columns, rows }: PictureCells): string {
   const base64 = Buffer.from(data).toString("base64");
   let text = "";
@@ -61,7 +61,7 @@ function itermPicture(frame: RgbFrame, { columns, rows }: PictureCells): string 
 const SIXEL_ROWS = 6;
 const SIXEL_COLOURS = 64;
 
-/** A palette of its own, then the lines, colour by colour, equal pixels counted. */
+/** A palette, then the lines, colour by colour, run-length encoded. */
 function sixelPicture({ width, height, data }: RgbFrame): string {
   const { palette, pixels } = reduceColours({ width, height, data });
   const percent = (level: number) => Math.round(level * 100 / 255);
@@ -96,7 +96,7 @@ function sixelLine(pixels: Uint8Array, width: number, top: number, rows: number)
   return [...lines].map(([colour, bits]) => `#${colour}${countEqual(bits)}`).join("$");
 }
 
-/** `!12~`: a character that stands twelve times. */
+/** `!12~`: a character repeated twelve times. */
 function countEqual(bits: Uint8Array): string {
   let text = "";
   for (let start = 0, end; start < bits.length; start = end) {

@@ -1,6 +1,6 @@
 /**
- * Writes text with ASCII alone, for formats that know no more: every other character becomes the
- * escape of JSON, which `JSON.parse` undoes inside settings.
+ * Writes text in ASCII, for formats that support no more: other characters become JSON escapes,
+ * which `JSON.parse` undoes inside settings.
  */
 export function toAscii(text: string): string {
   return text.replace(

@@ -12,12 +12,12 @@ import {
   type WebCodecs,
 } from "./webcodecs.ts";
 
-/** Pictures that may wait in the addon. */
+/** Most pictures waiting in the addon. */
 const QUEUE = 8;
 
 /**
  * Turns compressed pictures into RGB frames with the native codecs. Frames come out in the order
- * they are shown. Their timestamps are not used: the addon hands those out in decoding order.
+ * they are shown. Their timestamps are not used, since the addon returns those in decoding order.
  */
 export class AddonDecoder implements Disposable {
   readonly #codecs: WebCodecs;
@@ -27,8 +27,8 @@ export class AddonDecoder implements Disposable {
   #failure: Error | undefined;
 
   /**
-   * @param tags colours as the container describes them; the decoder's own word comes second
-   * @throws {MediaError} when the addon cannot be loaded or does not know the codec
+   * @param tags colours by the container, which take precedence over the decoder's
+   * @throws {MediaError} if the addon cannot be loaded or does not support the codec
    */
   constructor(config: DecoderConfig, tags: ColourTags) {
     this.#codecs = loadWebCodecs();
@@ -46,13 +46,13 @@ export class AddonDecoder implements Disposable {
     }
   }
 
-  /** Hands a packet in and yields the frames that have come out. */
+  /** Decodes a packet and yields the frames that are ready. */
   async *decode(packet: Packet): AsyncGenerator<DecodedFrame> {
     this.#throwFailure();
     try {
       this.#decoder.decode(new this.#codecs.EncodedVideoChunk({ ...packet, timestamp: 0 }));
     } catch (error) {
-      await pause(); // The reason arrives by the callback.
+      await pause(); // The callback receives the reason.
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
     }
     while (!this.#failure && this.#decoder.decodeQueueSize > QUEUE) await pause();
@@ -60,9 +60,9 @@ export class AddonDecoder implements Disposable {
     this.#throwFailure();
   }
 
-  /** Ends the stream and yields what was still inside. */
+  /** Ends the stream and yields the remaining frames. */
   async *finish(): AsyncGenerator<DecodedFrame> {
-    // The addon's promises do not keep the program running.
+    // The addon's promises do not keep the event loop alive.
     const alive = setInterval(() => {}, 1000);
     try {
       if (this.#decoder.state === "configured") await this.#decoder.flush();
@@ -97,7 +97,7 @@ export class AddonDecoder implements Disposable {
   }
 }
 
-/** A picture in the decoder's memory, valid until the next one is asked for. */
+/** A picture in the decoder's memory, valid until the next one is requested. */
 export class DecodedFrame {
   constructor(readonly frame: CodecFrame, readonly tags: ColourTags) {}
 
@@ -121,10 +121,10 @@ export class DecodedFrame {
 }
 
 /**
- * The matrix and range to convert with. A stream that does not say is taken for BT.601 in limited
- * range, as libswscale takes it, and with it the data sets that were read through it.
+ * The matrix and range for conversion. An untagged stream counts as BT.601 in limited range, as in
+ * libswscale, through which the data sets were read.
  *
- * @throws {MediaError} when the stream names a matrix that is not known here
+ * @throws {MediaError} if the stream names an unknown matrix
  */
 export function colourOf(container: ColourTags, stream: ColourTags): YuvColour {
   const matrix = container.matrix ?? stream.matrix;
@@ -163,7 +163,7 @@ function describePlanes(
   if (planar) {
     const chromaShiftX = planar[1] === "444" ? 0 : 1;
     const chromaShiftY = planar[1] === "420" ? 1 : 0;
-    // The addon rounds chroma sizes down and leaves out the last column and row of odd pictures.
+    // The addon rounds chroma sizes down and omits the last column and row of odd pictures.
     const chromaColumns = width >> chromaShiftX;
     const chromaRows = height >> chromaShiftY;
     const hasChroma = chromaColumns > 0 && chromaRows > 0;
@@ -205,7 +205,10 @@ function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** H.264's level 1b, which x264 gives small slow pictures, is not known to the addon; 1.1 holds it. */
+/**
+ * The addon does not know H.264's level 1b, which x264 uses for small slow pictures; 1.1 contains
+ * it.
+ */
 function withKnownLevel(codec: string): string {
   return codec.replace(/^(avc[13]\.[0-9a-f]{4})09$/i, (_, profile) => `${profile}0b`);
 }

@@ -9,7 +9,7 @@ import {
   type WebCodecs,
 } from "./webcodecs.ts";
 
-/** Codecs a video file can be written with, as WebCodecs people call them. */
+/** Codecs for writing video files, by their WebCodecs names. */
 export type VideoCodec = "avc" | "hevc" | "av1" | "vp9";
 
 /** One encoded picture. `index` counts frames in the order they are shown. */
@@ -19,7 +19,7 @@ export interface EncodedFrame {
   readonly data: Uint8Array;
 }
 
-/** What an encoder is asked for; sizes in pixels, `fps` in frames a second. */
+/** Settings of an encoder; sizes in pixels, `fps` in frames per second. */
 export interface EncoderOptions {
   readonly codec: VideoCodec;
   readonly width: number;
@@ -27,15 +27,15 @@ export interface EncoderOptions {
   readonly fps: number;
   /** 0 (smallest) to 100 (finest). */
   readonly quality: number;
-  /** Seconds between pictures that can be decoded on their own; 2 unless told. */
+  /** Seconds between key frames (2). */
   readonly keyFrameSeconds?: number;
 }
 
 /**
  * The colours of a stream, for the container's tags and for `rgbToI420`. The addon writes no matrix
- * into the stream itself. For H.264 readers then go by the container: BT.709. FFmpeg's decoders of
- * the others override the container with "unknown", which everybody shows as BT.601, so that is
- * what those are made with; the container says so too.
+ * into the stream itself. For H.264, readers then use the container's: BT.709. FFmpeg's decoders of
+ * the others override the container with "unknown", which everybody shows as BT.601, so those are
+ * written in BT.601; the container says so too.
  */
 export function streamColour(codec: VideoCodec) {
   const matrix = codec === "avc" ? "bt709" : "bt601";
@@ -50,14 +50,14 @@ export function streamColour(codec: VideoCodec) {
   };
 }
 
-/** Frames that may wait inside the addon; more would only hold memory. */
+/** Most frames waiting inside the addon; more would only take memory. */
 const QUEUE = 8;
 
 /** The largest picture of each level, in pixels. Source: VP9 and AV1 specifications, annex A. */
 const VP9_LEVELS = [[10, 36864], [20, 122880], [30, 552960], [40, 2228224], [50, 8912896]] as const;
 const AV1_LEVELS = [[0, 147456], [4, 665856], [8, 2359296], [12, 8912896]] as const;
 
-/** The lowest rate that all encoders take, in bits a second: x264 refuses less than 1000. */
+/** The lowest rate that all encoders accept, in bits per second: x264 refuses less than 1000. */
 const LEAST_BITRATE = 1500;
 
 /**
@@ -77,12 +77,15 @@ export function smallestSide(codec: VideoCodec): number {
   return codec === "hevc" ? 64 : 1;
 }
 
-/** Sizes of the coded picture: even, as H.264 and HEVC need and the addon assumes of all. */
+/** Size of the coded picture: even, as H.264 and HEVC require and the addon assumes for all. */
 export function codedSize(width: number, height: number) {
   return { width: width + (width & 1), height: height + (height & 1) };
 }
 
-/** A stream as a muxer is told of it: sizes and colour tags are ours, the rest the encoder's words. */
+/**
+ * The stream's description for the muxer: sizes and colour tags are ours, the rest is the
+ * encoder's.
+ */
 export function muxedConfig(
   { codec, description }: Pick<DecoderConfig, "codec" | "description">,
   options: Pick<EncoderOptions, "codec" | "width" | "height">,
@@ -93,8 +96,8 @@ export function muxedConfig(
 }
 
 /**
- * Turns RGB frames into compressed pictures with the native codecs: 4:2:0, BT.709, limited range. A
- * picture of odd size is grown to an even one by repeating its edge.
+ * Turns RGB frames into compressed pictures with the native codecs: 4:2:0, BT.709, limited range.
+ * Pictures of odd size are padded to even sizes by repeating their edge.
  */
 export class AddonEncoder {
   readonly #codecs: WebCodecs;
@@ -128,7 +131,7 @@ export class AddonEncoder {
     return this.#decoderConfig;
   }
 
-  /** Hands a frame in and returns the pictures that have come out, in decoding order. */
+  /** Encodes a frame and returns the pictures that are ready, in decoding order. */
   async encode(frame: RgbFrame): Promise<EncodedFrame[]> {
     this.#attempt(() => this.#submit(frame));
     while (!this.#failure && this.#encoder.encodeQueueSize > QUEUE) {
@@ -137,7 +140,7 @@ export class AddonEncoder {
     return this.#take();
   }
 
-  /** Ends the stream and returns what was still inside. */
+  /** Ends the stream and returns the remaining pictures. */
   async finish(): Promise<EncodedFrame[]> {
     try {
       await this.#encoder.flush();
@@ -149,7 +152,7 @@ export class AddonEncoder {
     return rest;
   }
 
-  /** Lets go of the encoder. */
+  /** Closes the encoder. */
   close(): void {
     if (this.#encoder.state !== "closed") this.#encoder.close();
   }
@@ -228,7 +231,9 @@ function codecString(codec: VideoCodec, pixels: number): string {
   return `av01.0.${levelOf(AV1_LEVELS, pixels, 16)}M.08`;
 }
 
-/** The addon counts whole frames a second and fails below one; only the container keeps slow rates. */
+/**
+ * The addon takes whole frames per second and fails below one; only the container keeps slow rates.
+ */
 function codecRate(fps: number): number {
   return Math.max(1, fps);
 }

@@ -7,20 +7,20 @@ import { mirror, rotate } from "./frames.ts";
 import type { Picks } from "./picks.ts";
 import { AddonDecoder, colourOf, type DecodedFrame } from "./video_decoder.ts";
 
-/** A video file that has been opened. */
+/** An open video file. */
 export interface VideoStream extends FrameStream, Disposable {
-  /** Whether the file ends before its own index says. */
+  /** Whether the file ends earlier than its index says. */
   readonly isCutOff: boolean;
   readonly video: VideoFacts;
 }
 
 /**
- * Opens an MP4, MOV, WebM or Matroska file with the native codecs. Frames come as they are: a
- * variable frame rate is not evened out; mirroring, rotation and edit list are applied.
+ * Opens an MP4, MOV, WebM or Matroska file with the native codecs. A variable frame rate is not
+ * evened out; mirroring, rotation and edit list are applied.
  *
  * @param picks decides where decoding begins; the frames keep their places in the file
- * @throws {MediaError} without the file's name, when it is no such file, holds no video, or the
- *   codec is not known
+ * @throws {MediaError} without the file's name, if it is not such a file, contains no video, or the
+ *   codec is unknown
  */
 export async function openVideo(path: string, picks: Picks): Promise<VideoStream> {
   const demuxer = new Demuxer();
@@ -85,21 +85,21 @@ function factsOf({ config, places, end }: VideoIndex): VideoFacts {
   return { codec: config.codec, frames: shown.length, duration };
 }
 
-/** The pictures that the edit list leaves. */
+/** The pictures that the edit list keeps. */
 function shownOf(places: readonly PacketPlace[], end: number): PacketPlace[] {
   return places.filter(({ timestamp }) => !isHidden(timestamp) && timestamp < end - 1e-6);
 }
 
-/** Where decoding begins: how many frames are shown before, and when the first is shown. */
+/** Where decoding begins: the number of frames displayed before it, and its time. */
 interface EntryPoint {
   readonly frame: number;
   readonly timestamp?: number;
 }
 
 /**
- * The last key picture that frame `start` can be decoded from. Only one that splits the video
- * cleanly will do (all before is shown before, all after after): around others a decoder may drop
- * pictures, and counting would go wrong.
+ * The last key picture that frame `start` can be decoded from. It must split the video cleanly
+ * (everything before it is also displayed before it): around others a decoder may drop pictures,
+ * and counting would be wrong.
  */
 function entryPoint(places: readonly PacketPlace[], start: number): EntryPoint {
   const shown = places.map((place) => place.timestamp).sort((a, b) => a - b);
@@ -122,8 +122,8 @@ function isHidden(timestamp: number): boolean {
 }
 
 /**
- * Decodes from an entry point on. What cannot be read at the end of the file is left out; damage
- * ends the frames, and is an error only when there were none before.
+ * Decodes from an entry point on. An unreadable end of the file is omitted; damage ends the frames,
+ * and is an error only if there were none before.
  */
 async function* decodeFrames(
   demuxer: Demuxer,
@@ -164,9 +164,9 @@ async function* decodeFrames(
 }
 
 /**
- * Frames a second: of the usual gap between frames where nearly all are alike, else of all. Times
- * may be rounded to milliseconds, so a rate within 0.2% of a whole one, or of 1000/1001 of it, is
- * taken for that.
+ * Frames per second: by the usual gap between frames if nearly all are equal, otherwise by their
+ * mean. Times may be rounded to milliseconds, so a rate within 0.2% of a whole one, or of 1000/1001
+ * of it, counts as that.
  */
 function frameRate(places: readonly PacketPlace[]): number | undefined {
   const shown = places.filter(({ timestamp }) => !isHidden(timestamp));

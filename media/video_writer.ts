@@ -16,36 +16,37 @@ import { webCodecsProblem } from "./webcodecs.ts";
 export type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 export type { VideoCodec } from "./video_encoder.ts";
 
-/** What an output can be. `png` is one contact sheet, or with `%d` in its name a file a frame. */
+/** Format of an output. `png` is one contact sheet, or with `%d` in its name one file per frame. */
 export type OutputFormat = "mp4" | "mov" | "webm" | "mkv" | "gif" | "png" | "y4m" | "npz" | "rgb24";
 
-/** Formats that can be watched while they are made. */
+/** Formats that can be watched while they are written. */
 const STREAM_FORMATS = ["mp4", "y4m", "rgb24"] as const satisfies OutputFormat[];
 
-/** How an output is written. Sizes are those of the frames handed in, in pixels. */
+/** Settings of an output. Sizes are those of the frames passed in, in pixels. */
 export interface WriterOptions {
   /** Of the frames, in pixels. */
   readonly width: number;
   /** Of the frames, in pixels. */
   readonly height: number;
-  /** Frames a second. */
+  /** Frames per second. */
   readonly fps: number;
-  /** How many frames will come, where known: then wrong actions are found before the first. */
+  /** Number of frames, if known: then a wrong number of actions is found before the first. */
   readonly frames?: number;
-  /** H.264 unless told; VP9 in .webm. */
+  /** Codec (H.264; VP9 in .webm). */
   readonly codec?: VideoCodec;
-  /** 0 (smallest file) to 100 (finest picture); 80 unless told. */
+  /** 0 (smallest file) to 100 (best picture); default 80. */
   readonly quality?: number;
   /** Nearest-neighbour enlargement, a whole number. */
   readonly scale?: number;
   /**
-   * Text kept in the file: `comment`, `title` and any other name, such as `far.settings`. What is
-   * added before `close()` is kept too, but in .webm, .mkv, fragments and what the system's ffmpeg writes.
+   * Text to store in the file: `comment`, `title` and any other name, such as `far.settings`.
+   * Entries added before `close()` are stored too, except in .webm, .mkv, fragments and files
+   * written by the system's ffmpeg.
    */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Actions that led to each frame, for formats that keep them; all are read in `close()`. */
   readonly actions?: readonly number[];
-  /** What to write to stdout; a file is known by its name. */
+  /** Format for stdout; a file's format follows from its name. */
   readonly format?: OutputFormat;
 }
 
@@ -59,7 +60,7 @@ const EXTENSIONS: Readonly<Record<string, OutputFormat>> = {
   ".y4m": "y4m",
   ".npz": "npz",
 };
-/** What some containers are limited to. */
+/** Codecs that a container is limited to. */
 const CODECS: Readonly<Partial<Record<Container, readonly VideoCodec[]>>> = {
   webm: ["vp9", "av1"],
   mov: ["avc", "hevc"],
@@ -67,7 +68,7 @@ const CODECS: Readonly<Partial<Record<Container, readonly VideoCodec[]>>> = {
 const DEFAULT_QUALITY = 80;
 
 /**
- * The format of an output, by its name, or by `format` where the name is `-` (stdout).
+ * The format of an output, by its name, or by `format` if the name is `-` (stdout).
  *
  * @throws {MediaError} when there is none
  */
@@ -89,11 +90,11 @@ export function outputFormat(path: string, format?: OutputFormat): OutputFormat 
 }
 
 /**
- * Opens an output. Frames are written as they come, where the format can take them one by one; a
- * file has its name only when `close()` has resolved.
+ * Opens an output. Frames are written as they come, if the format allows; a file has its name only
+ * when `close()` has resolved.
  *
  * @param path a file, a `%d` pattern of .png files, or `-` for stdout
- * @throws {MediaError} when the file cannot be made or the format cannot be written here
+ * @throws {MediaError} if the file cannot be created or the format cannot be written here
  */
 export async function openFrameWriter(path: string, options: WriterOptions): Promise<FrameWriter> {
   const { width, height, scale = 1 } = options;
@@ -138,7 +139,7 @@ async function openSingle(
   }
 }
 
-/** Native codecs, else the system's ffmpeg, else an error that says what does work. */
+/** Native codecs, or the system's ffmpeg, or an error that says which formats work. */
 async function openVideo(
   sink: ByteSink,
   { quality = DEFAULT_QUALITY, codec, ...rest }: WriterOptions,
@@ -185,7 +186,7 @@ function checkOptions(path: string, options: WriterOptions): void {
   }
 }
 
-/** Puts the name of the output before errors of those who do not know it. */
+/** Adds the name of the output to errors that lack it. */
 function named(path: string, error: unknown): unknown {
   if (error instanceof MediaError && error.message.startsWith("Cannot write ")) return error;
   return new MediaError(`Cannot write "${path}": ${reasonOf(error)}`);

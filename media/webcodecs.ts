@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { reasonOf, UnsupportedMediaError } from "./errors.ts";
 
-/** Colour tags as WebCodecs names them; null or absent where the stream does not say. */
+/** Colour tags as WebCodecs names them; null or absent if the stream does not have them. */
 export interface ColourTags {
   readonly primaries?: string | null;
   readonly transfer?: string | null;
@@ -35,7 +35,7 @@ export interface CodecChunk {
   copyTo(into: Uint8Array): void;
 }
 
-/** What a decoder needs to know of a stream. */
+/** Settings of a decoder. */
 export interface DecoderConfig {
   readonly codec: string;
   readonly codedWidth?: number;
@@ -96,7 +96,7 @@ export interface WebCodecs {
 
 /**
  * Never called. The literal import puts the package into the module graph, so that Deno downloads
- * it and `deno compile` embeds it; an import of an addon cannot be run, only `require` loads it.
+ * it and `deno compile` embeds it; an addon cannot be imported, only loaded with `require`.
  */
 export function declareAddon(): Promise<unknown> {
   return import("@napi-rs/webcodecs-linux-x64-gnu");
@@ -116,7 +116,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
  * Loads the video codecs: FFmpeg's, behind the WebCodecs interface, as a native addon. The
  * environment variable `FAR_NO_ADDON=1` makes it count as missing.
  *
- * @throws {UnsupportedMediaError} when there is no addon for this system or it cannot be loaded
+ * @throws {UnsupportedMediaError} if there is no addon for this system or it cannot be loaded
  */
 export function loadWebCodecs(): WebCodecs {
   const system = `${process.platform}-${process.arch}`;
@@ -133,7 +133,7 @@ export function loadWebCodecs(): WebCodecs {
   }
 }
 
-/** Why the addon cannot be used, or nothing when it can. */
+/** Why the addon cannot be used; undefined if it can. */
 export function webCodecsProblem(): string | undefined {
   try {
     loadWebCodecs();
@@ -147,6 +147,6 @@ function isSwitchedOff(): boolean {
   try {
     return Deno.env.get("FAR_NO_ADDON") === "1";
   } catch {
-    return false; // No permission to read it: then it is not set for us.
+    return false; // No permission to read it: treat it as unset.
   }
 }

@@ -8,9 +8,9 @@ import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 export interface Y4mHeader {
   readonly width: number;
   readonly height: number;
-  /** Frames a second; unknown where the file gives 0:0. */
+  /** Frames per second; unknown if the file has 0:0. */
   readonly fps?: number;
-  /** Bits a sample. */
+  /** Bits per sample. */
   readonly bits: number;
   /** log2 of the pixels that share a chroma sample, across and down; absent in grey video. */
   readonly chroma?: readonly [across: number, down: number];
@@ -30,9 +30,9 @@ const CHROMA: Readonly<Record<string, readonly [number, number] | undefined>> = 
 /**
  * Reads the first line of a .y4m.
  *
- * @throws {MediaError} without the file's name, when it is none, too large, or its format is not
- *   known
- * Source: yuv4mpeg(5) of mjpegtools; names of high bit depths and XCOLORRANGE as FFmpeg writes them
+ * @throws {MediaError} without the file's name, if it is not a .y4m, too large, or its format is
+ *   unknown Source: yuv4mpeg(5) of mjpegtools; names of high bit depths and XCOLORRANGE as FFmpeg
+ *   writes them
  */
 export function parseY4mHeader(line: string): Y4mHeader {
   const [magic, ...fields] = line.split(" ");
@@ -65,8 +65,8 @@ export function parseY4mHeader(line: string): Y4mHeader {
  * Opens a .y4m, from a file or a pipe.
  *
  * @param chunks its bytes
- * @param matrix how colours were made, which the format cannot say; readers take BT.601
- * @throws {MediaError} without the file's name, when it is none or its format is not known
+ * @param matrix colour matrix, which the format cannot name; readers assume BT.601
+ * @throws {MediaError} without the file's name, if it is not a .y4m or its format is unknown
  */
 export async function openY4m(
   chunks: AsyncIterable<Uint8Array>,
@@ -83,7 +83,7 @@ export async function openY4m(
   }
   const warnings: string[] = [];
   const frames = readFrames(bytes, header, matrix, (text) => warnings.push(`"${path}" ${text}`));
-  const lossy = true; // Y, U and V of 8 bits, in limited range, are fewer colours than RGB has.
+  const lossy = true; // 8-bit Y, U and V in limited range have fewer colours than RGB.
   const announced = { width: header.width, height: header.height, isFloat: false };
   return { frames, announced, fps: header.fps, lossy, warnings };
 }

@@ -6,12 +6,12 @@ import { DeviceLostError, GpuRunner } from "./gpu_runner.ts";
 import { ModelShelf } from "./model_shelf.ts";
 import { type ChildMessage, encodeLine, readLines, type RunMessage } from "./protocol.ts";
 
-/** How long an orphan takes to clean up. */
+/** Time for an orphan to clean up. */
 const CLEAN_UP_MS = 2000;
 
 /**
  * The GPU process: takes jobs on stdin, answers on stdout, ends with its supervisor.
- * @returns exit status, which nobody reads: only records count
+ * @returns exit status, which is ignored: only records count
  */
 export async function runChild(argument = "{}"): Promise<number> {
   ignoreSignals();
@@ -25,7 +25,7 @@ export async function runChild(argument = "{}"): Promise<number> {
     const message: RunMessage = JSON.parse(line);
     work = work.then(() => runner.run(message)).catch(end).finally(() => busy--);
   }
-  // the supervisor is gone, or needs this process no longer
+  // the supervisor is gone or no longer needs this process
   const cleaned = busy > 0 ? runner.abort() : work.then(() => shelf.clear());
   await Promise.race([cleaned, new Promise((resolve) => setTimeout(resolve, CLEAN_UP_MS))]);
   return 0;
@@ -40,14 +40,14 @@ async function begin(shelf: ModelShelf): Promise<void> {
   }
 }
 
-/** Nothing more can be done with this device or this model. */
+/** Ends the process: this device or this model is unusable. */
 function end(error: unknown): never {
   if (error instanceof DeviceLostError) send({ type: "lost", message: error.message });
   else send({ type: "fatal", error: failureOf(error) });
   Deno.exit(error instanceof GpuError ? 75 : 1);
 }
 
-/** Signals are the supervisor's: it decides what becomes of the work in hand. */
+/** The supervisor handles signals: it decides what happens to the current work. */
 function ignoreSignals(): void {
   const signals = Deno.build.os === "windows"
     ? ["SIGINT"] as const
@@ -55,9 +55,9 @@ function ignoreSignals(): void {
   for (const name of signals) Deno.addSignalListener(name, () => {});
 }
 
-/** Written at once: what was said stays said, even if the driver takes the process down next. */
+/** Written synchronously, so that it arrives even if the driver crashes the process next. */
 function send(message: ChildMessage): void {
-  // a line break first: a library may have left its own line open
+  // a line break first: a library may have left a line unfinished
   const line = encodeLine(message);
   const bytes = new Uint8Array(line.length + 1);
   bytes[0] = 10;
@@ -65,6 +65,6 @@ function send(message: ChildMessage): void {
   try {
     writeAllSync(Deno.stdout, bytes);
   } catch {
-    // the supervisor is gone, which the end of stdin says too
+    // the supervisor is gone, which the end of stdin shows too
   }
 }

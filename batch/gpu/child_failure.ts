@@ -2,21 +2,21 @@ import { GpuError } from "../../mod.ts";
 import { exitStatus, STATUS } from "../../cli/errors.ts";
 import type { ChildFailure } from "./protocol.ts";
 
-/** What systems say when no more can be written: ENOSPC, EDQUOT and Windows' own. */
+/** Messages for a full disk: ENOSPC, EDQUOT and Windows' own. */
 const FULL = /no space left|ENOSPC|quota exceeded|EDQUOT|not enough space on the disk/i;
 const GONE = /there is no folder|No such file or directory|NotFound|cannot find the path/i;
 
-/** Whether an error of writing says that the disk is full. */
+/** Whether a write error means that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   return FULL.test(error instanceof Error ? error.message : String(error));
 }
 
-/** Whether an error of writing may come of a folder that was removed. */
+/** Whether a write error may be due to a removed folder. */
 export function isFolderGone(error: unknown): boolean {
   return GONE.test(error instanceof Error ? `${error.name} ${error.message}` : String(error));
 }
 
-/** An error as it is told to the supervisor. */
+/** An error in the form sent to the supervisor. */
 export function failureOf(error: unknown): ChildFailure {
   const full = isDiskFull(error);
   return {

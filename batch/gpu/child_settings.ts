@@ -1,7 +1,7 @@
 /** The argument that makes this program the GPU process of a supervisor. */
 export const CHILD_ARGUMENT = "__gpu";
 
-/** How a GPU process is told to begin, as JSON in its second argument. */
+/** Settings of a GPU process, as JSON in its second argument. */
 export interface ChildSettings {
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   readonly dispatchesPerSubmit?: number;

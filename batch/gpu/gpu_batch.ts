@@ -1,14 +1,14 @@
 import type { GenerateOptions, RunPlan } from "../../mod.ts";
 
-/** One job of a GPU batch: what it would generate alone. */
+/** One job of a GPU batch, with what it would generate alone. */
 export interface BatchPart {
   readonly generate: GenerateOptions;
   readonly plan: RunPlan;
-  /** [videos, frames, C, h, w]: the job's own, whatever runs beside it. */
+  /** [videos, frames, C, h, w]: the job's own, whatever else is in the batch. */
   readonly noise: Float32Array;
 }
 
-/** Jobs whose keys are equal can be one GPU batch. */
+/** Jobs with equal keys can form one GPU batch. */
 export function shapeKey({ generate, plan }: Omit<BatchPart, "noise">): string {
   const { width, height, contextFrames, generatedFrames, steps, guidance } = plan;
   const { solver, cache, actions, labels } = generate;
@@ -35,7 +35,7 @@ export function joinParts(parts: readonly BatchPart[]): GenerateOptions {
   };
 }
 
-/** A plan's options for any number of such jobs: enough to count memory. */
+/** Options for planning the memory of any number of such videos. */
 export function sampleOf({ generate }: BatchPart, videos: number): GenerateOptions {
   const { context, labels } = generate;
   const frame = context && 3 * generate.width! * generate.height! * generate.contextFrames!;
@@ -72,7 +72,7 @@ function joinFloats(arrays: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * The most videos, up to `most`, that the device takes at once.
+ * The most videos, up to `most`, that fit the device at once.
  * @param fits whether planning so many succeeds
  */
 export function largestBatch(most: number, fits: (videos: number) => boolean): number {

@@ -16,8 +16,8 @@ export interface ProcessCommand {
 }
 
 /**
- * This program itself, as a GPU process: the compiled binary, or Deno with the same entry. It may do
- * what `far generate` may, and start ffmpeg; a binary's permissions cannot be narrowed for it.
+ * This program itself, as a GPU process: the compiled binary, or Deno with the same entry. It has
+ * the permissions of `far generate` and may start ffmpeg; those of a binary cannot be narrowed.
  */
 export function ownCommand(): ProcessCommand {
   const program = Deno.execPath();
@@ -28,10 +28,10 @@ export function ownCommand(): ProcessCommand {
   return { program, args: ["run", "--quiet", "--no-prompt", ...flags, entry, CHILD_ARGUMENT] };
 }
 
-/** What the owner of a GPU process is told. */
+/** Callbacks of a GPU process. */
 export interface ProcessEvents {
   message(message: ChildMessage): void;
-  /** The process has ended; `why` quotes what it said last. Called once. */
+  /** The process has ended; `why` quotes its last output. Called once. */
   ended(why: string): void;
   /** A line of its stderr, or of a library on its stdout. */
   said(line: string): void;
@@ -45,7 +45,7 @@ export class GpuProcess {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #events: ProcessEvents;
   readonly #lastLines: string[] = [];
-  /** Resolves when it has ended and everything it said is told. */
+  /** Resolves when it has ended and all its output was passed on. */
   readonly ended: Promise<void>;
 
   constructor(command: ProcessCommand, settings: ChildSettings, events: ProcessEvents) {
@@ -57,7 +57,7 @@ export class GpuProcess {
       stderr: "piped",
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
-    this.#input.closed.catch(() => {}); // its end is told by the process itself
+    this.#input.closed.catch(() => {}); // `ended` reports it
     this.ended = this.#watch();
   }
 
@@ -94,22 +94,22 @@ export class GpuProcess {
     }
   }
 
-  /** Sends jobs; that they do not arrive shows in the end of the process. */
+  /** Sends jobs; if they do not arrive, the process has ended. */
   run(message: RunMessage): void {
     this.#input.write(encodeLine(message)).catch(() => {});
   }
 
-  /** Lets it end by itself. */
+  /** Lets it finish and end. */
   close(): void {
     this.#input.close().catch(() => {});
   }
 
-  /** Ends it at once, whatever it is in. */
+  /** Kills it at once. */
   kill(): void {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // it has ended already
+      // it has already ended
     }
   }
 }

@@ -5,12 +5,14 @@ import type { ModelShelf } from "./model_shelf.ts";
 import { modelWish, type OpenJob, PreparedJob, valuesOf } from "./prepared_job.ts";
 import type { ChildMessage, RunMessage, WireJob } from "./protocol.ts";
 
-/** The device is gone: the process that holds it must end. */
+/** The device is lost: the process that holds it must end. */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
 }
 
-/** Runs jobs on one device, a batch at a time, and tells how each ends. Lives in the GPU process. */
+/**
+ * Runs jobs on one device, one batch at a time, and reports how each ends. Part of the GPU process.
+ */
 export class GpuRunner {
   readonly #shelf: ModelShelf;
   readonly #send: (message: ChildMessage) => void;
@@ -23,10 +25,10 @@ export class GpuRunner {
   }
 
   /**
-   * Runs jobs as one batch: the first, and those of its shape that memory has room for besides. The
-   * rest gets no record.
-   * @throws {DeviceLostError} the device is gone; what has no record is not done
-   * @throws whatever keeps a model from loading: every job would fail alike
+   * Runs jobs as one batch: the first, and as many of its shape as fit the memory. The rest gets no
+   * record.
+   * @throws {DeviceLostError} the device is lost; jobs without a record are not done
+   * @throws if a model cannot be loaded: every job would fail the same way
    */
   async run({ jobs, videos }: RunMessage): Promise<void> {
     const prepared: PreparedJob[] = [];
@@ -41,7 +43,7 @@ export class GpuRunner {
     this.#send({ type: "idle", room: batch.length < alike.length ? room : undefined });
   }
 
-  /** Removes what is half written. */
+  /** Removes unfinished outputs. */
   async abort(): Promise<void> {
     await Promise.all(this.#open.map((job) => job.abort().catch(() => {})));
   }
@@ -61,7 +63,7 @@ export class GpuRunner {
     }
   }
 
-  /** @returns no job where it cannot run, which is told */
+  /** @returns empty if the job cannot run, which is reported */
   async #prepare(job: WireJob): Promise<PreparedJob[]> {
     this.#send({ type: "start", hashes: [job.hash] });
     try {
@@ -82,13 +84,13 @@ export class GpuRunner {
     }
   }
 
-  /** Once, though a job may come again. */
+  /** Only once, although a job may come again. */
   #warn(text: string): void {
     if (!this.#warned.has(text)) this.#send({ type: "note", text });
     this.#warned.add(text);
   }
 
-  /** Runs jobs as one batch; where it fails as one, those without a record may run otherwise. */
+  /** Runs jobs as one batch; if the batch fails, jobs without a record may run in other batches. */
   async #tryBatch(batch: readonly PreparedJob[], pipeline: Pipeline): Promise<void> {
     const hashes = batch.map(({ job }) => job.hash);
     this.#send({ type: "start", hashes });
@@ -128,7 +130,7 @@ export class GpuRunner {
     }
   }
 
-  /** Opens the outputs of all; whose cannot be opened has failed, and only its frames are lost. */
+  /** Opens the outputs of all jobs; one whose outputs cannot be opened fails alone. */
   async #openAll(batch: readonly PreparedJob[], pipeline: Pipeline) {
     const owners: { job: OpenJob | undefined; video: number }[] = [];
     this.#open = [];
@@ -145,7 +147,7 @@ export class GpuRunner {
     return owners;
   }
 
-  /** Runs what only concerns one job of a batch; an error ends that job alone. */
+  /** Runs an action for one job of a batch; an error fails only that job. */
   async #guard(job: OpenJob | undefined, action: () => Promise<void>): Promise<void> {
     if (!job || !this.#open.includes(job)) return;
     try {
@@ -162,7 +164,7 @@ function videosOf(batch: readonly PreparedJob[]): number {
   return batch.reduce((sum, { plan }) => sum + plan.videos, 0);
 }
 
-/** How many videos of a job's shape the device takes at once, at most `wanted`. */
+/** How many videos of a job's shape fit the device at once, at most `wanted`. */
 function roomFor(sample: PreparedJob, pipeline: Pipeline, wanted: number): number {
   return largestBatch(wanted, (videos) => {
     try {
@@ -175,7 +177,7 @@ function roomFor(sample: PreparedJob, pipeline: Pipeline, wanted: number): numbe
   });
 }
 
-/** As many jobs from the first on as have room; one in any case. */
+/** As many of the first jobs as fit, but at least one. */
 function firstOf(jobs: readonly PreparedJob[], room: number): PreparedJob[] {
   let count = 1;
   while (count < jobs.length && videosOf(jobs.slice(0, count + 1)) <= room) count++;

@@ -2,42 +2,44 @@ import { optionKey, type OptionSpec, type OptionTable } from "../../cli/option.t
 import { JOB_OPTIONS } from "../plan/options.ts";
 import type { ChildMessage, Outcome, RunMessage, WireJob } from "./protocol.ts";
 
-/** A job that the GPU process did not survive so often has failed. */
+/** A job fails after killing the GPU process this many times. */
 const MOST_LOSSES = 3;
 
-/** A job on its way. */
+/** A job in progress. */
 interface Entry {
   readonly job: WireJob;
   readonly likeness: string;
-  /** How often the GPU process did not survive it. */
+  /** How often the GPU process died on it. */
   losses: number;
-  /** It failed beside others, which may be why. */
+  /** It failed in a batch, and runs alone now in case the others were the cause. */
   alone: boolean;
   readonly result: PromiseWithResolvers<Outcome>;
 }
 
-/** Whether jobs that differ in an option can be one GPU batch; a context's size shows later. */
+/**
+ * Whether jobs that differ in an option can form one GPU batch; the size of a context shows later.
+ */
 function mayDiffer(name: string): boolean {
   const { decides, varies }: Partial<OptionSpec> = (JOB_OPTIONS as OptionTable)[optionKey(name)] ??
     {};
   return varies === true || decides === "files";
 }
 
-/** Jobs whose likeness is equal probably have the same shape, and go to the GPU together. */
+/** A key for jobs that probably have the same shape, so that they go to the GPU together. */
 export function likeness({ model, options }: WireJob): string {
   const shape = Object.entries(options).filter(([name]) => !mayDiffer(name));
   return JSON.stringify([model, shape.sort(([a], [b]) => a < b ? -1 : 1)]);
 }
 
 /**
- * Decides which jobs the GPU process runs next, and which again: in batches of equal shape, smaller
- * ones where memory ran out or the process was lost, alone where one of a batch failed.
+ * Decides which jobs the GPU process runs next or again: in batches of equal shape, smaller ones if
+ * memory ran out or the process died, alone if a batch failed.
  */
 export class JobPool {
-  /** By model, shape, losses; a job that runs alone has a bucket of its own. */
+  /** By model, shape and losses; a job that runs alone has its own bucket. */
   readonly #waiting = new Map<string, Entry[]>();
   readonly #inHand = new Map<string, Entry>();
-  /** Most videos that memory has room for, by likeness. */
+  /** Most videos that fit the memory, by likeness. */
   readonly #caps = new Map<string, number>();
   #suspects = new Set<string>();
   #model = "";
@@ -53,10 +55,10 @@ export class JobPool {
     return this.#size - this.#inHand.size;
   }
 
-  /** Whether the GPU process still works on the last message. */
+  /** Whether the GPU process is still working on the last message. */
   busy = false;
 
-  /** What it would be blamed for. */
+  /** Jobs that would be blamed if it died now. */
   get running(): readonly WireJob[] {
     return [...this.#inHand.values()].map(({ job }) => job)
       .filter(({ hash }) => this.#suspects.has(hash));
@@ -78,9 +80,10 @@ export class JobPool {
   }
 
   /**
-   * The next batch: jobs of one likeness, those lost least, of the model used last where it has any.
-   * @param videos that may run as one batch; fewer do after a loss, or where memory is short
-   * @returns undefined where no job waits
+   * The next batch: jobs of one likeness, with the fewest losses, preferably of the model used
+   * last.
+   * @param videos most videos per batch; fewer after a loss or if memory is short
+   * @returns undefined if no job is waiting
    */
   take(videos: number): RunMessage | undefined {
     const key = this.#nextBucket();
@@ -96,13 +99,13 @@ export class JobPool {
       jobs.push(entry.job);
     }
     this.#waiting.delete(key);
-    if (bucket.length > 0) this.#waiting.set(key, bucket); // other shapes take their turn
+    if (bucket.length > 0) this.#waiting.set(key, bucket); // let other shapes take their turn
     this.busy = true;
     this.#model = model;
     return { type: "run", jobs, videos: most };
   }
 
-  /** What was lost before comes last: it may take the process with it again. */
+  /** Jobs with losses come last: they may kill the process again. */
   #nextBucket(): string | undefined {
     let best: string | undefined;
     let least = Infinity;
@@ -114,12 +117,12 @@ export class JobPool {
   }
 
   /**
-   * Takes note of what the GPU process says about jobs.
-   * @returns a line for the user, where there is something to say
+   * Handles a message of the GPU process about jobs.
+   * @returns a line for the user, if there is something to report
    */
   hear(message: ChildMessage): string | undefined {
     switch (message.type) {
-      case "start": // if the process ends now, these may be why
+      case "start": // if the process dies now, these may be the cause
         this.#suspects = new Set(message.hashes);
         return;
       case "done": {
@@ -158,7 +161,7 @@ export class JobPool {
     this.#caps.set(likeness, Math.min(videos, this.#caps.get(likeness) ?? Infinity));
   }
 
-  /** The last message is done with; what has no result yet waits again. */
+  /** The last message is finished; its jobs without a result wait again. */
   #idle(room: number | undefined): void {
     this.busy = false;
     this.#suspects.clear();
@@ -171,8 +174,8 @@ export class JobPool {
   }
 
   /**
-   * The process is gone: what it was working on has one more loss, all it had waits again, except
-   * for jobs that have had enough.
+   * The process died: the jobs it was working on get one more loss, and all its jobs wait again,
+   * except those with too many losses.
    * @returns whether any job is blamed
    */
   lose(reason: string): boolean {
@@ -183,7 +186,7 @@ export class JobPool {
       const { hash } = entry.job;
       if (this.#suspects.has(hash)) {
         blamed = true;
-        // the last loss counts only where nobody else can be to blame
+        // the last loss counts only if no other job can be the cause
         entry.losses = alone ? entry.losses + 1 : Math.min(entry.losses + 1, MOST_LOSSES - 1);
       }
       if (entry.losses < MOST_LOSSES) {
@@ -218,13 +221,13 @@ export class JobPool {
   }
 }
 
-/** Half after the first loss, alone after the second: the third then has one culprit. */
+/** Half after the first loss, alone after the second: then the third has a single culprit. */
 function videosAfter(losses: number, videos: number): number {
   if (losses === 0) return videos;
   return losses > 1 ? 1 : Math.max(1, Math.floor(videos / 2));
 }
 
-/** As far as its options say; how many a context has shows later. */
+/** Videos by the job's options; those of a context show later. */
 function videosOf({ options: { count } }: WireJob): number {
   return typeof count === "number" ? count : 1;
 }

@@ -1,7 +1,7 @@
 import { type Gpu, GpuError, loadPipeline, type Pipeline } from "../../mod.ts";
 import type { LoraChoice } from "../../request/lora.ts";
 
-/** What a job needs loaded. */
+/** The model that a job needs. */
 export interface ModelWish {
   /** Folder of the model. */
   readonly folder: string;
@@ -10,16 +10,16 @@ export interface ModelWish {
   readonly lora?: LoraChoice;
 }
 
-/** How a pipeline comes onto a device; tests put their own here. */
+/** Loads a pipeline onto a device; replaced in tests. */
 export type Load = (
   folder: string,
   options: NonNullable<Parameters<typeof loadPipeline>[1]>,
 ) => Promise<Pipeline>;
 
-/** Models kept on the GPU; more would crowd out the batches. */
+/** Most models kept on the GPU; more would leave too little memory for batches. */
 const MOST_LOADED = 2;
 
-/** One device and the models on it, the last used first. */
+/** One device and the models on it, the most recently used first. */
 export class ModelShelf {
   #gpu: Gpu | undefined;
   #loaded: { readonly key: string; readonly pipeline: Pipeline }[] = [];
@@ -37,7 +37,7 @@ export class ModelShelf {
   }
 
   /**
-   * The pipeline of a model; loaded if it is not there, in place of others where memory is short.
+   * The pipeline of a model; loaded if needed, replacing others if memory is short.
    * @throws {GpuError | CheckpointError | TypeError} as `loadPipeline`
    */
   async pipeline(wish: ModelWish, onProgress: () => void): Promise<Pipeline> {
@@ -67,7 +67,7 @@ export class ModelShelf {
     }
   }
 
-  /** True where the device has reported an error: it is no good for further work. */
+  /** Whether the device has reported an error, so that it cannot be used any more. */
   get spoilt(): boolean {
     try {
       this.#gpu?.check();
@@ -77,11 +77,11 @@ export class ModelShelf {
     }
   }
 
-  /** Takes everything down; the next use begins with a new device. */
+  /** Closes everything; the next use opens a new device. */
   async clear(): Promise<void> {
     const gpu = this.#gpu;
     this.#gpu = undefined;
     this.#loaded = [];
-    await gpu?.close().catch(() => {}); // a device in trouble is left alone
+    await gpu?.close().catch(() => {}); // closing a failed device may fail too
   }
 }

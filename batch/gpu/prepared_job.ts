@@ -30,20 +30,20 @@ import { isSequence, outputFiles } from "../plan/output_names.ts";
 import type { WireJob } from "./protocol.ts";
 import type { MadeFile } from "../results.ts";
 
-/** Options of a job that came from outside. @throws {UsageError} all that is wrong with them */
+/** Options of a job from outside. @throws {UsageError} lists all that is wrong with them */
 export function valuesOf({ options, where }: Pick<WireJob, "options" | "where">): JobValues {
   const { values, problems } = checkSettings(JOB_OPTIONS, options, where);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return values;
 }
 
-/** The model that a job asks for. */
+/** The model that a job needs. */
 export function modelWish({ model }: WireJob, { dtype, flexrope, lora }: JobValues): ModelWish {
   const choice = lora === undefined ? undefined : parseLora(lora);
   return { folder: model, dtype, slope: flexrope, ...(choice && { lora: choice }) };
 }
 
-/** A job whose sources are read and whose plan fits the model: it only has to run. */
+/** A job whose sources are read and whose plan fits the model, ready to run. */
 export class PreparedJob implements BatchPart {
   readonly job: WireJob;
   readonly wish: ModelWish;
@@ -65,8 +65,8 @@ export class PreparedJob implements BatchPart {
   }
 
   /**
-   * Reads what the job names: context, actions, noise.
-   * @throws {UsageError | MediaError | CheckpointError} what is wrong with it
+   * Reads the job's context, actions and noise.
+   * @throws {UsageError | MediaError | CheckpointError} the job cannot run
    */
   static async make(job: WireJob, values: JobValues, pipeline: Pipeline): Promise<PreparedJob> {
     const given = { ...values, output: [...job.outputs] };
@@ -84,7 +84,7 @@ export class PreparedJob implements BatchPart {
     return `${JSON.stringify(this.wish)} ${shapeKey(this)}`;
   }
 
-  /** Opens the outputs, in folders that are made where they are missing. @throws {MediaError} */
+  /** Opens the outputs and creates missing folders. @throws {MediaError} */
   async open(pipeline: Pipeline): Promise<OpenJob> {
     const { job: { folder, outputs, hash }, plan } = this;
     const paths = outputs.map((name) => outputPath(folder, name));
@@ -107,7 +107,7 @@ export class PreparedJob implements BatchPart {
   }
 }
 
-/** Makes folders inside the output folder; that one itself, if it was removed, stays away. */
+/** Creates folders inside the output folder, but not that folder itself if it was removed. */
 async function makeFolders(folder: string, paths: readonly string[]): Promise<void> {
   if (!await isFolder(folder)) {
     throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
@@ -115,7 +115,7 @@ async function makeFolders(folder: string, paths: readonly string[]): Promise<vo
   for (const path of paths) await makeFolderInside(folder, path);
 }
 
-/** A job that is running: its outputs are open under temporary names. */
+/** A running job, with outputs open under temporary names. */
 export class OpenJob {
   readonly prepared: PreparedJob;
   readonly #outputs: Outputs;
@@ -134,14 +134,14 @@ export class OpenJob {
     await this.#outputs.write({ ...frame, video });
   }
 
-  /** Puts the outputs in their places, and says what they are. */
+  /** Renames the outputs to their final names, and returns what they are. */
   async close(): Promise<MadeFile[]> {
     const written = await this.#outputs.close();
     const { job: { folder, outputs }, plan } = this.prepared;
     const made: MadeFile[] = [];
     const names = outputFiles(outputs, plan.videos);
     for (const [i, name] of names.entries()) {
-      // a pattern of many pictures has no bytes of its own
+      // a pattern of many pictures is not a single file
       const digest = isSequence(name)
         ? { bytes: written[i]!.bytes, sha256: "" }
         : await digestFile(outputPath(folder, name));

@@ -1,12 +1,12 @@
 import type { SettingValue } from "../../cli/settings.ts";
 import type { JobFailure, MadeFile } from "../results.ts";
 
-// What the supervisor and the GPU process say to each other: JSON lines on stdin and stdout. A line
-// that is none of these is something a library printed.
+// Messages between the supervisor and the GPU process: JSON lines on stdin and stdout. Any other
+// line was printed by a library.
 
-/** A job as it goes to the GPU process, or through a queue. */
+/** A job as it is sent to the GPU process or through a queue. */
 export interface WireJob {
-  /** Names the job in answers. */
+  /** Identifies the job in answers. */
   readonly hash: string;
   /** For messages: `jobs.jsonl:3`. */
   readonly where: string;
@@ -23,11 +23,11 @@ export interface WireJob {
 export interface RunMessage {
   readonly type: "run";
   readonly jobs: readonly WireJob[];
-  /** Most videos that may run as one batch. */
+  /** Most videos per batch. */
   readonly videos: number;
 }
 
-/** The device, as the GPU process found it. */
+/** The device that the GPU process uses. */
 export interface DeviceInfo {
   readonly name: string;
   readonly cpu: boolean;
@@ -38,7 +38,7 @@ export type ChildMessage =
   | { readonly type: "ready"; readonly device: DeviceInfo }
   /** These jobs are on the GPU now: if the process ends before their records, they are lost. */
   | { readonly type: "start"; readonly hashes: readonly string[] }
-  /** Something is done: weights are loaded, a frame is there; `generated` where it is a new one. */
+  /** Progress: weights were loaded or a frame was finished; `generated` for a new frame. */
   | { readonly type: "progress"; readonly generated?: boolean }
   | { readonly type: "note"; readonly text: string }
   | {
@@ -49,20 +49,26 @@ export type ChildMessage =
     readonly outputs: readonly MadeFile[];
   }
   | { readonly type: "failed"; readonly hash: string; readonly error: ChildFailure }
-  /** The batch failed as one, for want of memory or otherwise: these may do in other company. */
+  /**
+   * The batch failed as a whole, for lack of memory or otherwise: these jobs may succeed in other
+   * batches.
+   */
   | {
     readonly type: "split";
     readonly hashes: readonly string[];
-    /** Of the batch. */
+    /** Videos in the batch. */
     readonly videos: number;
     readonly memory: boolean;
     readonly why: string;
   }
-  /** The last `run` is over; what has no record was not run: the batch had room for so many. */
+  /**
+   * The last `run` is over; jobs without a record were not run, since the batch had room for only
+   * so many.
+   */
   | { readonly type: "idle"; readonly room?: number }
-  /** Nothing can be done with this device: every job would fail the same way. */
+  /** This device is unusable: every job would fail the same way. */
   | { readonly type: "fatal"; readonly error: ChildFailure }
-  /** The device is gone; the process ends itself. */
+  /** The device is lost; the process ends itself. */
   | { readonly type: "lost"; readonly message: string };
 
 /** How a job ended. */
@@ -76,15 +82,15 @@ export type Outcome =
   | {
     readonly status: "failed";
     readonly error: ChildFailure;
-    /** The GPU process did not survive it. */
+    /** The GPU process died on it. */
     readonly lost?: boolean;
   }
-  /** It is on a queue, and nobody waits for it here. */
+  /** It is on a queue, and this batch does not wait for it. */
   | { readonly status: "queued" };
 
-/** A failure as the GPU process tells it. */
+/** A failure as the GPU process reports it. */
 export interface ChildFailure extends JobFailure {
-  /** The disk is full or the folder gone, so that other jobs would fail alike. */
+  /** Whether the disk is full or the folder gone, so that other jobs would fail too. */
   readonly storage?: boolean;
   readonly stack?: string;
 }
@@ -98,7 +104,7 @@ export function encodeLine(message: RunMessage | ChildMessage): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 }
 
-/** @returns undefined for a line that is no message */
+/** @returns undefined for a line that is not a message */
 export function parseChildMessage(line: string): ChildMessage | undefined {
   if (!line.startsWith('{"type":')) return undefined;
   try {
@@ -109,7 +115,7 @@ export function parseChildMessage(line: string): ChildMessage | undefined {
   }
 }
 
-/** Lines of a stream of bytes; the last one need not end. */
+/** Lines of a stream of bytes; the last one may lack a line break. */
 export async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";

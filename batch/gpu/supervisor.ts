@@ -9,63 +9,63 @@ import { outputFiles } from "../plan/output_names.ts";
 import { removePartials } from "../partial_files.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** How jobs are run. */
+/** Settings for running jobs. */
 export interface SupervisorOptions {
   readonly command: ProcessCommand;
-  /** Videos that may run as one batch. */
+  /** Most videos per batch. */
   readonly gpuBatch: number | "auto";
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
-  /** Seconds of silence after which a GPU process is taken for hung. */
+  /** Seconds of silence after which a GPU process counts as hung. */
   readonly hangAfter: number;
-  /** Milliseconds to wait for more jobs of the same shape before a batch is begun. */
+  /** Milliseconds to wait for more jobs of the same shape before starting a batch. */
   readonly gather?: number;
-  /** A line for the user: warnings, restarts. */
+  /** Receives lines for the user: warnings, restarts. */
   readonly note: (line: string) => void;
-  /** Everything that the GPU process and its libraries say. */
+  /** Receives all other output of the GPU process and its libraries. */
   readonly said?: (line: string) => void;
 }
 
 /**
- * Videos of an `auto` batch. A software adapter already uses every core for one video; a real GPU
- * is filled by a few, and more would only make each of them late.
+ * Videos of an `auto` batch. A software adapter already uses every core for one video; a few fill a
+ * real GPU, and more would only delay each of them.
  */
 export const AUTO_VIDEOS = { cpu: 1, gpu: 8 };
-/** Kernel calls in a submit after the first loss; each further one halves them. */
+/** Kernel calls per submit after the first loss; each further loss halves them. */
 const FIRST_SUBMIT = 128;
-/** A GPU process that ends so often in a row before it takes a job will not do better. */
+/** Most deaths of the GPU process in a row before it takes a job. */
 const MOST_FALSE_STARTS = 3;
 
 /** A GPU process. */
 interface Running {
   readonly process: GpuProcess;
   readonly watchdog: Watchdog;
-  /** Why the supervisor killed it, or it says that it will end. */
+  /** Why the supervisor killed it, or the reason the process gave for ending. */
   loss?: string;
 }
 
 type Timer = ReturnType<typeof setTimeout>;
 
-/** Whether there is a GPU process, and what is to become of it. */
+/** State of the GPU process. */
 type State =
-  /** There is none, and none was needed yet. */
+  /** There is none, since none was needed yet. */
   | { readonly at: "rest" }
-  /** It looks for its device. */
+  /** It is opening its device. */
   | { readonly at: "starting"; readonly running: Running }
-  /** It takes jobs; `gathering` while more of them are waited for. */
+  /** It takes jobs; `gathering` while waiting for more of them. */
   | {
     readonly at: "ready";
     readonly running: Running;
     readonly device: DeviceInfo;
     gathering?: Timer;
   }
-  /** The last one has ended, and the next waits for a moment. */
+  /** The last one has ended, and the next starts after a pause. */
   | { readonly at: "restarting"; readonly timer: Timer }
-  /** No other follows; `reason` where jobs were given up. */
+  /** No other process follows; `reason` if jobs were given up. */
   | { readonly at: "closing"; readonly running?: Running; readonly reason?: Error };
 
 /**
- * Runs jobs in a GPU process and survives it: one that ends, hangs or loses its device is replaced,
- * and what it had in hand runs again, in batches of half the size and then alone.
+ * Runs jobs in a GPU process and survives it: a process that dies, hangs or loses its device is
+ * replaced, and its jobs run again, in batches of half the size and then alone.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -74,7 +74,7 @@ export class Supervisor {
   readonly #device = Promise.withResolvers<DeviceInfo>();
   #dispatchesPerSubmit: number | undefined;
   #falseStarts = 0;
-  /** What processes that ended have left is being removed. */
+  /** Removes the leftovers of processes that died. */
   #cleaning: Promise<unknown> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
@@ -92,7 +92,7 @@ export class Supervisor {
     return this.#pool.running.map(({ hash }) => hash);
   }
 
-  /** Process id of the GPU process, where one runs. */
+  /** Process id of the GPU process, if one runs. */
   get pid(): number | undefined {
     return this.#running?.process.pid;
   }
@@ -101,15 +101,15 @@ export class Supervisor {
     return "running" in this.#state ? this.#state.running : undefined;
   }
 
-  /** Starts a GPU process if none runs, and says what device it found. */
+  /** Starts a GPU process if none runs, and returns its device. */
   start(): Promise<DeviceInfo> {
     this.#spawn();
     return this.#device.promise;
   }
 
   /**
-   * Hands in a job.
-   * @throws what makes every job impossible: no adapter, a model that does not load
+   * Runs a job.
+   * @throws if no job can run: no adapter, or a model that cannot be loaded
    */
   async submit(job: WireJob): Promise<Outcome> {
     if (this.#state.at === "closing") throw this.#state.reason ?? closedError();
@@ -119,19 +119,19 @@ export class Supervisor {
     return await outcome;
   }
 
-  /** Gives back, with `reason`, the jobs that have not started. */
+  /** Rejects the jobs that have not started with `reason`. */
   withdraw(reason: Error): void {
     this.#pool.rejectWaiting(reason);
   }
 
-  /** Ends the GPU process once nothing is running. */
+  /** Ends the GPU process when nothing is running. */
   async close(): Promise<void> {
     this.#leave({ at: "closing", running: this.#running });
     this.#running?.process.close();
     await this.#ended();
   }
 
-  /** Ends the GPU process at once; jobs that have not ended are rejected with `reason`. */
+  /** Kills the GPU process; unfinished jobs are rejected with `reason`. */
   async kill(reason: Error): Promise<void> {
     this.#giveUp(reason);
     await this.#ended();
@@ -151,7 +151,7 @@ export class Supervisor {
     this.#pool.rejectAll(reason);
   }
 
-  /** Goes on to another state; what was timed in the last one is called off. */
+  /** Enters another state and cancels the timer of the last one. */
   #leave(next: State): void {
     const state = this.#state;
     if (state.at === "restarting") clearTimeout(state.timer);
@@ -184,7 +184,7 @@ export class Supervisor {
     return gpuBatch === "auto" ? AUTO_VIDEOS[cpu ? "cpu" : "gpu"] : gpuBatch;
   }
 
-  /** Jobs that come one by one are waited for, as long as they would make a batch larger. */
+  /** Waits for jobs that arrive one by one, as long as they would make a batch larger. */
   #feedSoon(): void {
     const { gather } = this.#options;
     const state = this.#state;
@@ -260,7 +260,7 @@ function closedError(): Error {
   return new Error("The GPU process was closed");
 }
 
-/** Removes what a process that ended has left of a job. */
+/** Removes the leftovers of a job from a process that died. */
 async function cleanUpAfter(job: WireJob): Promise<void> {
   const { values } = checkSettings(JOB_OPTIONS, job.options, job.where);
   await removePartials(job.folder, outputFiles(job.outputs, videosOf(values))).catch(() => {
@@ -268,7 +268,7 @@ async function cleanUpAfter(job: WireJob): Promise<void> {
   });
 }
 
-/** An error of the GPU process, with what decides the exit status. */
+/** An error of the GPU process, with the property that decides the exit status. */
 function errorOf({ message, temporary, stack }: ChildFailure): Error {
   const error = temporary ? new GpuError("lost", message) : new Error(message);
   if (stack) error.stack = stack;

@@ -1,12 +1,12 @@
-/** Silence that is normal whatever came before it: a long file is being finished, say. */
+/** Silence that is always normal, such as while a long file is being finished. */
 const SHORTEST_SECONDS = 30;
-/** A frame may take longer than those before it, but not so many times. */
+/** A frame may take longer than those before it, but not this many times. */
 const TIMES = 20;
 
 /**
- * Notices when a process at work falls silent. A blocking wait for the GPU silences a healthy process
- * too, for as long as a frame takes. So until the first frame is generated silence may last `most`
- * seconds, and after that a multiple of the longest one that a frame took.
+ * Notices when a working process falls silent. A blocking wait for the GPU silences a healthy
+ * process too, as long as a frame takes. So before the first generated frame silence may last
+ * `most` seconds, and afterwards a multiple of the longest frame.
  */
 export class Watchdog {
   readonly #most: number;
@@ -14,7 +14,7 @@ export class Watchdog {
   readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
-  /** Milliseconds; undefined while no frame was generated. */
+  /** Milliseconds; undefined until a frame was generated. */
   #longest: number | undefined;
 
   /** @param most seconds; @param bark called once with the seconds of silence */
@@ -28,24 +28,26 @@ export class Watchdog {
     this.#now = now;
   }
 
-  /** A new piece of work begins: how long its frames take is not known yet. */
+  /** New work begins, with unknown time per frame. */
   start(): void {
     this.#longest = undefined;
     this.#arm();
   }
 
-  /** A sign of life. @param generated it is a new frame, and tells what the next ones may take */
+  /**
+   * A sign of life. @param generated whether it is a new frame, which shows how long frames take
+   */
   beat(generated = false): void {
     if (generated) this.#longest = Math.max(this.#longest ?? 0, this.#now() - this.#last);
     this.#arm();
   }
 
-  /** The work is over; silence means nothing. */
+  /** The work is over, so silence is normal. */
   stop(): void {
     clearTimeout(this.#timer);
   }
 
-  /** Seconds of silence that are borne now. */
+  /** Seconds of silence allowed now. */
   get limit(): number {
     if (this.#longest === undefined) return this.#most;
     return Math.min(this.#most, Math.max(SHORTEST_SECONDS, TIMES * this.#longest / 1000));

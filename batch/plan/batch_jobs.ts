@@ -10,17 +10,17 @@ import { type Entry, Manifest } from "./manifest.ts";
 import { shardOf } from "./identity.ts";
 import { readLines } from "../gpu/protocol.ts";
 
-/** What a line turned out to be; without `mustRun` the job may be done already. */
+/** A parsed line; without `mustRun` the job may already be done. */
 export type Item =
   | { readonly job: Job; readonly mustRun?: boolean }
   | { readonly line: number; readonly problem: string };
 
-/** Which jobs of a manifest are wanted, and what they have in common. */
+/** Which jobs of a manifest to run, and their common settings. */
 export interface JobsOptions {
-  /** Settings of all jobs, the last winning. */
+  /** Settings of all jobs; later ones take precedence. */
   readonly common: readonly { readonly fields: Fields; readonly where: string }[];
   readonly shard?: { readonly index: number; readonly count: number };
-  /** Their files go through a queue. */
+  /** Whether their files are sent through a queue. */
   readonly travels?: boolean;
 }
 
@@ -36,7 +36,7 @@ export async function readDefaults(path: string): Promise<Fields> {
 
 /**
  * All jobs of a manifest file.
- * @throws {UsageError} everything that is wrong with any line
+ * @throws {UsageError} lists every problem of every line
  */
 export async function readJobs(path: string, options: JobsOptions): Promise<Job[]> {
   const name = basename(path);
@@ -50,7 +50,7 @@ export async function readJobs(path: string, options: JobsOptions): Promise<Job[
     for (const problem of read.problems) problems.add(problem);
     for (const entry of read.entries) {
       if (++looked % LOOKED_AT_ONCE === 0) await setImmediate(); // so that Ctrl-C is heard
-      // every shard checks every line: what is wrong is found before any of them runs
+      // every shard checks every line, so problems are found before any of them runs
       const checked = await checker.check(entry);
       for (const problem of checked.problems) problems.add(problem);
       if (checked.job && isMine(entry, options)) jobs.push(checked.job);
@@ -70,7 +70,7 @@ function isMine({ id }: Entry, { shard }: JobsOptions): boolean {
   return !shard || shardOf(id, shard.count) === shard.index;
 }
 
-/** Jobs of a stream of lines as they come; what is wrong with one stops none of the others. */
+/** Jobs of a stream of lines as they arrive; a wrong line does not stop the others. */
 export async function* streamJobs(
   stream: ReadableStream<Uint8Array>,
   options: JobsOptions,

@@ -3,7 +3,7 @@ import { digestFile, loraFiles, openModelFolder, sha256 } from "../../app.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { parseLora } from "../../request/lora.ts";
 
-/** Files of a folder by name; folders inside it are left out. */
+/** Files of a folder by name, without subfolders. */
 async function filesIn(folder: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
@@ -13,7 +13,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-/** Digests that are computed once for each path, as long as the program runs. */
+/** Digests, computed once per path while the program runs. */
 export class Digests {
   readonly #known = new Map<string, Promise<string>>();
 
@@ -23,7 +23,7 @@ export class Digests {
     return known;
   }
 
-  /** Of a file's bytes, or of the names and bytes of all files of a folder. */
+  /** Digest of a file's bytes, or of the names and bytes of all files of a folder. */
   content(path: string): Promise<string> {
     return this.#once(`content ${path}`, async () => {
       const { isDirectory } = await Deno.stat(path);
@@ -37,8 +37,8 @@ export class Digests {
   }
 
   /**
-   * Of a model: its weights, its configurations and what far.json says that changes a video. Where
-   * the folder lies and what it is called play no part, so it is the same on every machine.
+   * Digest of a model: its weights, its configurations and the entries of far.json that change a
+   * video. The folder's place and name do not matter, so it is the same on every machine.
    * @param lora adapters that change its weights, as `FILE[:SCALE]`
    */
   async model(folder: string, lora?: string): Promise<string> {
@@ -46,7 +46,7 @@ export class Digests {
     return lora === undefined ? model : sha256(`${model} ${await this.lora(lora)}`);
   }
 
-  /** Of adapters, with how much of them is added. */
+  /** Digest of adapters and their scale. */
   async lora(lora: string): Promise<string> {
     const { path, scale = 1 } = parseLora(lora);
     const files = await loraFiles(path);

@@ -3,29 +3,32 @@ import { UsageError } from "../../cli/errors.ts";
 /** Fields of one JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** One of the objects that a line stands for. */
+/** One of the objects that a line expands to. */
 export interface Expanded {
   readonly fields: Fields;
-  /** Text that tells it from its siblings, by field: the value of a range, the place in a list. */
+  /**
+   * Text that distinguishes it from its siblings, by field: the value of a range, the index in a
+   * list.
+   */
   readonly marks: ReadonlyMap<string, string>;
 }
 
-/** Digits behind the point that a range can count in. */
+/** Most decimal places of a range. */
 const MOST_DECIMALS = 15;
 
-/** What one field can be. */
+/** The values of one field. */
 interface Choice {
   readonly value: unknown;
   readonly mark: string;
 }
 
-/** More from a single line is a slip of the pen. */
+/** More from a single line is a mistake. */
 const MOST = 1_000_000;
 
 /**
- * Makes one object for each combination of the values that `{"each": [..]}` and
- * `{"range": [first, end, step]}` stand for; the last field changes fastest.
- * @throws {UsageError} a form that is neither, or that stands for nothing
+ * Makes one object per combination of the values of `{"each": [..]}` and `{"range": [first, end,
+ * step]}`; the last field changes fastest.
+ * @throws {UsageError} a form that is neither, or has no values
  */
 export function expand(fields: Fields, where: string): Expanded[] {
   let all: Expanded[] = [{ fields, marks: new Map() }];
@@ -73,7 +76,8 @@ function rangeOf(list: unknown): number[] | undefined {
   if (!fits) return undefined;
   const [first, end, step = 1] = list as [number, number, number?];
   const places = Math.max(...[first, end, step].map(decimalsOf));
-  // whole numbers of the last place, so that 1.6 is not reached from 1 in steps of 0.1
+  // counts in units of the last decimal place, so that rounding never includes the end (1 to 1.6 by
+  // 0.1)
   const whole = (n: number) => Math.round(n * 10 ** places);
   const exact = [first, end, step].every((n) => Math.abs(whole(n)) <= Number.MAX_SAFE_INTEGER);
   if (places > MOST_DECIMALS || !exact) return undefined;
@@ -85,7 +89,7 @@ function rangeOf(list: unknown): number[] | undefined {
   );
 }
 
-/** Digits behind the point, as the number is written. */
+/** Decimal places of the number as written. */
 function decimalsOf(n: number): number {
   const [digits, exponent = "0"] = String(n).split("e");
   return Math.max(0, (digits!.split(".")[1]?.length ?? 0) - Number(exponent));

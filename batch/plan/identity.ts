@@ -12,7 +12,7 @@ import type { JobValues } from "./manifest.ts";
 /** Key of a job's hash in the metadata of its outputs. */
 export const JOB_KEY = "far.job";
 
-/** Options as JSON that `checkSettings` reads back, by their names on the command line. */
+/** Options as JSON for `checkSettings`, by their names on the command line. */
 export function jsonOf(values: JobValues): Record<string, SettingValue> {
   const json: Record<string, SettingValue> = {};
   for (const [key, value] of Object.entries(values)) {
@@ -38,10 +38,10 @@ export function inputsOf(values: JobValues): Map<string, string> {
 }
 
 /**
- * SHA-256 of all that decides what a job makes: settings, the bytes of what it reads, the model,
- * and the names of its outputs. Two jobs of one hash write the same files.
+ * SHA-256 of everything that decides what a job makes: settings, the bytes of its inputs, the
+ * model, and the names of its outputs. Jobs with equal hashes write the same files.
  * @param values with the model's defaults; @param model digest of the model
- * @throws {UsageError} an input that is not there
+ * @throws {UsageError} a missing input
  */
 export async function jobHash(
   values: JobValues,
@@ -51,7 +51,7 @@ export async function jobHash(
 ): Promise<string> {
   const inputs: Record<string, string> = {};
   for (const [option, path] of inputsOf(values)) {
-    // of a %d pattern the folder stands for the pictures
+    // for a %d pattern, the folder stands for the pictures
     const digest = option === "lora"
       ? () => digests.lora(values.lora!)
       : () => digests.content(isPattern(path) ? dirname(path) : path);
@@ -76,7 +76,7 @@ async function digestInput(
   }
 }
 
-/** The shard a job belongs to, of `count`; it depends on nothing but its id. */
+/** The shard of a job, of `count`; it depends only on the id. */
 export function shardOf(id: string, count: number): number {
   return Number(BigInt(`0x${sha256(id).slice(0, 16)}`) % BigInt(count));
 }
@@ -88,7 +88,7 @@ export function parseShard(text: string): { readonly index: number; readonly cou
   throw new UsageError(`Cannot use --shard ${text}: it must be I/N with I from 0 to N - 1`);
 }
 
-/** Where the file of an output lies. */
+/** Path of an output. */
 export function outputPath(folder: string, name: string): string {
   return join(folder, ...name.split("/"));
 }

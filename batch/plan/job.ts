@@ -14,10 +14,10 @@ import type { Entry, JobValues } from "./manifest.ts";
 import type { WireJob } from "../gpu/protocol.ts";
 import { inputFault, loraFault, outputFault } from "./travel.ts";
 
-/** A job that is known to fit its model. */
+/** A job that fits its model. */
 export interface Job {
   readonly entry: Entry;
-  /** Names the job: settings, inputs, model and outputs. */
+  /** Identifies the job by settings, inputs, model and outputs. */
   readonly hash: string;
   /** `jobs.jsonl:3` */
   readonly where: string;
@@ -26,37 +26,37 @@ export interface Job {
 
 /** The model of a job. */
 export interface JobModel {
-  /** As the job names it. */
+  /** The name that the job uses. */
   readonly name: string;
   readonly folder: string;
   readonly info: ModelInfo;
-  /** The same on every machine. */
+  /** Digest that is the same on every machine. */
   readonly identity: string;
 }
 
-/** The job as the GPU process takes it. @param folder where its outputs go */
+/** The job for the GPU process. @param folder of its outputs */
 export function wireJob({ entry, hash, where, model }: Job, folder: string): WireJob {
   const { outputs, values } = entry;
   return { hash, where, options: jsonOf(values), model: model.folder, folder, outputs };
 }
 
-/** What looking at a job has shown: it is whole, or something is wrong with it. */
+/** Result of checking a job: the job, or what is wrong with it. */
 export interface CheckedJob {
   readonly job?: Job;
   /** One sentence each, with line and field. */
   readonly problems: readonly string[];
 }
 
-/** How jobs are checked. */
+/** Settings for checking jobs. */
 export interface CheckerOptions {
-  /** Of the manifest, for messages. */
+  /** Name of the manifest, for messages. */
   readonly name: string;
   readonly digests: Digests;
-  /** Files go through a queue, which takes single ones of limited size. */
+  /** Whether files are sent through a queue, which takes only single files of limited size. */
   readonly travels?: boolean;
 }
 
-/** Holds jobs to their models, as far as that can be told before anything is decoded or run. */
+/** Checks jobs against their models, as far as possible before anything is decoded or run. */
 export class JobChecker {
   readonly #options: CheckerOptions;
   readonly #models = new Map<string, Promise<JobModel>>();
@@ -66,7 +66,7 @@ export class JobChecker {
     this.#options = options;
   }
 
-  /** Looks for everything that is wrong with a job; what was told of a broken one is not again. */
+  /** Finds everything that is wrong with a job; known problems of a broken one are not repeated. */
   async check(entry: Entry): Promise<CheckedJob> {
     const { name, digests, travels } = this.#options;
     const where = `${name}:${entry.line}`;
@@ -84,12 +84,12 @@ export class JobChecker {
       () => jobHash(options, outputs, model.identity, digests),
     );
     if (!hash) return fields;
-    const counts = videos > 1 || values.label !== undefined; // a label's text does not tell how many
+    const counts = videos > 1 || values.label !== undefined; // a label text hides its number
     const counted = counts ? { ...entry, values: { ...values, count: videos } } : entry;
     return { job: { entry: counted, hash, where, model }, problems: [] };
   }
 
-  /** Holds a LoRA to the model, once for all jobs that have it. */
+  /** Checks a LoRA against the model, once for all jobs that use it. */
   async #checkLora({ name, folder }: JobModel, lora: string | undefined): Promise<void> {
     if (lora === undefined) return;
     const key = `${name} ${lora}`;
@@ -111,7 +111,7 @@ export class JobChecker {
   }
 }
 
-/** Checks of one job's fields, and what they have found. */
+/** Checks of one job's fields and their findings. */
 class FieldChecks {
   readonly problems: string[] = [];
   readonly #where: string;
@@ -120,7 +120,7 @@ class FieldChecks {
     this.#where = where;
   }
 
-  /** Runs a check; what it throws is told with the line and the field. */
+  /** Runs a check; its error is reported with line and field. */
   async check<T>(field: string, run: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await run();
@@ -135,7 +135,7 @@ class FieldChecks {
   }
 }
 
-/** @returns how many videos the job makes, as far as its labels and actions tell */
+/** @returns how many videos the job makes, as far as its labels and actions show */
 async function checkFit(
   { values, broken }: Entry,
   options: GenerateValues,
@@ -177,7 +177,7 @@ async function checkLabels(
   } else if (label !== undefined) fields.refuse("label", `${name} takes none`);
 }
 
-/** The job's own actions: one list for all its videos, or one each; none where it has none. */
+/** The job's own actions: one list for all its videos, or one each; empty if it has none. */
 async function readLists({ actions }: JobValues, info: ModelInfo): Promise<number[][]> {
   const { kind, count } = info.condition;
   if (actions === undefined) return [];
@@ -185,7 +185,7 @@ async function readLists({ actions }: JobValues, info: ModelInfo): Promise<numbe
   return await readActionLists(actions, { kind, count, names: info.actions });
 }
 
-/** Where the number of context frames is known, the number of actions can be checked. */
+/** Checks the number of actions if the number of context frames is known. */
 async function checkFrames(
   given: JobValues,
   options: GenerateValues,
@@ -202,7 +202,7 @@ async function checkFrames(
   }
   const context = hasContext ? options.contextFrames : 0;
   if (kind !== "action" || frames === undefined || context === undefined) return;
-  // without a list the clip may have actions of its own
+  // without a list, the clip may have its own actions
   const free = hasContext || options.actions || options.guidance === -1;
   const plans = lists.length > 0 ? lists : free ? [] : [undefined];
   for (const list of plans) {
@@ -210,7 +210,7 @@ async function checkFrames(
   }
 }
 
-/** What cannot go through a queue is known before anything is put on it. */
+/** Checks that all files can be sent through a queue, before any job is put on it. */
 async function checkTravel({ values, outputs }: Entry, fields: FieldChecks): Promise<void> {
   for (const name of outputs) {
     const fault = outputFault(name);
@@ -218,7 +218,7 @@ async function checkTravel({ values, outputs }: Entry, fields: FieldChecks): Pro
   }
   for (const [option, path] of inputsOf(values)) {
     const faultOf = option === "lora" ? loraFault : inputFault;
-    const fault = await faultOf(path).catch(() => undefined); // that it is missing was told
+    const fault = await faultOf(path).catch(() => undefined); // already reported as missing
     if (fault) fields.refuse(option, fault);
   }
 }

@@ -17,36 +17,36 @@ import {
 /** Options of a job, checked. */
 export type JobValues = Values<typeof JOB_OPTIONS>;
 
-/** A job as a manifest says it; nothing is known of its model yet. */
+/** A job as in the manifest, not yet checked against its model. */
 export interface Entry {
   readonly id: string;
-  /** Of the manifest, from 1. */
+  /** Line of the manifest, from 1. */
   readonly line: number;
   readonly values: JobValues;
   /** Relative to the output folder. */
   readonly outputs: readonly string[];
-  /** Something is wrong with it, and was told: what is left is only looked at for more. */
+  /** Whether a problem was already reported; then it is only checked for further ones. */
   readonly broken?: boolean;
 }
 
-/** What came of one line. */
+/** Result of one line. */
 export interface LineRead {
   readonly entries: readonly Entry[];
-  /** Everything that is wrong with it, one sentence each. */
+  /** All problems, one sentence each. */
   readonly problems: readonly string[];
 }
 
-/** Fields of every job, and where they come from. */
+/** Common fields of all jobs, and where they come from. */
 interface Common {
   readonly fields: Fields;
   readonly where: string;
 }
 
 const NOTHING: LineRead = { entries: [], problems: [] };
-/** Characters of an id. */
+/** Most characters of an id. */
 export const LONGEST_ID = 200;
 
-/** Reads a manifest of jobs line by line, and remembers what must not come twice. */
+/** Reads a manifest line by line and remembers ids and outputs, which must be unique. */
 export class Manifest {
   readonly name: string;
   readonly #common: Common[];
@@ -57,13 +57,16 @@ export class Manifest {
   #line = 0;
   #begun = false;
 
-  /** @param common settings of all jobs, later ones winning; the manifest's header wins over them */
+  /**
+   * @param common settings of all jobs, later ones take precedence, and the manifest's header over
+   *   all
+   */
   constructor(name: string, common: readonly Common[] = []) {
     this.name = name;
     this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields, where), where }));
   }
 
-  /** The next line; blank ones say nothing. */
+  /** Reads the next line; blank ones are ignored. */
   read(text: string): LineRead {
     this.#line++;
     if (text.trim() === "") return NOTHING;
@@ -80,7 +83,7 @@ export class Manifest {
     }
   }
 
-  /** Problems that were not told before: what is wrong with the defaults is so on every line. */
+  /** Problems that were not reported before, since those of the defaults occur on every line. */
   #new(problems: readonly string[]): string[] {
     return problems.filter((problem) => {
       if (this.#told.has(problem)) return false;
@@ -147,7 +150,7 @@ export class Manifest {
     return { entry: faults.length > 0 ? { ...job, broken: true } : job, faults };
   }
 
-  /** What of a job is another's already; it is remembered for those that follow. */
+  /** Finds ids and outputs that an earlier job has, and remembers this job's. */
   #twice(id: string, files: readonly string[], where: string): string[] {
     const before = this.#ids.get(id);
     if (before !== undefined) {
@@ -176,8 +179,9 @@ function parseLine(text: string, where: string): Fields {
 }
 
 /**
- * The same option may be written in three ways; a job must win over defaults in any of them.
- * @throws {UsageError} it is there in two of them
+ * The same option may be written in three ways; a job takes precedence over defaults in any of
+ * them.
+ * @throws {UsageError} it occurs in two of them
  */
 function byKey(fields: Fields, where: string): Fields {
   const keyed: Record<string, unknown> = Object.create(null);
@@ -193,7 +197,9 @@ function named(fields: Fields): Fields {
   return Object.fromEntries(Object.entries(fields).map(([key, v]) => [optionName(key), v]));
 }
 
-/** Checks each field as the place it comes from: the line, its header or the file of defaults. */
+/**
+ * Checks each field and reports it with its origin: the line, the header or the file of defaults.
+ */
 function checkFields(
   fields: Fields,
   origins: ReadonlyMap<string, string>,
@@ -228,7 +234,7 @@ function isOnlyForGenerate(name: string): boolean {
   return Object.hasOwn(GENERATE_OPTIONS, key) && !Object.hasOwn(JOB_OPTIONS, key);
 }
 
-/** `maze-{seed}` with its fields filled in; what it does not name of them is added. */
+/** Fills in `maze-{seed}`; marks that it does not name are appended. */
 function jobId(template: string, { fields, marks }: Expanded, where: string): string {
   const unnamed = [...marks].filter(([name]) => !template.includes(`{${name}}`));
   const id = fillIn(template, fields, "id", where) + unnamed.map(([, mark]) => `-${mark}`).join("");
@@ -243,7 +249,7 @@ function jobId(template: string, { fields, marks }: Expanded, where: string): st
   return id;
 }
 
-/** How many videos a job says it makes. */
+/** Number of videos by the job's options. */
 export function videosOf({ count, label }: JobValues): number {
   if (count !== undefined || label === undefined) return count ?? 1;
   return listLength(label);

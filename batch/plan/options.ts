@@ -14,10 +14,10 @@ import { GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
 
 const QUEUE = "Queue";
 
-/** What a line of a manifest may say: generate's options, without those of the whole batch. */
+/** Options of a manifest's line: generate's, without those for the whole batch. */
 export const JOB_OPTIONS = decidingOptions(GENERATE_OPTIONS);
 
-/** How the GPU process is driven, by `far batch` and `far worker`. */
+/** Options for the GPU process of `far batch` and `far worker`. */
 const GPU_OPTIONS = section(GENERATION, {
   gpuBatch: string("auto|N", "videos of the same shape that run as one batch on the GPU", {
     default: "auto: as many as memory and GPU allow",

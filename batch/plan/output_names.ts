@@ -6,7 +6,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 
 export { isSequence, outputFiles } from "../../request/outputs.ts";
 
-/** Output of a job that names none. */
+/** Output of a job without `output`. */
 export const DEFAULT_OUTPUT = "{id}.mp4";
 
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\u00b9\u00b2\u00b3]) *(\.|$)/i;
@@ -15,8 +15,8 @@ const FORBIDDEN = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 const LONGEST_NAME = 200;
 
 /**
- * A template with `{field}` filled in from the fields of a job.
- * @param what the field that is a template, for the message
+ * Fills in a template's `{field}` from the fields of a job.
+ * @param what name of the template's field, for the message
  * @throws {UsageError} there is no such field
  */
 export function fillIn(
@@ -36,8 +36,8 @@ export function fillIn(
 }
 
 /**
- * Outputs stay inside the output folder, and are files under the rules of every system.
- * @throws {UsageError} the first that is not
+ * Checks that outputs stay inside the output folder and have names valid on every system.
+ * @throws {UsageError} names the first invalid one
  */
 export function checkOutputNames(names: readonly string[], where: string): void {
   for (const name of names) {
@@ -72,20 +72,23 @@ export function nameFault(name: string): string | undefined {
   return undefined;
 }
 
-/** Names that differ only in case or in how accents are written are one file on some systems. */
+/**
+ * A key for names that are the same file on some systems: they differ only in case or in the
+ * encoding of accents.
+ */
 export function collisionKey(name: string): string {
   return name.normalize("NFC").toLowerCase();
 }
 
-/** Names that jobs have taken; a `%d` pattern takes all names it can stand for. */
+/** Names taken by jobs; a `%d` pattern takes all names that it matches. */
 export class TakenNames<T> {
   readonly #names = new Map<string, T>();
-  /** Patterns, with `#` where their number is. */
+  /** Patterns, with `#` in place of the number. */
   readonly #patterns = new Map<string, T>();
-  /** Numbered pictures, which a later pattern may stand for. */
+  /** Numbered pictures, which a later pattern may match. */
   readonly #pictures: { readonly key: string; readonly owner: T }[] = [];
 
-  /** Takes a name. @returns who has it, or one of the names it stands for, already */
+  /** Takes a name. @returns the owner that already has it or a name that it matches */
   take(name: string, owner: T): T | undefined {
     const key = collisionKey(name);
     const other = this.#names.get(key) ?? this.#ownerOfNumbered(key);
@@ -106,7 +109,7 @@ export class TakenNames<T> {
       .find((owner) => owner !== undefined);
   }
 
-  /** Whose pattern stands for a name: any run of its digits may be the number. */
+  /** Owner of a pattern that matches a name: any run of digits may be the number. */
   #ownerOfPattern(name: string): T | undefined {
     for (let start = 0; start < name.length; start++) {
       for (let end = start + 1; /\d/.test(name[end - 1] ?? ""); end++) {
@@ -117,5 +120,5 @@ export class TakenNames<T> {
   }
 }
 
-/** Numbers to try where two patterns are compared. */
+/** Numbers to try when comparing two patterns. */
 const SAMPLES = Array.from({ length: 100 }, (_, number) => String(number));

@@ -8,16 +8,16 @@ import type { MadeFile } from "../results.ts";
 import { outputBlob, type QueueResult } from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
 
-/** A network file system may show a finished file late; after these pauses it is missing. */
+/** Pauses before a file counts as missing: a network file system may show it late. */
 const LATE_MS = [0, 500, 1500, 3000];
 
-/** Takes the outputs of jobs that other machines ran into the output folder. */
+/** Collects the outputs of jobs that other machines ran into the output folder. */
 export class Collector {
   readonly #link: QueueLink;
   readonly #folder: string;
   readonly #shared: boolean;
 
-  /** @param shared workers write to the folder themselves */
+  /** @param shared whether workers write to the folder themselves */
   constructor(link: QueueLink, folder: string, shared: boolean) {
     this.#link = link;
     this.#folder = folder;
@@ -25,9 +25,9 @@ export class Collector {
   }
 
   /**
-   * Writes what was sent back, all of it or nothing; only then is it dropped from the queue. What
-   * was not sent must be in the shared folder.
-   * @returns false where the queue has lost some of it
+   * Writes outputs that were sent back, all of them or none, and then drops them from the queue.
+   * Outputs that were not sent must be in the shared folder.
+   * @returns false if the queue has lost some of them
    * @throws {MediaError} the files are not this job's, or cannot be written
    */
   async collect(hash: string, { outputs, sent }: QueueResult): Promise<boolean> {
@@ -47,7 +47,7 @@ export class Collector {
     return true;
   }
 
-  /** @returns the file under its temporary name; undefined where the queue has lost it */
+  /** @returns the file under its temporary name; undefined if the queue has lost it */
   async #fetch(hash: string, { path, bytes, sha256 }: MadeFile): Promise<AtomicFile | undefined> {
     const data = await this.#link.getBlob(outputBlob(hash, sha256));
     if (!data) return undefined;
@@ -68,7 +68,7 @@ export class Collector {
     }
   }
 
-  /** A worker has said that files are in the shared folder: that is believed when they are seen. */
+  /** Checks that files which a worker reported are in the shared folder. */
   async #expect(hash: string, outputs: readonly MadeFile[]): Promise<true> {
     for (const pause of this.#shared ? LATE_MS : []) {
       await setTimeout(pause);

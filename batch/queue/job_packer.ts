@@ -10,9 +10,9 @@ import { QUEUE_VERSION, type QueueJob, type SentInput } from "./queue_job.ts";
 import type { QueueLink } from "./queue_link.ts";
 
 /**
- * Makes jobs ready for other machines. With a shared folder their paths become absolute; without,
- * the files they read are put in the queue. One after the other, so that a clip of a thousand jobs
- * is sent once, and is in memory once.
+ * Prepares jobs for other machines. With a shared folder their paths become absolute; without,
+ * their input files are put in the queue. One after the other, so that a clip of a thousand jobs is
+ * sent once and is in memory once.
  */
 export class JobPacker {
   readonly #link: QueueLink;
@@ -20,13 +20,13 @@ export class JobPacker {
   readonly #digests = new Map<string, Promise<FileDigest>>();
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param shared the output folder, where workers see it too */
+  /** @param shared the output folder, if workers can access it */
   constructor(link: QueueLink, shared: string | undefined) {
     this.#link = link;
     this.#shared = shared;
   }
 
-  /** @throws {UsageError} an input that cannot travel, or a job that workers would refuse */
+  /** @throws {UsageError} an input that cannot be sent, or a job that workers would refuse */
   pack(job: Job): Promise<QueueJob> {
     const packed = this.#last.then(() => this.#pack(job));
     this.#last = packed.catch(() => {});

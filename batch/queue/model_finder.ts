@@ -4,17 +4,17 @@ import { Digests } from "../plan/digest.ts";
 import { QueueError, type QueueLink, refusedByServer } from "./queue_link.ts";
 import type { QueueWorker } from "./queue_worker.ts";
 
-/** How often the queue is asked for models that are new to it. */
+/** Milliseconds between checks for new models in the queue. */
 const LOOK_MS = 1000;
 
 /** Which models a worker serves. */
 export interface FinderOptions {
-  /** This one alone; else every model of the queue that is found here. */
+  /** Only this model; by default every model of the queue that is on this machine. */
   readonly model?: string;
   readonly note: (line: string) => void;
 }
 
-/** Finds the models that a queue has jobs for among those of this machine. */
+/** Finds models on this machine for which a queue has jobs. */
 export class ModelFinder {
   readonly #worker: QueueWorker;
   readonly #link: QueueLink;
@@ -30,8 +30,8 @@ export class ModelFinder {
   }
 
   /**
-   * Begins to serve models that were not known yet; asks the queue only now and then.
-   * @throws {UsageError} the one model to serve is not here
+   * Starts serving new models; asks the queue only from time to time.
+   * @throws {UsageError} the only model to serve is not on this machine
    */
   async look(): Promise<void> {
     if (performance.now() < this.#next) return;
@@ -48,7 +48,7 @@ export class ModelFinder {
     }
   }
 
-  /** What the server refuses for now is asked for again; what it refuses for good ends the worker. */
+  /** Asks again after temporary refusals of the server; a permanent refusal ends the worker. */
   async #announced(): Promise<Map<string, string>> {
     try {
       return await this.#link.models();

@@ -11,8 +11,8 @@ import { checkOutputNames, outputFiles } from "../plan/output_names.ts";
 import { QUEUE_VERSION, type QueueJob, type QueueResult, type SentInput } from "./queue_job.ts";
 import type { JobFailure, MadeFile } from "../results.ts";
 
-// Whoever can write to the server of a queue can put anything there. What comes from it is
-// `unknown` until a function of this file has looked at every field.
+// Anyone who can write to a queue's server can put anything there. Data from it is `unknown` until
+// a function of this file has checked every field.
 
 const LONGEST_ID = 200;
 const LONGEST_TEXT = 1024;
@@ -25,13 +25,13 @@ const FILE_OPTIONS = ["context", "noise", "actions", "lora"];
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Refuses what the queue holds, naming the field. */
+/** Refuses data of the queue and names the field. */
 type Refuse = (field: string, rule: string) => never;
 
 /**
- * A job as a worker may run it. Files are named only where they were sent along, or where the
- * batch is shared; those the worker checks with `checkPlaces`.
- * @throws {UsageError} the first field that is not as `JobPacker` makes it
+ * A job that a worker may run. It may name files only if they were sent with it or the batch is
+ * shared; the worker checks those.
+ * @throws {UsageError} names the first field that `JobPacker` would not make
  */
 export function parseQueueJob(data: unknown): QueueJob {
   const refuse: Refuse = (field, rule) => {
@@ -71,9 +71,9 @@ export function parseQueueJob(data: unknown): QueueJob {
 }
 
 /**
- * Names of the files that a job becomes. Where only its context decides how many videos it makes,
- * they are as many as an answer has files for.
- * @param videos undefined where the context decides
+ * Names of the files that a job makes. If only its context decides how many videos it makes, the
+ * number follows from the answer's files.
+ * @param videos undefined if the context decides
  */
 export function filesFor(
   outputs: readonly string[],
@@ -89,8 +89,8 @@ export function filesFor(
 
 /**
  * A worker's answer to a job.
- * @param expected names of the files that the job becomes
- * @throws {UsageError} the first field that cannot be an answer to it
+ * @param expected names of the files that the job makes
+ * @throws {UsageError} names the first invalid field
  */
 export function parseQueueResult(data: unknown, expected: readonly string[]): QueueResult {
   const refuse: Refuse = (field, rule) => {
@@ -115,7 +115,7 @@ export function parseQueueResult(data: unknown, expected: readonly string[]): Qu
   };
 }
 
-/** Models that a queue announces, as names by identity; what is neither is left out. */
+/** Models that a queue announces, as names by identity; invalid entries are dropped. */
 export function parseModels(announced: Readonly<Record<string, unknown>>): Map<string, string> {
   const fits = (name: unknown): name is string =>
     typeof name === "string" && name.trim() !== "" && name.length <= LONGEST_TEXT &&
@@ -127,7 +127,7 @@ export function parseModels(announced: Readonly<Record<string, unknown>>): Map<s
   );
 }
 
-/** What a worker says of a failure; whatever cannot be read counts as temporary. */
+/** A failure reported by a worker; what cannot be parsed counts as temporary. */
 export function parseQueueFailure(progress: unknown, reason: unknown): JobFailure {
   const said = typeof reason === "string" && reason !== "" ? reason : "the worker gave no reason";
   const message = printable(said.slice(0, LONGEST_MESSAGE));
@@ -136,7 +136,7 @@ export function parseQueueFailure(progress: unknown, reason: unknown): JobFailur
   return { message, temporary };
 }
 
-/** How a job of the queue is called in texts, whatever it holds. */
+/** Name of a queue's job for messages, whatever it contains. */
 export function nameOfQueueJob(data: unknown): { readonly id: string; readonly line: number } {
   const { id, line } = isObject(data) ? data : {};
   return {
@@ -147,7 +147,7 @@ export function nameOfQueueJob(data: unknown): { readonly id: string; readonly l
 
 function madeOf(value: unknown, sent: boolean, refuse: Refuse): MadeFile {
   const { path, bytes, sha256 } = objectOf(value, "output", refuse);
-  // of many pictures under one name, which cannot be sent, no digest is taken
+  // many pictures under one name cannot be sent and have no digest
   const many = !sent && sha256 === "";
   return {
     path: textOf(path, "output path", LONGEST_TEXT, refuse),

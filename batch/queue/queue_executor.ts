@@ -13,35 +13,35 @@ import { filesFor, parseQueueFailure, parseQueueResult } from "./queue_border.ts
 import type { QueueResult } from "./queue_job.ts";
 import { KEEP_SECONDS, type QueueLink, queueName, refusedByServer } from "./queue_link.ts";
 
-/** Attempts of a job before it is left to `far batch failed`. */
+/** Attempts before a job is listed by `far batch failed`. */
 const ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 1000;
-/** Events may be lost while the server is away; this often the jobs themselves are asked. */
+/** Events may be lost while the server is away, so jobs are polled this often. */
 const SWEEP_MS = 15_000;
 const SWEEP_AT_ONCE = 100;
 
-/** How a batch uses a queue. */
+/** Settings of a batch on a queue. */
 export interface QueueExecutorOptions {
   readonly folder: string;
   readonly shared?: boolean;
-  /** Jobs that have ended are run once more. */
+  /** Whether finished jobs run again. */
   readonly again?: boolean;
   readonly detach?: boolean;
   readonly note: (line: string) => void;
 }
 
-/** A job that somebody waits for. */
+/** A job that the batch waits for. */
 interface Waiting {
   readonly job: Job;
   readonly result: PromiseWithResolvers<Outcome>;
   settling?: boolean;
-  /** Asked for again in the meantime. */
+  /** Whether it was requested again in the meantime. */
   again?: boolean;
 }
 
 /** Runs jobs on whatever machines serve the queue. */
 export class QueueExecutor implements BatchExecutor {
-  /** All machines together take many. */
+  /** Many, since all machines together take them. */
   readonly window = 10_000;
   readonly #link: QueueLink;
   readonly #options: QueueExecutorOptions;
@@ -70,7 +70,7 @@ export class QueueExecutor implements BatchExecutor {
       throw refusedByServer(error);
     }
     const result = Promise.withResolvers<Outcome>();
-    result.promise.catch(() => {}); // it may be rejected while nobody waits for it yet
+    result.promise.catch(() => {}); // it may be rejected before anything awaits it
     const { detach } = this.#options;
     const id = this.#idOf(job);
     if (!detach) this.#waiting.set(id, { job, result });
@@ -86,13 +86,13 @@ export class QueueExecutor implements BatchExecutor {
     return await result.promise;
   }
 
-  /** Where outputs stay in a shared folder, another folder is another job. */
+  /** With a shared folder, the same job for another folder is another job. */
   #idOf({ hash }: Job): string {
     const { shared, folder } = this.#options;
     return shared ? `${hash}-${sha256(folder).slice(0, 12)}` : hash;
   }
 
-  /** Hears of the jobs of a model as they end. */
+  /** Listens for finished jobs of a model. */
   async #listen(identity: string): Promise<void> {
     if (this.#options.detach || this.#events.has(identity)) return;
     const events = new QueueEvents(queueName(identity), {
@@ -109,7 +109,7 @@ export class QueueExecutor implements BatchExecutor {
 
   async #enqueue(job: Job): Promise<void> {
     const { identity, name } = job.model;
-    await this.#link.register(identity, name); // each time: the server may have forgotten
+    await this.#link.register(identity, name); // each time, since the server may have lost it
     const queue = this.#link.queue(identity);
     const id = this.#idOf(job);
     const before = await queue.getJob(id);
@@ -127,15 +127,15 @@ export class QueueExecutor implements BatchExecutor {
     });
   }
 
-  /** Whether a job that has ended is no answer: its outputs were taken, or another try is wanted. */
+  /** Whether a finished job is stale: its outputs were collected, or another run is wanted. */
   #isStale(job: QueuedJob): boolean {
     if (this.#options.again) return true;
     if (job.failedReason) return parseQueueFailure(job.progress, job.failedReason).temporary;
-    // an answer that was not sent is in the folder, and the folder was looked at
+    // an answer without sent files is in the folder, which was already checked
     return (job.returnvalue as Partial<QueueResult> | null)?.sent !== true;
   }
 
-  /** Ends the waiting for a job if it has ended. */
+  /** Settles a job if it has ended. */
   async #settle(id: string): Promise<void> {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
@@ -160,7 +160,7 @@ export class QueueExecutor implements BatchExecutor {
     }
   }
 
-  /** How a job has ended, if it has. What the server has lost of it is made again. */
+  /** Outcome of a job, if it has ended. Results that the server has lost are made again. */
   async #outcome(wanted: Job): Promise<Outcome | undefined> {
     const job = await this.#link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
     if (!job) return void await this.#enqueue(wanted);
@@ -176,7 +176,7 @@ export class QueueExecutor implements BatchExecutor {
       whole = await this.#collector.collect(wanted.hash, result);
     } catch (error) {
       if (!(error instanceof UsageError || error instanceof MediaError)) throw error;
-      await job.remove(); // it is no answer to this job: another run makes it anew
+      await job.remove(); // it does not answer this job: another run makes it again
       return { status: "failed", error: { message: error.message, temporary: true } };
     }
     await job.remove();

@@ -1,19 +1,19 @@
 import type { SettingValue } from "../../cli/settings.ts";
 import type { JobFailure, MadeFile } from "../results.ts";
 
-/** Form of the data in a queue; a worker refuses what is newer than itself. */
+/** Version of the data in a queue; a worker refuses newer ones. */
 export const QUEUE_VERSION = 1;
 
 /** A file that a job reads, kept in the queue. */
 export interface SentInput {
   readonly sha256: string;
-  /** Its name, whose extension tells what it is. */
+  /** Its name, whose extension gives its type. */
   readonly name: string;
-  /** How much of a LoRA is added. */
+  /** Scale of a LoRA. */
   readonly scale?: number;
 }
 
-/** A job as it lies in a queue. */
+/** A job in a queue. */
 export interface QueueJob {
   readonly version: number;
   readonly id: string;
@@ -23,32 +23,32 @@ export interface QueueJob {
   readonly options: Readonly<Record<string, SettingValue>>;
   readonly model: { readonly name: string; readonly identity: string };
   readonly outputs: readonly string[];
-  /** Files by option, where they travel through the queue. */
+  /** Files by option, if they are sent through the queue. */
   readonly inputs: Readonly<Record<string, SentInput>>;
-  /** The output folder, where workers see it too; else outputs are sent back. */
+  /** The output folder, if workers can access it; otherwise outputs are sent back. */
   readonly shared?: string;
 }
 
-/** What a worker answers. */
+/** A worker's answer. */
 export interface QueueResult {
   readonly seconds: number;
   readonly batch: number;
   readonly outputs: readonly MadeFile[];
-  /** The outputs lie in the queue, as `outputBlob` names them. */
+  /** Whether the outputs are in the queue, named by `outputBlob`. */
   readonly sent: boolean;
   /** Name of the machine. */
   readonly worker: string;
 }
 
 /**
- * Name under which an output lies in the queue. Each job has its own: two that make the same bytes
- * must not take them from each other.
+ * Name of an output in the queue. It belongs to one job: two jobs that make the same bytes must not
+ * take them from each other.
  */
 export function outputBlob(hash: string, sha256: string): string {
   return `${hash}-${sha256}`;
 }
 
-/** What is kept of a failure beside its text, as the job's progress. */
+/** Details of a failure besides its text, stored as the job's progress. */
 export interface QueueFailure {
   readonly failure: JobFailure;
 }

@@ -5,16 +5,16 @@ import { printable } from "../../app.ts";
 import { parseModels } from "./queue_border.ts";
 import { UsageError } from "../../cli/errors.ts";
 
-/** A number of seconds in which a server that is there answers. */
+/** Seconds within which a running server answers. */
 const ANSWER_SECONDS = 5;
-/** Answers to a URL that is wrong, which no other time will change. */
+/** Answers to a wrong URL, which a retry will not change. */
 const WRONG_LOGIN = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR DB index)/;
-/** What nobody collects is dropped after a week. */
+/** Uncollected results are dropped after a week. */
 export const KEEP_SECONDS = 7 * 24 * 3600;
 
 /**
- * What a server says of rights, logins, commands it does not know and clusters: waiting cures none
- * of it. The rest (loading, full, read-only, no master) may pass.
+ * Errors about rights, logins, unknown commands and clusters, which waiting does not fix. The rest
+ * (loading, full, read-only, no master) may pass.
  */
 const UNCURABLE = new RegExp(
   "^(WRONGPASS|NOAUTH|NOPERM|DENIED|MOVED|ASK|CROSSSLOT|ERR (unknown|invalid password|DB index|" +
@@ -26,13 +26,13 @@ const UNCURABLE = new RegExp(
 export class QueueError extends Error {
   override readonly name = "QueueError";
 
-  /** @param temporary another time it may be otherwise */
+  /** @param temporary whether a retry may succeed */
   constructor(message: string, readonly temporary = true) {
     super(message);
   }
 }
 
-/** An error as it is told where it is the server's answer: full, read-only, not permitted. */
+/** Wraps an error that is the server's answer: full, read-only, not permitted. */
 export function refusedByServer(error: unknown): Error {
   if (!(error instanceof Error) || error.name !== "ReplyError") return error as Error;
   const text = printable(hideSecrets(error.message));
@@ -45,22 +45,22 @@ export function refusedByServer(error: unknown): Error {
   );
 }
 
-/** Whether a server has said what no waiting will change. */
+/** Whether waiting will not fix a server's error. */
 export function isUncurable(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError" && UNCURABLE.test(error.message);
 }
 
-/** Where a queue is, and whom its troubles are told to. */
+/** Address of a queue, and where to report its problems. */
 export interface LinkOptions {
   readonly url: string;
-  /** Name of the queue, and first part of all its keys. */
+  /** Name of the queue and prefix of all its keys. */
   readonly queue: string;
   readonly note: (line: string) => void;
 }
 
 /**
- * Connections to the server of a queue. They come back by themselves when the server does; only the
- * first one has to be there at once.
+ * Connections to the server of a queue. They reconnect by themselves when the server is back; only
+ * the first one must succeed at once.
  */
 export class QueueLink {
   readonly prefix: string;
@@ -69,11 +69,11 @@ export class QueueLink {
   readonly #clients: Redis[] = [];
   readonly #queues = new Map<string, Queue>();
   #trouble = "";
-  /** The last that the server itself has said. */
+  /** The last error from the server itself. */
   #refusal = "";
   /** Set after the first connection; errors are reported from then on. */
   #open = false;
-  /** Whether the user may call INFO, which says when a server has loaded its data. */
+  /** Whether the user may call INFO, which shows when a server has loaded its data. */
   #mayAsk = false;
   #refused: ((error: Error) => void) | undefined;
 
@@ -84,7 +84,7 @@ export class QueueLink {
   }
 
   /**
-   * @throws {UsageError} no URL of a Redis server, or one with a login that it refuses
+   * @throws {UsageError} not a URL of a Redis server, or with a login that it refuses
    * @throws {QueueError} it does not answer
    */
   static async open(options: LinkOptions): Promise<QueueLink> {
@@ -98,7 +98,7 @@ export class QueueLink {
     const probe = link.connect();
     try {
       await inTime(probe.ping(), ANSWER_SECONDS);
-      // a database that is not there is refused in passing, and the first one used
+      // ioredis ignores the refusal of a missing database and would use the first one
       if (link.#refusal !== "") throw new QueueError(link.#refusal);
       link.#mayAsk = await inTime(probe.info("server"), ANSWER_SECONDS).then(
         () => true,
@@ -117,7 +117,7 @@ export class QueueLink {
     return link;
   }
 
-  /** A new connection, for what must not share one: workers and events block theirs. */
+  /** A new connection, for workers and events, which block theirs. */
   connect(): Redis {
     const client = new Redis(this.#url, {
       maxRetriesPerRequest: null,
@@ -133,7 +133,7 @@ export class QueueLink {
     return client;
   }
 
-  /** Each trouble is told once until it is over. */
+  /** Reports each problem once until it is over. */
   #tell(error: Error): void {
     if (this.#open && isUncurable(error)) return this.#refused?.(refusedByServer(error));
     const text = printable(hideSecrets(error.message || String(error)));
@@ -143,12 +143,12 @@ export class QueueLink {
     if (this.#open) this.#note(`queue: ${text}; trying again`);
   }
 
-  /** Calls back when the server refuses for good; what waits for it should end. */
+  /** Calls back when the server refuses permanently, so that waiting should end. */
   onRefused(call: (error: Error) => void): void {
     this.#refused = call;
   }
 
-  /** For errors that BullMQ tells of itself. */
+  /** For errors that BullMQ reports. */
   readonly onError = (error: Error): void => this.#tell(error);
 
   /** The connection for plain commands. */
@@ -171,17 +171,17 @@ export class QueueLink {
     return queue;
   }
 
-  /** Lets workers know of a model. */
+  /** Announces a model to workers. */
   async register(identity: string, name: string): Promise<void> {
     await this.client.hset(`${this.prefix}:models`, identity, name);
   }
 
-  /** Names of the models that there have been jobs for, by identity. */
+  /** Names of models that had jobs, by identity. */
   async models(): Promise<Map<string, string>> {
     return parseModels(await this.client.hgetall(`${this.prefix}:models`));
   }
 
-  /** Keeps bytes under a name: an input's digest, or as `outputBlob` names an output. */
+  /** Stores bytes under a name: an input's digest, or an output's `outputBlob`. */
   async putBlob(name: string, bytes: Uint8Array): Promise<void> {
     await this.client.set(this.#blobKey(name), Buffer.from(bytes), "EX", KEEP_SECONDS);
   }
@@ -202,7 +202,7 @@ export class QueueLink {
     return `${this.prefix}:blob:${name}`;
   }
 
-  /** Lets go of the server, whether it is there or not. */
+  /** Disconnects, whether the server is reachable or not. */
   async close(): Promise<void> {
     const queues = [...this.#queues.values()].map((queue) => queue.close());
     await inTime(Promise.all(queues), 2).catch(() => {});
@@ -210,7 +210,7 @@ export class QueueLink {
   }
 }
 
-/** Queue of a model: workers take only what they can make. */
+/** Queue of a model: workers take only jobs that they can run. */
 export function queueName(identity: string): string {
   return identity.slice(0, 16);
 }
@@ -232,12 +232,12 @@ function checkUrl(text: string): void {
   );
 }
 
-/** Text without what stands between `//` and the last `@` of a URL, well-formed or not. */
+/** Removes everything between `//` and the last `@` of a URL, well-formed or not. */
 function hideSecrets(text: string): string {
   return text.replace(/\/\/\S*@/g, "//***@");
 }
 
-/** What to do about an error, where that is not plain. */
+/** What to do about an error, if that is not obvious. */
 function adviceFor(message: string): string {
   if (/NOAUTH/.test(message)) return " (it needs a password: redis://user:password@host)";
   if (!/certificate/i.test(message)) return "";

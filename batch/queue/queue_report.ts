@@ -7,13 +7,13 @@ import { QueueLink } from "./queue_link.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
-/** A queue and the model whose jobs it holds. */
+/** A queue and the model of its jobs. */
 interface ModelQueue {
   readonly name: string;
   readonly queue: Queue;
 }
 
-/** `far batch status | failed | retry`: looks after a queue. */
+/** `far batch status | failed | retry`: inspects and repairs a queue. */
 export async function reportQueue(
   what: "status" | "failed" | "retry",
   operands: readonly string[],
@@ -43,7 +43,7 @@ async function tellStatus(
   const rows = [];
   for (const { name, queue } of queues) {
     const counts = await queue.getJobCounts("waiting", "active", "delayed", "completed", "failed");
-    const list = queue.toKey("wait"); // what a scaler of workers looks at
+    const list = queue.toKey("wait"); // the number that autoscalers use
     rows.push({ model: name, ...counts, ...await workersOf(queue), list });
   }
   if (options.json) return await terminal.print(`${JSON.stringify({ models: rows })}\n`);
@@ -54,7 +54,7 @@ async function tellStatus(
   await terminal.print(`${lines.join("\n") || "The queue has seen no jobs"}\n`);
 }
 
-/** Workers by CLIENT LIST, which not every user of a server may call; the counts do without. */
+/** Counts workers by CLIENT LIST, which not every user may call; other counts do not need it. */
 async function workersOf(queue: Queue): Promise<{ readonly workers?: number }> {
   try {
     return { workers: await queue.getWorkersCount() };

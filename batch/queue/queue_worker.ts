@@ -27,62 +27,62 @@ import type { Outcome } from "../gpu/protocol.ts";
 import type { Supervisor } from "../gpu/supervisor.ts";
 import type { WorkerFiles } from "./worker_files.ts";
 
-/** How often a job may be found with no worker before it is left to `far batch failed`. */
+/** How often a job may lose its worker before it is listed by `far batch failed`. */
 const MOST_STALLS = 5;
-/** How long the server may take to hear that this worker goes. */
+/** Seconds for saying goodbye to the server. */
 const GOODBYE_SECONDS = 5;
 
-/** How long a job that this worker cannot see the folder of is left to others. */
+/** How long a job is left to others if this worker cannot access its folder. */
 const ELSEWHERE_MS = 15_000;
 
-/** A job is given back to the queue: no attempt of it is used up. */
+/** A job is given back to the queue, without counting an attempt. */
 export class GivenBackError extends Error {
   override readonly name = "GivenBackError";
 }
 
-/** How a worker serves a queue. */
+/** Settings of a worker. */
 export interface QueueWorkerOptions {
   readonly link: QueueLink;
   readonly supervisor: Supervisor;
   readonly files: WorkerFiles;
   /** Jobs at once. */
   readonly concurrency: number;
-  /** Seconds that a job stays with a worker that is not heard of. */
+  /** Seconds until a silent worker loses its job. */
   readonly lock: number;
-  /** Where the folder of a shared batch is here; without it no shared job is run. */
+  /** Folder of shared batches on this machine; without it, no shared job runs. */
   readonly outDir?: string;
   /** Further folders that shared jobs may read from. */
   readonly inDirs?: readonly string[];
   readonly note: (line: string) => void;
-  /** Nothing more can be run or written here. */
+  /** Called when nothing more can be run or written here. */
   readonly onFatal: (error: Error) => void;
 }
 
-/** Takes jobs of the models it serves, and answers each with what it made. */
+/** Runs jobs of the models it serves, and answers each with its outputs. */
 export class QueueWorker {
   readonly #options: QueueWorkerOptions;
   readonly #workers = new Map<string, Worker>();
   #active = 0;
   #ending = false;
-  /** A job may come a second time while it runs, when the server thought this worker gone. */
+  /** A job may be delivered again while it runs, if the server considered this worker dead. */
   readonly #runs = new Map<string, Promise<QueueResult>>();
-  /** The last of each hash to be run. */
+  /** The last run of each hash. */
   readonly #submitted = new Map<string, Promise<void>>();
-  /** Folders of shared batches that are not here, which was told. */
+  /** Missing folders of shared batches that were reported. */
   readonly #missing = new Set<string>();
-  /** When a job last began or ended. */
+  /** Time when a job last started or ended. */
   lastActive = performance.now();
 
   constructor(options: QueueWorkerOptions) {
     this.#options = options;
   }
 
-  /** Jobs in hand. */
+  /** Jobs in progress. */
   get active(): number {
     return this.#active;
   }
 
-  /** Begins to take jobs of a model, which lies in a folder here. */
+  /** Starts taking jobs of a model that is in a folder here. */
   serve(identity: string, folder: string): void {
     if (this.#workers.has(identity)) return;
     const { link, concurrency, lock } = this.#options;
@@ -90,7 +90,7 @@ export class QueueWorker {
     const worker = new Worker(queueName(identity), process, {
       connection: link.connect(),
       prefix: link.prefix,
-      skipVersionCheck: true, // it would call INFO, which not every user may
+      skipVersionCheck: true, // it would call INFO, which not every user may do
       name: hostname(),
       concurrency,
       lockDuration: lock * 1000,
@@ -105,7 +105,7 @@ export class QueueWorker {
     this.lastActive = performance.now();
     this.#active++;
     try {
-      // one more may come that was asked for before
+      // one more that was already requested may arrive
       if (this.#ending) throw new GivenBackError("the worker is stopping");
       const known = this.#runs.get(job.id!) ?? this.#run(job.data, folder);
       this.#runs.set(job.id!, known);
@@ -127,7 +127,7 @@ export class QueueWorker {
     }
   }
 
-  /** What a failure means for further attempts. */
+  /** Turns a failure into the error that decides about further attempts. */
   async #failure(job: QueuedJob, error: unknown): Promise<Error> {
     const message = error instanceof Error ? error.message : String(error);
     const final = error instanceof FinalError || error instanceof UsageError;
@@ -170,9 +170,9 @@ export class QueueWorker {
   }
 
   /**
-   * Where a shared job writes here: the folder that this worker was started with, never one that the
-   * queue names. Another worker may have it: the attempt is not counted.
-   * @throws {UsageError} the job reads a file that lies outside
+   * Folder for a shared job's outputs: the one this worker was started with, never one that the
+   * queue names. If it is missing, another worker may have it, so the attempt is not counted.
+   * @throws {UsageError} the job reads a file outside the allowed folders
    */
   async #sharedFolder({ shared, options }: QueueJob): Promise<string> {
     const { outDir, inDirs = [], note } = this.#options;
@@ -195,8 +195,8 @@ export class QueueWorker {
   }
 
   /**
-   * What makes every job impossible is this worker's trouble, not the job's. The same job for two
-   * folders comes twice under one hash, which names it in answers: one waits for the other.
+   * If no job can run, that is this worker's problem, not the job's. The same job for two folders
+   * has one hash, which identifies it in answers, so one waits for the other.
    */
   async #submit(job: WireJob): Promise<Outcome> {
     const { supervisor, onFatal } = this.#options;
@@ -215,7 +215,9 @@ export class QueueWorker {
     }
   }
 
-  /** Another delivery of the job may have made it; what one that was ended has left goes. */
+  /**
+   * Outputs of an earlier delivery of the job, if complete; leftovers of a killed one are removed.
+   */
   async #alreadyThere(
     { hash, outputs, options, where }: QueueJob,
     folder: string,
@@ -245,20 +247,20 @@ export class QueueWorker {
     await Promise.all([...this.#workers.values()].map((worker) => worker.pause(true)));
   }
 
-  /** Lets go of the queue. */
+  /** Disconnects from the queue. */
   async close(): Promise<void> {
     const closing = [...this.#workers.values()].map((worker) => worker.close());
     await inTime(Promise.allSettled(closing), GOODBYE_SECONDS).catch(() => {});
   }
 }
 
-/** A job of a stranger reads nothing but what its worker was told to share. Links are followed. */
+/** A job may read only the folders that its worker was told to share, after following links. */
 async function checkInside(
   option: string,
   path: string,
   folders: readonly string[],
 ): Promise<void> {
-  // of a %d pattern the folder stands for the pictures
+  // for a %d pattern, the folder stands for the pictures
   if (await isInside(isPattern(path) ? dirname(path) : path, folders)) return;
   throw new UsageError(
     `Cannot use "${option}" of a job: "${path}" is not in a folder that this worker shares; ` +

@@ -12,10 +12,10 @@ import type { MadeFile } from "../results.ts";
 import { UsageError } from "../../cli/errors.ts";
 
 const NAME = "far-worker-";
-/** A folder so young may belong to a worker that is about to lock it. */
+/** A folder this young may belong to a worker that is about to lock it. */
 const YOUNG_MS = 60_000;
 
-/** A worker's own folder for files that come and go through the queue. */
+/** A worker's folder for files that are sent through the queue. */
 export class WorkerFiles implements AsyncDisposable {
   readonly #folder: string;
   readonly #lock: FileLock;
@@ -25,7 +25,7 @@ export class WorkerFiles implements AsyncDisposable {
     this.#lock = lock;
   }
 
-  /** Makes the folder, and removes those of workers that were ended without a chance to. */
+  /** Creates the folder and removes those of killed workers. */
   static async make(): Promise<WorkerFiles> {
     const folder = await Deno.makeTempDir({ prefix: NAME });
     const lock = await lockFolder(folder, "");
@@ -38,7 +38,7 @@ export class WorkerFiles implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
   }
 
-  /** Makes a folder for the outputs of one job, which goes with them. @param hash 64 hex digits */
+  /** Creates a folder for the outputs of one job. @param hash 64 hex digits */
   async makeOutputFolder(hash: string): Promise<string> {
     return await Deno.makeTempDir({ dir: this.#folder, prefix: `${hash.slice(0, 16)}-` });
   }
@@ -49,7 +49,7 @@ export class WorkerFiles implements AsyncDisposable {
   }
 
   /**
-   * A job's options with the files it reads in place.
+   * A job's options, with its input files fetched.
    * @throws {Error} the queue has lost one
    */
   async fetchInputs(job: QueueJob, link: QueueLink): Promise<Record<string, SettingValue>> {
@@ -69,7 +69,7 @@ export class WorkerFiles implements AsyncDisposable {
     return join(this.#folder, `input-${sha256}${extension}`);
   }
 
-  /** What is said of a job's files, by the names that its sender knows. */
+  /** Replaces paths of a job's files in a text by the names that its sender knows. */
   inSendersWords(text: string, { inputs }: QueueJob): string {
     return Object.values(inputs).reduce(
       (told, input) => told.replaceAll(this.#inputPath(input), input.name),
@@ -115,7 +115,7 @@ async function fetchBlob(
   await file.commit();
 }
 
-/** Folders of processes that are gone: nobody holds their locks. */
+/** Removes folders of dead processes, whose locks are free. */
 async function removeOrphans(parent: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(parent)) {
     if (!isDirectory || !name.startsWith(NAME)) continue;
@@ -127,7 +127,7 @@ async function removeOrphans(parent: string): Promise<void> {
       lock[Symbol.dispose]();
       await Deno.remove(folder, { recursive: true });
     } catch {
-      // somebody is using it, or it belongs to another user
+      // it is in use, or belongs to another user
     }
   }
 }
