@@ -22,9 +22,10 @@ export class ActionHistory {
     }
   }
 
-  clear(): void {
+  /** Forgets all; what follows is `whole` unless earlier actions are unknown. */
+  clear(whole = true): void {
     this.#runs.length = 0;
-    this.#dropped = false;
+    this.#dropped = !whole;
   }
 
   /** True while nothing has been dropped. */

@@ -37,3 +37,11 @@ export function actionKeys({ condition, actions }: ModelInfo): ActionKeys[] {
 export function idleAction(keys: readonly ActionKeys[]): number | undefined {
   return keys.find((entry) => entry.keys.includes(" "))?.action;
 }
+
+/** Names of the classes, for a model that takes a label. */
+export function labelNames(
+  { condition: { kind, count }, labels }: ModelInfo,
+): string[] | undefined {
+  if (kind !== "label") return undefined;
+  return Array.from({ length: count }, (_, i) => labels?.[i] ?? `class ${i}`);
+}

@@ -76,10 +76,10 @@ export function worldOpener(
   { settings: own, clips }: WorldFile,
   base: URL,
 ): GameOptions["open"] {
-  return async (name, settings) => {
+  return async (name, settings, label) => {
     const clip = clips.find((clip) => clip.name === name);
     const start = clip && await fetchClip(clip, base, own);
-    const { width, height, seed, memoryFrames, label } = own;
+    const { width, height, seed, memoryFrames } = own;
     const world = await LiveWorld.start(pipeline, {
       ...settings,
       width,

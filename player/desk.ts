@@ -1,15 +1,28 @@
+import type { RgbFrame } from "../media/frames.ts";
 import type { Game, Shown } from "./game.ts";
 import { type ClientMessage, frameBytes, type State } from "./protocol.ts";
 
 /** Runs of actions that a page is told of. */
 const HISTORY_RUNS = 200;
 
+/** What a game cannot do by itself: whoever serves the page does it. */
+export type OtherWish = Extract<ClientMessage, { readonly type: "command" | "save" }>;
+
+/** The pictures of a branch, from its beginning, as far back as they are kept. */
+export function branchOf(game: Game, frame: number): RgbFrame[] {
+  return game.timeline.path(frame).map(({ shown }) => shown.picture);
+}
+
 /**
  * Does what a page asks for.
  * @param actions how many the model has
  * @throws {RangeError} an action that it has not
  */
-export function obey(game: Game, message: ClientMessage, actions: number): void {
+export function obey(
+  game: Game,
+  message: Exclude<ClientMessage, OtherWish>,
+  actions: number,
+): void {
   switch (message.type) {
     case "press":
     case "release":
@@ -21,19 +34,35 @@ export function obey(game: Game, message: ClientMessage, actions: number): void 
     case "run":
       return game.run(message.on);
     case "restart":
-      return game.restart(message.clip);
+      return game.restart(message.clip, message.label);
+    case "back":
+      return game.goTo(message.frame);
     case "settings":
       return game.configure(message.settings);
   }
 }
 
 /** What pages are told whenever it changes. */
-export function stateOf({ clip, settings, running, frames, history }: Game): State {
-  return { type: "state", clip, settings, running, frames, history: history.text(HISTORY_RUNS) };
+export function stateOf(game: Game): State {
+  const { clip, label, settings, running, frames, history, shown } = game;
+  const at = shown?.id;
+  const text = history.text(HISTORY_RUNS);
+  return { type: "state", clip, label, settings, running, frames, at, history: text };
 }
 
 /** A frame as pages get it. */
-export function frameMessage({ picture, index, action, rate }: Shown): Uint8Array<ArrayBuffer> {
+export function frameMessage(
+  { id, parent, picture, index, action, rate }: Shown,
+): Uint8Array<ArrayBuffer> {
   const { width, height, data: pixels } = picture;
-  return frameBytes({ index, rate, action: action ?? -1, width, height, pixels });
+  return frameBytes({
+    id,
+    parent: parent ?? -1,
+    index,
+    rate,
+    action: action ?? -1,
+    width,
+    height,
+    pixels,
+  });
 }

@@ -1,14 +1,18 @@
 import { GpuError } from "../gpu/errors.ts";
 import { type RgbFrame, toRgb } from "../media/frames.ts";
-import type { LiveSettings } from "../run/live.ts";
+import type { LiveSettings, Moment } from "../run/live.ts";
 import type { Frame } from "../run/prepared_run.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
+import { Timeline } from "./timeline.ts";
 
 /** The part of `LiveWorld` that a game needs. */
 export interface World {
   step(action?: number): Promise<Pick<Frame, "index" | "pixels">>;
   configure(settings: LiveSettings): Promise<void>;
+  /** What decides all that comes. */
+  readonly moment: Moment;
+  goTo(moment: Moment): Promise<void>;
   close(): void;
 }
 
@@ -34,11 +38,18 @@ export interface GameOptions {
   explain?(message: string): string;
   /** The action of a frame for which no key is down, where there is one. */
   readonly idle?: number;
-  open(clip: string, settings: LiveSettings): Promise<Opening>;
+  /** The class to begin with, and how many there are, for a model that takes a label. */
+  readonly label?: number;
+  readonly labels?: number;
+  open(clip: string, settings: LiveSettings, label: number | undefined): Promise<Opening>;
 }
 
 /** One frame as it is shown. */
 export interface Shown {
+  /** Its number among all frames of the session. */
+  readonly id: number;
+  /** Number of the frame before it; absent at a beginning. */
+  readonly parent: number | undefined;
   readonly picture: RgbFrame;
   /** Since the last restart, context included. */
   readonly index: number;
@@ -61,6 +72,9 @@ export interface GameWatcher {
 interface Wanted {
   settings?: LiveSettings;
   clip?: string;
+  label?: number;
+  /** Number of a frame. */
+  frame?: number;
 }
 
 /** Frames over which the rate is taken. */
@@ -73,11 +87,14 @@ const RATE_FRAMES = 8;
 export class Game {
   readonly input = new ActionInput();
   readonly history: ActionHistory;
+  /** All frames that can be gone back to. */
+  readonly timeline = new Timeline();
   readonly #options: GameOptions;
   readonly #watchers = new Set<GameWatcher>();
   #world: World | undefined;
   #settings: LiveSettings;
   #clip: string;
+  #label: number | undefined;
   #running: boolean;
   #attended = true;
   #frames = 0;
@@ -85,6 +102,7 @@ export class Game {
   #generated = 0;
   #openings = 0;
   #configured = false;
+  #wentBack = false;
   #shown: Shown | undefined;
   #wanted: Wanted = {};
   #poked = false;
@@ -96,6 +114,7 @@ export class Game {
     this.#options = options;
     this.#settings = options.settings;
     this.#clip = options.clips[0]!;
+    this.#label = options.label;
     this.#running = options.actions.length === 0;
     this.history = new ActionHistory(options.actions);
   }
@@ -106,6 +125,11 @@ export class Game {
 
   get clip(): string {
     return this.#clip;
+  }
+
+  /** The class of the world, for a model that takes a label. */
+  get label(): number | undefined {
+    return this.#label;
   }
 
   get running(): boolean {
@@ -128,7 +152,7 @@ export class Game {
 
   /** Whether all frames so far come of one beginning and one choice of settings. */
   get untouched(): boolean {
-    return this.#openings === 1 && !this.#configured;
+    return this.#openings === 1 && !this.#configured && !this.#wentBack;
   }
 
   /** What is on the screen. */
@@ -165,9 +189,20 @@ export class Game {
   }
 
   /** Begins anew with a clip. */
-  restart(clip = this.#clip): void {
+  restart(clip = this.#clip, label = this.#label): void {
     if (!this.#options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
+    if (label !== undefined && label >= (this.#options.labels ?? 0)) {
+      return this.#refuse(`There is no class ${label}`);
+    }
     this.#wanted.clip = clip;
+    this.#wanted.label = label;
+    this.poke();
+  }
+
+  /** Goes back to a frame that was shown; what is made from there is a branch. */
+  goTo(frame: number): void {
+    if (!this.timeline.get(frame)) return this.#refuse(`Frame ${frame} is no longer kept`);
+    this.#wanted.frame = frame;
     this.poke();
   }
 
@@ -193,7 +228,7 @@ export class Game {
     const wake = () => this.poke();
     signal.addEventListener("abort", wake);
     try {
-      if (!signal.aborted) await this.#open(this.#clip);
+      if (!signal.aborted) await this.#open(this.#clip, this.#label);
       while (!signal.aborted) {
         if (await this.#serveWish() || signal.aborted) continue;
         if (!this.#due) await this.#untilPoked();
@@ -216,15 +251,18 @@ export class Game {
    * @returns whether there was anything to do
    */
   async #serveWish(): Promise<boolean> {
-    const { settings, clip } = this.#wanted;
+    const { settings, clip, label = this.#label, frame } = this.#wanted;
     if (settings) {
       this.#wanted.settings = undefined;
       await this.#attempt(() => this.#configure(settings));
     } else if (clip !== undefined) {
       this.#wanted.clip = undefined;
-      await this.#attempt(() => this.#open(clip));
+      await this.#attempt(() => this.#open(clip, label));
+    } else if (frame !== undefined) {
+      this.#wanted.frame = undefined;
+      await this.#attempt(() => this.#goBack(frame));
     }
-    return settings !== undefined || clip !== undefined;
+    return settings !== undefined || clip !== undefined || frame !== undefined;
   }
 
   /** What does not fit the model or the GPU is the player's mistake; all else ends the game. */
@@ -247,18 +285,20 @@ export class Game {
     this.#changed();
   }
 
-  async #open(clip: string): Promise<void> {
+  async #open(clip: string, label: number | undefined): Promise<void> {
     this.#world?.close();
     this.#world = undefined;
-    const { world, picture, frames } = await this.#options.open(clip, this.#settings);
+    const { world, picture, frames } = await this.#options.open(clip, this.#settings, label);
     this.#world = world;
     this.#clip = clip;
+    this.#label = label;
     this.#contextFrames = frames;
     this.#generated = 0;
     this.#openings++;
     this.input.clear();
     this.history.clear();
     this.#forgetRate();
+    this.#shown = undefined; // the first frame follows none
     if (picture) await this.#show({ picture, index: frames - 1, action: undefined, rate: 0 });
     this.#changed();
   }
@@ -273,10 +313,46 @@ export class Game {
     await this.#show({ picture: toRgb(pixels), index, action, rate: this.#rate() });
   }
 
-  async #show(shown: Shown): Promise<void> {
+  async #goBack(frame: number): Promise<void> {
+    const kept = this.timeline.get(frame);
+    if (!kept) return this.#refuse(`Frame ${frame} is no longer kept`);
+    await this.#world!.goTo(kept.moment);
+    this.#wentBack = true;
+    this.#clip = kept.clip;
+    this.#label = kept.label;
+    this.#contextFrames = kept.contextFrames;
+    this.#generated = kept.generated;
+    this.#shown = kept.shown;
+    this.input.clear();
+    this.#forgetRate();
+    const path = this.timeline.path(frame);
+    this.history.clear(this.timeline.isWhole(path));
+    for (const { shown: { action } } of path) if (action !== undefined) this.history.push(action);
+    this.#changed();
+  }
+
+  async #show(made: Omit<Shown, "id" | "parent">): Promise<void> {
+    const parent = this.#shown?.id;
+    const shown = { ...made, id: this.timeline.next, parent };
+    this.#keep(shown);
     this.#shown = shown;
     this.#frames++;
     for (const watcher of this.#watchers) await watcher.frame(shown);
+  }
+
+  #keep(shown: Shown): void {
+    const before = this.timeline.get(shown.parent);
+    const settings = this.#settings;
+    this.timeline.add({
+      shown,
+      moment: this.#world!.moment,
+      clip: this.#clip,
+      label: this.#label,
+      contextFrames: this.#contextFrames,
+      generated: this.#generated,
+      settings,
+      plain: !before || before.generated === 0 || before.plain && before.settings === settings,
+    });
   }
 
   #rate(): number {

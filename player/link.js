@@ -1,11 +1,13 @@
 // What a player talks to: the program that makes the worlds. This one is at the end of a WebSocket.
 
+import { keep, share } from "./saving.js";
+
 const RECONNECT_MS = 1000;
 
 /**
  * Connects, and again whenever the connection is lost.
  * @param listener { connected(), lost(), hear(message), show(buffer) }
- * @returns { tell(message) }, which does nothing while there is no connection
+ * @returns { tell(message), save(kind, frame), session }; without a connection nothing happens
  */
 export function openLink(listener) {
   let socket;
@@ -24,6 +26,13 @@ export function openLink(listener) {
   };
   connect();
   return {
+    session: "session.mp4",
+    async save(kind, frame) {
+      const answer = await fetch(`walk.${kind}?frame=${frame}`);
+      if (!answer.ok) return listener.hear({ type: "error", message: await answer.text() });
+      const bytes = await answer.arrayBuffer();
+      await (kind === "gif" ? share : keep)(`walk.${kind}`, bytes);
+    },
     tell(message) {
       if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
     },

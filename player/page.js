@@ -1,5 +1,8 @@
 // The player: draws frames as they come, and tells which keys, buttons and swipes are down.
 
+import { Film } from "./film.js";
+import { copy } from "./saving.js";
+
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
 const context = canvas.getContext("2d");
@@ -56,6 +59,7 @@ function stopWaiting() {
 function hear(message) {
   if (message.type === "welcome") setUp(message);
   if (message.type === "state") showState(message);
+  if (message.type === "command") takeCommand(message.command);
   if (message.type === "error") showError(message.message);
 }
 
@@ -72,7 +76,12 @@ function setUp(message) {
   canvas.width = welcome.width;
   canvas.height = welcome.height;
   byId("actions").replaceChildren(...welcome.actions.map(actionButton));
-  byId("clip").replaceChildren(...welcome.clips.map(({ name }) => new Option(name, name)));
+  byId("clips").replaceChildren(...welcome.clips.map(clipButton));
+  const labels = welcome.labels ?? [];
+  byId("labels").replaceChildren(...labels.map((name) => new Option(name)));
+  byId("label-row").hidden = labels.length === 0;
+  byId("session-row").hidden = !link.session;
+  film.clear();
   byId("guidance").max = welcome.limits.guidance;
   byId("guidance-row").hidden = !welcome.guided;
   const save = byId("save");
@@ -84,7 +93,11 @@ function setUp(message) {
 function showState(message) {
   state = message;
   const { clip, settings, running, frames, history: text } = message;
-  byId("clip").value = clip;
+  for (const button of byId("clips").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.clip === clip));
+  }
+  if (message.label !== undefined) byId("label").value = welcome.labels[message.label];
+  if (message.at !== undefined) film.show(message.at);
   byId("run").setAttribute("aria-pressed", String(running));
   showSteps();
   byId("guidance").value = settings.guidance;
@@ -123,6 +136,25 @@ function stepsButton(steps) {
   return button;
 }
 
+/** A beginning, with what it looks like. */
+function clipButton({ name, picture }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.clip = name;
+  if (picture) {
+    const image = new Image();
+    image.src = picture;
+    image.alt = "";
+    button.append(image);
+  }
+  button.append(name);
+  button.onclick = () => {
+    tell({ type: "restart", clip: name });
+    canvas.focus();
+  };
+  return button;
+}
+
 let sessionFrames = 0;
 
 function showFrames(frames) {
@@ -135,7 +167,12 @@ function show(buffer) {
   const index = view.getUint32(0, true);
   const rate = view.getFloat32(4, true);
   const action = view.getInt32(8, true);
-  draw(view.getUint16(12, true), view.getUint16(14, true), new Uint8Array(buffer, 16));
+  const image = imageOf(
+    view.getUint16(12, true),
+    view.getUint16(14, true),
+    new Uint8Array(buffer, 24),
+  );
+  context.putImageData(image, 0, 0);
   stopWaiting();
   expectFrame();
   if (rate > 0 && state) {
@@ -143,6 +180,13 @@ function show(buffer) {
     showSteps();
   }
   const name = welcome.actions[action]?.name;
+  film.add({
+    id: view.getUint32(16, true),
+    parent: view.getInt32(20, true),
+    index,
+    action: name,
+    image,
+  });
   byId("frame").textContent = `frame ${index}`;
   byId("rate").textContent = rate > 0 ? `${rate.toFixed(1)} frames/s` : "";
   byId("action").textContent = name ?? "";
@@ -150,7 +194,7 @@ function show(buffer) {
   if (name !== undefined) remember(name);
 }
 
-function draw(width, height, rgb) {
+function imageOf(width, height, rgb) {
   const image = context.createImageData(width, height);
   for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
     image.data[to] = rgb[from];
@@ -158,7 +202,7 @@ function draw(width, height, rgb) {
     image.data[to + 2] = rgb[from + 2];
     image.data[to + 3] = 255;
   }
-  context.putImageData(image, 0, 0);
+  return image;
 }
 
 function remember(name) {
@@ -230,7 +274,7 @@ function mark(action, held) {
 /** The action of a key, unless the key belongs to a slider or the list of clips. */
 function keyAction(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return undefined;
-  if (event.target.matches("input[type=range], select")) return undefined;
+  if (event.target.matches("input, select")) return undefined;
   const key = event.key.toLowerCase();
   if (key === " " && event.target.matches("button, input, a, summary")) return undefined;
   return welcome?.actions.find(({ keys }) => keys.includes(key))?.action;
@@ -248,11 +292,36 @@ addEventListener("keyup", ({ code }) => {
 });
 addEventListener("blur", letGoOfAll);
 
-byId("restart").onclick = () => tell({ type: "restart", clip: byId("clip").value });
-byId("clip").onchange = () => {
-  byId("restart").onclick();
+byId("restart").onclick = () => tell({ type: "restart", clip: state.clip });
+byId("label").onchange = ({ target }) => {
+  const label = welcome.labels.findIndex((name) =>
+    name.toLowerCase() === target.value.toLowerCase()
+  );
+  if (label < 0) return showError(`There is no class "${target.value}"`);
+  tell({ type: "restart", clip: state.clip, label });
   canvas.focus();
 };
+byId("save-mp4").onclick = () => link.save("mp4", film.at);
+byId("share-gif").onclick = () => link.save("gif", film.at);
+byId("copy-command").onclick = () => tell({ type: "command" });
+
+/** The command that makes these frames again, or why there is none. */
+async function takeCommand(command) {
+  if (command === undefined) {
+    return showError(
+      "No command makes these frames again: the settings changed on the way, or the world has begun to forget.",
+    );
+  }
+  await copy(command);
+  byId("copied").textContent = "copied";
+  setTimeout(() => byId("copied").textContent = "", 2000);
+}
+
+const film = new Film((frame) => {
+  tell({ type: "back", frame });
+  canvas.focus();
+});
+
 byId("run").onclick = () => tell({ type: "run", on: !state?.running });
 const guidance = byId("guidance");
 guidance.oninput = () => byId("guidance-value").value = guidance.value;

@@ -2,12 +2,18 @@ import { type Solver, SOLVERS } from "../model/scheduler.ts";
 import type { LiveSettings } from "../run/live.ts";
 import type { ActionKeys } from "./action_keys.ts";
 
+/** What the frames of a branch can be saved as. */
+export type SavedKind = typeof SAVED_KINDS[number];
+export const SAVED_KINDS = ["mp4", "gif"] as const;
+
 /** What the page may ask for. */
 export type ClientMessage =
   | { readonly type: "press" | "release"; readonly action: number }
-  | { readonly type: "clear" }
+  | { readonly type: "clear" | "command" }
+  | { readonly type: "save"; readonly kind: SavedKind; readonly frame: number }
   | { readonly type: "run"; readonly on: boolean }
-  | { readonly type: "restart"; readonly clip: string }
+  | { readonly type: "restart"; readonly clip: string; readonly label?: number }
+  | { readonly type: "back"; readonly frame: number }
   | { readonly type: "settings"; readonly settings: LiveSettings };
 
 /** A beginning that a page offers. */
@@ -28,6 +34,8 @@ export interface Welcome {
   readonly guided: boolean;
   readonly actions: readonly ActionKeys[];
   readonly clips: readonly StartClip[];
+  /** Names of the classes, for a model that takes a label. */
+  readonly labels?: readonly string[];
   readonly limits: { readonly steps: number; readonly guidance: number };
   readonly memoryFrames: number;
   /** Why a session cannot be saved, where it cannot. */
@@ -38,10 +46,14 @@ export interface Welcome {
 export interface State {
   readonly type: "state";
   readonly clip: string;
+  /** The class of the world, for a model that takes a label. */
+  readonly label: number | undefined;
   readonly settings: LiveSettings;
   readonly running: boolean;
   /** Frames of the whole session. */
   readonly frames: number;
+  /** Number of the frame on the screen; absent before the first. */
+  readonly at: number | undefined;
   /** Actions since the last restart, oldest first, in the notation of --actions. */
   readonly history: string;
 }
@@ -52,14 +64,21 @@ export interface Complaint {
   readonly message: string;
 }
 
-/** Everything the server sends as text; frames are binary. */
-export type ServerMessage = Welcome | State | Complaint;
+/** The command that makes the frames up to the one on the screen again, where one does. */
+export interface Recipe {
+  readonly type: "command";
+  readonly command: string | undefined;
+}
 
-/** What only a worker says to its page: how far loading is, or that it has come to nothing. */
+/** Everything the server sends as text; frames are binary. */
+export type ServerMessage = Welcome | State | Complaint | Recipe;
+
+/** What only a worker says to its page: how far loading is, that it has come to nothing, a file. */
 export type WorkerMessage =
   | ServerMessage
   | { readonly type: "loading"; readonly done: number; readonly total: number }
-  | { readonly type: "failed"; readonly message: string };
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "file"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> };
 
 /** Bounds of the sliders, and of what a page may ask for. */
 export const LIMITS = { steps: 100, guidance: 10 } as const;
@@ -76,26 +95,39 @@ export function parseClientMessage(data: unknown): ClientMessage {
   }
   const json: unknown = JSON.parse(data);
   const message = typeof json === "object" && json !== null ? json as Record<string, unknown> : {};
-  const { type, action, on, clip } = message;
+  const { type, action, on, clip, label, frame, kind } = message;
   switch (type) {
     case "press":
     case "release":
-      if (Number.isSafeInteger(action) && (action as number) >= 0) {
-        return { type, action: action as number };
-      }
+      if (isCount(action)) return { type, action };
       break;
     case "clear":
+    case "command":
       return { type };
     case "run":
       if (typeof on === "boolean") return { type, on };
       break;
     case "restart":
-      if (typeof clip === "string") return { type, clip };
+      if (typeof clip !== "string") break;
+      if (label === undefined) return { type, clip };
+      if (isCount(label)) return { type, clip, label };
+      break;
+    case "save":
+      if (SAVED_KINDS.includes(kind as SavedKind) && isCount(frame)) {
+        return { type, kind: kind as SavedKind, frame };
+      }
+      break;
+    case "back":
+      if (isCount(frame)) return { type, frame };
       break;
     case "settings":
       return { type, settings: parseSettings(message) };
   }
   throw new SyntaxError(`Cannot understand the message ${data}`);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function parseSettings({ steps, guidance, solver }: Record<string, unknown>): LiveSettings {
@@ -122,6 +154,10 @@ function parseSettings({ steps, guidance, solver }: Record<string, unknown>): Li
 
 /** A frame as the page gets it. */
 export interface FrameMessage {
+  /** Number among all frames of the session. */
+  readonly id: number;
+  /** Number of the frame before it; -1 at a beginning. */
+  readonly parent: number;
   /** Since the last restart, context included. */
   readonly index: number;
   /** Frames a second of late, by the server's clock. */
@@ -134,12 +170,15 @@ export interface FrameMessage {
   readonly pixels: Uint8Array;
 }
 
-/** Bytes before the pixels: index u32, rate f32, action i32, width u16, height u16; little-endian. */
-const HEADER = 16;
+/**
+ * Bytes before the pixels: index u32, rate f32, action i32, width u16, height u16, id u32,
+ * parent i32; little-endian.
+ */
+const HEADER = 24;
 
 /** A frame in one binary message. */
 export function frameBytes(frame: FrameMessage): Uint8Array<ArrayBuffer> {
-  const { index, rate, action, width, height, pixels } = frame;
+  const { id, parent, index, rate, action, width, height, pixels } = frame;
   const bytes = new Uint8Array(HEADER + pixels.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, index, true);
@@ -147,6 +186,8 @@ export function frameBytes(frame: FrameMessage): Uint8Array<ArrayBuffer> {
   view.setInt32(8, action, true);
   view.setUint16(12, width, true);
   view.setUint16(14, height, true);
+  view.setUint32(16, id, true);
+  view.setInt32(20, parent, true);
   bytes.set(pixels, HEADER);
   return bytes;
 }

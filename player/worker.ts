@@ -1,5 +1,5 @@
 import type { Pipeline } from "../run/pipeline.ts";
-import { actionKeys, idleAction } from "./action_keys.ts";
+import { actionKeys, idleAction, labelNames } from "./action_keys.ts";
 import {
   fetchWorldFile,
   inPageWords,
@@ -8,10 +8,19 @@ import {
   worldBytes,
   worldOpener,
 } from "./browser_world.ts";
-import { frameMessage, obey, stateOf } from "./desk.ts";
+import { branchOf, frameMessage, obey, stateOf } from "./desk.ts";
+import { savedGif } from "./saved_gif.ts";
+import { savedMp4 } from "./saved_mp4.ts";
+import { commandOf } from "./world_command.ts";
 import { PlayerError } from "./download.ts";
 import { Game } from "./game.ts";
-import { LIMITS, parseClientMessage, type Welcome, type WorkerMessage } from "./protocol.ts";
+import {
+  LIMITS,
+  parseClientMessage,
+  type SavedKind,
+  type Welcome,
+  type WorkerMessage,
+} from "./protocol.ts";
 import type { WorldFile } from "./world_file.ts";
 
 /** The part of a worker's global scope that is used: its end of the line to the page. */
@@ -66,6 +75,8 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
     fps: pipeline.info.fps,
     actions: keys.map(({ name }) => name),
     idle: idleAction(keys),
+    label: world.settings.label,
+    labels: labelNames(pipeline.info)?.length,
     open: worldOpener(pipeline, world, base),
   });
   game.watch({
@@ -76,11 +87,21 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
     changed: () => tell(stateOf(game)),
     refused: (message) => tell({ type: "error", message }),
   });
+  const complain = ({ message }: Error) => tell({ type: "error", message });
+  const save = async (kind: SavedKind, frame: number) => {
+    const make = kind === "mp4" ? savedMp4 : savedGif;
+    const bytes = await make(branchOf(game, frame), pipeline.info.fps);
+    port.postMessage({ type: "file", name: `walk.${kind}`, bytes }, [bytes.buffer]);
+  };
   port.onmessage = ({ data }) => {
     try {
-      obey(game, parseClientMessage(data), keys.length);
+      const message = parseClientMessage(data);
+      if (message.type === "save") save(message.kind, message.frame).catch(complain);
+      else if (message.type === "command") {
+        tell({ type: "command", command: commandOf(game, pipeline, world) });
+      } else obey(game, message, keys.length);
     } catch (error) {
-      tell({ type: "error", message: (error as Error).message });
+      complain(error as Error);
     }
   };
   tell(welcomeOf(pipeline, world, keys));
@@ -88,10 +109,11 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
 }
 
 function welcomeOf(
-  { info }: Pipeline,
+  pipeline: Pipeline,
   { settings, clips }: WorldFile,
   actions: Welcome["actions"],
 ): Welcome {
+  const { info } = pipeline;
   const { width, height, memoryFrames } = settings;
   return {
     type: "welcome",
@@ -103,6 +125,7 @@ function welcomeOf(
     guided: info.condition.kind !== "none",
     actions,
     clips: [...clips.map(({ name, picture }) => ({ name, picture })), { name: NOTHING }],
+    labels: labelNames(pipeline.info),
     limits: LIMITS,
     memoryFrames,
   };

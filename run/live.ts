@@ -1,5 +1,5 @@
 import { allocateChecked, checkMemory, WORLD } from "./memory_check.ts";
-import { CpuGenerator } from "./noise.ts";
+import { CpuGenerator, type GeneratorState } from "./noise.ts";
 import type { GenerateOptions, ResolvedOptions } from "./options.ts";
 import { checkLength, resolveOptions } from "./options.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -22,9 +22,19 @@ export type LiveSettings = Pick<LiveOptions, "steps" | "solver" | "guidance">;
 
 const MEMORY_FRAMES = 128;
 
-interface Remembered {
+/** @internal A frame that a world remembers. */
+export interface Remembered {
   readonly latents: Float32Array;
   readonly action: number;
+}
+
+/** A world between two frames. */
+export interface Moment {
+  /** Latents and actions of the frames that it remembers, oldest first. */
+  readonly remembered: readonly Remembered[];
+  readonly noise: GeneratorState;
+  /** Frames shown so far, the context among them. */
+  readonly shown: number;
 }
 
 /**
@@ -178,6 +188,24 @@ export class LiveWorld {
       if (!this.#stage) await this.#stageAfresh(); // it had made room for what did not fit
       throw error;
     }
+  }
+
+  /** What decides all that comes: to come back to this frame later. */
+  get moment(): Moment {
+    const { state } = this.#noise;
+    return { remembered: [...this.#remembered], noise: state, shown: this.#shown };
+  }
+
+  /**
+   * Goes back to a moment of a world of this pipeline and size, or over to one. What is remembered is
+   * encoded again with the next frame.
+   * @throws {GpuError}
+   */
+  async goTo({ remembered, noise, shown }: Moment): Promise<void> {
+    this.#remembered = [...remembered];
+    this.#noise.state = noise;
+    this.#shown = shown;
+    await this.#stageAfresh();
   }
 
   /** Frees the world's memory; the pipeline stays. */

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { encodePng } from "../../app.ts";
 import {
   type ModelInfo,
   type RgbFrame,
@@ -12,6 +11,7 @@ import type { Size } from "../../cli/option.ts";
 import type { ClipFile } from "../../player/world_file.ts";
 import type { Source } from "../../request/sources.ts";
 import type { StartClips } from "../play/clips.ts";
+import { pictureUrl } from "../play/thumbnails.ts";
 import { ownActions } from "../play/world.ts";
 
 /** Writes the beginnings of a world, each as a safetensors file of `frames` and `actions`. */
@@ -38,11 +38,6 @@ export async function writeClips(
     files.push({ name, path, bytes: bytes.length, picture: pictureUrl(frames.at(-1)!) });
   }
   return files;
-}
-
-/** A picture as an address that holds all of it. */
-export function pictureUrl(picture: RgbFrame): string {
-  return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
 }
 
 function framesOf({ data, frames }: Source, size: Size): RgbFrame[] {

@@ -1,13 +1,17 @@
 import { SessionVideo } from "../../app.ts";
-import { MediaError } from "../../mod.ts";
+import { MediaError, type RgbFrame } from "../../mod.ts";
+import { labelNames } from "../../player/action_keys.ts";
+import { branchOf } from "../../player/desk.ts";
+import { savedGif } from "../../player/saved_gif.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "../../player/game.ts";
-import { LIMITS, type Welcome } from "../../player/protocol.ts";
+import { LIMITS, type SavedKind, type Welcome } from "../../player/protocol.ts";
 import { PlayServer } from "./server.ts";
-import { sessionSettings } from "./session_settings.ts";
+import { pathCommand, sessionSettings } from "./session_settings.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES, PORT } from "./spec.ts";
+import { withPictures } from "./thumbnails.ts";
 
 /** Serves the game as a page until the signal ends it. */
 export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
@@ -15,12 +19,15 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   const { port = PORT, host: hostname = "127.0.0.1" } = options;
   const { video, problem } = openVideo(setup);
   if (video) game.watch({ frame: ({ picture }) => video.append(picture) });
-  const welcome = welcomeOf(setup, problem);
+  const welcome = welcomeOf(setup, await withPictures(setup.clips, setup.size), problem);
   const save = async () => {
     if (!video) throw new MediaError(problem!);
     return await video.save(metadata(game, setup, video.dropped));
   };
-  const server = new PlayServer(game, { hostname, port, welcome, save });
+  const saveBranch = (kind: SavedKind, frame: number) =>
+    branchFile(kind, branchOf(game, frame), setup);
+  const command = () => pathCommand(game, setup);
+  const server = new PlayServer(game, { hostname, port, welcome, save, saveBranch, command });
   try {
     terminal.note(`Play at ${server.url} (Ctrl-C ends it)`);
     if (!isLoopback(hostname)) terminal.note("warning: anyone who can reach this address can play");
@@ -28,6 +35,23 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   } finally {
     video?.close();
     await server.close();
+  }
+}
+
+/** The frames of a branch as a file. @throws {MediaError} there are none, or no encoder */
+async function branchFile(
+  kind: SavedKind,
+  frames: readonly RgbFrame[],
+  { size, fps }: PlaySetup,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (frames.length === 0) throw new MediaError("Cannot save this branch: it is no longer kept");
+  if (kind === "gif") return await savedGif(frames, fps);
+  const video = new SessionVideo({ ...size, fps });
+  try {
+    for (const frame of frames) await video.append(frame);
+    return await video.save();
+  } finally {
+    video.close();
   }
 }
 
@@ -41,8 +65,11 @@ function openVideo({ size, fps }: PlaySetup): { video?: SessionVideo; problem?: 
   }
 }
 
-function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
-  const { pipeline: { info }, options, size, clips, keys, fps } = setup;
+function welcomeOf(
+  { pipeline: { info }, options, size, keys, fps }: PlaySetup,
+  clips: Welcome["clips"],
+  unsaveable: string | undefined,
+): Welcome {
   return {
     type: "welcome",
     model: info.name,
@@ -51,7 +78,8 @@ function welcomeOf(setup: PlaySetup, unsaveable: string | undefined): Welcome {
     fps,
     guided: info.condition.kind !== "none",
     actions: keys,
-    clips: clips.names.map((name) => ({ name })),
+    clips,
+    labels: labelNames(info),
     limits: LIMITS,
     memoryFrames: options.memoryFrames ?? MEMORY_FRAMES,
     unsaveable,

@@ -6,7 +6,7 @@ import { interrupted, UsageError } from "../../cli/errors.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import { actionKeys, idleAction } from "../../player/action_keys.ts";
+import { actionKeys, idleAction, labelNames } from "../../player/action_keys.ts";
 import { StartClips } from "./clips.ts";
 import { Game } from "../../player/game.ts";
 import { playInPage } from "./page_game.ts";
@@ -16,7 +16,7 @@ import { sessionSettings } from "./session_settings.ts";
 import type { PLAY_OPTIONS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
-import { worldOpener } from "./world.ts";
+import { readLabel, worldOpener } from "./world.ts";
 import { outputWarnings } from "../../request/output_warnings.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { pictureSize } from "../../request/request.ts";
@@ -73,6 +73,8 @@ async function play(setup: PlaySetup): Promise<void> {
     fps,
     actions: keys.map(({ name }) => name),
     idle: idleAction(keys),
+    label: readLabel(options.label, setup.pipeline.info),
+    labels: labelNames(setup.pipeline.info)?.length,
     explain: inFlags,
     open: worldOpener(setup),
   });

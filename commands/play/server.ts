@@ -1,4 +1,6 @@
+import film from "../../player/film.js" with { type: "text" };
 import link from "../../player/link.js" with { type: "text" };
+import saving from "../../player/saving.js" with { type: "text" };
 import page from "../../player/page.html" with { type: "text" };
 import script from "../../player/page.js" with { type: "text" };
 import player from "../../player/served.js" with { type: "text" };
@@ -12,7 +14,13 @@ import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./acces
 import { Connections } from "./connections.ts";
 import type { Game, GameWatcher, Shown } from "../../player/game.ts";
 import { frameMessage, obey, stateOf } from "../../player/desk.ts";
-import { parseClientMessage, type ServerMessage, type Welcome } from "../../player/protocol.ts";
+import {
+  parseClientMessage,
+  SAVED_KINDS,
+  type SavedKind,
+  type ServerMessage,
+  type Welcome,
+} from "../../player/protocol.ts";
 
 /** What the page offers. */
 export interface ServerOptions {
@@ -22,12 +30,18 @@ export interface ServerOptions {
   readonly welcome: Welcome;
   /** The whole session as an MP4. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The frames that lead to one, as a file to share. */
+  saveBranch(kind: SavedKind, frame: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** The command that makes the frames up to the one on the screen again, where one does. */
+  command(): string | undefined;
 }
 
 const FILES: Readonly<Record<string, { readonly type: string; readonly body: string }>> = {
   "/": { type: "text/html; charset=utf-8", body: page },
   "/player.js": { type: "text/javascript; charset=utf-8", body: player },
   "/page.js": { type: "text/javascript; charset=utf-8", body: script },
+  "/film.js": { type: "text/javascript; charset=utf-8", body: film },
+  "/saving.js": { type: "text/javascript; charset=utf-8", body: saving },
   "/link.js": { type: "text/javascript; charset=utf-8", body: link },
   "/page.css": { type: "text/css; charset=utf-8", body: style },
 };
@@ -53,6 +67,8 @@ const LONGEST_MESSAGE = 4096;
 const MOST_WAITING = 4 << 20;
 /** A page that lags behind by this much of answers alone is closed. */
 const MOST_UNREAD = MOST_WAITING + (1 << 20);
+/** Frames of the past that a page is shown when it opens. */
+const MOST_PAST = 200;
 /** Time that pages have to say goodbye. */
 const GOODBYE_MS = 200;
 const GOING_AWAY = 1001;
@@ -132,7 +148,7 @@ export class PlayServer implements GameWatcher {
   }
 
   async #answer({ url = "/", method, headers }: IncomingMessage): Promise<Answer> {
-    const [path = "/"] = url.split("?");
+    const [path = "/", query = ""] = url.split("?");
     if (!isOwnHost(headers.host, this.#listening)) return refuse(403, "not this host");
     if (path === "/live") return refuse(426, "this is for WebSocket");
     if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET is served");
@@ -140,26 +156,19 @@ export class PlayServer implements GameWatcher {
     if (file) {
       return { status: 200, body: Buffer.from(file.body), headers: { "content-type": file.type } };
     }
-    if (path !== "/session.mp4") return refuse(404, "there is no such page");
+    const kind = SAVED_KINDS.find((kind) => path === `/walk.${kind}`);
+    if (path !== "/session.mp4" && !kind) return refuse(404, "there is no such page");
     if (!isOwnNavigation(headers)) return refuse(403, "not for other sites");
-    return await this.#session();
+    if (!kind) return await this.#session();
+    const frame = Number(new URLSearchParams(query).get("frame") ?? NaN);
+    return await saved(`walk.${kind}`, () => this.#options.saveBranch(kind, frame));
   }
 
   /** Whoever asks while a save is under way gets that one. */
   async #session(): Promise<Answer> {
-    try {
-      this.#saving ??= this.#options.save().finally(() => this.#saving = undefined);
-      return {
-        status: 200,
-        body: await this.#saving,
-        headers: {
-          "content-type": "video/mp4",
-          "content-disposition": 'attachment; filename="session.mp4"',
-        },
-      };
-    } catch (error) {
-      return refuse(409, (error as Error).message);
-    }
+    return await saved("session.mp4", () => {
+      return this.#saving ??= this.#options.save().finally(() => this.#saving = undefined);
+    });
   }
 
   #connect(request: IncomingMessage, connection: Duplex, head: Buffer): void {
@@ -185,9 +194,10 @@ export class PlayServer implements GameWatcher {
 
   #welcome(page: WebSocket): void {
     send(page, JSON.stringify(this.#options.welcome));
-    const { shown } = this.#game;
-    if (shown) send(page, frameMessage(shown));
-    send(page, JSON.stringify(stateOf(this.#game))); // last: the page would count that frame twice
+    const { shown, timeline } = this.#game;
+    const path = shown ? timeline.path(shown.id).slice(-MOST_PAST) : [];
+    for (const { shown } of path) send(page, frameMessage({ ...shown, rate: 0 }));
+    send(page, JSON.stringify(stateOf(this.#game))); // last: the page would count those frames twice
     this.#game.attended = true;
   }
 
@@ -197,8 +207,11 @@ export class PlayServer implements GameWatcher {
 
   #receive(page: WebSocket, data: unknown): void {
     try {
-      const { actions } = this.#options.welcome;
-      obey(this.#game, parseClientMessage(data), actions.length);
+      const { welcome: { actions }, command } = this.#options;
+      const message = parseClientMessage(data);
+      if (message.type === "command") {
+        send(page, JSON.stringify({ type: "command", command: command() }));
+      } else if (message.type !== "save") obey(this.#game, message, actions.length);
     } catch (error) {
       send(page, JSON.stringify({ type: "error", message: (error as Error).message }));
     }
@@ -216,6 +229,20 @@ interface Answer {
   readonly status: number;
   readonly body: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A file to download, or why there is none. */
+async function saved(name: string, make: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Answer> {
+  const type = name.endsWith(".gif") ? "image/gif" : "video/mp4";
+  try {
+    return {
+      status: 200,
+      body: await make(),
+      headers: { "content-type": type, "content-disposition": `attachment; filename="${name}"` },
+    };
+  } catch (error) {
+    return refuse(409, (error as Error).message);
+  }
 }
 
 function refuse(status: number, text: string): Answer {

@@ -1,6 +1,7 @@
 import type { Pipeline } from "../../mod.ts";
 import { VERSION } from "../../cli/version.ts";
-import { defined, type Settings, type SettingValue } from "../../cli/settings.ts";
+import { relative } from "node:path";
+import { commandLine, defined, type Settings, type SettingValue } from "../../cli/settings.ts";
 import type { Game } from "../../player/game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
@@ -14,14 +15,35 @@ export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size
 
 /**
  * The command that makes a session's frames again; undefined where none does: something was changed
- * on the way, or the world has begun to forget.
+ * on the way, somebody went back, or the world has begun to forget.
  */
 export function sessionSettings(game: Game, setup: PlayedSetup): Settings | undefined {
+  return game.untouched ? pathSettings(game, setup) : undefined;
+}
+
+/** The command that makes the frames up to the one on the screen again, where one does. */
+export function pathCommand(game: Game, setup: PlayedSetup): string | undefined {
+  const made = pathSettings(game, setup);
+  if (!made) return undefined;
+  const { context, ...options } = made.options;
+  const path = typeof context === "string" ? fromHere(context) : undefined;
+  const typed = defined({ ...options, context: path, output: "walk.mp4" });
+  return commandLine({ ...made, options: typed });
+}
+
+/** A path as one would type it: relative where that does not lead out of the folder one is in. */
+function fromHere(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short.startsWith("..") ? path : short;
+}
+
+function pathSettings(game: Game, setup: PlayedSetup): Settings | undefined {
   const { options, clips, size, fps, pipeline } = setup;
   const { memoryFrames = MEMORY_FRAMES } = options;
   const { windowCache = pipeline.info.windowCache } = options;
+  const kept = game.timeline.get(game.shown?.id);
   const remembered = game.contextFrames + game.generated <= memoryFrames;
-  const whole = game.untouched && game.history.complete && game.generated > 0;
+  const whole = kept?.plain && game.history.complete && game.generated > 0;
   if (!whole || !remembered) return undefined;
   const context = clips.path(game.clip);
   const sized = context === undefined || options.size !== undefined;
@@ -34,11 +56,11 @@ export function sessionSettings(game: Game, setup: PlayedSetup): Settings | unde
     "context-stride": context && options.contextStride,
     frames: game.generated,
     actions: game.history.text() || undefined,
-    label: options.label,
+    label: game.label ?? options.label,
     size: sized ? `${size.width}x${size.height}` : undefined,
-    steps: game.settings.steps,
-    guidance: game.settings.guidance,
-    solver: game.settings.solver,
+    steps: kept.settings.steps,
+    guidance: kept.settings.guidance,
+    solver: kept.settings.solver,
     seed: String(options.seed ?? 0n),
     flexrope: options.flexrope,
     positions: options.positions,

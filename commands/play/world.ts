@@ -12,11 +12,9 @@ import { MEMORY_FRAMES } from "./spec.ts";
  */
 export function worldOpener(setup: PlaySetup): GameOptions["open"] {
   const { pipeline, options, clips, size: { width, height } } = setup;
-  const label = readLabel(options.label, pipeline.info);
-  const labels = label === undefined ? undefined : [label];
   const { seed, memoryFrames = MEMORY_FRAMES, positions, timesteps } = options;
   const { windowCache = pipeline.info.windowCache } = options;
-  return async (clip, settings) => {
+  return async (clip, settings, label) => {
     const source = await clips.read(clip);
     const frames = source?.frames ?? 0;
     const floats = 3 * width * height;
@@ -25,7 +23,7 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
       ...settings,
       width,
       height,
-      labels,
+      labels: label === undefined ? undefined : [label],
       context,
       contextFrames: frames,
       actions: (await ownActions(source, pipeline.info))?.slice(0, frames),

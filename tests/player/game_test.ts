@@ -181,3 +181,54 @@ Deno.test("Game.play() ends with an error of the model, and closes the world", a
   await assert.rejects(game.play(new AbortController().signal), /the GPU was lost/);
   assert.equal(made.worlds[0]!.closed, true);
 });
+
+Deno.test("Game goes back to a frame, and goes on from there", async () => {
+  const made = fakeGame();
+  const { shown, refusals } = await playing(made, async (game, audience) => {
+    await audience.until(() => audience.changes === 1);
+    for (const [i, action] of [0, 0, 1].entries()) {
+      game.input.tap(action);
+      game.poke();
+      await audience.until(() => audience.shown.length === 2 + i);
+    }
+    game.goTo(99);
+    const changes = audience.changes;
+    game.goTo(audience.shown[1]!.id);
+    await audience.until(() => audience.changes > changes);
+    assert.equal(game.history.text(), "forward");
+    assert.deepEqual([game.generated, game.untouched, game.shown?.index], [1, false, 12]);
+    game.input.tap(2);
+    game.poke();
+    await audience.until(() => audience.shown.length === 5);
+    assert.equal(game.history.text(), "forward,right");
+    assert.deepEqual(game.timeline.path(4).map(({ shown }) => shown.id), [0, 1, 4]);
+  });
+  assert.deepEqual(shown.map(({ id, parent }) => [id, parent]), [
+    [0, undefined],
+    [1, 0],
+    [2, 1],
+    [3, 2],
+    [4, 1],
+  ]);
+  assert.deepEqual(refusals, ["Frame 99 is no longer kept"]);
+});
+
+Deno.test("Game begins anew with another class, and refuses one that is not there", async () => {
+  const labels: (number | undefined)[] = [];
+  const made = fakeGame({ actions: [], label: 1, labels: 3 });
+  const { open } = made.options;
+  Object.assign(made.options, {
+    open: (...args: Parameters<typeof open>) => (labels.push(args[2]), open(...args)),
+  });
+  const { refusals } = await playing(made, async (game, audience) => {
+    await audience.until(() => audience.changes === 1);
+    game.restart("one", 3);
+    game.restart("one", 2);
+    await audience.until(() => audience.changes === 2);
+    game.restart("two"); // the class stays
+    await audience.until(() => audience.changes === 3);
+    assert.equal(game.label, 2);
+  });
+  assert.deepEqual(labels, [1, 2, 2]);
+  assert.deepEqual(refusals, ["There is no class 3"]);
+});

@@ -9,6 +9,7 @@ Deno.test("parseClientMessage() reads all that a page may ask for", () => {
     { type: "clear" },
     { type: "run", on: true },
     { type: "restart", clip: "2" },
+    { type: "back", frame: 7 },
   ];
   for (const message of messages) {
     assert.deepEqual(parseClientMessage(JSON.stringify({ ...message, more: 1 })), message);
@@ -29,6 +30,8 @@ Deno.test("parseClientMessage() refuses everything else", () => {
     '{"type":"press","action":1.5}',
     '{"type":"run","on":1}',
     '{"type":"restart"}',
+    '{"type":"back"}',
+    '{"type":"back","frame":-1}',
     '{"type":"settings","steps":0}',
     '{"type":"settings","steps":101}',
     '{"type":"settings","guidance":"2"}',
@@ -45,6 +48,15 @@ Deno.test("parseClientMessage() refuses everything else", () => {
 
 Deno.test("frameBytes() is what parseFrame() reads", () => {
   const pixels = new Uint8Array([1, 2, 3, 250, 251, 252]);
-  const frame = { index: 70_000, rate: 4.5, action: -1, width: 2, height: 1, pixels };
+  const frame = {
+    id: 3,
+    parent: -1,
+    index: 70_000,
+    rate: 4.5,
+    action: -1,
+    width: 2,
+    height: 1,
+    pixels,
+  };
   assert.deepEqual(parseFrame(frameBytes(frame)), frame);
 });

@@ -57,6 +57,33 @@ Deno.test(
   },
 );
 
+for (const folder of ["far-long", "far-action"]) {
+  Deno.test(
+    { name: `LiveWorld goes back, and makes the same again: ${folder}`, ...GPU_TEST },
+    async () => {
+      const pipeline = await load(folder);
+      const world = await LiveWorld.start(pipeline, { ...SIZE, steps: 2, seed: 3 });
+      await take(world, [0, 1, 2]);
+      const { moment } = world;
+      const first = await take(world, [3, 0, 1]);
+      const later = world.moment;
+      await world.goTo(moment);
+      const [other] = await take(world, [2]);
+      assert.equal(other!.index, 3);
+      assert.ok(relativeError(other!.latents, first[0]!.latents) > 0.01);
+      await world.goTo(moment);
+      for (const [i, frame] of (await take(world, [3, 0, 1])).entries()) {
+        assert.equal(frame.index, first[i]!.index);
+        assert.ok(relativeError(frame.latents, first[i]!.latents) <= 1e-5, `frame ${i}`);
+      }
+      await world.goTo(later);
+      assert.equal((await take(world, [0]))[0]!.index, 6);
+      world.close();
+      await pipeline.close();
+    },
+  );
+}
+
 Deno.test(
   { name: "LiveWorld.start() refuses a context of another length", ...GPU_TEST },
   async () => {

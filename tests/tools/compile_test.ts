@@ -54,6 +54,8 @@ Deno.test({
       "player/page.js",
       "player/link.js",
       "player/served.js",
+      "player/film.js",
+      "player/saving.js",
       ...kernels(),
     ];
     for (const path of [...files, "weights/demo/far.json", "weights/demo/clips/3.npz"]) {

@@ -117,12 +117,34 @@ Deno.test({
           return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
         }, 0);
         assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
+        for (
+          const [button, name, start] of [["share-gif", "walk.gif", "GIF89a"], [
+            "save-mp4",
+            "walk.mp4",
+            "ftyp",
+          ]]
+        ) {
+          await page.evaluate(`document.getElementById("${button}").click()`);
+          const bytes = await downloaded(join(folder, name!));
+          const text = new TextDecoder("latin1").decode(bytes.subarray(0, 12));
+          assert.ok(text.includes(start!), `${name} begins with ${text}`);
+        }
       } finally {
         await page.close();
         await server.shutdown();
       }
     }),
 });
+
+/** A file that the browser saves, when it is whole. */
+async function downloaded(path: string): Promise<Uint8Array> {
+  for (let i = 0; i < 300; i++) {
+    const bytes = await Deno.readFile(path).catch(() => undefined);
+    if (bytes?.length) return bytes;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`The browser never saved ${path}`);
+}
 
 /** The same frame, by the program itself. */
 async function frameInDeno(): Promise<Float32Array> {

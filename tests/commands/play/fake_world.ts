@@ -1,5 +1,6 @@
 import type { GameOptions, World } from "../../../player/game.ts";
 import type { LiveSettings } from "../../../app.ts";
+import type { Moment } from "../../../run/live.ts";
 import { GpuError } from "../../../mod.ts";
 
 export const SIZE = { width: 4, height: 2 };
@@ -20,6 +21,16 @@ export class FakeWorld implements World {
     const data = new Float32Array(3 * SIZE.width * SIZE.height).fill((action ?? 5) * 50 / 255);
     const index = this.first + this.actions.length - 1;
     return Promise.resolve({ index, pixels: { ...SIZE, data } });
+  }
+
+  get moment(): Moment {
+    const noise = { words: new Uint32Array(), index: 0, cachedNormal: undefined };
+    return { remembered: [], noise, shown: this.first + this.actions.length };
+  }
+
+  goTo({ shown }: Moment): Promise<void> {
+    this.actions.length = shown - this.first;
+    return Promise.resolve();
   }
 
   configure(settings: LiveSettings): Promise<void> {

@@ -29,6 +29,7 @@ Deno.test({
       await drive(page);
       await save(page, folder);
       await reload(page);
+      await timeMachine(page);
       await restart(page);
       await keyboardOnly(page);
       await swipe(page);
@@ -82,17 +83,56 @@ async function reload(page: BrowserPage): Promise<void> {
   assert.equal(await page.evaluate(state), before);
 }
 
+/** Going back makes a branch; both are kept, compared, and the command of this one can be had. */
+async function timeMachine(page: BrowserPage): Promise<void> {
+  const film = `document.querySelectorAll("#film button").length`;
+  const current = `document.querySelector("#film [aria-current]").title`;
+  const length = await page.evaluate<number>(film);
+  assert.ok(length >= 5, `${length} frames`); // a page that is loaded again has them too
+  await page.evaluate(`document.querySelectorAll("#film button")[2].click()`);
+  await page.until(`${current}.startsWith("frame 13")`);
+  await page.until(`${text("history")} === "forward*2"`);
+  await page.key("keyDown", "ArrowRight");
+  await page.until(`${text("history")}.startsWith("forward*2,right")`);
+  await page.key("keyUp", "ArrowRight");
+  await page.until(HELD);
+  const tabs =
+    `[...document.querySelectorAll("#branches button")].map((b) => b.textContent).join()`;
+  assert.equal(await page.evaluate(tabs), "Branch 1,Branch 2");
+  await page.evaluate(`{
+    const name = document.getElementById("branch-name");
+    name.value = "to the right";
+    name.dispatchEvent(new Event("change"));
+    const other = document.getElementById("other");
+    other.value = "0";
+    other.dispatchEvent(new Event("change"));
+  }`);
+  assert.equal(await page.evaluate(tabs), "Branch 1,to the right");
+  const sides = `["left", "right"].map((id) => document.getElementById(id).toDataURL())`;
+  const [left, right] = await page.evaluate<string[]>(sides);
+  assert.notEqual(left, right);
+  await page.evaluate(`{
+    globalThis.copied = undefined;
+    document.addEventListener("copy", () => copied = getSelection().toString(), { once: true });
+    document.getElementById("copy-command").click();
+  }`);
+  await page.until(`${text("copied")} === "copied"`);
+  await page.evaluate(`document.querySelector("#branches button").click()`);
+  await page.until(`${film} === ${length}`);
+}
+
 async function restart(page: BrowserPage): Promise<void> {
   await page.evaluate(`{
     document.querySelector('[data-steps="2"]').click();
-    const clip = document.getElementById("clip");
-    clip.value = "2";
-    clip.dispatchEvent(new Event("change"));
+    document.querySelector('[data-clip="2"]').click();
   }`);
   await page.until(`${number("frame")} === 11 && ${text("history")} === ""`);
   const chosen = `document.querySelector('[data-steps][aria-pressed="true"]').dataset.steps`;
   await page.until(`${chosen} === "2"`);
-  assert.equal(await page.evaluate(`document.getElementById("clip").value`), "2");
+  assert.equal(
+    await page.evaluate(`document.querySelector("[data-clip][aria-pressed=true]").dataset.clip`),
+    "2",
+  );
 }
 
 /** Enter on the button of an action holds it; Enter lets the world run, and stop. */
@@ -137,7 +177,7 @@ async function fits(page: BrowserPage, width: number, height: number): Promise<v
   await page.call("Emulation.setDeviceMetricsOverride", size);
   await page.evaluate("scrollTo(0, 0)");
   const hidden = await page.evaluate<string[]>(
-    `[...document.querySelectorAll("canvas, [data-action]"), document.body].filter((element) => {
+    `[...document.querySelectorAll("#canvas, [data-action]"), document.body].filter((element) => {
       const { left, right, top, bottom } = element.getBoundingClientRect();
       const high = element !== document.body && (top < 0 || bottom > innerHeight);
       return left < 0 || right > innerWidth || high || element.scrollWidth > innerWidth;

@@ -21,7 +21,7 @@ async function record(path: string, names: string[], actions: (number | undefine
   const recording = await Recording.open(path, { ...SIZE, fps: 8, names, idle: 3 });
   for (const [index, action] of [undefined, ...actions].entries()) {
     const picture = { ...SIZE, data: new Uint8Array(3 * 16 * 16).fill(40 * index) };
-    await recording.frame({ picture, index, action, rate: 0 });
+    await recording.frame({ id: index, parent: undefined, picture, index, action, rate: 0 });
   }
   return await recording.close(MADE);
 }

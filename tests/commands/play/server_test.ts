@@ -39,6 +39,8 @@ async function serving(
       memoryFrames: 128,
     },
     save: () => Promise.resolve(VIDEO),
+    saveBranch: (kind, frame) => Promise.resolve(Uint8Array.of(kind === "gif" ? 1 : 2, frame)),
+    command: () => "far generate",
   });
   const quit = new AbortController();
   const played = game.play(quit.signal);
@@ -124,10 +126,12 @@ Deno.test("PlayServer serves a page that needs nothing from elsewhere", () =>
     assert.doesNotMatch(page.text, /https?:|\/\//);
     assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
     for (
-      const [name, type] of [["page.js", "text/javascript"], ["link.js", "text/javascript"], [
-        "page.css",
-        "text/css",
-      ]]
+      const [name, type] of [
+        ...["player", "page", "film", "saving", "link"].map((
+          name,
+        ) => [`${name}.js`, "text/javascript"]),
+        ["page.css", "text/css"],
+      ]
     ) {
       const file = await ask(url + name, {});
       assert.equal(file.headers["content-type"], `${type}; charset=utf-8`);
@@ -155,6 +159,33 @@ Deno.test("PlayServer answers only to its own name, and only to its own page", (
     assert.equal(stolen.status, 403);
     const linked = await ask(`${url}session.mp4`, { origin: "http://evil.example" });
     assert.equal(linked.status, 403);
+  }));
+
+Deno.test("PlayServer goes back, gives the command, and saves a branch", () =>
+  serving(async ({ url }) => {
+    const page = new Page(url);
+    await page.untilState(1);
+    page.tell({ type: "press", action: 1 });
+    await page.until(() => page.frames.length >= 3);
+    page.tell({ type: "release", action: 1 });
+    page.tell({ type: "back", frame: 1 });
+    const isBack = (message: ServerMessage) => message.type === "state" && message.at === 1;
+    await page.until(() => page.messages.some(isBack));
+    page.tell({ type: "command" });
+    const answered = { type: "command", command: "far generate" };
+    await page.until(() => page.messages.some(({ type }) => type === "command"));
+    assert.deepEqual(page.messages.find(({ type }) => type === "command"), answered);
+    const again = new Page(url); // a page that opens later is shown the way to where the game is
+    await again.untilState(1);
+    assert.deepEqual(again.frames.map(({ id, parent }) => [id, parent]), [[0, -1], [1, 0]]);
+    await again.close();
+    await page.close();
+    for (const [kind, type] of [["gif", "image/gif"], ["mp4", "video/mp4"]]) {
+      const { status, headers } = await ask(`${url}walk.${kind}?frame=1`, {});
+      assert.deepEqual([status, headers["content-type"]], [200, type]);
+    }
+    const stolen = await ask(`${url}walk.gif?frame=1`, { "sec-fetch-site": "cross-site" });
+    assert.equal(stolen.status, 403);
   }));
 
 Deno.test("PlayServer serves its page though connections are held open", () =>
@@ -275,7 +306,7 @@ Deno.test("PlayServer lets the world stand still when the last page is closed", 
     assert.ok(made.worlds[0]!.actions.length <= length + 1);
     const again = new Page(url);
     await again.untilState(1);
-    assert.equal(again.frames.length, 1); // what was on the screen
+    assert.equal(again.frames.at(-1)!.id, game.shown!.id); // what was on the screen
     await again.close();
   }));
 

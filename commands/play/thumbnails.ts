@@ -1,0 +1,36 @@
+import { Buffer } from "node:buffer";
+import { encodePng } from "../../app.ts";
+import { type RgbFrame, toRgb } from "../../mod.ts";
+import type { Size } from "../../cli/option.ts";
+import type { StartClip } from "../../player/protocol.ts";
+import type { StartClips } from "./clips.ts";
+
+/** Clips that are looked into; a folder may hold any number. */
+const MOST_PICTURES = 24;
+
+/** A picture as an address that holds all of it. */
+export function pictureUrl(picture: RgbFrame): string {
+  return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
+}
+
+/** The beginnings with the frames that a player sees first; one that cannot be read has none. */
+export async function withPictures(clips: StartClips, size: Size): Promise<StartClip[]> {
+  const offered: StartClip[] = [];
+  for (const [i, name] of clips.names.entries()) {
+    const picture = i < MOST_PICTURES ? await lastPicture(clips, name, size) : undefined;
+    offered.push(picture ? { name, picture: pictureUrl(picture) } : { name });
+  }
+  return offered;
+}
+
+async function lastPicture(
+  clips: StartClips,
+  name: string,
+  size: Size,
+): Promise<RgbFrame | undefined> {
+  const source = await clips.read(name).catch(() => undefined); // it is refused when it is chosen
+  if (!source) return undefined;
+  const floats = 3 * size.width * size.height;
+  const from = (source.frames - 1) * floats;
+  return toRgb({ ...size, data: source.data.subarray(from, from + floats) });
+}

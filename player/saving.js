@@ -1,0 +1,36 @@
+// What players take with them: a video or a GIF of the branch, and the command that makes it again.
+
+/** Hands a file to the browser's downloads. */
+export function keep(name, bytes) {
+  const type = name.endsWith(".gif") ? "image/gif" : "video/mp4";
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** Shares a file where the system has a way to; else keeps it. */
+export async function share(name, bytes) {
+  const file = new File([bytes], name, { type: "image/gif" });
+  const data = { files: [file] };
+  if (!navigator.canShare?.(data) || !matchMedia("(pointer: coarse)").matches) {
+    return keep(name, bytes);
+  }
+  await navigator.share(data).catch(() => {}); // who closes the dialogue wants nothing
+}
+
+/** Copies a text, also where the page has no right to the clipboard. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+}
