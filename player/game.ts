@@ -4,7 +4,9 @@ import type { LiveSettings, Moment } from "../run/live.ts";
 import type { Frame } from "../run/prepared_run.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
-import { Timeline } from "./timeline.ts";
+import { type Shown, Timeline } from "./timeline.ts";
+
+export type { Shown } from "./timeline.ts";
 
 /** The part of `LiveWorld` that a game needs. */
 export interface World {
@@ -42,21 +44,6 @@ export interface GameOptions {
   readonly label?: number;
   readonly labels?: number;
   open(clip: string, settings: LiveSettings, label: number | undefined): Promise<Opening>;
-}
-
-/** One frame as it is shown. */
-export interface Shown {
-  /** Its number among all frames of the session. */
-  readonly id: number;
-  /** Number of the frame before it; absent at a beginning. */
-  readonly parent: number | undefined;
-  readonly picture: RgbFrame;
-  /** Since the last restart, context included. */
-  readonly index: number;
-  /** Absent in an opening picture, and in models that take no actions. */
-  readonly action: number | undefined;
-  /** Frames a second of late. */
-  readonly rate: number;
 }
 
 /** Who is told what happens. The game waits for what `frame` returns. */

@@ -1,5 +1,20 @@
+import type { RgbFrame } from "../media/frames.ts";
 import type { LiveSettings, Moment } from "../run/live.ts";
-import type { Shown } from "./game.ts";
+
+/** One frame as it is shown. */
+export interface Shown {
+  /** Its number among all frames of the session. */
+  readonly id: number;
+  /** Number of the frame before it; absent at a beginning. */
+  readonly parent: number | undefined;
+  readonly picture: RgbFrame;
+  /** Since the last restart, context included. */
+  readonly index: number;
+  /** Absent in an opening picture, and in models that take no actions. */
+  readonly action: number | undefined;
+  /** Frames a second of late. */
+  readonly rate: number;
+}
 
 /** A frame that was shown, with what a world needs to go on from it. */
 export interface KeptFrame {
