@@ -1,6 +1,8 @@
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
 
-/** @throws {RangeError} a batch of other sizes than the settings', or with classes out of range */
+/**
+ * @throws {RangeError} a batch whose sizes differ from the settings, or with classes out of range
+ */
 export function checkBatch(
   { config, height, width, batch, frames }: TrainerSettings,
   given: TrainBatch,

@@ -20,11 +20,11 @@ import {
 } from "../kernels/qk_rotation.ts";
 import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
 
-/** What a block keeps of its forward pass for the backward one. */
+/** Activations that a block keeps for its backward pass. */
 export interface BlockMemory {
   /** Its input [R, d]. */
   readonly x: Tensor;
-  /** adaLN numbers [frames, 6 d]: shift, scale, gate of attention, then of the mlp. */
+  /** adaLN modulation [frames, 6 d]: shift, scale, gate of attention, then of the mlp. */
   readonly table: Tensor;
   /** [R, 3 d]. */
   readonly qkv: Tensor;
@@ -53,11 +53,11 @@ export interface Stream {
   /** SiLU of the timestep embedding [frames, d]. */
   readonly condition: Tensor;
   readonly rope: Tensor;
-  /** Where angles of frames start in `rope`, in vec4s. */
+  /** Start of the frame angles in `rope`, in vec4s. */
   readonly ropeTime: number;
 }
 
-/** One kind of tokens: which rows, which projections. */
+/** One kind of tokens: its rows and projections. */
 interface TokenKind {
   readonly first: number;
   readonly rows: number;
@@ -68,7 +68,7 @@ interface TokenKind {
   readonly rotation: Omit<RotationOptions, "normQ" | "normK">;
 }
 
-/** Names of block `i`'s memory; blocks that are recomputed share theirs, but for x. */
+/** Names of block `i`'s memory; recomputed blocks share theirs, except x. */
 export function blockMemory(pass: Pass, i: number): BlockMemory {
   const { workspace, layout, sizes: { d, heads }, recompute } = pass;
   const rows = countRows(layout);
@@ -98,7 +98,7 @@ export function blockScratch({ workspace, layout, sizes: { d } }: Pass): BlockSc
   };
 }
 
-/** The windows alone: the last block's other tokens end with their keys and values. */
+/** Only the windows: other tokens of the last block end with their keys and values. */
 export function windowLayout(layout: TokenLayout): TokenLayout {
   return { ...layout, contextFrames: 0 };
 }
@@ -163,7 +163,7 @@ function rotationOf(pass: Pass, { rotation, norms: [q, k] }: TokenKind): Rotatio
 
 /**
  * x + gate1 attn(LN(x) (1 + scale1) + shift1), and the same of the mlp.
- * @param to the next block's x; absent where only what is kept is wanted
+ * @param to the next block's x; absent if only the kept activations are needed
  */
 export function blockForward(
   pass: Pass,
@@ -217,13 +217,13 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
 
 /** Gradients that go through all blocks. */
 export interface StreamGradients {
-  /** Of the residual stream [R, d], updated in place. */
+  /** Gradient of the residual stream [R, d], updated in place. */
   readonly dx: Tensor;
-  /** Of `condition` [frames, d], added to; absent where nothing needs it. */
+  /** Gradient of `condition` [frames, d], added to; absent if not needed. */
   readonly condition: Tensor | undefined;
 }
 
-/** The gradients of a block, of the mlp first. */
+/** The gradients of a block, beginning with the mlp. */
 export function blockBackward(
   pass: Pass,
   i: number,
@@ -234,7 +234,7 @@ export function blockBackward(
   const { program: p, layout, sizes: { d, layers }, workspace } = pass;
   const frames = countFrames(layout);
   const dtable = workspace.tensor("modulation gradient", [frames, 6 * d]);
-  // frames of long-term context end the last block with their keys: their other numbers get nothing
+  // long-term context ends the last block with its keys, so its other modulation gets no gradient
   if (i === layers - 1) clear(p, dtable, 0, frames * 6 * d);
   mlpBackward(pass, i, memory, gradients, dtable);
   attentionBackward(pass, i, stream, memory, gradients, dtable);

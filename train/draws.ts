@@ -2,18 +2,18 @@ import { CpuGenerator } from "../run/noise.ts";
 import { PythonRandom } from "./python_random.ts";
 import type { RandomState, TrainerSettings } from "./settings.ts";
 
-/** Values of `torch` and Python's `random` that a step uses. Videos come before frames. */
+/** Random values of a step, drawn from `torch` and Python's `random`. Videos come before frames. */
 export interface StepDraws {
-  /** Frames per video of the step, and the first one of the batch's. */
+  /** Frames per video of the step, and the first of them in the batch. */
   readonly frames: number;
   readonly start: number;
   /** [b, n, C, h, w] standard normal. */
   readonly noise: Float32Array;
   /** [b, n]: 0 is pure noise, 999 almost clean. */
   readonly sigmaIndex: Int32Array;
-  /** [b, n]: frames that are given clean. */
+  /** [b, n]: frames given clean. */
   readonly clean: Uint8Array;
-  /** [b, n], or [b] for labels: conditions that are replaced by the null class. */
+  /** [b, n], or [b] for labels: conditions replaced by the null class. */
   readonly dropped: Uint8Array;
 }
 
@@ -34,13 +34,13 @@ export class StepRandom {
     return { torch: this.#torch.state, python: this.#python.state };
   }
 
-  /** @throws {RangeError} a state that no generator has */
+  /** @throws {RangeError} it is not a valid state */
   set state({ torch, python }: RandomState) {
     this.#torch.state = torch;
     this.#python.state = python;
   }
 
-  /** So many standard normal numbers. */
+  /** Draws `count` standard normal numbers. */
   normal(count: number): Float32Array {
     return this.#torch.randn(count);
   }
@@ -67,7 +67,7 @@ export class StepRandom {
     return { frames, start, noise, sigmaIndex, clean, dropped };
   }
 
-  /** Frames before the drawn ones, the long-term context, are clean. */
+  /** Long-term context, the frames before the window, is clean. */
   #drawClean(
     { cleanContext }: TrainerSettings,
     videos: number,
@@ -84,7 +84,7 @@ export class StepRandom {
     return clean;
   }
 
-  /** FAR_Long asks for its window's actions first, then for its context's. */
+  /** FAR_Long draws for its window's actions first, then for its context's. */
   #drawDropped(
     { config, conditionDropout, trainingType }: TrainerSettings,
     videos: number,

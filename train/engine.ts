@@ -23,9 +23,9 @@ import { Workspace } from "./workspace.ts";
 
 /** How a step is divided. */
 export interface Division {
-  /** Videos that are computed at once. */
+  /** Videos computed at once. */
   readonly microBatch: number;
-  /** Recompute blocks in the backward pass instead of keeping their activations. */
+  /** Whether to recompute blocks in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;
 }
 
@@ -51,7 +51,7 @@ export class Engine {
   readonly memory = new Memory();
   /** Loss and squares of gradients, summed up on the device. */
   readonly results: Tensor;
-  /** Numbers of an optimiser step. */
+  /** Parameters of an optimiser step. */
   readonly step: DeviceBuffer;
   /** Clipping, AdamW and EMA. */
   readonly update: Program;
@@ -76,7 +76,7 @@ export class Engine {
     this.#rope = this.memory.tensor("rope", [this.#spaceFloats() + this.#timeFloats()]);
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
-    // the longest first: shorter ones use its memory
+    // the longest first: shorter ones reuse its memory
     this.pass(division.microBatch, longestStep(settings), "train");
     this.update = recordUpdate(this.store, this.memory, device, this);
   }
@@ -90,7 +90,7 @@ export class Engine {
     return this.settings.frames * this.settings.config.axes[0];
   }
 
-  /** Records a pass, or finds it. */
+  /** The pass of this size, recorded if needed. */
   pass(videos: number, frames: number, kind: PassKind): RecordedPass {
     const key = `${kind} ${videos} ${frames}`;
     const known = this.#passes.get(key);
@@ -117,7 +117,7 @@ export class Engine {
     return recorded;
   }
 
-  /** Makes what is declared and not made, and writes tables that stay. */
+  /** Allocates what is declared, and writes constant tables. */
   allocate(gpu: Gpu): void {
     this.memory.allocate(gpu);
     const { config: { axes, patch }, height, width, frames, positions } = this.settings;

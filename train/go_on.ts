@@ -6,7 +6,7 @@ import type { RunFolder } from "./folder/run_folder.ts";
 import type { StepTrainer } from "./run_loop.ts";
 import type { TrainOptions } from "./run_options.ts";
 
-/** What goes to where a run was stopped. */
+/** Parts of a run that can be restored. */
 export interface Resumed {
   readonly trainer: StepTrainer;
   readonly sampler: Sampler;
@@ -14,7 +14,7 @@ export interface Resumed {
   readonly folder: RunFolder;
 }
 
-/** Restores the newest checkpoint of the folder, or the one to begin with. */
+/** Restores the newest checkpoint of the folder, or the one to start from. */
 export async function goOn(
   { from, onEvent }: Pick<TrainOptions, "from" | "onEvent">,
   { trainer, sampler, shapes, folder }: Resumed,

@@ -2,15 +2,15 @@ import { size } from "../gpu/memory.ts";
 import { CpuGenerator } from "../run/noise.ts";
 import type { ParameterSource } from "./settings.ts";
 
-/** Layers that start as zero, so that each block starts as the identity. */
+/** Layers that start at zero, so that each block starts as the identity. */
 const ZERO = /(norm1\.linear|norm2\.linear|norm_out\.linear|proj_out)\.(weight|bias)$/;
 const SMALL = /(embedding_table|timestep_embedder\.linear_[12])\.weight$/;
 
 /**
  * The released initialisation: linear layers uniform by Xavier with bias 0, tables and timestep
  * layers normal with deviation 0.02, adaLN and output layers 0, RMS norms 1. Adapters start as
- * peft's do: A uniform within 1 / sqrt(inputs), B zero.
- * Source: released `FAR.initialize_weights`; the draws are this program's own.
+ * peft's do: A uniform within 1 / sqrt(inputs), B zero. Source: released `FAR.initialize_weights`;
+ * the random draws differ.
  */
 export function initialWeights(seed: number): ParameterSource {
   const generator = new CpuGenerator(seed);

@@ -4,7 +4,7 @@ import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
 
-/** What the device is given for a part of a step; rows as `TokenLayout` orders them. */
+/** Inputs of the device for a part of a step; rows in the order of `TokenLayout`. */
 export interface PassInputs {
   readonly layout: TokenLayout;
   readonly window: Float32Array;
@@ -17,7 +17,7 @@ export interface PassInputs {
 
 const { fround } = Math;
 
-/** Frames of a step that are long-term context, and that are in the window. */
+/** Splits the frames of a step into long-term context and window. */
 export function splitFrames(
   { config: { contextPatch, trainedWindow } }: TrainerSettings,
   frames: number,
@@ -26,7 +26,9 @@ export function splitFrames(
   return { context: frames - window, window };
 }
 
-/** PyTorch's vectorised exp gives the fourth frequency an ulp less than its exact value rounded. */
+/**
+ * PyTorch's vectorised exp gives the fourth frequency one ulp less than the rounded exact value.
+ */
 const FOURTH_FREQUENCY = 0.7481966018676758;
 
 /**
@@ -40,7 +42,7 @@ function projectTimestep(timestep: number): Float32Array {
   return projection;
 }
 
-/** How the rows of a pass over so many videos and frames stand. */
+/** Row layout of a pass over so many videos and frames. */
 export function layoutOf(settings: TrainerSettings, videos: number, frames: number): TokenLayout {
   const { config: { patch, contextPatch = patch }, height, width } = settings;
   const { context, window } = splitFrames(settings, frames);
@@ -53,7 +55,7 @@ export function layoutOf(settings: TrainerSettings, videos: number, frames: numb
   };
 }
 
-/** A frame's sigma, timestep as the embedding takes it, and share of the loss. */
+/** A frame's sigma, timestep for the embedding, and weight in the loss. */
 interface FrameNumbers {
   readonly sigma: number;
   readonly timestep: number;
@@ -61,8 +63,8 @@ interface FrameNumbers {
 }
 
 /**
- * Arranges videos [first, first + count) of a step: noises, patches and weighs their frames.
- * @param lossScale of gradients
+ * Arranges videos [first, first + count) of a step: adds noise, cuts patches and computes weights.
+ * @param lossScale scale of gradients
  */
 export function arrangeInputs(
   settings: TrainerSettings,
@@ -109,7 +111,7 @@ export function arrangeInputs(
   return inputs;
 }
 
-/** 2 (1 - clean) / (b noisy c h w) of each frame of a video; 0 before the window of the loss. */
+/** 2 (1 - clean) / (b noisy c h w) for each frame of a video; 0 before the window of the loss. */
 function frameWeights(
   { config: { channels, trainedWindow }, height, width }: TrainerSettings,
   { frames, clean }: StepDraws,

@@ -21,18 +21,18 @@ import {
 } from "./block.ts";
 import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
 
-/** What a pass reads, and where it adds its loss. */
+/** Inputs of a pass, and the tensor for its loss. */
 export interface PassTensors {
-  /** Patches of noised frames: of the windows [rows, C p p], of long-term context [rows, C P P]. */
+  /** Patches of noised frames: windows [rows, C p p], long-term context [rows, C P P]. */
   readonly window: Tensor;
   readonly context: Tensor | undefined;
-  /** Patches of what is predicted, of the windows. */
+  /** Patches of the prediction target, for the windows. */
   readonly expected: Tensor;
   /** Sinusoids of timesteps [frames, 256]. */
   readonly timesteps: Tensor;
   /** Class of each frame [frames]. */
   readonly classes: Tensor;
-  /** Weight of each window frame's loss, last the scale of gradients. */
+  /** Weight of each window frame's loss, and last the scale of gradients. */
   readonly weights: Tensor;
   readonly rope: Tensor;
   readonly ropeTime: number;
@@ -40,10 +40,10 @@ export interface PassTensors {
   readonly results: Tensor;
 }
 
-/** Numbers of `PassTensors.results`. */
+/** Indices of `PassTensors.results`. */
 export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
 
-/** Names the inputs of a pass; all passes share them. */
+/** The inputs of a pass, which all passes share. */
 export function passTensors(
   pass: Pass,
   shared: Pick<PassTensors, "rope" | "ropeTime" | "results">,
@@ -90,7 +90,7 @@ function classTable({ kind }: Pass["sizes"]["condition"]): string | undefined {
   return kind === "none" ? undefined : `${kind}_embedder.embedding_table.weight`;
 }
 
-/** The whole forward pass, up to the loss, which is added to a number of the results. */
+/** The whole forward pass, up to the loss, which is added to one of the results. */
 export function recordForward(pass: Pass, tensors: PassTensors, slot: number): void {
   const { program: p, layout, sizes: { d, layers, channels, patch } } = pass;
   const { condition, out, table, v, partial } = headMemory(pass);
@@ -131,7 +131,7 @@ function embedTimesteps(pass: Pass, { timesteps, classes }: PassTensors): void {
   activation(p, "silu", { x: embedding, y: memory.condition }, frames * d);
 }
 
-/** The layers that patches enter by, with their shape and rows. */
+/** The patch embedding layers, with their shape and rows. */
 function embedders({ layout, sizes: { d, channels, patch, contextPatch = 1 } }: Pass) {
   const rows = windowRows(layout);
   return [
@@ -154,9 +154,9 @@ function embedPatches(pass: Pass, tensors: PassTensors): void {
   }
 }
 
-/** What of the network has to have gradients. */
+/** Which parts of the network need gradients. */
 export interface Reach {
-  /** The lowest block with anything to train; the number of blocks where none has. */
+  /** The lowest block with trained parameters; the number of blocks if none has. */
   readonly lowest: number;
   /** Whether timestep or class embeddings are trained. */
   readonly condition: boolean;
@@ -164,7 +164,7 @@ export interface Reach {
   readonly embedders: boolean;
 }
 
-/** Where the backward pass may end, given what is trained. */
+/** Where the backward pass may stop, given what is trained. */
 export function reachOf(isTrained: (name: string) => boolean, names: Iterable<string>): Reach {
   let lowest = Infinity;
   let condition = false;
@@ -181,7 +181,7 @@ export function reachOf(isTrained: (name: string) => boolean, names: Iterable<st
   return { lowest, condition, embedders };
 }
 
-/** The whole backward pass: gradients are added to those that are there. */
+/** The whole backward pass; gradients are accumulated. */
 export function recordBackward(pass: Pass, tensors: PassTensors, reach: Reach): void {
   const { program: p, layout, sizes: { d, layers }, workspace } = pass;
   const { condition } = headMemory(pass);

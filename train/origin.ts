@@ -19,7 +19,7 @@ import type { ClipEncoder } from "./data/clip_cache.ts";
 import { trainerSettings, type TrainOptions } from "./run_options.ts";
 import type { ParameterSource, TrainerSettings } from "./settings.ts";
 
-/** What a run starts from. */
+/** The starting point of a run. */
 export interface Origin {
   readonly config: JsonObject;
   readonly sizes: FarSizes;
@@ -29,16 +29,16 @@ export interface Origin {
   readonly vaeFolder: string;
   readonly vae: AutoencoderSizes;
   readonly initial: ParameterSource | "init";
-  /** far.json of the model that is trained further. */
+  /** far.json of the model to fine-tune. */
   readonly far: JsonObject;
   readonly names: readonly string[] | undefined;
-  /** What the clips' folders say of them. */
+  /** Facts about the clips from their folders. */
   readonly dataFacts: DataFacts;
 }
 
 /**
- * Reads what a run starts from: a model, or a configuration and an autoencoder.
- * @throws {CheckpointError} a model that cannot be read, or one that does not fit the configuration
+ * Reads the starting point of a run: a model, or a configuration and an autoencoder.
+ * @throws {CheckpointError} the model cannot be read, or does not fit the configuration
  * @throws {TypeError} neither, or a configuration that is not supported
  */
 export async function readOrigin(options: TrainOptions): Promise<Origin> {
@@ -105,7 +105,7 @@ export function weightsOf(part: ModelPart): ParameterSource {
   };
 }
 
-/** The autoencoder's encoder on the device. Close it when all clips are encoded. */
+/** Opens the autoencoder's encoder on the device. Close it when all clips are encoded. */
 export async function openEncoder(
   { vaeModel, vaeFolder, vae }: Origin,
   gpu: Gpu,
@@ -122,7 +122,7 @@ export async function openEncoder(
   };
 }
 
-/** How frames and timesteps are shown to the model: as asked, else as the model was shown them. */
+/** Rounding of positions and timesteps: as asked, or as in the model's earlier training. */
 function roundingsOf(
   { far, vaeModel }: Origin,
   { model: path = vaeModel, positions, timesteps }: TrainOptions,
@@ -143,7 +143,7 @@ export function settingsOf(
   return trainerSettings(whole, origin.sizes, latent, origin.vae.scalingFactor);
 }
 
-/** far.json of the model that is made. */
+/** far.json of the trained model. */
 export function farOf(
   origin: Origin,
   options: TrainOptions,
@@ -153,7 +153,7 @@ export function farOf(
   const { output, fps, model, clips } = options;
   const kind = sizes.condition.kind === "label" ? "labels" : "actions";
   const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
-  // files beside the first model are not beside this one
+  // files next to the first model are not next to this one
   for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
   if (size) defaults.size = `${size.width}x${size.height}`;
   const start = model === undefined ? "from scratch" : `from ${basename(model)}`;

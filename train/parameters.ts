@@ -5,7 +5,7 @@ import type { FarSizes } from "../model/config.ts";
 import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
 import type { ParameterSource } from "./settings.ts";
 
-/** A trained tensor, by its released name. */
+/** A parameter, by its released name. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
@@ -64,10 +64,10 @@ function listBlock(at: string, { d, contextPatch }: FarSizes, last: boolean): Pa
   ];
 }
 
-/** Copies of the parameters: themselves, and what the optimiser keeps beside them. */
+/** Copies of the parameters: the weights, and the optimiser's state. */
 export type Copy = "weight" | "gradient" | "moment" | "square" | "shadow";
 
-/** Parameters that lie in the same buffers: a block's, or the rest's; trained or frozen. */
+/** Parameters that share buffers: those of a block, or the rest; trained or frozen. */
 export interface ParameterGroup {
   readonly label: string;
   readonly trained: boolean;
@@ -81,7 +81,7 @@ export interface StoreOptions {
   readonly isTrained: (name: string) => boolean;
   /** Whether averaged weights are kept. */
   readonly ema: boolean;
-  /** Which parameters lie together; by transformer block where absent. */
+  /** Label of the parameters' group (by transformer block). */
   readonly labelOf?: (parameter: Parameter) => string;
 }
 
@@ -91,10 +91,10 @@ function blockLabel({ name }: Parameter): string {
   return block === undefined ? "rest" : `block ${block}`;
 }
 
-/** Most floats of a group, so that its buffers can be bound everywhere. */
+/** Most floats per group, so that its buffers can be bound on every device. */
 const GROUP_FLOATS = 2 ** 25;
 
-/** All parameters on the GPU, with gradients, moments and averages of those that are trained. */
+/** All parameters on the GPU, with gradients, moments and averages for trained ones. */
 export class ParameterStore {
   readonly groups: readonly ParameterGroup[];
   readonly #places = new Map<string, { group: ParameterGroup; first: number; shape: number[] }>();
@@ -133,14 +133,14 @@ export class ParameterStore {
     return group;
   }
 
-  /** Where a parameter, or a copy of it, lies; undefined where there is none. */
+  /** Place of a parameter's copy; undefined if there is none. */
   find(name: string, copy: Copy = "weight"): Place | undefined {
     const place = this.#places.get(name);
     const tensor = place?.group.copies[copy];
     return tensor && { tensor, first: place!.first };
   }
 
-  /** Where a parameter lies. @throws {TypeError} there is no such parameter */
+  /** Place of a parameter. @throws {TypeError} there is no such parameter */
   weight(name: string): Place {
     const place = this.find(name);
     if (!place) throw new TypeError(`Cannot train: there is no parameter ${name}`);
@@ -152,7 +152,7 @@ export class ParameterStore {
     return this.groups.filter(({ trained }) => trained);
   }
 
-  /** Writes all parameters, and their averages as equal to them. */
+  /** Writes all parameters, and sets their averages to the same values. */
   async fill(gpu: Gpu, source: ParameterSource): Promise<void> {
     for (const group of this.groups) {
       for (const { name, shape } of group.parameters) {
@@ -193,7 +193,7 @@ export class ParameterStore {
 
   /**
    * Writes a copy of all parameters that have one.
-   * @throws {RangeError} one that is missing or of another size, by name
+   * @throws {RangeError} names one that is missing or of another size
    */
   write(gpu: Gpu, copy: Copy, values: ReadonlyMap<string, Float32Array>): void {
     for (const { copies, parameters } of this.groups) {

@@ -14,14 +14,14 @@ import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** Adapters of the layers that have one. */
+/** Adapters of layers. */
 export interface Adapters {
   readonly rank: number;
   readonly scale: number;
   readonly layers: ReadonlySet<string>;
 }
 
-/** What the recording of a training pass needs. */
+/** Inputs for recording a training pass. */
 export interface Pass {
   readonly program: Program;
   readonly store: ParameterStore;
@@ -34,12 +34,12 @@ export interface Pass {
   readonly adapters: Adapters | undefined;
 }
 
-/** Names of a layer's adapter, as diffusers saves them. */
+/** Names of a layer's adapter in diffusers' format. */
 export function adapterNames(layer: string): { readonly a: string; readonly b: string } {
   return { a: `transformer.${layer}.lora_A.weight`, b: `transformer.${layer}.lora_B.weight` };
 }
 
-/** Rows of a matrix, from one on. */
+/** A range of a matrix's rows. */
 export interface Rows {
   readonly tensor: Tensor;
   readonly first: number;
@@ -61,7 +61,7 @@ function matrix({ tensor, first, column = 0 }: Rows): Matrix {
 /** Inputs and outputs of a linear layer. */
 export type LinearShape = readonly [outputs: number, inputs: number];
 
-/** y = x W^T + b, with the layer's adapter where it has one. */
+/** y = x W^T + b, with the layer's adapter, if it has one. */
 export function linearForward(
   pass: Pass,
   layer: string,
@@ -95,7 +95,7 @@ function adapterInput(pass: Pass, layer: string, k: number, x: Rows): Rows {
   return low;
 }
 
-/** Room for any layer's low-rank rows: those of tokens, or of frames. */
+/** Scratch for any layer's low-rank rows: of tokens, or of frames. */
 function adapterScratch({ workspace, layout, adapters }: Pass, name: string): Tensor {
   const rows = Math.max(countRows(layout), countFrames(layout));
   return workspace.tensor(name, [rows, adapters!.rank]);
@@ -105,13 +105,13 @@ function adapterScratch({ workspace, layout, adapters }: Pass, name: string): Te
 export interface LinearGradients {
   readonly x: Rows;
   readonly dy: Rows;
-  /** Gradient of x; absent where nothing below is trained. May be x itself. */
+  /** Gradient of x; absent if nothing below is trained. May be x itself. */
   readonly dx: Rows | undefined;
   /** Adds to dx. */
   readonly add?: boolean;
 }
 
-/** Gradients of a linear layer: its weight's and bias's are added to, where they are trained. */
+/** Gradients of a linear layer; those of weight and bias are accumulated, if they are trained. */
 export function linearBackward(
   pass: Pass,
   layer: string,
@@ -144,7 +144,7 @@ export function linearBackward(
   matmul(p, matrix(low), a, matrix(dx), through);
 }
 
-/** Gradients of an adapter y += scale (x A^T) B^T. Returns dy B, which leads on to x. */
+/** Gradients of an adapter y += scale (x A^T) B^T. Returns dy B, for the gradient of x. */
 function adapterBackward(
   pass: Pass,
   layer: string,
@@ -180,7 +180,7 @@ function sumScratch(pass: Pass, rows: number, columns: number): Tensor {
   return workspace.tensor("column sums", [Math.max(most, Math.ceil(rows / SUM_CHUNK) * columns)]);
 }
 
-/** Where the operands of a product are packed, on devices that want them in images. */
+/** Scratch for packed operands of a product, on devices that need them in images. */
 function operandImages({ program, workspace, sizes, layout }: Pass): OperandImages | undefined {
   if (!usesImages(program)) return undefined;
   const { d, channels, patch, contextPatch = 1 } = sizes;

@@ -4,7 +4,7 @@ import { size } from "../gpu/memory.ts";
 import { type Division, Engine, longestStep } from "./engine.ts";
 import type { TrainerSettings } from "./settings.ts";
 
-/** What a run will take, known without a device. */
+/** Needs of a run, computed without a device. */
 export interface TrainPlan {
   /** Bytes by kind. */
   readonly bytes: {
@@ -19,28 +19,30 @@ export interface TrainPlan {
   readonly microBatch: number;
   /** Whether blocks are computed twice to save memory. */
   readonly recompute: boolean;
-  /** Of products and attention in one optimiser step; of the longest, where lengths are drawn. */
+  /**
+   * FLOPs of products and attention per optimiser step; of the longest step, if lengths are drawn.
+   */
   readonly flops: number;
-  /** Kernel calls of a micro-batch. */
+  /** Kernel calls per micro-batch. */
   readonly dispatches: number;
-  /** Numbers that are trained, and all of the model (adapters included). */
+  /** Number of trained values. */
   readonly trained: number;
-  /** Numbers in all parameters. */
+  /** Number of values in all parameters, adapters included. */
   readonly parameters: number;
 }
 
-/** What a run may take. */
+/** Limits of a run. */
 export interface TrainLimits {
-  /** Bytes in all. */
+  /** Total bytes. */
   readonly memory?: number;
   /** Bytes of one buffer. */
   readonly buffer?: number;
 }
 
 /**
- * Divides a step so that it fits: whole if it can be, then with blocks recomputed, then with fewer
- * videos at a time. The least that there is is taken where nothing fits.
- * @throws {RangeError} settings that contradict each other or the model, by name
+ * Divides a step so that it fits: whole if possible, then with blocks recomputed, then with fewer
+ * videos at a time. If nothing fits, it takes the smallest division.
+ * @throws {RangeError} names settings that contradict each other or the model
  */
 export function planTraining(
   settings: TrainerSettings,
@@ -109,7 +111,7 @@ function describe(engine: Engine): TrainPlan {
   };
 }
 
-/** Multiply-adds of each pair of a query and a key it sees, per number of a head, as FLOPs. */
+/** FLOPs per pair of a query and a key it attends to, per channel of a head. */
 const ATTENTION_FLOPS: Readonly<Record<string, number>> = {
   causal_attention: 4,
   causal_attention_queries: 6,
@@ -125,7 +127,7 @@ function flopsOf({ kernel: { name }, params = {} }: Dispatch): number {
   return perPair * 64 * p.heads! * p.videos! * seenPairs(p, plain === "causal_attention_keys");
 }
 
-/** Pairs of a query and a key, of the frames of one dispatch, per video and head. */
+/** Pairs of a query and a key in one dispatch, per video and head. */
 function seenPairs(p: Readonly<Record<string, number>>, byKey: boolean): number {
   const all = p.context_frames! + p.window_frames!;
   const start = (frame: number) =>
@@ -139,7 +141,7 @@ function seenPairs(p: Readonly<Record<string, number>>, byKey: boolean): number 
   return pairs;
 }
 
-/** @throws {RangeError} the first setting that is wrong */
+/** @throws {RangeError} names the first wrong setting */
 function checkSettings(settings: TrainerSettings): void {
   const { config, height, width, frames, trainingType } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);

@@ -7,24 +7,23 @@ import type { StepTrainer } from "./run_loop.ts";
 import { openClips } from "./train_run.ts";
 import { Trainer, type TrainPlan } from "./trainer.ts";
 
-/** What a run would take. */
+/** Needs of a run. */
 export interface TrainPreview {
   /** Memory and work of a step. */
   readonly plan: TrainPlan;
   /** Clips to train on. */
   readonly clips: number;
-  /** Frames of all of them. */
+  /** Frames of all clips. */
   readonly frames: number;
-  /** Median of a few steps. */
+  /** Median of several steps. */
   readonly secondsPerStep: number;
 }
 
-/** Steps that are measured, after one that compiles the kernels. */
+/** Steps to measure, after one that compiles the kernels. */
 const MEASURED = 3;
 
 /**
- * Opens the data, plans the memory and measures a few steps. Nothing is written but latents into
- * the cache.
+ * Opens the data, plans the memory and measures a few steps. It writes only latents into the cache.
  * @throws as `train`
  */
 export async function previewTraining(options: TrainOptions): Promise<TrainPreview> {

@@ -10,7 +10,7 @@ const WORDS = 624;
 export class PythonRandom {
   readonly #bits: Mt19937;
 
-  /** `seed`: a whole number, as for `random.seed`; its sign does not count. */
+  /** `seed`: a whole number, as for `random.seed`; its sign is ignored. */
   constructor(seed: number) {
     this.#bits = new Mt19937(19650218);
     this.#bits.state = { words: seedWords(this.#bits.state.words, keyOf(seed)), index: WORDS };
@@ -29,7 +29,7 @@ export class PythonRandom {
     return { ...this.#bits.state, cachedNormal: undefined };
   }
 
-  /** Goes on from a state. @throws {RangeError} one that no generator has */
+  /** Restores a state. @throws {RangeError} it is not a valid state */
   set state({ words, index }: GeneratorState) {
     this.#bits.state = { words, index };
   }

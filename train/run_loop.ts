@@ -4,19 +4,19 @@ import type { LogLine } from "./folder/train_log.ts";
 import type { TrainEvent, TrainOptions } from "./run_options.ts";
 import type { StepResult, TrainBatch, TrainState } from "./settings.ts";
 
-/** A step, and how long it took. */
+/** A step and its duration. */
 export interface TrainedStep extends StepResult {
   /** Wall time of the step. */
   readonly seconds: number;
 }
 
-/** Training went wrong; the last checkpoint is as it was. */
+/** Training failed; the last checkpoint is unchanged. */
 export class TrainingError extends Error {
   /** @ignore */
   override readonly name = "TrainingError";
 }
 
-/** What takes steps, whatever it trains. */
+/** A trainer that takes steps, whatever it trains. */
 export interface StepTrainer {
   readonly step: number;
   submit(batch: TrainBatch): Promise<StepResult | undefined>;
@@ -26,20 +26,20 @@ export interface StepTrainer {
   close(): void;
 }
 
-/** What a run trains, on what, and what becomes of it. */
+/** The task of a run: its trainer, data and outputs. */
 export interface RunTask {
   readonly trainer: StepTrainer;
   readonly folder: RunFolder;
   readonly log: TrainLog;
-  /** Batches of a step. */
+  /** Batches per step. */
   readonly accumulate: number;
-  /** Steps in a row without finite numbers that are borne. */
+  /** Most steps in a row with non-finite values. */
   readonly patience: number;
   /** The next batch. */
   next(): Promise<TrainBatch>;
-  /** How good it is on clips that are held out; undefined where none are. */
+  /** Loss on held-out clips; undefined if there are none. */
   validate(): Promise<Validation | undefined>;
-  /** Writes a checkpoint, and the model as it is. Returns the checkpoint's path. */
+  /** Writes a checkpoint and the current model. Returns the checkpoint's path. */
   save(state: TrainState): Promise<string>;
   /** The state of a checkpoint. */
   load(step: number): Promise<TrainState>;
@@ -49,15 +49,15 @@ export interface RunTask {
   report(step: number, lines: readonly LogLine[]): Promise<void>;
 }
 
-/** What a validation gives. */
+/** Result of a validation. */
 export interface Validation {
   readonly loss: number;
-  /** Of pictures that an autoencoder makes again. */
+  /** PSNR of pictures that an autoencoder reconstructs. */
   readonly psnr?: number;
   readonly ssim?: number;
 }
 
-/** Options that the loop itself looks at. */
+/** Options of the loop itself. */
 export type LoopOptions = Pick<
   TrainOptions,
   "steps" | "signal" | "saveEvery" | "sampleEvery" | "validateEvery" | "nan" | "onEvent"
@@ -67,17 +67,17 @@ const SAVE_EVERY = 500;
 const VALIDATE_EVERY = 500;
 const MOST_ROLLBACKS = 3;
 
-/** Takes the steps of a run; saves, validates and samples as it is time. */
+/** Takes the steps of a run, and saves, validates and samples when due. */
 export class RunLoop {
   readonly #options: LoopOptions;
   readonly #task: RunTask;
-  /** Steps handed to the trainer, and done. */
+  /** Steps submitted to the trainer, and done. */
   #submitted: number;
   #done: number;
   #saved: number;
   #time = performance.now();
   #strange = 0;
-  /** Times that the run went back from this step or one before it. */
+  /** How often the run went back from this step or an earlier one. */
   #rollbacks = 0;
   #worst = 0;
 
@@ -87,7 +87,7 @@ export class RunLoop {
     this.#submitted = this.#done = this.#saved = task.trainer.step;
   }
 
-  /** The steps that are left. */
+  /** The remaining steps. */
   async *steps(): AsyncGenerator<TrainedStep, void, void> {
     const { trainer } = this.#task;
     await this.#catchUp();
@@ -97,13 +97,13 @@ export class RunLoop {
         const before = await this.#submit();
         if (before) yield* this.#finish(before);
       }
-      const stopped = this.#options.signal?.aborted === true; // looked at once: all of a step or none
+      const stopped = this.#options.signal?.aborted === true; // read once, so that all of a step runs or none
       const ends = this.#submitted >= this.#options.steps;
       if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
         const step = this.#submitted;
         const last = await trainer.flush();
         if (last) yield* this.#finish(last);
-        if (this.#done === step) await this.#pause(stopped, ends); // else it went back
+        if (this.#done === step) await this.#pause(stopped, ends); // otherwise it went back
       }
       if (stopped) throw this.#options.signal!.reason;
     }
@@ -119,7 +119,7 @@ export class RunLoop {
     return before;
   }
 
-  /** Records a step; what is not finite is dealt with before anybody sees it. */
+  /** Records a step; non-finite values are handled before it is yielded. */
   async *#finish(result: StepResult): AsyncGenerator<TrainedStep, void, void> {
     const now = performance.now();
     const seconds = (now - this.#time) / 1000;
@@ -139,7 +139,7 @@ export class RunLoop {
     yield { ...result, seconds };
   }
 
-  /** @returns whether the run went back @throws {TrainingError} it cannot go on */
+  /** @returns whether the run went back @throws {TrainingError} it cannot continue */
   async #isStrange({ step, finite, loss, gradNorm }: StepResult): Promise<boolean> {
     if (finite && loss > 0 && gradNorm === 0) {
       this.#stop(`the gradient of step ${step} is zero everywhere: nothing would be learned`);
@@ -163,7 +163,7 @@ export class RunLoop {
     );
   }
 
-  /** Goes back to the last checkpoint, and on with other clips and draws. */
+  /** Goes back to the last checkpoint and continues with other clips and draws. */
   async #rollback(step: number): Promise<void> {
     const { trainer } = this.#task;
     this.#worst = Math.max(this.#worst, step);
@@ -189,7 +189,7 @@ export class RunLoop {
     return every > 0 && step % every === 0;
   }
 
-  /** Between two steps: validates, saves, samples, as it is time; all of it at the end. */
+  /** Between two steps: validates, saves and samples when due, and at the end. */
   async #pause(stopped: boolean, ends: boolean): Promise<void> {
     const step = this.#done;
     if (!stopped && (ends || this.#isTime("validateEvery", step))) await this.#validate();
@@ -201,7 +201,7 @@ export class RunLoop {
     this.#time = performance.now();
   }
 
-  /** Does what was due at the step that the run goes on from, and was not done. */
+  /** Does what was due at the step from which the run continues, but was not done. */
   async #catchUp(): Promise<void> {
     const step = this.#done;
     if (step === 0) return;

@@ -5,7 +5,7 @@ import type { ResizeMethod } from "../media/resize.ts";
 import type { FarSizes } from "../model/config.ts";
 import { RELEASED_SETTINGS, type TrainerSettings } from "./settings.ts";
 
-/** The recipe: what may be left out is as in the released runs. */
+/** The recipe; missing entries are those of the released runs. */
 export type Recipe = Partial<
   Pick<
     TrainerSettings,
@@ -32,67 +32,67 @@ export type Recipe = Partial<
   >
 >;
 
-/** What `train` takes. */
+/** Options of `train`. */
 export interface TrainOptions extends Recipe {
   /** Videos, folders, patterns, or a .safetensors of latents. */
   readonly clips: readonly string[];
-  /** The run's folder: a model folder at all times, and all that is needed to go on. */
+  /** The run's folder: a model folder at all times, with everything needed to continue. */
   readonly output: string;
-  /** Model folder to go on from: its weights, autoencoder and names of actions. */
+  /** Model folder to fine-tune: its weights, autoencoder and names of actions. */
   readonly model?: string;
-  /** Configuration of a transformer that is trained from scratch, with `vae`. */
+  /** Configuration of a transformer to train from scratch; needs `vae`. */
   readonly config?: JsonObject;
-  /** Model folder whose autoencoder is used; the model's own where absent. */
+  /** Model folder whose autoencoder is used (that of `model`). */
   readonly vae?: string;
-  /** Checkpoint to go on from where the run's folder has none, such as `checkpoint-1000`. */
+  /** Checkpoint to continue from if the run's folder has none, such as `checkpoint-1000`. */
   readonly from?: string;
   /** Optimiser steps of the whole run. */
   readonly steps: number;
   /** Decay of the averaged weights (0.9999); 0 keeps none. */
   readonly ema?: number;
-  /** One in so many frames is taken (1). */
+  /** Distance between frames (1). */
   readonly interval?: number;
-  /** Pixels that clips are brought to (the model's, else the clips' own). */
+  /** Size to which clips are resized, in pixels (the model's, or the clips' own). */
   readonly size?: { readonly width: number; readonly height: number };
-  /** How (bilinear, as the released loaders). */
+  /** Method of resizing (bilinear, as in the released loaders). */
   readonly resize?: ResizeMethod;
   /** Trains on mirrored clips too. */
   readonly flip?: boolean;
-  /** False keeps natural order, around and around. */
+  /** False keeps the natural order of clips. */
   readonly shuffle?: boolean;
-  /** False encodes windows as they are needed and keeps no latents on disk. */
+  /** False encodes windows when they are needed and keeps no latents on disk. */
   readonly cache?: boolean;
-  /** Share of the clips kept for validation (0.05 of 20 clips or more, else 0). */
+  /** Share of the clips for validation (0.05 of at least 20 clips, otherwise 0). */
   readonly heldOut?: number;
-  /** Goes on without clips that cannot be used. */
+  /** Continues without clips that cannot be used. */
   readonly skipBad?: boolean;
-  /** Steps between checkpoints (500), and how many are kept (2). */
+  /** Steps between checkpoints (500). */
   readonly saveEvery?: number;
-  /** Checkpoints that are kept (2). */
+  /** Number of checkpoints to keep (2). */
   readonly keep?: number;
-  /** Steps between samples (0: none) and between validations (500; 0: none). */
+  /** Steps between samples (0: none). */
   readonly sampleEvery?: number;
-  /** Steps between validations; 0: none. */
+  /** Steps between validations (500); 0: none. */
   readonly validateEvery?: number;
-  /** What happens when numbers are not finite any more (stop). */
+  /** What to do if values are no longer finite (stop). */
   readonly nan?: "stop" | "rollback";
   /** Names by index, for a model from scratch. */
   readonly names?: readonly string[];
-  /** Frames per second of the samples and of the model (the model's, else 8). */
+  /** Frames per second of the samples and of the model (the model's, or 8). */
   readonly fps?: number;
   /** The command, for the report. */
   readonly command?: string;
-  /** A device to use; one is opened otherwise. */
+  /** A device to use; otherwise one is opened. */
   readonly gpu?: Gpu;
   /** Which WebGPU backend to use. */
   readonly backend?: GpuOptions["backend"];
-  /** Ends the run after the step at hand, with a checkpoint. */
+  /** Ends the run after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
-  /** Told what happens beside steps. */
+  /** Called for events besides steps. */
   readonly onEvent?: (event: TrainEvent) => void;
 }
 
-/** What happens beside steps. */
+/** Events besides steps. */
 export type TrainEvent =
   | {
     readonly event: "clips";
@@ -107,7 +107,7 @@ export type TrainEvent =
     readonly event: "validation";
     readonly step: number;
     readonly loss: number;
-    /** Of pictures that an autoencoder makes again. */
+    /** PSNR of pictures that an autoencoder reconstructs. */
     readonly psnr?: number;
     readonly ssim?: number;
   }
@@ -177,10 +177,10 @@ const RECIPE = [
   "timesteps",
 ] as const satisfies readonly (keyof Recipe)[];
 
-/** Settings that may change when a run goes on: they do not change what a step computes. */
+/** Settings that may change when a run continues: they do not change what a step computes. */
 const FREE = new Set(["microBatch", "recompute"]);
 
-/** What decides a run's numbers, as it is kept in settings.json. */
+/** The settings that determine a run's results, for settings.json. */
 export function settingsRecord(
   settings: TrainerSettings,
   config: JsonObject,
@@ -191,7 +191,7 @@ export function settingsRecord(
   return JSON.parse(JSON.stringify(record)) as JsonObject;
 }
 
-/** How settings are called that are not options. */
+/** Names of settings that are not options. */
 const NAMES: Readonly<Record<string, string>> = {
   config: "the architecture",
   height: "the height of the latents",
@@ -201,18 +201,18 @@ const NAMES: Readonly<Record<string, string>> = {
   clipFrames: "the number of their frames",
   shuffle: "the order of the clips",
 };
-/** Follow from others. */
+/** Settings that follow from others. */
 const IMPLIED = ["trainingType"];
 
 /**
- * Settings of two records that differ, as texts.
- * @returns empty where a run may go on
+ * Differences between two records of settings, as texts.
+ * @returns empty if the run may continue
  */
 export function changedSettings(before: JsonObject, now: JsonObject): string[] {
   const [was, is] = [flat(before), flat(now)];
   const keys = new Set([...Object.keys(was), ...Object.keys(is)]);
   for (const key of IMPLIED) keys.delete(key);
-  if (now.schedule !== "cosine") keys.delete("steps"); // more of the same
+  if (now.schedule !== "cosine") keys.delete("steps"); // more detail of the same
   const text = (value: unknown) => value === undefined ? "not given" : JSON.stringify(value);
   return [...keys].filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]))
     .map((key) => {

@@ -6,27 +6,27 @@ import { openFrameWriter } from "../media/video_writer.ts";
 import { loadPipeline } from "../released/load_pipeline.ts";
 import type { DataSet } from "./data/data_set.ts";
 
-/** How a sample is made. */
+/** Settings of a sample. */
 export interface SampleOptions {
   readonly gpu: Gpu;
   /** Model folder. */
   readonly model: string;
-  /** Clip 0 of it gives the beginning, and the actions. */
+  /** Its clip 0 gives the context and the actions. */
   readonly data: DataSet;
   readonly scalingFactor: number;
   readonly fps: number;
-  /** Where the files go, and their name without extension. */
+  /** Folder of the files, and their name without extension. */
   readonly folder: string;
   readonly name: string;
 }
 
-/** Denoising steps of a frame; enough to see what was learned. */
+/** Denoising steps per frame; enough to see what was learned. */
 const STEPS = 8;
 const MOST_FRAMES = 16;
 
 /**
- * Continues the beginning of a clip with the model as it is, from a fixed seed; writes a contact
- * sheet and an MP4.
+ * Continues the beginning of a clip with the current model and a fixed seed; writes a contact sheet
+ * and an MP4.
  * @returns the contact sheet's path
  */
 export async function makeSample(options: SampleOptions): Promise<string> {

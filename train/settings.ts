@@ -5,29 +5,29 @@ import type { GeneratorState } from "../run/noise.ts";
 /** Clips of one step, as a data set gives them. */
 export interface TrainBatch {
   readonly videos: number;
-  /** Frames per video; long-context training cuts its own length out of them. */
+  /** Frames per video; long-context training uses a random part of them. */
   readonly frames: number;
-  /** [videos, frames, C, h, w]: what the encoder gave, without the scaling factor. */
+  /** [videos, frames, C, h, w]: the encoder's output, without the scaling factor. */
   readonly latents: Float32Array;
   /** Actions [videos, frames] or labels [videos]; absent for a model without classes. */
   readonly classes?: Int32Array;
 }
 
-/** What one optimiser step did. */
+/** Result of one optimiser step. */
 export interface StepResult {
-  /** 1 for the first. */
+  /** Number of the step, from 1. */
   readonly step: number;
-  /** Mean over the videos of their masked squared errors. */
+  /** Mean of the videos' masked squared errors. */
   readonly loss: number;
   /** Norm of all gradients, before clipping. */
   readonly gradNorm: number;
-  /** Learning rate that the step used. */
+  /** Learning rate of the step. */
   readonly lr: number;
-  /** Frames per video of this step: long-context training draws them. */
+  /** Frames per video of this step; random in long-context training. */
   readonly frames: number;
   /** Tokens of all videos. */
   readonly tokens: number;
-  /** False where loss or gradients were not finite: the weights were left as they were. */
+  /** False if loss or gradients were not finite, so that the weights were not changed. */
   readonly finite: boolean;
 }
 
@@ -41,17 +41,17 @@ export interface RandomState {
   readonly python: GeneratorState;
 }
 
-/** All that a run needs to go on, bit for bit. Maps hold the released names and shapes. */
+/** Everything a run needs to continue bit for bit. Maps have the released names and shapes. */
 export interface TrainState {
   /** Optimiser steps done. */
   readonly step: number;
   readonly parameters: Map<string, Float32Array>;
   readonly expAvg: Map<string, Float32Array>;
   readonly expAvgSq: Map<string, Float32Array>;
-  /** Absent where no average is kept. */
+  /** Absent if no average is kept. */
   readonly ema: Map<string, Float32Array> | undefined;
   readonly random: RandomState;
-  /** Of training in f16. */
+  /** Only when training in f16. */
   readonly lossScale?: LossScaleState;
 }
 
@@ -61,37 +61,37 @@ export interface LossScaleState {
   readonly goodSteps: number;
 }
 
-/** Low-rank adapters: W + scale B A beside frozen weights, scale = alpha / rank. */
+/** Low-rank adapters on frozen weights: W + scale B A, scale = alpha / rank. */
 export interface LoraSettings {
   /** Columns of B and rows of A, a multiple of 4. */
   readonly rank: number;
   /** Ends of layer names, as in peft: `to_q`, `to_out.0`, `mlp.net.2` ... */
   readonly targets: readonly string[];
-  /** The rank when absent. */
+  /** Default: the rank. */
   readonly alpha?: number;
 }
 
-/** Everything that decides what a run computes. Defaults are in `RELEASED_SETTINGS`. */
+/** Everything that determines what a run computes. Defaults are in `RELEASED_SETTINGS`. */
 export interface TrainerSettings {
-  /** Of the transformer. */
+  /** Sizes of the transformer. */
   readonly config: FarSizes;
-  /** Of the latents. */
+  /** Size of the latents. */
   readonly height: number;
-  /** Of the latents. */
+  /** Size of the latents. */
   readonly width: number;
-  /** Videos per step, and frames per video in a batch. */
+  /** Videos per batch. */
   readonly batch: number;
   /** Frames per video in a batch. */
   readonly frames: number;
-  /** "long_context" draws how many frames a step has. */
+  /** "long_context" draws the number of frames per step. */
   readonly trainingType: "base" | "long_context";
-  /** Learning rate, at its highest. */
+  /** Peak learning rate. */
   readonly lr: number;
   /** Decay of AdamW's two moments. */
   readonly betas: readonly [number, number];
   /** Weight decay of AdamW. */
   readonly weightDecay: number;
-  /** Added to the root of the second moment. */
+  /** Term added to the root of the second moment. */
   readonly eps: number;
   /** The learning rate after the warm-up. */
   readonly schedule: "constant" | "cosine";
@@ -103,25 +103,25 @@ export interface TrainerSettings {
   readonly clip: number;
   /** Decay of the averaged weights; undefined keeps none. */
   readonly ema: number | undefined;
-  /** Share of window frames that are given clean; undefined: none. */
+  /** Share of window frames given clean; undefined: none. */
   readonly cleanContext: number | undefined;
   /** How timesteps are drawn. */
   readonly weighting: "logit_normal" | "uniform";
   /** Share of labels or actions replaced by the null class. */
   readonly conditionDropout: number;
-  /** Of all draws. */
+  /** Seed of all draws. */
   readonly seed: number;
   /** Batches per optimiser step: equals one batch that many times larger. */
   readonly accumulate: number;
-  /** Videos that the device computes at once; chosen by memory when absent. */
+  /** Videos that the device computes at once (chosen by memory). */
   readonly microBatch?: number;
-  /** Recompute blocks in the backward pass; "auto" where memory asks for it. */
+  /** Recompute blocks in the backward pass; "auto": if memory is short. */
   readonly recompute?: boolean | "auto";
   /** Arithmetic of weights and activations. */
   readonly dtype: "f32" | "f16";
-  /** Patterns (`*` stands for anything) of names that are not trained. */
+  /** Patterns (`*` matches anything) of names that are not trained. */
   readonly freeze?: readonly string[];
-  /** Adapters that are trained in place of the weights. */
+  /** Adapters to train instead of the weights. */
   readonly lora?: LoraSettings;
   /** "bf16" rounds frame positions as the released runs did. */
   readonly positions: Rounding;

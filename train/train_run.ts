@@ -26,14 +26,14 @@ import type { TrainBatch, TrainState } from "./settings.ts";
 import { Trainer, type TrainerSettings } from "./trainer.ts";
 
 const KEEP = 2;
-/** As the released loaders do. */
+/** Like the released loaders. */
 const RESIZE = "bilinear";
-/** Batches of a validation, with their seeds the same each time. */
+/** Batches per validation, with the same seeds each time. */
 const VALIDATION_BATCHES = 4;
-/** Steps in a row without finite numbers that f16 may take to find its scale. */
+/** Most non-finite steps in a row while f16 finds its scale. */
 const F16_PATIENCE = 20;
 
-/** What a run consists of. */
+/** Parts of a run. */
 interface Parts {
   readonly gpu: Gpu;
   readonly origin: Origin;
@@ -46,7 +46,7 @@ interface Parts {
   readonly report: RunReport;
 }
 
-/** A run of `train`: data, trainer, and the folder that everything goes to. */
+/** A run of `train`: data, trainer, and the output folder. */
 export class TrainRun implements RunTask {
   readonly #options: TrainOptions;
   readonly #parts: Parts;
@@ -56,7 +56,7 @@ export class TrainRun implements RunTask {
     this.#parts = parts;
   }
 
-  /** Opens everything, and goes to where the run was stopped. @throws as `train` */
+  /** Opens everything and continues where the run was stopped. @throws as `train` */
   static async open(options: TrainOptions): Promise<TrainRun> {
     const origin = await readOrigin(options);
     const folder = await RunFolder.open(options.output);
@@ -80,12 +80,12 @@ export class TrainRun implements RunTask {
     if (!await folder.hasModel()) {
       await folder.writeModel({ config, vae, far: await run.#far(), shapes }, weights);
     }
-    // the run may have been killed after its last checkpoint and before these
+    // the run may have been killed between its last checkpoint and these
     if (trainer.step > 0) await run.#writeWeights(state);
     return run;
   }
 
-  /** far.json, with clips to begin with where the data has pictures. */
+  /** far.json, with start clips if the data has pictures. */
   async #far(): Promise<JsonObject> {
     const { data: { pictures, examples, train }, origin, folder } = this.#parts;
     const far = farOf(origin, this.#options, pictures);
@@ -120,7 +120,7 @@ export class TrainRun implements RunTask {
     return this.#parts.settings.dtype === "f16" ? F16_PATIENCE : 0;
   }
 
-  /** The steps that are left. */
+  /** The remaining steps. */
   steps(): AsyncGenerator<TrainedStep, void, void> {
     return new RunLoop(this.#options, this).steps();
   }
@@ -177,7 +177,7 @@ export class TrainRun implements RunTask {
     return path;
   }
 
-  /** Makes the folder's model that of a state: averaged, with adapters melted in. */
+  /** Writes the model of a state: averaged, with adapters merged. */
   async #writeWeights(state: TrainState): Promise<void> {
     const { trainer, folder, origin: { shapes }, settings: { ema, lora } } = this.#parts;
     if (lora) {
@@ -229,7 +229,7 @@ async function openRun(
     const { batch, seed } = settings;
     const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
     await goOn(options, { trainer, sampler, shapes: origin.shapes, folder });
-    await folder.keepSettings(record); // only now: what was refused so far is free to change
+    await folder.keepSettings(record); // only now: settings refused so far may still change
     const log = await TrainLog.open(folder.path, trainer.step);
     const plan = trainer.plan;
     const report = await RunReport.open(folder.path, {
@@ -288,7 +288,7 @@ export async function openClips(
   }
 }
 
-/** The size that a model's defaults name. */
+/** The size in a model's defaults. */
 function sizeOf(far: Origin["far"]): { width: number; height: number } | undefined {
   const defaults = far.defaults;
   const size = defaults && typeof defaults === "object" && !Array.isArray(defaults)
@@ -297,7 +297,7 @@ function sizeOf(far: Origin["far"]): { width: number; height: number } | undefin
   return size ? { width: Number(size[1]), height: Number(size[2]) } : undefined;
 }
 
-/** Averages over many more steps than there are show the first weights. */
+/** Averages over many more steps than the run has mostly contain the first weights. */
 function adviseAverage({ steps, onEvent }: TrainOptions, { ema }: TrainerSettings): void {
   if (ema === undefined || steps * (1 - ema) >= 3) return;
   const span = Math.round(1 / (1 - ema));

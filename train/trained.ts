@@ -35,7 +35,7 @@ export function trainedParameters(
   return { all, adapters, isTrained };
 }
 
-/** A pattern whose `*` stands for anything, as an expression for the whole name. */
+/** A regular expression for a whole name, from a pattern whose `*` matches anything. */
 export function glob(pattern: string): RegExp {
   const parts = pattern.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`);

@@ -21,7 +21,7 @@ import { checkBatch, joinBatches } from "./batches.ts";
 export * from "./settings.ts";
 export type { TrainPlan } from "./plan.ts";
 
-/** A step that was submitted and whose result was not read. */
+/** A submitted step whose result was not read yet. */
 type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
 
 /**
@@ -36,7 +36,7 @@ export class Trainer {
   /** Steps submitted. */
   #step = 0;
   #pending: Pending | undefined;
-  /** Batches of a step that is not complete. */
+  /** Batches of an incomplete step. */
   #parts: TrainBatch[] = [];
 
   private constructor(gpu: Gpu, engine: Engine, plan: TrainPlan) {
@@ -47,9 +47,9 @@ export class Trainer {
   }
 
   /**
-   * What a run will take, without a device.
-   * @param limits bytes that may be taken in all, and by one buffer
-   * @throws {RangeError} settings that contradict each other or the model, by name
+   * Needs of a run, computed without a device.
+   * @param limits most bytes in total and per buffer
+   * @throws {RangeError} names settings that contradict each other or the model
    */
   static plan(
     settings: TrainerSettings,
@@ -61,7 +61,7 @@ export class Trainer {
 
   /**
    * Makes the trainer on a device, with given weights or the released initialisation.
-   * @param options bytes that may be taken (no limit), and whose kernels (the adapter's own)
+   * @param options most bytes (no limit), and the device profile for kernels (the adapter's)
    * @throws {RangeError} as `plan`, or weights of other shapes
    * @throws {GpuError} not enough memory
    */
@@ -88,14 +88,14 @@ export class Trainer {
     }
   }
 
-  /** Steps submitted, those of an earlier run included. */
+  /** Steps submitted, including those of an earlier run. */
   get step(): number {
     return this.#step;
   }
 
   /**
-   * Starts a step (with accumulation: gathers a part of one) and returns the result of the step
-   * before, so that the device never waits.
+   * Starts a step (with accumulation: collects a part of one) and returns the previous step's
+   * result, so that the device never waits.
    * @throws {RangeError} a batch of other sizes, or classes that the model does not have
    */
   async submit(batch: TrainBatch): Promise<StepResult | undefined> {
@@ -108,7 +108,7 @@ export class Trainer {
     return await this.#run(whole, this.#random.draw(settings, whole.videos, whole.frames));
   }
 
-  /** Computes a step, and returns what the one before gave. */
+  /** Computes a step, and returns the previous one's result. */
   async #run(batch: TrainBatch, draws: StepDraws): Promise<StepResult | undefined> {
     const engine = this.#engine;
     const { settings, division: { microBatch } } = engine;
@@ -120,7 +120,7 @@ export class Trainer {
       lossScale: 1,
     });
     let inputs = arrangeInputs(settings, batch, draws, part(0));
-    const before = this.#read(); // blocks until the device is idle: what can be done is done
+    const before = this.#read(); // blocks until the device is idle, so do everything else first
     this.#writeStep(step, lr);
     for (let first = 0; first < batch.videos; first += microBatch) {
       if (first > 0) inputs = arrangeInputs(settings, batch, draws, part(first));
@@ -142,7 +142,7 @@ export class Trainer {
     this.#gpu.write(engine.step, 0, packAdamwStep(numbers));
   }
 
-  /** Reads the result of the pending step; the copy is on its way when this returns. */
+  /** Reads the result of the pending step; the copy is in progress when this returns. */
   #read(): Promise<StepResult | undefined> {
     const pending = this.#pending;
     this.#pending = undefined;
@@ -155,12 +155,12 @@ export class Trainer {
     });
   }
 
-  /** Result of the last step submitted, where it was not returned yet. */
+  /** Result of the last step submitted, if it was not returned yet. */
   flush(): Promise<StepResult | undefined> {
     return this.#read();
   }
 
-  /** Loss without a step, with noise and timesteps drawn from `seed`; all frames are noised. */
+  /** Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise. */
   async validate(batch: TrainBatch, seed: number): Promise<number> {
     const { settings, division: { microBatch }, results } = this.#engine;
     checkBatch(settings, batch);
@@ -175,7 +175,7 @@ export class Trainer {
     return (await this.#gpu.readFloats(results))[RESULTS.validation]!;
   }
 
-  /** All that is needed to go on. Call `flush` first: the state includes a step under way. */
+  /** Everything needed to continue. Call `flush` first: the state includes a step in progress. */
   async state(): Promise<TrainState> {
     const { store, settings } = this.#engine;
     return {
@@ -188,7 +188,7 @@ export class Trainer {
     };
   }
 
-  /** Goes on from a state. @throws {RangeError} one of another model or of other settings */
+  /** Restores a state. @throws {RangeError} it belongs to another model or other settings */
   async restore(state: TrainState): Promise<void> {
     const { store, settings } = this.#engine;
     this.#pending = undefined;
@@ -203,8 +203,8 @@ export class Trainer {
   }
 
   /**
-   * Weights in released names and shapes; with LoRA the adapters alone, as diffusers names them.
-   * @throws {RangeError} averaged weights are wanted and none are kept
+   * Weights in released names and shapes; with LoRA only the adapters, with diffusers' names.
+   * @throws {RangeError} averaged weights are requested, but none are kept
    */
   async parameters(which: "live" | "ema"): Promise<Map<string, Float32Array>> {
     const { store, settings, parameters: { isTrained } } = this.#engine;

@@ -5,15 +5,15 @@ import { adamw } from "../kernels/adamw.ts";
 import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** Numbers of a step on the device. */
+/** Values of a step on the device. */
 export interface StepNumbers {
-  /** Loss, and second the squares of all gradients. */
+  /** The loss, and second the squares of all gradients. */
   readonly results: Tensor;
   /** `packAdamwStep`. */
   readonly step: DeviceBuffer;
 }
 
-/** Place of the squares of all gradients among results: AdamW looks there. */
+/** Index of the squares of all gradients in the results, where AdamW reads them. */
 export const SQUARES = 1;
 
 /** Records an optimiser step: the norm of all gradients, then clipping, AdamW and EMA. */

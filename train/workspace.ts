@@ -2,8 +2,8 @@ import type { Memory, Tensor } from "../gpu/memory.ts";
 import { size } from "../gpu/memory.ts";
 
 /**
- * Named memory of passes of several lengths: the longest is recorded first, shorter ones use the
- * same buffers.
+ * Named memory for passes of several lengths: the longest is recorded first, and shorter ones reuse
+ * its buffers.
  */
 export class Workspace {
   readonly #memory: Memory;
@@ -30,7 +30,7 @@ export class Workspace {
     return { buffer: known.buffer, shape, dtype };
   }
 
-  /** An image of at least so many floats; larger ones are asked for first. */
+  /** An image of at least so many floats; the largest must be requested first. */
   image(name: string, floats: number): Tensor {
     const known = this.#tensors.get(name);
     if (known && known.buffer.bytes >= 4 * floats) return known;

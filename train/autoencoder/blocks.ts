@@ -30,7 +30,7 @@ import {
 
 /** y = x + norm(z). */
 interface NormLayer {
-  /** Leads dy to dz, which it overwrites. */
+  /** Propagates dy to dz, which it overwrites. */
   readonly back: (dy: Tensor, dz: Tensor) => void;
 }
 
@@ -45,7 +45,7 @@ function residualNorm(t: Tape, name: string, tensors: Record<"x" | "z" | "y", Te
   };
 }
 
-/** @param again the statistics were counted before */
+/** @param again whether the statistics were already updated */
 function residualBatchNorm(
   t: Tape,
   name: string,
@@ -69,8 +69,7 @@ function residualBatchNorm(
 
 /**
  * x + norm(conv2(act(conv1(x)))).
- * @param again computed before, in the forward pass
- * Source: diffusers `ResBlock`.
+ * @param again whether it was already computed in the forward pass Source: diffusers `ResBlock`.
  */
 function resBlock(t: Tape, name: string, stage: Stage, x: Tensor, again: boolean): Layer {
   const { program: p } = t;
@@ -78,7 +77,7 @@ function resBlock(t: Tape, name: string, stage: Stage, x: Tensor, again: boolean
   const spec = { inputs: channels, outputs: channels, size: 3 } as const;
   const conv1: ConvSpec = { ...spec, names: [`${name}.conv1`], bias: true };
   const conv2: ConvSpec = { ...spec, names: [`${name}.conv2`] };
-  // of a ReLU its result says enough
+  // the gradient of a ReLU needs only its result
   const hidden = convForward(t, conv1, x, kind === "relu" ? { activation: "relu" } : {});
   const activated = () => {
     if (kind === "relu") return hidden;
@@ -184,7 +183,7 @@ function block(
   return { y, back: (dy) => attended.back(back(dy)) };
 }
 
-/** The blocks of a stage, `first` being the index of the first among the checkpoint's. */
+/** The blocks of a stage; `first` is the index of the first one in the checkpoint. */
 export function blocks(
   t: Tape,
   name: string,

@@ -18,13 +18,13 @@ import type { AutoencoderSettings } from "./settings.ts";
 
 /** How a step is divided. */
 export interface PictureDivision {
-  /** Pictures that are computed at once. */
+  /** Pictures computed at once. */
   readonly microBatch: number;
-  /** Compute blocks again in the backward pass instead of keeping their activations. */
+  /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;
 }
 
-/** Places of numbers that are summed up on the device; the second is the squares of gradients. */
+/** Indices of values that are summed on the device; the second is the squares of gradients. */
 export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
 
 type PassKind = "train" | "validate";
@@ -39,11 +39,11 @@ export class AutoencoderEngine {
   readonly memory = new Memory();
   /** Loss and squares of gradients, summed up on the device. */
   readonly results: Tensor;
-  /** Numbers of an optimiser step. */
+  /** Parameters of an optimiser step. */
   readonly step: DeviceBuffer;
   /** Clipping, AdamW and EMA. */
   readonly update: Program;
-  /** Pictures [B, 3, H, W], noise of latents [B, h, w, C], and what became of the pictures. */
+  /** Pictures [B, 3, H, W], noise of latents [B, h, w, C], and the reconstructed pictures. */
   readonly #pictures: Tensor;
   readonly #noise: Tensor | undefined;
   readonly reconstructed: Tensor;
@@ -76,11 +76,11 @@ export class AutoencoderEngine {
       : undefined;
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
-    this.pass(division.microBatch, "train"); // the largest first: others use its memory
+    this.pass(division.microBatch, "train"); // the largest first: others reuse its memory
     this.update = recordUpdate(this.store, this.memory, device, this);
   }
 
-  /** Records a pass over so many pictures, or finds it. */
+  /** The pass over so many pictures, recorded if needed. */
   pass(pictures: number, kind: PassKind): Program {
     const key = `${kind} ${pictures}`;
     const known = this.#passes.get(key);
@@ -138,7 +138,10 @@ export class AutoencoderEngine {
   }
 }
 
-/** Floats of the largest layer as products want it, either way; three of attention are joined. */
+/**
+ * Floats of the largest layer packed for products in either direction; attention's three are
+ * joined.
+ */
 function largestWeight(parameters: readonly Parameter[]): number {
   const floats = parameters.map(({ name, shape: [n, inputs, ...taps] }) => {
     if (inputs === undefined || (inputs === 1 && taps[0] === 3)) return 0;

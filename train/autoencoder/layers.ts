@@ -9,21 +9,21 @@ import type { NormSums } from "../../kernels/norm_sums.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
 import type { ParameterStore } from "../parameters.ts";
 
-/** What the recording of a pass through an autoencoder needs. */
+/** Inputs for recording a pass through an autoencoder. */
 export interface Tape {
   readonly program: Program;
   readonly store: ParameterStore;
-  /** Room for one layer's weights, as products want them. */
+  /** Scratch for one layer's packed weights. */
   readonly packed: Tensor;
-  /** Room for one layer's input, on devices that gather from images. */
+  /** Scratch for one layer's input, on devices that gather from images. */
   readonly image: Tensor | undefined;
-  /** Statistics of the batch; else the running ones. */
+  /** Whether to use the statistics of the batch instead of the running ones. */
   readonly training: boolean;
-  /** Compute blocks again in the backward pass instead of keeping what they were computed by. */
+  /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;
 }
 
-/** A layer's result, and what leads its gradient back. */
+/** A layer's result and its backward function. */
 export interface Layer {
   readonly y: Tensor;
   /** Takes dy, which it may overwrite, and returns dx; adds to the gradients of weights. */
@@ -33,7 +33,7 @@ export interface Layer {
 /** A convolution, or several that share their input and are joined. */
 export interface ConvSpec {
   readonly names: readonly string[];
-  /** Of all together. */
+  /** Total outputs. */
   readonly outputs: number;
   readonly inputs: number;
   /** Taps along an axis. */
@@ -41,7 +41,7 @@ export interface ConvSpec {
   readonly bias?: boolean;
 }
 
-/** A vector, which has a buffer of its own. */
+/** A vector, which has its own buffer. */
 export function vector({ store }: Tape, name: string): Tensor {
   const { tensor, first } = store.weight(name);
   if (first !== 0) throw new TypeError(`Cannot bind ${name}: it lies among others`);
@@ -62,7 +62,7 @@ export function addNormGradients({ program, store }: Tape, name: string, sums: N
   }
 }
 
-/** y = conv(x) with the weights as they are. */
+/** y = conv(x) with the current weights. */
 export function convForward(
   t: Tape,
   spec: ConvSpec,
@@ -93,7 +93,7 @@ export function convForward(
   );
 }
 
-/** Gradient of a convolution's input; added to `into` where it is given. */
+/** Gradient of a convolution's input; added to `into` if given. */
 export function convInputGradient(t: Tape, spec: ConvSpec, dy: Tensor, into?: Tensor): Tensor {
   const { names, outputs, inputs, size } = spec;
   const taps = size ** 2;
@@ -112,7 +112,7 @@ export function convInputGradient(t: Tape, spec: ConvSpec, dy: Tensor, into?: Te
   return conv2d(t.program, layer, dy, { label, ...(into && { into }) });
 }
 
-/** Adds to the gradients of a convolution's weights and bias, where they are trained. */
+/** Adds to the gradients of a convolution's weights and bias, if they are trained. */
 export function convGradients(t: Tape, spec: ConvSpec, x: Tensor, dy: Tensor): void {
   const { names, outputs, inputs, size, bias } = spec;
   const n = outputs / names.length;
@@ -135,7 +135,7 @@ function addColumns(p: Program, dy: Tensor, target: Place): void {
   });
 }
 
-/** The weights of a depthwise 3 x 3 convolution as its kernels want them, in scratch. */
+/** The weights of a depthwise 3 x 3 convolution in scratch, in its kernels' layout. */
 export function depthwiseWeights(t: Tape, name: string, channels: number): DepthwiseWeights {
   const weight = t.program.scratch([12, channels]); // nine taps, padded to whole vec4s
   const { tensor, first } = t.store.weight(`${name}.weight`);
@@ -143,7 +143,7 @@ export function depthwiseWeights(t: Tape, name: string, channels: number): Depth
   return { weight, bias: vector(t, `${name}.bias`) };
 }
 
-/** Channels as images have them. */
+/** Channels rounded up to whole vec4s. */
 export function ceil4(channels: number): number {
   return Math.ceil(channels / 4) * 4;
 }

@@ -3,7 +3,7 @@ import type { AutoencoderSizes } from "../../model/autoencoder_config.ts";
 import type { TrainOptions } from "../run_options.ts";
 import { AUTOENCODER_SETTINGS, type AutoencoderSettings, type LossWeights } from "./settings.ts";
 
-/** What `trainAutoencoder` takes; `batch` counts clips, and `frames` pictures of each. */
+/** Options of `trainAutoencoder`; `batch` counts clips, `frames` the pictures of each. */
 export interface AutoencoderOptions extends
   Pick<
     TrainOptions,
@@ -46,9 +46,9 @@ export interface AutoencoderOptions extends
     | "signal"
     | "onEvent"
   > {
-  /** config.json of an autoencoder that is trained from scratch. */
+  /** config.json of an autoencoder to train from scratch. */
   readonly config?: JsonObject;
-  /** Weights of the parts of the loss; those left out have their defaults. */
+  /** Weights of the parts of the loss; missing ones have their defaults. */
   readonly loss?: Partial<LossWeights>;
   /** Deviation of noise that is added to raw latents before they are decoded (0). */
   readonly latentNoise?: number;
@@ -98,8 +98,8 @@ export function autoencoderSettings(
 }
 
 /**
- * What decides a run's numbers, as it is kept in settings.json. With batch norms that includes how
- * many pictures are computed at once.
+ * The settings that determine a run's results, for settings.json. With batch norms these include
+ * how many pictures are computed at once.
  */
 export function autoencoderRecord(
   settings: AutoencoderSettings,

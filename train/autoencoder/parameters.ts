@@ -16,7 +16,7 @@ export function listAutoencoderParameters(config: JsonObject): Parameter[] {
   return [...autoencoderShapes(config)].map(([name, shape]) => ({ name, shape }));
 }
 
-/** Vectors lie alone, so that kernels can bind them; matrices by half. */
+/** Vectors are separate, so that kernels can bind them; matrices are grouped by half. */
 export function groupLabel({ name, shape }: Parameter): string {
   return shape.length === 1 ? name : `${name.split(".")[0]} matrices`;
 }
@@ -42,8 +42,8 @@ export function trainedBy(
 
 /**
  * PyTorch's default initialisation, as the released class has it: weights and biases uniform within
- * 1 / sqrt(inputs of an output), norms 1 and 0, statistics those of the standard normal.
- * Source: torch.nn.Conv2d, Linear; the draws are this program's own.
+ * 1 / sqrt(inputs of an output), norms 1 and 0, statistics those of the standard normal. Source:
+ * torch.nn.Conv2d, Linear; the random draws differ.
  */
 export function initialAutoencoder(seed: number, all: readonly Parameter[]): ParameterSource {
   const generator = new CpuGenerator(seed);

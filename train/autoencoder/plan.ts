@@ -6,15 +6,15 @@ import type { TrainLimits, TrainPlan } from "../plan.ts";
 import { AutoencoderEngine, type PictureDivision } from "./engine.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
-/** What a run may take, and rows of its images. */
+/** Limits of a run, and rows of its images. */
 export interface PictureLimits extends TrainLimits {
   readonly rows?: number;
 }
 
 /**
- * Divides a step so that it fits: whole if it can be, then with blocks computed twice, then with
- * fewer pictures at a time. The least that there is is taken where nothing fits.
- * @throws {RangeError} settings that contradict each other or the model, by name
+ * Divides a step so that it fits: whole if possible, then with blocks computed twice, then with
+ * fewer pictures at a time. If nothing fits, it takes the smallest division.
+ * @throws {RangeError} names settings that contradict each other or the model
  */
 export function planAutoencoder(
   settings: AutoencoderSettings,
@@ -93,7 +93,7 @@ function programFlops({ recorded }: Program): number {
   return recorded.reduce((sum, dispatch) => sum + flopsOf(dispatch), 0);
 }
 
-/** Of convolutions and their gradients: nothing else counts. */
+/** FLOPs of convolutions and their gradients; the rest is negligible. */
 function flopsOf({ kernel: { name }, params = {}, constants = {} }: Dispatch): number {
   const p = params as Readonly<Record<string, number>>;
   const taps = (constants.SIZE ?? 0) ** 2;
@@ -102,7 +102,7 @@ function flopsOf({ kernel: { name }, params = {}, constants = {} }: Dispatch): n
   return 0;
 }
 
-/** @throws {RangeError} the first setting that is wrong */
+/** @throws {RangeError} names the first wrong setting */
 function checkSettings(settings: AutoencoderSettings): void {
   const { height, width, latentNoise, loss, sizes: { compression } } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);

@@ -32,7 +32,7 @@ const FPS = 8;
 const VALIDATION_BATCHES = 4;
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
-/** What a run consists of. */
+/** Parts of a run. */
 interface Parts {
   readonly gpu: Gpu;
   readonly origin: AutoencoderOrigin;
@@ -45,7 +45,7 @@ interface Parts {
   readonly report: RunReport;
 }
 
-/** A run that trains an autoencoder: data, trainer, and the folder that everything goes to. */
+/** A run that trains an autoencoder: data, trainer, and the output folder. */
 export class AutoencoderRun implements RunTask {
   readonly patience = 0;
   readonly #options: AutoencoderOptions;
@@ -56,7 +56,7 @@ export class AutoencoderRun implements RunTask {
     this.#parts = parts;
   }
 
-  /** Opens everything, and goes to where the run was stopped. @throws as `trainAutoencoder` */
+  /** Opens everything and continues where the run was stopped. @throws as `trainAutoencoder` */
   static async open(options: AutoencoderOptions): Promise<AutoencoderRun> {
     const origin = await readAutoencoderOrigin(options);
     const folder = await RunFolder.open(options.output);
@@ -88,7 +88,7 @@ export class AutoencoderRun implements RunTask {
     return this.#parts.settings.accumulate;
   }
 
-  /** The steps that are left. */
+  /** The remaining steps. */
   steps(): AsyncGenerator<TrainedStep, void, void> {
     return new RunLoop(this.#options, this).steps();
   }
@@ -116,7 +116,7 @@ export class AutoencoderRun implements RunTask {
     await this.#parts.report.write(step, lines);
   }
 
-  /** Loss, PSNR and SSIM of pictures that are held out, by the weights as they are. */
+  /** Loss, PSNR and SSIM of held-out pictures, with the current weights. */
   async validate(): Promise<Validation | undefined> {
     const { data: { heldOut }, trainer, settings: { batch } } = this.#parts;
     if (!heldOut) return undefined;
@@ -149,7 +149,7 @@ export class AutoencoderRun implements RunTask {
     return path;
   }
 
-  /** Writes the autoencoder as it is: its weights, then the scale that belongs to them. */
+  /** Writes the current autoencoder: its weights, then the matching scale. */
   async #writeModel(): Promise<void> {
     const { gpu, folder: { path }, origin: { config, shapes }, trainer, data } = this.#parts;
     const file = join(path, "config.json");

@@ -6,7 +6,7 @@ import { openFrameWriter } from "../../media/video_writer.ts";
 import { loadPipeline } from "../../released/load_pipeline.ts";
 import type { DataSet } from "../data/data_set.ts";
 
-/** How a sample is made, and of what. */
+/** Settings of a sample. */
 export interface PictureSample {
   readonly gpu: Gpu;
   /** Folder of the autoencoder. */
@@ -14,17 +14,17 @@ export interface PictureSample {
   /** Pictures of its clip 0 are given. */
   readonly data: DataSet;
   readonly fps: number;
-  /** Where the files go, and their name without extension. */
+  /** Folder of the files, and their name without extension. */
   readonly folder: string;
   readonly name: string;
 }
 
 const MOST_FRAMES = 8;
-/** Pictures that the scale of latents is measured by. */
+/** Pictures for measuring the scale of latents. */
 const MEASURED = 64;
 
 /**
- * Pictures of a clip, each beside what the autoencoder makes of it, as a contact sheet and an MP4.
+ * Pictures of a clip next to their reconstructions, as a contact sheet and an MP4.
  * @returns the contact sheet's path
  */
 export async function samplePictures(options: PictureSample): Promise<string> {
@@ -77,9 +77,9 @@ function besideEachOther(
 }
 
 /**
- * The factor that brings an autoencoder's latents to a deviation of 1, by pictures that are evenly
- * spread over the clips.
- * @returns undefined where all latents are alike
+ * The factor that scales an autoencoder's latents to a deviation of 1, measured on pictures spread
+ * evenly over the clips.
+ * @returns undefined if all latents are equal
  */
 export async function measureScale(
   { gpu, model, data }: Pick<PictureSample, "gpu" | "model" | "data">,

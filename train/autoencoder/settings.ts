@@ -5,7 +5,7 @@ import { RELEASED_SETTINGS, type TrainerSettings } from "../settings.ts";
 
 /** Weights of the parts of the loss. */
 export interface LossWeights extends PictureWeights {
-  /** Of 1 - MS-SSIM. */
+  /** Weight of 1 - MS-SSIM. */
   readonly structure: number;
 }
 
@@ -31,17 +31,17 @@ export interface AutoencoderSettings extends
     | "recompute"
     | "freeze"
   > {
-  /** Of the autoencoder, and the file it was read from. */
+  /** Sizes of the autoencoder, and the configuration they were read from. */
   readonly sizes: AutoencoderSizes;
   readonly config: JsonObject;
   readonly loss: LossWeights;
   /** Deviation of noise that is added to raw latents before they are decoded; 0: none. */
   readonly latentNoise: number;
-  /** Pictures that the device computes at once; chosen by memory when absent. */
+  /** Pictures that the device computes at once (chosen by memory). */
   readonly microBatch?: number;
 }
 
-/** The released recipe, but for a loss that needs no weights from elsewhere. */
+/** The released recipe, except for a loss that needs no other network's weights. */
 export const AUTOENCODER_SETTINGS = {
   ...RELEASED_SETTINGS,
   betas: [0.5, 0.9],

@@ -8,14 +8,14 @@ export { previewAutoencoder } from "./preview.ts";
 
 /**
  * Trains an autoencoder on clips, step by step; the output folder is an autoencoder at all times,
- * which `train` takes as `vae`. Where it holds a run that was stopped, that run goes on: its steps
- * are the same, bit for bit, as if it had not been. Leaving the loop frees the device; what was not
- * saved is lost then, so end a run by `signal` to keep all of it.
+ * which `train` takes as `vae`. If it contains a stopped run, that run continues, with the same
+ * steps, bit for bit, as without the stop. Leaving the loop frees the device and loses unsaved
+ * steps, so end a run by `signal` to keep everything.
  * @throws {MediaError} clips that cannot be used
  * @throws {CheckpointError} a model or checkpoint that cannot be used, other settings, a full disk
  * @throws {TypeError | RangeError} options that do not fit each other or the model
- * @throws {GpuError} not enough memory, a lost device (the same call goes on)
- * @throws {TrainingError} numbers are not finite any more, or nothing is learned
+ * @throws {GpuError} not enough memory, a lost device (the same call continues)
+ * @throws {TrainingError} values are no longer finite, or nothing is learned
  */
 export async function* trainAutoencoder(
   options: AutoencoderOptions,

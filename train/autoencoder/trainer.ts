@@ -12,7 +12,7 @@ import { planAutoencoder } from "./plan.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 import type { TrainPlan } from "../plan.ts";
 
-/** A step that was submitted and whose result was not read. */
+/** A submitted step whose result was not read yet. */
 type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
 
 /**
@@ -28,7 +28,7 @@ export class AutoencoderTrainer {
   /** Steps submitted. */
   #step = 0;
   #pending: Pending | undefined;
-  /** Batches of a step that is not complete. */
+  /** Batches of an incomplete step. */
   #parts: TrainBatch[] = [];
 
   private constructor(gpu: Gpu, engine: AutoencoderEngine, plan: TrainPlan) {
@@ -40,7 +40,7 @@ export class AutoencoderTrainer {
 
   /**
    * Makes the trainer on a device, with given weights or PyTorch's default initialisation.
-   * @param options bytes that may be taken (no limit), and whose kernels (the adapter's own)
+   * @param options most bytes (no limit), and the device profile for kernels (the adapter's)
    * @throws {RangeError} settings that contradict each other, or weights of other shapes
    * @throws {GpuError} not enough memory
    */
@@ -66,14 +66,14 @@ export class AutoencoderTrainer {
     }
   }
 
-  /** Steps submitted, those of an earlier run included. */
+  /** Steps submitted, including those of an earlier run. */
   get step(): number {
     return this.#step;
   }
 
   /**
-   * Starts a step (with accumulation: gathers a part of one) and returns the result of the step
-   * before, so that the device never waits.
+   * Starts a step (with accumulation: collects a part of one) and returns the previous step's
+   * result, so that the device never waits.
    * @throws {RangeError} a batch of other sizes
    */
   async submit(batch: TrainBatch): Promise<StepResult | undefined> {
@@ -85,7 +85,7 @@ export class AutoencoderTrainer {
     this.#parts = [];
     const step = this.#step + 1;
     const lr = learningRate(settings, step);
-    const before = this.#read(); // blocks until the device is idle: what can be done is done
+    const before = this.#read(); // blocks until the device is idle, so do everything else first
     const { betas, weightDecay, eps, clip, ema = 0 } = settings;
     const numbers = { step, lr, betas, weightDecay, eps, clip, ema, lossScale: 1 };
     this.#gpu.write(results.buffer, 0, new Float32Array(2));
@@ -108,7 +108,7 @@ export class AutoencoderTrainer {
     );
   }
 
-  /** Programs for parts of the pictures; each is to be run before the next is asked for. */
+  /** Programs for parts of the pictures; run each before requesting the next. */
   *#passes(pictures: Float32Array, kind: "train" | "validate") {
     const { division: { microBatch }, settings } = this.#engine;
     const { height, width, latentNoise, sizes: { compression, latentChannels } } = settings;
@@ -123,7 +123,7 @@ export class AutoencoderTrainer {
     }
   }
 
-  /** Reads the result of the pending step; the copy is on its way when this returns. */
+  /** Reads the result of the pending step; the copy is in progress when this returns. */
   #read(): Promise<StepResult | undefined> {
     const pending = this.#pending;
     this.#pending = undefined;
@@ -136,7 +136,7 @@ export class AutoencoderTrainer {
     });
   }
 
-  /** Result of the last step submitted, where it was not returned yet. */
+  /** Result of the last step submitted, if it was not returned yet. */
   flush(): Promise<StepResult | undefined> {
     return this.#read();
   }
@@ -168,7 +168,7 @@ export class AutoencoderTrainer {
     return sum;
   }
 
-  /** All that is needed to go on. Call `flush` first: the state includes a step under way. */
+  /** Everything needed to continue. Call `flush` first: the state includes a step in progress. */
   async state(): Promise<TrainState> {
     const { store, settings } = this.#engine;
     return {
@@ -181,7 +181,7 @@ export class AutoencoderTrainer {
     };
   }
 
-  /** Goes on from a state. @throws {RangeError} one of another model or of other settings */
+  /** Restores a state. @throws {RangeError} it belongs to another model or other settings */
   async restore(state: TrainState): Promise<void> {
     const { store, settings } = this.#engine;
     this.#pending = undefined;
@@ -195,7 +195,7 @@ export class AutoencoderTrainer {
     await this.#gpu.idle();
   }
 
-  /** Weights in released names and shapes, averaged where an average is kept; live statistics. */
+  /** Weights in released names and shapes, averaged if an average is kept; live statistics. */
   async parameters(): Promise<Map<string, Float32Array>> {
     const { store, settings } = this.#engine;
     const all = await store.read(this.#gpu, "weight");

@@ -5,25 +5,25 @@ import { MediaError } from "../../media/errors.ts";
 import { NpzFile } from "../../media/npz.ts";
 import { ACTIONS_KEY, recordedActions } from "../../media/recorded_actions.ts";
 
-/** What actions or labels may be. */
+/** The possible actions or labels. */
 export interface ClassNames {
   readonly count: number;
-  /** By index, where they have names. */
+  /** Names by index, if there are any. */
   readonly names?: readonly string[];
-  /** What the numbers of the data mean here, by their own; the same where absent. */
+  /** Maps the data's numbers to the model's; identical if absent. */
   readonly numbers?: readonly number[];
 }
 
-/** A few letters can stand for many. */
+/** Most actions, since repeats are short to write. */
 const MOST_ACTIONS = 1_000_000;
 const SIDECARS = [".json", ".txt", ".csv", ".npz"];
 
 /**
- * The actions of a clip, one per frame: from a file of the same name beside it (.json .txt .csv
- * .npz), else its own (`actions` of an .npz), else from the metadata of a video that the tool made.
- * @param clip path, and what reading it gave
- * @returns undefined where there are none
- * @throws {MediaError} a file that is malformed, or a word that is no action
+ * The actions of a clip, one per frame: from a file of the same name next to it (.json .txt .csv
+ * .npz), or its own (`actions` of an .npz), or the metadata of a video made by the tool.
+ * @param clip path and contents
+ * @returns undefined if there are none
+ * @throws {MediaError} a malformed file, or a word that is not an action
  */
 export async function clipActions(
   clip: {
@@ -43,7 +43,7 @@ export async function clipActions(
   const words = recordedActions(metadata);
   if (!words) return undefined;
   const recorded = indicesOf(words, classes, clip.path);
-  // those of the command that made a video may be of its generated frames alone
+  // the actions of a video's command may be only for its generated frames
   const isWhole = metadata[ACTIONS_KEY] !== undefined || recorded.length === clip.frames;
   return isWhole ? checked(recorded, clip.path, clip, classes) : undefined;
 }
@@ -74,7 +74,7 @@ export async function readActionFile(path: string, classes: ClassNames): Promise
   return indicesOf(words, classes, path);
 }
 
-/** What the words stand for. @throws {MediaError} a word that is no action, or too many actions */
+/** Indices of words. @throws {MediaError} a word that is not an action, or too many actions */
 function indicesOf(words: readonly (string | number)[], classes: ClassNames, path: string) {
   const all: number[] = [];
   for (const word of words) {
@@ -138,7 +138,7 @@ function classIndex(word: string | number, classes: ClassNames, path: string): n
   return new Array<number>(Number(times)).fill(index);
 }
 
-/** Numbers as the data set has them, in the model's. */
+/** Converts the data set's numbers to the model's. */
 function renumbered(actions: readonly number[], { numbers }: ClassNames): number[] {
   return actions.map((action) => numbers?.[action] ?? action);
 }

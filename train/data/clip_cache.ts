@@ -16,30 +16,30 @@ import { type LatentFile, openLatentFile } from "./latent_file.ts";
 
 /** The autoencoder's encoder. */
 export interface ClipEncoder {
-  /** Pixels per latent, each way. */
+  /** Pixels per latent, along each axis. */
   readonly compression: number;
   /** Latent channels. */
   readonly channels: number;
-  /** Says which weights it has: latents of others are not taken for its own. */
+  /** Identifies its weights, so that latents of others are not reused. */
   readonly identity: string;
   /** [n, 3, height, width] in [0, 1] to [n, C, h, w], unscaled. */
   encode(pictures: Float32Array, width: number, height: number): Promise<Float32Array>;
 }
 
-/** How pictures come to the model's size. */
+/** How pictures are brought to the model's size. */
 export interface PictureOptions {
   readonly width: number;
   readonly height: number;
   readonly resize: ResizeMethod;
-  /** Mirrored left to right. */
+  /** Whether to mirror them left to right. */
   readonly flip: boolean;
 }
 
-/** Frames that are on the device at once. */
+/** Frames on the device at once. */
 const BATCH = 16;
 
 /**
- * Where a clip's latents lie: by its content, the autoencoder and the pictures' size.
+ * Path of a clip's latents, by its content, the autoencoder and the pictures' size.
  * @throws {MediaError} the clip cannot be read
  */
 export async function cachePath(
@@ -73,7 +73,7 @@ async function filesOf(path: string): Promise<string[]> {
   return stat?.isDirectory ? await imagesInFolder(path) : [path];
 }
 
-/** The cached latents of a clip, if they are there. */
+/** The cached latents of a clip, if any. */
 export async function openCached(path: string): Promise<LatentFile | undefined> {
   return await isFile(path) ? await openLatentFile(path) : undefined;
 }
@@ -103,7 +103,7 @@ export async function encodeToCache(
   await sink.commit();
 }
 
-/** Frames through the encoder, a few at a time. @returns [n, C, h, w] */
+/** Encodes frames, a few at a time. @returns [n, C, h, w] */
 export async function encodeFrames(
   { frames, width, height }: Pick<Clip, "frames" | "width" | "height">,
   encoder: ClipEncoder,
@@ -125,7 +125,7 @@ export async function encodeFrames(
   return latents;
 }
 
-/** Turns rows around, in place. */
+/** Reverses rows, in place. */
 export function mirror(pictures: Float32Array, width: number): void {
   for (let row = 0; row < pictures.length; row += width) {
     pictures.subarray(row, row + width).reverse();

@@ -7,8 +7,8 @@ const CLIP = /\.(mp4|m4v|mov|webm|mkv|avi|gif|y4m|npz|npy|safetensors)$/i;
 const IMAGE = /\.(png|jpe?g|webp)$/i;
 
 /**
- * The clips that the user means: files, folders of clips (searched to any depth; a folder that
- * holds pictures alone is one clip), `*` patterns, and `%d` patterns of pictures.
+ * Finds clips: files, folders of clips (searched to any depth; a folder with only pictures is one
+ * clip), `*` patterns, and `%d` patterns of pictures.
  * @returns paths that `readClip` takes, or .safetensors of latents; in natural order within a folder
  * @throws {MediaError} a folder or pattern without clips, or one that cannot be read
  */
@@ -35,7 +35,7 @@ async function expand(source: string): Promise<string[]> {
   return [source];
 }
 
-/** A sidecar of actions has the name of its clip, and is no clip. */
+/** A sidecar of actions has the name of its clip, and is not a clip. */
 function isClip(path: string): boolean {
   return CLIP.test(path);
 }
@@ -56,7 +56,7 @@ async function clipsInFolder(folder: string): Promise<string[]> {
   return clips;
 }
 
-/** `walk.npz` beside `walk.mp4` holds its actions. */
+/** `walk.npz` next to `walk.mp4` has its actions. */
 function isSidecar(name: string, names: readonly string[]): boolean {
   if (extname(name).toLowerCase() !== ".npz") return false;
   const stem = name.slice(0, -".npz".length);

@@ -4,10 +4,10 @@ import { MediaError } from "../../media/errors.ts";
 import type { ClassNames } from "./clip_actions.ts";
 
 /**
- * The label of a clip: the one word of a .txt of the same name, else the name of its folder where
- * that is a label.
- * @returns undefined where there is none
- * @throws {MediaError} a .txt that holds no label
+ * The label of a clip: the only word of a .txt of the same name, or the name of its folder if that
+ * is a label.
+ * @returns undefined if there is none
+ * @throws {MediaError} a .txt without a valid label
  */
 export async function clipLabel(path: string, labels: ClassNames): Promise<Int32Array | undefined> {
   const sidecar = path.slice(0, path.length - extname(path).length) + ".txt";

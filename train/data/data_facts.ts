@@ -4,16 +4,16 @@ import { isFile } from "../../files/file_source.ts";
 import { readJson } from "../../files/read_json.ts";
 import { MediaError } from "../../media/errors.ts";
 
-/** What a data set says of itself in a far.json beside its clips. */
+/** Facts about a data set from a far.json next to its clips. */
 export interface DataFacts {
-  /** Names of its actions, by the numbers that its clips have. */
+  /** Names of its actions, by their numbers in its clips. */
   readonly actions?: readonly string[];
   readonly fps?: number;
 }
 
 /**
  * Reads the far.json of the folders among the sources.
- * @throws {MediaError} two of them number their actions otherwise
+ * @throws {MediaError} two of them number their actions differently
  */
 export async function readDataFacts(sources: readonly string[]): Promise<DataFacts> {
   let facts: DataFacts = {};
@@ -39,8 +39,8 @@ export async function readDataFacts(sources: readonly string[]): Promise<DataFac
 }
 
 /**
- * How the numbers of a data set's actions become those of a model.
- * @returns undefined where they are the same
+ * Map from a data set's action numbers to those of a model.
+ * @returns undefined if they are the same
  * @throws {MediaError} an action that the model does not have
  */
 export function actionNumbers(

@@ -1,9 +1,9 @@
 import type { TrainBatch } from "../settings.ts";
 import type { Pick } from "./sampler.ts";
 
-/** A clip's latents, and what it was steered by. */
+/** A clip's latents and classes. */
 export interface LatentClip {
-  /** Where it comes from, for messages. */
+  /** Path, for messages. */
   readonly path: string;
   readonly frames: number;
   /** An action per frame, or one label; absent for a model without classes. */
@@ -19,15 +19,15 @@ export interface LatentSizes {
   readonly width: number;
 }
 
-/** How windows are cut out of clips. */
+/** How windows are cut from clips. */
 export interface WindowOptions {
   /** Frames of a window. */
   readonly frames: number;
-  /** One in so many frames is taken. */
+  /** Distance between frames. */
   readonly interval: number;
 }
 
-/** Clips of latents, cut into windows as the released data sets cut them. */
+/** Clips of latents, cut into windows in the way of the released data sets. */
 export class DataSet {
   constructor(
     readonly clips: readonly LatentClip[],
@@ -35,7 +35,7 @@ export class DataSet {
     readonly window: WindowOptions,
   ) {}
 
-  /** For each clip, the number of places where a window can begin. */
+  /** Number of possible window starts of each clip. */
   get starts(): number[] {
     return this.clips.map(({ frames }) => windowPlaces(frames, this.window));
   }
@@ -70,7 +70,7 @@ export class DataSet {
   }
 }
 
-/** Places where a window can begin; 0 or less in a clip that is too short. */
+/** Number of possible window starts; 0 or less if the clip is too short. */
 export function windowPlaces(frames: number, { frames: wanted, interval }: WindowOptions): number {
   return frames - (wanted - 1) * interval;
 }

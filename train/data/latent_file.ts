@@ -11,8 +11,8 @@ export interface LatentFile {
 }
 
 /**
- * Opens a .safetensors of `latents` (N, F, C, h, w) or (F, C, h, w), unscaled as `far encode` writes
- * them, with `actions` (N, F) or `labels` (N). Windows are read when asked.
+ * Opens a .safetensors of `latents` (N, F, C, h, w) or (F, C, h, w), unscaled as in `far encode`,
+ * with `actions` (N, F) or `labels` (N). Windows are read on demand.
  * @throws {CheckpointError} no such file, or tensors of other shapes
  */
 export async function openLatentFile(path: string): Promise<LatentFile> {

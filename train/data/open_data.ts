@@ -26,51 +26,51 @@ import {
 import { openLatentFile } from "./latent_file.ts";
 import { rememberedClip } from "./picture_clip.ts";
 
-/** Which clips, and what becomes of them. */
+/** Which clips to use, and how. */
 export interface DataOptions {
   /** Files, folders, patterns. */
   readonly sources: readonly string[];
   readonly condition: Condition;
-  /** Of actions or labels, by index. */
+  /** Names of actions or labels, by index. */
   readonly names?: readonly string[];
-  /** What the numbers of the clips' actions mean to the model; the same where absent. */
+  /** Maps the clips' action numbers to the model's; identical if absent. */
   readonly numbers?: readonly number[];
   readonly window: WindowOptions;
-  /** Of the pictures; the clips' own where absent. */
+  /** Size of the pictures (the clips' own). */
   readonly size?: { readonly width: number; readonly height: number };
   readonly resize: ResizeMethod;
-  /** Trains on mirrored clips too. */
+  /** Whether to train on mirrored clips too. */
   readonly flip: boolean;
-  /** Sides of the pictures must be multiples of this. */
+  /** Width and height must be multiples of this. */
   readonly multiple: number;
-  /** Folder of cached latents; undefined encodes anew whenever a window is needed. */
+  /** Folder of cached latents; undefined encodes each window when it is needed. */
   readonly cache: string | undefined;
-  /** The pictures themselves are trained on, and kept in memory. */
+  /** Whether to train on the pictures themselves, kept in memory. */
   readonly remember?: boolean;
-  /** Opened only when pictures have to be encoded. */
+  /** Opened only if pictures must be encoded. */
   readonly encoder: () => Promise<ClipEncoder>;
-  /** Share of the clips that is kept for validation; auto: one in 20, where there are 20. */
+  /** Share of the clips for validation; auto: one in 20, if there are at least 20. */
   readonly heldOut: number | "auto";
-  /** Goes on without clips that cannot be used. */
+  /** Whether to continue without clips that cannot be used. */
   readonly skipBad: boolean;
   readonly signal?: AbortSignal;
-  /** Clips done, and all there are. */
+  /** Called with clips done and in total. */
   readonly onProgress?: (stage: "checked" | "encoded", done: number, total: number) => void;
 }
 
-/** What there is to train on. */
+/** The opened data. */
 export interface OpenedData {
   readonly train: DataSet;
   readonly heldOut: DataSet | undefined;
-  /** One line for each clip that cannot be used. */
+  /** One line per clip that cannot be used. */
   readonly skipped: readonly string[];
-  /** A few clips of pictures that worlds can begin with, held out ones where there are any. */
+  /** A few clips of pictures as starts for worlds, preferably held-out ones. */
   readonly examples: readonly ExampleClip[];
-  /** Their size; absent where all clips are latents. */
+  /** Their size; absent if all clips are latents. */
   readonly pictures?: { readonly width: number; readonly height: number };
 }
 
-/** A clip that can be looked at. */
+/** A clip of pictures. */
 export interface ExampleClip {
   readonly path: string;
   readonly frames: number;
@@ -79,13 +79,13 @@ export interface ExampleClip {
 
 const EXAMPLES = 4;
 
-/** Problems with clips that are named in one error. */
+/** Most problems listed in one error. */
 const MOST_NAMED = 20;
 
 /**
- * Finds the clips, checks all of them, encodes what is not in the cache and splits off a share for
- * validation.
- * @throws {MediaError} no clips, or all that is wrong with them, one line each
+ * Finds the clips, checks all of them, encodes those that are not cached, and splits off a share
+ * for validation.
+ * @throws {MediaError} no clips, or lists all problems, one line each
  */
 export async function openData(options: DataOptions): Promise<OpenedData> {
   const paths = await findClips(options.sources);
@@ -128,13 +128,13 @@ function examplesOf(good: readonly Checked[], clips: readonly LatentClip[]): Exa
   return [...byPath.values()].slice(0, EXAMPLES);
 }
 
-/** A clip, or a file of several, after the check. */
+/** A checked clip, or a file of several. */
 interface Checked {
   readonly path: string;
   readonly clips: readonly LatentClip[];
   readonly sizes: LatentSizes;
   readonly pictures?: { readonly width: number; readonly height: number };
-  /** What is still to be done before it can be read. */
+  /** Must be called before it can be read. */
   readonly encode?: () => Promise<void>;
 }
 
@@ -193,7 +193,7 @@ function commonSizes(checks: readonly Checked[]): LatentSizes {
   );
 }
 
-/** Evenly spread over the clips. */
+/** Indices of held-out clips, spread evenly. */
 function heldOutIndices(count: number, wanted: number | "auto"): Set<number> {
   const share = wanted === "auto" ? 0.05 : wanted;
   const held = new Set<number>();
@@ -258,7 +258,7 @@ async function openPictures(path: string, options: DataOptions): Promise<Checked
   };
 }
 
-/** What the check needs of a clip; from the cache where its latents are there already. */
+/** What the check needs of a clip; from the cache if its latents are there. */
 type Found = Pick<Clip, "width" | "height" | "actions" | "unusableActions" | "metadata"> & {
   readonly frames: number;
 };

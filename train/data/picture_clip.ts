@@ -2,7 +2,7 @@ import { isRgb, toFloat } from "../../media/frames.ts";
 import { type ClipEncoder, mirror, type PictureOptions, readPictures } from "./clip_cache.ts";
 import type { LatentClip } from "./data_set.ts";
 
-/** In place of an autoencoder's encoder where the pictures themselves are trained on. */
+/** Replaces an encoder when training on the pictures themselves. */
 export const PICTURES: ClipEncoder = {
   compression: 1,
   channels: 3,
@@ -10,7 +10,7 @@ export const PICTURES: ClipEncoder = {
   encode: (pictures) => Promise.resolve(pictures),
 };
 
-/** A clip whose pictures are kept in memory, a byte a value, once `encode` has read them. */
+/** A clip whose pictures are kept in memory as bytes, once `encode` has read them. */
 export function rememberedClip(
   path: string,
   frames: number,

@@ -7,20 +7,20 @@ export interface Pick {
   readonly start: number;
 }
 
-/** What decides the order of the data. */
+/** Settings that determine the order of the data. */
 export interface SamplerOptions {
-  /** For each clip, the number of places where a window can begin. */
+  /** Number of possible window starts of each clip. */
   readonly starts: readonly number[];
   /** Clips per batch. */
   readonly batch: number;
   readonly seed: number;
-  /** False: natural order, batch after batch, around and around; windows from the first frame on. */
+  /** False: natural order, repeated; windows begin at the first frame. */
   readonly shuffle: boolean;
 }
 
 /**
- * The order of the data, as a pure function of the position: a run that goes on from a position
- * sees what it would have seen.
+ * The order of the data, as a pure function of the position: a run that continues from a position
+ * sees the same data as without the stop.
  *
  * Shuffled, the order of each epoch is the one of PyTorch's `DataLoader(shuffle=True,
  * drop_last=True, generator=torch.Generator().manual_seed(seed))`; the first frames of the windows
@@ -32,7 +32,7 @@ export class Sampler {
   readonly #options: SamplerOptions;
   #bits: Mt19937;
   #epoch: readonly Pick[] = [];
-  /** Position of the first pick of the epoch at hand, and how many epochs were drawn. */
+  /** Position of the current epoch's first pick, and number of epochs drawn. */
   #begin = 0;
   #position = 0;
 
@@ -48,7 +48,7 @@ export class Sampler {
     return this.#position;
   }
 
-  /** Goes to a position, back or forth. */
+  /** Moves to any position. */
   seek(position: number): void {
     if (position < this.#begin) {
       this.#bits = new Mt19937(this.#options.seed);
@@ -77,14 +77,14 @@ export class Sampler {
     this.#word(); // the base seed of the loader's workers: 64 bits
     this.#word();
     const order = this.#permutation(starts.length);
-    this.#permutation(starts.length); // RandomSampler draws one more when the first is used up
+    this.#permutation(starts.length); // RandomSampler draws another one when the first is used up
     const start = (places: number) => places > 1 ? this.#word() % places : 0;
     const picks = order.map((clip) => ({ clip, start: start(starts[clip]!) }));
-    // a last batch that is not full is dropped, unless there are no others
+    // an incomplete last batch is dropped, unless it is the only one
     return picks.length < batch ? picks : picks.slice(0, picks.length - picks.length % batch);
   }
 
-  /** As torch.randperm draws it. */
+  /** Draws like torch.randperm. */
   #permutation(count: number): number[] {
     const order = Array.from({ length: count }, (_, i) => i);
     for (let i = 0; i < count - 1; i++) {

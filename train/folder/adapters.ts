@@ -2,26 +2,26 @@ import { addProduct } from "../../weights/lora.ts";
 import { DIFFUSERS_LORA, LORA_METADATA } from "../../weights/lora_file.ts";
 import { adapterNames } from "../pass.ts";
 
-/** File of a run's folder with its adapters alone. */
+/** File in a run's folder with only its adapters. */
 export const ADAPTERS = DIFFUSERS_LORA;
 
-/** How adapters of a run are made. */
+/** Sizes of a run's adapters. */
 interface AdapterSizes {
   readonly rank: number;
-  /** The rank where absent. */
+  /** The rank if absent. */
   readonly alpha?: number;
 }
 
 const A = ".lora_A.weight";
 
-/** Layers that have adapters, from the names of these. */
+/** Layers with adapters, by the adapters' names. */
 function layersOf(adapters: ReadonlyMap<string, Float32Array>): string[] {
   return [...adapters.keys()].filter((name) => name.endsWith(A))
     .map((name) => name.slice("transformer.".length, -A.length));
 }
 
 /**
- * Weights with adapters melted in: W + (alpha / rank) B A.
+ * Weights with adapters merged: W + (alpha / rank) B A.
  * @param weights by released name; @param adapters by the names of `adapterNames`
  */
 export function mergeAdapters(
@@ -41,7 +41,7 @@ export function mergeAdapters(
   return merged;
 }
 
-/** Text beside the adapters by which diffusers knows their scale and layers. */
+/** Metadata from which diffusers reads the adapters' scale and layers. */
 export function adapterMetadata(
   adapters: ReadonlyMap<string, Float32Array>,
   { rank, alpha = rank }: AdapterSizes,

@@ -15,23 +15,23 @@ import type { LossScaleState, TrainState } from "../settings.ts";
 import { parameterOrder } from "./parameter_order.ts";
 import { readRandomStates, savedRandomStates } from "./random_states.ts";
 
-/** What a checkpoint keeps beside the trainer's own state. */
+/** Contents of a checkpoint besides the trainer's state. */
 export interface CheckpointExtras {
   /** Position of the sampler. */
   readonly position: number;
 }
 
-/** Numbers of the optimiser that a checkpoint names. */
+/** Optimiser settings stored in a checkpoint. */
 export interface OptimiserNumbers {
   readonly lr: number;
-  /** Of the next step. */
+  /** Learning rate of the next step. */
   readonly nextLr: number;
   readonly betas: readonly [number, number];
   readonly eps: number;
   readonly weightDecay: number;
 }
 
-/** Where checkpoints lie in a run's folder. */
+/** Folder of checkpoints in a run's folder. */
 export const CHECKPOINTS = "checkpoints";
 const EXTRAS = "train_state.json";
 const OURS = /^step-(\d+)$/;
@@ -39,7 +39,7 @@ const RELEASED = /^checkpoint-(\d+)$/;
 
 /**
  * Writes `checkpoints/step-N` with the names and formats of the released trainer; it has its name
- * only when it is whole.
+ * only when it is complete.
  * @throws {CheckpointError} the disk is full or fails; nothing is left behind then
  */
 export async function saveCheckpoint(
@@ -60,7 +60,7 @@ export async function saveCheckpoint(
     const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
     await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
     syncFolder(partial);
-    await removeCheckpoint(run, state.step); // the same step, done again
+    await removeCheckpoint(run, state.step); // the same step, computed again
     await Deno.rename(partial, path);
     syncFolder(parent);
   } catch (error) {
@@ -117,7 +117,7 @@ async function write(path: string, fill: (sink: ByteSink) => Promise<unknown>): 
   await sink.commit();
 }
 
-/** As `torch.optim.AdamW(...).state_dict()`. */
+/** Like `torch.optim.AdamW(...).state_dict()`. */
 function savedOptimiser(
   names: readonly string[],
   { step, expAvg, expAvgSq }: TrainState,
@@ -150,7 +150,7 @@ function savedOptimiser(
   return new Map<string, SavedValue>([["state", new Map(state)], ["param_groups", [group]]]);
 }
 
-/** As `LambdaLR.state_dict()`. */
+/** Like `LambdaLR.state_dict()`. */
 function savedScheduler(step: number, { lr, nextLr }: OptimiserNumbers): SavedValue {
   return new Map<string, SavedValue>([
     ["base_lrs", [new SavedFloat(lr)]],
@@ -163,7 +163,7 @@ function savedScheduler(step: number, { lr, nextLr }: OptimiserNumbers): SavedVa
   ]);
 }
 
-/** What a checkpoint gives back. */
+/** A loaded checkpoint. */
 export interface LoadedCheckpoint {
   readonly path: string;
   readonly state: TrainState;
@@ -174,7 +174,7 @@ export interface LoadedCheckpoint {
 /**
  * Reads a checkpoint of `far train` or of the released trainer.
  * @param shapes of the model's parameters
- * @throws {CheckpointError} a file is missing or malformed, or it is of another model
+ * @throws {CheckpointError} a file is missing or malformed, or it belongs to another model
  */
 export async function loadCheckpoint(path: string, shapes: Shapes): Promise<LoadedCheckpoint> {
   const name = basename(path);
@@ -231,7 +231,7 @@ async function readWeights(
   }
 }
 
-/** Moments by the order of the parameters that were trained. */
+/** Moments, in the order of the trained parameters. */
 async function readMoments(
   path: string,
   trained: readonly string[],
@@ -289,7 +289,9 @@ export async function pruneCheckpoints(run: string, keep: number): Promise<void>
   }
 }
 
-/** Removes a checkpoint, if it is there. It loses its name first: a kill must not leave half of it. */
+/**
+ * Removes a checkpoint, if it exists. It is renamed first, so that a kill leaves no partial one.
+ */
 async function removeCheckpoint(run: string, step: number): Promise<void> {
   const parent = join(run, CHECKPOINTS);
   const gone = join(parent, `.step-${step}.gone.partial`);

@@ -1,6 +1,6 @@
 import type { Shapes } from "../../released/architecture.ts";
 
-/** Endings of names in the order in which the released classes make them. */
+/** Endings of names, in the order in which the released classes create them. */
 const IN_BLOCK = [
   "norm1.linear",
   "attn.norm_q",
@@ -30,10 +30,10 @@ const BEFORE = [
 const AFTER = ["norm_out.linear", "proj_out", "context_proj_out"];
 
 /**
- * Names of parameters in the order of PyTorch's `named_parameters()`, by which the state of an
- * optimiser is numbered.
- * @param shapes of all of them; an autoencoder's are in that order
- * Source: FAR and FAR_Long of the released code; diffusers `AutoencoderDC`.
+ * Names of parameters in the order of PyTorch's `named_parameters()`, which numbers the state of an
+ * optimiser.
+ * @param shapes of all parameters; an autoencoder's are already in that order Source: FAR and
+ * FAR_Long of the released code; diffusers `AutoencoderDC`.
  */
 export function parameterOrder(names: Iterable<string>, shapes?: Shapes): string[] {
   if (shapes?.has("encoder.conv_out.weight")) {

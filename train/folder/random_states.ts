@@ -23,7 +23,7 @@ export function savedRandomStates(step: number, { torch, python }: RandomState):
       ]),
     ],
     [
-      // nothing draws from numpy here: the state of seed 0's first word would do as well as any
+      // nothing draws from numpy here, so any state would do
       "numpy_random_seed",
       new SavedTuple([
         "MT19937",
@@ -41,7 +41,7 @@ export function savedRandomStates(step: number, { torch, python }: RandomState):
   ]);
 }
 
-/** What `torch.get_rng_state()` gives for this state. */
+/** The result of `torch.get_rng_state()` for this state. */
 export function torchState({ words, index, cachedNormal }: RandomState["torch"]): Uint8Array {
   const bytes = new Uint8Array(STATE_BYTES);
   const view = new DataView(bytes.buffer);
@@ -57,7 +57,7 @@ export function torchState({ words, index, cachedNormal }: RandomState["torch"])
   return bytes;
 }
 
-/** Reads `random_states_0.pkl`. @throws {CheckpointError} it holds no such states */
+/** Reads `random_states_0.pkl`. @throws {CheckpointError} it has no such states */
 export async function readRandomStates(file: TorchValues): Promise<RandomState> {
   const python = file.numbers("random_state", 1);
   const normal = file.at("random_state", 2);

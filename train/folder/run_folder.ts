@@ -14,7 +14,7 @@ import { writeSafetensors } from "../../weights/safetensors.ts";
 import { changedSettings } from "../run_options.ts";
 import { adapterMetadata, ADAPTERS, mergeAdapters } from "./adapters.ts";
 
-/** What a model folder has beside the transformer's weights. */
+/** Parts of a model folder besides the transformer's weights. */
 export interface ModelFiles {
   /** config.json of the transformer. */
   readonly config: JsonObject;
@@ -25,12 +25,12 @@ export interface ModelFiles {
 }
 
 const SETTINGS = "settings.json";
-/** Written last: a folder that has it is whole. */
+/** Written last: a folder with it is complete. */
 const INDEX = "model_index.json";
 const PARTS = ["transformer", "vae", "scheduler"];
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
-/** The folder of a run: a model folder at all times. One process at a time works in it. */
+/** The folder of a run: a model folder at all times, used by one process at a time. */
 export class RunFolder {
   readonly path: string;
   readonly #lock: FileLock;
@@ -57,8 +57,8 @@ export class RunFolder {
   }
 
   /**
-   * Compares settings with those of the run that goes on, where there is one.
-   * @throws {CheckpointError} which settings are others now
+   * Compares settings with those of the run to continue, if there is one.
+   * @throws {CheckpointError} names the settings that have changed
    */
   async checkSettings(settings: JsonObject): Promise<void> {
     const file = join(this.path, SETTINGS);
@@ -72,12 +72,12 @@ export class RunFolder {
     );
   }
 
-  /** Keeps the settings, for the run that goes on. */
+  /** Stores the settings, for continuing the run. */
   async keepSettings(settings: JsonObject): Promise<void> {
     await writeWhole(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
-  /** Whether it is a model folder already. */
+  /** Whether it is already a model folder. */
   async hasModel(): Promise<boolean> {
     return await isFile(join(this.path, INDEX));
   }
@@ -99,7 +99,7 @@ export class RunFolder {
     await writeWhole(join(this.path, INDEX), configText(modelIndex(config)));
   }
 
-  /** Replaces the transformer's weights, whole. */
+  /** Replaces the transformer's weights atomically. */
   async writeWeights(weights: ReadonlyMap<string, Float32Array>, shapes: Shapes): Promise<void> {
     await writeTensors(
       join(this.path, "transformer", WEIGHTS),
@@ -108,7 +108,7 @@ export class RunFolder {
     );
   }
 
-  /** Writes adapters by themselves, and the weights with them melted in. */
+  /** Writes the adapters separately, and the weights with adapters merged. */
   async writeAdapters(
     base: ReadonlyMap<string, Float32Array>,
     adapters: ReadonlyMap<string, Float32Array>,
@@ -136,14 +136,14 @@ export class RunFolder {
   }
 }
 
-/** Removes what a process that was killed had not finished. */
+/** Removes unfinished files of a killed process. */
 async function removePartials(folder: string): Promise<void> {
   for (const { name } of await Array.fromAsync(Deno.readDir(folder)).catch(() => [])) {
     if (finalName(name) !== undefined) await Deno.remove(join(folder, name));
   }
 }
 
-/** Writes tensors as F32 into a .safetensors, whole or not at all. */
+/** Writes tensors as F32 into a .safetensors, atomically. */
 export async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, Float32Array>,

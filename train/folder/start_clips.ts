@@ -7,26 +7,26 @@ import type { Condition } from "../../model/config.ts";
 import { type PictureOptions, readPictures } from "../data/clip_cache.ts";
 import type { ExampleClip } from "../data/open_data.ts";
 
-/** Folder in a model's folder with clips that worlds begin with. */
+/** Folder of start clips in a model folder. */
 const CLIPS = "clips";
-/** Frames that a world is given to begin with, and those that show how it went on. */
+/** Frames of context in a start clip, and frames that follow. */
 const CONTEXT = 12;
 const SHOWN = 36;
 
-/** What decides the beginnings of a model. */
+/** Settings of a model's start clips. */
 export interface StartOptions {
   readonly condition: Condition;
   readonly names: readonly string[] | undefined;
   readonly pictures: Omit<PictureOptions, "flip">;
-  /** Frames that the model was trained to see. */
+  /** Frames of the model's window. */
   readonly window: number;
   readonly fps: number;
 }
 
 /**
- * Writes the beginnings of clips beside a model, for `far play` and `far generate` to begin with.
+ * Writes the beginnings of clips into a model folder, as starts for `far play` and `far generate`.
  * @returns defaults of far.json that name the first of them
- * @throws {MediaError} a clip that cannot be read, or a file that cannot be written
+ * @throws {MediaError} a clip cannot be read, or a file cannot be written
  */
 export async function writeStartClips(
   folder: string,

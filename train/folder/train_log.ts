@@ -5,7 +5,7 @@ import { writeAll } from "../../files/byte_sink.ts";
 import { unwritable } from "../../files/folders.ts";
 import type { JsonObject } from "../../files/json.ts";
 
-/** A line of log.jsonl: a step, or something else that says `event`. */
+/** A line of log.jsonl: a step, or an event with the field `event`. */
 export type LogLine = JsonObject;
 
 /** log.jsonl of a run: one line per step (`step loss grad_norm lr seconds`), others with `event`. */
@@ -20,7 +20,7 @@ export class TrainLog {
     this.#file = file;
   }
 
-  /** Goes on after `step`; lines of later steps, which will be done again, are dropped. */
+  /** Continues after `step`; lines of later steps, which will run again, are dropped. */
   static async open(folder: string, step: number): Promise<TrainLog> {
     const path = join(folder, "log.jsonl");
     const lines = (await readLines(path)).filter((line) =>
@@ -46,7 +46,7 @@ export class TrainLog {
   }
 }
 
-/** Whole lines; a last one that was cut off is left out. */
+/** Complete lines, without a cut-off last one. */
 async function readLines(path: string): Promise<LogLine[]> {
   if (!await isFile(path)) return [];
   return (await Deno.readTextFile(path)).split("\n").flatMap((line) => {

@@ -11,13 +11,13 @@ import type { ResizeMethod } from "../../media/resize.ts";
 import { type KeyMoment, readKeyLog } from "./key_log.ts";
 import { actionsAt, type KeyMap, readKeyMap } from "./key_map.ts";
 
-/** Recorded play of another program, and what becomes of it. */
+/** Settings for importing recorded play of another program. */
 export interface ImportOptions {
-  /** Videos; the log of each has its name and ends in .csv or .jsonl, unless `log` is given. */
+  /** Videos; each needs a log of the same name in .csv or .jsonl, unless `log` is given. */
   readonly videos: readonly string[];
-  /** Folder of the data set that is made or added to. */
+  /** Folder of the data set to create or extend. */
   readonly output: string;
-  /** Log of keys, of one video. */
+  /** Log of keys, for a single video. */
   readonly log?: string;
   /** JSON of keys and names of actions. */
   readonly map: string;
@@ -27,27 +27,27 @@ export interface ImportOptions {
   readonly offset?: number;
   /** Frames per second of the clips (the video's). */
   readonly fps?: number;
-  /** Of the clips (the video's own). */
+  /** Size of the clips (the video's own). */
   readonly size?: { readonly width: number; readonly height: number };
-  /** How frames come to it (area). */
+  /** Method of resizing (area). */
   readonly resize?: ResizeMethod;
-  /** Frames of a clip (300). */
+  /** Frames per clip (300). */
   readonly clipFrames?: number;
   /** Replaces clips that exist. */
   readonly overwrite?: boolean;
-  /** Stops between two clips. */
+  /** Stops after the current clip. */
   readonly signal?: AbortSignal;
-  /** Told of each clip that is written. */
+  /** Called for each written clip. */
   readonly onClip?: (path: string, frames: number) => void;
 }
 
-/** What was made. */
+/** Result of an import. */
 export interface Imported {
   /** Files written. */
   readonly clips: number;
   /** Frames of all clips. */
   readonly frames: number;
-  /** Frames that were left out. */
+  /** Frames that were dropped. */
   readonly dropped: number;
   /** Names of the actions, and how many frames each has. */
   readonly actions: Readonly<Record<string, number>>;
@@ -61,7 +61,7 @@ const FAR = "far.json";
  * Turns videos with logs of keys into a data set of FAR's layout: .npz clips with `video` and
  * `actions`, and a far.json with the names of the actions. Logs and map are checked before anything
  * is written.
- * @throws {MediaError} file and line of what cannot be used, or a clip that is there already
+ * @throws {MediaError} names file and line of the problem, or a clip that already exists
  */
 export async function importPlay(options: ImportOptions): Promise<Imported> {
   const { videos, output, idle = "stay" } = options;
@@ -107,7 +107,7 @@ async function logOf(video: string): Promise<string> {
   );
 }
 
-/** A folder that is added to must number its actions alike. */
+/** A folder to extend must number its actions in the same way. */
 async function checkNames(output: string, { actions }: KeyMap): Promise<void> {
   const path = join(output, FAR);
   if (!await isFile(path)) return;
@@ -119,7 +119,7 @@ async function checkNames(output: string, { actions }: KeyMap): Promise<void> {
   );
 }
 
-/** Frames at the rate that is wanted. */
+/** Frames at the wanted rate. */
 async function readVideo(path: string, { size, resize, fps }: ImportOptions): Promise<Clip> {
   const how = { ...(size && { size }), ...(resize && { resize }) };
   const { fps: own } = await readClip(path, { count: 1, upTo: true });

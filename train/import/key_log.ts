@@ -2,11 +2,11 @@ import { extname } from "node:path";
 import { parseJson } from "../../files/json.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 
-/** From when on which keys are down. */
+/** Keys that are pressed from a moment on. */
 export interface KeyMoment {
   /** Seconds since the log's zero. */
   readonly time: number;
-  /** Names as `keyName` gives them. */
+  /** Names by `keyName`. */
   readonly keys: ReadonlySet<string>;
 }
 
@@ -14,11 +14,11 @@ export interface KeyMoment {
 interface LogLine {
   readonly time: number;
   readonly keys: readonly string[];
-  /** Of a log of presses and releases; absent where a line has all keys that are down. */
+  /** For logs of presses and releases; absent if a line lists all pressed keys. */
   readonly pressed?: boolean;
 }
 
-/** Columns by what a line may call them. */
+/** Time columns by name, with their units. */
 const TIMES: Readonly<Record<string, number>> = {
   time: 1,
   t: 1,
@@ -36,10 +36,10 @@ const DOWN = ["down", "press", "pressed", "keydown", "true", "1"];
 const UP = ["up", "release", "released", "keyup", "false", "0"];
 
 /**
- * Reads a log of keys: .csv with a heading (`time,keys` or `time,key,event`), or .jsonl with the same
- * names. Times are seconds, or milliseconds in `ms` and `time_ms`. Without `event` a line has all
- * keys that are down from then on; with it, the key that goes `down` or `up`.
- * @throws {MediaError} file and line of what cannot be read; times that run backwards
+ * Reads a log of keys: .csv with a heading (`time,keys` or `time,key,event`), or .jsonl with the
+ * same names. Times are seconds, or milliseconds in `ms` and `time_ms`. Without `event`, a line
+ * lists all keys pressed from then on; with it, the key that goes `down` or `up`.
+ * @throws {MediaError} names file and line of what cannot be read; times that run backwards
  */
 export async function readKeyLog(path: string): Promise<KeyMoment[]> {
   let text: string;
@@ -94,7 +94,7 @@ function* csvLines(text: string, path: string): Generator<Numbered> {
   }
 }
 
-/** Cells of a row; those with commas stand in quotes, and `""` is a quote in them. */
+/** Cells of a row; cells with commas are quoted, with `""` for a quote. */
 function csvCells(row: string): string[] {
   const cells = [...row.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)];
   return cells.map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "");

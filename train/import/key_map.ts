@@ -6,20 +6,20 @@ import { type KeyMoment, keyName } from "./key_log.ts";
 export interface KeyMap {
   /** Names by index. */
   readonly actions: readonly string[];
-  /** In the order in which they are tried: more keys first, then as the file has them. */
+  /** In the order in which they are tried: more keys first, then in the file's order. */
   readonly chords: readonly { readonly keys: readonly string[]; readonly action: number }[];
   /** Action of a frame without a key; undefined drops the frame. */
   readonly idle: number | undefined;
 }
 
-/** Action of frames that no key belongs to: "drop" leaves them out. */
+/** Action for frames without a key: "drop" omits them. */
 export const DROP = "drop";
 
 /**
- * Reads a map from keys to names of actions: `{"w": "forward", "a": "left", "w+a": "veer"}`. Actions
- * are numbered as they come, or as a list `actions` beside `keys` says.
+ * Reads a map from keys to names of actions: `{"w": "forward", "a": "left", "w+a": "veer"}`.
+ * Actions are numbered in order, or by a list `actions` next to `keys`.
  * @param idle name of the action of frames without a key, or `DROP`
- * @throws {MediaError} file and entry of what cannot be used
+ * @throws {MediaError} names file and entry of the problem
  */
 export async function readKeyMap(path: string, idle: string): Promise<KeyMap> {
   const refuse = (why: string) => new MediaError(`Cannot use key map "${path}": ${why}`);
@@ -67,8 +67,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * The action that led to each frame: what was held longest since the frame before. A key that went
- * down in between counts even if it was let go at once; undefined is a frame that is dropped.
+ * The action that led to each frame: the keys held longest since the previous frame. A key pressed
+ * in between counts even if it was released at once; undefined means a dropped frame.
  * @param times of the frames in seconds, ascending, by the log's clock
  */
 export function actionsAt(

@@ -5,7 +5,7 @@ import type { Origin } from "../origin.ts";
 import type { TrainOptions } from "../run_options.ts";
 import type { TrainerSettings } from "../trainer.ts";
 
-/** What a run of a transformer is, for its model card. */
+/** Facts about a transformer's run, for its model card. */
 export interface RunFacts {
   readonly options: TrainOptions;
   readonly origin: Origin;

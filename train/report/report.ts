@@ -2,10 +2,10 @@ import type { LogLine } from "../folder/train_log.ts";
 import { lineChart, runningMean } from "../../report/chart.ts";
 import { escapeHtml, htmlPage } from "../../report/page.ts";
 
-/** What a report shows. */
+/** Contents of a report. */
 export interface ReportContents {
   readonly title: string;
-  /** Steps done, and of the whole run. */
+  /** Steps done, and steps of the whole run. */
   readonly step: number;
   readonly steps: number;
   /** log.jsonl. */
@@ -14,14 +14,14 @@ export interface ReportContents {
   readonly samples: readonly { readonly step: number; readonly png: Uint8Array }[];
   /** Tables of names and values: settings, data, machine. */
   readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** The command that goes on with the run. */
+  /** The command that continues the run. */
   readonly command: string | undefined;
 }
 
-/** Steps that the running mean covers. */
+/** Steps of the running mean. */
 export const MEAN_STEPS = 50;
 
-/** One page of HTML that needs nothing else, for any browser, from disk. */
+/** A self-contained HTML page for any browser, readable from disk. */
 export function reportPage(contents: ReportContents): string {
   const { title, step, steps, lines, samples, tables, command } = contents;
   const values = (name: string, event?: string) =>

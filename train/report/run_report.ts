@@ -4,7 +4,7 @@ import type { LogLine } from "../folder/train_log.ts";
 import type { TrainOptions } from "../run_options.ts";
 import { reportPage } from "./report.ts";
 
-/** What a report says of a run. */
+/** Facts about a run for its report. */
 export interface ReportFacts {
   readonly options: Pick<TrainOptions, "output" | "steps" | "command">;
   /** Tables of names and values, by their titles. */
@@ -13,10 +13,10 @@ export interface ReportFacts {
   readonly card?: (step: number, lines: readonly LogLine[]) => string;
 }
 
-/** The newest samples are shown, this many. */
+/** Number of newest samples to show. */
 const MOST_SAMPLES = 12;
 
-/** report.html and the model card of a run, rewritten as it goes. */
+/** report.html and the model card of a run, rewritten during the run. */
 export class RunReport {
   readonly #folder: string;
   readonly #facts: ReportFacts;
@@ -27,7 +27,7 @@ export class RunReport {
     this.#facts = facts;
   }
 
-  /** Takes over the samples of a run that goes on. */
+  /** Opens the report, with the samples of a continued run. */
   static async open(folder: string, facts: ReportFacts): Promise<RunReport> {
     const report = new RunReport(folder, facts);
     const entries = await Array.fromAsync(Deno.readDir(join(folder, "samples"))).catch(() => []);

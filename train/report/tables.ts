@@ -5,7 +5,7 @@ import type { TrainPlan } from "../plan.ts";
 /** Names and values of a report's table. */
 export type Table = Readonly<Record<string, string>>;
 
-/** All settings but the configuration, which is long. */
+/** All settings except the configuration, which is long. */
 export function settingsTable(settings: object): Table {
   const shown = Object.entries(settings).filter(([key, value]) =>
     key !== "config" && key !== "sizes" && value !== undefined
@@ -18,7 +18,7 @@ export function settingsTable(settings: object): Table {
   );
 }
 
-/** Clips and frames. @param what of a frame is trained on: `latents` or `pictures` */
+/** Clips and frames. @param what is trained on: `latents` or `pictures` */
 export function dataTable(
   { train, heldOut }: Pick<OpenedData, "train" | "heldOut">,
   sources: readonly string[],
@@ -33,7 +33,7 @@ export function dataTable(
   };
 }
 
-/** How many numbers there are, and how many are trained. */
+/** Number of all and of trained parameters. */
 export function sizesTable(plan: TrainPlan): Table {
   return {
     parameters: plan.parameters.toLocaleString("en"),
@@ -41,7 +41,7 @@ export function sizesTable(plan: TrainPlan): Table {
   };
 }
 
-/** The device and what a run takes of it. @param unit what is computed at once, in the plural */
+/** The device and its memory for the run. @param unit what is computed at once, in the plural */
 export function machineTable(
   { adapter }: Pick<Gpu, "adapter">,
   { bytes, microBatch, recompute }: TrainPlan,
