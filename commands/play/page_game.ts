@@ -7,6 +7,7 @@ import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "../../player/game.ts";
 import { LIMITS, type SavedKind, type Welcome } from "../../player/protocol.ts";
+import { EVERYWHERE, lanAddresses, openBrowser, qrCode } from "./page_address.ts";
 import { PlayServer } from "./server.ts";
 import { pathCommand, sessionSettings } from "./session_settings.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -15,8 +16,8 @@ import { withPictures } from "./thumbnails.ts";
 
 /** Serves the game as a page until the signal ends it. */
 export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
-  const { options, terminal, signal } = setup;
-  const { port = PORT, host: hostname = "127.0.0.1" } = options;
+  const { options, signal } = setup;
+  const { port = PORT, lan, host = lan ? EVERYWHERE : "127.0.0.1" } = options;
   const { video, problem } = openVideo(setup);
   if (video) game.watch({ frame: ({ picture }) => video.append(picture) });
   const welcome = welcomeOf(setup, await withPictures(setup.clips, setup.size), problem);
@@ -27,15 +28,31 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   const saveBranch = (kind: SavedKind, frame: number) =>
     branchFile(kind, branchOf(game, frame), setup);
   const command = () => pathCommand(game, setup);
-  const server = new PlayServer(game, { hostname, port, welcome, save, saveBranch, command });
+  const server = new PlayServer(game, { hostname: host, port, welcome, save, saveBranch, command });
   try {
-    terminal.note(`Play at ${server.url} (Ctrl-C ends it)`);
-    if (!isLoopback(hostname)) terminal.note("warning: anyone who can reach this address can play");
+    announce(server.url, host, setup);
     await game.play(signal);
   } finally {
     video?.close();
     await server.close();
   }
+}
+
+/** Says where the page is; on the whole network, and in the browser, where that is wanted. */
+function announce(url: string, host: string, { options, terminal }: PlaySetup): void {
+  const { port } = new URL(url);
+  const local = options.lan ? `http://127.0.0.1:${port}/` : url;
+  terminal.note(`Play at ${local} (Ctrl-C ends it)`);
+  if (!isLoopback(host)) terminal.note("warning: anyone who can reach this address can play");
+  if (options.lan) {
+    const [first, ...others] = lanAddresses().map((address) => `http://${address}:${port}/`);
+    if (first === undefined) terminal.note("warning: this machine is on no network");
+    else {terminal.note(
+        `From the same network: ${[first, ...others].join(" or ")}\n${qrCode(first)}`,
+      );}
+  }
+  if (!options.open) return;
+  openBrowser(local).then((why) => why && terminal.note(`warning: cannot open a browser: ${why}`));
 }
 
 /** The frames of a branch as a file. @throws {MediaError} there are none, or no encoder */

@@ -51,15 +51,19 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
 const RECORDS = [".mp4", ".mov", ".webm", ".mkv", ".gif", ".y4m", ".npz"];
 
 /** @throws {UsageError} what cannot be played; told before the model is loaded */
-function checkOptions({ record, web, port, host, context }: PlayValues): void {
+function checkOptions(given: PlayValues): void {
+  const { record, web, port, host, lan, open, context } = given;
   if (record !== undefined && !RECORDS.includes(extname(record).toLowerCase())) {
     throw new UsageError(
       `Cannot record to "${record}": its name must end in one of ${RECORDS.join(" ")}`,
     );
   }
   if (context === "-") throw new UsageError("Cannot read the context from stdin while playing");
-  if (!web && (port !== undefined || host !== undefined)) {
-    throw new UsageError("Cannot use --port or --host: give --web too");
+  if (!web && (port !== undefined || host !== undefined || lan || open)) {
+    throw new UsageError("Cannot use --port, --host, --lan or --open: give --web too");
+  }
+  if (lan && host !== undefined) {
+    throw new UsageError("Cannot use --lan with --host: either says where to listen");
   }
   if (!web) requireTerminal();
 }

@@ -28,6 +28,9 @@ const { steps, guidance, solver, seed, flexrope } = GENERATE_OPTIONS;
 const { positions, timesteps, windowCache } = GENERATE_OPTIONS;
 const { codec, quality, scale } = ENCODING_OPTIONS;
 
+/** Programs that open an address in the browser. */
+const BROWSERS = ["xdg-open", "open", "explorer.exe"];
+
 /** Options of `far play`. */
 export const PLAY_OPTIONS = {
   ...MODEL_OPTIONS,
@@ -81,6 +84,12 @@ export const PLAY_OPTIONS = {
     help: "address to listen on; anyone who can reach it can play",
     group: PAGE,
   },
+  lan: {
+    kind: "flag",
+    help: "let machines on the same network play, and show a QR code for phones",
+    group: PAGE,
+  },
+  open: { kind: "flag", help: "open the page in the browser", group: PAGE },
   record: {
     kind: "path",
     short: "o",
@@ -123,6 +132,7 @@ export const PLAY: CommandSpec = defineCommand({
   examples: [
     { line: "far play", does: "walk through the demo model's maze in the terminal" },
     { line: "far play --web", does: "the same in a browser, at http://127.0.0.1:8420/" },
+    { line: "far play --web --lan", does: "play it on a phone, by a QR code" },
     {
       line: "far play -c clip.npz --record walk.mp4",
       does: "continue a clip, and record the game",
@@ -132,8 +142,9 @@ export const PLAY: CommandSpec = defineCommand({
     ...GPU,
     env: [...GPU.env, ...TERMINAL, ...SOCKETS],
     write: undefined,
+    sys: [...GPU.sys, "networkInterfaces"],
     net: [`127.0.0.1:${PORT}`],
-    more: { when: "with --record", write: true, run: FFMPEG },
+    more: { when: "with --record or --open", write: true, run: [...FFMPEG, ...BROWSERS] },
   },
   load: () => import("./run.ts"),
 });
