@@ -280,7 +280,9 @@ export class Gpu implements Allocator {
     for (const program of programs) program.make(this);
     this.check();
     const most = this.#dispatchesPerSubmit;
-    if (most === Infinity) return this.#submit((pass) => encodeAll(this, pass, programs));
+    if (most === Infinity) {
+      return this.#submit((pass) => programs.forEach((program) => program.encode(this, pass)));
+    }
     for (const program of programs) {
       for (let at = 0; at < program.dispatches; at += most) {
         this.#submit((pass) => program.encode(this, pass, at, at + most));
@@ -325,6 +327,7 @@ export class Gpu implements Allocator {
       this.check();
       return staging.getMappedRange().slice(0);
     } catch (error) {
+      await new Promise((resolve) => setTimeout(resolve)); // what a loss breaks fails before it is told
       this.check();
       throw error;
     } finally {
@@ -372,10 +375,6 @@ function copyRange(
     { buffer: to, offset: at, bytesPerRow: TEXTURE_ROW_BYTES },
     [TEXTURE_WIDTH, bytes / TEXTURE_ROW_BYTES],
   );
-}
-
-function encodeAll(gpu: Gpu, pass: GPUComputePassEncoder, programs: readonly Runnable[]): void {
-  for (const program of programs) program.encode(gpu, pass);
 }
 
 /** Deno grants subgroups without listing them, so the only way to find out is to request them. */

@@ -77,7 +77,7 @@ export class TrainRun implements RunTask {
     const { config, vaeFolder: vae, shapes } = origin;
     const state = await trainer.state();
     const weights = new Map([...state.parameters].filter(([name]) => shapes.has(name)));
-    if (!await folder.hasModel()) {
+    if (!await folder.isBegun()) {
       await folder.writeModel({ config, vae, far: await run.#far(), shapes }, weights);
     }
     // the run may have been killed between its last checkpoint and these

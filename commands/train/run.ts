@@ -14,6 +14,7 @@ import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
+import { count } from "../../request/report.ts";
 import { autoencoderOptions, checkKind } from "./autoencoder.ts";
 import { dryRun } from "./dry_run.ts";
 import { releasedRecipe } from "./recipe.ts";
@@ -50,7 +51,7 @@ export async function run(call: TrainCall): Promise<void> {
   if (options.json) await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
   else if (!options.quiet) {
     const loss = last ? `, loss ${progress.mean.toFixed(4)}` : " (it was finished already)";
-    await terminal.print(`Wrote ${asked.output}: ${asked.steps} steps${loss}\n`);
+    await terminal.print(`Wrote ${asked.output}: ${count(asked.steps, "step")}${loss}\n`);
   }
 }
 

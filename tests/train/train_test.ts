@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { train, type TrainedStep, type TrainEvent, type TrainOptions } from "../../train/train.ts";
+import { Gpu } from "../../gpu/gpu.ts";
 import { NpzFile } from "../../media/npz.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
@@ -217,10 +218,63 @@ Deno.test({
     inFolder(async (folder) => {
       const options = await toyOptions(folder, { steps: 1 });
       await assert.rejects(collect({ ...options, freeze: ["*"] }), /everything is frozen/);
+      await assert.rejects(
+        collect({ ...options, steps: 2, lr: 1e38 }),
+        /step 2 is not finite; no ch/,
+      );
       assert.equal((await collect(options)).length, 1);
       await assert.rejects(
         collect({ ...options, weightDecay: 0.5, shuffle: false }),
         /`weightDecay` was 0 and is now 0.5; the order of the clips has changed; use the same/,
       );
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() overwrites no model that it did not make",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, { steps: 1 });
+      await Deno.mkdir(options.output);
+      await Deno.writeTextFile(join(options.output, "model_index.json"), "{}");
+      await assert.rejects(collect(options), /it holds a model that was not trained there/);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() goes on after the device was lost, as if it had not been",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, { steps: 6, saveEvery: 2 });
+      const whole = await collect(options);
+      const gpu = await Gpu.open();
+      const lost = { ...options, output: join(folder, "lost") };
+      await assert.rejects(async () => {
+        for await (const { step } of train({ ...lost, gpu })) if (step === 3) gpu.device.destroy();
+      }, { name: "GpuError", reason: "lost" });
+      const rest = await collect(lost);
+      assert.deepEqual(rest.map(({ step }) => step), [3, 4, 5, 6]);
+      const losses = (steps: TrainedStep[]) => steps.map(({ loss }) => loss);
+      assert.deepEqual(losses(rest), losses(whole).slice(2));
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() goes on with a checkpoint of the released trainer",
+  fn: () =>
+    inFolder(async (folder) => {
+      const released = new URL("../fixtures/goldens/train/far-action/", import.meta.url).pathname;
+      const config = JSON.parse(await Deno.readTextFile(join(released, "config.json")));
+      const options = await toyOptions(folder, {
+        ...{ config, from: join(released, "checkpoint-3"), steps: 4, batch: 2 },
+      });
+      const events: TrainEvent[] = [];
+      const steps = await collect({ ...options, onEvent: (event) => events.push(event) });
+      assert.deepEqual(steps.map(({ step }) => step), [4]);
+      assert.ok(events.some((event) => event.event === "resumed" && event.step === 3));
+      assert.ok((await Deno.stat(join(options.output, "checkpoints/step-4/optimizer.bin"))).isFile);
     }),
 });

@@ -12,6 +12,7 @@ import type { Shapes } from "../../released/architecture.ts";
 import { configText, modelIndex, schedulerConfig } from "../../released/model_files.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { changedSettings } from "../run_options.ts";
+import { checkpointSteps } from "./checkpoint.ts";
 import { adapterMetadata, ADAPTERS, mergeAdapters } from "./adapters.ts";
 
 /** Parts of a model folder besides the transformer's weights. */
@@ -57,12 +58,21 @@ export class RunFolder {
   }
 
   /**
-   * Compares settings with those of the run to continue, if there is one.
-   * @throws {CheckpointError} names the settings that have changed
+   * Compares settings with those of the run to continue, if there is one. A run without a
+   * checkpoint has nothing to lose and may start again with other settings.
+   * @throws {CheckpointError} names the settings that have changed, or a model no run has made
    */
   async checkSettings(settings: JsonObject): Promise<void> {
     const file = join(this.path, SETTINGS);
-    if (!await isFile(file)) return;
+    if (!await isFile(file)) {
+      if (!await isFile(join(this.path, INDEX))) return;
+      throw new CheckpointError(
+        `Cannot train in ${quote(this.path)}: it holds a model that was not trained there, which ` +
+          "would be overwritten; use another folder",
+        { file: this.path, reason: "Unwritable" },
+      );
+    }
+    if (!await this.isBegun()) return;
     const changed = changedSettings(await readJson(file), settings);
     if (changed.length === 0) return;
     throw new CheckpointError(
@@ -77,9 +87,9 @@ export class RunFolder {
     await writeWhole(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
-  /** Whether it is already a model folder. */
-  async hasModel(): Promise<boolean> {
-    return await isFile(join(this.path, INDEX));
+  /** Whether it holds a run that can be continued. */
+  async isBegun(): Promise<boolean> {
+    return (await checkpointSteps(this.path)).length > 0;
   }
 
   /** Makes it a model folder. */
