@@ -1,6 +1,6 @@
 /**
- * What the command-line tool needs of the library besides `mod.ts`: loading, measuring, looking into
- * files and reports. Nothing here is promised to others.
+ * What the command-line tool needs from the library besides `mod.ts`: loading, measuring,
+ * inspecting files and reports. These names may change at any time.
  * @module
  */
 

@@ -13,7 +13,7 @@ import { COMMANDS } from "./commands/table.ts";
 const NEVER = new AbortController().signal;
 
 /**
- * Runs one command line and gives its exit status. Errors of all kinds end here: one line each.
+ * Runs one command line and returns its exit status. All errors end here, as one line each.
  * @param argv the arguments after the program's name
  * @param beforeRun called with the command when its module is loaded
  */
@@ -37,7 +37,7 @@ export async function main(
     await command.run({ options, operands, terminal, signal, commands: COMMANDS });
     return STATUS.done;
   } catch (thrown) {
-    // a signal also ends programs that were started, and what they say of it is not the reason
+    // a signal also ends child programs, whose errors are not the reason
     const error = signal.aborted && !(thrown instanceof InterruptedError) ? signal.reason : thrown;
     if (!isClosedPipe(error)) report(error, terminal, verbose);
     return exitStatus(error);
@@ -49,7 +49,9 @@ function report(error: unknown, terminal: Terminal, verbose: boolean): void {
   if (verbose && error instanceof Error && error.stack) terminal.note(error.stack);
 }
 
-/** Turns the first signal into an abort, so that outputs are discarded; the second ends at once. */
+/**
+ * Turns the first signal into an abort, so that the command can clean up; the second ends at once.
+ */
 function listenForSignals(): AbortSignal {
   const controller = new AbortController();
   const signals = Deno.build.os === "windows"

@@ -9,13 +9,13 @@ import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 
 /** The autoencoder's two halves, one frame each. */
 export interface CodecResult {
-  /** Which of the two. */
+  /** Which half. */
   readonly half: "encode" | "decode";
-  /** Of one frame. */
+  /** Seconds per frame. */
   readonly seconds: Measured;
-  /** What one frame computes and moves, in how many dispatches. */
+  /** Work and dispatches per frame. */
   readonly work: Work & { readonly dispatches: number };
-  /** Time by label, where the GPU has a clock. */
+  /** Time per label, if the GPU has a clock. */
   readonly profile: readonly LabelTiming[] | undefined;
 }
 
@@ -48,23 +48,25 @@ export async function measureCodec(
   }
 }
 
-/** A whole short generation, from nothing. */
+/** A short generation from scratch. */
 export interface GenerationResult {
-  /** Frames made. */
+  /** Frames generated. */
   readonly frames: number;
-  /** Denoising steps a frame. */
+  /** Denoising steps per frame. */
   readonly steps: number;
-  /** Calls of the transformer in all. */
+  /** Total calls of the transformer. */
   readonly modelCalls: number;
-  /** Until the first frame's pixels are here: buffers, tables, pipelines, all steps, decoding. */
+  /**
+   * Seconds until the first frame's pixels arrive: buffers, tables, pipelines, all steps, decoding.
+   */
   readonly firstFrame: number;
   /** Seconds of each later frame, on average. */
   readonly laterFrames: number | undefined;
-  /** The most GPU memory in bytes that was taken at a time, and what was predicted. */
+  /** Peak GPU memory in bytes, and the prediction. */
   readonly memory: { readonly peak: number; readonly predicted: number };
 }
 
-/** Generates a few frames as `far generate` does, and compares the memory with the prediction. */
+/** Generates a few frames like `far generate`, and compares the memory with the prediction. */
 export async function measureGeneration(
   pipeline: Pipeline,
   frames: number,

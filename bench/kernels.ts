@@ -17,7 +17,7 @@ export type { Work };
 
 /** One kernel at one shape. */
 export interface KernelResult {
-  /** Whose shape it is: an architecture, or the released 8x decoder. */
+  /** Where the shape comes from: an architecture, or the released 8x decoder. */
   readonly model: string;
   /** What the kernel computes. */
   readonly label: string;
@@ -25,15 +25,15 @@ export interface KernelResult {
   readonly kernel: string;
   /** Sizes, as text. */
   readonly shape: string;
-  /** Of one call. */
+  /** Seconds per call. */
   readonly seconds: Measured;
-  /** What one call computes and moves. */
+  /** Work per call. */
   readonly work: Work;
 }
 
-/** Which kernels. */
+/** Which kernels to measure. */
 export interface KernelOptions extends MeasureOptions {
-  /** Of weights and caches. */
+  /** Type of weights and caches. */
   readonly dtype: "f32" | "f16";
   /** Frames before the noisy one: 64 keys each. */
   readonly frames: readonly number[];
@@ -106,7 +106,7 @@ export async function* measureDecoder(
   }
 }
 
-/** An autoencoder that works on one frame of its own. */
+/** An autoencoder with its own single frame. */
 export function declareCodec(
   gpu: Gpu,
   model: Pick<DeclaredModel, "vae" | "autoencoder">,
@@ -147,7 +147,7 @@ async function* measureDispatches(
   }
 }
 
-/** What tells one call of a kernel from another. */
+/** Sizes that distinguish the calls of a kernel. */
 function shapeText({ kernel, params = {}, buffers }: Dispatch, pass: PassWork | undefined): string {
   const { m, k, n, queries, heads, height, width } = params;
   if (kernel.name.startsWith("conv2d")) return `${height}x${width} ${k} -> ${n}`;

@@ -1,9 +1,9 @@
 import type { GpuTimer, Timing } from "../gpu/timing.ts";
 import { type Spread, spread } from "./spread.ts";
 
-/** How often, and for how long at least, something is measured. */
+/** Number and least duration of measurements. */
 export interface MeasureOptions {
-  /** Measurements, of which the median counts. */
+  /** Number of measurements; the median is reported. */
   readonly runs: number;
   /** Seconds that a measurement should take: short work is repeated within it. */
   readonly seconds: number;
@@ -13,18 +13,18 @@ export interface MeasureOptions {
 
 /** Seconds of one piece of work. */
 export interface Measured {
-  /** By the clock on the wall. */
+  /** Wall time. */
   readonly wall: Spread;
-  /** By the GPU's own clock, where it has one. */
+  /** By the GPU's own clock, if it has one. */
   readonly gpu: Spread | undefined;
-  /** Of all cores that worked for this process. */
+  /** CPU time of this process, summed over cores. */
   readonly cpu: Spread;
 }
 
-/** Which seconds count: the GPU's own, the wall's, or those of the process's cores. */
+/** Which seconds to use: GPU time, wall time, or CPU time. */
 export type Clock = "gpu" | "wall" | "cpu";
 
-/** Seconds by a clock; by the wall's where the GPU has none. */
+/** Seconds by a clock; wall time if the GPU has no clock. */
 export function secondsBy({ wall, gpu, cpu }: Measured, clock: Clock): Spread {
   if (clock === "cpu") return cpu;
   return clock === "gpu" && gpu ? gpu : wall;
@@ -34,7 +34,7 @@ const MOST_REPEATS = 1000;
 
 /**
  * Measures work that is queued by `enqueue(times)`, `times` times over. A first run warms up (it
- * compiles pipelines), a second one finds out how often to repeat.
+ * compiles pipelines), a second one determines how often to repeat.
  */
 export async function measure(
   timer: GpuTimer,

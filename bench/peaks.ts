@@ -5,11 +5,11 @@ import type { GpuTimer } from "../gpu/timing.ts";
 import { FMA_FLOPS, peakCopy, peakFma } from "../kernels/peak.ts";
 import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
 
-/** What an adapter reaches with code that does nothing else. */
+/** Peak rates of an adapter with code that does nothing else. */
 export interface Peaks {
-  /** Floating-point operations a second of a plain f32 multiply-add loop. */
+  /** Floating-point operations per second of a plain f32 multiply-add loop. */
   readonly flops: number;
-  /** Bytes a second, read and written, of a plain copy of 64 MB. */
+  /** Bytes per second, read and written, of a plain copy of 64 MB. */
   readonly bytes: number;
 }
 
@@ -17,7 +17,7 @@ const LANES = { cpu: 1 << 14, gpu: 1 << 19 } as const;
 const LOOPS = 256;
 const COPIED = 4 << 20;
 
-/** Short and often, so that one of them finds the cores free on a machine that others use. */
+/** Many short runs, so that one of them finds free cores on a busy machine. */
 const BOUND = { runs: 15, seconds: 0.03 };
 
 /** Measures the adapter's peaks by a clock; the shortest run counts, since it is a bound. */

@@ -1,19 +1,19 @@
 import { GpuError } from "../gpu/errors.ts";
 import { Pipeline } from "../run/pipeline.ts";
 
-/** What the released speed script asks of a model; tests ask for less. */
+/** Settings of the released speed script; tests use smaller ones. */
 export interface ProtocolOptions {
-  /** Lengths that are generated, from nothing. */
+  /** Lengths to generate from scratch. */
   readonly frames: readonly number[];
   /** Videos at once. */
   readonly videos: number;
-  /** Denoising steps a frame. */
+  /** Denoising steps per frame. */
   readonly steps: number;
   /** Stops between two runs. */
   readonly signal?: AbortSignal;
 }
 
-/** As the released script has it. Source: showlab/FAR at e59536a, scripts/speed_test.py */
+/** Settings of the released script. Source: showlab/FAR at e59536a, scripts/speed_test.py */
 export const SPEED_PROTOCOL = {
   frames: [16, 64, 128, 196, 256],
   videos: 4,
@@ -25,22 +25,22 @@ const WHOLE_WINDOW = 256;
 
 /** One run of the protocol. */
 export interface ProtocolRun {
-  /** `far-b` sees everything at full resolution; `far-b-long` has its short-term window. */
+  /** `far-b` attends to everything at full resolution; `far-b-long` has its short-term window. */
   readonly model: string;
   readonly cache: boolean;
   readonly frames: number;
-  /** From the first command to the last picture; absent where it could not be run. */
+  /** From the first command to the last picture; absent if it could not run. */
   readonly seconds?: number;
-  /** Bytes of GPU buffers after the run, and the most at a time. */
+  /** Bytes of GPU buffers after the run, and the peak. */
   readonly bytes?: { readonly allocated: number; readonly peak: number };
-  /** Why it could not be run: more memory than the device has. */
+  /** Why it could not run: too little memory. */
   readonly problem?: string;
 }
 
 /**
- * Measures a model as the released script does: a window that holds everything and the model's own,
- * each without and with caches.
- * @throws {GpuError} the device was lost, or failed in another way than for lack of memory
+ * Measures a model like the released script: with a window that contains everything and with the
+ * model's own, each without and with caches.
+ * @throws {GpuError} the device was lost, or failed for another reason than lack of memory
  */
 export async function* measureProtocol(
   pipeline: Pipeline,

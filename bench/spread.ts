@@ -6,7 +6,7 @@ export interface Spread {
   readonly min: number;
   /** The greatest. */
   readonly max: number;
-  /** How many there were. */
+  /** Number of measurements. */
   readonly runs: number;
 }
 

@@ -10,29 +10,29 @@ import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { Session, type SessionPass } from "../run/session.ts";
 import { measure, type Measured, type MeasureOptions } from "./measure.ts";
 
-/** A timestep to denoise from; any other costs the same. */
+/** A timestep; any other costs the same. */
 const TIMESTEP = 500;
 const CLASS = 0;
 
 /** Latent height and width. */
 export interface LatentSize {
-  /** Of the latents. */
+  /** Latent size along this axis. */
   readonly height: number;
-  /** Of the latents. */
+  /** Latent size along this axis. */
   readonly width: number;
 }
 
 /** One model call for the frame with this index, all frames before it clean. */
 export interface StepCase {
-  /** Index of the frame that is denoised. */
+  /** Index of the denoised frame. */
   readonly frame: number;
   /** A frame's first call, which also caches what is new, or any later one. */
   readonly kind: "first" | "later";
-  /** What is done with a long model's window (encode). */
+  /** How a long model's window is treated (encode). */
   readonly windowCache?: WindowCache;
 }
 
-/** The passes of a model call, and what they do. */
+/** The passes of a model call, and their work. */
 export interface RecordedStep {
   readonly session: Session;
   readonly passes: readonly SessionPass[];
@@ -66,7 +66,7 @@ export function recordStep(
   return { session, passes, work: workOfPasses(passes) };
 }
 
-/** Counts what passes do. */
+/** Counts the work of passes. */
 export function workOfPasses(passes: readonly SessionPass[]): RecordedStep["work"] {
   const sum = { flops: 0, read: 0, stored: 0, written: 0, dispatches: 0, passes: passes.length };
   for (const { plan, program } of passes) {
@@ -80,7 +80,7 @@ export function workOfPasses(passes: readonly SessionPass[]): RecordedStep["work
   return sum;
 }
 
-/** Writes what a pass reads beside weights and caches. */
+/** Writes the inputs of a pass besides weights and caches. */
 export function prepare(gpu: Gpu, { session, passes }: RecordedStep, at: number): void {
   const { plan } = passes[at]!;
   const clean = plan.kind === "context" ? CONTEXT : CLEAN;
@@ -92,17 +92,17 @@ export function prepare(gpu: Gpu, { session, passes }: RecordedStep, at: number)
 
 /** A model call, measured. */
 export interface StepResult extends StepCase {
-  /** Of one model call. */
+  /** Seconds per model call. */
   readonly seconds: Measured;
-  /** @internal What one model call computes and moves. */
+  /** @internal Work per model call. */
   readonly work: RecordedStep["work"];
-  /** Time by label, one pass a dispatch; undefined unless asked for and where nothing can tell. */
+  /** Time per label, with one pass per dispatch; undefined unless requested and measurable. */
   readonly profile: readonly LabelTiming[] | undefined;
 }
 
 /**
- * Measures a model call. What earlier frames would have left in the caches is not there: that
- * changes values, not time.
+ * Measures a model call. The caches lack the contents of earlier frames, which changes values, not
+ * time.
  * @throws {GpuError} `limit`: more memory than the device has
  * @internal
  */

@@ -19,23 +19,23 @@ import {
 
 /** A released architecture without its weights. */
 export interface SyntheticOptions {
-  /** Whose sizes. */
+  /** The architecture with these sizes. */
   readonly architecture: ArchitectureName;
   /** The released autoencoder (8x). */
   readonly vae?: AutoencoderName;
-  /** Of weights and caches (f32). */
+  /** Type of weights and caches (f32). */
   readonly dtype?: "f32" | "f16";
-  /** Blocks; as the architecture has when absent. */
+  /** Number of blocks (the architecture's). */
   readonly layers?: number;
-  /** What it runs on, which decides what weights are kept in (a GPU). */
+  /** The device, which decides the kind of memory for weights (a GPU). */
   readonly device?: DeviceProfile;
   /** Entries of the transformer's configuration that differ from the architecture's. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** The half whose weights are made, where the other is not needed. */
+  /** The only half whose weights are needed. */
   readonly only?: "transformer" | "autoencoder";
 }
 
-/** Declares a released architecture with made-up weights; needs no device. */
+/** Declares a released architecture with synthetic weights; needs no device. */
 export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
   const { architecture, dtype = "f32", layers, only, config } = options;
   const parsed = parseTransformerConfig({ ...architectureConfig(architecture), ...config });
@@ -62,7 +62,7 @@ export function declareSynthetic(options: SyntheticOptions): DeclaredModel {
 }
 
 /**
- * Puts a released architecture with made-up weights on a device.
+ * Loads a released architecture with synthetic weights onto a device.
  * @throws {GpuError} not enough memory
  */
 export async function syntheticPipeline(gpu: Gpu, options: SyntheticOptions): Promise<Pipeline> {

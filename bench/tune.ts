@@ -31,21 +31,21 @@ export type Numbers = Readonly<Record<string, number>>;
 
 /** A kernel at one shape, whose work can be divided in several ways. */
 export interface Tunable {
-  /** Where a table has it. */
+  /** Key in a table. */
   readonly key: string;
-  /** The built-in choice, of what matters on the device. */
+  /** The built-in choice of the parameters that apply to this device. */
   readonly builtIn: Numbers;
-  /** Records it on tensors of its own; gives the result. */
+  /** Records it on its own tensors; returns the result. */
   record(p: Program, tuning: Numbers): Tensor;
-  /** Writes what it reads beside numbers that may be any. */
+  /** Writes inputs that cannot be arbitrary. */
   prepare?(gpu: Gpu, p: Program): void;
 }
 
-/** What measuring a kernel at one shape led to. */
+/** Result of tuning a kernel at one shape. */
 export interface Tuned {
   /** Kernel and shape. */
   readonly key: string;
-  /** The choice that is built in, and what it takes. */
+  /** The built-in choice. */
   readonly builtIn: Numbers;
   /** Seconds of the built-in choice. */
   readonly builtInSeconds: number;
@@ -55,10 +55,10 @@ export interface Tuned {
   readonly bestSeconds: number;
 }
 
-/** A choice must be so much faster to be kept: less may be chance. */
+/** A choice must be this much faster to replace the built-in one: less may be chance. */
 const CLEARLY = 0.95;
 
-/** Largest difference between results, relative to the largest number, that rounding explains. */
+/** Largest difference between results that rounding explains, relative to the largest value. */
 const AGREEMENT = 1e-3;
 
 /** The distinct kernels of recorded work that can be divided in several ways on its device. */
@@ -86,7 +86,7 @@ function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
   return constants?.F16 ? "f16" : "f32";
 }
 
-/** Of a product's numbers those that matter on the device. */
+/** The tuning parameters that apply to this device. */
 function relevant({ rows, tile, slices, shuffle }: ProductTuning, device: DeviceProfile): Numbers {
   if (broadcasts(device)) return { rows };
   return exchanges(device) ? { tile, slices, shuffle } : { tile, slices };
@@ -150,7 +150,7 @@ function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
         tuning,
       });
     },
-    // every query sees the whole cache
+    // every query attends to the whole cache
     prepare(gpu, p) {
       const { frames: numbers, step } = p.recorded[0]!.buffers;
       const buffer = (bound: typeof step) => "buffer" in bound! ? bound.buffer : bound!;
@@ -161,7 +161,7 @@ function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
   };
 }
 
-/** Every combination of what may be chosen for a kernel, the built-in one first. */
+/** Every combination of a kernel's parameters, the built-in one first. */
 export function candidates({ key, builtIn }: Pick<Tunable, "key" | "builtIn">): Numbers[] {
   const kernel = key.split(" ")[0];
   let all: Numbers[] = [{}];
@@ -172,7 +172,7 @@ export function candidates({ key, builtIn }: Pick<Tunable, "key" | "builtIn">): 
   return all;
 }
 
-/** Puts numbers from -1 to 1, the same each time, into what a kernel reads. */
+/** Fills a kernel's inputs with numbers from -1 to 1, the same each time. */
 function fill(gpu: Gpu, { buffers, kernel }: Dispatch): void {
   for (const [name, bound] of Object.entries(buffers)) {
     const { writable } = kernel.bindings.get(name)!;
@@ -183,15 +183,15 @@ function fill(gpu: Gpu, { buffers, kernel }: Dispatch): void {
   }
 }
 
-/** Whether numbers are those wanted, but for the order of sums. */
+/** Whether results agree, except for the order of sums. */
 function agrees(actual: Float32Array, wanted: Float32Array): boolean {
   const largest = wanted.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return actual.every((v, i) => Math.abs(v - wanted[i]!) <= AGREEMENT * largest);
 }
 
 /**
- * Measures every way to divide a kernel's work at one shape. One that computes something else than
- * the built-in one here, as a driver's fault may bring about, is left out.
+ * Measures every way to divide a kernel's work at one shape. One whose results differ from the
+ * built-in one's, such as by a driver's fault, is left out.
  */
 export async function tune(
   gpu: Gpu,
@@ -201,7 +201,7 @@ export async function tune(
 ): Promise<Tuned> {
   const results: { tuning: Numbers; seconds: number }[] = [];
   let wanted: Float32Array | undefined;
-  // the built-in one again at the end: the machine may have become less busy meanwhile
+  // the built-in one again at the end: the machine may be less busy by now
   for (const tuning of [...candidates(tunable), tunable.builtIn]) {
     const memory = new Memory();
     const p = new Program(tunable.key, memory, gpu.adapter);
@@ -237,7 +237,7 @@ export async function tune(
 
 /** Which work of a model to tune. */
 export interface TuneOptions extends MeasureOptions {
-  /** Whose seconds decide. */
+  /** Clock for the comparison. */
   readonly clock: Clock;
   /** Latent height and width. */
   readonly size: LatentSize;
@@ -247,7 +247,7 @@ export interface TuneOptions extends MeasureOptions {
 
 /**
  * Measures every way to divide the kernels of a model's steps and of its autoencoder, shape by
- * shape. `writeTuning` keeps what came out; whoever opens the device later follows it.
+ * shape. `writeTuning` saves the results; later runs on the device use them.
  */
 export async function* tuneModel(
   gpu: Gpu,

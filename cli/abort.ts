@@ -1,9 +1,9 @@
 /**
- * A result, unless the signal aborts first. The work in hand is then left behind.
+ * A result, unless the signal aborts first; then the work is abandoned.
  * @throws the signal's reason
  */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {}); // what goes wrong in work that is left behind is nobody's concern
+  work.catch(() => {}); // ignore errors of abandoned work
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
@@ -16,8 +16,8 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * The items of a generator, until the signal aborts. The work in hand is then left behind: waiting
- * for it could take as long as a frame does.
+ * The items of a generator, until the signal aborts. Work in progress is then abandoned, since
+ * waiting for it could take as long as a frame.
  * @throws the signal's reason
  */
 export async function* untilAborted<T>(
@@ -31,7 +31,7 @@ export async function* untilAborted<T>(
       yield value;
     }
   } finally {
-    // a generator that is still at work would only return when that is done
+    // a generator that is still working would return only when it is done
     if (!signal.aborted) await items.return();
   }
 }

@@ -5,7 +5,7 @@ export function countText(count: number): string {
   return `${(count / 1e6).toFixed(1)} million`;
 }
 
-/** `12.3 MB`, whatever the size: for numbers that stand beside each other. */
+/** `12.3 MB`, whatever the size: for numbers in one table. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,13 +1,13 @@
 import { type Progress, type ProgressOptions, startProgress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** How byte progress is shown. */
+/** Settings of byte progress. */
 export interface ByteProgressOptions extends ProgressOptions {
-  /** Seconds in which nothing is shown, for work that is mostly quick (0). */
+  /** Seconds before anything is shown, for work that is usually quick (0). */
   readonly patience?: number;
 }
 
-/** Progress of work that is counted in bytes and says how many there are when it begins. */
+/** Progress of work that is counted in bytes, whose total is known when it begins. */
 export class ByteProgress {
   readonly #options: ByteProgressOptions;
   readonly #terminal: Terminal;
@@ -28,7 +28,7 @@ export class ByteProgress {
     this.#start = now();
   }
 
-  /** To be called with the bytes that are done, of all. */
+  /** Call it with bytes done and in total. */
   readonly update = (done: number, total: number): void => {
     if (this.#stopped || this.#now() - this.#start < 1000 * (this.#options.patience ?? 0)) return;
     const [now, all] = [megabytes(done), megabytes(total)];
@@ -39,7 +39,7 @@ export class ByteProgress {
     this.#bar.then((bar) => this.#stopped || bar.update(now));
   };
 
-  /** Says that the work ended; what is printed after it comes below the bar. */
+  /** Call it when the work ends; further output comes below the bar. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;

@@ -1,4 +1,4 @@
-/** Rows as lines whose cells stand below each other. */
+/** Rows as lines with aligned cells. */
 export function alignedRows(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) =>
@@ -7,9 +7,9 @@ export function alignedRows(rows: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * Rows for a screen: aligned where they fit, else the first cell of each in a line of its own and the
- * others below it, broken between words.
- * @param columns characters of a line
+ * Rows for a screen: aligned if they fit, otherwise the first cell of each on its own line and the
+ * others below it, wrapped between words.
+ * @param columns characters per line
  */
 export function fittedRows(rows: readonly (readonly string[])[], columns: number): string[] {
   const aligned = alignedRows(rows);

@@ -4,25 +4,25 @@ import type { Terminal } from "./terminal.ts";
 
 /** A positional argument of a command. */
 export interface ArgumentSpec {
-  /** As the help writes it: `FILE`. */
+  /** Name in the help: `FILE`. */
   readonly name: string;
   readonly help: string;
   readonly optional?: boolean;
-  /** Takes all that follow. */
+  /** Whether it takes all further arguments. */
   readonly repeatable?: boolean;
-  /** What may stand there, where that is a short list (completions and help show it). */
+  /** Possible values, if they are a short list (for completions and help). */
   readonly choices?: readonly string[];
 }
 
-/** A command line that works, and what it does. */
+/** An example command line and what it does. */
 export interface Example {
   readonly line: string;
   readonly does: string;
 }
 
-/** What a command is given when it runs. */
+/** Arguments of a command's `run`. */
 export interface Call<T extends OptionTable = OptionTable> {
-  /** Options of the command line, else of `--config`, else of the environment. */
+  /** Options from the command line, `--config` or the environment, in this order of precedence. */
   readonly options: Values<T>;
   readonly operands: readonly string[];
   readonly terminal: Terminal;
@@ -30,19 +30,19 @@ export interface Call<T extends OptionTable = OptionTable> {
   readonly signal: AbortSignal;
 }
 
-/** The same with all commands there are, for those that describe them. */
+/** The same with all commands, for those that describe them. */
 export interface DescribingCall<T extends OptionTable = OptionTable> extends Call<T> {
   readonly commands: readonly CommandSpec[];
 }
 
-/** What the module of a command exports. */
+/** Exports of a command's module. */
 export interface CommandModule<T extends OptionTable = OptionTable> {
   run(call: DescribingCall<T>): Promise<void>;
 }
 
 /**
- * A command as help, parser, completions and manual know it. Its module is imported when it runs,
- * so that `far --help` doesn't load the model's code.
+ * A command for help, parser, completions and manual. Its module is imported when it runs, so that
+ * `far --help` doesn't load the model's code.
  */
 export interface CommandSpec<T extends OptionTable = OptionTable> {
   readonly name: string;
@@ -53,12 +53,12 @@ export interface CommandSpec<T extends OptionTable = OptionTable> {
   readonly arguments: readonly ArgumentSpec[];
   readonly options: T;
   readonly examples: readonly Example[];
-  /** What it may do; the rest is given back before it runs. */
+  /** Its permissions; all others are given up before it runs. */
   readonly permissions: Permissions;
   readonly load: () => Promise<CommandModule<T>>;
 }
 
-/** Declares a command; the module's `run` must take the options that the table has. */
+/** Declares a command; the module's `run` must take the options of the table. */
 export function defineCommand<const T extends OptionTable>(spec: CommandSpec<T>): CommandSpec {
   return spec as unknown as CommandSpec;
 }

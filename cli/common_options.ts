@@ -5,14 +5,14 @@ import { choice, flag, path, section } from "./option_rows.ts";
 
 /** What a command reads. */
 export const INPUT = "Input";
-/** What it writes, and how. */
+/** What the command writes, and how. */
 export const OUTPUT = "Output";
-/** What is made, and how it is computed. */
+/** What is generated, and how it is computed. */
 export const GENERATION = "Generation";
-/** What is said about it. */
+/** What is printed. */
 export const LOGGING = "Logging";
 
-/** The settings file; the command line wins over it. */
+/** The settings file; the command line takes precedence. */
 export const CONFIG = {
   ...path("FILE.json", "read options from a JSON object; the command line wins"),
   group: INPUT,
@@ -24,17 +24,17 @@ export const COMMON_OPTIONS = section(LOGGING, {
   verbose: flag("print details, and stack traces with errors", { short: "v" }),
 }) satisfies OptionTable;
 
-/** One JSON object instead of lines for people. */
+/** One JSON object instead of text. */
 export const JSON_OPTION = section(LOGGING, {
   json: flag("print one JSON object on stdout at the end"),
 }) satisfies OptionTable;
 
-/** What becomes of outputs that exist. */
+/** What to do with existing outputs. */
 export const OVERWRITE_OPTION = section(OUTPUT, {
   overwrite: flag("replace outputs that exist; else only those that the same settings made"),
 }) satisfies OptionTable;
 
-/** How far the work has come. */
+/** How progress is shown. */
 export const PROGRESS_OPTION = section(LOGGING, {
   progress: choice(["auto", "json"], "FORM", "json: progress as JSON lines on stderr", {
     default: "auto: a bar on a terminal, otherwise a line every 10 seconds",

@@ -1,14 +1,14 @@
-/** The command line, a settings file or a manifest asks for what cannot be (exit status 2). */
+/** The command line, a settings file or a manifest is wrong (exit status 2). */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** A signal asked the program to stop; its exit status is 128 and the signal's number. */
+/** A signal asked the program to stop; its exit status is 128 plus the signal's number. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
   readonly status: number;
 
-  /** @param outcome what became of the outputs */
+  /** @param outcome what happened to the outputs */
   constructor(
     readonly signal: "SIGINT" | "SIGTERM",
     readonly outcome = "nothing was written",
@@ -18,12 +18,12 @@ export class InterruptedError extends Error {
   }
 }
 
-/** The reason of a signal's abort, with what became of the outputs. */
+/** The reason of a signal's abort, with what happened to the outputs. */
 export function interrupted(reason: unknown, outcome: string): unknown {
   return reason instanceof InterruptedError ? new InterruptedError(reason.signal, outcome) : reason;
 }
 
-/** Exit statuses, as scripts and schedulers branch on them. */
+/** Exit statuses, on which scripts and schedulers branch. */
 export const STATUS = { done: 0, failed: 1, usage: 2, temporary: 75 } as const;
 
 const NETWORK_ERRORS = [
@@ -35,7 +35,7 @@ const NETWORK_ERRORS = [
   Deno.errors.NetworkUnreachable,
 ];
 
-/** The exit status that an error asks for. */
+/** The exit status for an error. */
 export function exitStatus(error: unknown): number {
   if (isClosedPipe(error)) return STATUS.done;
   if (error instanceof InterruptedError) return error.status;
@@ -43,22 +43,22 @@ export function exitStatus(error: unknown): number {
   return isTemporary(error) ? STATUS.temporary : STATUS.failed;
 }
 
-/** True where the reader of stdout went away: it has what it wanted, so that is no failure. */
+/** Whether the reader of stdout went away: it has what it wanted, so this is not a failure. */
 export function isClosedPipe(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe ||
     (error instanceof Error && error.name === "ClosedPipeError");
 }
 
 /**
- * True where the same run may succeed later: the network, or an error that says so of itself
- * (`temporary`), as `GpuError` does of a lost device.
+ * Whether a retry may succeed: a network error, or an error with `temporary`, such as `GpuError`
+ * for a lost device.
  */
 function isTemporary(error: unknown): boolean {
   if (NETWORK_ERRORS.some((kind) => error instanceof kind)) return true;
   return error instanceof Error && "temporary" in error && error.temporary === true;
 }
 
-/** Runs a check of what the user asked for: what is wrong with it is wrong usage. */
+/** Runs a check of the user's input and turns its errors into usage errors. */
 export function asUsage<T>(check: () => T): T {
   try {
     return check();
@@ -69,7 +69,7 @@ export function asUsage<T>(check: () => T): T {
   }
 }
 
-/** The one line an error is told in. That somebody stopped the program is not an error. */
+/** The line for an error. A stop by a signal is not called an error. */
 export function errorLine(error: unknown): string {
   if (error instanceof InterruptedError) return error.message;
   const message = error instanceof Error ? error.message || error.name : String(error);

@@ -1,6 +1,6 @@
 import { printable } from "../app.ts";
 
-/** Text that may quote strangers, for a terminal: what could steer it is escaped, lines stay. */
+/** Escapes text that may quote strangers for a terminal; keeps line breaks. */
 export function escaped(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }

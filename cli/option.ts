@@ -1,6 +1,9 @@
 import { UsageError } from "./errors.ts";
 
-/** What a value is; decides how text and JSON are read. `seed` is a whole number of up to 64 bits. */
+/**
+ * Kind of a value, which decides how text and JSON are parsed. `seed` is a whole number of up to 64
+ * bits.
+ */
 export type OptionKind =
   | "flag"
   | "integer"
@@ -16,27 +19,29 @@ export type OptionKind =
 export interface OptionSpec {
   readonly kind: OptionKind;
   readonly help: string;
-  /** One letter. */
+  /** Short form, one letter. */
   readonly short?: string;
   /** Name of the value in the help, such as `FILE`. */
   readonly value?: string;
   readonly min?: number;
   readonly max?: number;
-  /** Most entries of a list, `name*8` being eight: a few bytes must not ask for all memory. */
+  /**
+   * Most entries of a list, where `name*8` counts as eight: a few bytes must not take all memory.
+   */
   readonly most?: number;
   readonly choices?: readonly string[];
   /** Other words for choices. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** What holds when the option is not given, in words; the command decides it. */
+  /** The default in words; the command implements it. */
   readonly default?: string;
   readonly repeatable?: boolean;
-  /** Environment variable that stands in where neither command line nor settings file says it. */
+  /** Environment variable with the value, if neither command line nor settings file has it. */
   readonly env?: string;
   /** Heading in the help. */
   readonly group?: string;
   /**
-   * What the option has a part in: the frames themselves, the files they are written to, or only how
-   * the program runs (where nothing is said). Records, checkpoints and batches go by it.
+   * What the option affects: the frames, the files they are written to, or only how the program
+   * runs (default). Records, checkpoints and batches depend on it.
    */
   readonly decides?: "frames" | "files" | "run";
   /** Whether the videos of one batch on the GPU may differ in it. */
@@ -63,22 +68,22 @@ type Single<S extends OptionSpec> = S["kind"] extends "flag" ? boolean
 export type ValueOf<S extends OptionSpec> = S extends { readonly repeatable: true } ? Single<S>[]
   : Single<S>;
 
-/** The values given for a table of options; what was not given is absent. */
+/** The given values of a table of options. */
 export type Values<T extends OptionTable> = { -readonly [K in keyof T]?: ValueOf<T[K]> };
 
-/** The options of a table that have a part in the frames or files. */
+/** The options of a table that affect frames or files. */
 export type DecidingOptions<T extends OptionTable> = {
   readonly [K in keyof T as T[K] extends { readonly decides: "frames" | "files" } ? K : never]:
     T[K];
 };
 
-/** The options of a table that have a part in the frames or files, in its order. */
+/** The options of a table that affect frames or files, in its order. */
 export function decidingOptions<T extends OptionTable>(table: T): DecidingOptions<T> {
   const rows = Object.entries(table).filter(([, { decides = "run" }]) => decides !== "run");
   return Object.fromEntries(rows) as DecidingOptions<T>;
 }
 
-/** What an option has a part in, by its name on the command line; unknown ones only run. */
+/** What an option affects, by its name on the command line; "run" for unknown ones. */
 export function decides(table: OptionTable, name: string): "frames" | "files" | "run" {
   return table[optionKey(name)]?.decides ?? "run";
 }
@@ -94,7 +99,7 @@ export function optionKey(name: string): string {
 }
 
 /**
- * Reads one value as it stands on the command line.
+ * Parses a value from the command line.
  * @param where the option as the user wrote it, for the message: `--frames`
  * @throws {UsageError}
  */
@@ -107,7 +112,7 @@ export function parseText(spec: OptionSpec, text: string, where: string): unknow
 }
 
 /**
- * Reads one value from JSON: numbers and booleans are written as such, lists may be arrays.
+ * Parses a value from JSON: numbers and booleans have their JSON type, lists may be arrays.
  * @param where the field and its file, for the message: `"frames" in jobs.jsonl:3`
  * @throws {UsageError}
  */
@@ -127,7 +132,7 @@ export function parseJson(spec: OptionSpec, json: unknown, where: string): unkno
   return convert(spec, value);
 }
 
-/** Words that JSON may write in another type: `[0, 0, 1]` for a list, `7` for a label or seed. */
+/** Texts that JSON may have in another type: `[0, 0, 1]` for a list, `7` for a label or seed. */
 function plainValue(spec: OptionSpec, json: unknown): unknown {
   const plain = (v: unknown) => typeof v === "number" ? String(v) : v;
   if (spec.kind === "list" && Array.isArray(json)) {
@@ -139,7 +144,7 @@ function plainValue(spec: OptionSpec, json: unknown): unknown {
     : json;
 }
 
-/** What the value must be, if it isn't. */
+/** What the value must be, if it is wrong. */
 function fault(spec: OptionSpec, value: unknown): string | undefined {
   switch (spec.kind) {
     case "flag":
@@ -165,7 +170,7 @@ function fault(spec: OptionSpec, value: unknown): string | undefined {
   }
 }
 
-/** Entries of `forward*8,left`, repeats counted; names with spaces count once per word. */
+/** Number of entries in `forward*8,left`, with repeats; names with spaces count once per word. */
 export function listLength(text: string): number {
   const items = text.split(/[\s,]+/).filter((item) => item !== "");
   return items.reduce((sum, item) => sum + Number(item.match(/\*(\d+)$/)?.[1] ?? 1), 0);
@@ -195,7 +200,7 @@ function oneOf(choices: readonly string[]): string {
   return `one of ${choices.join(", ")}`;
 }
 
-/** The checked value in the type the code uses. */
+/** The checked value in its type in code. */
 function convert(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "seed") return BigInt(value as string);
   if (spec.kind === "choice") return spec.aliases?.[value as string] ?? value;

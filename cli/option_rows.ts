@@ -1,13 +1,13 @@
 import type { OptionKind, OptionSpec, OptionTable } from "./option.ts";
 
-// Short forms that make one line of each row of an option table.
+// Short forms for one-line rows of an option table.
 
 type More = Partial<Omit<OptionSpec, "kind" | "help" | "value">>;
 // deno-lint-ignore ban-types -- no further fields
 type Nothing = {};
 type Row<K extends OptionKind, M> = { kind: K; help: string; value?: string } & M;
 
-/** Declares the row of one kind: name of the value, help, and what else there is to say. */
+/** Declares a row of one kind: name of the value, help, and further properties. */
 function valued<const K extends OptionKind>(kind: K) {
   return <const M extends More = Nothing>(value: string, help: string, more?: M): Row<K, M> =>
     ({ kind, value, help, ...more }) as Row<K, M>;
@@ -36,7 +36,7 @@ export function choice<const C extends readonly string[], const M extends More =
   return { kind: "choice", choices, value, help, ...more } as Row<"choice", M> & { choices: C };
 }
 
-/** Rows under one heading of the help, with what they have in common. */
+/** Rows under one heading of the help, with their common properties. */
 export function section<const T extends OptionTable, const C extends More = Nothing>(
   group: string,
   rows: T,

@@ -1,4 +1,4 @@
-/** What a command may do; what is absent it may not. */
+/** Permissions of a command; absent ones are denied. */
 export interface Permissions {
   /** Files that the user names, and the program's own. */
   readonly read?: true;
@@ -8,11 +8,11 @@ export interface Permissions {
   /** Variables; true for any. */
   readonly env: readonly string[] | true;
   readonly sys: readonly string[];
-  /** Hosts and ports; true for any, where the user names them. */
+  /** Hosts and ports; true for any, if the user names them. */
   readonly net?: readonly string[] | true;
   /** Programs; true for any. */
   readonly run?: readonly string[] | true;
-  /** What is needed on top in one case. */
+  /** Additional permissions for one case. */
   readonly more?: {
     readonly when: string;
     readonly write?: true;
@@ -20,7 +20,7 @@ export interface Permissions {
   };
 }
 
-/** Variables that every command looks at. */
+/** Variables that every command reads. */
 export const SAY = ["FAR_LOG", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"];
 /** Variables about the hub and its cache. */
 export const HUB = [
@@ -44,12 +44,12 @@ const MODEL = ["FAR_MODEL", "FAR_DTYPE", "FAR_BACKEND", "DENO_WEBGPU_BACKEND", "
 export const CODECS = ["FAR_NO_ADDON"];
 /** Variables that name the folder of temporary files. */
 export const TEMPORARY = ["TMPDIR", "TMP", "TEMP"];
-/** Variables by which terminals are known. */
+/** Variables that identify terminals. */
 export const TERMINAL = ["TMUX", "STY", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL"];
-/** Programs that stand in for native codecs. */
+/** Programs that replace native codecs. */
 export const FFMPEG = ["ffmpeg", "ffprobe"];
 
-/** A command, as far as its permissions go. */
+/** A command with its permissions. */
 interface Permitted {
   readonly permissions: Permissions;
 }
@@ -77,8 +77,8 @@ export const GPU = {
 export const BATCH = {
   ...GPU,
   net: true,
-  run: true, // this very program, to hold the GPU
-  env: true, // a library that speaks with the queue lists all variables
+  run: true, // this program itself, to hold the GPU
+  env: true, // the queue's library lists all variables
   sys: [...GPU_SYS, "hostname"],
 } satisfies Permissions;
 
@@ -87,7 +87,7 @@ export function permissionFlags({ permissions }: Permitted): string[] {
   return flagsOf(permissions);
 }
 
-/** Flags that a command needs on top of those in one case, and when that is. */
+/** Additional flags that a command needs in one case, and when. */
 export function moreFlags(
   { permissions: { more } }: Permitted,
 ): { when: string; flags: string[] } | undefined {
@@ -95,8 +95,9 @@ export function moreFlags(
 }
 
 /**
- * Gives back for good what a command does not need, whatever the program was started with. Lists of
- * hosts, variables and programs cannot be narrowed afterwards: those are kept or given back whole.
+ * Permanently gives up what a command does not need, whatever flags the program was started with.
+ * Lists of hosts, variables and programs cannot be narrowed afterwards, so they are kept or given
+ * up as a whole.
  */
 export function dropPermissions({ permissions }: Permitted): void {
   const { more, net, ffi, run = more?.run, write = more?.write } = permissions;
@@ -105,10 +106,10 @@ export function dropPermissions({ permissions }: Permitted): void {
   }
 }
 
-/** Flags for a binary, which is to do all that any command does. */
+/** Flags for a binary, which must run every command. */
 export function allPermissionFlags(commands: readonly Permitted[]): string[] {
   const sys = [...new Set(commands.flatMap(({ permissions }) => permissions.sys))];
-  // batches start this very program, for which Deno has no name, and list all variables
+  // batches start this program itself, for which Deno has no name, and list all variables
   return flagsOf({ read: true, write: true, ffi: true, env: true, net: true, run: true, sys });
 }
 

@@ -7,7 +7,7 @@ import { readSettingsFile } from "./settings_file.ts";
 import { COMMON_OPTIONS, CONFIG } from "./common_options.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** What a command line asks for: a text to show, or a command to run. */
+/** Result of parsing a command line: a text to show, or a command to run. */
 export type Request =
   | { readonly kind: "text"; readonly text: string }
   | {
@@ -18,9 +18,9 @@ export type Request =
   };
 
 /**
- * Reads a command line by the table of commands.
+ * Parses a command line by the table of commands.
  * @param version the text of `--version`
- * @throws {UsageError} for whatever the table doesn't allow
+ * @throws {UsageError} for anything that the table does not allow
  */
 export async function parseCommandLine(
   argv: readonly string[],
@@ -83,7 +83,7 @@ far help COMMAND explains a command and its options.`,
   return program;
 }
 
-/** A command and its arguments, as the list of commands shows it: all of them have options. */
+/** A command and its arguments, for the list of commands; all of them have options. */
 function commandTerm(command: Command): string {
   const words = command.registeredArguments.map((argument) => {
     const name = argument.name() + (argument.variadic ? "..." : "");
@@ -119,7 +119,7 @@ function argumentText({ name, optional, repeatable }: ArgumentSpec): string {
 
 const REPORT_HEADING = `${COMMON_OPTIONS.verbose.group}:`;
 
-/** The entry of the table as commander knows options. */
+/** A table entry as an option of commander. */
 function commanderOption(key: string, spec: OptionSpec): Option {
   const option = new Option(flagsText(key, spec), helpText(spec));
   if (spec.group) option.helpGroup(`${spec.group}:`);
@@ -142,7 +142,7 @@ export function helpText(spec: OptionSpec): string {
   return spec.default === undefined ? spec.help : `${spec.help} (default: ${spec.default})`;
 }
 
-/** Only what the command line says, by the names of the table. */
+/** The options on the command line, by their names in the table. */
 function givenOptions(command: Command, table: OptionTable): Values<OptionTable> {
   const given: Record<string, unknown> = {};
   for (const key of Object.keys(table)) {
@@ -155,7 +155,7 @@ function givenOptions(command: Command, table: OptionTable): Values<OptionTable>
   return given as Values<OptionTable>;
 }
 
-/** Adds what `--config` and the environment say and the command line doesn't. */
+/** Adds options from `--config` and the environment that the command line lacks. */
 async function completeOptions(
   table: OptionTable,
   given: Values<OptionTable>,
@@ -178,7 +178,7 @@ function refuseUnknownTopic([help, topic]: readonly string[], commands: readonly
   throw new UsageError(`Unknown command '${topic}'${didYouMean(topic, names)}; see \`far help\``);
 }
 
-/** What options of neighbouring tools are called here. */
+/** Our options for those of similar tools. */
 const FOREIGN: Readonly<Record<string, string>> = {
   "--cfg": "--guidance",
   "--cfg-scale": "--guidance",
@@ -203,14 +203,14 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "--threads": "the environment variable LP_NUM_THREADS=N, for the software adapter",
 };
 
-/** ` (use --guidance)` for an option that another tool has, where this command has ours. */
+/** ` (use --guidance)` for an option of another tool, if this command has ours. */
 function foreignHint(word: string, known: readonly string[]): string | undefined {
   const ours = FOREIGN[word];
   const flag = ours?.match(/^--[\w-]+/)?.[0];
   return ours && (flag === undefined || known.includes(flag)) ? ` (use ${ours})` : undefined;
 }
 
-/** Commander's complaint as our own error, with the nearest right word. */
+/** Commander's error as a usage error, with the nearest valid word. */
 function translate(error: CommanderError, command: string, known: readonly string[]): Error {
   if (error.exitCode === 0) return error;
   if (error.code === "commander.help") return new UsageError("Give a command; see `far help`");

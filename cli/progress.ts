@@ -1,11 +1,11 @@
 import type { SingleBar } from "cli-progress";
 import type { Terminal } from "./terminal.ts";
 
-/** Tells how far a piece of work has come, in the form the user asked for. */
+/** Shows the progress of work in the form the user asked for. */
 export interface Progress {
   /** `done` of `total` units are finished. */
   update(done: number): void;
-  /** Says that the work ended, whole or not. */
+  /** Call it when the work ends, complete or not. */
   stop(): void;
 }
 
@@ -13,13 +13,13 @@ export interface Progress {
 export interface Work {
   /** In the plural: `frames`. */
   readonly unit: string;
-  /** Unknown where the work comes as a stream. */
+  /** Unknown if the work comes as a stream. */
   readonly total?: number;
-  /** How many were done before anybody looked (0). */
+  /** Number already done at the start (0). */
   readonly from?: number;
 }
 
-/** How the user wants to see it. */
+/** Options for progress. */
 export interface ProgressOptions {
   readonly quiet?: boolean;
   readonly progress?: "auto" | "json";
@@ -27,10 +27,13 @@ export interface ProgressOptions {
 
 const NOTHING: Progress = { update() {}, stop() {} };
 
-/** Seconds between two lines where no bar can move. */
+/** Seconds between two lines without a terminal. */
 const LINE_SECONDS = 10;
 
-/** A bar on a terminal, JSON lines if asked for, else a line now and then; nothing with --quiet. */
+/**
+ * A bar on a terminal, JSON lines if requested, otherwise a line now and then; nothing with
+ * --quiet.
+ */
 export async function startProgress(
   work: Work,
   options: ProgressOptions,
@@ -40,7 +43,7 @@ export async function startProgress(
   if (options.progress === "json") return jsonLines(work, terminal, now);
   if (options.quiet || work.total === 0) return NOTHING;
   const { total } = work;
-  const moves = terminal.live && total !== undefined; // a bar without an end tells nothing
+  const moves = terminal.live && total !== undefined; // a bar without a total is useless
   return moves ? await movingBar({ ...work, total }) : plainLines(work, terminal, now);
 }
 
@@ -52,8 +55,8 @@ async function movingBar({ unit, total, from = 0 }: Work & { total: number }): P
     barIncompleteChar: "░",
     barsize: 30,
     hideCursor: true,
-    clearOnComplete: true, // what was made is said in a line of its own
-    gracefulExit: false, // signals are the program's own business
+    clearOnComplete: true, // the result has its own line
+    gracefulExit: false, // the program handles signals itself
   });
   const start = performance.now();
   bar.start(total, from, { rate: "-", left: "-" });
@@ -113,7 +116,7 @@ function jsonLines(
   };
 }
 
-/** Units a second so far, and the seconds that the rest takes at that rate. */
+/** Units per second so far, and seconds for the rest at that rate. */
 function pace(done: number, total: number, milliseconds: number): { rate: number; left: number } {
   const rate = milliseconds > 0 ? done / (milliseconds / 1000) : 0;
   return { rate, left: rate > 0 ? (total - done) / rate : Infinity };

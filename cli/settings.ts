@@ -1,11 +1,11 @@
 import { optionName } from "./option.ts";
 
-/** A value as a settings record holds it. */
+/** A value in a settings record. */
 export type SettingValue = string | number | boolean | readonly string[];
 
 /**
- * What made an output: options of a command by their names on the command line. It is stored in the
- * output's metadata, works as a `--config` file, and gives back the command.
+ * The command that made an output, with options by their names on the command line. It is stored in
+ * the output's metadata, works as a `--config` file, and can be turned into the command again.
  */
 export interface Settings {
   readonly command: string;
@@ -16,7 +16,7 @@ export interface Settings {
 /** Key of the record in the metadata of every kind of output. */
 const SETTINGS_KEY = "far.settings";
 
-/** The record as metadata: whole under one key, and the command line for people. */
+/** The record as metadata: as JSON under one key, and as a command line for people. */
 export function settingsMetadata(settings: Settings): Record<string, string> {
   return {
     [SETTINGS_KEY]: JSON.stringify(settings),
@@ -24,21 +24,21 @@ export function settingsMetadata(settings: Settings): Record<string, string> {
   };
 }
 
-/** The entries that have a value. */
+/** The entries with a value. */
 export function defined<T>(entries: Record<string, T | undefined>): Record<string, T> {
   return Object.fromEntries(
     Object.entries(entries).filter(([, value]) => value !== undefined),
   ) as Record<string, T>;
 }
 
-/** Each setting under its own name, for formats whose readers look for single numbers. */
+/** Each setting under its own name, for formats whose readers look for single values. */
 export function flatSettings({ options }: Settings): Record<string, string> {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
 }
 
 /**
- * Reads the record from metadata that some file carries.
- * @returns undefined where there is none, or it is not ours
+ * Reads the record from the metadata of any file.
+ * @returns undefined if there is none, or it is not ours
  */
 export function settingsOf(
   metadata: Readonly<Record<string, string>> | ReadonlyMap<string, string>,
@@ -57,7 +57,7 @@ export function settingsOf(
   }
 }
 
-/** The command line that makes it again, quoted for a shell. */
+/** The command line that makes the output again, quoted for a shell. */
 export function commandLine({ command, options }: Settings): string {
   const words = ["far", command];
   for (const [name, value] of Object.entries(options)) {
@@ -71,7 +71,7 @@ export function commandLine({ command, options }: Settings): string {
   return words.join(" ");
 }
 
-/** A word that a POSIX shell reads back as it is. */
+/** Quotes a word for a POSIX shell. */
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

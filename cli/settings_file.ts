@@ -3,15 +3,15 @@ import { optionKey, optionName, type OptionTable, parseJson, type Values } from 
 import { didYouMean } from "./suggest.ts";
 import { readText } from "./text_file.ts";
 
-/** Options read from JSON, and one line for each that cannot be used. */
+/** Options from JSON, and one line per invalid entry. */
 export interface CheckedSettings<T extends OptionTable> {
   readonly values: Values<T>;
   readonly problems: readonly string[];
 }
 
 /**
- * Checks a JSON object of options as the command line would be checked. Names may be written
- * `context-frames`, `context_frames` or `contextFrames`; `"cache": false` is `--no-cache`.
+ * Checks a JSON object of options like the command line. Names may be written `context-frames`,
+ * `context_frames` or `contextFrames`; `"cache": false` is `--no-cache`.
  * @param where the file, and the line if there is one, for the messages
  */
 export function checkSettings<T extends OptionTable>(
@@ -60,8 +60,8 @@ function findOption(
 }
 
 /**
- * The options of a whole record of settings, or of what holds one under `settings`: the JSON that
- * `far generate --json` and `far inspect --json` print.
+ * The options of a settings record, or of an object with one under `settings`, as printed by `far
+ * generate --json` and `far inspect --json`.
  */
 function optionsOf(json: unknown): unknown {
   type Record = { command?: unknown; options?: unknown };
@@ -72,14 +72,14 @@ function optionsOf(json: unknown): unknown {
 
 /**
  * Reads a `--config` file.
- * @throws {UsageError} with all that is wrong with it
+ * @throws {UsageError} lists all problems
  */
 export async function readSettingsFile<T extends OptionTable>(
   table: T,
   path: string,
 ): Promise<Values<T>> {
   const what = `settings "${path}"`;
-  const { parseJsonText } = await import("./json_text.ts"); // `far --help` does without the library
+  const { parseJsonText } = await import("./json_text.ts"); // `far --help` does not load the library
   const json = parseJsonText(await readText(path, what), what);
   const { values, problems } = checkSettings(table, optionsOf(json), `"${path}"`);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));

@@ -1,14 +1,14 @@
 import { UsageError } from "./errors.ts";
 
-/** Names that an error lists at most. */
+/** Most names that an error lists. */
 const MOST_LISTED = 6;
 
 /**
- * The name that a short form means: the name itself, the only one that begins with it, or else the
- * only one that has all of its words, each of which may be cut short (`minecraft`, `far_b_bair`, `ucf101 cond res128`). Of several the one
- * that all the others begin with is meant.
- * @returns undefined where there is none
- * @throws {UsageError} several, none of which the others begin with
+ * The name for a short form: the name itself, the only one that begins with it, or the only one
+ * with all of its words, each of which may be abbreviated (`minecraft`, `far_b_bair`, `ucf101 cond
+ * res128`). Of several, the one that all others begin with.
+ * @returns undefined if there is none
+ * @throws {UsageError} several match, and none is a prefix of the others
  */
 export function fullName(short: string, names: readonly string[]): string | undefined {
   if (names.includes(short)) return short;
@@ -30,7 +30,7 @@ function wordsOf(name: string): string[] {
   return name.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
 }
 
-/** Whether the words begin words of a name, in their order. */
+/** Whether the words are prefixes of words of a name, in order. */
 function hasWords(name: readonly string[], words: readonly string[]): boolean {
   let at = 0;
   for (const part of name) if (at < words.length && part.startsWith(words[at]!)) at++;

@@ -1,10 +1,10 @@
-/** ` (did you mean "frames"?)` where a known name is near to the unknown one, else nothing. */
+/** ` (did you mean "frames"?)` if a known name is close to the unknown one, otherwise empty. */
 export function didYouMean(unknown: string, known: Iterable<string>): string {
   const near = nearest(unknown, known);
   return near === undefined ? "" : ` (did you mean "${near}"?)`;
 }
 
-/** The known name with the fewest edits away, if a third of its letters or fewer must change. */
+/** The known name with the fewest edits, if at most a third of its letters must change. */
 export function nearest(unknown: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let fewest = Infinity;

@@ -3,22 +3,25 @@ import { environment } from "./environment.ts";
 
 /** Where a command writes: results on stdout, progress and messages on stderr. */
 export interface Terminal {
-  /** Writes text to stdout, all of it; control characters are made visible. @throws {Deno.errors.BrokenPipe} when nobody reads any more */
+  /**
+   * Writes text to stdout, all of it; control characters are made visible. @throws
+   * {Deno.errors.BrokenPipe} if the reader has gone away
+   */
   print(text: string): Promise<void>;
   /** Writes one line to stderr; control characters are made visible. */
   note(line: string): void;
-  /** Writes one line to stderr as it is, with what moves the cursor and sets colours. */
+  /** Writes one line to stderr unchanged, with escape sequences for cursor and colours. */
   draw(line: string): void;
-  /** Whether stderr is a screen, where a bar can move. */
+  /** Whether stderr is a terminal, on which a bar can move. */
   readonly live: boolean;
-  /** Characters a line of the screen has. */
+  /** Characters per line of the terminal. */
   readonly columns: number;
 }
 
 /** The terminal the process was started in. */
 export const PROCESS_TERMINAL: Terminal = {
   async print(text) {
-    // console.log would swallow a closed pipe and run on
+    // console.log would ignore a closed pipe and continue
     const bytes = new TextEncoder().encode(visible(text));
     await writeAll(Deno.stdout, bytes);
   },
@@ -41,9 +44,9 @@ const CONTROLS =
   /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
- * Text that cannot command a terminal: names and messages may be those of a stranger's file. Control
- * characters and those that turn the direction of writing are written as JSON writes them, so that
- * JSON stays the same value.
+ * Escapes characters that could control a terminal, since names and messages may come from a
+ * stranger's file. Control characters and those that change the direction of text become JSON
+ * escapes, so that JSON keeps its value.
  */
 export function visible(text: string): string {
   return text.replace(
@@ -52,7 +55,7 @@ export function visible(text: string): string {
   );
 }
 
-/** Characters a line has: 80 where there is no screen to ask, or one that does not know its size. */
+/** Characters per line: 80 without a terminal, or with one that does not know its size. */
 export function screenColumns(consoleSize: () => { readonly columns: number }): number {
   try {
     return consoleSize().columns || 80;
@@ -61,12 +64,12 @@ export function screenColumns(consoleSize: () => { readonly columns: number }): 
   }
 }
 
-/** A message that cannot be delivered must not end the work it is about. */
+/** A message that cannot be written must not end the work. */
 function writeStderr(text: string): void {
   const bytes = new TextEncoder().encode(text);
   try {
     writeAllSync(Deno.stderr, bytes);
   } catch {
-    // stderr is closed: nobody is listening
+    // stderr is closed
   }
 }

@@ -1,8 +1,8 @@
 import { UsageError } from "./errors.ts";
 
 /**
- * Reads a text file that the user names, without the byte order mark that some editors begin with.
- * @param what the file and what it is, for the message: `settings "a.json"`
+ * Reads a text file that the user names, without the byte order mark that some editors add.
+ * @param what kind and name of the file, for the message: `settings "a.json"`
  * @throws {UsageError} it cannot be read
  */
 export async function readText(path: string, what: string): Promise<string> {

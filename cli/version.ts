@@ -1,4 +1,4 @@
 import settings from "../deno.json" with { type: "json" };
 
-/** Version of the program, as outputs record it. */
+/** Version of the program, recorded in outputs. */
 export const VERSION: string = settings.version;

@@ -1,4 +1,4 @@
-/** Runs kept; older ones are dropped, so that a long session does not grow. */
+/** Most runs kept; older ones are dropped, so that a long session needs constant memory. */
 const MOST_RUNS = 10_000;
 
 /** The actions of a session in the notation of --actions, `forward*8,left*3`, oldest first. */

@@ -1,14 +1,14 @@
 import type { ModelInfo } from "../model/model.ts";
 
-/** An action and the keys that mean it. */
+/** An action and its keys. */
 export interface ActionKeys {
   readonly action: number;
   readonly name: string;
-  /** As `KeyboardEvent.key` calls them, in lower case. */
+  /** Names of `KeyboardEvent.key`, in lower case. */
   readonly keys: readonly string[];
 }
 
-/** What names of actions mean, whatever the data set calls them. */
+/** Meanings of action names in various data sets. */
 const MEANINGS: readonly { readonly names: RegExp; readonly keys: readonly string[] }[] = [
   { names: /^(move[ _-]?)?(forwards?|up|north|ahead)$/, keys: ["arrowup", "w"] },
   { names: /^(move[ _-]?)?(backwards?|back|down|south)$/, keys: ["arrowdown", "s"] },
@@ -33,7 +33,7 @@ export function actionKeys({ condition, actions }: ModelInfo): ActionKeys[] {
   });
 }
 
-/** The action that means doing nothing; without one a world waits when no key is down. */
+/** The action for doing nothing; without one, a world waits while no key is pressed. */
 export function idleAction(keys: readonly ActionKeys[]): number | undefined {
   return keys.find((entry) => entry.keys.includes(" "))?.action;
 }

@@ -18,10 +18,10 @@ import {
   type WorldPart,
 } from "./world_file.ts";
 
-/** Name of the beginning without a clip. */
+/** Name of the start without a clip. */
 export const NOTHING = "nothing";
 
-/** Reads `world.json`. @throws {PlayerError} it is missing, or no such file */
+/** Reads `world.json`. @throws {PlayerError} it is missing or invalid */
 export async function fetchWorldFile(base: URL): Promise<WorldFile> {
   const url = new URL(WORLD_FILE, base);
   try {
@@ -37,7 +37,7 @@ export async function fetchWorldFile(base: URL): Promise<WorldFile> {
   }
 }
 
-/** All bytes that loading takes. */
+/** Total bytes to load. */
 export function worldBytes({ transformer, vae }: WorldFile): number {
   const files = [...transformer.weights, ...vae.weights];
   return files.flatMap(({ pieces }) => pieces).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -70,7 +70,7 @@ export async function loadWorld(world: WorldFile, base: URL, onBytes: OnBytes): 
   return await makePipeline(model);
 }
 
-/** How the worlds of a page begin: with the frames of a clip, or from noise. */
+/** Opens worlds of a page: from a clip's frames, or from noise. */
 export function worldOpener(
   pipeline: Pipeline,
   { settings: own, clips }: WorldFile,
@@ -131,7 +131,7 @@ async function fetchClip(
   };
 }
 
-/** An error in words for whoever visits the page: what is wrong, and what to do. */
+/** An error in words for the page's visitor: what is wrong, and what to do. */
 export function inPageWords(error: unknown): string {
   if (error instanceof PlayerError) return error.message;
   if (!(error instanceof GpuError)) {

@@ -2,7 +2,7 @@ import type { RgbFrame } from "../media/frames.ts";
 import type { Game, Shown } from "./game.ts";
 import { type ClientMessage, frameBytes, type State } from "./protocol.ts";
 
-/** Runs of actions that a page is told of. */
+/** Most runs of actions sent to a page. */
 const HISTORY_RUNS = 200;
 
 /** What a game cannot do by itself: whoever serves the page does it. */
@@ -14,9 +14,9 @@ export function branchOf(game: Game, frame: number): RgbFrame[] {
 }
 
 /**
- * Does what a page asks for.
- * @param actions how many the model has
- * @throws {RangeError} an action that it has not
+ * Handles a page's message.
+ * @param actions number of the model's actions
+ * @throws {RangeError} an action that the model does not have
  */
 export function obey(
   game: Game,
@@ -42,7 +42,7 @@ export function obey(
   }
 }
 
-/** What pages are told whenever it changes. */
+/** The state sent to pages whenever it changes. */
 export function stateOf(game: Game): State {
   const { clip, label, settings, running, frames, history, shown } = game;
   const at = shown?.id;
@@ -50,7 +50,7 @@ export function stateOf(game: Game): State {
   return { type: "state", clip, label, settings, running, frames, at, history: text };
 }
 
-/** A frame as pages get it. */
+/** A frame as a message for pages. */
 export function frameMessage(
   { id, parent, picture, index, action, rate }: Shown,
 ): Uint8Array<ArrayBuffer> {

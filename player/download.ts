@@ -1,21 +1,21 @@
 import { type ByteSource, shortRead } from "../files/byte_source.ts";
 import type { CutFile } from "./world_file.ts";
 
-/** Something that the page's visitor can be told as it stands. */
+/** An error whose message is meant for the page's visitor. */
 export class PlayerError extends Error {
   override readonly name = "PlayerError";
 }
 
-/** Tries for one file before the visitor is told. */
+/** Attempts per file before giving up. */
 const TRIES = 3;
 const PAUSE_MS = 1000;
 
-/** Called with bytes as they arrive; negative where a file is begun again. */
+/** Called with bytes as they arrive; negative if a file is restarted. */
 export type OnBytes = (bytes: number) => void;
 
 /**
  * Downloads a file of known length.
- * @throws {PlayerError} it is not there, has another length, or broke off again and again
+ * @throws {PlayerError} it is missing, has another length, or broke off repeatedly
  */
 export async function download(url: URL, bytes: number, onBytes: OnBytes): Promise<Uint8Array> {
   for (let left = TRIES - 1;; left--) {
@@ -69,7 +69,7 @@ function wrongLength(url: URL, bytes: number): PlayerError {
   );
 }
 
-/** A cut file, downloaded and joined. */
+/** A file in pieces, downloaded and joined. */
 export class JoinedFile implements ByteSource {
   readonly path: string;
   readonly size: number;

@@ -1,4 +1,4 @@
-// The one script of an exported world: the page, and the worker that it starts from the same file.
+// The only script of an exported world: the page, and the worker that it starts from the same file.
 
 if (globalThis.document) {
   const [{ startPlayer }, { openLink }] = await Promise.all([

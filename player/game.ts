@@ -18,27 +18,27 @@ export interface World {
   close(): void;
 }
 
-/** A world at its beginning. */
+/** A newly opened world. */
 export interface Opening {
   readonly world: World;
-  /** The newest frame of the context: what the player sees first. */
+  /** The last frame of the context, which the player sees first. */
   readonly picture: RgbFrame | undefined;
   /** Frames of context. */
   readonly frames: number;
 }
 
-/** What a game is played with. */
+/** Settings of a game. */
 export interface GameOptions {
-  /** Names of the beginnings there are; the first is the one to start with. */
+  /** Names of the start clips; the first is the default. */
   readonly clips: readonly string[];
   readonly settings: LiveSettings;
-  /** The most frames a second. */
+  /** Most frames per second. */
   readonly fps: number;
   /** Names of the model's actions, by number; empty for a model that takes none. */
   readonly actions: readonly string[];
-  /** Puts what the library says into the words that players know. */
+  /** Rewords the library's messages for players. */
   explain?(message: string): string;
-  /** The action of a frame for which no key is down, where there is one. */
+  /** The action for frames without a key, if there is one. */
   readonly idle?: number;
   /** The class to begin with, and how many there are, for a model that takes a label. */
   readonly label?: number;
@@ -46,16 +46,16 @@ export interface GameOptions {
   open(clip: string, settings: LiveSettings, label: number | undefined): Promise<Opening>;
 }
 
-/** Who is told what happens. The game waits for what `frame` returns. */
+/** Callbacks of a game, which awaits the result of `frame`. */
 export interface GameWatcher {
   frame(shown: Shown): Promise<void> | void;
-  /** Settings, clip or running changed. */
+  /** Settings, clip or running have changed. */
   changed?(): void;
-  /** Something that was asked for cannot be done; the game goes on. */
+  /** A request cannot be fulfilled; the game continues. */
   refused?(message: string): void;
 }
 
-/** What players asked for since the last frame; of several wishes for one thing, the newest. */
+/** Requests since the last frame; of several for one thing, the newest. */
 interface Wanted {
   settings?: LiveSettings;
   clip?: string;
@@ -64,12 +64,13 @@ interface Wanted {
   frame?: number;
 }
 
-/** Frames over which the rate is taken. */
+/** Frames over which the rate is averaged. */
 const RATE_FRAMES = 8;
 
 /**
  * The loop of `far play`: samples the keys, makes a frame, shows it. With a model that takes
- * actions, a world stands still while no key is down, unless it was set running; others run.
+ * actions, a world stands still while no key is pressed, unless it was set running; others always
+ * run.
  */
 export class Game {
   readonly input = new ActionInput();
@@ -123,12 +124,12 @@ export class Game {
     return this.#running;
   }
 
-  /** Frames shown in all. */
+  /** Total frames shown. */
   get frames(): number {
     return this.#frames;
   }
 
-  /** Frames of the context of this world, and frames made since. */
+  /** Frames of this world's context, and frames generated since. */
   get contextFrames(): number {
     return this.#contextFrames;
   }
@@ -137,12 +138,12 @@ export class Game {
     return this.#generated;
   }
 
-  /** Whether all frames so far come of one beginning and one choice of settings. */
+  /** Whether all frames so far come from one start and one choice of settings. */
   get untouched(): boolean {
     return this.#openings === 1 && !this.#configured && !this.#wentBack;
   }
 
-  /** What is on the screen. */
+  /** The frame on the screen. */
   get shown(): Shown | undefined {
     return this.#shown;
   }
@@ -155,27 +156,27 @@ export class Game {
     this.#watchers.delete(watcher);
   }
 
-  /** A game that nobody looks at stands still. */
+  /** A game that nobody watches stands still. */
   set attended(attended: boolean) {
     this.#attended = attended;
     if (!attended) this.input.clear();
     this.poke();
   }
 
-  /** Whether frames are made though no key is down. */
+  /** Whether to generate frames while no key is pressed. */
   run(on: boolean): void {
     this.#running = on;
     this.#changed();
     this.poke();
   }
 
-  /** Says that there is new input. */
+  /** Wakes the loop for new input. */
   poke(): void {
     this.#poked = true;
     this.#wake();
   }
 
-  /** Begins anew with a clip. */
+  /** Restarts with a clip. */
   restart(clip = this.#clip, label = this.#label): void {
     if (!this.#options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
     if (label !== undefined && label >= (this.#options.labels ?? 0)) {
@@ -209,7 +210,7 @@ export class Game {
 
   /**
    * Plays until the signal aborts; then the world is closed.
-   * @throws what the model or a watcher throws
+   * @throws errors of the model or a watcher
    */
   async play(signal: AbortSignal): Promise<void> {
     const wake = () => this.poke();
@@ -219,7 +220,7 @@ export class Game {
       while (!signal.aborted) {
         if (await this.#serveWish() || signal.aborted) continue;
         if (!this.#due) await this.#untilPoked();
-        else await Promise.all([this.#pause(), this.#step()]); // the step blocks: timer first
+        else await Promise.all([this.#pause(), this.#step()]); // the step blocks, so start the timer first
       }
     } finally {
       signal.removeEventListener("abort", wake);
@@ -228,14 +229,14 @@ export class Game {
     }
   }
 
-  /** Whether a frame is wanted now. */
+  /** Whether a frame is due now. */
   get #due(): boolean {
     return this.#attended && (this.#running || this.input.waiting);
   }
 
   /**
-   * Does one of the things that players asked for: the loop looks at the signal between two of them.
-   * @returns whether there was anything to do
+   * Fulfils one of the players' requests; the loop checks the signal between two of them.
+   * @returns whether there was one
    */
   async #serveWish(): Promise<boolean> {
     const { settings, clip, label = this.#label, frame } = this.#wanted;
@@ -252,7 +253,7 @@ export class Game {
     return settings !== undefined || clip !== undefined || frame !== undefined;
   }
 
-  /** What does not fit the model or the GPU is the player's mistake; all else ends the game. */
+  /** A request that does not fit the model or the GPU is refused; other errors end the game. */
   async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
@@ -356,7 +357,7 @@ export class Game {
     this.#intervals = [];
   }
 
-  /** The least time of a frame. As a timer it also lets sockets and keys be served. */
+  /** Waits for the least time per frame. As a timer, it also lets sockets and keys be served. */
   #pause(): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, 1000 / this.#options.fps));
   }

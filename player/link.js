@@ -1,11 +1,11 @@
-// What a player talks to: the program that makes the worlds. This one is at the end of a WebSocket.
+// Connects a player with the program that makes the worlds, through a WebSocket.
 
 import { keep, share } from "./saving.js";
 
 const RECONNECT_MS = 1000;
 
 /**
- * Connects, and again whenever the connection is lost.
+ * Connects, and reconnects whenever the connection is lost.
  * @param listener { connected(), lost(), hear(message), show(buffer) }
  * @returns { tell(message), save(kind, frame), session }; without a connection nothing happens
  */

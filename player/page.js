@@ -1,4 +1,4 @@
-// The player: draws frames as they come, and tells which keys, buttons and swipes are down.
+// The player: draws frames as they arrive, and sends pressed keys, buttons and swipes.
 
 import { Film } from "./film.js";
 import { copy } from "./saving.js";
@@ -14,21 +14,21 @@ const KEY_NAMES = {
   " ": "space",
 };
 const STEPS = [1, 2, 4, 8, 16, 25, 50];
-/** A frame that takes longer than this is said to be computed. */
+/** Milliseconds after which the page says that a frame is being computed. */
 const PATIENCE_MS = 1000;
-/** Pixels of the screen that make a swipe. */
+/** Screen pixels that make a swipe. */
 const SWIPE = 24;
 const HISTORY_RUNS = 200;
 
 let link;
 let welcome;
 let state;
-/** Frames a second that were seen with so many steps. */
+/** Frames per second seen with each number of steps. */
 const rates = new Map();
 let patience;
 /** Runs of [action name, count] since the last restart. */
 let history = [];
-/** What holds each action down: keys and pointers. */
+/** Keys and pointers that hold each action. */
 const holders = new Map();
 
 function tell(message) {
@@ -44,7 +44,7 @@ function showConnection(isThere) {
   if (!isThere) stopWaiting();
 }
 
-/** A frame is on its way; says so when it takes long. */
+/** A frame was requested; says so if it takes long. */
 function expectFrame() {
   clearTimeout(patience);
   const isDue = state?.running || [...holders.values()].some(({ size }) => size > 0);
@@ -111,7 +111,7 @@ function showState(message) {
   showError("");
 }
 
-/** Buttons for the usual numbers of steps and the one in use, with the rate that each gave. */
+/** Buttons for the usual numbers of steps and the one in use, with the rate of each. */
 function showSteps() {
   const { steps } = state.settings;
   const numbers = [...new Set([...STEPS, steps])].sort((a, b) => a - b);
@@ -286,7 +286,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   if (!event.repeat) hold(action, `key ${event.code}`);
 });
-// what a key means may have changed while it was down, by Shift, Control or another focus
+// the meaning of a key may have changed while it was pressed, by Shift, Control or focus
 addEventListener("keyup", ({ code }) => {
   for (const action of holders.keys()) letGo(action, `key ${code}`);
 });
@@ -326,9 +326,9 @@ byId("run").onclick = () => tell({ type: "run", on: !state?.running });
 const guidance = byId("guidance");
 guidance.oninput = () => byId("guidance-value").value = guidance.value;
 guidance.onchange = () => tell({ type: "settings", guidance: Number(guidance.value) });
-guidance.onpointerup = () => canvas.focus(); // else the next arrow key moves it
+guidance.onpointerup = () => canvas.focus(); // otherwise the next arrow key moves it
 
-/** Where a finger on the picture began, and what it holds. */
+/** Start of a finger's swipe, and the action it holds. */
 let swipe;
 
 canvas.onpointerdown = ({ pointerId, clientX: x, clientY: y }) => {
@@ -356,7 +356,7 @@ function endSwipeAction() {
   if (swipe?.action !== undefined) letGo(swipe.action, `pointer ${swipe.pointerId}`);
 }
 
-/** A download under way. */
+/** Shows a download. */
 function showLoading(done, total) {
   const percent = total > 0 ? Math.floor(100 * done / total) : 0;
   const megabytes = (total / 1e6).toFixed(0);
@@ -365,7 +365,7 @@ function showLoading(done, total) {
   byId("loading-bar").value = total > 0 ? done / total : 0;
 }
 
-/** Nothing more will come. */
+/** Shows a final error. */
 function showFailure(text) {
   byId("loading").hidden = true;
   showConnection(false);
@@ -374,7 +374,7 @@ function showFailure(text) {
 
 /**
  * Starts the player.
- * @param openLink connects it with whoever makes the frames
+ * @param openLink connects it with the maker of frames
  */
 export function startPlayer(openLink) {
   link = openLink({

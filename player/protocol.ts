@@ -6,7 +6,7 @@ import type { ActionKeys } from "./action_keys.ts";
 export type SavedKind = typeof SAVED_KINDS[number];
 export const SAVED_KINDS = ["mp4", "gif"] as const;
 
-/** What the page may ask for. */
+/** Messages of the page. */
 export type ClientMessage =
   | { readonly type: "press" | "release"; readonly action: number }
   | { readonly type: "clear" | "command" }
@@ -16,14 +16,14 @@ export type ClientMessage =
   | { readonly type: "back"; readonly frame: number }
   | { readonly type: "settings"; readonly settings: LiveSettings };
 
-/** A beginning that a page offers. */
+/** A start clip that a page offers. */
 export interface StartClip {
   readonly name: string;
-  /** What it looks like, as a data URL; absent for the beginning from noise. */
+  /** Thumbnail as a data URL; absent for the start from noise. */
   readonly picture?: string;
 }
 
-/** What a page needs to know when it opens. */
+/** First message to a page. */
 export interface Welcome {
   readonly type: "welcome";
   readonly model: string;
@@ -38,11 +38,11 @@ export interface Welcome {
   readonly labels?: readonly string[];
   readonly limits: { readonly steps: number; readonly guidance: number };
   readonly memoryFrames: number;
-  /** Why a session cannot be saved, where it cannot. */
+  /** Why a session cannot be saved, if so. */
   readonly unsaveable?: string;
 }
 
-/** What changes now and then. */
+/** State that changes occasionally. */
 export interface State {
   readonly type: "state";
   readonly clip: string;
@@ -58,7 +58,7 @@ export interface State {
   readonly history: string;
 }
 
-/** Something went wrong; the world goes on. */
+/** An error; the world continues. */
 export interface Complaint {
   readonly type: "error";
   readonly message: string;
@@ -70,7 +70,7 @@ export interface Recipe {
   readonly command: string | undefined;
 }
 
-/** Everything the server sends as text; frames are binary. */
+/** Text messages of the server; frames are binary. */
 export type ServerMessage = Welcome | State | Complaint | Recipe;
 
 /** What only a worker says to its page: how far loading is, that it has come to nothing, a file. */
@@ -80,14 +80,14 @@ export type WorkerMessage =
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "file"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> };
 
-/** Bounds of the sliders, and of what a page may ask for. */
+/** Limits of the sliders and of a page's requests. */
 export const LIMITS = { steps: 100, guidance: 10 } as const;
 
 const LONGEST_MESSAGE = 1000;
 
 /**
- * Reads a message of the page.
- * @throws {SyntaxError} it is none
+ * Parses a message of the page.
+ * @throws {SyntaxError} it is invalid
  */
 export function parseClientMessage(data: unknown): ClientMessage {
   if (typeof data !== "string" || data.length > LONGEST_MESSAGE) {
@@ -152,15 +152,15 @@ function parseSettings({ steps, guidance, solver }: Record<string, unknown>): Li
   return settings;
 }
 
-/** A frame as the page gets it. */
+/** A frame for the page. */
 export interface FrameMessage {
   /** Number among all frames of the session. */
   readonly id: number;
   /** Number of the frame before it; -1 at a beginning. */
   readonly parent: number;
-  /** Since the last restart, context included. */
+  /** Index since the last restart, including context. */
   readonly index: number;
-  /** Frames a second of late, by the server's clock. */
+  /** Recent frames per second, by the server's clock. */
   readonly rate: number;
   /** Action that led to it; -1 for none. */
   readonly action: number;
@@ -176,7 +176,7 @@ export interface FrameMessage {
  */
 const HEADER = 24;
 
-/** A frame in one binary message. */
+/** A frame as a binary message. */
 export function frameBytes(frame: FrameMessage): Uint8Array<ArrayBuffer> {
   const { id, parent, index, rate, action, width, height, pixels } = frame;
   const bytes = new Uint8Array(HEADER + pixels.length);

@@ -23,7 +23,7 @@ import {
 } from "./protocol.ts";
 import type { WorldFile } from "./world_file.ts";
 
-/** The part of a worker's global scope that is used: its end of the line to the page. */
+/** The part of a worker's global scope used here: its port to the page. */
 export interface Port {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown, transfer?: Transferable[]): void;

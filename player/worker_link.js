@@ -1,9 +1,9 @@
-// What a player talks to in an exported world: a worker of the same page, which makes the frames.
+// Connects the player of an exported world with a worker of the same page, which makes the frames.
 
 import { keep, share } from "./saving.js";
 
 /**
- * Starts the worker, from this very script.
+ * Starts the worker from this same script.
  * @param listener { connected(), loading(done, total), failed(text), hear(message), show(buffer) }
  * @returns { tell(message), save(kind, frame) }
  */

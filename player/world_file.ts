@@ -1,23 +1,25 @@
 import type { JsonObject } from "../files/json.ts";
 import { type Solver, SOLVERS } from "../model/scheduler.ts";
 
-/** A file cut into pieces: joined, they are the file again. */
+/** A file split into pieces. */
 export interface CutFile {
-  /** Relative to the page, in order. */
+  /** Paths relative to the page, in order. */
   readonly pieces: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-/** A beginning: a safetensors file with `frames` [F, H, W, 3] U8 and, where known, `actions` [F] I32. */
+/**
+ * A start clip: a safetensors file with `frames` [F, H, W, 3] U8 and, if known, `actions` [F] I32.
+ */
 export interface ClipFile {
   readonly name: string;
-  /** Relative to the page. */
+  /** Path relative to the page. */
   readonly path: string;
   readonly bytes: number;
   /** Its last frame, as a data URL. */
   readonly picture: string;
 }
 
-/** How a world is played. */
+/** Settings for playing a world. */
 export interface WorldSettings {
   readonly width: number;
   readonly height: number;
@@ -25,9 +27,9 @@ export interface WorldSettings {
   readonly guidance: number;
   readonly solver: Solver;
   readonly seed: number;
-  /** Frames the world remembers. */
+  /** Number of frames the world remembers. */
   readonly memoryFrames: number;
-  /** Class to begin with, for models that take labels. */
+  /** First class, for models with labels. */
   readonly label?: number;
 }
 
@@ -38,7 +40,7 @@ export interface WorldPart {
   readonly weights: readonly CutFile[];
 }
 
-/** `world.json` of an exported world: all that is small, and where the rest is. */
+/** `world.json` of an exported world: everything small, and the paths of the rest. */
 export interface WorldFile {
   readonly version: typeof VERSION;
   readonly far: JsonObject;
@@ -50,14 +52,14 @@ export interface WorldFile {
   readonly settings: WorldSettings;
 }
 
-/** Name of the file, beside the page. */
+/** Name of the file next to the page. */
 export const WORLD_FILE = "world.json";
-/** Goes up when older players could not read what is written. */
+/** Raised when older players cannot read the format. */
 export const VERSION = 1;
 
 /**
  * Reads `world.json`.
- * @throws {SyntaxError} it is something else, as a host's own page for files that it lacks
+ * @throws {SyntaxError} it is something else, such as a host's page for missing files
  */
 export function parseWorldFile(text: string): WorldFile {
   const world = object(JSON.parse(text), "it");
@@ -133,7 +135,7 @@ function count(value: unknown, name: string): number {
   throw new SyntaxError(`${name} is not a whole number`);
 }
 
-/** Files lie beside the page: no other site, no way out of the folder. */
+/** Files must be next to the page: no other site, no path out of the folder. */
 function relative(value: unknown): string {
   if (typeof value === "string" && /^(?!\.)[\w.-]+(\/(?!\.)[\w.-]+)*$/.test(value)) return value;
   throw new SyntaxError(`${JSON.stringify(value)} is not a file of the page's folder`);

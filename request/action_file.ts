@@ -5,19 +5,19 @@ import { checkIndices, type Classes, parseActionText, parseClassList } from "./a
 import { UsageError } from "../cli/errors.ts";
 import { readText } from "../cli/text_file.ts";
 
-/** A header can announce any number of them, in a file with holes. */
+/** A header of a sparse file can announce any number of actions. */
 const MOST_ACTIONS = 1_000_000;
 const EXTENSIONS = [".npz", ".safetensors", ".json", ".txt"];
 
-/** Whether `--actions` names a file; else it is a list. */
+/** Whether `--actions` names a file; otherwise it is a list. */
 export function isActionFile(given: string): boolean {
   return EXTENSIONS.includes(extname(given).toLowerCase());
 }
 
 /**
  * Reads `--actions`: a list, or the name of a .npz or .safetensors (`actions`), .json or .txt.
- * @returns one list for all videos, or one each, which a .json can hold
- * @throws {UsageError} what is no action of the model, or a file that cannot be read
+ * @returns one list for all videos, or one each, from a .json
+ * @throws {UsageError} not an action of the model, or a file that cannot be read
  */
 export async function readActionLists(given: string, classes: Classes): Promise<number[][]> {
   switch (extname(given).toLowerCase()) {
@@ -56,7 +56,7 @@ async function readTensor(path: string, classes: Classes): Promise<number[][]> {
 }
 
 /**
- * `actions` [frames] or [videos, frames] of a file of tensors; FAR's own tools call them `action`.
+ * `actions` [frames] or [videos, frames] of a file of tensors; FAR's tools name them `action`.
  * @returns one list for all videos, or one each
  */
 export async function tensorActions(file: SafetensorsFile): Promise<number[][] | undefined> {

@@ -2,24 +2,24 @@ import { UsageError } from "../cli/errors.ts";
 import { didYouMean } from "../cli/suggest.ts";
 import { parseJsonText } from "../cli/json_text.ts";
 
-/** The actions or labels a model knows, by index; the null class has the index `count`. */
+/** The actions or labels of a model, by index; the null class has the index `count`. */
 export interface Classes {
   readonly kind: "action" | "label";
   readonly count: number;
-  /** Names by index, where the model folder has them. */
+  /** Names by index, if the model folder has them. */
   readonly names?: readonly string[];
 }
 
 const MOST_REPEATS = 1_000_000;
 
 /**
- * Reads `forward*8,3,left`: names or numbers, each repeated as often as it says.
- * @throws {UsageError} that lists what is allowed
+ * Reads `forward*8,3,left`: names or numbers with optional repeats.
+ * @throws {UsageError} lists what is allowed
  */
 export function parseClassList(text: string, classes: Classes): number[] {
   const items = text.split(/[,\n]/).flatMap((part) => {
     const item = part.trim();
-    return isNamed(item, classes) ? [item] : item.split(/\s+/); // names may have spaces in them
+    return isNamed(item, classes) ? [item] : item.split(/\s+/); // names may contain spaces
   }).filter((item) => item !== "");
   if (/,\s*,/.test(text)) {
     throw new UsageError(`Cannot use a list of ${classes.kind}s with nothing between two commas`);
@@ -28,13 +28,13 @@ export function parseClassList(text: string, classes: Classes): number[] {
   return new Gatherer(classes).gather(items, (item) => parseItem(item, classes));
 }
 
-/** Writes lists out: a few letters can stand for a million actions. */
+/** Expands lists within a limit: a few letters can stand for a million actions. */
 class Gatherer {
   #left = MOST_REPEATS;
 
   constructor(readonly classes: Classes) {}
 
-  /** @throws {UsageError} where all lists together become too long */
+  /** @throws {UsageError} if all lists together become too long */
   gather<T>(items: readonly T[], parse: (item: T) => readonly number[]): number[] {
     const list: number[] = [];
     for (const item of items) {
@@ -44,7 +44,7 @@ class Gatherer {
         const { kind } = this.classes;
         throw new UsageError(`Cannot use a list of more than ${MOST_REPEATS} ${kind}s`);
       }
-      for (const index of indices) list.push(index); // a spread of so many overflows
+      for (const index of indices) list.push(index); // spreading this many overflows the stack
     }
     return list;
   }
@@ -66,7 +66,7 @@ function parseItem(item: string, classes: Classes): number[] {
   return new Array<number>(repeats).fill(classIndex(word, classes));
 }
 
-/** The index of an action or label that is written as its number or name. @throws {UsageError} */
+/** The index of an action or label, given by number or name. @throws {UsageError} */
 export function classIndex(word: string | number, classes: Classes): number {
   const { kind, count, names } = classes;
   const text = String(word);
@@ -86,7 +86,7 @@ export function allowed({ kind, count, names }: Classes): string {
   return `${kind}s are the numbers 0 to ${count - 1}`;
 }
 
-/** `forward*8,left*3`: the shortest list that means these indices. */
+/** `forward*8,left*3`: the shortest notation for these indices. */
 export function formatClassList(indices: readonly number[], names?: readonly string[]): string {
   const items: string[] = [];
   for (let start = 0; start < indices.length;) {
@@ -101,7 +101,7 @@ export function formatClassList(indices: readonly number[], names?: readonly str
 
 /**
  * Reads the text of a .json or .txt file of actions: a JSON array (or an object with `actions`) of
- * numbers and names, or of one such array a video; or a list as on the command line on any number
+ * numbers and names, or of one such array per video; or a list as on the command line on any number
  * of lines, `#` to the end of a line being a comment.
  * @returns one list for all videos, or one each
  * @throws {UsageError}
@@ -130,12 +130,12 @@ function isActionLists(lists: unknown): lists is (number | string)[][] {
     lists.every((list) => Array.isArray(list) && list.length > 0 && list.every(isItem));
 }
 
-/** Numbers from an array file. @throws {UsageError} where one is no action of the model */
+/** Numbers from an array file. @throws {UsageError} if one is not an action of the model */
 export function checkIndices(numbers: readonly number[], path: string, classes: Classes): number[] {
   return inFile(path, () => numbers.map((number) => classIndex(number, classes)));
 }
 
-/** Names the file in the errors of reading actions from it. */
+/** Adds the file's name to errors of reading actions. */
 export function inFile(path: string, read: () => number[]): number[] {
   try {
     return read();
@@ -145,9 +145,9 @@ export function inFile(path: string, read: () => number[]): number[] {
   }
 }
 
-/** What decides which action belongs to which frame. */
+/** Inputs for assigning actions to frames. */
 export interface ActionPlan {
-  /** As the user gave them. */
+  /** The user's list. */
   readonly given?: readonly number[];
   /** The clip's own, from the first context frame on; may go beyond the context. */
   readonly clip?: readonly number[];
@@ -160,8 +160,8 @@ export interface ActionPlan {
 
 /**
  * One action for each frame, context first; action i is the move that leads to frame i. A given
- * list covers all frames, or the generated ones alone: then the context's are the clip's own, else
- * the null action. With no list the clip's own actions must reach to the last frame.
+ * list covers all frames or only the generated ones; then the context has the clip's own, or the
+ * null action. Without a list, the clip's own actions must reach to the last frame.
  * @throws {UsageError} too few, or too many
  */
 export function planActions({ given, clip, context, frames, classes }: ActionPlan): number[] {
@@ -191,7 +191,7 @@ function missingText(has: number, context: number, frames: number, classes: Clas
     `(${allowed(classes)}) or --guidance -1`;
 }
 
-/** The list cut to `frames`, or begun again until it is as long: how defaults fit any length. */
+/** The list cut to `frames`, or repeated until it is as long, so that defaults fit any length. */
 export function fitLength(list: readonly number[], frames: number): number[] {
   return Array.from({ length: frames }, (_, i) => list[i % list.length]!);
 }

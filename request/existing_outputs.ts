@@ -4,20 +4,20 @@ import { type Settings, settingsOf } from "../cli/settings.ts";
 import { fileMetadata } from "./file_metadata.ts";
 import { isSequence, outputFiles } from "./outputs.ts";
 
-/** What decides whether an output that exists may go. */
+/** What decides whether an existing output may be replaced. */
 export interface KeepOptions {
   /** `--overwrite`. */
   readonly overwrite?: boolean;
   /** Videos of the run; each has its own files. */
   readonly count?: number;
-  /** Whether the text in a file says that nothing is lost by making it anew. */
+  /** Whether a file's metadata shows that nothing is lost by making it again. */
   readonly again?: (metadata: Record<string, string>) => boolean;
 }
 
 /**
- * The one rule of all commands for outputs that exist: they are kept. `--overwrite` lets them go, and
- * so does a file that says that the same settings made it: a script that runs again finds its own.
- * @throws {UsageError} the first output that must be kept
+ * The rule of all commands for existing outputs: they are kept, unless `--overwrite` is given or
+ * the same settings made the file, so that a script can run again.
+ * @throws {UsageError} names the first output that must be kept
  */
 export async function keepOutputs(
   paths: readonly string[],
@@ -40,7 +40,7 @@ export function madeBy(command: string): KeepOptions["again"] {
   return (metadata) => settingsOf(metadata)?.command === command;
 }
 
-/** Whether a file was made by the same settings, names of outputs apart. */
+/** Whether a file was made by the same settings, except for the names of outputs. */
 export function madeWith(settings: Settings): KeepOptions["again"] {
   const wanted = comparable(settings);
   return (metadata) => {
@@ -53,7 +53,7 @@ function comparable({ command, options: { output: _, ...options } }: Settings): 
   return JSON.stringify([command, Object.entries(options).sort(([a], [b]) => a < b ? -1 : 1)]);
 }
 
-/** What is there of an output: itself, or the first of its numbered files. */
+/** The existing file of an output: itself, or the first of its numbered files. */
 async function firstFile(path: string): Promise<string | undefined> {
   if (path === "-") return undefined;
   if (isSequence(path)) return (await numberedFiles(path).catch(() => []))[0];

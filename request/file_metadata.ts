@@ -3,8 +3,8 @@ import { readMetadata } from "../app.ts";
 import { SafetensorsFile } from "../mod.ts";
 
 /**
- * The text that an output of any kind was written with.
- * @param name the final one, whose extension says what it is
+ * The metadata of an output of any kind.
+ * @param name the final name, whose extension gives the type
  * @throws {MediaError | CheckpointError} it cannot be read
  */
 export async function fileMetadata(path: string, name = path): Promise<Record<string, string>> {

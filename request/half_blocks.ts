@@ -3,7 +3,7 @@ import type { RgbFrame } from "../mod.ts";
 /**
  * A picture as text: each character cell is an upper half block whose foreground and background are
  * two pixels, one above the other, in 24-bit colour.
- * @returns one string a line, without line ends
+ * @returns one string per line, without line breaks
  */
 export function halfBlocks({ width, height, data }: RgbFrame): string[] {
   const lines: string[] = [];

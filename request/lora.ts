@@ -1,14 +1,14 @@
 import { UsageError } from "../cli/errors.ts";
 
-/** Adapters that an option names, and how much of them. */
+/** Adapters of an option, with their scale. */
 export interface LoraChoice {
   readonly path: string;
   readonly scale?: number;
 }
 
 /**
- * Reads `FILE[:SCALE]`; what stands behind the last colon is a scale if it is a number.
- * @throws {UsageError} a scale that is not finite, or no file
+ * Parses `FILE[:SCALE]`; the text after the last colon is a scale if it is a number.
+ * @throws {UsageError} the scale is not finite, or there is no file
  */
 export function parseLora(text: string): LoraChoice {
   const [, path, scale] = /^(.*):([-+.\d][^:/\\]*)$/.exec(text) ?? [];
@@ -19,7 +19,7 @@ export function parseLora(text: string): LoraChoice {
   );
 }
 
-/** `FILE:SCALE`, or the file alone. */
+/** `FILE:SCALE`, or only the file. */
 export function withScale(path: string, scale: number | undefined): string {
   return scale === undefined ? path : `${path}:${scale}`;
 }

@@ -5,7 +5,7 @@ import { optionKey, type Values } from "../cli/option.ts";
 import { GENERATE_OPTIONS } from "./options.ts";
 import { checkSettings } from "../cli/settings_file.ts";
 
-/** What a model folder may decide: what is made and how, never where it is written. */
+/** Options that a model folder may set: what is generated and how, never where it is written. */
 const HARMLESS = [
   "frames",
   "context",
@@ -36,10 +36,10 @@ const HARMLESS = [
 ];
 
 /**
- * Reads `defaults` of a model's far.json. The folder may be a stranger's, so only options that
- * decide pictures are taken, and only files that lie inside the folder.
- * @returns the options, with the paths of files beside the model
- * @throws {TypeError} every default that cannot be used, one line each
+ * Reads `defaults` of a model's far.json. The folder may be a stranger's, so it may only set
+ * options that affect the frames, and name only files inside the folder.
+ * @returns the options, with paths of files resolved
+ * @throws {TypeError} lists every invalid default, one line each
  */
 export function parseModelDefaults(json: unknown, folder: string): Values<typeof GENERATE_OPTIONS> {
   const where = `${folder}/far.json`;
@@ -65,7 +65,7 @@ function isStrange(name: string): boolean {
   return Object.hasOwn(GENERATE_OPTIONS, key) && !HARMLESS.includes(key);
 }
 
-/** What is wrong with a file that a model folder names. */
+/** What is wrong with a file named by a model folder. */
 function fileFault(path: string, folder: string): string | undefined {
   const parts = path.split(/[/\\]/);
   if (path === "-" || isAbsolute(path) || /^[A-Za-z]:/.test(path) || parts.includes("..")) {
@@ -73,7 +73,7 @@ function fileFault(path: string, folder: string): string | undefined {
   }
   const whole = join(folder, path);
   const place = realPath(isPattern(path) ? dirname(whole) : whole);
-  if (place === undefined) return undefined; // reading it says that it is missing
+  if (place === undefined) return undefined; // reading it reports that it is missing
   const roots = rootsOf(folder);
   const inside = roots.some((root) => place === root || place.startsWith(root + sep));
   return inside ? undefined : "is a link that leaves the model's folder";

@@ -6,24 +6,24 @@ import { UsageError } from "../cli/errors.ts";
 import { fullName } from "../cli/short_name.ts";
 import { didYouMean } from "../cli/suggest.ts";
 
-/** The model that is part of the program. */
+/** The built-in model. */
 export const DEMO = "demo";
 
-/** Whether a name may be a short one: it is no path. */
+/** Whether a name may be a short form, not a path. */
 function isShort(name: string): boolean {
   return !/[/\\]|^\./.test(name);
 }
 
-/** The model on this machine that a short name means. @throws {UsageError} it may be several */
+/** The model on this machine for a short name. @throws {UsageError} it is ambiguous */
 async function localName(short: string, settings: HubSettings): Promise<string | undefined> {
   const names = (await localModels(settings)).map(({ name }) => name);
   return fullName(short, [DEMO, ...names]);
 }
 
 /**
- * The folder a `--model` means: the built-in demo, a path, or a pulled model by its name or a short
- * form of it.
- * @throws {UsageError} when there is neither
+ * The folder for `--model`: the built-in demo, a path, or a pulled model by its name or a short
+ * form.
+ * @throws {UsageError} if there is none
  */
 export async function modelPath(name: string): Promise<string> {
   if (name === DEMO) return fileURLToPath(new URL("../weights/demo", import.meta.url));

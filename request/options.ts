@@ -24,17 +24,17 @@ import {
 } from "../cli/option_rows.ts";
 
 // The options of a run, and those that other commands share with it. `decides` says what an option
-// has a part in, `varies` whether the videos of one GPU batch may differ in it.
+// affects, `varies` whether the videos of one GPU batch may differ in it.
 
-/** Videos of one run, and frames of one video: far more than fit, far less than all memory. */
+/** Most videos per run and frames per video: far more than fit, but safe for memory. */
 const MOST_VIDEOS = 10_000;
 const MOST_FRAMES = 1_000_000;
 
-/** Whatever frames can be read from, for help texts. */
+/** Sources of frames, for help texts. */
 export const SOURCE_HELP = "a video, .gif, .y4m, image, folder or %d pattern of images, .npz, " +
   ".npy, .safetensors, or - for y4m on stdin";
 
-/** How frames come to another size. */
+/** Method of resizing frames. */
 export const RESIZE = choice(
   ["area", "bilinear"],
   "METHOD",
@@ -42,14 +42,14 @@ export const RESIZE = choice(
   { default: "area" },
 );
 
-/** Which frames of a source. */
+/** Which frames of a source to read. */
 export const PICK_OPTIONS = section(INPUT, {
   start: integer("I", "first frame to read", { min: 0, default: "0" }),
   stride: integer("S", "read every S-th frame", { min: 1, default: "1" }),
   frames: integer("N", "number of frames to read", { short: "n", min: 1, default: "all" }),
 }) satisfies OptionTable;
 
-/** Which model, and how it is computed. */
+/** Which model to use, and how to compute it. */
 export const MODEL_OPTIONS = {
   ...section(INPUT, {
     model: string("MODEL", "folder of a model, name of a pulled model, or demo", {
@@ -140,7 +140,7 @@ const SAMPLING_OPTIONS = section(GENERATION, {
   noCache: flag("recompute instead of using KV caches, for checking"),
 }, { decides: "frames" });
 
-/** How frames become files. */
+/** How frames are written to files. */
 export const ENCODING_OPTIONS = {
   ...section(OUTPUT, {
     output: path(
@@ -173,7 +173,7 @@ export const ENCODING_OPTIONS = {
   }, { decides: "files" }),
 } satisfies OptionTable;
 
-/** Whether outputs carry their settings. */
+/** Whether outputs contain their settings. */
 export const METADATA_OPTION = section(OUTPUT, {
   noMetadata: flag("leave the settings out of the outputs"),
 }, { decides: "files" });

@@ -3,7 +3,7 @@ import { flatSettings, type Settings, settingsMetadata } from "../cli/settings.t
 import type { OutputOptions } from "./outputs.ts";
 import type { Request } from "./request.ts";
 
-/** How the outputs of a run are written; `record` is kept in them. */
+/** Settings of a run's outputs; `record` is stored in them. */
 export function outputOptions(
   request: Request,
   run: Pick<PreparedRun, "plan" | "noise">,
@@ -32,7 +32,7 @@ export function outputOptions(
       latentShape: [channels, latentHeight, latentWidth],
       noise: {
         shape: plan.noiseShape,
-        get data() { // drawn only for an output that keeps it
+        get data() { // drawn only for an output that stores it
           return run.noise;
         },
       },

@@ -1,20 +1,20 @@
 import { extname } from "node:path";
 import { listNames } from "./outputs.ts";
 
-/** The options that outputs may have no use for. */
+/** Options that some outputs ignore. */
 interface Encoding {
   readonly fps?: number;
   readonly codec?: string;
   readonly quality?: number;
-  /** What `-` writes: MP4 unless told. */
+  /** Format of `-` (MP4). */
   readonly format?: string;
 }
 
 const VIDEOS = [".mp4", ".mov", ".webm", ".mkv"];
-/** Viewers show a frame of a GIF for a fiftieth of a second at least. */
+/** Viewers show each frame of a GIF for at least a fiftieth of a second. */
 const GIF_FPS = 50;
 
-/** What will be otherwise than somebody may expect of outputs, a line each. */
+/** Warnings about outputs that may differ from what the user expects, one line each. */
 export function outputWarnings(
   paths: readonly string[],
   { fps = 0, codec, quality, format = "mp4" }: Encoding,

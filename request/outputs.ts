@@ -13,9 +13,9 @@ import { UsageError } from "../cli/errors.ts";
 import { TensorWriter, type TensorWriterOptions } from "./tensor_writer.ts";
 import { didYouMean } from "../cli/suggest.ts";
 
-/** Takes finished frames of all videos, and makes files of them when all are there. */
+/** Writes finished frames of all videos to files. */
 interface Output {
-  /** As the user wrote it. */
+  /** The user's path. */
   readonly path: string;
   write(frame: Frame): Promise<void>;
   close(): Promise<WrittenFile>;
@@ -34,14 +34,14 @@ const EXTENSIONS = [
   ".safetensors",
 ];
 
-/** What the outputs need to know of the videos. */
+/** Facts about the videos that outputs need. */
 export interface OutputOptions extends Omit<WriterOptions, "actions"> {
   readonly count: number;
-  /** What `-` writes. */
+  /** Format of `-`. */
   readonly format?: "mp4" | "y4m" | "rgb24";
-  /** Frames before this one are left out. */
+  /** Frames before this one are omitted. */
   readonly from: number;
-  /** One a frame, from frame 0 on: one list for all videos, or one each. */
+  /** One per frame, from frame 0 on: one list for all videos, or one each. */
   readonly actions?: readonly (readonly number[])[];
   /** For .safetensors; its metadata is added to that of all outputs. */
   readonly tensors: Omit<TensorWriterOptions, "count" | "frames">;
@@ -49,7 +49,7 @@ export interface OutputOptions extends Omit<WriterOptions, "actions"> {
 
 /**
  * Checks names of outputs before anything is computed.
- * @throws {UsageError} no name, a kind that cannot be written, two of one name
+ * @throws {UsageError} no name, an unsupported kind, or two of the same name
  */
 export function checkOutputs(paths: readonly string[], count: number, json = false): void {
   for (const path of paths) {
@@ -72,9 +72,9 @@ export function checkOutputs(paths: readonly string[], count: number, json = fal
 }
 
 /**
- * Keeps what a run reads from being replaced by what it makes.
- * @param inputs what was given to read; what is no file (`-`) is none
- * @throws {UsageError} an output is one of them, by whatever name
+ * Refuses outputs that would replace inputs.
+ * @param inputs paths given as inputs; `-` is ignored
+ * @throws {UsageError} an output is also an input, by whatever name
  */
 export async function keepInputs(
   paths: readonly string[],
@@ -98,12 +98,12 @@ export function numberedPath(path: string, video: number, count: number): string
   return `${path.slice(0, path.length - extension.length)}-${video}${extension}`;
 }
 
-/** Whether an output is a file a frame, numbered where its name has `%d`. */
+/** Whether an output is one file per frame, numbered by `%d` in its name. */
 export function isSequence(name: string): boolean {
   return extname(name).toLowerCase() === ".png" && isPattern(name);
 }
 
-/** Every file that the outputs of `count` videos become; a `%d` pattern stays one name. */
+/** All files of the outputs of `count` videos; a `%d` pattern stays one name. */
 export function outputFiles(names: readonly string[], count: number): string[] {
   return names.flatMap((name) =>
     extname(name).toLowerCase() === ".safetensors"
@@ -112,18 +112,18 @@ export function outputFiles(names: readonly string[], count: number): string[] {
   );
 }
 
-/** All outputs of a run as one. Until `close` nothing has its final name. */
+/** All outputs of a run as one. Files get their final names in `close`. */
 export class Outputs implements AsyncDisposable {
   readonly #count: number;
   #outputs: Output[] = [];
-  /** Of the newest frame those videos that are there: all videos are to be equally long. */
+  /** Videos that have the newest frame: all must be equally long. */
   #waiting: Frame[] = [];
 
   private constructor(count: number) {
     this.#count = count;
   }
 
-  /** @throws {MediaError} one cannot be made; none is left behind then */
+  /** @throws {MediaError} one cannot be created; then none is left behind */
   static async open(paths: readonly string[], options: OutputOptions): Promise<Outputs> {
     const outputs = new Outputs(options.count);
     try {
@@ -152,7 +152,7 @@ export class Outputs implements AsyncDisposable {
     }
   }
 
-  /** Puts every output in its place, with the frames that were written to all videos. */
+  /** Finishes every output, with the frames that all videos have. */
   async close(): Promise<WrittenFile[]> {
     const written: WrittenFile[] = [];
     while (this.#outputs.length > 0) {
@@ -163,7 +163,7 @@ export class Outputs implements AsyncDisposable {
     return written;
   }
 
-  /** Removes whatever is not finished. */
+  /** Removes unfinished outputs. */
   async abort(): Promise<void> {
     const outputs = this.#outputs.splice(0);
     await Promise.all(outputs.map((output) => output.abort()));

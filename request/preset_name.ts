@@ -3,7 +3,7 @@ import { UsageError } from "../cli/errors.ts";
 import { fullName } from "../cli/short_name.ts";
 import { didYouMean } from "../cli/suggest.ts";
 
-/** The released configuration of a name or a short form of it. @throws {UsageError} there is none */
+/** The released configuration for a name or a short form. @throws {UsageError} there is none */
 export function presetNamed(name: string): Preset {
   const names = PRESETS.map((preset) => preset.name);
   const full = fullName(name, names);

@@ -4,23 +4,23 @@ import { UsageError } from "../cli/errors.ts";
 import { halfBlocks } from "./half_blocks.ts";
 import type { Terminal } from "../cli/terminal.ts";
 
-/** What a preview says of itself, so that the next one may take its place. */
+/** Comment that marks a preview, so that the next one may replace it. */
 const PREVIEW = "preview of far";
 
-/** Whether a file is an earlier preview, by its text. */
+/** Whether a file is an earlier preview, by its metadata. */
 export function isPreview({ comment }: Record<string, string>): boolean {
   return comment === PREVIEW;
 }
 
-/** Shows the newest frame while more are made. */
+/** Shows the newest frame while more are generated. */
 export interface Preview {
-  /** True where it takes the place of a progress bar. */
+  /** Whether it replaces a progress bar. */
   readonly drawsOnScreen: boolean;
   show(frame: Frame): Promise<void>;
 }
 
 /**
- * Opens what `--preview` names: a .png that is rewritten, or the terminal.
+ * Opens the target of `--preview`: a .png that is rewritten, or the terminal.
  * @throws {UsageError} another kind of file, or no terminal
  */
 export function openPreview(target: string | undefined, terminal: Terminal): Preview | undefined {
@@ -35,14 +35,14 @@ export function openPreview(target: string | undefined, terminal: Terminal): Pre
   throw new UsageError(`Cannot preview to "${target}": give a name that ends in .png, or terminal`);
 }
 
-/** A picture file that is always whole: each one is renamed over the last. */
+/** A picture file that is always complete: each one is renamed over the last. */
 class PngPreview implements Preview {
   readonly drawsOnScreen = false;
   #failed = false;
 
   constructor(readonly path: string, readonly terminal: Terminal) {}
 
-  /** What cannot be shown costs the preview, not the run: hours may have gone into it. */
+  /** An error ends the preview, not the run, which may have taken hours. */
   async show({ video, pixels }: Frame): Promise<void> {
     if (video !== 0 || this.#failed) return;
     try {

@@ -18,13 +18,13 @@ export class Stopwatch {
     this.#last = now;
   }
 
-  /** From the beginning to the last lap. */
+  /** Seconds from the start to the last lap. */
   get total(): number {
     return (this.#last - this.#start) / 1000;
   }
 }
 
-/** A run that is done. */
+/** A finished run. */
 export interface Result {
   readonly plan: RunPlan;
   readonly written: readonly WrittenFile[];
@@ -39,7 +39,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** One line: what was made and how fast. */
+/** One line on what was made and how fast. */
 export function describeResult({ plan, written, pipeline, request, watch }: Result): string {
   const seconds = watch.laps.generate ?? 0;
   const rate = plan.videos * plan.generatedFrames / seconds;
@@ -62,7 +62,7 @@ function clipSeconds(plan: RunPlan, { fps, options }: Request): string {
   return String(Math.round(frames / fps * 100) / 100);
 }
 
-/** What a dry run says. */
+/** Output of a dry run. */
 export function describePlan(plan: RunPlan, pipeline: Pipeline, paths: readonly string[]): string {
   const { info, gpu, dtype } = pipeline;
   const lines = [
@@ -98,7 +98,7 @@ export function resultJson({ plan, written, pipeline, request, watch, settings }
   };
 }
 
-/** A number where JSON readers keep it exact, else text. */
+/** A number if JSON readers keep it exact, otherwise text. */
 function jsonSeed(seed: bigint): number | string {
   return seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : String(seed);
 }

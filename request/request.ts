@@ -18,11 +18,13 @@ import { readNoise, readSource, type Source } from "./sources.ts";
 /** Options of `far generate`. */
 export type GenerateValues = Values<typeof GENERATE_OPTIONS>;
 
-/** What is to be made, with the model's defaults filled in and every source read. */
+/** What to generate, with the model's defaults filled in and all sources read. */
 export interface Request {
   readonly generate: GenerateOptions;
   readonly source: Source | undefined;
-  /** One a frame, context first, where the model takes actions: one list for all videos, or each. */
+  /**
+   * One per frame, context first, if the model takes actions: one list for all videos, or one each.
+   */
   readonly actions: readonly (readonly number[])[] | undefined;
   readonly fps: number;
   readonly seed: bigint;
@@ -34,12 +36,12 @@ export interface Request {
 const LATENT_SIDE = 8;
 
 /**
- * Adds the model's own defaults to what the user said. A context of the user's own, or none by
- * `--context-frames 0` or `--size`, takes the place of the default context; actions of the user's
- * own, or a context of their own, take the place of the default actions. Which frames are taken
- * belongs to the default context; where a model has none, it says how many it wants of any.
+ * Adds the model's defaults to the user's options. The user's context, or none by `--context-frames
+ * 0` or `--size`, replaces the default context; the user's actions or context replace the default
+ * actions. The choice of frames belongs to the default context; in a model without one, it applies
+ * to any context.
  * @param folder of the model: paths in its defaults are relative to it
- * @throws {TypeError} defaults that a model must not have
+ * @throws {TypeError} defaults that a model may not have
  */
 export function withDefaults(
   given: GenerateValues,
@@ -54,15 +56,15 @@ export function withDefaults(
   if (!without && context !== undefined) {
     Object.assign(defaults, picked, { context });
   } else if (given.context !== undefined && context === undefined) Object.assign(defaults, picked);
-  if (given.actions !== undefined) delete defaults.frames; // as many as there are actions
+  if (given.actions !== undefined) delete defaults.frames; // as many as actions
   else if (given.context === undefined && actions !== undefined) defaults.actions = actions;
   return { ...defaults, ...given };
 }
 
 /**
- * Reads context, actions, label and noise, and decides what they leave open.
- * @param given what the user said; @param options the same with the model's defaults
- * @throws {UsageError} options that don't fit the model or each other
+ * Reads context, actions, label and noise, and resolves the remaining options.
+ * @param given the user's options; @param options the same with the model's defaults
+ * @throws {UsageError} options that do not fit the model or each other
  */
 export async function buildRequest(
   given: GenerateValues,
@@ -106,15 +108,15 @@ export async function buildRequest(
   return { generate, source, actions, fps: options.fps ?? info.fps, seed, options };
 }
 
-/** The model's own size of pictures: what far.json says, else that of the released models. */
+/** The model's picture size: from far.json, or that of the released models. */
 export function pictureSize(options: { readonly size?: Size }, info: ModelInfo): Size {
   const side = LATENT_SIDE * info.compression;
   return options.size ?? { width: side, height: side };
 }
 
 /**
- * A context that fits is brought to a size that the user asked for, too; as many frames as the
- * model would have must be there only where the user asked for them.
+ * Reads the context. A requested size applies even to a context that fits; the model's default
+ * number of frames is required only if the user asked for it.
  */
 async function readContext(
   given: GenerateValues,
@@ -149,7 +151,7 @@ function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | unde
 }
 
 /**
- * Everything that is there more than once must be there once a video.
+ * Checks that everything given more than once is given once per video.
  * @throws {UsageError}
  */
 export function checkCount(
@@ -170,7 +172,7 @@ export function checkCount(
   }
 }
 
-/** How many frames to generate, and the action of each frame. */
+/** The number of frames to generate, and the action of each frame. */
 async function frameActions(
   given: GenerateValues,
   options: GenerateValues,
@@ -214,7 +216,7 @@ async function frameActions(
   return { frames, actions };
 }
 
-/** Lists that were given have been checked: what is no action comes from the context's file. */
+/** Checks the context's own actions; given lists were already checked. */
 function checkOwnActions(
   actions: readonly (readonly number[])[],
   { context }: GenerateValues,
@@ -229,14 +231,14 @@ function needFrames(): never {
   throw new UsageError("Say how many frames to generate: give --frames");
 }
 
-/** 32 random bits: all that PyTorch's CPU generator uses of a seed. */
+/** 32 random bits: PyTorch's CPU generator uses no more of a seed. */
 export function drawSeed(): bigint {
   return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
 }
 
 /**
- * The record that is kept in the outputs: every option that decides frames or files, as it was
- * given or resolved. A default context is left to the model to name.
+ * The record stored in the outputs: every option that affects frames or files, as given or
+ * resolved. A default context is left to the model.
  */
 export function settingsOfRequest(
   request: Request,
@@ -255,7 +257,7 @@ export function settingsOfRequest(
   return { command: "generate", version: made.version, options };
 }
 
-/** The options that a run has decided or reads in its own way. */
+/** Options that the run has resolved or stores in another form. */
 function resolvedOptions(
   { options, source, seed, actions, generate, fps }: Request,
   given: GenerateValues,
@@ -271,7 +273,7 @@ function resolvedOptions(
     contextStart: given.contextStart,
     contextStride: given.contextStride,
     resize: given.context ? options.resize : undefined,
-    // a file with a list for each video has no form on the command line
+    // a file with one list per video has no notation on the command line
     actions: named ? formatClassList(named, info.actions) : actions && options.actions,
     frames: plan.generatedFrames,
     size: size && `${size.width}x${size.height}`,
@@ -292,8 +294,9 @@ function unlessExact(rounding: ModelInfo["positions"]): "bf16" | undefined {
 }
 
 /**
- * All actions, or the generated frames' alone where the context's cannot be written as a list: the
- * null action has no name. Where those have it too, all are the context's own.
+ * All actions, or only those of generated frames if the context's cannot be written as a list,
+ * since the null action has no name. If the generated frames have it too, all actions are the
+ * context's own.
  */
 function nameable(
   actions: readonly number[],

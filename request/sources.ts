@@ -29,7 +29,7 @@ import { UsageError } from "../cli/errors.ts";
 /** Frames of one or more videos of the same length, ready for the model. */
 export interface Source {
   readonly videos: number;
-  /** Of each video. */
+  /** Frames per video. */
   readonly frames: number;
   readonly width: number;
   readonly height: number;
@@ -37,9 +37,9 @@ export interface Source {
   readonly data: Float32Array;
   readonly fps?: number;
   /**
-   * Reads the clip's own actions, one a frame from its first picked frame on, as far as the clip
-   * goes: one list for all videos, or one each; undefined where it has none.
-   * @throws {UsageError | MediaError} they are no actions of the model
+   * Reads the clip's own actions, one per frame from its first picked frame to its end: one list
+   * for all videos, or one each; undefined if it has none.
+   * @throws {UsageError | MediaError} they are not actions of the model
    */
   readonly actions?: (classes: Classes) => Promise<readonly (readonly number[])[] | undefined>;
   /** Whether its pixels went through lossy compression. */
@@ -47,24 +47,24 @@ export interface Source {
   readonly warnings: readonly string[];
 }
 
-/** Which frames to take, and the size they are to have. */
+/** Which frames to read, and their size. */
 export interface SourceOptions {
   readonly start?: number;
   readonly stride?: number;
   readonly count?: number;
-  /** Whether fewer will do where there are no more. */
+  /** Whether fewer are acceptable if there are no more. */
   readonly upTo?: boolean;
-  /** Centre-crop and resize to this; as they are without it. */
+  /** Centre-crop and resize to this size (unchanged). */
   readonly fit?: Fit;
 }
 
-/** The size a model wants. */
+/** The size that a model needs. */
 export interface Fit extends Size {
-  /** Exact arrays whose sides are multiples of this are taken as they are ... */
+  /** Exact arrays whose sides are multiples of this keep their size ... */
   readonly multiple: number;
-  /** ... unless this says that the size is wanted in any case. */
+  /** ... unless this is true. */
   readonly always?: boolean;
-  /** How; by area unless told. */
+  /** Method of resizing (by area). */
   readonly resize?: ResizeMethod;
 }
 
@@ -72,7 +72,7 @@ export interface Fit extends Size {
  * Reads any source of frames: video, pictures, arrays or tensors.
  *
  * Pictures and videos are brought to the model's size. Arrays (.npz, .npy, .safetensors), which are
- * exact, keep their own where the model can take it.
+ * exact, keep theirs if the model supports it.
  * @throws {MediaError | CheckpointError} it cannot be read, or has too few frames
  */
 export async function readSource(path: string, options: SourceOptions = {}): Promise<Source> {
@@ -108,7 +108,7 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
   };
 }
 
-/** The actions of a whole .npz: they can lead on from the picked frames to where it ends. */
+/** All actions of an .npz, which may continue beyond the picked frames. */
 async function arrayActions(path: string): Promise<number[] | undefined> {
   if (extname(path).toLowerCase() !== ".npz") return undefined;
   using file = await NpzFile.open(path);
@@ -117,7 +117,7 @@ async function arrayActions(path: string): Promise<number[] | undefined> {
   return Array.from(data, Number);
 }
 
-/** The actions that a video of the tool's own was made with; the null action may be among them. */
+/** The actions of a video made by the tool, possibly with the null action. */
 async function videoActions(
   path: string,
   clip: Pick<Clip, "metadata" | "video">,
@@ -132,7 +132,7 @@ async function videoActions(
     () => parseClassList(words.join(","), { ...classes, count: classes.count + 1 }),
   );
   const isWhole = metadata[ACTIONS_KEY] !== undefined || own.length === clip.video?.frames;
-  return isWhole ? own : undefined; // of other frames, too, or of some only
+  return isWhole ? own : undefined; // for more frames, or for fewer
 }
 
 /** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
@@ -173,7 +173,7 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
   }
 }
 
-/** @throws {MediaError} values that are no brightness */
+/** @throws {MediaError} values outside [0, 1] */
 function checkUnit(values: Float32Array, path: string, frame: number): void {
   const strange = values.find((value) => !(value >= -0.01 && value <= 1.01));
   if (strange === undefined) return;
@@ -207,7 +207,7 @@ function fitted(frame: FloatFrame, fit: Fit): FloatFrame {
   return isKept ? frame : fitFrame(frame, width, height, fit.resize);
 }
 
-/** The size that a frame is brought to. */
+/** The size to which a frame is resized. */
 function fittedSize({ width, height }: Size, fit: Fit): Size {
   const fits = width % fit.multiple === 0 && height % fit.multiple === 0;
   return fits && !fit.always ? { width, height } : fit;
@@ -227,7 +227,7 @@ function joinFrames(videos: readonly (readonly FloatFrame[])[]) {
  * Reads `noise` from a .safetensors.
  * @param needed its shape, [count, frames, c, h, w]
  * @throws {CheckpointError} no such file or tensor
- * @throws {UsageError} noise of another run
+ * @throws {UsageError} noise of another shape
  */
 export async function readNoise(path: string, needed: readonly number[]): Promise<Float32Array> {
   const file = await SafetensorsFile.open(path);

@@ -1,27 +1,27 @@
 import { type AtomicFile, bytesOf, createOutput } from "../app.ts";
 import { type SafetensorsEntry, writeSafetensors, type WrittenFile } from "../mod.ts";
 
-/** What a .safetensors output holds beside the frames. */
+/** Contents of a .safetensors output besides the frames. */
 export interface TensorWriterOptions {
   /** Videos. */
   readonly count: number;
-  /** Frames of each. */
+  /** Frames per video. */
   readonly frames: number;
-  /** Of one picture. */
+  /** Size of a picture. */
   readonly width: number;
   readonly height: number;
   /** [c, h, w] of one frame's latents. */
   readonly latentShape: readonly [number, number, number];
-  /** [count, generated frames, c, h, w], where a run has one. */
+  /** [count, generated frames, c, h, w], if the run has noise. */
   readonly noise?: { readonly shape: readonly number[]; readonly data: Float32Array };
-  /** One a frame: [t] for all videos, or [count, t] of one list each. */
+  /** One per frame: [t] for all videos, or [count, t] with one list each. */
   readonly actions?: readonly (readonly number[])[];
-  /** One a video, or one for all. */
+  /** One per video, or one for all. */
   readonly labels?: readonly number[];
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Exact frames and latents of all videos, written as one file when all are there. */
+/** Exact frames and latents of all videos, written as one file at the end. */
 export class TensorWriter {
   readonly #file: AtomicFile;
   readonly #options: TensorWriterOptions;
@@ -35,12 +35,12 @@ export class TensorWriter {
     this.#latents = new Array(options.count * options.frames);
   }
 
-  /** @throws {MediaError} the file cannot be made */
+  /** @throws {MediaError} the file cannot be created */
   static async open(path: string, options: TensorWriterOptions): Promise<TensorWriter> {
     return new TensorWriter(await createOutput(path), options);
   }
 
-  /** Keeps a frame of a video; both count from 0. */
+  /** Stores a frame of a video; both count from 0. */
   write(video: number, frame: number, pixels: { data: Float32Array }, latents: Float32Array): void {
     const at = video * this.#options.frames + frame;
     this.#pixels[at] = pixels.data;
@@ -66,7 +66,7 @@ export class TensorWriter {
     await this.#file.discard();
   }
 
-  /** Frames that every video has: fewer than announced where a run was stopped. */
+  /** Frames that every video has: fewer than announced if the run was stopped. */
   get #length(): number {
     const { count, frames } = this.#options;
     const lengths = Array.from({ length: count }, (_, video) => {

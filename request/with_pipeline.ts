@@ -6,18 +6,18 @@ import type { ProgressOptions } from "../cli/progress.ts";
 import { parseLora } from "./lora.ts";
 import type { Terminal } from "../cli/terminal.ts";
 
-/** How a model is computed, and how its loading is shown. */
+/** Options for computing a model and showing its loading. */
 export interface ModelValues extends ProgressOptions {
   readonly dtype?: "auto" | "f32" | "f16";
   readonly backend?: "vulkan" | "metal" | "dx12" | "gl";
   readonly flexrope?: number;
   /** `FILE[:SCALE]` */
   readonly lora?: string;
-  /** Nothing is to be computed, so that no weights are needed. */
+  /** Whether nothing is computed, so that no weights are needed. */
   readonly dryRun?: boolean;
 }
 
-/** What `withPipeline` takes of a call of a command. */
+/** The part of a command's call that `withPipeline` needs. */
 export interface ModelCall {
   readonly options: ModelValues;
   readonly terminal: Terminal;
@@ -25,29 +25,29 @@ export interface ModelCall {
 }
 
 /**
- * A model, of which only the configuration and the headers of its files are read.
- * @param lora checked against the model, where there is one
- * @throws what `loadPipeline` throws of a folder that is no model
+ * Opens a model, reading only its configuration and the headers of its files.
+ * @param lora checked against the model, if given
+ * @throws like `loadPipeline` for a folder that is not a model
  */
 export async function openModel(folder: string, lora?: string): Promise<OpenModel> {
   return await openModelAt(folder, lora === undefined ? undefined : parseLora(lora));
 }
 
-/** What a model is. @throws as `openModel` */
+/** Facts about a model. @throws as `openModel` */
 export async function modelInfo(folder: string, lora?: string): Promise<ModelInfo> {
   using model = await openModel(folder, lora);
   return model.info;
 }
 
-/** Seconds of loading before it is worth a bar. */
+/** Seconds of loading before a bar is shown. */
 const PATIENCE = 1;
 
 /**
- * Loads a model, uses it and frees it. Once the signal aborts nothing is waited for: the program
- * ends, and what is still on the GPU with it.
- * @param model its folder, or the model already open, its adapters (LoRA) included
- * @param parts all, or the autoencoder alone
- * @throws what `loadPipeline` throws, or the signal's reason
+ * Loads a model, uses it and frees it. When the signal aborts, it waits for nothing: the program
+ * ends and takes its GPU memory with it.
+ * @param model its folder, or an open model, adapters (LoRA) included
+ * @param parts all, or only the autoencoder
+ * @throws like `loadPipeline`, or the signal's reason
  */
 export async function withPipeline<T>(
   model: string | OpenModel,

@@ -97,7 +97,7 @@ export class RunLoop {
         const before = await this.#submit();
         if (before) yield* this.#finish(before);
       }
-      const stopped = this.#options.signal?.aborted === true; // read once, so that all of a step runs or none
+      const stopped = this.#options.signal?.aborted === true; // read once per step
       const ends = this.#submitted >= this.#options.steps;
       if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
         const step = this.#submitted;
