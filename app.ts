@@ -5,30 +5,21 @@
  */
 
 // the model
-export type { ModelParts, OpenModel } from "./model/model.ts";
+export type { OpenModel } from "./model/model.ts";
 export { openModelAt } from "./released/load_pipeline.ts";
-export type { LiveSettings } from "./run/live.ts";
-export { type MemoryNeed, memoryNeeded, type MemoryOptions } from "./run/memory_needed.ts";
+export { type MemoryNeed, memoryNeeded } from "./run/memory_needed.ts";
 export { configuredMemory, presetMemory } from "./released/preset_memory.ts";
-export { selfTest, type SelfTestResult } from "./run/self_test.ts";
+export { selfTest } from "./run/self_test.ts";
 
 // the device
 export type { AdapterSummary } from "./gpu/gpu.ts";
-export type { DeviceProfile } from "./gpu/tuning.ts";
-export { type GpuErrorReason, ShapeError } from "./gpu/errors.ts";
 
 // how fast it is
-export { GpuTimer, type LabelTiming, type Timing } from "./gpu/timing.ts";
-export { type Clock, type Measured, type MeasureOptions, secondsBy } from "./bench/measure.ts";
+export { GpuTimer, type LabelTiming } from "./gpu/timing.ts";
+export { type Clock, type MeasureOptions, secondsBy } from "./bench/measure.ts";
 export { measurePeaks, type Peaks } from "./bench/peaks.ts";
-export {
-  type KernelOptions,
-  type KernelResult,
-  measureArchitecture,
-  measureDecoder,
-  type Work,
-} from "./bench/kernels.ts";
-export { type LatentSize, measureStep, type StepCase, type StepResult } from "./bench/step.ts";
+export { type KernelResult, measureArchitecture, measureDecoder } from "./bench/kernels.ts";
+export { measureStep, type StepResult } from "./bench/step.ts";
 export {
   type CodecResult,
   type GenerationResult,
@@ -37,60 +28,43 @@ export {
 } from "./bench/frames.ts";
 export { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "./bench/protocol.ts";
 export type { Spread } from "./bench/spread.ts";
-export { type SyntheticOptions, syntheticPipeline } from "./bench/synthetic_model.ts";
-export { type Numbers, type Tuned, tuneModel, type TuneOptions } from "./bench/tune.ts";
-export type { TuningTable } from "./gpu/tuning.ts";
+export { syntheticPipeline } from "./bench/synthetic_model.ts";
+export { type Tuned, tuneModel } from "./bench/tune.ts";
 export { writeTuning } from "./host/tuning_file.ts";
 
 // files of weights
-export { type CheckpointReason, printable, quote, shapeText } from "./files/errors.ts";
-export type { Checkpoint, TensorReader } from "./weights/checkpoint.ts";
+export { printable, shapeText } from "./files/errors.ts";
 export { loraFiles } from "./weights/lora_file.ts";
-export { type LoraOptions, withLora } from "./weights/lora.ts";
-export type { LoadOptions } from "./released/load_pipeline.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
-export { PthFile } from "./weights/pth.ts";
-export { type JsonObject, type JsonValue, parseJson } from "./files/json.ts";
+export { type JsonObject, parseJson } from "./files/json.ts";
 export { readJson } from "./files/read_json.ts";
-export { type ReadShapes, recognise, type Recognised } from "./released/recognise.ts";
-export type { StateDictChoice } from "./weights/state_dict.ts";
+export { recognise, type Recognised } from "./released/recognise.ts";
 
 // training
 export {
   previewTraining,
   type TrainedStep,
   type TrainEvent,
-  TrainingError,
   type TrainOptions,
   type TrainPreview,
 } from "./train/train.ts";
-export { type Imported, type ImportOptions, importPlay } from "./train/import/import_play.ts";
+export { importPlay } from "./train/import/import_play.ts";
 export {
   type AutoencoderOptions,
   type LossWeights,
   previewAutoencoder,
   trainAutoencoder,
 } from "./train/autoencoder/train.ts";
-export type { Recipe } from "./train/run_options.ts";
-export type { TrainPlan } from "./train/plan.ts";
-export type {
-  LoraSettings,
-  StepResult as TrainStepResult,
-  TrainerSettings,
-} from "./train/settings.ts";
-export type { FarSizes } from "./model/config.ts";
 
 // released models, converting and pulling
 export type { ConvertReport } from "./released/convert.ts";
-export type { PartReport, TargetDtype } from "./released/convert_part.ts";
+export type { PartReport } from "./released/convert_part.ts";
 export { ARCHITECTURE_NAMES, transformerConfig } from "./released/model_files.ts";
 export {
-  type ArchitectureName,
   autoencoderConfig,
   type AutoencoderName,
   COMPRESSION,
-  type Dataset,
   HUB_REPOSITORY,
   presetConfig,
 } from "./released/presets.ts";
@@ -102,24 +76,13 @@ export {
   type PresetState,
   presetStates,
 } from "./released/local_models.ts";
-export { diskUse, type ModelFiles, modelFiles, removeFiles } from "./released/remove_model.ts";
-export {
-  type PlannedFile,
-  planPull,
-  type Pulled,
-  type PulledFile,
-  type PulledPreset,
-  type PullPresetOptions,
-} from "./released/pull.ts";
-export type { FetchTools } from "./hub/fetch.ts";
+export { diskUse, modelFiles, removeFiles } from "./released/remove_model.ts";
+export { planPull, type PullPresetOptions } from "./released/pull.ts";
 export { type HubTarget, parseTarget } from "./hub/names.ts";
-export type { Environment } from "./hub/settings.ts";
-export { readIntegers, type TensorInfo } from "./weights/safetensors.ts";
+export { readIntegers } from "./weights/safetensors.ts";
 export type { SafetensorsEntry } from "./weights/safetensors_writer.ts";
 
 export { finalName } from "./files/atomic_file.ts";
-export type { ByteSink } from "./files/byte_sink.ts";
-export type { Dtype, TensorFile } from "./weights/tensor_file.ts";
 
 // how near one picture is to another, and pages that show it
 export { gaussianSsim, multiScaleSsim } from "./metrics/gaussian_ssim.ts";
@@ -130,15 +93,13 @@ export {
   type Similarity,
   similarity,
 } from "./metrics/similarity.ts";
-export { lineChart, type Series } from "./report/chart.ts";
+export { lineChart } from "./report/chart.ts";
 export { escapeHtml, htmlPage } from "./report/page.ts";
 
 // pictures and videos
 export { checkFloatFrames } from "./media/budget.ts";
 export { readClipFacts } from "./media/clip_facts.ts";
-export { type CodecReport, type CodecState, reportCodecs } from "./media/codec_report.ts";
-export type { Matrix } from "./media/color.ts";
-export { ClosedPipeError } from "./media/errors.ts";
+export { type CodecReport, reportCodecs } from "./media/codec_report.ts";
 export {
   fillPattern,
   isPattern,
@@ -148,14 +109,12 @@ export {
 export { readMetadata } from "./media/metadata.ts";
 export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
-export type { NpyArray, NpyData, NpyType } from "./media/npy.ts";
 export { createOutput } from "./media/output_file.ts";
 export { AtomicFile } from "./files/atomic_file.ts";
 export { writeAll, writeAllSync } from "./files/byte_sink.ts";
 export { bytesOf } from "./files/bytes.ts";
 export { digestFile, type FileDigest, sha256 } from "./files/hash_file.ts";
 export { FileLock } from "./files/lock.ts";
-export type { PickOptions } from "./media/picks.ts";
 export type { ResizeMethod } from "./media/resize.ts";
 export { enlarge } from "./media/frames.ts";
 export { encodePng } from "./media/png_writer.ts";
@@ -164,7 +123,7 @@ export {
   type TerminalGraphics,
   terminalPicture,
 } from "./media/terminal_picture.ts";
-export { SessionVideo, type SessionVideoOptions } from "./media/session_video.ts";
+export { SessionVideo } from "./media/session_video.ts";
 
 // files
 export { FileSource } from "./files/file_source.ts";

@@ -1,12 +1,13 @@
 /**
  * Renders a grid of trajectories: four walks from one place, with four plans, in one batch.
  *
- *     deno run -A examples/06_grid.ts
+ *     deno run -A examples/06_grid.ts [FRAMES]
  */
 import { isRgb, loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "../mod.ts";
 
 const demo = `${import.meta.dirname}/../weights/demo`;
-const [side, contextFrames, frames] = [64, 8, 16];
+const [side, contextFrames] = [64, 8];
+const frames = Number(Deno.args[0] ?? 16);
 const clip = await readClip(`${demo}/clips/3.npz`, { count: contextFrames });
 const context = new Float32Array(contextFrames * 3 * side * side);
 for (const [i, frame] of clip.frames.entries()) {

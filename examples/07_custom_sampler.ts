@@ -3,13 +3,14 @@
  * are drawn, the one that a rule of yours likes best is kept, and the rest goes on from there. Here
  * the rule is: the walls ahead should be as colourful as can be.
  *
- *     deno run -A examples/07_custom_sampler.ts
+ *     deno run -A examples/07_custom_sampler.ts [ROUNDS]
  */
 import { type Frame, loadPipeline, openFrameWriter, toRgb } from "../mod.ts";
 
 const pipeline = await loadPipeline(`${import.meta.dirname}/../weights/demo`);
 const size = { width: 64, height: 64 };
-const [rounds, block, candidates, forward] = [4, 4, 3, 0];
+const rounds = Number(Deno.args[0] ?? 4);
+const [block, candidates, forward] = [4, 3, 0];
 
 /** Mean distance between the largest and smallest colour of a pixel. */
 function colourfulness({ pixels: { data } }: Frame): number {

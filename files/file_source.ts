@@ -16,7 +16,7 @@ export class FileSource implements ByteSource {
     this.#changed = info.mtime?.getTime();
   }
 
-  /** @throws {CheckpointError} NotFound if there is no such file or it cannot be read */
+  /** Opens a file. @throws {CheckpointError} NotFound if there is no such file or it cannot be read */
   static async open(path: string): Promise<FileSource> {
     let file: Deno.FsFile;
     try {
@@ -63,10 +63,12 @@ export class FileSource implements ByteSource {
     }
   }
 
+  /** Closes the file. */
   close(): void {
     this.#file.close();
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -18,7 +18,9 @@ export async function hashRest(
 
 /** Bytes and sha256, in hexadecimal, of a file. */
 export interface FileDigest {
+  /** Its length. */
   readonly bytes: number;
+  /** In hexadecimal. */
   readonly sha256: string;
 }
 

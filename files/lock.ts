@@ -13,6 +13,7 @@ export class FileLock implements Disposable {
   }
 
   /**
+   * Takes the lock, if nobody has it.
    * @param removed whether releasing the lock removes the file
    * @returns undefined if another process holds it
    * @throws {CheckpointError} the file cannot be made
@@ -29,6 +30,7 @@ export class FileLock implements Disposable {
     }
   }
 
+  /** Lets go of it. */
   [Symbol.dispose](): void {
     try {
       if (this.#removed) Deno.removeSync(this.#path);

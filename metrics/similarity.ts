@@ -50,6 +50,7 @@ export function psnrOf(mse: number): number {
 
 /** Means over frames, and the PSNR of the whole video's error. */
 export interface Overall extends Similarity {
+  /** In dB; 0 error gives infinity. */
   readonly psnrOfMse: number;
 }
 

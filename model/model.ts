@@ -59,8 +59,11 @@ export type WindowCache = "encode" | "reuse";
  * other.
  */
 export interface OpenModel extends Disposable {
+  /** What it is. */
   readonly info: ModelInfo;
+  /** Of the transformer. */
   readonly sizes: FarSizes;
+  /** Of the autoencoder. */
   readonly vae: AutoencoderSizes;
   /** The files of weights. */
   readonly checkpoints: {

@@ -1,5 +1,6 @@
 /** A line of a chart. */
 export interface Series {
+  /** As the legend has it. */
   readonly name: string;
   /** CSS colour. */
   readonly colour: string;

@@ -30,8 +30,8 @@ const RUNS: Readonly<Record<string, Example>> = {
     files: [],
     prints: /^\| data set .*\n\|---.*\n\| clips \| 12 -> 2 \| [12]\d\.\d\d \| 0\.\d{3} \|\n$/,
   },
-  "06_grid.ts": { files: ["grid.mp4"] },
-  "07_custom_sampler.ts": { files: ["colourful.mp4"] },
+  "06_grid.ts": { args: ["4"], files: ["grid.mp4"] },
+  "07_custom_sampler.ts": { args: ["2"], files: ["colourful.mp4"] },
   "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
 };
 

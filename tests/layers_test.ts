@@ -85,18 +85,18 @@ const LONGEST_FILE = 400;
 const LONGEST_FUNCTION = 60;
 const ROOT = `${import.meta.dirname}/../`;
 
+/** Every source file under a folder, by its path from the root. */
+function filesUnder(folder: string): string[] {
+  return [...Deno.readDirSync(join(ROOT, folder))].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    return isDirectory ? filesUnder(path) : /\.(ts|wgsl)$/.test(name) ? [path] : [];
+  });
+}
+
 /** Every source file of the program, by its path from the root. */
 function sources(): string[] {
-  const files = ["cli.ts", "mod.ts", "app.ts"];
-  const visit = (folder: string) => {
-    for (const entry of Deno.readDirSync(join(ROOT, folder))) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory) visit(path);
-      else if (/\.(ts|wgsl)$/.test(entry.name)) files.push(path);
-    }
-  };
-  for (const layer of Object.keys(MAY_IMPORT)) if (!layer.endsWith(".ts")) visit(layer);
-  return files;
+  const rooms = Object.keys(MAY_IMPORT).filter((layer) => !layer.endsWith(".ts"));
+  return ["cli.ts", "mod.ts", "app.ts", ...rooms.flatMap(filesUnder)];
 }
 
 function read(path: string): string {
@@ -231,4 +231,48 @@ Deno.test("sources name packages only as the import map does", () => {
     /\b(?:from|import)\s*\(?\s*"(?:npm:|jsr:|https?:)/.test(read(path))
   );
   assert.deepEqual(wrong, []);
+});
+
+/** Whose exports are for others: the faces of the library. */
+const FACES = ["mod.ts", "app.ts", "cli.ts"];
+/** Stands in the module graph alone, as it says. */
+const NEVER_CALLED = "media/webcodecs.ts: declareAddon";
+
+/** Code without its comments. */
+function codeOf(path: string): string {
+  return read(path).replace(/\/\*[^]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+}
+
+Deno.test("exports are used by more than tests", () => {
+  const own = sources().filter((path) => path.endsWith(".ts"));
+  const scripts = [...Deno.readDirSync(join(ROOT, "player"))].map(({ name }) => `player/${name}`);
+  const others = [...["tools", "examples"].flatMap(filesUnder), ...scripts];
+  const paths = [...new Set([...own, ...others])].filter((path) => /\.[tj]s$/.test(path));
+  const words = new Map<string, readonly string[]>(
+    paths.map((path) => [path, codeOf(path).match(/\w+/g) ?? []]),
+  );
+  const users = new Map<string, Set<string>>();
+  for (const [path, all] of words) {
+    if (path === "app.ts") continue; // it passes things on, and uses none
+    for (const word of all) users.set(word, (users.get(word) ?? new Set()).add(path));
+  }
+  const unused: string[] = [];
+  for (const path of own.filter((path) => !FACES.includes(path))) {
+    const names = codeOf(path).matchAll(
+      /^export (?:async )?(?:function\*?|class|const|interface|type) (\w+)/gm,
+    );
+    for (const [, name] of names) {
+      const inside = words.get(path)!.filter((word) => word === name).length > 1;
+      const outside = [...users.get(name!)!].some((user) => user !== path);
+      if (!inside && !outside) unused.push(`${path}: ${name}`);
+    }
+  }
+  for (const [, list] of codeOf("app.ts").matchAll(/export (?:type )?\{([^}]*)\}/g)) {
+    const names = list!.split(",").map((name) => name.replace("type ", "").trim()).filter(Boolean);
+    const users = paths.filter((path) => /\bapp\.ts"/.test(read(path)) && path !== "app.ts");
+    for (const name of names) {
+      if (!users.some((path) => words.get(path)!.includes(name))) unused.push(`app.ts: ${name}`);
+    }
+  }
+  assert.deepEqual(unused, [NEVER_CALLED]);
 });

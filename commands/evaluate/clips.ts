@@ -1,4 +1,4 @@
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, resolve } from "node:path";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
@@ -186,9 +186,4 @@ export async function withMoves(
       `Cannot use actions "${clip.actions}": they are of ${moves.length} frames, ${wanted} are needed`,
     );
   }));
-}
-
-/** Where a clip's pictures lie below a folder. */
-export function pictureFolder(folder: string, kind: string, clip: EvaluationClip): string {
-  return join(folder, kind, clip.id);
 }

@@ -1,6 +1,5 @@
 import type { GameOptions, World } from "../../../player/game.ts";
-import type { LiveSettings } from "../../../app.ts";
-import type { Moment } from "../../../run/live.ts";
+import type { LiveSettings, Moment } from "../../../run/live.ts";
 import { GpuError } from "../../../mod.ts";
 
 export const SIZE = { width: 4, height: 2 };

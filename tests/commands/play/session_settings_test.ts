@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { StartClips } from "../../../commands/play/clips.ts";
 import { Game } from "../../../player/game.ts";
 import { type PlayedSetup, sessionSettings } from "../../../commands/play/session_settings.ts";
-import type { LiveSettings } from "../../../app.ts";
+import type { LiveSettings } from "../../../run/live.ts";
 import { fakeGame } from "./fake_world.ts";
 
 const DEMO = fileURLToPath(new URL("../../../weights/demo", import.meta.url));
