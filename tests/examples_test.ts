@@ -33,6 +33,10 @@ const RUNS: Readonly<Record<string, Example>> = {
   "06_grid.ts": { args: ["4"], files: ["grid.mp4"] },
   "07_custom_sampler.ts": { args: ["2"], files: ["colourful.mp4"] },
   "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
+  "09_train.ts": {
+    args: ["1"],
+    files: ["world.mp4", "world/model_index.json", "world/report.html"],
+  },
 };
 
 for (const [name, { args = [], files, prints }] of Object.entries(RUNS)) {
