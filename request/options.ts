@@ -123,6 +123,7 @@ const SAMPLING_OPTIONS = section(GENERATION, {
     varies: true,
   }),
   flexrope: number("SLOPE", "temporal decay, for videos far beyond the trained length", {
+    min: 0,
     default: "the model's",
   }),
   positions: choice(["exact", "bf16"], "HOW", "numbers of frames: exact, or as released in bf16", {

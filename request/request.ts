@@ -8,6 +8,8 @@ import {
   planActions,
 } from "./actions.ts";
 import { readActionLists } from "./action_file.ts";
+import { checkGuidance } from "./model_warnings.ts";
+import { releasedSize } from "./picture_size.ts";
 import { parseModelDefaults } from "./model_defaults.ts";
 import { UsageError } from "../cli/errors.ts";
 import { decidingOptions, optionName, type Size, type Values } from "../cli/option.ts";
@@ -31,9 +33,6 @@ export interface Request {
   /** Options as given or by default; paths of the defaults are absolute. */
   readonly options: GenerateValues;
 }
-
-/** Latent side of the released models' pictures. */
-const LATENT_SIDE = 8;
 
 /**
  * Adds the model's defaults to the user's options. The user's context, or none by `--context-frames
@@ -71,6 +70,7 @@ export async function buildRequest(
   options: GenerateValues,
   info: ModelInfo,
 ): Promise<Request> {
+  checkGuidance(options.guidance);
   const source = await readContext(given, options, info);
   const labels = readLabels(options, info);
   const { frames, actions } = await frameActions(given, options, info, source);
@@ -110,8 +110,7 @@ export async function buildRequest(
 
 /** The model's picture size: from far.json, or that of the released models. */
 export function pictureSize(options: { readonly size?: Size }, info: ModelInfo): Size {
-  const side = LATENT_SIDE * info.compression;
-  return options.size ?? { width: side, height: side };
+  return options.size ?? releasedSize(info);
 }
 
 /**

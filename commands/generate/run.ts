@@ -15,6 +15,7 @@ import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
 import { type KeepOptions, keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
+import { modelWarnings } from "../../request/model_warnings.ts";
 import { outputWarnings } from "../../request/output_warnings.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { isPreview, openPreview } from "../../request/preview.ts";
@@ -101,17 +102,12 @@ async function generate(
   { watch, begun }: Progressed,
 ): Promise<void> {
   const { options } = request;
-  if (!options.quiet) {
-    const { source, fps } = request;
-    const warnings = [
-      ...source?.warnings ?? [],
-      ...outputWarnings(options.output ?? [], { ...options, fps }),
-    ];
-    for (const warning of warnings) terminal.note(`warning: ${warning}`);
-  }
   const resume = begun?.latents;
   const run = asUsage(() => pipeline.prepare({ ...request.generate, resume }));
   const { plan } = run;
+  for (const warning of options.quiet ? [] : warningsOf(request, plan, pipeline)) {
+    terminal.note(`warning: ${warning}`);
+  }
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
     version: VERSION,
@@ -137,6 +133,22 @@ async function generate(
   if (stopped) throw stopped;
   watch.lap("finish");
   await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
+}
+
+/** What may be otherwise than the user expects. */
+function warningsOf(
+  { source, fps, options }: Request,
+  { width, height, contextFrames, generatedFrames }: RunPlan,
+  { info, model }: Pipeline,
+): string[] {
+  const frames = contextFrames + generatedFrames;
+  const { slope } = model.sizes;
+  const { guidance } = options;
+  return [
+    ...source?.warnings ?? [],
+    ...outputWarnings(options.output ?? [], { ...options, fps }),
+    ...modelWarnings({ width, height, frames, guidance, slope }, info),
+  ];
 }
 
 async function tell(result: Result, options: GenerateValues, terminal: Terminal): Promise<void> {

@@ -17,6 +17,7 @@ import type { PLAY_OPTIONS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { readLabel, worldOpener } from "./world.ts";
+import { checkGuidance, modelWarnings } from "../../request/model_warnings.ts";
 import { outputWarnings } from "../../request/output_warnings.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { pictureSize } from "../../request/request.ts";
@@ -38,6 +39,10 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   try {
     const { info } = pipeline;
     const size = pictureSize(options, info);
+    const wanted = { ...size, frames: 1, guidance: options.guidance, slope: 0 };
+    for (const warning of given.quiet ? [] : modelWarnings(wanted, info)) {
+      terminal.note(`warning: ${warning}`);
+    }
     const choice = { ...options, upTo: given.contextFrames === undefined };
     const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
     const keys = actionKeys(info);
@@ -52,7 +57,8 @@ const RECORDS = [".mp4", ".mov", ".webm", ".mkv", ".gif", ".y4m", ".npz"];
 
 /** @throws {UsageError} what cannot be played; told before the model is loaded */
 function checkOptions(given: PlayValues): void {
-  const { record, web, port, host, lan, open, context } = given;
+  const { record, web, port, host, lan, open, context, guidance } = given;
+  checkGuidance(guidance);
   if (record !== undefined && !RECORDS.includes(extname(record).toLowerCase())) {
     throw new UsageError(
       `Cannot record to "${record}": its name must end in one of ${RECORDS.join(" ")}`,

@@ -1,0 +1,10 @@
+import type { Size } from "../cli/option.ts";
+import type { ModelInfo } from "../mod.ts";
+
+/** Latent side of the released models' pictures. */
+const LATENT_SIDE = 8;
+
+/** Size of the released models' pictures, in pixels. */
+export function releasedSize({ compression }: Pick<ModelInfo, "compression">): Size {
+  return { width: LATENT_SIDE * compression, height: LATENT_SIDE * compression };
+}
