@@ -46,6 +46,7 @@ export async function parseCommandLine(
     command.configureOutput({ writeOut: capture, writeErr: capture, outputError: () => {} });
   }
   if (argv.length === 0) argv = ["help"];
+  if (/^(-h|--help)$/.test(argv[0]!) && argv.length > 1) argv = ["help", ...argv.slice(1)];
   refuseUnknownTopic(argv, commands);
   try {
     await program.parseAsync(argv.join(" ") === "help help" ? ["help"] : argv, { from: "user" });
@@ -210,13 +211,23 @@ function foreignHint(word: string, known: readonly string[]): string | undefined
   return ours && (flag === undefined || known.includes(flag)) ? ` (use ${ours})` : undefined;
 }
 
+/** What helps where a word stands before any command. */
+function rootHint(word: string): string | undefined {
+  if (word === "-v" || word === "version") return " (use --version)";
+  return word.startsWith("-")
+    ? " before a command: options follow it, as in far play -q"
+    : undefined;
+}
+
 /** Commander's error as a usage error, with the nearest valid word. */
 function translate(error: CommanderError, command: string, known: readonly string[]): Error {
   if (error.exitCode === 0) return error;
   if (error.code === "commander.help") return new UsageError("Give a command; see `far help`");
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const word = message.match(/^unknown (?:option|command) '([^'=]*)/)?.[1];
-  const hint = word === undefined ? "" : foreignHint(word, known) ?? didYouMean(word, known);
+  const hint = word === undefined
+    ? ""
+    : (command === "far" ? rootHint(word) : foreignHint(word, known)) ?? didYouMean(word, known);
   const capital = message.charAt(0).toUpperCase() + message.slice(1);
   return new UsageError(`${capital}${hint}; see \`${command.replace("far", "far help")}\``);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
@@ -40,8 +41,11 @@ export function syncFolder(folder: string): void {
 
 /** The error of a file that cannot be written. */
 export function unwritable(path: string, cause: unknown): CheckpointError {
-  const why = cause instanceof Deno.errors.NotFound
+  const isMissing = cause instanceof Deno.errors.NotFound;
+  const why = isMissing && !existsSync(dirname(path))
     ? `there is no folder ${quote(dirname(path))}`
+    : isMissing || cause instanceof Deno.errors.NotCapable // as in /proc
+    ? "files cannot be made there"
     : cause instanceof Error
     ? cause.message.replace(/:? ?(open|rename|mkdir|write) '.*$/, "")
     : String(cause);

@@ -52,3 +52,13 @@ export function toGpuError(
 function firstLines(message: string): string {
   return message.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 4).join("; ");
 }
+
+/** The error of a machine without an adapter, or of one where none is wanted that there is. */
+export function noAdapter(backend: string | undefined, restriction: string | undefined): GpuError {
+  const why = backend
+    ? ` by ${backend}: leave out \`backend\``
+    : restriction
+    ? ` with ${restriction} in the environment: unset it, or choose vulkan, metal, dx12 or gl`
+    : ": install a Vulkan driver (see `far doctor`)";
+  return new GpuError("no-adapter", `Cannot find a GPU adapter${why}`);
+}

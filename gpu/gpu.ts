@@ -1,4 +1,4 @@
-import { GpuError, toGpuError } from "./errors.ts";
+import { GpuError, noAdapter, toGpuError } from "./errors.ts";
 import { host } from "./host.ts";
 import { type Kernel, placeErrors } from "./kernel.ts";
 import {
@@ -108,12 +108,7 @@ export class Gpu implements Allocator {
     host().setUp?.(options);
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
-      throw new GpuError(
-        "no-adapter",
-        options.backend
-          ? `Cannot find a GPU adapter by ${options.backend}: leave out \`backend\``
-          : "Cannot find a GPU adapter: install a Vulkan driver (see `far doctor`)",
-      );
+      throw noAdapter(options.backend, host().restriction?.());
     }
     const requiredLimits: Record<string, number> = {};
     for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];

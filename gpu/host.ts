@@ -4,6 +4,8 @@ import type { TuningTable } from "./tuning.ts";
 export interface Host {
   /** Prepares drivers before the first adapter is requested. */
   setUp?(options: { readonly backend?: string }): void;
+  /** What the environment says of adapters, `NAME=value`, if anything. */
+  restriction?(): string | undefined;
   /** Tuning measured for an adapter, if any. */
   readTuning?(adapter: string): Promise<TuningTable | undefined>;
   /** Bytes of free system memory; undefined if unknown. */

@@ -12,6 +12,10 @@ setHost({
     if (backend) Deno.env.set("DENO_WEBGPU_BACKEND", backend);
     quietDriver();
   },
+  restriction() {
+    const backend = Deno.env.get("DENO_WEBGPU_BACKEND");
+    return backend === undefined ? undefined : `DENO_WEBGPU_BACKEND=${backend}`;
+  },
   readTuning: (adapter) => readTuning(adapter),
   freeMemory() {
     try {

@@ -31,6 +31,8 @@ export function isBrokenPipe(error: unknown): boolean {
 
 /** The message of anything thrown, on one line. */
 export function reasonOf(error: unknown): string {
+  // Deno's own words would send people to its flags
+  if (error instanceof Deno.errors.NotCapable) return "the program may not open it";
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/\s+/g, " ").trim();
 }

@@ -66,9 +66,12 @@ async function sourcesOf(
 ): Promise<Pick<ConvertOptions, "transformer" | "vae" | "far" | "clips">> {
   if (model === undefined) {
     if (transformer && vae) return { transformer, vae };
-    throw new UsageError(
-      "Say what to convert: give --model, or --transformer FILE and --vae FILE",
-    );
+    const missing = transformer
+      ? "Give the autoencoder, too: --vae FILE"
+      : vae
+      ? "Give the transformer, too: --transformer FILE"
+      : "Say what to convert: give --model, or --transformer FILE and --vae FILE";
+    throw new UsageError(missing);
   }
   if (transformer || vae) {
     throw new UsageError("Give --model, or --transformer and --vae, but not both");

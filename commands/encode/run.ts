@@ -22,7 +22,11 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   const [path] = operands as [string];
   const { output } = options;
   if (!output?.toLowerCase().endsWith(".safetensors")) {
-    throw new UsageError("Give an output for the latents: --output FILE.safetensors");
+    throw new UsageError(
+      output === undefined
+        ? "Give an output for the latents: --output FILE.safetensors"
+        : `Cannot write latents to "${output}": its name must end in .safetensors`,
+    );
   }
   await keepInputs([output], 1, [path]);
   const model = options.model ?? DEMO;

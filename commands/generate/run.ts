@@ -127,9 +127,12 @@ async function generate(
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
   await using outputs = await Outputs.open(paths, outputOptions(request, run, kept));
-  const stopped = await makeFrames(run, { outputs, checkpoint }, { options, terminal, signal });
+  const sinks = { outputs, checkpoint, watch };
+  const stopped = await makeFrames(run, sinks, { options, terminal, signal });
   watch.lap("generate");
+  const closing = performance.now();
   const written = await outputs.close();
+  watch.add("write", performance.now() - closing);
   if (stopped) throw stopped;
   watch.lap("finish");
   await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
@@ -160,6 +163,13 @@ async function tell(result: Result, options: GenerateValues, terminal: Terminal)
   }
 }
 
+/** Where frames go, and who counts the time of it. */
+interface Sinks {
+  readonly outputs: Outputs;
+  readonly checkpoint: CheckpointWriter | undefined;
+  readonly watch: Stopwatch;
+}
+
 /**
  * Runs the model; every frame goes to the outputs and the preview as it is finished.
  * @returns after a signal the error to end with, where there are frames for the outputs to keep
@@ -167,7 +177,7 @@ async function tell(result: Result, options: GenerateValues, terminal: Terminal)
  */
 async function makeFrames(
   run: PreparedRun,
-  { outputs, checkpoint }: { outputs: Outputs; checkpoint: CheckpointWriter | undefined },
+  { outputs, checkpoint, watch }: Sinks,
   { options, terminal, signal }: Pick<GenerateCall, "options" | "terminal" | "signal">,
 ): Promise<InterruptedError | undefined> {
   const { plan } = run;
@@ -180,10 +190,15 @@ async function makeFrames(
     terminal,
   );
   try {
+    let before = performance.now();
     for await (const frame of untilAborted(run.frames(), signal)) {
+      const there = performance.now();
+      watch.add(frame.kind === "context" ? "context" : "frames", there - before);
       await outputs.write(frame);
       await checkpoint?.add(frame);
       await preview?.show(frame);
+      before = performance.now();
+      watch.add("write", before - there);
       if (!isLast(frame, plan)) continue;
       made = frame.index - plan.contextFrames + 1;
       progress.update(made);

@@ -1,5 +1,6 @@
 import { extname, join } from "node:path";
 import { isPattern } from "../../app.ts";
+import { MediaError } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { inspectClip } from "./clip.ts";
@@ -26,11 +27,19 @@ async function inspect(
   { frames, verbose }: Call<typeof INSPECT_OPTIONS>["options"],
 ): Promise<Inspection> {
   if (isPattern(given)) return await inspectClip(given);
-  const found = await Deno.stat(given).catch(() => undefined);
+  const found = await Deno.stat(given).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new MediaError(`Cannot read "${given}": reading it is not permitted`);
+  });
   if (!found && FILE_NAME.test(given)) {
     throw new UsageError(`Cannot read "${given}": there is no such file`);
   }
-  const path = found ? given : await modelPath(given);
+  const path = found ? given : await modelPath(given).catch((error) => {
+    if (!(error instanceof UsageError)) throw error;
+    const [, why = `; ${error.message}`] =
+      /^Cannot find model ".*?": there is no such folder(.*)$/s.exec(error.message) ?? [];
+    throw new UsageError(`Cannot read "${given}": there is no such file or folder${why}`);
+  });
   const isFolder = found ? found.isDirectory : true;
   if (isFolder) {
     const isModel = await Deno.stat(join(path, "model_index.json")).then(() => true, () => false);

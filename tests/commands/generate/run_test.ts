@@ -162,7 +162,11 @@ Deno.test("far generate makes the demo's example, shorter, and says what it made
     const terminal = await generate("-n", "2", "-s", "1", "-o", path);
     assert.match(
       terminal.stdout,
-      /^Wrote .*maze.mp4: 2 frames after 12 of context, 64x64, 1.75 s at 8 fps; made in .* s, .* frames\/s at 1 step, on .*\n$/,
+      new RegExp(
+        "^Wrote .*maze.mp4: 14 frames \\(the first 12 given\\), 64x64, 1.75 s at 8 fps, 1 step, seed 0\n" +
+          "  context [\\d.]+ s, 2 frames in [\\d.]+ s \\([\\d.]+ frames/s\\), writing [\\d.]+ s, " +
+          "[\\d.]+ MB of GPU memory, .+\n$",
+      ),
     );
     const { frames, metadata } = await readClip(path);
     assert.equal(frames.length, 14);
@@ -278,7 +282,11 @@ Deno.test("far generate --count numbers the videos, and keeps tensors together",
       "generate",
       "finish",
       "total",
+      "contextFrames",
+      "frames",
+      "write",
     ]);
+    assert.ok(result.memory.peak > 0);
     await withTensors(join(folder, "a.safetensors"), async (file) => {
       const [a, b] = [0, 1].map((i) => i * 2 * 512 + 512);
       const latents = await readFloats(file, "latents");
@@ -293,7 +301,7 @@ Deno.test("far generate --dry-run says what it would take, and writes nothing", 
     assert.match(text, /^model +maze, 9.3 million weights, f32$/m);
     assert.match(text, /^video +3 frames after 12 of context, 64x64$/m);
     assert.match(text, /^steps +8 per frame, guidance 1: 24 model calls$/m);
-    assert.match(text, /^memory +[\d.]+ MB of the GPU: [\d.]+ MB weights, [\d.]+ MB caches/m);
+    assert.match(text, /^memory +[\d.]+ MB on the GPU: [\d.]+ MB weights, [\d.]+ MB caches/m);
     const { plan, settings } = JSON.parse((await generate("--dry-run", "--json")).stdout);
     assert.equal(plan.generatedFrames, 48);
     assert.equal(settings.options.frames, 48);
@@ -316,7 +324,15 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
       [1, /^error: Cannot read "none.npz"/, "-c", "none.npz", ...made],
       [1, /has \d+ frames, but 999 /, "-c", clip, "--context-frames", "999", ...made],
       [2, /^error: Cannot use action "up".*forward \(0\), left \(1\)/, "-a", "up", ...made],
-      [2, /actions for 3 generated frames: give 3, or 15/, "-n", "3", "-a", "0", ...made],
+      [
+        2,
+        /Cannot use 1 action for 3 generated frames: give 3, or 15/,
+        "-n",
+        "3",
+        "-a",
+        "0",
+        ...made,
+      ],
       [2, /multiple of 32 pixels.*not 48/, "--size", "48x64", "-n", "1", ...made],
       [2, /maze takes no label/, "--label", "1", ...made],
       [2, /give --context/, "--context-frames", "0", "--context-start", "3", ...made],
