@@ -35,9 +35,9 @@ fn weighted(o: vec4<u32>, p: vec4<f32>) -> mat4x4<f32> {
   );
 }
 
-fn fetch(at: u32) -> mat4x4<f32> { return mat4x4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]); }
+fn load_query(at: u32) -> mat4x4<f32> { return mat4x4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]); }
 
-fn store(to: u32, o: mat4x4<f32>) {
+fn write_out(to: u32, o: mat4x4<f32>) {
   out[to] = o[0]; out[to + 1u] = o[1]; out[to + 2u] = o[2]; out[to + 3u] = o[3];
 }
 
@@ -51,7 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let own_keys = min(own.keys, share.end);
   let base = (group.z * params.heads + group.y) * params.slots;
   let at = own.row * 16u;
-  let q0 = fetch(at); let q1 = fetch(at + 4u); let q2 = fetch(at + 8u); let q3 = fetch(at + 12u);
+  let q0 = load_query(at); let q1 = load_query(at + 4u);
+  let q2 = load_query(at + 8u); let q3 = load_query(at + 12u);
   var o0 = mat4x4<f32>(); var o1 = mat4x4<f32>(); var o2 = mat4x4<f32>(); var o3 = mat4x4<f32>();
   let ring = regions();
   var s = Softmax(-1e30, 0.0, 1.0, vec4(0.0));
@@ -65,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let frame = vec4(frame_of(near.x), frame_of(near.y), frame_of(near.z), frame_of(near.w));
       x += params.slope * (frame - own.frame);
     }
-    s = soften(s, x, index < vec4(own_keys));
+    s = online_softmax(s, x, index < vec4(own_keys));
     o0 = o0 * s.rescale + weighted(o, s.weights);
     o1 = o1 * s.rescale + weighted(o + 2u, s.weights);
     o2 = o2 * s.rescale + weighted(o + 4u, s.weights);
@@ -79,6 +80,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     factor = 1.0;
     out[to + 16u] = vec4(s.maximum, s.total, 0.0, 0.0);
   }
-  store(to, o0 * factor); store(to + 4u, o1 * factor);
-  store(to + 8u, o2 * factor); store(to + 12u, o3 * factor);
+  write_out(to, o0 * factor); write_out(to + 4u, o1 * factor);
+  write_out(to + 8u, o2 * factor); write_out(to + 12u, o3 * factor);
 }

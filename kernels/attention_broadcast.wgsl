@@ -40,8 +40,8 @@ fn scores(lo: mat4x4<f32>, hi: mat4x4<f32>, t: Tile) -> vec2<f32> {
 
 struct Pair { maximum: f32, total: f32, rescale: f32, weights: vec2<f32>, }
 
-// As `soften`, with two scores.
-fn soften2(s: Pair, scores: vec2<f32>, visible: vec2<bool>) -> Pair {
+// As `online_softmax`, with two scores.
+fn online_softmax2(s: Pair, scores: vec2<f32>, visible: vec2<bool>) -> Pair {
   let seen = select(vec2(-1e30), scores, visible);
   let maximum = max(s.maximum, max(seen.x, seen.y));
   let weights = select(vec2(0.0), exp(seen - maximum), visible);
@@ -53,19 +53,19 @@ fn lo16(t: Tile, p: vec2<f32>) -> mat4x4<f32> { return mat4x4(t.a * p, t.b * p, 
 
 fn hi16(t: Tile, p: vec2<f32>) -> mat4x4<f32> { return mat4x4(t.e * p, t.f * p, t.g * p, t.h * p); }
 
-fn bring(query: Query, to: u32) {
+fn stage_query(query: Query, to: u32) {
   for (var j = 0u; j < params.vec4s; j++) { heap[to + 8u * j] = q[query.row * 16u + j]; }
 }
 
-fn fetch(i: u32) -> mat4x4<f32> {
+fn staged(i: u32) -> mat4x4<f32> {
   return mat4x4(heap[i], heap[i + 8u], heap[i + 16u], heap[i + 24u]);
 }
 
-fn keep(i: u32, o: mat4x4<f32>) {
+fn stage_output(i: u32, o: mat4x4<f32>) {
   heap[i] = o[0]; heap[i + 8u] = o[1]; heap[i + 16u] = o[2]; heap[i + 24u] = o[3];
 }
 
-fn store(query: Query, part: u32, s: Pair, heap_at: u32) {
+fn write_out(query: Query, part: u32, s: Pair, heap_at: u32) {
   if (!query.valid) { return; }
   var to = query.row * 16u;
   var factor = 1.0 / s.total;
@@ -85,14 +85,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let c = query_of(group.z, first + 16u, group.y); let d = query_of(group.z, first + 24u, group.y);
   let share = share_of(group.z, first - lane + 31u, part);
   let base = (group.z * params.heads + group.y) * params.slots;
-  bring(a, lane); bring(b, lane + 128u); bring(c, lane + 256u); bring(d, lane + 384u);
+  stage_query(a, lane); stage_query(b, lane + 128u);
+  stage_query(c, lane + 256u); stage_query(d, lane + 384u);
   // plain matrices: structs as variables cost a third of the speed
-  let qa0 = fetch(lane); let qa1 = fetch(lane + 32u); let qa2 = fetch(lane + 64u);
-  let qa3 = fetch(lane + 96u); let qb0 = fetch(lane + 128u); let qb1 = fetch(lane + 160u);
-  let qb2 = fetch(lane + 192u); let qb3 = fetch(lane + 224u); let qc0 = fetch(lane + 256u);
-  let qc1 = fetch(lane + 288u); let qc2 = fetch(lane + 320u); let qc3 = fetch(lane + 352u);
-  let qd0 = fetch(lane + 384u); let qd1 = fetch(lane + 416u); let qd2 = fetch(lane + 448u);
-  let qd3 = fetch(lane + 480u);
+  let qa0 = staged(lane); let qa1 = staged(lane + 32u); let qa2 = staged(lane + 64u);
+  let qa3 = staged(lane + 96u); let qb0 = staged(lane + 128u); let qb1 = staged(lane + 160u);
+  let qb2 = staged(lane + 192u); let qb3 = staged(lane + 224u); let qc0 = staged(lane + 256u);
+  let qc1 = staged(lane + 288u); let qc2 = staged(lane + 320u); let qc3 = staged(lane + 352u);
+  let qd0 = staged(lane + 384u); let qd1 = staged(lane + 416u); let qd2 = staged(lane + 448u);
+  let qd3 = staged(lane + 480u);
   var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>(); var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
   var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
   var c0 = mat4x4<f32>(); var c1 = mat4x4<f32>(); var c2 = mat4x4<f32>(); var c3 = mat4x4<f32>();
@@ -116,10 +117,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       xc += params.slope * (frames - c.frame); xd += params.slope * (frames - d.frame);
     }
     let index = vec2(i, i + 1u);
-    sa = soften2(sa, xa, index < vec2(min(a.keys, share.end)));
-    sb = soften2(sb, xb, index < vec2(min(b.keys, share.end)));
-    sc = soften2(sc, xc, index < vec2(min(c.keys, share.end)));
-    sd = soften2(sd, xd, index < vec2(min(d.keys, share.end)));
+    sa = online_softmax2(sa, xa, index < vec2(min(a.keys, share.end)));
+    sb = online_softmax2(sb, xb, index < vec2(min(b.keys, share.end)));
+    sc = online_softmax2(sc, xc, index < vec2(min(c.keys, share.end)));
+    sd = online_softmax2(sd, xd, index < vec2(min(d.keys, share.end)));
     let v0 = tile(value(octet));
     a0 = a0 * sa.rescale + lo16(v0, sa.weights);
     a1 = a1 * sa.rescale + hi16(v0, sa.weights);
@@ -139,12 +140,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     d2 = d2 * sd.rescale + lo16(v1, sd.weights);
     d3 = d3 * sd.rescale + hi16(v1, sd.weights);
   }
-  keep(lane, a0); keep(lane + 32u, a1); keep(lane + 64u, a2);
-  keep(lane + 96u, a3); store(a, part, sa, lane);
-  keep(lane + 128u, b0); keep(lane + 160u, b1); keep(lane + 192u, b2);
-  keep(lane + 224u, b3); store(b, part, sb, lane + 128u);
-  keep(lane + 256u, c0); keep(lane + 288u, c1); keep(lane + 320u, c2);
-  keep(lane + 352u, c3); store(c, part, sc, lane + 256u);
-  keep(lane + 384u, d0); keep(lane + 416u, d1); keep(lane + 448u, d2);
-  keep(lane + 480u, d3); store(d, part, sd, lane + 384u);
+  stage_output(lane, a0); stage_output(lane + 32u, a1); stage_output(lane + 64u, a2);
+  stage_output(lane + 96u, a3); write_out(a, part, sa, lane);
+  stage_output(lane + 128u, b0); stage_output(lane + 160u, b1); stage_output(lane + 192u, b2);
+  stage_output(lane + 224u, b3); write_out(b, part, sb, lane + 128u);
+  stage_output(lane + 256u, c0); stage_output(lane + 288u, c1); stage_output(lane + 320u, c2);
+  stage_output(lane + 352u, c3); write_out(c, part, sc, lane + 256u);
+  stage_output(lane + 384u, d0); stage_output(lane + 416u, d1); stage_output(lane + 448u, d2);
+  stage_output(lane + 480u, d3); write_out(d, part, sd, lane + 384u);
 }

@@ -81,10 +81,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   if (token >= params.tokens) { return; }
   lse[row * params.heads + group.z % params.heads] = maximum + log(sum);
-  store(row * d + head, o0 * (1.0 / sum)); store(row * d + head + 4u, o1 * (1.0 / sum));
-  store(row * d + head + 8u, o2 * (1.0 / sum)); store(row * d + head + 12u, o3 * (1.0 / sum));
+  write_out(row * d + head, o0 * (1.0 / sum)); write_out(row * d + head + 4u, o1 * (1.0 / sum));
+  write_out(row * d + head + 8u, o2 * (1.0 / sum));
+  write_out(row * d + head + 12u, o3 * (1.0 / sum));
 }
 
-fn store(i: u32, m: mat4x4<f32>) {
+fn write_out(i: u32, m: mat4x4<f32>) {
   y[i] = m[0]; y[i + 1u] = m[1]; y[i + 2u] = m[2]; y[i + 3u] = m[3];
 }

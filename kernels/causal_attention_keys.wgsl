@@ -61,10 +61,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   if (token >= params.tokens) { return; }
   let to = row * 3u * d + d + head;
-  store(to, a0); store(to + 4u, a1); store(to + 8u, a2); store(to + 12u, a3);
-  store(to + d, b0); store(to + d + 4u, b1); store(to + d + 8u, b2); store(to + d + 12u, b3);
+  write_out(to, a0); write_out(to + 4u, a1); write_out(to + 8u, a2); write_out(to + 12u, a3);
+  write_out(to + d, b0); write_out(to + d + 4u, b1);
+  write_out(to + d + 8u, b2); write_out(to + d + 12u, b3);
 }
 
-fn store(i: u32, m: mat4x4<f32>) {
+fn write_out(i: u32, m: mat4x4<f32>) {
   dqkv[i] = m[0]; dqkv[i + 1u] = m[1]; dqkv[i + 2u] = m[2]; dqkv[i + 3u] = m[3];
 }

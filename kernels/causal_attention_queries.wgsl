@@ -64,9 +64,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (token >= params.tokens) { return; }
   delta[row * params.heads + head_index] = own_delta;
   let to = row * 3u * d + head;
-  store(to, d0); store(to + 4u, d1); store(to + 8u, d2); store(to + 12u, d3);
+  write_out(to, d0); write_out(to + 4u, d1); write_out(to + 8u, d2); write_out(to + 12u, d3);
 }
 
-fn store(i: u32, m: mat4x4<f32>) {
+fn write_out(i: u32, m: mat4x4<f32>) {
   dqkv[i] = m[0]; dqkv[i + 1u] = m[1]; dqkv[i + 2u] = m[2]; dqkv[i + 3u] = m[3];
 }

@@ -32,7 +32,7 @@ fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
 
 fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
 
-fn keep(i: u32, a: mat4x4<f32>) {
+fn put_sums(i: u32, a: mat4x4<f32>) {
   sums[i] = a[0]; sums[i + 8u] = a[1]; sums[i + 16u] = a[2]; sums[i + 24u] = a[3];
 }
 
@@ -76,14 +76,17 @@ fn main(
       }
     }
   }
-  keep(lane, a0); keep(lane + 32u, a1);
-  if (ROWS > 8u) { keep(lane + 64u, a2); keep(lane + 96u, a3); }
+  put_sums(lane, a0); put_sums(lane + 32u, a1);
+  if (ROWS > 8u) { put_sums(lane + 64u, a2); put_sums(lane + 96u, a3); }
   if (ROWS > 16u) {
-    keep(lane + 128u, a4); keep(lane + 160u, a5); keep(lane + 192u, a6); keep(lane + 224u, a7);
+    put_sums(lane + 128u, a4); put_sums(lane + 160u, a5);
+    put_sums(lane + 192u, a6); put_sums(lane + 224u, a7);
   }
   if (ROWS > 32u) {
-    keep(lane + 256u, b0); keep(lane + 288u, b1); keep(lane + 320u, b2); keep(lane + 352u, b3);
-    keep(lane + 384u, b4); keep(lane + 416u, b5); keep(lane + 448u, b6); keep(lane + 480u, b7);
+    put_sums(lane + 256u, b0); put_sums(lane + 288u, b1);
+    put_sums(lane + 320u, b2); put_sums(lane + 352u, b3);
+    put_sums(lane + 384u, b4); put_sums(lane + 416u, b5);
+    put_sums(lane + 448u, b6); put_sums(lane + 480u, b7);
   }
   let column4 = group.z * 8u + lane;
   let a = affine(column4);

@@ -37,5 +37,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
   }
-  for (var j = 0u; j < 4u; j++) { store(group, 4u * (n4 + own) + j, k4 + column, sum[j]); }
+  for (var j = 0u; j < 4u; j++) { write_out(group, 4u * (n4 + own) + j, k4 + column, sum[j]); }
 }

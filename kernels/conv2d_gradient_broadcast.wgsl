@@ -15,7 +15,7 @@ fn x_at(i: u32) -> vec4<f32> {
   return bitcast<vec4<f32>>(textureLoad(x, vec2(i % 1024u, i / 1024u)));
 }
 
-fn keep(i: u32, s: mat4x4<f32>, t: mat4x4<f32>) {
+fn put_sums(i: u32, s: mat4x4<f32>, t: mat4x4<f32>) {
   sums[i] = s[0]; sums[i + 16u] = s[1]; sums[i + 32u] = s[2]; sums[i + 48u] = s[3];
   sums[i + 8u] = t[0]; sums[i + 24u] = t[1]; sums[i + 40u] = t[2]; sums[i + 56u] = t[3];
 }
@@ -64,14 +64,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
   }
-  keep(lane, a0, b0); keep(lane + 64u, a1, b1);
-  if (ROWS > 8u) { keep(lane + 128u, a2, b2); keep(lane + 192u, a3, b3); }
+  put_sums(lane, a0, b0); put_sums(lane + 64u, a1, b1);
+  if (ROWS > 8u) { put_sums(lane + 128u, a2, b2); put_sums(lane + 192u, a3, b3); }
   if (ROWS > 16u) {
-    keep(lane + 256u, a4, b4); keep(lane + 320u, a5, b5);
-    keep(lane + 384u, a6, b6); keep(lane + 448u, a7, b7);
+    put_sums(lane + 256u, a4, b4); put_sums(lane + 320u, a5, b5);
+    put_sums(lane + 384u, a6, b6); put_sums(lane + 448u, a7, b7);
   }
   for (var j = 0u; j < ROWS; j++) {
-    store(group, 4u * n4 + j, k4, sums[j * 16u + lane]);
-    if (WIDE) { store(group, 4u * n4 + j, k4 + 8u, sums[j * 16u + 8u + lane]); }
+    write_out(group, 4u * n4 + j, k4, sums[j * 16u + lane]);
+    if (WIDE) { write_out(group, 4u * n4 + j, k4 + 8u, sums[j * 16u + 8u + lane]); }
   }
 }

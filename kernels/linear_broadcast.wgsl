@@ -16,7 +16,7 @@ fn activation(row: u32, k4: u32) -> vec4<f32> {
   return x[min(row, params.m - 1u) * (params.k / 4u) + k4];
 }
 
-fn keep(i: u32, a: mat4x4<f32>, b: mat4x4<f32>) {
+fn put_sums(i: u32, a: mat4x4<f32>, b: mat4x4<f32>) {
   sums[i] = a[0]; sums[i + 16u] = a[1]; sums[i + 32u] = a[2]; sums[i + 48u] = a[3];
   sums[i + 8u] = b[0]; sums[i + 24u] = b[1]; sums[i + 40u] = b[2]; sums[i + 56u] = b[3];
 }
@@ -54,15 +54,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let h3 = high(x3); a7 += s * h3; b7 += t * h3;
     }
   }
-  keep(lane, a0, b0); keep(lane + 64u, a1, b1);
-  if (ROWS > 8u) { keep(lane + 128u, a2, b2); keep(lane + 192u, a3, b3); }
+  put_sums(lane, a0, b0); put_sums(lane + 64u, a1, b1);
+  if (ROWS > 8u) { put_sums(lane + 128u, a2, b2); put_sums(lane + 192u, a3, b3); }
   if (ROWS > 16u) {
-    keep(lane + 256u, a4, b4); keep(lane + 320u, a5, b5);
-    keep(lane + 384u, a6, b6); keep(lane + 448u, a7, b7);
+    put_sums(lane + 256u, a4, b4); put_sums(lane + 320u, a5, b5);
+    put_sums(lane + 384u, a6, b6); put_sums(lane + 448u, a7, b7);
   }
   let halves_of_rows = 2u * min(ROWS, params.m - row);
   for (var j = 0u; j < halves_of_rows; j++) {
     let column = column4 + j % 2u * 8u;
-    if (column * 4u < params.n) { store(row + j / 2u, column, sums[j * 8u + lane]); }
+    if (column * 4u < params.n) { write_out(row + j / 2u, column, sums[j * 8u + lane]); }
   }
 }

@@ -66,7 +66,7 @@ fn b_block(column: u32, k: u32) -> mat4x4<f32> {
 }
 
 // Lanes 0 to 63 load one block of A each, lanes 64 to 127 one of B.
-fn bring(group: vec3<u32>, k: u32, index: u32) {
+fn load_tiles(group: vec3<u32>, k: u32, index: u32) {
   let row4 = index % 16u;
   let step = index % 64u / 16u * 4u;
   if (index < 64u) {
@@ -78,8 +78,8 @@ fn bring(group: vec3<u32>, k: u32, index: u32) {
   }
 }
 
-fn store_inside(row: u32, column4: u32, sum: vec4<f32>) {
-  if (row < params.m && column4 * 4u < params.n) { store(row, column4, sum); }
+fn write_inside(row: u32, column4: u32, sum: vec4<f32>) {
+  if (row < params.m && column4 * 4u < params.n) { write_out(row, column4, sum); }
 }
 
 @compute @workgroup_size(256)
@@ -88,7 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row4 = index / 16u;
   var s0 = vec4(0.0); var s1 = vec4(0.0); var s2 = vec4(0.0); var s3 = vec4(0.0);
   for (var k = 0u; k < params.r; k += DEPTH) {
-    bring(group, k, index);
+    load_tiles(group, k, index);
     workgroupBarrier();
     for (var j = 0u; j < DEPTH; j++) {
       let x = a_tile[j * 16u + row4];
@@ -99,6 +99,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let row = group.y * 64u + row4 * 4u;
   let column = group.x * 16u + column4;
-  store_inside(row, column, s0); store_inside(row + 1u, column, s1);
-  store_inside(row + 2u, column, s2); store_inside(row + 3u, column, s3);
+  write_inside(row, column, s0); write_inside(row + 1u, column, s1);
+  write_inside(row + 2u, column, s2); write_inside(row + 3u, column, s3);
 }

@@ -18,7 +18,7 @@ fn b_block(i: u32) -> mat4x4<f32> {
   return transpose(mat4x4(b_at(i), b_at(i + 1u), b_at(i + 2u), b_at(i + 3u)));
 }
 
-fn keep(i: u32, s: mat4x4<f32>, t: mat4x4<f32>) {
+fn put_sums(i: u32, s: mat4x4<f32>, t: mat4x4<f32>) {
   sums[i] = s[0]; sums[i + 16u] = s[1]; sums[i + 32u] = s[2]; sums[i + 48u] = s[3];
   sums[i + 8u] = t[0]; sums[i + 24u] = t[1]; sums[i + 40u] = t[2]; sums[i + 56u] = t[3];
 }
@@ -43,11 +43,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let h1 = high(z); a3 += s * h1; b3 += t * h1;
     i += 32u;
   }
-  keep(lane, a0, b0); keep(lane + 64u, a1, b1); keep(lane + 128u, a2, b2); keep(lane + 192u, a3, b3);
+  put_sums(lane, a0, b0); put_sums(lane + 64u, a1, b1);
+  put_sums(lane + 128u, a2, b2); put_sums(lane + 192u, a3, b3);
   let column4 = group.x * 16u + lane;
   let halves_of_rows = 2u * min(16u, params.m - row);
   for (var h = 0u; h < halves_of_rows; h++) {
     let column = column4 + h % 2u * 8u;
-    if (column * 4u < params.n) { store(row + h / 2u, column, sums[h * 8u + lane]); }
+    if (column * 4u < params.n) { write_out(row + h / 2u, column, sums[h * 8u + lane]); }
   }
 }

@@ -15,7 +15,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var y: texture_storage_2d<rgba32uint, write>;
 
-fn keep(row: u32, k4: u32, v: vec4<f32>) {
+fn put_packed(row: u32, k4: u32, v: vec4<f32>) {
   let i = (row / 32u * ((params.r + 3u) / 4u) + k4) * 32u + row % 32u;
   textureStore(y, vec2(i % 1024u, i / 1024u), bitcast<vec4<u32>>(v));
 }
@@ -38,8 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         across(row4, k), across(row4, k + 1u), across(row4, k + 2u), across(row4, k + 3u),
       ));
       let row = row4 * 4u;
-      keep(row, k4, m[0]); keep(row + 1u, k4, m[1]);
-      keep(row + 2u, k4, m[2]); keep(row + 3u, k4, m[3]);
+      put_packed(row, k4, m[0]); put_packed(row + 1u, k4, m[1]);
+      put_packed(row + 2u, k4, m[2]); put_packed(row + 3u, k4, m[3]);
     }
     return;
   }
@@ -47,6 +47,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.x * 8u + lane;
   if (row >= params.rows) { return; }
   for (var j = k4; j < min(k4 + 16u, k4s); j++) {
-    keep(row, j, x[params.first + row * params.stride + j]);
+    put_packed(row, j, x[params.first + row * params.stride + j]);
   }
 }

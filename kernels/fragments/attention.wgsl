@@ -27,7 +27,7 @@ struct Params {
 
 struct Octet { lo: vec4<f32>, hi: vec4<f32>, }
 
-fn halves(p: vec4<u32>) -> Octet {
+fn from_half(p: vec4<u32>) -> Octet {
   return Octet(
     vec4(unpack2x16float(p.x), unpack2x16float(p.y)),
     vec4(unpack2x16float(p.z), unpack2x16float(p.w)),
@@ -36,12 +36,12 @@ fn halves(p: vec4<u32>) -> Octet {
 
 // Eight dims of a key; `i` counts octets of the cache, which is read 16 bytes at a time.
 fn key(i: u32) -> Octet {
-  if (F16) { return halves(key16(i)); }
+  if (F16) { return from_half(key16(i)); }
   return Octet(bitcast<vec4<f32>>(key16(2u * i)), bitcast<vec4<f32>>(key16(2u * i + 1u)));
 }
 
 fn value(i: u32) -> Octet {
-  if (F16) { return halves(value16(i)); }
+  if (F16) { return from_half(value16(i)); }
   return Octet(bitcast<vec4<f32>>(value16(2u * i)), bitcast<vec4<f32>>(value16(2u * i + 1u)));
 }
 
@@ -100,7 +100,7 @@ fn query_of(video: u32, query: u32, head: u32) -> Query {
 struct Softmax { maximum: f32, total: f32, rescale: f32, weights: vec4<f32>, }
 
 // Adds four scores to the online softmax; keys that the query does not attend to are masked.
-fn soften(s: Softmax, scores: vec4<f32>, visible: vec4<bool>) -> Softmax {
+fn online_softmax(s: Softmax, scores: vec4<f32>, visible: vec4<bool>) -> Softmax {
   let seen = select(vec4(-1e30), scores, visible);
   let maximum = max(s.maximum, max(max(seen.x, seen.y), max(seen.z, seen.w)));
   let weights = select(vec4(0.0), exp(seen - maximum), visible);

@@ -24,7 +24,7 @@ fn outer(k: vec4<f32>, n: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(k * n.x, k * n.y, k * n.z, k * n.w);
 }
 
-fn store(group: vec3<u32>, n: u32, k4: u32, sum: vec4<f32>) {
+fn write_out(group: vec3<u32>, n: u32, k4: u32, sum: vec4<f32>) {
   if (n >= 4u * params.n4 || k4 >= params.k4) { return; }
   let tap = group.z * u32(SIZE * SIZE) + group.y;
   partial[(tap * 4u * params.n4 + n) * params.k4 + k4] = sum;

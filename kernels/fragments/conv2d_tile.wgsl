@@ -22,4 +22,6 @@ fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
   return select(vec4(0.0), x[select(0u, neighbour * k4s + k4 % k4s, inside)], inside);
 }
 
-fn store(pixel: u32, column4: u32, sum: vec4<f32>) { finish(pixel, column4, sum, affine(column4)); }
+fn write_out(pixel: u32, column4: u32, sum: vec4<f32>) {
+  finish(pixel, column4, sum, affine(column4));
+}

@@ -33,7 +33,7 @@ fn activated(v: vec4<f32>) -> vec4<f32> {
 }
 
 // Finishes and stores four columns of a row.
-fn store(row: u32, column4: u32, sum: vec4<f32>) {
+fn write_out(row: u32, column4: u32, sum: vec4<f32>) {
   var v = sum;
   if (params.biased > 0u) { v += bias[column4]; }
   v = select(v, activated(v), params.output > 0u);

@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
 
 // Finishes and stores four columns of a row.
-fn store(row: u32, column4: u32, sum: vec4<f32>) {
+fn write_out(row: u32, column4: u32, sum: vec4<f32>) {
   let i = params.c_first + row * params.c_stride + column4;
   var v = params.scale * sum;
   if (params.biased > 0u) { v += bias[params.bias_first + column4]; }

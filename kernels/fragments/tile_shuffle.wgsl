@@ -6,7 +6,7 @@ var<private> eight: u32;
 var<private> held: array<vec4<f32>, 4>;
 
 // Lane c of eight loads row c / 2: the first two lanes of a row its even vec4s and its odd ones.
-fn fetch(tile: u32, k4: u32, index: u32) {
+fn load_tile(tile: u32, k4: u32, index: u32) {
   let row = index % 64u / 8u * (ROWS / 8u) + index % 8u / 2u;
   let k = k4 + index % 2u;
   held[0] = activation(tile, row, k);
@@ -18,7 +18,7 @@ fn fetch(tile: u32, k4: u32, index: u32) {
 }
 
 // A vec4 of four rows.
-fn fetched(index: u32, row: u32, j: u32) -> mat4x4<f32> {
+fn tile_at(index: u32, row: u32, j: u32) -> mat4x4<f32> {
   let second = ROWS > 32u && row % 8u > 3u;
   let even = select(held[0], held[2], second);
   let odd = select(held[1], held[3], second);

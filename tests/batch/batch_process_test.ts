@@ -170,7 +170,7 @@ Deno.test({
   stage(async ({ out, start }) => {
     const jobs = MIXED(8);
     // from before anything is loaded to the middle of the jobs
-    for (const [i, milliseconds] of [200, 700, 1100, 1400, 1700, 2000, 2300, 2600].entries()) {
+    for (const [i, milliseconds] of [200, 800, 1200, 1500, 1800].entries()) {
       const { child, ended } = start(jobs);
       await new Promise((resolve) => setTimeout(resolve, milliseconds));
       const gpu = childrenOf(child.pid);

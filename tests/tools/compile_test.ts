@@ -47,7 +47,7 @@ Deno.test({
   name: "a binary has the demo model, every shader, the page and the codecs inside",
   ignore: Deno.build.target !== "x86_64-unknown-linux-gnu", // the one whose codecs we have here
   fn: async () => {
-    const whole = await embedded();
+    const [whole, without] = await Promise.all([embedded(), embedded("--noffmpeg")]);
     assert.match(whole.list, /@napi-rs\/webcodecs-linux-x64-gnu\/\* \(6\d\.\d+MB\)/);
     const files = [
       "player/page.html",
@@ -66,7 +66,6 @@ Deno.test({
       const beginning = Deno.readFileSync(path).subarray(0, 10_000);
       assert.ok(whole.content.includes(latin1(beginning)), path);
     }
-    const without = await embedded("--noffmpeg");
     assert.doesNotMatch(without.list, /webcodecs-linux/);
     assert.ok(without.content.length < whole.content.length - 60e6);
   },
