@@ -17,26 +17,8 @@ const RUNS: Readonly<Record<string, Example>> = {
   "02_continue_a_clip.ts": { files: ["continued.mp4"] },
   "03_custom_loop.ts": { files: ["explore.mp4"] },
   "04_pipelines.sh": { args: ["1"], files: ["continued.mp4", "encoded.mkv", "large.mkv"] },
-<<<<<<< HEAD
-  "05_evaluate.ts": {
-    args: [
-      "--frames",
-      "2",
-      "--steps",
-      "2",
-      "--seeds",
-      "0",
-      join(EXAMPLES, "../weights/demo/clips"),
-    ],
-    files: [],
-    prints: /^\| data set .*\n\|---.*\n\| clips \| 12 -> 2 \| [12]\d\.\d\d \| 0\.\d{3} \|\n$/,
-  },
   "06_grid.ts": { args: ["4"], files: ["grid.mp4"] },
   "07_custom_sampler.ts": { args: ["2"], files: ["colourful.mp4"] },
-=======
-  "06_grid.ts": { files: ["grid.mp4"] },
-  "07_custom_sampler.ts": { files: ["colourful.mp4"] },
->>>>>>> 552e95a (Tell how models are evaluated, and with what result)
   "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
   "09_train.ts": {
     args: ["1"],
