@@ -79,7 +79,7 @@ export async function readSettingsFile<T extends OptionTable>(
   path: string,
 ): Promise<Values<T>> {
   const what = `settings "${path}"`;
-  const { parseJsonText } = await import("./json_text.ts"); // `far --help` does not load the library
+  const { parseJsonText } = await import("./json_text.ts"); // not for `far --help`
   const json = parseJsonText(await readText(path, what), what);
   const { values, problems } = checkSettings(table, optionsOf(json), `"${path}"`);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));

@@ -220,7 +220,7 @@ export class Game {
       while (!signal.aborted) {
         if (await this.#serveWish() || signal.aborted) continue;
         if (!this.#due) await this.#untilPoked();
-        else await Promise.all([this.#pause(), this.#step()]); // the step blocks, so start the timer first
+        else await Promise.all([this.#pause(), this.#step()]); // the step blocks: timer first
       }
     } finally {
       signal.removeEventListener("abort", wake);

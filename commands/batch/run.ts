@@ -10,7 +10,7 @@ import { UsageError } from "../../cli/errors.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
-/** Jobs that wait for the GPU at once: enough to find some of equal shape among them. */
+/** Jobs waiting for the GPU at once: enough to find some of equal shape. */
 const WINDOW = 256;
 
 /** `far batch`: runs the jobs of a manifest, here or through a queue. */
@@ -29,7 +29,7 @@ export async function run(call: BatchCall): Promise<void> {
   await runBatch(source!, call, executorOf(options));
 }
 
-/** Who runs the jobs: this machine's GPU, or those behind a queue. @throws {UsageError} */
+/** Executor of the jobs: this machine's GPU, or the workers of a queue. @throws {UsageError} */
 export function executorOf(options: BatchCall["options"]): OpenExecutor {
   const gpuBatch = parseGpuBatch(options.gpuBatch);
   return (note) =>
@@ -61,7 +61,7 @@ function onThisGpu(
   };
 }
 
-/** Puts jobs on a queue, waits for them, and collects what they made. */
+/** Puts jobs on a queue, waits for them, and collects their outputs. */
 async function throughQueue(
   options: BatchCall["options"],
   url: string,

@@ -2,7 +2,7 @@ import { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import { BATCH as PERMISSIONS } from "../../cli/permissions.ts";
 
-/** `far batch` as help, parser, completions and manual know it. */
+/** Declaration of `far batch`. */
 export const BATCH: CommandSpec = defineCommand({
   name: "batch",
   summary: "run many jobs, here or on many machines",

@@ -2,7 +2,7 @@ import { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "../../app.ts"
 import type { Pipeline } from "../../mod.ts";
 import { table } from "./tables.ts";
 
-/** What of the protocol is changed, and where its lines go. */
+/** Changes to the protocol, and where its lines go. */
 export interface ProtocolCall {
   readonly frames: readonly number[] | undefined;
   readonly steps: number | undefined;
@@ -11,7 +11,7 @@ export interface ProtocolCall {
   readonly show: (text: string) => Promise<void>;
 }
 
-/** Runs the protocol of the released speed script, and prints its lines as they come. */
+/** Runs the protocol of the released speed script and prints its lines as they arrive. */
 export async function runProtocol(pipeline: Pipeline, call: ProtocolCall): Promise<ProtocolRun[]> {
   const { frames = SPEED_PROTOCOL.frames, steps = SPEED_PROTOCOL.steps, signal, show } = call;
   const options = { ...SPEED_PROTOCOL, frames, steps, signal };
@@ -38,7 +38,7 @@ export function runLines({ frames, seconds, bytes, problem }: ProtocolRun): stri
     `[MEMORY] Allocated: ${megabytes(bytes.allocated)} MB | Peak: ${megabytes(bytes.peak)} MB`;
 }
 
-/** Seconds by length, a row for each model and cache. */
+/** Seconds by length, one row per model and cache. */
 export function protocolTable(runs: readonly ProtocolRun[]): string {
   const lengths = [...new Set(runs.map(({ frames }) => frames))];
   const rows = [...Map.groupBy(runs, headLine).values()].map((group) => {

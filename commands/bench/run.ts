@@ -36,10 +36,10 @@ import { DEMO, modelPath } from "../../request/model_path.ts";
 type BenchCall = Call<typeof BENCH_OPTIONS>;
 type BenchValues = BenchCall["options"];
 
-/** Seconds that a measurement should take, and that one of a kernel should. */
+/** Seconds per measurement, and per measurement of a kernel. */
 const SECONDS = 0.1;
 const KERNEL_SECONDS = 0.03;
-/** Pixels a side of the pictures that codec and run work on, in latents. */
+/** Side of the pictures for codec and run, in latents. */
 const LATENT_SIDE = 8;
 const RUN_FRAMES = 3;
 
@@ -49,14 +49,14 @@ const CLOCK_TEXTS = {
   cpu: "the process's CPU time",
 } as const satisfies Record<Clock, string>;
 
-/** What of a model is measured. */
+/** What to measure of a model. */
 interface Bench extends MeasureOptions {
   readonly gpu: Gpu;
   readonly timer: GpuTimer;
   readonly pipeline: Pipeline;
   readonly profile: boolean;
   readonly options: BenchValues;
-  /** Shows a part as soon as it is measured; nothing where JSON comes at the end. */
+  /** Shows a part as soon as it is measured; does nothing with JSON, which comes at the end. */
   readonly show: (text: string) => Promise<void>;
 }
 
@@ -95,7 +95,7 @@ export async function run({ options, terminal, signal }: BenchCall): Promise<voi
   }
 }
 
-/** Prints the lines of the protocol as they come; with --json one object at the end. */
+/** Prints the lines of the protocol as they arrive; with --json one object at the end. */
 async function benchProtocol(
   pipeline: Pipeline,
   { options, terminal, signal }: Pick<BenchCall, "options" | "terminal" | "signal">,
@@ -128,7 +128,7 @@ function checkOptions(options: BenchValues): void {
   framesAt(options, false);
 }
 
-/** What the model of the released speed script takes. */
+/** Condition of the model in the released speed script. */
 const FOUR_ACTIONS = { condition_cfg: { type: "action", num_action_classes: 4 } };
 
 async function openPipeline(gpu: Gpu, options: BenchValues): Promise<Pipeline> {
@@ -177,7 +177,7 @@ async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<Benc
   };
 }
 
-/** Measures the ways to divide each kernel's work, and keeps the best. */
+/** Measures the ways to divide each kernel's work and saves the best. */
 async function tuneAll(bench: Bench) {
   const { gpu, timer, pipeline, options, show } = bench;
   const results: Tuned[] = [];
@@ -189,7 +189,7 @@ async function tuneAll(bench: Bench) {
     frames: framesAt(options, pipeline.info.long),
   };
   for await (const tuned of tuneModel(gpu, timer, pipeline, how)) results.push(tuned);
-  await show(tuningTable(results)); // before it is kept: that can fail
+  await show(tuningTable(results)); // before saving, which can fail
   const path = await writeTuning(
     gpu.adapter.name,
     Object.fromEntries(results.map(({ key, best }) => [key, best])),
@@ -259,7 +259,7 @@ async function generation({ pipeline, options, show }: Bench) {
   return result;
 }
 
-/** Frames before the measured one. @throws {UsageError} something that is no number of frames */
+/** Frames before the measured one. @throws {UsageError} not a number of frames */
 function framesAt({ framesAt: given, architecture, quick }: BenchValues, long: boolean): number[] {
   if (given === undefined) {
     if (quick) return [2, 16];

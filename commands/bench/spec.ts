@@ -94,7 +94,7 @@ export const BENCH_OPTIONS = {
   config: CONFIG,
 } as const satisfies OptionTable;
 
-/** `far bench` as help, parser, completions and manual know it. */
+/** Declaration of `far bench`. */
 export const BENCH: CommandSpec = defineCommand({
   name: "bench",
   summary: "measure how fast kernels and a model are here",

@@ -12,14 +12,14 @@ import {
 } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 
-/** All that was measured; what was left out is absent. */
+/** All measurements; skipped ones are absent. */
 export interface BenchResult {
   readonly adapter: string;
   readonly deno: string;
   readonly model: string;
   readonly dtype: "f32" | "f16";
   readonly runs: number;
-  /** Which seconds the shares of the peaks go by. */
+  /** Clock for the shares of the peaks. */
   readonly clock: Clock;
   readonly load: { readonly open: number; readonly weights: number };
   readonly peaks: Peaks;
@@ -29,7 +29,7 @@ export interface BenchResult {
   readonly generation?: GenerationResult;
 }
 
-/** What figures are set against. */
+/** Reference of the figures. */
 export type Basis = Pick<BenchResult, "peaks" | "clock">;
 
 /** A line about the adapter and its peaks. */
@@ -138,7 +138,7 @@ export function profileTable(what: string, profile: readonly LabelTiming[]): str
   return table([what, "calls", "ms", "share"], rows, 1);
 }
 
-/** What was tried, and what is kept. */
+/** Measured choices, and the best ones. */
 export function tuningTable(results: readonly Tuned[]): string {
   const numbers = (tuning: Readonly<Record<string, number>>) =>
     Object.entries(tuning).map(([name, value]) => `${name} ${value}`).join(", ");
@@ -176,7 +176,7 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Columns as wide as they need; the first `left` of them are words. */
+/** Columns as wide as needed; the first `left` are left-aligned. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],

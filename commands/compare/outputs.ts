@@ -5,12 +5,12 @@ import { UsageError } from "../../cli/errors.ts";
 import type { Source } from "../../request/sources.ts";
 import { type ComparedFrame, picture } from "./pairs.ts";
 
-/** Frames per second of a picture of two videos where neither says its own. */
+/** Frames per second if neither video has its own. */
 const FPS = 8;
-/** Small videos are enlarged until a picture is as high as this. */
+/** Small videos are enlarged to at least this height. */
 const VIEWING_HEIGHT = 256;
 
-/** Refuses names that cannot be written, before anything is read. @throws {UsageError} */
+/** Refuses invalid output names before anything is read. @throws {UsageError} */
 export function checkOutputs(paths: readonly string[], plot: string | undefined): void {
   for (const path of paths) {
     if (path !== "-") continue;
@@ -65,7 +65,7 @@ export function sideBySide(
   return out;
 }
 
-/** The numbers of each frame as a table for a spreadsheet; equal frames have the PSNR `inf`. */
+/** The measures of each frame as a table for a spreadsheet; equal frames have the PSNR `inf`. */
 export function csvOf(frames: readonly ComparedFrame[]): string {
   const rows = frames.map(({ video, a, b, mse, psnr, ssim }) =>
     [video, a, b, mse, psnr === Infinity ? "inf" : psnr, ssim].join(",")
@@ -73,7 +73,7 @@ export function csvOf(frames: readonly ComparedFrame[]): string {
   return ["video,frame_a,frame_b,mse,psnr,ssim", ...rows, ""].join("\n");
 }
 
-/** Writes a text whole or not at all. @throws {MediaError} */
+/** Writes a text atomically. @throws {MediaError} */
 export async function writeText(path: string, text: string): Promise<void> {
   await using file = await createOutput(path);
   await file.write(new TextEncoder().encode(text));
@@ -82,15 +82,15 @@ export async function writeText(path: string, text: string): Promise<void> {
 
 const PLOT = { width: 640, height: 320, left: 56, right: 56, top: 24, bottom: 40 };
 
-/** A scale of the plot: where a value lies, from `low` at the bottom to `high` at the top. */
+/** A scale of the plot, from `low` at the bottom to `high` at the top. */
 interface Axis {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * PSNR and SSIM over the frames as a picture, the mean of all videos: of PSNR the one of the mean
- * error, which equal pictures leave finite as long as one pair differs.
+ * PSNR and SSIM over the frames as a picture, the mean of all videos: for PSNR that of the mean
+ * error, which is finite as long as one pair differs.
  */
 export function plotOf(frames: readonly ComparedFrame[]): string {
   const perFrame = [...Map.groupBy(frames, ({ a }) => a)].map(([frame, all]) => ({

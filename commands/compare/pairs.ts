@@ -5,15 +5,15 @@ import { settingsOf } from "../../cli/settings.ts";
 import { fileMetadata } from "../../request/file_metadata.ts";
 import type { Source } from "../../request/sources.ts";
 
-/** A pair of frames by their numbers in A and in B, and how near they are. */
+/** A pair of frames by their numbers in A and in B, and their similarity. */
 export interface ComparedFrame extends Similarity {
-  /** Number of the video, where there are several. */
+  /** Number of the video, if there are several. */
   readonly video: number;
   readonly a: number;
   readonly b: number;
 }
 
-/** `12,0`: the frame of A and the frame of B that are compared first. @throws {UsageError} */
+/** `12,0`: the first frames of A and B to compare. @throws {UsageError} */
 export function parseOffset(text: string): readonly [number, number] {
   const [, a, b] = text.match(/^(\d{1,9}),(\d{1,9})$/)?.map(Number) ?? [];
   if (a !== undefined && b !== undefined) return [a, b];
@@ -23,8 +23,8 @@ export function parseOffset(text: string): readonly [number, number] {
 }
 
 /**
- * Frames at the beginning of a file of far's own that were given to the model, not made by it: all
- * but as many as its settings say were generated. 0 for any other file.
+ * Frames at the beginning of a file made by far that were given to the model, not generated: all
+ * except the number of generated frames in its settings. 0 for any other file.
  * @param frames of the whole file
  */
 export async function givenFrames(path: string, frames: number): Promise<number> {
@@ -55,7 +55,7 @@ export function withoutFirst(source: Source, first: number, path: string): Sourc
   return { ...source, frames: left, data: kept };
 }
 
-/** A frame of a source, counted over all videos; one video stands for as many as are wanted. */
+/** A frame of a source, counted over all videos; a single video is repeated as needed. */
 export function picture(source: Source, index: number): Float32Array {
   const { videos, frames, width, height, data } = source;
   const size = 3 * width * height;

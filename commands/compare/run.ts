@@ -10,7 +10,7 @@ import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts"
 import { type ComparedFrame, givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 
-/** `far compare A B`: how near one video is to another, frame by frame. */
+/** `far compare A B`: measures how similar two videos are, frame by frame. */
 export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   const { options, operands, terminal } = call;
   const [pathA, pathB] = operands as [string, string];
@@ -52,7 +52,7 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
   await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
 }
 
-/** Both sources, and the numbers of the frames of each that are compared first. */
+/** Both sources, and their first frames to compare. */
 interface Pair {
   readonly a: Source;
   readonly b: Source;
@@ -75,7 +75,7 @@ async function readPair(
     orAborted(readSource(path, { start, stride, count: most, fit }), signal);
   const first = offset ?? [start ?? 0, start ?? 0];
   const [a, b] = [await read(pathA, first[0]), await read(pathB, first[1])];
-  // frames that were picked are meant
+  // explicitly picked frames are compared
   const picked = offset || start !== undefined || stride !== undefined || most !== undefined;
   if (picked || options.given || a.frames !== b.frames) return { a, b, first };
   const [givenA, givenB] = [await givenFrames(pathA, a.frames), await givenFrames(pathB, b.frames)];
@@ -100,7 +100,7 @@ function lossyWarnings({ lossy }: Source, path: string): string[] {
 }
 
 /**
- * One video may stand against several, as a clip does against all that was made of its beginning.
+ * One video may be compared with several, such as a clip with all its continuations.
  * @throws {UsageError} other sizes or lengths
  */
 function checkAlike(a: Source, b: Source): void {
@@ -124,7 +124,7 @@ function lengthText({ videos, frames }: Source): string {
   return (videos > 1 ? `${videos} videos of ` : "") + count(frames, "frame");
 }
 
-/** Of all videos, one after the other. @param first frames of A and B that were read first */
+/** Compares all videos, one after the other. @param first numbers of the first frames of A and B */
 function compareFrames(
   a: Source,
   b: Source,

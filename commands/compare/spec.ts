@@ -29,7 +29,7 @@ export const COMPARE_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far compare` as help, parser, completions and manual know it. */
+/** Declaration of `far compare`. */
 export const COMPARE: CommandSpec = defineCommand({
   name: "compare",
   summary: "measure how similar two videos are",

@@ -54,7 +54,7 @@ function wordList(value: Value): string {
   return value.kind === "files" ? "<files>" : "";
 }
 
-/** One line for all options that take the same values. */
+/** One line per group of options with the same values. */
 function cases(options: readonly OptionWords[]): string[] {
   const bySpelling = new Map<string, string[]>();
   for (const { long, short, value } of options) {

@@ -5,8 +5,8 @@ import type { Asked } from "./words.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 
 /**
- * Names that may stand where the cursor is.
- * @param words of the command line; the last is the one that is to be completed
+ * Names that fit at the cursor.
+ * @param words of the command line; the last one is completed
  */
 export async function names(asked: Asked, words: readonly string[]): Promise<string[]> {
   switch (asked) {
@@ -25,7 +25,7 @@ async function localNames(): Promise<string[]> {
   return (await localModels(await hubSettings(environment))).map(({ name }) => name);
 }
 
-/** The model's actions, after those that are there already: `left,` leads to `left,forward`. */
+/** The model's actions, appended to those already typed: `left,` becomes `left,forward`. */
 async function actions(words: readonly string[]): Promise<string[]> {
   const { far } = await openModelFolder(await modelPath(modelOf(words)));
   const known = Array.isArray(far?.actions) ? far.actions : [];
@@ -34,7 +34,7 @@ async function actions(words: readonly string[]): Promise<string[]> {
     .map((name) => before + name);
 }
 
-/** The model that a command line names: `-m NAME`, `--model NAME` or `--model=NAME`. */
+/** The model on a command line: `-m NAME`, `--model NAME` or `--model=NAME`. */
 function modelOf(words: readonly string[]): string {
   const at = words.findLastIndex((word) => word === "-m" || word === "--model");
   const glued = words.findLast((word) => word.startsWith("--model="))?.slice("--model=".length);

@@ -10,7 +10,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 
 const WRITERS = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompletions } as const;
 
-/** `far completions`: prints the script of a shell, or the names that such a script asks for. */
+/** `far completions`: prints a shell's script, or the names that such a script requests. */
 export async function run(
   { operands: [shell = "", ...words], terminal, commands }: DescribingCall<
     typeof COMPLETIONS_OPTIONS

@@ -9,7 +9,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** Options of `far completions`. */
 export const COMPLETIONS_OPTIONS = { ...COMMON_OPTIONS } satisfies OptionTable;
 
-/** `far completions` as help, parser, completions and manual know it. */
+/** Declaration of `far completions`. */
 export const COMPLETIONS: CommandSpec = defineCommand({
   name: "completions",
   summary: "print completions for a shell",

@@ -1,22 +1,22 @@
 import type { ArgumentSpec, CommandSpec } from "../../cli/command.ts";
 import { optionName, type OptionSpec } from "../../cli/option.ts";
 
-/** What the scripts of the shells ask the program for, as `far completions models`. */
+/** Lists that the shells' scripts request, as in `far completions models`. */
 export const ASKED = ["models", "released", "local", "actions"] as const;
 
 /** Names of one kind. */
 export type Asked = (typeof ASKED)[number];
 
-/** What may follow an option, or stand as an argument. */
+/** Values of an option or argument. */
 export type Value =
   | { readonly kind: "none" }
   | { readonly kind: "words"; readonly words: readonly string[] }
   | { readonly kind: "files" }
-  /** Names that the program is asked for, and files. */
+  /** Names from the program, and files. */
   | { readonly kind: "names"; readonly names: Asked }
   | { readonly kind: "text" };
 
-/** An option as shells complete it. */
+/** An option for completion. */
 export interface OptionWords {
   readonly long: string;
   readonly short: string | undefined;
@@ -27,7 +27,7 @@ export interface OptionWords {
   readonly value: Value;
 }
 
-/** A command as shells complete it. */
+/** A command for completion. */
 export interface CommandWords {
   readonly name: string;
   readonly summary: string;
@@ -44,7 +44,7 @@ function flag(long: string, short: string, help: string): OptionWords {
   return { long, short, help, repeatable: false, name: "", value: { kind: "none" } };
 }
 
-/** What can be typed after `far`, from the tables that parse it. */
+/** Everything that can follow `far`, from the tables that parse it. */
 export function commandWords(commands: readonly CommandSpec[]): CommandWords[] {
   const names = commands.map(({ name }) => name);
   const help: CommandWords = {
@@ -81,7 +81,7 @@ function optionValue(key: string, { kind, choices }: OptionSpec): Value {
   return kind === "path" || kind === "list" ? { kind: "files" } : { kind: "text" };
 }
 
-/** Options that name something; a list of actions may be in a file, and a model may be a folder. */
+/** Options whose values have names; actions may also be in a file, and a model may be a folder. */
 const OPTION_NAMES: Readonly<Record<string, Asked>> = {
   model: "models",
   vae: "models",
@@ -89,7 +89,7 @@ const OPTION_NAMES: Readonly<Record<string, Asked>> = {
   preset: "released",
 };
 
-/** Commands whose arguments name something. */
+/** Commands whose arguments have names. */
 const ARGUMENT_NAMES: Readonly<Record<string, Asked>> = { pull: "released", models: "local" };
 
 function argumentValue(name: string, [first]: readonly ArgumentSpec[]): Value {

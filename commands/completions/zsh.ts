@@ -32,7 +32,7 @@ if [ "$funcstack[1]" = "_far" ]; then _far "$@"; else compdef _far far; fi
 }
 
 function commandCase({ name, options, argument }: CommandWords): string {
-  // one that takes no words must say nothing of them: zsh would explain that instead of completing
+  // a command without words must not mention them: zsh would explain that instead of completing
   const rest = argument.kind === "text" ? [] : [quote(`*:argument:${action(argument)}`)];
   const lines = [...options.map(optionLine), ...rest];
   return `    ${name})\n      _arguments ${

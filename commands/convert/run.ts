@@ -22,7 +22,7 @@ import { presetNamed } from "../../request/preset_name.ts";
 
 type ConvertCall = Call<typeof CONVERT_OPTIONS>;
 
-/** `far convert`: makes a model folder of checkpoints. */
+/** `far convert`: makes a model folder from checkpoints. */
 export async function run({ options, terminal, signal }: ConvertCall): Promise<void> {
   const { output } = options;
   const sources = await sourcesOf(options);
@@ -60,7 +60,7 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
   }
 }
 
-/** What is converted: a model with all that is beside its weights, or two files. */
+/** Sources to convert: a model with everything next to its weights, or two files. */
 async function sourcesOf(
   { model, transformer, vae }: ConvertCall["options"],
 ): Promise<Pick<ConvertOptions, "transformer" | "vae" | "far" | "clips">> {
@@ -102,7 +102,7 @@ async function tell(
   await terminal.print(`${describeConverted(report)}\n`);
 }
 
-/** What was written and what casting cost, a line for each part. */
+/** What was written and the errors of casting, one line per part. */
 export function describeConverted({ output, transformer, vae }: ConvertReport): string {
   return [
     `Wrote ${output}`,

@@ -51,7 +51,7 @@ export const CONVERT_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far convert` as help, parser, completions and manual know it. */
+/** Declaration of `far convert`. */
 export const CONVERT: CommandSpec = defineCommand({
   name: "convert",
   summary: "make a model folder from checkpoints",

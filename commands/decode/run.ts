@@ -22,7 +22,7 @@ import { VERSION } from "../../cli/version.ts";
 
 type DecodeCall = Call<typeof DECODE_OPTIONS>;
 
-/** Latents of a file, unscaled. */
+/** Unscaled latents of a file. */
 interface Latents {
   readonly videos: number;
   readonly frames: number;
@@ -59,9 +59,9 @@ function commandOf(path: string): string {
 }
 
 /**
- * Reads `latents` [videos, t, c, h, w] or [t, c, h, w]. Those of `far generate` are scaled, as the
- * transformer sees them; that is undone here.
- * @throws {CheckpointError} none, or of other channels than the model's
+ * Reads `latents` [videos, t, c, h, w] or [t, c, h, w]. Those of `far generate` are scaled for the
+ * transformer, which is undone here.
+ * @throws {CheckpointError} there are none, or their channels differ from the model's
  */
 async function readLatents(path: string, { model }: Pipeline): Promise<Latents> {
   const file = await SafetensorsFile.open(path);

@@ -22,7 +22,7 @@ export const DECODE_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far decode` as help, parser, completions and manual know it. */
+/** Declaration of `far decode`. */
 export const DECODE: CommandSpec = defineCommand({
   name: "decode",
   summary: "turn latents into a video",

@@ -4,12 +4,12 @@ import { environment } from "../../cli/environment.ts";
 import { type Check, sizeText } from "./check.ts";
 import { adapterAdvice, type System } from "./system.ts";
 
-/** Storage bindings that the released models need up to here are sure to fit (WebGPU's default). */
+/** Storage bindings of the released models that always fit (WebGPU's default). */
 const USUAL_BINDING = 128 * 2 ** 20;
 
 const LEAVE_OUT = "leave out --backend and DENO_WEBGPU_BACKEND";
 
-/** Which adapter there is, and whether a graphics card lies idle. */
+/** Which adapter there is, and whether a graphics card is unused. */
 export function checkAdapters(
   adapters: readonly AdapterReport[],
   system: System,
@@ -51,7 +51,7 @@ export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Chec
   ];
 }
 
-/** Arithmetic and kernels that will be used, and whether measurements of this machine chose them. */
+/** Arithmetic and kernels that will be used, and whether they were tuned on this machine. */
 export function checkKernels({ f16, cpu, tuning }: AdapterSummary): Check {
   const dtype = f16 && !cpu ? "f16" : "f32";
   const tuned = tuning ? ", tuned by far bench --tune" : "";
@@ -63,8 +63,8 @@ export function checkKernels({ f16, cpu, tuning }: AdapterSummary): Check {
 }
 
 /**
- * What shaders may use. On the CPU every Vulkan driver has subgroups; what has none is Mesa's
- * OpenGL, which WebGPU takes where there is no such driver.
+ * Features for shaders. On the CPU every Vulkan driver has subgroups; an adapter without them is
+ * Mesa's OpenGL, which WebGPU uses without such a driver.
  */
 export function checkFeatures(
   { f16, subgroups, timestamps, cpu }: AdapterSummary,
@@ -86,7 +86,7 @@ export function checkFeatures(
   };
 }
 
-/** The backend that was asked for, if any. */
+/** The requested backend, if any. */
 export function chosenBackend(options: GpuOptions): string | undefined {
   return options.backend ?? environment("DENO_WEBGPU_BACKEND");
 }

@@ -1,14 +1,14 @@
-/** One thing that was looked at. */
+/** Result of one check. */
 export interface Check {
   readonly name: string;
   readonly status: "ok" | "warning" | "failed";
-  /** What was found, in one line. */
+  /** The finding, in one line. */
   readonly detail: string;
-  /** The command that mends it, or words where there is none. */
+  /** The command that fixes it, or advice if there is none. */
   readonly mend?: string;
 }
 
-/** Lines for people: the finding, and under it what mends it. */
+/** Lines for people: the finding, and below it the fix. */
 export function describeCheck({ name, status, detail, mend }: Check): string {
   const mark = { ok: "ok     ", warning: "warning", failed: "FAILED " }[status];
   const line = `${mark}  ${name.padEnd(36)}  ${detail}`;

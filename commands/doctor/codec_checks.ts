@@ -2,7 +2,7 @@ import type { CodecReport } from "../../app.ts";
 import type { Check } from "./check.ts";
 import { installCommand, type System } from "./system.ts";
 
-/** What videos can be written and read with. */
+/** Codecs for writing and reading videos. */
 export function checkCodecs(report: CodecReport, system: System): Check[] {
   const { addon, codecs, ffmpeg, writer } = report;
   const mend = installCommand("ffmpeg", system) ?? "install ffmpeg";

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import type { Pipeline } from "../../mod.ts";
 import { readSource } from "../../request/sources.ts";
 
-/** What is kept of the demo's run, as a golden. */
+/** Samples of the demo's run, for its golden. */
 export interface DemoRun {
-  /** Some of the last frame's latents, and of its pixels. */
+  /** Samples of the last frame's latents. */
   readonly latents: readonly number[];
   readonly pixels: readonly number[];
 }

@@ -19,7 +19,7 @@ export function checkMemory({ available, total } = Deno.systemMemoryInfo()): Che
   return { name, status: "warning", detail, mend: "close other programs" };
 }
 
-/** Folders that files go to: is there room, may we write? */
+/** Folders for files: do they have room, and are they writable? */
 export async function checkPlaces(): Promise<Check[]> {
   const { cache, models } = await hubSettings(environment);
   return [
@@ -31,14 +31,14 @@ export async function checkPlaces(): Promise<Check[]> {
 }
 
 /**
- * One folder; one that is not there yet is judged by the nearest one that is.
- * @param mend what to do where it cannot be written to: by default it is made the user's own
+ * Checks a folder; a missing one is judged by its nearest existing parent.
+ * @param mend advice if it is not writable: by default a command that makes it the user's own
  */
 export async function checkPlace(name: string, path: string, mend?: string): Promise<Check> {
   const existing = await nearestFolder(path);
   const shown = withoutHome(path) + (existing === path ? "" : " (does not exist yet)");
   if (!await canWrite(existing)) {
-    // never the owner of a folder above it: that may be the system's
+    // never change the owner of a parent folder, which may be the system's
     const own = existing === path ? "chown -R" : "install -d -o";
     return {
       name,
@@ -54,7 +54,7 @@ export async function checkPlace(name: string, path: string, mend?: string): Pro
   return { name, status: "warning", detail, mend: `du -xh ${shellQuote(existing)} | sort -h` };
 }
 
-/** Reports are made public: they need not tell who made them. */
+/** Reports become public, so they should not name the user. */
 function withoutHome(path: string): string {
   const home = homedir();
   return path.startsWith(home + sep) ? `~${path.slice(home.length)}` : path;
@@ -66,7 +66,7 @@ async function nearestFolder(path: string): Promise<string> {
   return info?.isDirectory || parent === path ? path : await nearestFolder(parent);
 }
 
-/** Tried with a file: the rights of a folder do not tell of read-only disks. */
+/** Tried with a file, since the rights of a folder do not show read-only disks. */
 async function canWrite(folder: string): Promise<boolean> {
   const path = join(folder, `.far-doctor-${crypto.randomUUID()}`);
   try {

@@ -14,14 +14,14 @@ import { adapterAdvice, readSystem, type System } from "./system.ts";
 
 type DoctorCall = Call<typeof DOCTOR_OPTIONS>;
 
-/** What the checks are made on. */
+/** Results of the checks. */
 interface Findings {
   readonly system: System;
   readonly adapters: readonly AdapterReport[];
   readonly codecs: CodecReport;
 }
 
-/** `far doctor`: what this machine offers, and whether it computes rightly. */
+/** `far doctor`: checks what this machine offers, and whether it computes correctly. */
 export async function run(call: DoctorCall): Promise<void> {
   const { options, terminal, signal } = call;
   if (options.backend) Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
@@ -69,7 +69,7 @@ async function* makeChecks(
   }
 }
 
-/** One adapter a line: name, tab, what it is. */
+/** One adapter per line: name, tab, kind. */
 function deviceList(adapters: readonly AdapterReport[], json?: boolean): string {
   if (json) return `${JSON.stringify(adapters, null, 2)}\n`;
   return adapters.map(({ name, software }) => `${name}\t${software ? "CPU" : "GPU"}\n`).join("");

@@ -8,8 +8,9 @@ import { type DemoRun, runDemo } from "./demo_run.ts";
 import type { System } from "./system.ts";
 
 /**
- * Largest differences to the golden, in pixels from 0 to 1 and relative to the largest latent. A
- * device that adds in another order differs by some 1e-5 in f32; f16 rounds caches and weights.
+ * Largest allowed differences from the golden, in pixels from 0 to 1 and relative to the largest
+ * latent. A device that adds in another order differs by about 1e-5 in f32; f16 rounds caches and
+ * weights.
  */
 const TOLERANCES = {
   f32: { latents: 2e-3, pixels: 5e-3 },
@@ -50,13 +51,13 @@ async function checkDemo(gpu: Gpu, system: System): Promise<Check> {
   }
 }
 
-/** Largest differences of a run to the golden. */
+/** Largest differences between a run and the golden. */
 interface Differences {
   readonly latents: number;
   readonly pixels: number;
 }
 
-/** Whether rounding explains differences; it never explains what is no number. */
+/** Whether rounding explains differences; it never explains NaN. */
 export function isTolerable({ latents, pixels }: Differences, dtype: "f32" | "f16"): boolean {
   const limits = TOLERANCES[dtype];
   return latents <= limits.latents && pixels <= limits.pixels;
@@ -73,7 +74,7 @@ export function differences(run: DemoRun, wanted: DemoRun = golden): Differences
   };
 }
 
-/** Wrong numbers come from drivers: newer ones, another backend, or f32 get round them. */
+/** Wrong results come from drivers: a newer one, another backend, or f32 avoids them. */
 function mendKernels(family: string, { names, root }: System): string {
   if (family.endsWith("f16")) return "export FAR_DTYPE=f32";
   const debian = names.includes("debian") || names.includes("ubuntu");

@@ -14,7 +14,7 @@ export const DOCTOR_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far doctor` as help, parser, completions and manual know it. */
+/** Declaration of `far doctor`. */
 export const DOCTOR: CommandSpec = defineCommand({
   name: "doctor",
   summary: "check what this machine offers, and test it",

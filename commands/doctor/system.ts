@@ -1,18 +1,18 @@
-/** What decides how something is installed here. */
+/** What decides how to install something on this machine. */
 export interface System {
-  /** Of /etc/os-release, with what it is like; or the name of another system. */
+  /** Names from /etc/os-release, including similar systems; or the name of another system. */
   readonly names: readonly string[];
   /** Whether packages can be installed without sudo. */
   readonly root: boolean;
   /** Device files of graphics cards that exist. */
   readonly cards: readonly string[];
-  /** Those of them that this user may not open. */
+  /** Those that this user may not open. */
   readonly closed: readonly string[];
 }
 
 const CARDS = ["/dev/nvidiactl", "/dev/dri/renderD128", "/dev/dri/renderD129", "/dev/dxg"];
 
-/** Looks at this machine. */
+/** Examines this machine. */
 export async function readSystem(): Promise<System> {
   if (Deno.build.os !== "linux") {
     return { names: [Deno.build.os], root: false, cards: [], closed: [] };
@@ -42,7 +42,7 @@ const INSTALLERS: Readonly<Record<string, string>> = {
   alpine: "apk add",
 };
 
-/** Packages by what they are for, where systems name them differently. */
+/** Packages by purpose, since systems name them differently. */
 export const PACKAGES = {
   driver: {
     debian: "mesa-vulkan-drivers libvulkan1",
@@ -62,7 +62,7 @@ export const PACKAGES = {
   },
 } as const satisfies Record<string, Readonly<Record<string, string>>>;
 
-/** The command that installs something here; undefined where we don't know it. */
+/** The command that installs something here; undefined if unknown. */
 export function installCommand(
   what: keyof typeof PACKAGES,
   { names, root }: System,
@@ -77,7 +77,7 @@ export function installCommand(
   return `${root ? "" : "sudo "}${INSTALLERS[name]} ${packages[name]}`;
 }
 
-/** What to do where WebGPU finds no adapter, or only one that runs on the CPU. */
+/** What to do if WebGPU finds no adapter, or only one that runs on the CPU. */
 export function adapterAdvice(system: System): string | undefined {
   const { names, cards, closed } = system;
   if (closed.length > 0) return "sudo usermod -aG render,video $USER (then log in again)";

@@ -13,10 +13,10 @@ import { defined, type Settings, settingsMetadata, shellQuote } from "../../cli/
 import { withPipeline } from "../../request/with_pipeline.ts";
 import { VERSION } from "../../cli/version.ts";
 
-/** Frames that are on the GPU at once. */
+/** Frames on the GPU at once. */
 const BATCH = 16;
 
-/** `far encode SRC -o latents.safetensors`: pictures through the autoencoder. */
+/** `far encode SRC -o latents.safetensors`: encodes pictures with the autoencoder. */
 export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
   const { options, operands, terminal, signal } = call;
   const [path] = operands as [string];
@@ -69,7 +69,7 @@ function settingsOfEncoding(path: string, model: string, options: EncodeOptions)
   return { command, version: VERSION, options: defined(record) };
 }
 
-/** The actions of the frames, which training on the latents takes; they are not needed here. */
+/** The actions of the frames, for training on the latents; optional here. */
 async function ownActions(
   { actions, frames }: Source,
   { condition: { kind, count }, actions: names }: ModelInfo,
@@ -85,7 +85,7 @@ async function ownActions(
   }
 }
 
-/** What is written of a source. */
+/** What to write for a source. */
 interface Encoded {
   readonly latents: Float32Array;
   readonly shape: readonly number[];
@@ -114,7 +114,7 @@ async function writeLatents(
 
 type EncodeOptions = Call<typeof ENCODE_OPTIONS>["options"];
 
-/** The source at --size, or cropped to what the autoencoder can take. */
+/** The source at --size, or cropped to a size that the autoencoder supports. */
 async function readFitting(
   path: string,
   { start, stride, frames, size, resize }: EncodeOptions,
@@ -137,7 +137,7 @@ async function readFitting(
   return cropToMultiple(await readSource(path, pick), compression, path);
 }
 
-/** The centre of every frame, its sides cut to whole latents. */
+/** The centre of every frame, cropped to whole latents. */
 function cropToMultiple(source: Source, multiple: number, path: string): Source {
   const width = source.width - source.width % multiple;
   const height = source.height - source.height % multiple;

@@ -31,7 +31,7 @@ export const ENCODE_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far encode` as help, parser, completions and manual know it. */
+/** Declaration of `far encode`. */
 export const ENCODE: CommandSpec = defineCommand({
   name: "encode",
   summary: "turn a video into latents",

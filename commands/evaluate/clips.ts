@@ -10,22 +10,22 @@ import { pictureSize } from "../../request/request.ts";
 import { readSource, type Source, type SourceOptions } from "../../request/sources.ts";
 import type { EvaluateValues, Protocol } from "./protocol.ts";
 
-/** A clip to be predicted. */
+/** A clip to predict. */
 export interface EvaluationClip {
-  /** Names what is made of it: its place and its name, `003-walk`. */
+  /** Identifies its predictions: its index and name, `003-walk`. */
   readonly id: string;
   readonly path: string;
-  /** File of its actions, where they are not its own; and what it says of the frames taken. */
+  /** File of its actions, if they are not its own, and the actions of the frames used. */
   readonly actions?: string;
   readonly moves?: readonly number[];
-  /** Its class, of a model with labels. */
+  /** Its class, for a model with labels. */
   readonly label?: string;
 }
 
 const CLIPS = /\.(npz|npy|safetensors|mp4|mov|webm|mkv|y4m|gif)$/i;
 
 /**
- * The clips of a folder by name, of a list, or one alone.
+ * The clips of a folder by name, of a list, or a single one.
  * @throws {UsageError} there are none
  */
 export async function findClips(data: string): Promise<EvaluationClip[]> {
@@ -58,7 +58,10 @@ async function clipsIn(folder: string): Promise<{ path: string }[]> {
     .map((name) => ({ path: resolve(folder, name) }));
 }
 
-/** Texts, or objects as in the released lists: `video_path`, `action_path`, `label`. */
+/**
+ * Entries of a list: texts, or objects as in the released lists: `video_path`, `action_path`,
+ * `label`.
+ */
 function listed(json: unknown, data: string): Omit<EvaluationClip, "id">[] {
   if (!Array.isArray(json)) {
     throw new UsageError(`Cannot use list "${data}": it must be a JSON array of clips`);
@@ -79,18 +82,18 @@ function listed(json: unknown, data: string): Omit<EvaluationClip, "id">[] {
   });
 }
 
-/** Paths of a list are seen from its folder. */
+/** Paths of a list are relative to its folder. */
 function inList(path: string, data: string): string {
   return resolve(dirname(data), path);
 }
 
-/** A name that every file system takes. */
+/** A name that is valid on every file system. */
 function safeName(path: string): string {
   const name = basename(path).replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_");
   return name.slice(0, 60) || "clip";
 }
 
-/** How clips are read: the same for what the model is given and for what it is held against. */
+/** How clips are read: the same for context and for comparison. */
 export function clipOptions(options: EvaluateValues, { info }: Protocol): SourceOptions["fit"] {
   const size: Size = pictureSize({ size: options.size ?? sizeOf(info.defaults.size) }, info);
   return {
@@ -107,8 +110,8 @@ function sizeOf(text: unknown): Size | undefined {
 }
 
 /**
- * Reads the frames of a clip that the protocol takes, context first.
- * @throws {UsageError} which clip is too short
+ * Reads the frames of a clip that the protocol uses, context first.
+ * @throws {UsageError} names the clip that is too short
  */
 export async function readTruth(
   clip: EvaluationClip,
@@ -126,8 +129,8 @@ export async function readTruth(
 }
 
 /**
- * Looks before anything runs whether clips are long enough and say what the model needs.
- * @throws {UsageError} everything that is wrong, one line for each clip
+ * Checks before anything runs whether clips are long enough and have what the model needs.
+ * @throws {UsageError} lists all problems, one line per clip
  */
 export async function checkClips(
   clips: readonly EvaluationClip[],
@@ -158,7 +161,7 @@ export async function checkClips(
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
 }
 
-/** The action of each frame that is taken: of the clip's list, else its own. */
+/** The action of each used frame: from the clip's list, or its own. */
 export async function movesOf(
   { moves }: EvaluationClip,
   { actions }: Source,
@@ -168,7 +171,7 @@ export async function movesOf(
   return (await actions?.({ kind, count, names }))?.[0];
 }
 
-/** Clips with what their files of actions say. @throws {UsageError} such a file is of no use */
+/** Clips with the actions from their files. @throws {UsageError} such a file is unusable */
 export async function withMoves(
   clips: readonly EvaluationClip[],
   { info, context, frames, start, stride }: Protocol,

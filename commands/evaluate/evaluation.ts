@@ -3,29 +3,29 @@ import type { Protocol } from "./protocol.ts";
 import type { AgreementResult, ReturnResult } from "./steering.ts";
 import type { ClipResult, Published, Summary } from "./summary.ts";
 
-/** What a model was given, and how it was computed. */
+/** The model's machine and arithmetic. */
 export interface Machine {
   readonly adapter: string;
   readonly program: string;
   readonly system: string;
 }
 
-/** How long making it took, as the jobs' records say. */
+/** Time for generating, from the jobs' records. */
 export interface Times {
-  /** Seconds of the GPU, shared among the videos of a batch. */
+  /** GPU seconds, divided among the videos of a batch. */
   readonly seconds: number;
-  /** Frames that were made. */
+  /** Frames generated. */
   readonly frames: number;
 }
 
-/** All that an evaluation has found. */
+/** All results of an evaluation. */
 export interface Evaluation {
   readonly protocol: Protocol;
   readonly data: string;
   readonly clips: readonly EvaluationClip[];
   readonly results: readonly ClipResult[];
   readonly summary: Summary;
-  /** Scales of MS-SSIM that the pictures have room for. */
+  /** Scales of MS-SSIM that fit the pictures. */
   readonly scales: number;
   readonly published: Published | undefined;
   readonly returns: readonly ReturnResult[];
@@ -36,7 +36,7 @@ export interface Evaluation {
   readonly version: string;
 }
 
-/** Name of an action, else its number. */
+/** Name of an action, or its number. */
 export function actionName({ info }: Protocol, action: number): string {
   return info.actions?.[action] ?? String(action);
 }

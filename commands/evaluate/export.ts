@@ -5,8 +5,8 @@ import { writeBytes } from "./files.ts";
 import { pictureAt, type Pictures } from "./measure.ts";
 
 /**
- * Writes a video as a folder of numbered pictures, `DIR/kind/clip/00000.png`, as tools that compute
- * FVD read them: all frames, those that were given too, as the released code measures.
+ * Writes a video as a folder of numbered pictures, `DIR/kind/clip/00000.png`, for tools that
+ * compute FVD: all frames, including the given ones, as the released code measures.
  * @throws {MediaError} a folder or file cannot be written
  */
 export async function exportVideo(

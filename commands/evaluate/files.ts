@@ -7,8 +7,8 @@ import type { EvaluateValues } from "./protocol.ts";
 const EXTENSIONS = [".html", ".json", ".csv", ".md"];
 
 /**
- * Refuses outputs that cannot be written, before anything is made.
- * @throws {UsageError} a name that says nothing, or nowhere to write
+ * Refuses invalid outputs before anything is generated.
+ * @throws {UsageError} an unknown kind of file, or a place that cannot be written
  */
 export async function checkOutputs({ output = [], overwrite }: EvaluateValues): Promise<void> {
   for (const path of output) {
@@ -17,26 +17,28 @@ export async function checkOutputs({ output = [], overwrite }: EvaluateValues): 
         `Cannot write "${path}": the name must end in one of ${EXTENSIONS.join(" ")}`,
       );
     }
-    await (await createOutput(path)).discard(); // tells whether it could be written
+    await (await createOutput(path)).discard(); // shows whether it can be written
   }
   await keepOutputs(output, { overwrite });
 }
 
-/** Where what is made is kept: as asked, else named after the first output, else nowhere for long. */
+/**
+ * Folder for generated files: as requested, or named after the first output, or a temporary one.
+ */
 export function workFolder({ outDir, output = [] }: EvaluateValues): string | undefined {
   if (outDir !== undefined) return outDir;
   const [first] = output;
   return first?.slice(0, first.length - extname(first).length);
 }
 
-/** Writes a file whole or not at all. @throws {MediaError} */
+/** Writes a file atomically. @throws {MediaError} */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   await using file = await createOutput(path);
   await file.write(bytes);
   await file.commit();
 }
 
-/** Writes a text whole or not at all. @throws {MediaError} */
+/** Writes a text atomically. @throws {MediaError} */
 export async function writeText(path: string, text: string): Promise<void> {
   await writeBytes(path, new TextEncoder().encode(text));
 }

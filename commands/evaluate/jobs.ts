@@ -7,7 +7,7 @@ import type { EvaluateValues, Protocol } from "./protocol.ts";
 /** A job of `far batch`: options of generate by name. */
 export type JobLine = Readonly<Record<string, string | number | readonly string[]>>;
 
-/** A move out and back. */
+/** A sequence of moves out and back. */
 export interface ReturnTrip {
   readonly clip: EvaluationClip;
   readonly action: number;
@@ -15,16 +15,16 @@ export interface ReturnTrip {
   readonly file: string;
 }
 
-/** One move of a clip, made with one of the actions. */
+/** One move of a clip, generated with one of the actions. */
 export interface Probe {
   readonly clip: EvaluationClip;
-  /** Frame of the clip that is made. */
+  /** Frame of the clip that is generated. */
   readonly frame: number;
   readonly action: number;
   readonly file: string;
 }
 
-/** Everything that is made for an evaluation, and the files it goes to. */
+/** Everything to generate for an evaluation, and its files. */
 export interface Plan {
   readonly jobs: readonly JobLine[];
   readonly predictions: readonly Prediction[];
@@ -32,15 +32,15 @@ export interface Plan {
   readonly probes: readonly Probe[];
 }
 
-/** Videos that were made of one clip from one seed. */
+/** Videos generated for one clip from one seed. */
 export interface Prediction {
   readonly clip: EvaluationClip;
   readonly seed: string;
-  /** One for each trajectory. */
+  /** One per trajectory. */
   readonly files: readonly string[];
 }
 
-/** Plans what is to be made. */
+/** Plans what to generate. */
 export function planJobs(
   clips: readonly EvaluationClip[],
   protocol: Protocol,
@@ -103,7 +103,7 @@ function clipOptionsOf(clip: EvaluationClip, context: number, start: number): Jo
   return { context: clip.path, "context-frames": context, "context-start": start };
 }
 
-/** Actions of generated frames; those of the context come first where the clip lacks them. */
+/** Actions of the generated frames, after those of the context if the clip lacks them. */
 function movesText(
   { moves }: EvaluationClip,
   first: number,
@@ -137,7 +137,7 @@ function planTrips(
   );
 }
 
-/** Moves spread over the frames that are compared, each with all actions and the same noise. */
+/** Moves spread over the compared frames, each generated with all actions and the same noise. */
 function planProbes(
   clips: readonly EvaluationClip[],
   { context, frames, start, stride, seeds, agreement, info }: Protocol,

@@ -1,11 +1,11 @@
 import { gaussianSsim, multiScaleSsim, psnrOf, similarity } from "../../app.ts";
 
-/** What is measured of each frame, in the order of tables; the best of MSE is the least. */
+/** Metrics of each frame, in the order of tables; lower is better only for MSE. */
 export const METRICS = ["psnr", "ssim", "ssim_gaussian", "ms_ssim", "mse"] as const;
 /** One of {@linkcode METRICS}. */
 export type Metric = typeof METRICS[number];
 
-/** How people call them. */
+/** Display names. */
 export const METRIC_NAMES: Readonly<Record<Metric, string>> = {
   psnr: "PSNR",
   ssim: "SSIM, uniform",
@@ -17,7 +17,7 @@ export const METRIC_NAMES: Readonly<Record<Metric, string>> = {
 /** A value of every metric. */
 export type Measures = Readonly<Record<Metric, number>>;
 
-/** Pictures one after another, planar [frames, 3, height, width] in [0, 1]. */
+/** A sequence of pictures, planar [frames, 3, height, width] in [0, 1]. */
 export interface Pictures {
   readonly frames: number;
   readonly width: number;
@@ -31,7 +31,7 @@ export function pictureAt({ width, height, data }: Pictures, index: number): Flo
   return data.subarray(index * size, (index + 1) * size);
 }
 
-/** How near one picture is to another, by every metric. */
+/** Similarity of two pictures by every metric. */
 export function measure(
   truth: Float32Array,
   made: Float32Array,
@@ -66,8 +66,8 @@ export function meanOf(frames: readonly Measures[]): Measures {
 }
 
 /**
- * Of several videos of one clip, metric by metric the frames of the one that is best over all.
- * Source: released `VideoMetric`, but for MSE, of which it takes the largest.
+ * For several videos of one clip and each metric, the frames of the video with the best mean.
+ * Source: released `VideoMetric`, except for MSE, of which it takes the largest.
  */
 export function bestOf(videos: readonly (readonly Measures[])[]): Measures[] {
   const means = videos.map(meanOf);

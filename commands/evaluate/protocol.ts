@@ -10,15 +10,15 @@ import type { EVALUATE_OPTIONS } from "./spec.ts";
 
 export type EvaluateValues = Values<typeof EVALUATE_OPTIONS>;
 
-/** How a model is tested. */
+/** The test protocol of a model. */
 export interface Protocol {
-  /** As it was named, and its folder. */
+  /** Its name as given, and its folder. */
   readonly model: string;
   readonly folder: string;
   readonly info: ModelInfo;
-  /** Actions and their inverses by index, where far.json names any. */
+  /** Actions and their inverses by index, if far.json has any. */
   readonly inverses: ReadonlyMap<number, number>;
-  /** The released run whose protocol it is, by name or by the model's. */
+  /** The released run with this protocol, by its name or the model's. */
   readonly preset: Preset | undefined;
   readonly context: number;
   readonly frames: number;
@@ -33,15 +33,15 @@ export interface Protocol {
 }
 
 /**
- * The protocol of options, else of a preset, else of the model itself.
- * @throws {UsageError} what is missing, or does not fit the model
+ * The protocol from options, a preset, or the model itself, in this order of precedence.
+ * @throws {UsageError} something is missing or does not fit the model
  */
 export async function resolveProtocol(model: string, options: EvaluateValues): Promise<Protocol> {
   const preset = options.preset === undefined ? undefined : presetNamed(options.preset);
   const folder = await modelPath(model);
   const info = await modelInfo(folder);
   const { far } = await openModelFolder(folder);
-  // the model's own example has no part in it
+  // the model's own example is not used
   const own = withDefaults({ context: "DATA", resize: options.resize }, info.defaults, folder);
   const context = options.contextFrames ?? preset?.context ?? ownContext(info) ?? 0;
   const frames = options.frames ?? preset?.frames ?? own.frames;
@@ -77,13 +77,13 @@ function presetNamed(name: string): Preset {
   throw new UsageError(`Cannot find preset "${name}"${hint}: far models lists them`);
 }
 
-/** Context frames of the model's defaults, whichever clip they are of. */
+/** Context frames in the model's defaults, whatever their clip. */
 function ownContext({ defaults }: ModelInfo): number | undefined {
   const frames = defaults.context_frames ?? defaults["context-frames"] ?? defaults.contextFrames;
   return typeof frames === "number" ? frames : undefined;
 }
 
-/** @throws {UsageError} a seed that is none */
+/** @throws {UsageError} not a seed */
 function seedsOf(text: string): string[] {
   return text.split(",").map((word) => {
     const seed = word.trim();
@@ -117,7 +117,7 @@ export function inversesOf(json: unknown, info: ModelInfo): ReadonlyMap<number, 
   return found;
 }
 
-/** @throws {UsageError} a test that the model cannot take */
+/** @throws {UsageError} a test that the model does not support */
 function checkTests(
   { returns, agreement }: EvaluateValues,
   { name, condition }: ModelInfo,

@@ -7,7 +7,7 @@ import { type Metric, METRIC_NAMES, METRICS, pictureAt, type Pictures } from "./
 import type { ClipResult } from "./summary.ts";
 import { lengthText, shortNumber, spreadText } from "./tables.ts";
 
-/** A clip to look at: what it shows, and why it was chosen. */
+/** A clip for the report, and why it was chosen. */
 export interface Shown {
   readonly result: ClipResult;
   /** `best`, `worst` ... */
@@ -24,7 +24,7 @@ const COLOURS: Readonly<Record<Metric, string>> = {
   mse: "#c23b3b",
 };
 
-/** The report as one page that needs nothing else. */
+/** The report as a self-contained page. */
 export function evaluationPage(evaluation: Evaluation, shown: readonly Shown[]): string {
   const { protocol, command } = evaluation;
   const body = [
@@ -103,7 +103,7 @@ function clipFigure({ result, why, truth, made }: Shown, context: number): strin
     "<span>truth</span><span>made</span><span>difference</span></div></figure>";
 }
 
-/** Frames below one another, each truth | made | 0.5 + (made - truth) / 2, as PNG. */
+/** Frames one below the other, each truth | made | 0.5 + (made - truth) / 2, as PNG. */
 function strip(truth: Pictures, made: Pictures): Uint8Array {
   const { width, height, frames } = truth;
   const data = new Uint8Array(frames * height * 3 * width * 3);

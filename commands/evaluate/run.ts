@@ -34,7 +34,7 @@ import { evaluationJson, framesCsv, markdownTable } from "./tables.ts";
 
 type EvaluateCall = Call<typeof EVALUATE_OPTIONS>;
 
-/** What an evaluation works with. */
+/** Inputs of an evaluation. */
 interface Setup {
   readonly call: EvaluateCall;
   readonly protocol: Protocol;
@@ -44,7 +44,7 @@ interface Setup {
   readonly folder: string;
 }
 
-/** `far evaluate MODEL DATA`: how well a model predicts clips. */
+/** `far evaluate MODEL DATA`: measures measures how well a model predicts clips. */
 export async function run(call: EvaluateCall): Promise<void> {
   const { options, operands, signal } = call;
   const [model, data] = operands as [string, string];
@@ -67,9 +67,9 @@ export async function run(call: EvaluateCall): Promise<void> {
 }
 
 /**
- * Makes what is not there yet.
- * @returns false where other shards have not made theirs
- * @throws {JobsFailedError} some of it could not be made
+ * Generates what is missing.
+ * @returns false if other shards have not finished theirs
+ * @throws {JobsFailedError} some jobs failed
  */
 async function makeAll({ call, plan, folder, protocol }: Setup): Promise<boolean> {
   const { options, terminal } = call;
@@ -103,7 +103,7 @@ async function missingFiles({ predictions, trips, probes }: Plan, folder: string
   return missing;
 }
 
-/** Measures what was made, and writes and prints what was found. */
+/** Measures the predictions, and writes and prints the results. */
 async function finish(setup: Setup, data: string): Promise<void> {
   const { call: { options, terminal }, protocol, clips, fit, plan, folder } = setup;
   const { results, scales } = await measureAll(setup);
@@ -132,7 +132,7 @@ async function finish(setup: Setup, data: string): Promise<void> {
   await terminal.print(text);
 }
 
-/** All predictions against their clips; pictures are exported on the way. */
+/** Compares all predictions with their clips and exports pictures. */
 async function measureAll(
   { call, protocol, plan, fit, folder }: Setup,
 ): Promise<{ results: ClipResult[]; scales: number }> {
@@ -186,7 +186,7 @@ async function outputText(path: string, evaluation: Evaluation, setup: Setup): P
   }
 }
 
-/** Best and worst clips that a report shows of each. */
+/** Number of best and of worst clips in a report. */
 const SHOWN = 2;
 
 async function shownClips(
@@ -210,7 +210,10 @@ async function shownClips(
   }));
 }
 
-/** Of the predictions, by the records of their jobs; a batch's seconds are its videos' together. */
+/**
+ * Times of the predictions, from the records of their jobs; the seconds of a batch are shared by
+ * its videos.
+ */
 async function timesOf({ folder, plan, protocol }: Setup): Promise<Times> {
   const files = new Map(plan.predictions.map(({ files, ...rest }) => [files[0], rest]));
   let seconds = 0;
@@ -234,7 +237,7 @@ async function machineOf(): Promise<Machine> {
   };
 }
 
-/** The command line without what only concerns this time. */
+/** The command line without options for this run only. */
 function commandOf({ options, operands }: EvaluateCall): string {
   const { quiet: _, verbose: _verbose, json: _json, progress: _progress, ...rest } = options;
   const given = Object.entries(rest).map(([key, value]) =>

@@ -84,7 +84,7 @@ export const EVALUATE_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far evaluate` as help, parser, completions and manual know it. */
+/** Declaration of `far evaluate`. */
 export const EVALUATE: CommandSpec = defineCommand({
   name: "evaluate",
   summary: "measure how well a model predicts clips",

@@ -6,22 +6,22 @@ import { movesOf, readTruth } from "./clips.ts";
 import type { Protocol } from "./protocol.ts";
 import type { SourceOptions } from "../../request/sources.ts";
 
-/** How near the last view of trips out and back is to the first, over all clips. */
+/** Similarity of the last view of trips out and back to the first, over all clips. */
 export interface ReturnResult {
   readonly action: number;
   readonly inverse: number;
   readonly trips: number;
   /** The last view against the last of the context. */
   readonly back: Measures;
-  /** The view farthest out against it: how much there was to lose. */
+  /** The view farthest out against it: the worst case. */
   readonly out: Measures;
-  /** The same frame through the autoencoder alone: the most that can be had. */
+  /** The same frame through the autoencoder: the best case. */
   readonly ceiling: Measures;
 }
 
 /**
  * Compares the first and last views of all trips.
- * @throws {MediaError} what was made cannot be read
+ * @throws {MediaError} a generated file cannot be read
  */
 export async function measureReturns(
   trips: readonly ReturnTrip[],
@@ -56,18 +56,18 @@ export async function measureReturns(
   return results;
 }
 
-/** Of moves made with every action: which made picture is the nearest to the real one. */
+/** For moves generated with every action: which picture is closest to the real one. */
 export interface AgreementResult {
-  /** Moves probed, and how often the real action's picture was the nearest. */
+  /** Moves probed, and how often the real action's picture was the closest. */
   readonly moves: number;
   readonly agreed: number;
-  /** By real action (row) and nearest action (column). */
+  /** Counts by real action (row) and closest action (column). */
   readonly table: readonly (readonly number[])[];
 }
 
 /**
- * Finds for each probed move the action whose picture is the nearest (MSE) to the clip's.
- * @throws {MediaError} what was made cannot be read
+ * Finds for each probed move the action whose picture is closest (MSE) to the clip's.
+ * @throws {MediaError} a generated file cannot be read
  */
 export async function measureAgreement(
   probes: readonly Probe[],
@@ -83,7 +83,7 @@ export async function measureAgreement(
     const actions = await movesOf(clip, truth, protocol);
     for (const [frame, tries] of Map.groupBy(all, (probe) => probe.frame)) {
       const real = actions?.[frame];
-      if (real === undefined || !(real < count)) continue; // the null action is none
+      if (real === undefined || !(real < count)) continue; // the null action does not count
       const errors: number[] = [];
       for (const { action, file } of tries) {
         const made = await readSource(join(folder, file));

@@ -1,7 +1,7 @@
 import type { Preset } from "../../mod.ts";
 import { meanOf, type Measures, type Metric, METRICS } from "./measure.ts";
 
-/** A clip from one seed: means over its frames, and the frames. */
+/** Results of a clip from one seed: means over its frames, and each frame. */
 export interface ClipResult {
   readonly id: string;
   readonly path: string;
@@ -10,21 +10,21 @@ export interface ClipResult {
   readonly frames: readonly Measures[];
 }
 
-/** A mean over seeds of means over clips, and how the seeds differ. */
+/** A mean over seeds of means over clips, with the deviation over seeds. */
 export interface Spread {
   readonly mean: number;
-  /** Standard deviation over the seeds, of at least two. */
+  /** Standard deviation over at least two seeds. */
   readonly deviation: number | undefined;
 }
 
-/** Everything overall. */
+/** Overall results. */
 export interface Summary {
   readonly overall: Readonly<Record<Metric, Spread>>;
-  /** Means over all clips and seeds, by frame; frames are counted from the clip's beginning. */
+  /** Means over all clips and seeds, by frame; frames count from the clip's beginning. */
   readonly frames: readonly (Measures & { readonly frame: number })[];
 }
 
-/** @param context frames that were given */
+/** @param context number of given frames */
 export function summarise(results: readonly ClipResult[], context: number): Summary {
   const seeds = [...Map.groupBy(results, ({ seed }) => seed).values()]
     .map((clips) => meanOf(clips.map(({ mean }) => mean)));
@@ -48,16 +48,16 @@ function spreadOf(values: readonly number[]): Spread {
   return { mean, deviation: Math.sqrt(squares / (values.length - 1)) };
 }
 
-/** Clips from the best to the worst, by PSNR; of several seeds the first. */
+/** Clips from best to worst by PSNR, for the first seed. */
 export function ranked(results: readonly ClipResult[]): ClipResult[] {
   const first = results.filter(({ seed }) => seed === results[0]!.seed);
   return first.sort((a, b) => b.mean.psnr - a.mean.psnr);
 }
 
-/** What was published of a released run. */
+/** Published results of a released run. */
 export interface Published {
   readonly psnr: number;
-  /** By torchmetrics: of Gaussian windows. */
+  /** By torchmetrics, with Gaussian windows. */
   readonly ssim: number;
   readonly lpips: number;
   readonly fvd: number;
@@ -71,7 +71,7 @@ const PUBLISHED: Readonly<Record<string, Published>> = {
   FAR_M_Long_minecraft_res128_1000K_bs32: { psnr: 16.9, ssim: 0.448, lpips: 0.251, fvd: 39 },
 };
 
-/** What was published of a run: of its predictions, which the pictures are held against. */
+/** Published results of a run's predictions. */
 export function publishedOf(preset: Preset | undefined): Published | undefined {
   return preset && PUBLISHED[preset.name];
 }

@@ -2,7 +2,7 @@ import { actionName, type Evaluation } from "./evaluation.ts";
 import { type Measures, METRIC_NAMES, METRICS } from "./measure.ts";
 import type { Spread } from "./summary.ts";
 
-/** `22.31`, `0.687`, `3.1e-3`: as many digits as tables of papers have. */
+/** `22.31`, `0.687`, `3.1e-3`: with as many digits as in papers. */
 export function shortNumber(value: number, metric: string): string {
   if (!Number.isFinite(value)) return "inf";
   return metric === "psnr"
@@ -18,12 +18,12 @@ export function spreadText({ mean, deviation }: Spread, metric: string): string 
   return deviation === undefined ? text : `${text} ± ${shortNumber(deviation, metric)}`;
 }
 
-/** `144 -> 156`: given and made. */
+/** `144 -> 156`: given and generated. */
 export function lengthText({ protocol: { context, frames } }: Evaluation): string {
   return `${context} -> ${frames}`;
 }
 
-/** The table of the paper's form, in Markdown, and those of the tests below it. */
+/** The table in the paper's form, in Markdown, followed by those of the tests. */
 export function markdownTable(evaluation: Evaluation): string {
   const { protocol, data, published, clips, summary, scales } = evaluation;
   const head = [
@@ -90,7 +90,7 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
   return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }
 
-/** A row for each frame of each clip and seed. */
+/** One row per frame, clip and seed. */
 export function framesCsv({ results, protocol }: Evaluation): string {
   const rows = results.flatMap(({ id, path, seed, frames }) =>
     frames.map((frame, i) =>

@@ -5,7 +5,7 @@ const ENTRY = new URL("../../player/exported.js", import.meta.url);
 /**
  * Bundles the player into one script, by Deno's own bundler.
  * @returns its bytes
- * @throws {Error} the bundler is not there, or cannot be fetched
+ * @throws {Error} the bundler is missing or cannot be fetched
  */
 export async function bundlePlayer(to: string): Promise<number> {
   if (ENTRY.protocol !== "file:" || Deno.build.standalone) {

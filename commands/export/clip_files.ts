@@ -14,7 +14,7 @@ import type { StartClips } from "../play/clips.ts";
 import { pictureUrl } from "../play/thumbnails.ts";
 import { ownActions } from "../play/world.ts";
 
-/** Writes the beginnings of a world, each as a safetensors file of `frames` and `actions`. */
+/** Writes the start clips of a world, each as a safetensors file with `frames` and `actions`. */
 export async function writeClips(
   clips: StartClips,
   to: string,
@@ -24,7 +24,7 @@ export async function writeClips(
   const files: ClipFile[] = [];
   for (const name of clips.names) {
     const source = await clips.read(name);
-    if (!source) continue; // the beginning from noise has no file
+    if (!source) continue; // the start from noise has no file
     const path = `clip-${files.length}.safetensors`;
     const frames = framesOf(source, size);
     const parts: Uint8Array[] = [];

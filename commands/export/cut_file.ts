@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { FileSource } from "../../app.ts";
 import type { CutFile } from "../../player/world_file.ts";
 
-/** What every static host takes. */
+/** Largest file that every static host accepts. */
 const MOST_BYTES = 25_000_000;
 const CHUNK = 1 << 20;
 
 /**
- * Copies a file in pieces: `weights/vae.00.safetensors`, ... Joined, they are the file again.
+ * Copies a file in pieces: `weights/vae.00.safetensors`, ... Joined, they are the original file.
  * @param name of the pieces in the folder `to`, without number and extension
  */
 export async function cutFile(

@@ -3,7 +3,7 @@ import type { ModelFolder } from "../../app.ts";
 
 const LICENCE = /^(licen[cs]e|copying|notice)(\.(md|txt))?$/i;
 
-/** Copies the model's licence, or writes down what far.json says of it. */
+/** Copies the model's licence, or writes the one named in far.json. */
 export async function copyLicence({ path, far }: ModelFolder, to: string): Promise<void> {
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(path)) {

@@ -20,7 +20,7 @@ import type { EXPORT_OPTIONS } from "./spec.ts";
 
 type ExportCall = Call<typeof EXPORT_OPTIONS>;
 
-/** `far export --web MODEL -o DIR`: a model as a page that plays it. */
+/** `far export --web MODEL -o DIR`: writes writes a model as a page that plays it. */
 export async function run({ options: given, operands, terminal, signal }: ExportCall) {
   const { output, web, overwrite } = given;
   if (!web) throw new UsageError("Say what to make: give --web, for a page that plays the model");
@@ -98,7 +98,7 @@ function exactSeed(seed: bigint): number {
   throw new UsageError(`Cannot export --seed ${seed}: the most that a page takes is 2^53 - 1`);
 }
 
-/** The page with its style in it: one file fewer to load. */
+/** The page with its style inline: one file fewer to load. */
 function pageOf(name: string): string {
   const escaped = name.replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
   return page

@@ -31,7 +31,7 @@ export const EXPORT_OPTIONS = {
   config: CONFIG,
 } as const satisfies OptionTable;
 
-/** `far export` as help, parser, completions and manual know it. */
+/** Declaration of `far export`. */
 export const EXPORT: CommandSpec = defineCommand({
   name: "export",
   summary: "make a page that anyone can play",

@@ -18,10 +18,10 @@ import { checkSettings } from "../../cli/settings_file.ts";
 const MODEL_KEY = "far.model";
 const EVERY = 8;
 
-/** A run that was interrupted. */
+/** An interrupted run. */
 export interface Checkpoint {
   readonly path: string;
-  /** How it was begun. */
+  /** Settings with which it was started. */
   readonly settings: Settings;
   /** Digest of its model. */
   readonly model: string;
@@ -31,8 +31,8 @@ export interface Checkpoint {
 
 /**
  * Reads `--resume`.
- * @returns undefined where it is the run's own `--checkpoint` and not there yet
- * @throws {UsageError | CheckpointError} no such file, or no checkpoint
+ * @returns undefined if it is the run's own `--checkpoint` and does not exist yet
+ * @throws {UsageError | CheckpointError} no such file, or not a checkpoint
  */
 export async function readCheckpoint(
   { resume, checkpoint }: GenerateValues,
@@ -56,8 +56,8 @@ export async function readCheckpoint(
 }
 
 /**
- * Looks at `--checkpoint` before anything is computed.
- * @throws {UsageError} a name that cannot be one; @throws {MediaError} it cannot be written
+ * Checks `--checkpoint` before anything is computed.
+ * @throws {UsageError} an invalid name; @throws {MediaError} it cannot be written
  */
 export async function checkCheckpoint(
   { checkpoint, checkpointEvery, output = [], dryRun }: GenerateValues,
@@ -75,7 +75,7 @@ export async function checkCheckpoint(
   if (!dryRun) await (await createOutput(checkpoint)).discard();
 }
 
-/** The options of a run that goes on: those it was begun with, where nothing else is said. */
+/** The options of a resumed run: those it was started with, unless given again. */
 export function resumedOptions(
   given: GenerateValues,
   { path, settings }: Checkpoint,
@@ -88,8 +88,8 @@ export function resumedOptions(
 }
 
 /**
- * Holds a run that goes on to the settings and the model it was begun with.
- * @throws {UsageError} the first difference
+ * Checks that a resumed run has the settings and the model it was started with.
+ * @throws {UsageError} names names the first difference
  */
 function checkResumed(record: Settings, model: string, begun: Checkpoint): void {
   const { options } = begun.settings;
@@ -110,9 +110,9 @@ function checkResumed(record: Settings, model: string, begun: Checkpoint): void 
 }
 
 /**
- * What a run keeps its checkpoints with, if it keeps any; one that goes on is held to its beginning.
- * @param folder of the model; @param begun where the run goes on from
- * @throws {UsageError} it was begun in another way
+ * The writer of a run's checkpoints, if it writes any; checks a resumed run against its start.
+ * @param folder of the model; @param begun the run to resume
+ * @throws {UsageError} it was started differently
  */
 export async function openCheckpoint(
   options: GenerateValues,
@@ -128,14 +128,14 @@ export async function openCheckpoint(
   return new CheckpointWriter(options, plan, record, model);
 }
 
-/** Keeps the latents of a run's frames in a file, from time to time. */
+/** Saves the latents of a run's frames to a file from time to time. */
 export class CheckpointWriter {
   readonly #path: string;
   readonly #every: number;
   readonly #plan: RunPlan;
   readonly #metadata: Record<string, string>;
   readonly #latents: Float32Array[][];
-  /** Frames of every video that are there, and that the file has. */
+  /** Frames that every video has, and frames in the file. */
   #done = 0;
   #kept = 0;
 
@@ -162,7 +162,7 @@ export class CheckpointWriter {
     }
   }
 
-  /** Writes what is there at a signal. @returns the error that says so, or the one that was */
+  /** Saves at a signal. @returns the error that says so, or the given one */
   async interrupted(error: unknown): Promise<unknown> {
     await this.keep();
     if (!(error instanceof InterruptedError) || this.#kept === 0) return error;
@@ -174,7 +174,7 @@ export class CheckpointWriter {
     );
   }
 
-  /** Writes what is there; what was there before stays until it is whole. */
+  /** Saves the frames so far; the previous file stays until the new one is complete. */
   async keep(): Promise<void> {
     if (this.#done === this.#kept || this.#done <= this.#plan.contextFrames) return;
     const done = this.#done;

@@ -58,7 +58,7 @@ export async function run(call: GenerateCall): Promise<void> {
   checkOutputs(paths, options.count ?? 1, options.json);
   await checkCheckpoint(options);
   await keepFiles(given, options.count ?? 1, madeBy("generate"));
-  // before the weights are read, which can take long: what is wrong shows at once
+  // before reading the weights, which can take long, so that errors show at once
   const request = await orAborted(buildRequest(given, options, info), call.signal);
   await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
   watch.lap("context");
@@ -73,7 +73,7 @@ function filesRead({ context, actions, noise, lora }: GenerateValues): (string |
   return [context, noise, listed, lora === undefined ? undefined : parseLora(lora).path];
 }
 
-/** Keeps all files that a run would write to, the one it goes on from apart. */
+/** Checks all files that a run would write, except the one it resumes from. */
 async function keepFiles(
   { output = [], preview, checkpoint, resume, overwrite }: GenerateValues,
   count: number,
@@ -88,10 +88,10 @@ async function keepFiles(
   }
 }
 
-/** What a run needs beside its options. */
+/** Inputs of a run besides its options. */
 interface Progressed {
   readonly watch: Stopwatch;
-  /** Where it goes on from. */
+  /** The run to resume. */
   readonly begun: Checkpoint | undefined;
 }
 
@@ -171,9 +171,9 @@ interface Sinks {
 }
 
 /**
- * Runs the model; every frame goes to the outputs and the preview as it is finished.
- * @returns after a signal the error to end with, where there are frames for the outputs to keep
- * @throws {InterruptedError} after a signal, where there are none
+ * Runs the model; every frame goes to the outputs and the preview when it is finished.
+ * @returns after a signal, the error to end with, if there are frames to keep
+ * @throws {InterruptedError} after a signal, if there are none
  */
 async function makeFrames(
   run: PreparedRun,
@@ -205,7 +205,7 @@ async function makeFrames(
     }
   } catch (thrown) {
     const error = signal.aborted && checkpoint ? await checkpoint.interrupted(thrown) : thrown;
-    // a checkpoint has the frames already, and scripts go by whether its output is there
+    // a checkpoint already has the frames, and scripts check whether its output exists
     const { onInterrupt = checkpoint ? "discard" : "keep", output } = options;
     const keeps = onInterrupt === "keep" && made > 0 && output?.length;
     if (!keeps || !(error instanceof InterruptedError)) throw error;
@@ -215,7 +215,7 @@ async function makeFrames(
   }
 }
 
-/** The end of a run that was stopped: how much its outputs hold. */
+/** Message of a stopped run: how many frames its outputs have. */
 function keptText(
   { signal, outcome }: InterruptedError,
   made: number,
@@ -227,7 +227,7 @@ function keptText(
   return new InterruptedError(signal, checkpoint ? `${kept}; ${outcome}` : kept);
 }
 
-/** Whether a generated frame is now there in every video. */
+/** Whether every video now has this generated frame. */
 function isLast({ kind, video }: Frame, { videos }: RunPlan): boolean {
   return kind === "generated" && video === videos - 1;
 }

@@ -2,7 +2,7 @@ import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import { GPU } from "../../cli/permissions.ts";
 import { GENERATE_OPTIONS } from "../../request/options.ts";
 
-/** `far generate` as help, parser, completions and manual know it. */
+/** Declaration of `far generate`. */
 export const GENERATE: CommandSpec = defineCommand({
   name: "generate",
   summary: "generate or continue a video",

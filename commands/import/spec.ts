@@ -29,7 +29,7 @@ export const IMPORT_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far import` as help, parser, completions and manual know it. */
+/** Declaration of `far import`. */
 export const IMPORT: CommandSpec = defineCommand({
   name: "import",
   summary: "make clips for training of videos with key logs",

@@ -8,7 +8,7 @@ import { commandJson, commandLines } from "./made_by.ts";
 /** Longer lists are not shown. */
 const MOST_ACTIONS = 1_000_000;
 
-/** What a clip holds, and the command that made it if it says so. */
+/** Contents of a clip, and the command that made it, if known. */
 export async function inspectClip(path: string): Promise<Inspection> {
   return extname(path).toLowerCase() === ".npz"
     ? await inspectArrays(path)
@@ -40,7 +40,7 @@ async function inspectVideo(path: string): Promise<Inspection> {
   };
 }
 
-/** Frames, length and codec of a video file, as far as they are known. */
+/** Frames, length and codec of a video file, as far as known. */
 function factLines(video: VideoFacts | undefined): string[] {
   if (!video) return [];
   const { frames, duration, codec } = video;
@@ -79,7 +79,7 @@ async function inspectArrays(path: string): Promise<Inspection> {
   };
 }
 
-/** Which action drives which frame, runs of one action in one line. */
+/** Actions by frame, one line per run of equal actions. */
 export function actionLines(actions: readonly number[]): string[] {
   const lines = [
     "actions     action i is the move that leads to frame i",

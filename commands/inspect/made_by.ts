@@ -2,13 +2,13 @@ import { commandLine, type Settings } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { COMMANDS } from "../table.ts";
 
-/** A command's name, and perhaps one operand that a shell reads as one word. */
+/** A command's name, optionally with one operand that is one word for a shell. */
 const COMMAND = /^([a-z]+)( (?:[\w@%+=:,./-]+|'(?:[^']|'\\'')*'))?$/;
 
 /**
- * The command line that made a file. Its record may be a stranger's, and people paste what they are
- * shown: commands and options that this program doesn't have are not repeated.
- * @returns undefined where it is not a command of this program
+ * The command line that made a file. Its record may be a stranger's, and people paste commands, so
+ * unknown commands and options are not repeated.
+ * @returns undefined if it is not a command of this program
  */
 export function knownCommand(settings: Settings): string | undefined {
   const name = COMMAND.exec(settings.command)?.[1];
@@ -17,7 +17,7 @@ export function knownCommand(settings: Settings): string | undefined {
   return commandLine(settings);
 }
 
-/** What made a file, and how to make it again. */
+/** Program that made a file, and the command to make it again. */
 export function commandLines(settings: Settings): string[] {
   return [
     `made by     far ${settings.version}`,

@@ -18,13 +18,13 @@ import {
   type WeightsSummary,
 } from "./weights.ts";
 
-/** How a model is inspected. */
+/** Options for inspecting a model. */
 export interface ModelInspection {
-  /** Count memory for so many generated frames; else for the model's own example. */
+  /** Compute memory for so many generated frames (those of the model's example). */
   readonly frames?: number;
   /** List every tensor. */
   readonly list?: boolean;
-  /** Counts GPU memory; replaced in tests. */
+  /** Computes GPU memory; replaced in tests. */
   readonly count?: typeof memoryNeeded;
 }
 
@@ -35,7 +35,7 @@ interface Part {
   readonly config: ModelPart["config"];
 }
 
-/** What a model folder holds and what running it takes. */
+/** Contents of a model folder, and the memory for running it. */
 export async function inspectModel(
   path: string,
   { frames, list = false, count = memoryNeeded }: ModelInspection,
@@ -57,7 +57,7 @@ export async function inspectModel(
     if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${names.join(", ")}`);
   }
   for (const part of parts) {
-    for (const line of describePart(part, list)) lines.push(line); // too many to spread
+    for (const line of describePart(part, list)) lines.push(line); // too many to spread into a call into a call
   }
   lines.push(...describeMemory(memory));
   return { lines, json: toJson(folder, parts, memory) };
@@ -91,7 +91,7 @@ interface Memory {
   readonly f16: MemoryNeed;
 }
 
-/** GPU memory of a run, if it is known how long one is. */
+/** GPU memory of a run, if its length is known. */
 async function memoryOf(
   { path, far }: ModelFolder,
   given: number | undefined,

@@ -11,11 +11,11 @@ import { modelPath } from "../../request/model_path.ts";
 import type { INSPECT_OPTIONS } from "./spec.ts";
 
 const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
-/** Names of files, which no model has. */
+/** Names of files, which are never models. */
 const FILE_NAME =
   /\.(safetensors|pth|pt|ckpt|bin|np[yz]|mp4|mov|mkv|avi|webm|webp|gif|png|jpe?g|y4m)$/i;
 
-/** `far inspect`: says what a file or folder holds. */
+/** `far inspect`: describes a file or folder. */
 export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
   const { lines, json } = await inspect(operands[0]!, options);
   const text = lines.map((line) => line.replaceAll("\n", "\\n")).join("\n");
@@ -54,7 +54,7 @@ async function inspect(
   return await inspectClip(path);
 }
 
-/** Whether a folder is one part of a model, or a trainer's checkpoint, and no folder of images. */
+/** Whether a folder is a part of a model or a trainer's checkpoint, not a folder of images. */
 async function holdsWeights(path: string): Promise<boolean> {
   for await (const { name } of Deno.readDir(path)) {
     if (WEIGHTS.includes(extname(name).toLowerCase())) return true;

@@ -16,7 +16,7 @@ export const INSPECT_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far inspect` as help, parser, completions and manual know it. */
+/** Declaration of `far inspect`. */
 export const INSPECT: CommandSpec = defineCommand({
   name: "inspect",
   summary: "describe a file or folder",

@@ -16,7 +16,7 @@ import type { Inspection } from "./inspection.ts";
 import { commandJson, commandLines } from "./made_by.ts";
 import { settingsOf } from "../../cli/settings.ts";
 
-/** One tensor as the JSON of `far inspect` has it. */
+/** A tensor in the JSON of `far inspect`. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: string;
@@ -34,8 +34,8 @@ export interface WeightsSummary {
 }
 
 /**
- * What a file of weights holds.
- * @param frames count the memory that generating so many takes, if it is a transformer
+ * Contents of a file of weights.
+ * @param frames compute the memory for generating so many, if it is a transformer
  */
 export async function inspectWeights(path: string, frames?: number): Promise<Inspection> {
   const weights = await openWeights(path);
@@ -110,7 +110,7 @@ interface Needs {
   readonly f16: MemoryNeed;
 }
 
-/** Memory with each autoencoder that the architecture was released with, or the smallest. */
+/** Memory with each released autoencoder of the architecture, or with the smallest. */
 function memoryOf(
   found: Recognised | undefined,
   frames: number,
@@ -143,7 +143,7 @@ export function totals({ tensors, values, bytes, dtypes }: WeightsSummary): stri
     sizeText(bytes);
 }
 
-/** A line for each tensor. */
+/** One line per tensor. */
 export function tensorLines({ tensors }: WeightsSummary): string[] {
   const names = tensors.map(({ name }) => name);
   const width = names.reduce((most, { length }) => Math.min(80, Math.max(most, length)), 0);
@@ -152,7 +152,7 @@ export function tensorLines({ tensors }: WeightsSummary): string[] {
   );
 }
 
-/** The numbers of a configuration that tell models apart. */
+/** The entries of a configuration that distinguish models. */
 export function configLine(config: Readonly<Record<string, unknown>>): string {
   const condition = config.condition_cfg as Record<string, unknown> | null | undefined;
   const entries: [string, unknown][] = [

@@ -3,7 +3,7 @@ import { STATUS } from "../../cli/errors.ts";
 /** A term and what it means. */
 export type Entry = readonly [term: string, meaning: string];
 
-/** Variables that are read besides those of single options. */
+/** Variables besides those of single options. */
 export const ENVIRONMENT: readonly Entry[] = [
   ["FAR_LOG", "debug: stack traces with errors, as --verbose"],
   ["FAR_NO_ADDON", "1: use the system's ffmpeg instead of the native video codecs"],

@@ -62,7 +62,7 @@ function entryLines(entries: readonly Entry[]): string[] {
   return entries.flatMap(([term, meaning]) => [".TP", `\\fB${text(term)}\\fR`, text(meaning)]);
 }
 
-/** Variables that stand in for options, from the option table. */
+/** Variables for options, from the option table. */
 export function optionVariables(commands: readonly CommandSpec[]): Entry[] {
   const found = new Map<string, string>();
   for (const { options } of commands) {
@@ -71,7 +71,7 @@ export function optionVariables(commands: readonly CommandSpec[]): Entry[] {
   return [...found];
 }
 
-/** Backslashes, hyphens that are typed, and dots that would begin a request. */
+/** Escapes backslashes, hyphens, and dots that would begin a request. */
 function text(plain: string): string {
   return plain.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^(['.])/, "\\&$1");
 }

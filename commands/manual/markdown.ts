@@ -38,7 +38,7 @@ function commandParts(spec: CommandSpec): string[] {
   ];
 }
 
-/** Flags of `deno run`, for those who don't want to give all. */
+/** Flags of `deno run` for a command. */
 function permissionText(command: CommandSpec): string {
   const flags = `**Permissions**: \`${permissionFlags(command).join(" ")}\``;
   const more = moreFlags(command);

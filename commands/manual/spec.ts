@@ -14,7 +14,7 @@ export const MANUAL_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far manual` as help, parser, completions and the manual itself know it. */
+/** Declaration of `far manual`. */
 export const MANUAL: CommandSpec = defineCommand({
   name: "manual",
   summary: "print the manual page",

@@ -9,7 +9,10 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { DEMO } from "../../request/model_path.ts";
 import type { MODELS_OPTIONS } from "./spec.ts";
 
-/** `far models rm NAME`: removes a pulled model. @throws {UsageError} none of that name, or no yes */
+/**
+ * `far models rm NAME`: removes a pulled model. @throws {UsageError} no such model, or no
+ * confirmation
+ */
 export async function remove(
   given: string,
   { options, terminal }: Call<typeof MODELS_OPTIONS>,

@@ -18,7 +18,7 @@ import { DEMO, modelPath } from "../../request/model_path.ts";
 import { remove } from "./remove.ts";
 import type { MODELS_OPTIONS } from "./spec.ts";
 
-/** `far models`: what is on this machine, and what could be; `far models rm NAME` removes. */
+/** `far models`: lists local and released models; `far models rm NAME` removes one. */
 export async function run(call: Call<typeof MODELS_OPTIONS>): Promise<void> {
   const { operands: [action, name], options, terminal } = call;
   if (action === "rm" && name !== undefined) return await remove(name, call);
@@ -45,12 +45,12 @@ export async function run(call: Call<typeof MODELS_OPTIONS>): Promise<void> {
   if (options.json) {
     return await terminal.print(`${JSON.stringify({ models: here, released, disk }, null, 2)}\n`);
   }
-  // rows in a file or a pipe are for programs
+  // in a file or a pipe, rows are for programs
   const columns = Deno.stdout.isTerminal() ? terminal.columns : Infinity;
   await terminal.print(`${describeModels({ here, released, disk }, columns)}\n`);
 }
 
-/** Bytes of GPU memory that the published test takes, by dtype. */
+/** Bytes of GPU memory for the published test, by dtype. */
 function publishedMemory(name: string): { f16: number; f32: number } {
   const preset = PRESETS.find((one) => one.name === name)!;
   return { f16: presetMemory(preset, "f16").total, f32: presetMemory(preset, "f32").total };
@@ -60,15 +60,15 @@ type Released = PresetState & { readonly memory: { readonly f16: number; readonl
 
 type Here = Omit<LocalModel, "source"> & { readonly source: string };
 
-/** What there is to list. */
+/** The models to list. */
 interface Models {
   readonly here: readonly Here[];
   readonly released: readonly Released[];
-  /** Bytes that pulled models and their downloads take. */
+  /** Disk use of pulled models and their downloads, in bytes. */
   readonly disk: number;
 }
 
-/** Both lists for people. @param columns characters of a line */
+/** Both lists for people. @param columns characters per line */
 export function describeModels({ here, released, disk }: Models, columns = Infinity): string {
   const rows = here.map(({ name, source, path, bytes }) => [
     name,
@@ -103,7 +103,7 @@ function total({ parameters }: PresetState): number {
   return parameters.transformer + parameters.vae;
 }
 
-/** What a run needs, and what the model was trained to do. */
+/** Memory of a run, and what the model was trained to do. */
 function needs({ condition, contextFrames, frames, window }: PresetState): string {
   const parts = [
     contextFrames ? `continues ${contextFrames} frames with ${frames}` : `makes ${frames} frames`,

@@ -11,7 +11,7 @@ export const MODELS_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far models` as help, parser, completions and manual know it. */
+/** Declaration of `far models`. */
 export const MODELS: CommandSpec = defineCommand({
   name: "models",
   summary: "list or remove models",

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 
-/** Where the server listens. */
+/** Address of the server. */
 export interface Listening {
   readonly hostname: string;
   readonly port: number;
@@ -24,8 +24,8 @@ export function isLoopback(hostname: string): boolean {
 
 /**
  * Whether a Host header is one that a browser sends when the user typed our address. A page of
- * another site whose name was pointed at this machine (DNS rebinding) sends that name, so names are
- * only taken as they were given; when listening everywhere, any numeric address is right.
+ * another site whose name was pointed at this machine (DNS rebinding) sends that name, so only the
+ * given name is accepted; when listening everywhere, any numeric address is accepted.
  */
 export function isOwnHost(header: string | undefined, { hostname, port }: Listening): boolean {
   const host = header === undefined ? undefined : parseAuthority(header);

@@ -2,23 +2,23 @@ import { basename, extname, join } from "node:path";
 import { readSource, type Source } from "../../request/sources.ts";
 import type { Fit } from "../../request/sources.ts";
 
-/** Which frames of a clip a world begins with. */
+/** Which frames of a clip a world starts with. */
 export interface ClipChoice {
-  /** The clip to begin with; undefined begins from noise. */
+  /** The start clip; undefined starts from noise. */
   readonly context?: string;
   readonly contextFrames?: number;
   readonly contextStart?: number;
   readonly contextStride?: number;
-  /** Whether fewer frames will do where a clip has no more. */
+  /** Whether fewer frames are acceptable if a clip has no more. */
   readonly upTo?: boolean;
 }
 
-/** Name of the beginning without a clip. */
+/** Name of the start without a clip. */
 export const NOTHING = "nothing";
 
 const CLIP_FILES = [".npz", ".npy", ".mp4", ".webm", ".mov", ".mkv", ".gif", ".y4m"];
 
-/** The beginnings that a game offers, by name. */
+/** The starts that a game offers, by name. */
 export class StartClips {
   readonly #paths: ReadonlyMap<string, string>;
   readonly #choice: ClipChoice;
@@ -46,18 +46,18 @@ export class StartClips {
     return new StartClips(paths, choice, fit);
   }
 
-  /** Names, the first one to begin with. */
+  /** Names; the first is the default. */
   get names(): readonly string[] {
     const names = [...this.#paths.keys()];
     return this.#choice.context === undefined ? [NOTHING, ...names] : [...names, NOTHING];
   }
 
-  /** File of a beginning; undefined for noise. */
+  /** File of a start; undefined for noise. */
   path(name: string): string | undefined {
     return this.#paths.get(name);
   }
 
-  /** Frames of a beginning; undefined for noise. @throws {MediaError} it cannot be read */
+  /** Frames of a start; undefined for noise. @throws {MediaError} it cannot be read */
   async read(name: string): Promise<Source | undefined> {
     const path = this.#paths.get(name);
     if (path === undefined) return undefined;

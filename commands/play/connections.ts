@@ -1,12 +1,12 @@
 import { Duplex } from "node:stream";
 import { UsageError } from "../../cli/errors.ts";
 
-/** Pause after an accept that failed, as it does while the system has no descriptors left. */
+/** Pause after a failed accept, as when the system has no descriptors left. */
 const RETRY_MS = 200;
 
 /**
- * Accepts connections, at most so many at once: a flood of them must not take the descriptors that
- * the game and its recording need. A new one takes the place of the oldest that has not been kept.
+ * Accepts a limited number of connections, so that a flood cannot use up the descriptors that the
+ * game and its recording need. A new one replaces the oldest that is not kept.
  */
 export class Connections {
   readonly #listener: Deno.TcpListener;
@@ -20,8 +20,8 @@ export class Connections {
   /**
    * Listens at once.
    * @param most connections open at a time
-   * @param take is given each of them
-   * @throws {UsageError} the port is taken, or may not be used
+   * @param take called with each of them
+   * @throws {UsageError} the port is in use or not permitted
    */
   constructor(
     { hostname, port }: { hostname: string; port: number },
@@ -38,7 +38,7 @@ export class Connections {
     this.#acceptAll();
   }
 
-  /** Port that is listened on. */
+  /** The port. */
   get port(): number {
     return this.#listener.addr.port;
   }
@@ -79,7 +79,7 @@ export class Connections {
     this.#take(connection);
   }
 
-  /** @returns whether there is room now */
+  /** @returns whether there is room */
   #makeRoom(): boolean {
     for (const connection of this.#open) {
       if (this.#kept.has(connection)) continue;
@@ -95,7 +95,7 @@ function release(socket: Deno.TcpConn): void {
   try {
     socket.close();
   } catch {
-    // its streams closed it
+    // its streams already closed it
   }
 }
 

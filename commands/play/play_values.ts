@@ -5,7 +5,7 @@ import { type PLAY_OPTIONS, STEPS } from "./spec.ts";
 /** Options of `far play`. */
 export type PlayValues = Values<typeof PLAY_OPTIONS>;
 
-/** The model's own defaults where nothing is said; those of a video's length have no meaning here. */
+/** Adds the model's defaults, except for a video's length, which does not apply here. */
 export function withModelDefaults(given: PlayValues, json: unknown, folder: string): PlayValues {
   const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
     withDefaults(given as GenerateValues, json, folder);

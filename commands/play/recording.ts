@@ -5,15 +5,15 @@ import { settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
 import type { GameWatcher, Shown } from "../../player/game.ts";
 
-/** What a recording is made with. */
+/** Settings of a recording. */
 export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "actions" | "frames"> {
   /** Names of the model's actions, by number; empty for a model that takes none. */
   readonly names: readonly string[];
-  /** The action noted for a frame that no action led to, as the opening one. */
+  /** The action recorded for a frame without one, such as the first. */
   readonly idle?: number;
 }
 
-/** Writes all that is shown to a file, with the action that led to each frame. */
+/** Writes all shown frames to a file, with the action that led to each. */
 export class Recording implements GameWatcher {
   readonly #writer: FrameWriter;
   readonly #metadata: Record<string, string>;
@@ -32,7 +32,7 @@ export class Recording implements GameWatcher {
     this.#options = options;
   }
 
-  /** @throws {MediaError} the file cannot be made, or its format not be written here */
+  /** @throws {MediaError} the file cannot be created, or its format cannot be written here */
   static async open(path: string, options: RecordingOptions): Promise<Recording> {
     const metadata: Record<string, string> = {};
     const actions = options.names.length > 0 ? [] : undefined;
@@ -47,8 +47,8 @@ export class Recording implements GameWatcher {
 
   /**
    * Finishes the file.
-   * @param made the command that makes these frames again, where one does
-   * @returns what became of it, in words
+   * @param made the command that makes these frames again, if there is one
+   * @returns a message about the file
    */
   async close(made: Settings | undefined): Promise<string> {
     if (made) Object.assign(this.#metadata, settingsMetadata(made));
@@ -57,7 +57,7 @@ export class Recording implements GameWatcher {
     return `wrote ${path}, ${frames} ${frames === 1 ? "frame" : "frames"}`;
   }
 
-  /** Removes what was written; nothing where it was closed. */
+  /** Removes what was written, unless it was closed. */
   abort(): Promise<void> {
     return this.#writer.abort();
   }

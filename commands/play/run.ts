@@ -55,7 +55,7 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
 
 const RECORDS = [".mp4", ".mov", ".webm", ".mkv", ".gif", ".y4m", ".npz"];
 
-/** @throws {UsageError} what cannot be played; told before the model is loaded */
+/** @throws {UsageError} invalid options, before the model is loaded */
 function checkOptions(given: PlayValues): void {
   const { record, web, port, host, lan, open, context, guidance } = given;
   checkGuidance(guidance);
@@ -92,21 +92,21 @@ async function play(setup: PlaySetup): Promise<void> {
   if (recording) game.watch(recording);
   const finish = async () => {
     const kept = await recording?.close(sessionSettings(game, setup));
-    const told = options.web || !signal.aborted; // else the error tells it
+    const told = options.web || !signal.aborted; // otherwise the error says it
     if (kept && told && !options.quiet) terminal.note(kept);
     return kept ?? "the game has ended";
   };
   try {
     await (options.web ? playInPage(game, setup) : playInTerminal(game, setup));
     const outcome = game.frames > 0 ? await finish() : "nothing was shown";
-    // a page has no other end than a signal
+    // a page ends only by a signal
     if (signal.aborted && !options.web) throw interrupted(signal.reason, outcome);
   } catch (error) {
-    // a lost GPU must not take the recording with it
+    // keep the recording even if the GPU is lost
     if (!signal.aborted && game.frames > 0) await finish().catch(() => {});
     throw error;
   } finally {
-    await recording?.abort(); // nothing where it was closed
+    await recording?.abort(); // does nothing if it was closed
   }
 }
 

@@ -8,35 +8,34 @@ import {
   type KeyEvent,
 } from "./keyboard.ts";
 
-/** A terminal that is drawn on as a whole, and read key by key. */
+/** A full-screen terminal, read key by key. */
 export interface Screen {
   readonly columns: number;
   readonly rows: number;
-  /** Whether keys are reported as they go up. */
+  /** Whether key releases are reported. */
   readonly reportsRelease: boolean;
-  /** Whether it draws sixels, as far as it has said. */
+  /** Whether it has reported support for sixels. */
   readonly sixel: boolean;
   write(text: string): Promise<void>;
   /** Keys until the input ends. */
   keys(): AsyncGenerator<KeyEvent, void, void>;
-  /** Gives the terminal back as it was; more than once does no harm. */
+  /** Restores the terminal; may be called more than once. */
   close(): void;
 }
 
-/** Another screen beside the shell's, without a cursor. */
+/** Switches to the alternate screen, without a cursor. */
 const ENTER = `\x1b[?1049h\x1b[?25l\x1b[2J${KEYBOARD_ON}${ASK_ATTRIBUTES}`;
 const LEAVE = `${KEYBOARD_OFF}\x1b[0m\x1b[?25h\x1b[?1049l`;
 
-/** @throws {UsageError} stdin or stdout is no terminal */
+/** @throws {UsageError} stdin or stdout is not a terminal */
 export function requireTerminal(): void {
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
   throw new UsageError("Cannot play here: this is not a terminal; give --web");
 }
 
 /**
- * Takes the process's terminal over. Whichever way the process ends, short of being killed, the
- * terminal is given back.
- * @throws {UsageError} stdin or stdout is no terminal
+ * Takes over the process's terminal. It is restored however the process ends, unless it is killed.
+ * @throws {UsageError} stdin or stdout is not a terminal
  */
 export function openScreen(): Screen {
   requireTerminal();
@@ -50,7 +49,7 @@ class ProcessScreen implements Screen {
 
   constructor() {
     Deno.stdin.setRaw(true);
-    globalThis.addEventListener("unload", this.#restore); // Deno.exit comes by here too
+    globalThis.addEventListener("unload", this.#restore); // Deno.exit runs this too
     writeNow(ENTER);
   }
 
@@ -91,7 +90,7 @@ class ProcessScreen implements Screen {
       writeNow(LEAVE);
       Deno.stdin.setRaw(false);
     } catch {
-      // the terminal is gone, and nobody is left to mind
+      // the terminal is gone
     }
   }
 }

@@ -22,17 +22,17 @@ import {
   type Welcome,
 } from "../../player/protocol.ts";
 
-/** What the page offers. */
+/** Settings of the server. */
 export interface ServerOptions {
   readonly hostname: string;
-  /** 0 takes any that is free. */
+  /** 0 takes a free one. */
   readonly port: number;
   readonly welcome: Welcome;
   /** The whole session as an MP4. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
-  /** The frames that lead to one, as a file to share. */
+  /** The frames up to a given one, as a file to share. */
   saveBranch(kind: SavedKind, frame: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** The command that makes the frames up to the one on the screen again, where one does. */
+  /** The command that makes the frames up to the current one again, if there is one. */
   command(): string | undefined;
 }
 
@@ -57,23 +57,25 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** Connections at a time: those of a few pages. */
+/** Most connections: enough for a few pages. */
 const MOST_CONNECTIONS = 48;
-/** Pages at a time. */
+/** Most pages. */
 const MOST_PAGES = 16;
-/** Bytes of one message of a page, in however many fragments it comes. */
+/** Most bytes of a page's message, over all fragments. */
 const LONGEST_MESSAGE = 4096;
-/** A page that lags behind by this much misses frames instead of slowing the game down. */
+/** A page that lags by more bytes than this misses frames instead of slowing the game. */
 const MOST_WAITING = 4 << 20;
-/** A page that lags behind by this much of answers alone is closed. */
+/** A page that lags by this many bytes of answers is closed. */
 const MOST_UNREAD = MOST_WAITING + (1 << 20);
-/** Frames of the past that a page is shown when it opens. */
+/** Past frames sent to a new page. */
 const MOST_PAST = 200;
-/** Time that pages have to say goodbye. */
+/** Time for pages to close. */
 const GOODBYE_MS = 200;
 const GOING_AWAY = 1001;
 
-/** Serves a game to browsers: the page, the frames as they are made, the session as a video. */
+/**
+ * Serves a game to browsers: the page, frames as they are generated, and the session as a video.
+ */
 export class PlayServer implements GameWatcher {
   readonly #game: Game;
   readonly #options: ServerOptions;
@@ -86,7 +88,7 @@ export class PlayServer implements GameWatcher {
   readonly #connections: Connections;
   #saving: Promise<Uint8Array<ArrayBuffer>> | undefined;
 
-  /** @throws {UsageError} the port is taken, or may not be used */
+  /** @throws {UsageError} the port is in use or not permitted */
   constructor(game: Game, options: ServerOptions) {
     this.#game = game;
     this.#options = options;
@@ -100,7 +102,7 @@ export class PlayServer implements GameWatcher {
     game.attended = false;
   }
 
-  /** Where the page is. */
+  /** Address of the page. */
   get url(): string {
     const { hostname, port } = this.#listening;
     const name = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -164,7 +166,7 @@ export class PlayServer implements GameWatcher {
     return await saved(`walk.${kind}`, () => this.#options.saveBranch(kind, frame));
   }
 
-  /** Whoever asks while a save is under way gets that one. */
+  /** Requests during a save get that save's result. */
   async #session(): Promise<Answer> {
     return await saved("session.mp4", () => {
       return this.#saving ??= this.#options.save().finally(() => this.#saving = undefined);
@@ -183,7 +185,7 @@ export class PlayServer implements GameWatcher {
     });
   }
 
-  /** Why a page may not connect, where it may not. */
+  /** Why a page may not connect, if so. */
   #refusal({ url = "/", headers }: IncomingMessage): Answer | undefined {
     if (!isOwnHost(headers.host, this.#listening)) return refuse(403, "not this host");
     if (url.split("?")[0] !== "/live") return refuse(404, "there is no such page");
@@ -197,7 +199,7 @@ export class PlayServer implements GameWatcher {
     const { shown, timeline } = this.#game;
     const path = shown ? timeline.path(shown.id).slice(-MOST_PAST) : [];
     for (const { shown } of path) send(page, frameMessage({ ...shown, rate: 0 }));
-    send(page, JSON.stringify(stateOf(this.#game))); // last: the page would count those frames twice
+    send(page, JSON.stringify(stateOf(this.#game))); // last, or the page would count those frames twice
     this.#game.attended = true;
   }
 
@@ -218,20 +220,20 @@ export class PlayServer implements GameWatcher {
   }
 }
 
-/** A page that closed meanwhile is forgotten by its own event. */
+/** Sends to a page; a closed one is removed by its own event. */
 function send(page: WebSocket, data: string | Uint8Array): void {
   if (page.bufferedAmount > MOST_UNREAD) page.terminate();
   if (page.readyState === page.OPEN) page.send(data);
 }
 
-/** What a request is answered with. */
+/** An answer to a request. */
 interface Answer {
   readonly status: number;
   readonly body: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A file to download, or why there is none. */
+/** A file to download, or the error. */
 async function saved(name: string, make: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Answer> {
   const type = name.endsWith(".gif") ? "image/gif" : "video/mp4";
   try {

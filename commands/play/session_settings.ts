@@ -6,7 +6,7 @@ import type { Game } from "../../player/game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
 
-/** What decides the frames of a game. */
+/** Settings that determine a game's frames. */
 export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size" | "fps"> {
   readonly pipeline: Pick<Pipeline, "dtype"> & {
     readonly info: Pick<Pipeline["info"], "windowCache">;
@@ -14,14 +14,14 @@ export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size
 }
 
 /**
- * The command that makes a session's frames again; undefined where none does: something was changed
- * on the way, somebody went back, or the world has begun to forget.
+ * The command that makes a session's frames again; undefined if there is none: a setting was
+ * changed, the player went back, or the world has forgotten frames.
  */
 export function sessionSettings(game: Game, setup: PlayedSetup): Settings | undefined {
   return game.untouched ? pathSettings(game, setup) : undefined;
 }
 
-/** The command that makes the frames up to the one on the screen again, where one does. */
+/** The command that makes the frames up to the current one again, if there is one. */
 export function pathCommand(game: Game, setup: PlayedSetup): string | undefined {
   const made = pathSettings(game, setup);
   if (!made) return undefined;
@@ -31,7 +31,7 @@ export function pathCommand(game: Game, setup: PlayedSetup): string | undefined 
   return commandLine({ ...made, options: typed });
 }
 
-/** A path as one would type it: relative where that does not lead out of the folder one is in. */
+/** A path as typed: relative if it is inside the current folder. */
 function fromHere(path: string): string {
   const short = relative(Deno.cwd(), path);
   return short.startsWith("..") ? path : short;

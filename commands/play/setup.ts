@@ -5,10 +5,10 @@ import type { ActionKeys } from "../../player/action_keys.ts";
 import type { StartClips } from "./clips.ts";
 import type { PLAY_OPTIONS } from "./spec.ts";
 
-/** What a game is made of, whichever way it is shown. */
+/** Parts of a game, however it is shown. */
 export interface PlaySetup {
   readonly pipeline: Pipeline;
-  /** With the model's defaults. */
+  /** Options with the model's defaults. */
   readonly options: Values<typeof PLAY_OPTIONS>;
   readonly size: Size;
   readonly clips: StartClips;

@@ -13,14 +13,14 @@ const WORLD = "The world";
 const SCREEN = "The terminal";
 const PAGE = "The page";
 
-/** The library that speaks WebSocket looks whether its native parts are switched off. */
+/** Variables that the WebSocket library reads to disable its native parts. */
 const SOCKETS = ["WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE"];
 
-/** Port of the page where none is given. */
+/** Default port of the page. */
 export const PORT = 8420;
-/** Denoising steps a frame where none are given: fewer than for a video, so that it is swift. */
+/** Default denoising steps per frame: fewer than for a video, to be fast. */
 export const STEPS = 4;
-/** Frames the world remembers where nothing is given. */
+/** Default number of frames the world remembers. */
 export const MEMORY_FRAMES = 128;
 
 const { context, contextFrames, contextStart, contextStride, label, size } = GENERATE_OPTIONS;
@@ -118,7 +118,7 @@ export const PLAY_OPTIONS = {
   config: CONFIG,
 } as const satisfies OptionTable;
 
-/** `far play` as help, parser, completions and manual know it. */
+/** Declaration of `far play`. */
 export const PLAY: CommandSpec = defineCommand({
   name: "play",
   summary: "steer a world model live",

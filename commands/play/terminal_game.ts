@@ -22,7 +22,7 @@ export async function playInTerminal(game: Game, setup: PlaySetup): Promise<void
     });
     game.watch(player);
     const reading = player.read().finally(() => quit.abort());
-    reading.catch(() => {}); // awaited below, where it is over
+    reading.catch(() => {}); // awaited below, when it is over
     await game.play(AbortSignal.any([signal, quit.signal]));
     if (quit.signal.aborted) await reading;
   } finally {
@@ -30,7 +30,7 @@ export async function playInTerminal(game: Game, setup: PlaySetup): Promise<void
   }
 }
 
-/** Whether it draws sixels a terminal says some time after it is asked. */
+/** Chooses the graphics protocol; a terminal reports sixel support some time after it is asked. */
 function chooseGraphics(
   wish: "auto" | "blocks" | TerminalGraphics,
   { sixel }: Screen,

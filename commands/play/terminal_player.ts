@@ -7,23 +7,23 @@ import type { KeyEvent } from "./keyboard.ts";
 import { LIMITS } from "../../player/protocol.ts";
 import type { Screen } from "./screen.ts";
 
-/** What a terminal player shows besides the picture. */
+/** Settings of a terminal player. */
 export interface TerminalPlayerOptions {
   readonly title: string;
   readonly actions: readonly ActionKeys[];
   readonly clips: readonly string[];
   /** Whether guidance changes anything. */
   readonly guided: boolean;
-  /** File that is being recorded. */
+  /** File of the recording. */
   readonly record?: string;
-  /** What the terminal draws pictures with; half blocks without. */
+  /** The terminal's graphics protocol; half blocks if undefined. */
   graphics(): TerminalGraphics | undefined;
 }
 
 /** Lines under the picture. */
 const STATUS_LINES = 4;
 
-/** Frames are drawn at once where the terminal can do that, so that they don't tear. */
+/** Synchronized output, if the terminal supports it, so that frames do not tear. */
 const BEGIN_DRAWING = "\x1b[?2026h\x1b[H";
 const END_DRAWING = "\x1b[J\x1b[?2026l";
 
@@ -56,10 +56,10 @@ export class TerminalPlayer implements GameWatcher {
 
   #drawNow(): void {
     const { shown } = this.#game;
-    if (shown) this.#draw(shown).catch(() => {}); // the game's own drawing tells of a dead terminal
+    if (shown) this.#draw(shown).catch(() => {}); // the game's drawing reports a dead terminal
   }
 
-  /** Reads keys until one says to stop, or the input ends. */
+  /** Reads keys until one of them quits or the input ends. */
   async read(): Promise<void> {
     for await (const event of this.#screen.keys()) {
       if (this.#key(event) === "quit") return;
@@ -154,8 +154,8 @@ function keyName(key: string): string {
 }
 
 /**
- * A picture as large as fits; a character shows two pixels, one above the other. It is enlarged by
- * whole numbers, so that its pixels stay alike.
+ * The largest picture that fits; a character shows two pixels, one above the other. It is enlarged
+ * by whole numbers, so that all pixels have the same size.
  */
 export function fitScreen(picture: RgbFrame, columns: number, rows: number): RgbFrame {
   const ratio = Math.min(columns / picture.width, 2 * rows / picture.height);
@@ -164,7 +164,7 @@ export function fitScreen(picture: RgbFrame, columns: number, rows: number): Rgb
   return fitFrame(picture, side(picture.width), side(picture.height));
 }
 
-/** Characters that a picture fills; one is about twice as high as it is wide. */
+/** Size of a picture in characters, which are about twice as high as wide. */
 export function pictureCells(
   { width, height }: RgbFrame,
   columns: number,

@@ -5,15 +5,15 @@ import type { Size } from "../../cli/option.ts";
 import type { StartClip } from "../../player/protocol.ts";
 import type { StartClips } from "./clips.ts";
 
-/** Clips that are looked into; a folder may hold any number. */
+/** Most clips with thumbnails; a folder may have any number. */
 const MOST_PICTURES = 24;
 
-/** A picture as an address that holds all of it. */
+/** A picture as a data URL. */
 export function pictureUrl(picture: RgbFrame): string {
   return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
 }
 
-/** The beginnings with the frames that a player sees first; one that cannot be read has none. */
+/** The starts with their first visible frames; an unreadable one has none. */
 export async function withPictures(clips: StartClips, size: Size): Promise<StartClip[]> {
   const offered: StartClip[] = [];
   for (const [i, name] of clips.names.entries()) {
@@ -28,7 +28,7 @@ async function lastPicture(
   name: string,
   size: Size,
 ): Promise<RgbFrame | undefined> {
-  const source = await clips.read(name).catch(() => undefined); // it is refused when it is chosen
+  const source = await clips.read(name).catch(() => undefined); // choosing it gives the error
   if (!source) return undefined;
   const floats = 3 * size.width * size.height;
   const from = (source.frames - 1) * floats;

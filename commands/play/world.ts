@@ -7,7 +7,7 @@ import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
 
 /**
- * How the worlds of a game begin: with the frames of a clip, or from noise.
+ * Opens worlds of a game: from a clip's frames, or from noise.
  * @throws {UsageError} a label that the model does not have
  */
 export function worldOpener(setup: PlaySetup): GameOptions["open"] {
@@ -38,7 +38,7 @@ export function worldOpener(setup: PlaySetup): GameOptions["open"] {
   };
 }
 
-/** The actions of a clip, where the model takes any. */
+/** The actions of a clip, if the model takes actions. */
 export async function ownActions(
   source: Source | undefined,
   { condition: { kind, count }, actions: names }: ModelInfo,
@@ -47,7 +47,7 @@ export async function ownActions(
   return (await source?.actions?.({ kind, count, names }))?.[0];
 }
 
-/** The class that `--label` means. @throws {UsageError} the model takes none, or not this one */
+/** The class for `--label`. @throws {UsageError} the model takes none, or not this one */
 export function readLabel(label: string | undefined, info: ModelInfo): number | undefined {
   if (label === undefined) return undefined;
   const { kind, count } = info.condition;

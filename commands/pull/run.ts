@@ -70,7 +70,7 @@ export async function run(call: PullCall): Promise<void> {
   }
 }
 
-/** @throws {UsageError} no name of a preset or of a repository */
+/** @throws {UsageError} neither a preset nor a repository */
 function targetNamed(name: string, revision: string | undefined): HubTarget {
   if (!name.includes("/")) {
     const hint = didYouMean(name, PRESETS.map((preset) => preset.name));

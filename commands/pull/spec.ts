@@ -28,7 +28,7 @@ export const PULL_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far pull` as help, parser, completions and manual know it. */
+/** Declaration of `far pull`. */
 export const PULL: CommandSpec = defineCommand({
   name: "pull",
   summary: "fetch a released model from the hub",

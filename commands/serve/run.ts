@@ -5,7 +5,7 @@ import { UsageError } from "../../cli/errors.ts";
 import { PORT, type SERVE_OPTIONS } from "./spec.ts";
 import { answer } from "./static_files.ts";
 
-/** `far serve DIR`: an exported page at an address of this machine. */
+/** `far serve DIR`: serves an exported page on this machine. */
 export async function run({ options, operands, terminal, signal }: Call<typeof SERVE_OPTIONS>) {
   const folder = await Deno.realPath(operands[0]!).catch(() => {
     throw new UsageError(`Cannot serve "${operands[0]}": there is no such folder`);

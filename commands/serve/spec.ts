@@ -4,7 +4,7 @@ import { integer, section } from "../../cli/option_rows.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { SAY } from "../../cli/permissions.ts";
 
-/** Where the page is unless told otherwise. */
+/** Default port of the page. */
 export const PORT = 8421;
 
 /** Options of `far serve`. */
@@ -19,7 +19,7 @@ export const SERVE_OPTIONS = {
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
-/** `far serve` as help, parser, completions and manual know it. */
+/** Declaration of `far serve`. */
 export const SERVE: CommandSpec = defineCommand({
   name: "serve",
   summary: "look at an exported page on this machine",

@@ -9,9 +9,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const LOCAL = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
-/** Answers a request with a file of a folder, or a part of one, as static hosts do. */
+/** Answers a request with a file of a folder, or a part of it, like static hosts. */
 export async function answer(request: Request, folder: string): Promise<Response> {
-  // a page of another site whose name was pointed at this machine sends that name
+  // after DNS rebinding, a page of another site sends that site's name
   if (!LOCAL.test(request.headers.get("host") ?? "")) return refusal(403, "not this host");
   if (request.method !== "GET" && request.method !== "HEAD") {
     return refusal(405, "only GET and HEAD are served");
@@ -43,7 +43,7 @@ export async function answer(request: Request, folder: string): Promise<Response
   return new Response(file.readable.pipeThrough(firstBytes(end - start)), { status, headers });
 }
 
-/** The file that a path of an address means; undefined where there is none in the folder. */
+/** The file for a URL's path; undefined if the folder has none. */
 async function fileOf(pathname: string, folder: string): Promise<string | undefined> {
   try {
     const name = decodeURIComponent(pathname);
@@ -59,7 +59,7 @@ async function fileOf(pathname: string, folder: string): Promise<string | undefi
   }
 }
 
-/** Start and end of a single range of bytes; all where nothing sensible is asked for (RFC 9110). */
+/** Start and end of a single range of bytes; the whole file for an invalid range (RFC 9110). */
 function parseRange(
   header: string | null,
   size: number,
@@ -77,7 +77,7 @@ function parseRange(
   return end > start ? [start, end] : undefined;
 }
 
-/** Ends a stream after so many bytes. */
+/** Truncates a stream to so many bytes. */
 function firstBytes(
   count: number,
 ): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

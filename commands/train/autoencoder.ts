@@ -17,14 +17,14 @@ import type { TRAIN_OPTIONS } from "./spec.ts";
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
 type TrainOption = keyof typeof TRAIN_OPTIONS;
 
-/** Options that only a transformer has, and those that only an autoencoder has. */
+/** Options only for transformers, and options only for autoencoders. */
 const OF_TRANSFORMERS: readonly TrainOption[] = [
   ...["vae", "preset", "transformer", "lora", "targets", "names"] as const,
   ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
 ];
 const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "latentNoise"];
 
-/** @throws {UsageError} options of the one with the other */
+/** @throws {UsageError} options of one kind with the other */
 export function checkKind({ options }: TrainCall): void {
   const strange = (options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS)
     .find((name) => options[name] !== undefined);
@@ -37,7 +37,7 @@ export function checkKind({ options }: TrainCall): void {
   );
 }
 
-/** What `far train --autoencoder` asks of the library. @throws {UsageError} */
+/** Library options for `far train --autoencoder`. @throws {UsageError} */
 export async function autoencoderOptions(call: TrainCall): Promise<AutoencoderOptions> {
   const { options: o } = call;
   const config = await givenConfig(call);
@@ -58,7 +58,7 @@ export async function autoencoderOptions(call: TrainCall): Promise<AutoencoderOp
   });
 }
 
-/** The autoencoder's configuration, by the name of a released one or by file. */
+/** The autoencoder's configuration, by a released name or from a file. */
 async function givenConfig(
   { options: { architecture, vaeConfig } }: TrainCall,
 ): Promise<JsonObject | undefined> {

@@ -4,7 +4,7 @@ import type { Call } from "../../cli/command.ts";
 import type { TrainJob } from "./job.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 
-/** Says what a run would take: memory by kind, and the time of a few measured steps. */
+/** Prints the needs of a run: memory by kind, and the time of a few measured steps. */
 export async function dryRun(
   { asked, unit, preview: measure }: TrainJob,
   { options, terminal }: Call<typeof TRAIN_OPTIONS>,

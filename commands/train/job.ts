@@ -1,9 +1,9 @@
 import type { TrainedStep, TrainOptions, TrainPreview } from "../../app.ts";
 
-/** What is trained: how it is previewed, and how it runs. */
+/** A training job: its preview and its run. */
 export interface TrainJob {
   readonly asked: Pick<TrainOptions, "output" | "steps">;
-  /** What is computed at once, in the plural. */
+  /** Unit of computation, in the plural. */
   readonly unit: "videos" | "pictures";
   preview(): Promise<TrainPreview>;
   train(how: Pick<TrainOptions, "onEvent" | "signal">): AsyncIterable<TrainedStep>;

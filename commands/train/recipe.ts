@@ -1,7 +1,7 @@
 import { type JsonObject, presetConfig } from "../../app.ts";
 import { presetNamed } from "../../request/preset_name.ts";
 
-/** How a released model was trained. */
+/** Recipe of a released model. */
 export interface ReleasedRecipe {
   readonly config: JsonObject;
   readonly steps: number;
@@ -18,7 +18,7 @@ export interface ReleasedRecipe {
 const BATCH = 32;
 
 /**
- * The recipe of a released run: length and size as its name and training configuration say.
+ * The recipe of a released run: length and size from its name and training configuration.
  * @param given its name, or a short form of it
  * @throws {UsageError} there is no such run
  * Source: showlab/FAR at e59536a, options/train/far

@@ -26,10 +26,10 @@ import { TrainProgress } from "./train_progress.ts";
 /** A call of `far train`. */
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
-/** Layers that get adapters unless told. */
+/** Default layers for adapters. */
 const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];
 
-/** `far train CLIPS -o DIR`: trains, or goes on with a run. */
+/** `far train CLIPS -o DIR`: trains, or continues a run. */
 export async function run(call: TrainCall): Promise<void> {
   const { options, terminal, signal } = call;
   checkKind(call);
@@ -75,7 +75,7 @@ async function autoencoderJob(call: TrainCall): Promise<TrainJob> {
   };
 }
 
-/** What the command line asks of the library. @throws {UsageError} */
+/** Library options for the command line. @throws {UsageError} */
 async function trainOptions(call: TrainCall): Promise<TrainOptions> {
   const { options: o } = call;
   const recipe = o.preset === undefined ? undefined : releasedRecipe(o.preset);
@@ -101,7 +101,7 @@ async function trainOptions(call: TrainCall): Promise<TrainOptions> {
   });
 }
 
-/** The transformer's configuration by name, by file, or both. */
+/** The transformer's configuration by name, from a file, or both. */
 async function givenConfig({ options: { architecture, transformer } }: TrainCall) {
   if (architecture === undefined && transformer === undefined) return undefined;
   if (architecture !== undefined && !ARCHITECTURE_NAMES.includes(architecture)) {

@@ -7,7 +7,7 @@ import type { TRAIN_OPTIONS } from "./spec.ts";
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /**
- * What every kind of training is asked: clips, folder, length, recipe.
+ * Options of every kind of training: clips, folder, length, recipe.
  * @throws {UsageError} something is missing
  */
 export function sharedOptions(call: TrainCall, steps = call.options.steps) {
@@ -40,7 +40,7 @@ function betas(text: string): [number, number] {
   throw new UsageError(`Cannot use --betas ${text}: give two numbers from 0 to below 1`);
 }
 
-/** The command line without what only concerns this time. */
+/** The command line without options for this run only. */
 function commandOf({ options, operands }: TrainCall): string {
   const words = ["far train", ...operands.map(shellQuote)];
   for (const [key, value] of Object.entries(options)) {
@@ -54,7 +54,7 @@ function commandOf({ options, operands }: TrainCall): string {
   return words.join(" ");
 }
 
-/** Those of the keys that are given. */
+/** The given keys of an object. */
 export function pick<T extends object, K extends keyof T>(
   object: T,
   keys: readonly K[],
@@ -63,7 +63,7 @@ export function pick<T extends object, K extends keyof T>(
   return Object.fromEntries(entries) as Pick<T, K>;
 }
 
-/** Without what is undefined. */
+/** An object without undefined values. */
 export function defined<T extends object>(object: T): T {
   return Object.fromEntries(
     Object.entries(object).filter(([, value]) => value !== undefined),

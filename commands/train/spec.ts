@@ -135,7 +135,7 @@ export const TRAIN_OPTIONS = {
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
 
-/** `far train` as help, parser, completions and manual know it. */
+/** Declaration of `far train`. */
 export const TRAIN: CommandSpec = defineCommand({
   name: "train",
   summary: "train or fine-tune a model on clips",

@@ -4,15 +4,15 @@ import { duration, type ProgressOptions } from "../../cli/progress.ts";
 import type { Terminal } from "../../cli/terminal.ts";
 import type { TrainJob } from "./job.ts";
 
-/** Steps that the running mean of the loss covers. */
+/** Steps of the running mean of the loss. */
 const MEAN = 50;
-/** Seconds between two lines where a line cannot be rewritten. */
+/** Seconds between two lines without a terminal. */
 const LINE_SECONDS = 10;
 
-/** Says how a run goes: a line that is rewritten on a terminal, else one now and then. */
+/** Shows a run's progress: a line that is rewritten on a terminal, otherwise one now and then. */
 export class TrainProgress {
   readonly #steps: number;
-  /** What is counted per second. */
+  /** Unit of the rate. */
   readonly #unit: "tokens" | "pictures";
   readonly #options: ProgressOptions;
   readonly #terminal: Terminal;
@@ -101,7 +101,7 @@ function clips(count: number): string {
   return count === 1 ? "1 clip" : `${count} clips`;
 }
 
-/** How near an autoencoder's pictures are to those it was given. */
+/** Quality of an autoencoder's reconstructions. */
 function qualityOf({ psnr, ssim }: Extract<TrainEvent, { event: "validation" }>): string {
   if (psnr === undefined || ssim === undefined) return "";
   return `, PSNR ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)}`;

@@ -15,11 +15,11 @@ import { isFolder } from "../../cli/folder.ts";
 
 type WorkerCall = Call<typeof WORKER_OPTIONS>;
 
-/** How often the worker asks itself whether it is time to go. */
+/** Milliseconds between checks for whether to end. */
 const TICK_MS = 250;
 const DRAIN_SECONDS = 60;
 const LOCK_SECONDS = 120;
-/** Jobs that arrive within this are one batch. */
+/** Jobs that arrive within this time form one batch. */
 const GATHER_MS = 50;
 
 /** `far worker`: serves a queue until it is stopped, or idle for too long. */
@@ -69,7 +69,7 @@ export async function run(call: WorkerCall): Promise<void> {
   }
 }
 
-/** Looks for new models until there was nothing to do for so many seconds. */
+/** Looks for new models until the worker was idle for so many seconds. */
 async function serveUntilIdle(
   worker: QueueWorker,
   finder: ModelFinder,
@@ -95,7 +95,7 @@ async function serve(
   signal.addEventListener("abort", interrupt);
   if (signal.aborted) interrupt();
   try {
-    // whatever the connection is waiting for, a signal is heard
+    // react to signals whatever the connection is waiting for
     await orAborted(
       serveUntilIdle(worker, finder, options.idle ?? Infinity, stop.signal),
       stop.signal,
@@ -106,7 +106,7 @@ async function serve(
     signal.removeEventListener("abort", interrupt);
     await worker.pause();
     const { reason } = stop.signal;
-    // a terminated worker may finish its jobs; one that is interrupted or broken cannot
+    // a terminated worker may finish its jobs; an interrupted or broken one cannot
     const patience = reason instanceof InterruptedError && reason.status === 143
       ? options.drain ?? DRAIN_SECONDS
       : 0;
@@ -114,7 +114,7 @@ async function serve(
   }
 }
 
-/** Waits for the jobs in hand, as long as there is patience; what is left goes back to the queue. */
+/** Waits for current jobs for a limited time; the rest goes back to the queue. */
 async function drain(
   worker: QueueWorker,
   supervisor: Supervisor,

@@ -2,7 +2,7 @@ import { WORKER_OPTIONS } from "../../batch/plan/options.ts";
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import { BATCH } from "../../cli/permissions.ts";
 
-/** `far worker` as help, parser, completions and manual know it. */
+/** Declaration of `far worker`. */
 export const WORKER: CommandSpec = defineCommand({
   name: "worker",
   summary: "serve a queue of jobs with this machine's GPU",
