@@ -16,6 +16,7 @@ const REFUSED = [
   "resume",
   "config",
   "model",
+  "lora",
   "backend",
   "noise",
   "noMetadata",

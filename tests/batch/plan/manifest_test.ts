@@ -105,7 +105,7 @@ Deno.test("Manifest reads lines strictly: no key twice, no seed rounded", () => 
   ]);
   assert.deepEqual(problems, [
     'Cannot read jobs.jsonl:1: key "seed" occurs twice at byte 18',
-    'Cannot use "seed" in jobs.jsonl:2: as a number it is rounded; put it in quotes',
+    'Cannot use "seed" in jobs.jsonl:2: a JSON number would be rounded; put it in quotes',
     "Cannot read jobs.jsonl:3: expected ':' at byte 8",
   ]);
 });

@@ -13,7 +13,7 @@ Deno.test("inputFault() lets single files of limited size through a queue", () =
     await Deno.truncate(path, MOST_BLOB_BYTES);
     assert.equal(await inputFault(path), undefined);
     await Deno.truncate(path, MOST_BLOB_BYTES + 1);
-    assert.match((await inputFault(path))!, /it has 67\.1 MB of 67\.1 MB allowed/);
+    assert.match((await inputFault(path))!, /it has 67\.1 MB, the limit is 67\.1 MB/);
   }));
 
 Deno.test("outputFault() refuses only what becomes many files", () => {
@@ -24,7 +24,7 @@ Deno.test("outputFault() refuses only what becomes many files", () => {
 Deno.test("loraFault() refuses adapters that are more than one file", async () => {
   const fixtures = join(import.meta.dirname!, "../../fixtures/weights/lora");
   const peft = join(fixtures, "peft/adapter_model.safetensors");
-  assert.match((await loraFault(peft))!, /its alpha is in a file beside it: give --shared$/);
+  assert.match((await loraFault(peft))!, /its alpha is in a file beside it: use --shared$/);
   assert.match((await loraFault(join(fixtures, "peft")))!, /it is a folder: give --shared$/);
   const diffusers = join(fixtures, "diffusers/pytorch_lora_weights.safetensors");
   assert.equal(await loraFault(diffusers), undefined);
