@@ -6,6 +6,7 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { broadcasts } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
+import { operand } from "./matmul.ts";
 import type { TokenLayout } from "./modulated_norm.ts";
 
 /** Forms of a kernel: lanes that broadcast rows, or lanes that each read on their own. */
@@ -16,7 +17,10 @@ interface Forms {
 
 function forms(name: string, code: string): Forms {
   return {
-    broadcast: joinKernel(`${name}_broadcast`, code.replace("no_broadcast", "broadcast")),
+    broadcast: joinKernel(
+      `${name}_broadcast`,
+      code.replace("no_broadcast", "broadcast").replaceAll("_memory", "_image"),
+    ),
     plain: joinKernel(name, code),
   };
 }
@@ -30,6 +34,8 @@ export interface CausalOptions {
   readonly layout: TokenLayout;
   /** FlexRoPE's temporal decay per frame. */
   readonly slope: number;
+  /** Where rows are copied to where `usesImages` says so; dy's in the backward pass only. */
+  readonly images?: Readonly<Record<"qk" | "qkv", Tensor> & Partial<Record<"dy", Tensor>>>;
 }
 
 /**
@@ -44,7 +50,7 @@ export function causalAttention(
   to: Readonly<Record<"y" | "lse", Tensor>>,
   options: CausalOptions,
 ): void {
-  dispatchRegions(p, FORWARD, { qk, qkv, ...to }, options);
+  dispatchRegions(p, FORWARD, { ...gathered(p, { qk, qkv }, options), ...to }, options);
 }
 
 /** Tensors that the backward pass of attention reads and writes. */
@@ -60,12 +66,27 @@ export function causalAttentionBackward(
   buffers: CausalGradients,
   options: CausalOptions,
 ): void {
-  const { y, ...keys } = buffers;
+  const { y, lse, delta, dqkv, ...rows } = buffers;
+  const keys = { ...gathered(p, rows, options), lse, delta, dqkv };
   dispatchRegions(p, QUERIES, { ...keys, y }, options);
   dispatchRegions(p, KEYS, keys, options);
 }
 
-/** Long-term context and window have frames of different sizes, so each gets a dispatch. */
+/** Rows as the kernels read them: copies in images, where the device gathers from those. */
+function gathered<Names extends "qk" | "qkv" | "dy">(
+  p: Program,
+  rows: Readonly<Record<Names, Tensor>>,
+  { images }: CausalOptions,
+): Record<Names, Tensor> {
+  const copies = Object.entries<Tensor>(rows).map(([name, tensor]) => {
+    const [count, stride] = tensor.shape as [number, number];
+    const image = images?.[name as Names];
+    return [name, operand(p, { tensor, stride }, [count, stride], image).tensor];
+  });
+  return Object.fromEntries(copies);
+}
+
+/** Long-term context and window have frames of different sizes: a dispatch for each. */
 function dispatchRegions(
   p: Program,
   { broadcast, plain }: Forms,

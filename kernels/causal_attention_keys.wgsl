@@ -1,14 +1,15 @@
-// Joined after fragments: no_broadcast, causal_attention.
+// Joined after fragments: no_broadcast, causal_rows_memory, causal_gradient_memory, causal_attention.
 // The gradient of `causal_attention` for its keys and values: with p = exp(score - lse) and
 // ds = p (dp - delta) / 8, dv = sum over queries of p dy and dk = sum of ds q. A key is seen by its own
 // frame and the later ones. One lane per key of a head; its lanes read the same query at a time.
 
-@group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;          // [R, d]
 @group(0) @binding(4) var<storage, read> lse: array<f32>;               // [R, heads]
 @group(0) @binding(5) var<storage, read> delta: array<f32>;             // [R, heads]
 @group(0) @binding(6) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
 
-fn from_dy(i: u32) -> mat4x4<f32> { return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]); }
+fn from_dy(i: u32) -> mat4x4<f32> {
+  return mat4x4(dy_at(i), dy_at(i + 1u), dy_at(i + 2u), dy_at(i + 3u));
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -35,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var q0 = mat4x4<f32>(); var q1 = mat4x4<f32>();
     var q2 = mat4x4<f32>(); var q3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk[q + lane]; let y = qk[q + 8u + lane];
+      let x = qk_at(q + lane); let y = qk_at(q + 8u + lane);
       q0 = low(x); q1 = high(x); q2 = low(y); q3 = high(y);
     } else {
       q0 = from_qk(q); q1 = from_qk(q + 4u);
@@ -48,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var g0 = mat4x4<f32>(); var g1 = mat4x4<f32>();
     var g2 = mat4x4<f32>(); var g3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = dy[g + lane]; let y = dy[g + 8u + lane];
+      let x = dy_at(g + lane); let y = dy_at(g + 8u + lane);
       g0 = low(x); g1 = high(x); g2 = low(y); g3 = high(y);
     } else {
       g0 = from_dy(g); g1 = from_dy(g + 4u);

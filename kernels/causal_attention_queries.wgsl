@@ -1,15 +1,16 @@
-// Joined after fragments: no_broadcast, causal_attention.
+// Joined after fragments: no_broadcast, causal_rows_memory, causal_gradient_memory, causal_attention.
 // The gradient of `causal_attention` for its queries: with p = exp(score - lse), dp = dy v and
 // delta = sum(dy y) (kept for the keys' gradient), dq = sum over keys of p (dp - delta) k / 8.
 // Scores are computed again. One lane per query of a head.
 
-@group(0) @binding(3) var<storage, read> y: array<vec4<f32>>;           // [R, d]
-@group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>;          // [R, d]
+@group(0) @binding(4) var<storage, read> y: array<vec4<f32>>;           // [R, d]
 @group(0) @binding(5) var<storage, read> lse: array<f32>;               // [R, heads]
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;       // [R, heads]
 @group(0) @binding(7) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
 
-fn from_dy(i: u32) -> mat4x4<f32> { return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]); }
+fn from_dy(i: u32) -> mat4x4<f32> {
+  return mat4x4(dy_at(i), dy_at(i + 1u), dy_at(i + 2u), dy_at(i + 3u));
+}
 
 fn from_y(i: u32) -> mat4x4<f32> { return mat4x4(y[i], y[i + 1u], y[i + 2u], y[i + 3u]); }
 
@@ -39,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var k0 = mat4x4<f32>(); var k1 = mat4x4<f32>();
     var k2 = mat4x4<f32>(); var k3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk[k + lane]; let z = qk[k + 8u + lane];
+      let x = qk_at(k + lane); let z = qk_at(k + 8u + lane);
       k0 = low(x); k1 = high(x); k2 = low(z); k3 = high(z);
     } else {
       k0 = from_qk(k); k1 = from_qk(k + 4u);
@@ -51,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var v0 = mat4x4<f32>(); var v1 = mat4x4<f32>();
     var v2 = mat4x4<f32>(); var v3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qkv[v + lane]; let z = qkv[v + 8u + lane];
+      let x = qkv_at(v + lane); let z = qkv_at(v + 8u + lane);
       v0 = low(x); v1 = high(x); v2 = low(z); v3 = high(z);
     } else {
       v0 = from_qkv(v); v1 = from_qkv(v + 4u);

@@ -1,6 +1,10 @@
 import attention from "./fragments/attention.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
 import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
+import causalGradientImage from "./fragments/causal_gradient_image.wgsl" with { type: "text" };
+import causalGradientMemory from "./fragments/causal_gradient_memory.wgsl" with { type: "text" };
+import causalRowsImage from "./fragments/causal_rows_image.wgsl" with { type: "text" };
+import causalRowsMemory from "./fragments/causal_rows_memory.wgsl" with { type: "text" };
 import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
 import conv2dGradient from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
@@ -25,6 +29,10 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   attention,
   broadcast,
   causal_attention: causalAttention,
+  causal_gradient_image: causalGradientImage,
+  causal_gradient_memory: causalGradientMemory,
+  causal_rows_image: causalRowsImage,
+  causal_rows_memory: causalRowsMemory,
   conv2d,
   conv2d_gradient: conv2dGradient,
   conv2d_tile: conv2dTile,

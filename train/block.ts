@@ -18,7 +18,7 @@ import {
   type RotationOptions,
   rotationScratch,
 } from "../kernels/qk_rotation.ts";
-import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+import { attentionImages, linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
 
 /** Activations that a block keeps for its backward pass. */
 export interface BlockMemory {
@@ -206,7 +206,8 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
     }
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
-  causalAttention(p, { qk, qkv }, { y: o, lse }, { heads, layout, slope });
+  const images = attentionImages(pass);
+  causalAttention(p, { qk, qkv }, { y: o, lse }, { heads, layout, slope, images });
   for (const { out, first, rows } of kinds) {
     if (!out) continue;
     linearForward(pass, out, [d, d], rowsOf(o, first, rows), rowsOf(memory.a, first, rows));
@@ -304,7 +305,8 @@ function attentionBackward(
   const delta = workspace.tensor("delta", [rows, heads]);
   for (const kind of kinds) qkRotation(p, qkv, qk, rotationOf(pass, kind));
   const buffers = { qk, qkv, y: o, dy: b, lse, delta, dqkv };
-  causalAttentionBackward(p, buffers, { heads, layout, slope });
+  const images = attentionImages(pass);
+  causalAttentionBackward(p, buffers, { heads, layout, slope, images });
   for (const kind of kinds) rotationBackward(pass, kind, qkv, dqkv);
   const norm = { layout, table, at: { shift: 0, scale: d } };
   modulatedNorm(p, x, norm, { y: b, stats });

@@ -1,5 +1,6 @@
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import type { CausalOptions } from "../kernels/causal_attention.ts";
 import { columnSums, SUM_CHUNK } from "../kernels/column_sums.ts";
 import {
   matmul,
@@ -192,6 +193,15 @@ function operandImages({ program, workspace, sizes, layout }: Pass): OperandImag
     ...pairs.flatMap(([a, b]) => [operandFloats(a, b), operandFloats(b, a)]),
   );
   return { a: workspace.image("operand a", floats), b: workspace.image("operand b", floats) };
+}
+
+/** Where attention's rows are copied to: between products, whose images they may take. */
+export function attentionImages(pass: Pass): CausalOptions["images"] {
+  const images = operandImages(pass);
+  if (!images) return undefined;
+  const { workspace, layout, sizes } = pass;
+  const dy = workspace.image("attention gradient", countRows(layout) * sizes.d);
+  return { qk: images.a, qkv: images.b, dy };
 }
 
 /** `transformer_blocks.3.attn.to_q` -> `to_q`, for tables of times. */

@@ -224,7 +224,11 @@ for (
       const [qk, qkv] = [input([rows, 128], joined(q, k)), input([rows, 192], joined(q, k, v))];
       const [y, lse] = [p.scratch([rows, 64]), p.scratch([rows, 1])];
       const [delta, dqkv] = [p.scratch([rows, 1]), p.scratch([rows, 192])];
-      const options = { heads: 1, layout, slope };
+      const image = (name: string) => p.memory.tensor(name, [rows * 192], "f32", "texture");
+      const images = usesImages(p)
+        ? { qk: image("qk"), qkv: image("qkv"), dy: image("dy") }
+        : undefined;
+      const options = { heads: 1, layout, slope, images };
       causalAttention(p, { qk, qkv }, { y, lse }, options);
       const buffers = { qk, qkv, y, dy: input([rows, 64], dy), lse, delta, dqkv };
       causalAttentionBackward(p, buffers, options);
