@@ -17,8 +17,8 @@ const TO_IMAGE = defineKernel("to_image", imageCode);
 
 /** Rows and columns of a workgroup's tile; rows of the form for CPUs. */
 const TILE = 64;
-const BROADCAST_ROWS = 16;
-/** Rows per block of a packed operand, and what a workgroup packs. */
+const BROADCAST_ROWS = 32;
+/** Rows of a block of a packed operand. */
 const BLOCK = 32;
 
 /** A row-major matrix within a tensor; offsets are in floats, multiples of 4. */
@@ -32,7 +32,7 @@ export interface Matrix {
 
 /**
  * Scratch into which `matmul` packs its operands if `usesImages`, each of `operandFloats` of its
- * contents.
+ * contents. A packed operand serves transposed as well.
  */
 export interface OperandImages {
   readonly a: Tensor;
@@ -66,9 +66,9 @@ export function usesImages(p: Program): boolean {
   return tensorKind(p.device) === "texture";
 }
 
-/** Floats of an operand's image: `rows` rows, or columns, of the result, summed over `r`. */
-export function operandFloats(rows: number, r: number): number {
-  return Math.ceil(rows / BLOCK) * BLOCK * Math.ceil(r / 4) * 4;
+/** Floats of the image of a matrix that is an operand. */
+export function operandFloats(rows: number, columns: number): number {
+  return Math.ceil(rows / BLOCK) * BLOCK * columns;
 }
 
 /**
@@ -102,7 +102,7 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
   p.dispatch({
     kernel: images ? MATMUL_BROADCAST : MATMUL,
     label: options.label,
-    constants: images ? {} : { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) },
+    constants: { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) },
     params,
     buffers: {
       a: images?.a ?? a.tensor,
@@ -121,29 +121,25 @@ function packOperands(
   { m, n, r, transposeA = false, transposeB = false, images, packed = {} }: MatmulOptions,
 ): OperandImages {
   if (!images) throw new ShapeError("Cannot multiply on this device: it needs images");
-  if (!packed.a) packOperand(p, a, { rows: m, r, transposed: transposeA }, images.a);
-  if (!packed.b) packOperand(p, b, { rows: n, r, transposed: !transposeB }, images.b);
+  if (!packed.a) packOperand(p, a, transposeA ? [r, m] : [m, r], images.a);
+  if (!packed.b) packOperand(p, b, transposeB ? [n, r] : [r, n], images.b);
   return images;
 }
 
-/** An operand of a product in blocks as the kernel reads them; its rows are those of the result. */
 function packOperand(
   p: Program,
   { tensor, first = 0, stride }: Matrix,
-  { rows, r, transposed }: { rows: number; r: number; transposed: boolean },
+  [rows, columns]: readonly [number, number],
   image: Tensor,
 ): void {
-  if (4 * operandFloats(rows, r) > image.buffer.bytes) {
-    throw new ShapeError(
-      `Cannot pack [${rows}, ${r}]: its image holds ${image.buffer.bytes} bytes`,
-    );
+  if (4 * operandFloats(rows, columns) > image.buffer.bytes) {
+    throw new ShapeError(`Cannot pack [${rows}, ${columns}]: ${image.buffer.bytes} bytes are few`);
   }
   p.dispatch({
     kernel: PACK_OPERAND,
-    constants: { TRANSPOSED: Number(transposed) },
-    params: { rows, r, stride: stride / 4, first: first / 4 },
+    params: { rows, columns: columns / 4, stride: stride / 4, first: first / 4 },
     buffers: { x: tensor, y: image },
-    groups: [Math.ceil(rows / (transposed ? 32 : 8)), Math.ceil(r / (transposed ? 16 : 64)), 1],
+    groups: [Math.ceil(rows / 8), Math.ceil(columns / 64), 1],
   });
 }
 

@@ -18,7 +18,15 @@ import {
   type RotationOptions,
   rotationScratch,
 } from "../kernels/qk_rotation.ts";
-import { attentionImages, linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+import {
+  attentionImages,
+  isAdapted,
+  isTrainedAlone,
+  linearBackward,
+  linearForward,
+  type Pass,
+  rowsOf,
+} from "./pass.ts";
 
 /** Activations that a block keeps for its backward pass. */
 export interface BlockMemory {
@@ -202,7 +210,8 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
     const { first, rows, projections } = kind;
     for (const [j, name] of projections.entries()) {
       const to = rowsOf(qkv, first, rows, j * d);
-      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to);
+      const again = j > 0 && !isAdapted(pass, projections[j - 1]!);
+      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to, again);
     }
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
@@ -317,6 +326,7 @@ function attentionBackward(
         dy: rowsOf(dqkv, first, rows, j * d),
         dx: rowsOf(a, first, rows),
         add: j > 0,
+        again: j > 0 && isTrainedAlone(pass, projections[j - 1]!),
       });
     }
   }

@@ -40,7 +40,17 @@ export function adapterNames(layer: string): { readonly a: string; readonly b: s
   return { a: `transformer.${layer}.lora_A.weight`, b: `transformer.${layer}.lora_B.weight` };
 }
 
-/** A range of a matrix's rows. */
+/** Whether a layer has an adapter. */
+export function isAdapted({ adapters }: Pass, layer: string): boolean {
+  return adapters?.layers.has(layer) ?? false;
+}
+
+/** Whether a layer's weight is trained, and has no adapter. */
+export function isTrainedAlone(pass: Pass, layer: string): boolean {
+  return pass.store.find(`${layer}.weight`, "gradient") !== undefined && !isAdapted(pass, layer);
+}
+
+/** Rows of a matrix, from one on. */
 export interface Rows {
   readonly tensor: Tensor;
   readonly first: number;
@@ -69,6 +79,7 @@ export function linearForward(
   [n, k]: LinearShape,
   x: Rows,
   y: Rows,
+  again = false,
 ): void {
   if (x.count === 0) return;
   const { program: p, store } = pass;
@@ -76,9 +87,9 @@ export function linearForward(
   const bias = store.weight(`${layer}.bias`);
   const images = operandImages(pass);
   const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer), images };
-  matmul(p, matrix(x), weight, matrix(y), sizes);
-  if (!pass.adapters?.layers.has(layer)) return;
-  const { rank, scale } = pass.adapters;
+  matmul(p, matrix(x), weight, matrix(y), { ...sizes, packed: { a: again } });
+  if (!isAdapted(pass, layer)) return;
+  const { rank, scale } = pass.adapters!;
   const low = adapterInput(pass, layer, k, x);
   const b = { ...store.weight(adapterNames(layer).b), stride: rank };
   const up = { m: x.count, n, r: rank, transposeB: true, add: true, scale, images };
@@ -110,6 +121,8 @@ export interface LinearGradients {
   readonly dx: Rows | undefined;
   /** Adds to dx. */
   readonly add?: boolean;
+  /** The layer before had the same x, and no adapter. */
+  readonly again?: boolean;
 }
 
 /** Gradients of a linear layer; those of weight and bias are accumulated, if they are trained. */
@@ -117,7 +130,7 @@ export function linearBackward(
   pass: Pass,
   layer: string,
   [n, k]: LinearShape,
-  { x, dy, dx, add = false }: LinearGradients,
+  { x, dy, dx, add = false, again = false }: LinearGradients,
 ): void {
   const count = x.count;
   if (count === 0) return;
@@ -126,19 +139,20 @@ export function linearBackward(
   const dw = store.find(`${layer}.weight`, "gradient");
   if (dw) {
     const sizes = { m: n, n: k, r: count, transposeA: true, add: true, images };
-    const label = "weight gradient";
-    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, label });
+    const more = { label: "weight gradient", packed: { b: again } };
+    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, ...more });
+  }
+  if (dx) {
+    const weight = { ...store.weight(`${layer}.weight`), stride: k };
+    const sizes = { m: count, n: k, r: n, add, label: "input gradient" };
+    const own = images && { a: images.a, b: images.weight };
+    const packed = { a: dw !== undefined }; // dy, whichever way it is turned
+    matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, images: own, packed });
   }
   const db = store.find(`${layer}.bias`, "gradient");
   if (db) columnSums(p, matrix(dy), [count, n], db, sumScratch(pass, count, n));
-  const low = pass.adapters?.layers.has(layer)
-    ? adapterBackward(pass, layer, [n, k], { x, dy })
-    : undefined;
-  if (!dx) return;
-  const weight = { ...store.weight(`${layer}.weight`), stride: k };
-  const sizes = { m: count, n: k, r: n, add, label: "input gradient", images };
-  matmul(p, matrix(dy), weight, matrix(dx), sizes);
-  if (!low) return;
+  const low = isAdapted(pass, layer) ? adapterBackward(pass, layer, [n, k], { x, dy }) : undefined;
+  if (!dx || !low) return;
   const { rank, scale } = pass.adapters!;
   const a = { ...store.weight(adapterNames(layer).a), stride: k };
   const through = { m: count, n: k, r: rank, add: true, scale, images };
@@ -181,18 +195,22 @@ function sumScratch(pass: Pass, rows: number, columns: number): Tensor {
   return workspace.tensor("column sums", [Math.max(most, Math.ceil(rows / SUM_CHUNK) * columns)]);
 }
 
-/** Scratch for packed operands of a product, on devices that need them in images. */
-function operandImages({ program, workspace, sizes, layout }: Pass): OperandImages | undefined {
+/** Where the operands of a product are packed, on devices that want them in images. */
+function operandImages(
+  { program, workspace, sizes, layout, adapters }: Pass,
+): OperandImages & { readonly weight: Tensor } | undefined {
   if (!usesImages(program)) return undefined;
   const { d, channels, patch, contextPatch = 1 } = sizes;
   const features = channels * Math.max(patch, contextPatch) ** 2;
-  const [rows, frames] = [countRows(layout), countFrames(layout)];
   const widest = Math.max(4 * d, features, TIMESTEP_WIDTH);
-  const pairs = [[rows, widest], [frames, 4 * d], [4 * d, d], [d, widest]] as const;
-  const floats = Math.max(
-    ...pairs.flatMap(([a, b]) => [operandFloats(a, b), operandFloats(b, a)]),
-  );
-  return { a: workspace.image("operand a", floats), b: workspace.image("operand b", floats) };
+  const rows = Math.max(countRows(layout), countFrames(layout), adapters?.rank ?? 0);
+  const weight = Math.max(operandFloats(4 * d, d), operandFloats(features, d), d * widest);
+  const floats = Math.max(operandFloats(rows, widest), operandFloats(d, widest), weight);
+  return {
+    a: workspace.image("operand a", floats),
+    b: workspace.image("operand b", floats),
+    weight: workspace.image("operand weight", Math.max(operandFloats(d, widest), weight)),
+  };
 }
 
 /** Where attention's rows are copied to: between products, whose images they may take. */
