@@ -1,14 +1,26 @@
+import type { Tensor } from "../../gpu/memory.ts";
 import { activation, activationBackward } from "../../kernels/activation.ts";
 import { causalAttention, causalAttentionBackward } from "../../kernels/causal_attention.ts";
+import { addClasses, addClassesBackward } from "../../kernels/class_table.ts";
 import { columnSums } from "../../kernels/column_sums.ts";
 import { matmul, operandFloats, usesImages } from "../../kernels/matmul.ts";
-import { modulatedNorm, modulatedNormBackward } from "../../kernels/modulated_norm.ts";
+import { maskedMse } from "../../kernels/masked_mse.ts";
+import {
+  gate,
+  gateSums,
+  modulatedNorm,
+  modulatedNormBackward,
+  type TokenLayout,
+} from "../../kernels/modulated_norm.ts";
 import { qkRotation, qkRotationBackward, rotationScratch } from "../../kernels/qk_rotation.ts";
 import {
   activationTwin,
   attentionTwin,
+  classTwin,
   differences,
+  gateTwin,
   linearTwin,
+  maskedMseTwin,
   normTwin,
   rotationTwin,
 } from "../reference/training.ts";
@@ -82,32 +94,38 @@ for (const kind of ["gelu", "silu"] as const) {
 /** Windows come first: [videos, window frames, tokens, context frames, tokens, d]. */
 const LAYOUTS = [[1, 1, 1, 0, 1, 4], [2, 2, 3, 0, 1, 12], [1, 2, 2, 2, 1, 36]] as const;
 
+/** The frame of each row of a layout. */
+function framesOfRows(layout: TokenLayout): number[] {
+  const { videos, windowFrames, windowTokens, contextFrames, contextTokens } = layout;
+  const frames = [
+    ...Array<number>(videos * windowFrames).fill(windowTokens),
+    ...Array<number>(videos * contextFrames).fill(contextTokens),
+  ];
+  return frames.flatMap((tokens, frame) => Array<number>(tokens).fill(frame));
+}
+
 for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d] of LAYOUTS) {
   const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens };
   Deno.test({
     name: `modulatedNorm() and its gradients for ${JSON.stringify(layout)}`,
     ...GPU_TEST,
   }, async () => {
-    const frames = [
-      ...Array<number>(videos * windowFrames).fill(windowTokens),
-      ...Array<number>(videos * contextFrames).fill(contextTokens),
-    ];
-    const frameOf = frames.flatMap((tokens, frame) => Array<number>(tokens).fill(frame));
-    const rows = frameOf.length;
+    const frameOf = framesOfRows(layout);
+    const [rows, frames] = [frameOf.length, videos * (windowFrames + contextFrames)];
     const [x, dy] = [randomFloats(rows * d, 1, 3), randomFloats(rows * d, 2)];
-    const table = randomFloats(frames.length * 2 * d, 3);
+    const table = randomFloats(frames * 2 * d, 3);
     const [y, dx, dtable] = await runAll((p, input) => {
       const [tx, tdy] = [input([rows, d], x), input([rows, d], dy)];
       const dx = input([rows, d], new Float32Array(rows * d));
       const norm = {
         layout,
-        table: input([frames.length, 2 * d], table),
+        table: input([frames, 2 * d], table),
         at: { shift: 0, scale: d },
       };
       const [y, stats, dtable] = [
         p.scratch([rows, d]),
         p.scratch([rows, 2]),
-        p.scratch([frames.length, 2 * d]),
+        p.scratch([frames, 2 * d]),
       ];
       modulatedNorm(p, tx, norm, { y, stats });
       modulatedNormBackward(p, { x: tx, stats, dy: tdy, dx }, norm, dtable);
@@ -125,6 +143,94 @@ for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d]
       differences(table, (v) => inner(twin(x, v), dy)),
       1e-5,
     );
+  });
+}
+
+for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d] of LAYOUTS) {
+  const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens };
+  Deno.test({
+    name: `gate() and its gradients for ${JSON.stringify(layout)}`,
+    ...GPU_TEST,
+  }, async () => {
+    const frameOf = framesOfRows(layout);
+    const [rows, frames] = [frameOf.length, videos * (windowFrames + contextFrames)];
+    const [x, dy] = [randomFloats(rows * d, 1, 3), randomFloats(rows * d, 2)];
+    const [residual, gates] = [randomFloats(rows * d, 3), randomFloats(frames * d, 4)];
+    const [y, plain, dx, dgates] = await runAll((p, input) => {
+      const [tx, tdy] = [input([rows, d], x), input([rows, d], dy)];
+      const of = { layout, table: input([frames, d], gates), at: { gate: 0 } };
+      const [y, plain, dx] = [1, 2, 3].map(() => p.scratch([rows, d])) as [Tensor, Tensor, Tensor];
+      const dgates = p.scratch([frames, d]);
+      gate(p, tx, of, { y, residual: input([rows, d], residual) });
+      gate(p, tx, of, { y: plain });
+      gate(p, tdy, of, { y: dx });
+      gateSums(p, { x: tx, dy: tdy }, of, dgates);
+      return [y, plain, dx, dgates];
+    });
+    const twin = (x: ArrayLike<number>, gates: ArrayLike<number>, residual: ArrayLike<number>) =>
+      gateTwin(x, gates, residual, frameOf);
+    const zero = new Float32Array(rows * d);
+    assertClose(floats(y, rows * d), twin(x, gates, residual), 1e-6);
+    assertClose(floats(plain, rows * d), twin(x, gates, zero), 1e-6);
+    const loss = (x: ArrayLike<number>, gates: ArrayLike<number>) =>
+      inner(twin(x, gates, residual), dy);
+    assertClose(floats(dx, rows * d), differences(x, (v) => loss(v, gates)), 1e-5);
+    assertClose(floats(dgates, frames * d), differences(gates, (v) => loss(x, v)), 1e-5);
+  });
+}
+
+/** Classes of rows: one that no row has, one that all have, and mixed ones. */
+const CLASSES = [[0, 0, 0, 0, 0], [2, 0, 2, 1, 2, 0, 2], [3]] as const;
+
+for (const classes of CLASSES) {
+  Deno.test(
+    { name: `addClasses() and its gradient for rows of ${classes}`, ...GPU_TEST },
+    async () => {
+      const [rows, count, width] = [classes.length, 4, 12];
+      const [x, dy] = [randomFloats(rows * width, 1), randomFloats(rows * width, 2)];
+      const [table, before] = [randomFloats(count * width, 3), randomFloats(count * width, 4)];
+      const [y, dtable] = await runAll((p, input) => {
+        const index = input([rows], Uint32Array.from(classes));
+        const of = { index, rows, classes: count, width };
+        const place = (data: Float32Array) => ({ tensor: input([count, width], data), first: 0 });
+        const [tx, to] = [input([rows, width], x), place(before)];
+        addClasses(p, place(table), tx, of);
+        addClassesBackward(p, input([rows, width], dy), to, of);
+        return [tx, to.tensor];
+      });
+      const twin = (table: ArrayLike<number>) => classTwin(x, table, classes, width);
+      assertClose(floats(y, rows * width), twin(table), 1e-6);
+      const gradient = differences(table, (v) => inner(twin(v), dy));
+      const expected = gradient.map((value, i) => before[i]! + value);
+      assertClose(floats(dtable, count * width), expected, 1e-5);
+    },
+  );
+}
+
+/** Frames of each video that are clean: none, some, and all, where a video adds nothing. */
+const CLEAN = [[[false]], [[false, true, false], [true, true, true], [false, false, false]]];
+
+for (const clean of CLEAN) {
+  Deno.test({ name: `maskedMse() and its gradient with clean ${clean}`, ...GPU_TEST }, async () => {
+    const [tokens, width] = [3, 8];
+    const rows = clean.flat().length * tokens;
+    const [v, expected] = [randomFloats(rows * width, 1), randomFloats(rows * width, 2)];
+    const weights = clean.flatMap((video) => {
+      const noisy = video.filter((isClean) => !isClean).length;
+      return video.map((isClean) => isClean ? 0 : 2 / (clean.length * noisy * tokens * width));
+    });
+    const [loss, dv] = await runAll((p, input) => {
+      const tv = input([rows, width], v);
+      const results = input([4], new Float32Array(4));
+      const weigh = input([weights.length + 1], Float32Array.of(...weights, 8));
+      const all = { v: tv, expected: input([rows, width], expected), weights: weigh };
+      maskedMse(p, { ...all, partial: p.scratch([rows]) }, { rows, tokens, slot: 1 }, results);
+      return [results, tv];
+    });
+    const twin = (v: ArrayLike<number>) => maskedMseTwin(v, expected, clean);
+    assertClose([floats(loss, 4)[1]!], [twin(v)], 1e-6);
+    const gradient = differences(v, twin).map((value) => 8 * value);
+    assertClose(floats(dv, rows * width), gradient, 1e-5);
   });
 }
 

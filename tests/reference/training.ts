@@ -20,6 +20,52 @@ export function linearTwin(
   });
 }
 
+/** x [rows, width] and to each row that of its class in a table [classes, width]. */
+export function classTwin(
+  x: Numbers,
+  table: Numbers,
+  classes: readonly number[],
+  width: number,
+): number[] {
+  return Array.from(x, (v, i) => v + table[classes[Math.floor(i / width)]! * width + i % width]!);
+}
+
+/** Mean over videos of the mean squared error of their frames that are not clean. */
+export function maskedMseTwin(
+  v: Numbers,
+  expected: Numbers,
+  clean: readonly (readonly boolean[])[],
+): number {
+  const size = v.length / clean.flat().length;
+  let frame = 0;
+  let loss = 0;
+  for (const video of clean) {
+    let sum = 0;
+    for (const isClean of video) {
+      for (let i = frame * size; i < (frame + 1) * size && !isClean; i++) {
+        sum += (v[i]! - expected[i]!) ** 2 / size;
+      }
+      frame++;
+    }
+    loss += sum / (video.filter((isClean) => !isClean).length + 1e-9) / clean.length;
+  }
+  return loss;
+}
+
+/** residual + gate x, with a gate [d] for each frame and the frame of each row. */
+export function gateTwin(
+  x: Numbers,
+  gates: Numbers,
+  residual: Numbers,
+  frameOf: readonly number[],
+): number[] {
+  const d = x.length / frameOf.length;
+  return Array.from(
+    x,
+    (v, i) => residual[i]! + gates[frameOf[Math.floor(i / d)]! * d + i % d]! * v,
+  );
+}
+
 /** GELU in its tanh form, or SiLU. */
 export function activationTwin(kind: "gelu" | "silu", x: number): number {
   if (kind === "silu") return x / (1 + Math.exp(-x));
