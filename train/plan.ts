@@ -1,6 +1,6 @@
 import type { Dispatch } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
-import { size } from "../gpu/memory.ts";
+import { type DeviceBuffer, size } from "../gpu/memory.ts";
 import { type Division, Engine, longestStep } from "./engine.ts";
 import type { TrainerSettings } from "./settings.ts";
 
@@ -37,6 +37,8 @@ export interface TrainLimits {
   readonly memory?: number;
   /** Bytes of one buffer. */
   readonly buffer?: number;
+  /** Bytes of one image, which software adapters gather from. */
+  readonly texture?: number;
 }
 
 /**
@@ -70,11 +72,11 @@ function* divisions({ batch, accumulate, microBatch, recompute = "auto" }: Train
 }
 
 function fits({ memory }: Engine, limits: TrainLimits): boolean {
-  const largest = memory.buffers.reduce(
-    (most, { kind, bytes }) => kind === "storage" ? Math.max(most, bytes) : most,
-    0,
-  );
-  return memory.bytes <= (limits.memory ?? Infinity) && largest <= (limits.buffer ?? Infinity);
+  const isSmall = ({ kind, bytes }: DeviceBuffer) => {
+    if (kind === "uniform") return true;
+    return bytes <= ((kind === "storage" ? limits.buffer : limits.texture) ?? Infinity);
+  };
+  return memory.bytes <= (limits.memory ?? Infinity) && memory.buffers.every(isSmall);
 }
 
 function describe(engine: Engine): TrainPlan {

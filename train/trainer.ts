@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
+import { mostBytes } from "../gpu/memory.ts";
 import { packAdamwStep } from "../kernels/adamw.ts";
 import { countRows } from "../kernels/modulated_norm.ts";
 import { type StepDraws, StepRandom } from "./draws.ts";
@@ -7,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { arrangeInputs, layoutOf } from "./inputs.ts";
 import { initialWeights } from "./initial_weights.ts";
 import { RESULTS } from "./network.ts";
-import { planTraining, type TrainPlan } from "./plan.ts";
+import { planTraining, type TrainLimits, type TrainPlan } from "./plan.ts";
 import { learningRate } from "./schedule.ts";
 import type {
   ParameterSource,
@@ -19,7 +20,7 @@ import type {
 import { checkBatch, joinBatches } from "./batches.ts";
 
 export * from "./settings.ts";
-export type { TrainPlan } from "./plan.ts";
+export type { TrainLimits, TrainPlan } from "./plan.ts";
 
 /** A submitted step whose result was not read yet. */
 type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
@@ -48,13 +49,13 @@ export class Trainer {
 
   /**
    * Needs of a run, computed without a device.
-   * @param limits most bytes in total and per buffer
+   * @param limits most bytes in total, per buffer and per image
    * @throws {RangeError} names settings that contradict each other or the model
    */
   static plan(
     settings: TrainerSettings,
     device: DeviceProfile,
-    limits: { readonly memory?: number; readonly buffer?: number } = {},
+    limits: TrainLimits = {},
   ): TrainPlan {
     return planTraining(settings, device, limits).plan;
   }
@@ -71,8 +72,9 @@ export class Trainer {
     initial: ParameterSource | "init",
     { memory, device = gpu.adapter }: { memory?: number; device?: DeviceProfile } = {},
   ): Promise<Trainer> {
-    const buffer = gpu.limits.maxStorageBufferBindingSize;
-    const { engine, plan } = planTraining(settings, device, { memory, buffer });
+    const buffer = mostBytes("storage", gpu.limits);
+    const texture = mostBytes("texture", gpu.limits);
+    const { engine, plan } = planTraining(settings, device, { memory, buffer, texture });
     try {
       engine.allocate(gpu);
       const made = initialWeights(settings.seed);

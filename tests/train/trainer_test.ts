@@ -154,6 +154,58 @@ Deno.test({ name: "Trainer's accumulation equals one large batch", ...GPU_TEST }
   }
 });
 
+/** What a device is asked for while `body` runs. */
+async function countCalls(body: () => Promise<unknown>): Promise<Record<string, number>> {
+  const { device } = await testGpu();
+  const counts: Record<string, number> = {};
+  const spied: [object, string][] = [
+    [device.queue, "submit"],
+    ...["Buffer", "Texture", "BindGroup", "ComputePipeline", "CommandEncoder"]
+      .map((what): [object, string] => [device, `create${what}`]),
+  ];
+  for (const [target, name] of spied) {
+    const original = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+    counts[name] = 0;
+    const spy = (...args: unknown[]) => {
+      counts[name]! += 1;
+      return original.apply(target, args);
+    };
+    Object.defineProperty(target, name, { value: spy, configurable: true });
+  }
+  try {
+    await body();
+  } finally {
+    for (const [target, name] of spied) Reflect.deleteProperty(target, name);
+  }
+  return counts;
+}
+
+for (const microBatch of [4, 2]) {
+  Deno.test({
+    name: `Trainer submits once per micro-batch of ${microBatch}, and makes nothing`,
+    ...GPU_TEST,
+  }, async () => {
+    const steps = 3;
+    const settings = { microBatch, trainingType: "base" as const };
+    await withTrainer(settings, async (trainer) => {
+      for (const batch of BATCHES) await trainer.submit(batch);
+      const calls = await countCalls(async () => {
+        for (let i = 0; i < steps; i++) await trainer.submit(BATCHES[i]!);
+      });
+      const passes = steps * 4 / microBatch;
+      // and one small copy per step, by which the loss of the step before is read
+      assert.deepEqual(calls, {
+        submit: passes + steps,
+        createBuffer: steps,
+        createTexture: 0,
+        createBindGroup: 0,
+        createComputePipeline: 0,
+        createCommandEncoder: passes + steps,
+      });
+    });
+  });
+}
+
 Deno.test({ name: "Trainer takes the memory it planned", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
   for (const settings of [{}, { recompute: true }, { microBatch: 1 }, { ema: undefined }]) {
@@ -176,6 +228,13 @@ Deno.test("Trainer.plan recomputes blocks, then takes fewer videos, as memory as
   assert.deepEqual([recomputed.microBatch, recomputed.recompute], [4, true]);
   assert.ok(recomputed.flops > whole.flops);
   assert.equal(plan(1).microBatch, 1);
+});
+
+Deno.test("Trainer.plan takes fewer videos where a software adapter's images end early", () => {
+  const plan = (texture: number) =>
+    Trainer.plan(SETTINGS, { cpu: true, subgroupSize: 8 }, { texture }).microBatch;
+  // 80 rows of 256 floats in blocks of 32 rows; of two videos 64
+  assert.deepEqual([98_304, 98_303, 65_536].map(plan), [4, 2, 2]);
 });
 
 const WRONG: readonly [Partial<TrainerSettings>, RegExp][] = [
