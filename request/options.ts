@@ -170,7 +170,11 @@ export const ENCODING_OPTIONS = {
       max: 100,
       default: "80",
     }),
-    scale: integer("N", "enlarge N times, nearest neighbour", { min: 1, max: 64, default: "1" }),
+    scale: integer("N", "enlarge N times, nearest neighbour", {
+      min: 1,
+      max: 64,
+      default: "until a video or GIF has 256 pixels; otherwise 1",
+    }),
   }, { decides: "files" }),
 } satisfies OptionTable;
 

@@ -11,6 +11,7 @@ import {
 } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
 import { TensorWriter, type TensorWriterOptions } from "./tensor_writer.ts";
+import { viewingScale } from "./viewing_scale.ts";
 import { didYouMean } from "../cli/suggest.ts";
 
 /** Writes finished frames of all videos to files. */
@@ -191,6 +192,7 @@ class VideoOutput implements Output {
     const writer = await openFrameWriter(name, {
       ...rest,
       format,
+      scale: viewingScale(name, options),
       metadata: { ...metadata, ...recorded },
       frames: frames === undefined ? undefined : frames - from,
       actions,

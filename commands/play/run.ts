@@ -18,6 +18,7 @@ import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
 import { readLabel, worldOpener } from "./world.ts";
 import { checkGuidance, modelWarnings } from "../../request/model_warnings.ts";
+import { viewingScale } from "../../request/viewing_scale.ts";
 import { outputWarnings } from "../../request/output_warnings.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { pictureSize } from "../../request/request.ts";
@@ -119,6 +120,6 @@ async function openRecording(
     terminal.note(`warning: ${warning}`);
   }
   const names = keys.map(({ name }) => name);
-  const format = { ...size, fps, codec, quality, scale };
+  const format = { ...size, fps, codec, quality, scale: viewingScale(record, { ...size, scale }) };
   return await Recording.open(record, { ...format, names, idle: idleAction(keys) });
 }
