@@ -44,6 +44,8 @@ export function unwritable(path: string, cause: unknown): CheckpointError {
   const isMissing = cause instanceof Deno.errors.NotFound;
   const why = isMissing && !existsSync(dirname(path))
     ? `there is no folder ${quote(dirname(path))}`
+    : cause instanceof Deno.errors.AlreadyExists
+    ? "there is a file of that name"
     : isMissing || cause instanceof Deno.errors.NotCapable // as in /proc
     ? "files cannot be made there"
     : cause instanceof Error

@@ -158,8 +158,9 @@ export class RunLoop {
     const good = this.#saved > 0
       ? `the checkpoint of step ${this.#saved} is good: continue \`from\` it with other settings`
       : "no checkpoint was reached";
+    const types = this.#task.patience > 0 ? ", or `dtype` f32" : ""; // only f16 has patience
     throw new TrainingError(
-      `Stopped: ${why}; ${good}. Try a lower \`lr\`, more \`warmup\`, or \`dtype\` f32`,
+      `Stopped: ${why}; ${good}. Try a lower \`lr\` or more \`warmup\`${types}`,
     );
   }
 

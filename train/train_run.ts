@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { quote } from "../files/errors.ts";
+import { checkSpace } from "../files/folders.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { actionNumbers } from "./data/data_facts.ts";
 import { openData, type OpenedData } from "./data/open_data.ts";
@@ -226,6 +228,10 @@ async function openRun(
   await folder.checkSettings(record);
   const trainer = await Trainer.open(gpu, settings, origin.initial);
   try {
+    const { weights, moments, ema } = trainer.plan.bytes;
+    // the model and one checkpoint more than there are
+    const needed = 2 * weights + moments + ema;
+    await checkSpace(folder.path, needed, `Cannot train in ${quote(folder.path)}`);
     const { batch, seed } = settings;
     const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
     await goOn(options, { trainer, sampler, shapes: origin.shapes, folder });

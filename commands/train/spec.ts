@@ -162,6 +162,6 @@ export const TRAIN: CommandSpec = defineCommand({
     },
     { line: "far play -m world", does: "play it, while it trains or after" },
   ],
-  permissions: GPU,
+  permissions: { ...GPU, sys: [...GPU.sys, "statfs"] },
   load: () => import("./run.ts"),
 });
