@@ -25,7 +25,7 @@ Deno.test("loraFault() refuses adapters that are more than one file", async () =
   const fixtures = join(import.meta.dirname!, "../../fixtures/weights/lora");
   const peft = join(fixtures, "peft/adapter_model.safetensors");
   assert.match((await loraFault(peft))!, /its alpha is in a file beside it: use --shared$/);
-  assert.match((await loraFault(join(fixtures, "peft")))!, /it is a folder: give --shared$/);
+  assert.match((await loraFault(join(fixtures, "peft")))!, /it is a folder: use --shared$/);
   const diffusers = join(fixtures, "diffusers/pytorch_lora_weights.safetensors");
   assert.equal(await loraFault(diffusers), undefined);
 });
