@@ -27,6 +27,7 @@ export {
   measureGeneration,
 } from "./bench/frames.ts";
 export { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "./bench/protocol.ts";
+export { measureTrainStep, type TrainStepResult } from "./bench/train_step.ts";
 export type { Spread } from "./bench/spread.ts";
 export { syntheticPipeline } from "./bench/synthetic_model.ts";
 export { type Tuned, tuneModel } from "./bench/tune.ts";

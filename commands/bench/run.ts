@@ -9,6 +9,7 @@ import {
   type MeasureOptions,
   measurePeaks,
   measureStep,
+  measureTrainStep,
   type StepResult,
   syntheticPipeline,
   type Tuned,
@@ -26,6 +27,7 @@ import {
   peaksText,
   profileTable,
   stepTable,
+  trainTable,
   tuningTable,
 } from "./tables.ts";
 import { runProtocol } from "./protocol.ts";
@@ -42,6 +44,10 @@ const KERNEL_SECONDS = 0.03;
 /** Side of the pictures for codec and run, in latents. */
 const LATENT_SIDE = 8;
 const RUN_FRAMES = 3;
+/** Clips of a training step of a small model, and from which width on one clip is enough. */
+const TRAIN_CLIPS = 8;
+const WIDE = 512;
+const TRAIN_FRAMES = 16;
 
 const CLOCK_TEXTS = {
   gpu: "the GPU's clock",
@@ -167,13 +173,14 @@ async function measureAll(bench: Bench, load: BenchResult["load"]): Promise<Benc
       `${peaksText(base)}\n` +
       `load: ${load.open.toFixed(2)} s for the GPU, ${load.weights.toFixed(2)} s for the weights`,
   );
-  const parts = new Set<string>(options.only ?? PARTS);
+  const parts = new Set<string>(options.only ?? PARTS.filter((part) => part !== "train"));
   return {
     ...base,
     kernels: parts.has("kernels") ? await kernels(bench, base) : undefined,
     codec: parts.has("codec") ? await codec(bench, base) : undefined,
     steps: parts.has("steps") ? await steps(bench, base) : undefined,
     generation: parts.has("frames") ? await generation(bench) : undefined,
+    train: parts.has("train") ? await trainStep(bench, base) : undefined,
   };
 }
 
@@ -256,6 +263,20 @@ async function generation({ pipeline, options, show }: Bench) {
   const count = options.steps ?? (typeof own === "number" ? own : 8);
   const result = await measureGeneration(pipeline, RUN_FRAMES, count);
   await show(generationText(result));
+  return result;
+}
+
+/** A step of training the model: eight clips, or one of a model that is large. */
+async function trainStep(bench: Bench, basis: Basis) {
+  const { gpu, timer, pipeline, show } = bench;
+  const { info, model: { sizes } } = pipeline;
+  const pixels = typeof info.defaults.size === "string" ? parseInt(info.defaults.size) : NaN;
+  const side = pixels / info.compression || LATENT_SIDE;
+  const videos = sizes.d < WIDE ? TRAIN_CLIPS : 1;
+  const of = { videos, frames: TRAIN_FRAMES, height: side, width: side };
+  const result = await measureTrainStep(gpu, timer, sizes, of, bench);
+  await show(trainTable(result, basis));
+  if (result.profile) await show(profileTable("training step", result.profile));
   return result;
 }
 

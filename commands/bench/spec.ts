@@ -8,7 +8,7 @@ const WHAT = "What is measured";
 const HOW = "How it is measured";
 
 /** Parts of a benchmark, in the order they run. */
-export const PARTS = ["kernels", "codec", "steps", "frames"] as const;
+export const PARTS = ["kernels", "codec", "steps", "frames", "train"] as const;
 
 /** Options of `far bench`. */
 export const BENCH_OPTIONS = {
@@ -30,8 +30,9 @@ export const BENCH_OPTIONS = {
     choices: PARTS,
     value: "PART",
     repeatable: true,
-    default: "all four",
-    help: "kernels at released shapes, codec (encode and decode), steps, frames of a short run",
+    default: "all but train",
+    help:
+      "kernels at released shapes, codec (encode and decode), steps, frames of a short run, train (a step)",
     group: WHAT,
   },
   framesAt: {

@@ -8,6 +8,7 @@ import {
   secondsBy,
   type Spread,
   type StepResult,
+  type TrainStepResult,
   type Tuned,
 } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
@@ -27,6 +28,7 @@ export interface BenchResult {
   readonly codec?: readonly CodecResult[];
   readonly steps?: readonly StepResult[];
   readonly generation?: GenerationResult;
+  readonly train?: TrainStepResult;
 }
 
 /** Reference of the figures. */
@@ -71,6 +73,20 @@ export function kernelTable(kernels: readonly KernelResult[], { peaks, clock }: 
   return table(KERNEL_HEAD, rows, 3);
 }
 
+const TRAIN_HEAD = [
+  "training step",
+  "ms",
+  "least .. most",
+  "wall ms",
+  "CPU ms",
+  "dispatches",
+  "GFLOP",
+  "GFLOP/s",
+  "of peak",
+  "memory planned",
+  "allocated",
+];
+
 const STEP_HEAD = [
   "frames before",
   "call",
@@ -106,6 +122,26 @@ export function stepTable(steps: readonly StepResult[], { peaks, clock }: Basis)
     ];
   });
   return table(STEP_HEAD, rows, 2);
+}
+
+/** A training step: what it takes, planned and measured. */
+export function trainTable(result: TrainStepResult, { peaks, clock }: Basis): string {
+  const { videos, frames, height, width, seconds, plan, allocated } = result;
+  const took = secondsBy(seconds, clock);
+  const flops = plan.flops / took.median;
+  const row = [
+    `${videos} x ${frames} of ${width}x${height}`,
+    ...milliseconds(took),
+    (seconds.wall.median * 1000).toFixed(1),
+    (seconds.cpu.median * 1000).toFixed(1),
+    String(plan.dispatches),
+    (plan.flops / 1e9).toFixed(2),
+    giga(flops),
+    percent(flops / peaks.flops),
+    megabytes(plan.bytes.total),
+    megabytes(allocated),
+  ];
+  return table(TRAIN_HEAD, [row], 1);
 }
 
 /** Encoding and decoding of a frame. */
