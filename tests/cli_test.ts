@@ -75,7 +75,7 @@ Deno.test("far answers wrong usage with one line on stderr and status 2", async 
 Deno.test("far without an adapter says so with status 1", async () => {
   const { status, stderr } = await far(["generate", "--backend", "dx12", "-o", "never.mp4"]);
   assert.equal(status, 1);
-  assert.equal(stderr, "error: Cannot find a GPU adapter by dx12: leave out `backend`\n");
+  assert.equal(stderr, "error: Cannot find a GPU adapter by dx12: leave out --backend\n");
 });
 
 Deno.test("far generate reads its sources before it asks for a GPU or loads a model", async () => {

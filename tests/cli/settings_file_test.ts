@@ -30,7 +30,7 @@ Deno.test("checkSettings() reports every problem, with suggestions", () => {
     'Cannot use "framse" in jobs.jsonl:3: there is no such option (did you mean "frames"?)',
     'Cannot use "steps" in jobs.jsonl:3: it must be a whole number from 1 to 1000, not 0',
     'Cannot use "dtype" in jobs.jsonl:3: it must be one of auto, f32, f16, not "f8"',
-    'Cannot use "config" in jobs.jsonl:3: settings cannot name other settings',
+    'Cannot use "config" in jobs.jsonl:3: a settings file cannot name another',
     'Cannot use "Seed" in jobs.jsonl:3: there is no such option (did you mean "seed"?)',
   ]);
 });

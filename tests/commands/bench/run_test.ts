@@ -50,10 +50,10 @@ Deno.test("far bench measures a released architecture only with made-up weights"
 });
 
 Deno.test("far bench refuses frames that are no numbers", async () => {
-  await refused(/"x" is not a number of frames/, "--frames-at", "2,x");
+  await refused(/"x" is not a whole number/, "--frames-at", "2,x");
   await refused(/"" is not a whole number/, "--frames-at", "2,");
-  await refused(/"-1" is not a number of frames/, "--frames-at=-1");
-  await refused(/"1.5" is not a number of frames/, "--frames-at", "1.5");
+  await refused(/"-1" is not a whole number/, "--frames-at=-1");
+  await refused(/"1.5" is not a whole number/, "--frames-at", "1.5");
 });
 
 Deno.test("table() sets words to the left and numbers to the right", () => {

@@ -34,7 +34,7 @@ Deno.test("far inspect says what a model is and what running it takes", async ()
     /\ntransformer FAR_Long: layers 8, heads 3, patch 1, context patch 2, window 8, actions 4/,
   );
   match(text, /6\.7 million in 237 tensors \(F16 237\), 13\.4 MB/);
-  match(text, /memory {6}of the GPU for 48 frames after 12: f32 \d/);
+  match(text, /memory {6}on the GPU for 48 frames after 12: f32 \d/);
   equal(text.includes("x_embedder"), false);
   match(await inspect("demo", { verbose: true }), /\n {2}x_embedder\.weight +F16 +\[192, 32\]/);
 });
@@ -74,7 +74,7 @@ Deno.test("inspectModel() counts what the model's own example takes", async () =
   deepEqual(asked, [{ ...run, dtype: "f32" }, { ...run, dtype: "f16" }]);
   deepEqual(json.memory, { frames: 48, contextFrames: 12, f32: need, f16: need });
   const plain = await inspectModel(`${FIXTURES}goldens/far-uncond`, { count });
-  match(plain.lines.join("\n"), /memory {6}say --frames N/);
+  match(plain.lines.join("\n"), /memory {6}use --frames N/);
 });
 
 Deno.test("far inspect lists the tensors of a PyTorch checkpoint", async () => {
@@ -98,7 +98,7 @@ Deno.test("far inspect counts the memory of a transformer's weights alone", asyn
   const weights = `${CHECKPOINTS}/far-uncond.pth`;
   match(
     await inspect(weights, { frames: 8 }),
-    /\nmemory {6}of the GPU for 8 frames unguided, with the autoencoder 8x: f32 .*, f16 /,
+    /\nmemory {6}on the GPU for 8 frames unguided, with the autoencoder 8x: f32 .*, f16 /,
   );
   const [few, many] = [await json(weights, { frames: 8 }), await json(weights, { frames: 80 })];
   equal(few.memory[0].f32.weights, many.memory[0].f32.weights);
@@ -110,7 +110,7 @@ Deno.test("far inspect counts the memory of a transformer's weights alone", asyn
 
 Deno.test("far inspect names what a hostile checkpoint asks for", async () => {
   const text = await inspect(`${CHECKPOINTS}/evil-reduce.pth`);
-  match(text, /note .*unread: it asks for "posix\.system", and nothing was run/);
+  match(text, /note .*unread: it asks for "posix\.system", which was not run/);
 });
 
 const SETTINGS = {
@@ -191,7 +191,7 @@ Deno.test("actionLines() puts runs of one action into one line", () => {
 });
 
 Deno.test("far inspect says what it cannot do", async () => {
-  await rejects(inspect("./nowhere"), { name: "UsageError", message: /no such folder/ });
+  await rejects(inspect("./nowhere"), { name: "UsageError", message: /no such file or folder/ });
   const missing = { name: "UsageError", message: 'Cannot read "typo.mp4": there is no such file' };
   await rejects(inspect("typo.mp4"), missing);
   await rejects(inspect(`${CHECKPOINTS}/odd.pth`, { frames: 4 }), { name: "UsageError" });
