@@ -108,6 +108,7 @@ export {
   patternExpression,
 } from "./media/numbered_names.ts";
 export { readMetadata } from "./media/metadata.ts";
+export type { SheetLabels } from "./media/contact_sheet.ts";
 export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
 export { createOutput } from "./media/output_file.ts";

@@ -1,6 +1,7 @@
 import type { AtomicFile } from "../files/atomic_file.ts";
 import { encode as encodePngImage } from "fast-png";
 import type { ByteSink } from "./byte_sink.ts";
+import { contactSheet, type SheetLabels } from "./contact_sheet.ts";
 import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
 import { numberedName } from "./numbered_names.ts";
@@ -8,12 +9,6 @@ import { createOutput } from "./output_file.ts";
 import { toAscii } from "./text_tags.ts";
 
 type Metadata = Readonly<Record<string, string>>;
-
-/** Pixels between the pictures of a contact sheet, and their grey level. */
-const GAP = 2;
-const GAP_LEVEL = 32;
-/** Up to 8 rows of 8; larger sheets are square. */
-const COLUMNS = 8;
 
 /** A picture as PNG, with text chunks. */
 export function encodePng({ width, height, data }: RgbFrame, metadata: Metadata = {}): Uint8Array {
@@ -28,31 +23,15 @@ export function encodePng({ width, height, data }: RgbFrame, metadata: Metadata 
   });
 }
 
-/** Places pictures of one size in rows, in reading order. */
-function contactSheet(frames: readonly RgbFrame[]): RgbFrame {
-  const { width, height } = frames[0]!;
-  const square = Math.ceil(Math.sqrt(frames.length));
-  const columns = Math.min(frames.length, frames.length <= COLUMNS ** 2 ? COLUMNS : square);
-  const rows = Math.ceil(frames.length / columns);
-  const sheetWidth = columns * (width + GAP) - GAP;
-  const sheetHeight = rows * (height + GAP) - GAP;
-  const data = new Uint8Array(sheetWidth * sheetHeight * 3).fill(GAP_LEVEL);
-  frames.forEach((frame, k) => {
-    const left = (k % columns) * (width + GAP);
-    const top = Math.floor(k / columns) * (height + GAP);
-    for (let y = 0; y < height; y++) {
-      const row = frame.data.subarray(y * width * 3, (y + 1) * width * 3);
-      data.set(row, ((top + y) * sheetWidth + left) * 3);
-    }
-  });
-  return { width: sheetWidth, height: sheetHeight, data };
-}
-
 /** Collects all frames into one contact sheet. */
 export class SheetWriter implements FrameWriter {
   #frames: RgbFrame[] = [];
 
-  constructor(readonly sink: ByteSink, readonly metadata?: Metadata) {}
+  constructor(
+    readonly sink: ByteSink,
+    readonly metadata?: Metadata,
+    readonly labels?: SheetLabels,
+  ) {}
 
   write(frame: RgbFrame): Promise<void> {
     // The caller may reuse the frame.
@@ -61,13 +40,18 @@ export class SheetWriter implements FrameWriter {
   }
 
   async close(): Promise<WrittenFile> {
-    await this.sink.write(encodePng(contactSheet(this.#frames), this.metadata));
+    await this.sink.write(encodePng(this.#sheet(), this.metadata));
     await this.sink.commit();
     return { path: this.sink.path, frames: this.#frames.length, bytes: this.sink.size };
   }
 
   async abort(): Promise<void> {
     await this.sink.discard();
+  }
+
+  /** One picture alone stays as it is. */
+  #sheet(): RgbFrame {
+    return contactSheet(this.#frames, this.#frames.length > 1 ? this.labels : undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { type ByteSink, openSink } from "./byte_sink.ts";
+import type { SheetLabels } from "./contact_sheet.ts";
 import { type Container, type ContainerOptions, ContainerWriter } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegVersion } from "./ffmpeg_program.ts";
@@ -44,6 +45,8 @@ export interface WriterOptions {
    * written by the system's ffmpeg.
    */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Numbers, a border around given frames, and captions on a contact sheet. */
+  readonly labels?: SheetLabels;
   /** Actions that led to each frame, for formats that keep them; all are read in `close()`. */
   readonly actions?: readonly number[];
   /** Format for stdout; a file's format follows from its name. */
@@ -125,7 +128,7 @@ async function openSingle(
       case "gif":
         return new GifWriter(sink, options);
       case "png":
-        return new SheetWriter(sink, options.metadata);
+        return new SheetWriter(sink, options.metadata, options.labels);
       case "y4m":
         return openY4mWriter(sink, options);
       case "npz":

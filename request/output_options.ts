@@ -3,11 +3,15 @@ import { flatSettings, type Settings, settingsMetadata } from "../cli/settings.t
 import type { OutputOptions } from "./outputs.ts";
 import type { Request } from "./request.ts";
 
-/** Settings of a run's outputs; `record` is stored in them. */
+/**
+ * Settings of a run's outputs; `record` is stored in them, names of
+ * actions shown on contact sheets.
+ */
 export function outputOptions(
   request: Request,
   run: Pick<PreparedRun, "plan" | "noise">,
   record: Settings | undefined,
+  actionNames?: readonly string[],
 ): OutputOptions {
   const { options, actions, generate, fps } = request;
   const { plan } = run;
@@ -17,6 +21,8 @@ export function outputOptions(
     count: videos,
     frames: plan.contextFrames + plan.generatedFrames,
     from: options.onlyGenerated ? plan.contextFrames : 0,
+    given: plan.contextFrames,
+    actionNames,
     width,
     height,
     fps,

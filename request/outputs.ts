@@ -1,5 +1,5 @@
 import { extname, resolve } from "node:path";
-import { ACTIONS_KEY, isPattern } from "../app.ts";
+import { ACTIONS_KEY, isPattern, type SheetLabels } from "../app.ts";
 import { formatClassList } from "./actions.ts";
 import {
   type Frame,
@@ -36,7 +36,7 @@ const EXTENSIONS = [
 ];
 
 /** Facts about the videos that outputs need. */
-export interface OutputOptions extends Omit<WriterOptions, "actions"> {
+export interface OutputOptions extends Omit<WriterOptions, "actions" | "labels"> {
   readonly count: number;
   /** Format of `-`. */
   readonly format?: "mp4" | "y4m" | "rgb24";
@@ -44,6 +44,10 @@ export interface OutputOptions extends Omit<WriterOptions, "actions"> {
   readonly from: number;
   /** One per frame, from frame 0 on: one list for all videos, or one each. */
   readonly actions?: readonly (readonly number[])[];
+  /** Frames at the beginning that were given to the model. */
+  readonly given?: number;
+  /** Names of actions by number, for captions. */
+  readonly actionNames?: readonly string[];
   /** For .safetensors; its metadata is added to that of all outputs. */
   readonly tensors: Omit<TensorWriterOptions, "count" | "frames">;
 }
@@ -193,6 +197,7 @@ class VideoOutput implements Output {
       ...rest,
       format,
       scale: viewingScale(name, options),
+      labels: sheetLabels(options, actions),
       metadata: { ...metadata, ...recorded },
       frames: frames === undefined ? undefined : frames - from,
       actions,
@@ -212,6 +217,18 @@ class VideoOutput implements Output {
   abort(): Promise<void> {
     return this.writer.abort();
   }
+}
+
+/** What a contact sheet says: true frame numbers, what was given, and the actions. */
+function sheetLabels(
+  { from, given = 0, actionNames }: OutputOptions,
+  actions: readonly number[] | undefined,
+): SheetLabels {
+  return {
+    first: from,
+    given: Math.max(0, given - from),
+    captions: actions?.map((action) => actionNames?.[action] ?? String(action)),
+  };
 }
 
 /** Exact frames and latents of all videos in one file. */

@@ -95,7 +95,7 @@ export class PreparedJob implements BatchPart {
       info: pipeline.info,
     });
     const kept = this.#values.noMetadata ? {} : settingsMetadata(record);
-    const options = outputOptions(this.#request, this, record);
+    const options = outputOptions(this.#request, this, record, pipeline.info.actions);
     const writer = await Outputs.open(paths, {
       ...options,
       metadata: { ...kept, [JOB_KEY]: hash },

@@ -126,7 +126,10 @@ async function generate(
   if (options.verbose) terminal.note(describePlan(plan, pipeline, paths));
   if (given.seed === -1n) terminal.note(`seed ${request.seed}`);
   const kept = options.noMetadata ? undefined : record;
-  await using outputs = await Outputs.open(paths, outputOptions(request, run, kept));
+  await using outputs = await Outputs.open(
+    paths,
+    outputOptions(request, run, kept, pipeline.info.actions),
+  );
   const sinks = { outputs, checkpoint, watch };
   const stopped = await makeFrames(run, sinks, { options, terminal, signal });
   watch.lap("generate");
