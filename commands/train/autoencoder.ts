@@ -13,6 +13,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { defined, pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
+import { isWorldCall } from "./world.ts";
 
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
 type TrainOption = keyof typeof TRAIN_OPTIONS;
@@ -23,18 +24,29 @@ const OF_TRANSFORMERS: readonly TrainOption[] = [
   ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
 ];
 const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "latentNoise"];
+/** And those of a whole world. */
+const OF_WORLDS: readonly TrainOption[] = ["modelSize", "vaeSteps"];
 
 /** @throws {UsageError} options of one kind with the other */
 export function checkKind({ options }: TrainCall): void {
-  const strange = (options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS)
-    .find((name) => options[name] !== undefined);
+  const given = (names: readonly TrainOption[]) =>
+    names.find((name) => options[name] !== undefined);
+  const strange = given(options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS);
+  const chosen = isWorldCall({ options }) ? undefined : given(OF_WORLDS);
+  if (chosen !== undefined) {
+    throw new UsageError(`Cannot use ${flagOf(chosen)}: the sizes of the model are given`);
+  }
   if (strange === undefined) return;
-  const flag = `--${strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flag = flagOf(strange);
   throw new UsageError(
     options.autoencoder
       ? `Cannot use ${flag} with --autoencoder: it is for transformers`
       : `Cannot use ${flag} without --autoencoder`,
   );
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** Library options for `far train --autoencoder`. @throws {UsageError} */

@@ -22,6 +22,7 @@ import type { TrainJob } from "./job.ts";
 import { defined, pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
+import { isWorldCall, runWorld } from "./world.ts";
 
 /** A call of `far train`. */
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
@@ -33,6 +34,7 @@ const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];
 export async function run(call: TrainCall): Promise<void> {
   const { options, terminal, signal } = call;
   checkKind(call);
+  if (isWorldCall(call)) return await runWorld(call);
   const job = options.autoencoder ? await autoencoderJob(call) : await worldJob(call);
   const { asked } = job;
   if (options.dryRun) return await dryRun(job, call);

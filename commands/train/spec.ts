@@ -60,7 +60,14 @@ export const TRAIN_OPTIONS = {
   }),
   config: CONFIG,
   ...section(GENERATION, {
-    steps: integer("N", "optimiser steps of the whole run", { short: "s", min: 1 }),
+    steps: integer(
+      "N",
+      "optimiser steps of the whole run; where both models are made 6000 or 100000",
+      {
+        short: "s",
+        min: 1,
+      },
+    ),
     batch: integer("N", "videos per step", { min: 1, default: "4" }),
     accumulate: integer("N", "batches per step", { min: 1, default: "1" }),
     frames: integer("N", "frames per video", {
@@ -96,6 +103,13 @@ export const TRAIN_OPTIONS = {
     }),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
+    modelSize: choice(["small", "base"], "NAME", "of both models, where neither is given", {
+      default: "small",
+    }),
+    vaeSteps: integer("N", "optimiser steps of the autoencoder, where both models are made", {
+      min: 1,
+      default: "3000; base: 50000",
+    }),
     loss: list("LIST", "weights of the parts of an autoencoder's loss", {
       default: "l1=1,mse=0,edges=0.5,structure=0.5",
     }),
@@ -143,7 +157,8 @@ export const TRAIN: CommandSpec = defineCommand({
     "Trains as the released trainer does, on any GPU. The folder of the run is a model folder at " +
     "all times, so `far play -m DIR` plays what was learned so far. To continue a run that was stopped, " +
     "in whatever way, give the same command again. Actions come from an " +
-    ".npz, from a .json, .txt, .csv or .npz next to the clip, or from a video made by far.",
+    ".npz, from a .json, .txt, .csv or .npz next to the clip, or from a video made by far. Clips alone " +
+    "are enough: without --model, --vae and --architecture it trains an autoencoder, then a transformer.",
   arguments: [{
     name: "CLIPS",
     help: "videos, .npz, folders or patterns of them, or a .safetensors of `latents`",
@@ -151,6 +166,7 @@ export const TRAIN: CommandSpec = defineCommand({
   }],
   options: TRAIN_OPTIONS,
   examples: [
+    { line: "far train recordings -o world", does: "all of it: an autoencoder, then a world" },
     { line: "far train recordings -o world -m demo --steps 2000 --ema 0.995", does: "fine-tune" },
     {
       line: "far train clips -o world --architecture FAR_B --vae demo --steps 10000",

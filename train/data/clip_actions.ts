@@ -48,6 +48,24 @@ export async function clipActions(
   return isWhole ? checked(recorded, clip.path, clip, classes) : undefined;
 }
 
+/**
+ * The words and numbers that a clip's actions are given by, without repeats.
+ * @param clip as `clipActions` takes it
+ * @returns undefined where there are none
+ * @throws {MediaError} a file that is malformed
+ */
+export async function actionWords(
+  clip: Omit<Parameters<typeof clipActions>[0], "frames">,
+): Promise<string[] | undefined> {
+  const sidecar = await findSidecar(clip.path);
+  const words = sidecar !== undefined
+    ? /\.npz$/i.test(sidecar)
+      ? await readActionFile(sidecar, { count: Infinity })
+      : wordsOf((await Deno.readTextFile(sidecar)).replace(/^\ufeff/, ""), sidecar)
+    : clip.actions ?? recordedActions(clip.metadata ?? {});
+  return words && [...new Set(words.map((word) => String(word).trim().replace(/\*\d+$/, "")))];
+}
+
 async function findSidecar(path: string): Promise<string | undefined> {
   const own = extname(path);
   const stem = own ? path.slice(0, -own.length) : path;

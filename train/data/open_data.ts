@@ -193,8 +193,8 @@ function commonSizes(checks: readonly Checked[]): LatentSizes {
   );
 }
 
-/** Indices of held-out clips, spread evenly. */
-function heldOutIndices(count: number, wanted: number | "auto"): Set<number> {
+/** Indices of held-out clips, spread evenly; never all of them. */
+export function heldOutIndices(count: number, wanted: number | "auto"): Set<number> {
   const share = wanted === "auto" ? 0.05 : wanted;
   const held = new Set<number>();
   for (let i = 0; i < count; i++) {

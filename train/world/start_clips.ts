@@ -1,0 +1,110 @@
+import { join } from "node:path";
+import { makeFolder } from "../../files/folders.ts";
+import type { JsonObject } from "../../files/json.ts";
+import { readJson } from "../../files/read_json.ts";
+import { writeWhole } from "../../files/atomic_file.ts";
+import { isRgb, toRgb } from "../../media/frames.ts";
+import { openFrameWriter } from "../../media/video_writer.ts";
+import { clipActions } from "../data/clip_actions.ts";
+import { readPictures } from "../data/clip_cache.ts";
+import { heldOutIndices } from "../data/open_data.ts";
+import type { WorldPlan } from "./world.ts";
+
+/** Start clips, and frames of each. */
+const CLIPS = 4;
+const FRAMES = 12;
+/** Frames of a video unless told. */
+const VIDEO = 48;
+
+/** A beginning: where it lies, and the actions that followed it. */
+interface Start {
+  readonly file: string;
+  readonly next: readonly number[];
+}
+
+/**
+ * Ends a world's model folder: `clips` to start from, held-out ones where there are any, and a
+ * far.json that names the first, the size and how to go on.
+ * @throws {MediaError | CheckpointError} a clip that cannot be read any more, a full disk
+ */
+export async function addStartClips(plan: WorldPlan): Promise<void> {
+  const { survey, world: { options } } = plan;
+  const held = heldOutIndices(survey.clips.length, options.heldOut ?? "auto");
+  const order = survey.clips.map((_, i) => i).sort((a, b) =>
+    Number(held.has(b)) - Number(held.has(a))
+  );
+  const count = held.size > 0 ? Math.min(CLIPS, held.size) : Math.min(CLIPS, order.length);
+  await makeFolder(join(options.output, "clips"));
+  const starts: Start[] = [];
+  for (const index of order.slice(0, count)) {
+    starts.push(await writeStart(plan, survey.clips[index]!, `${starts.length}.npz`));
+  }
+  const file = join(options.output, "far.json");
+  const far = await readJson(file);
+  const known = far.defaults && typeof far.defaults === "object" && !Array.isArray(far.defaults)
+    ? far.defaults
+    : {};
+  const defaults: JsonObject = {
+    ...known,
+    context: `clips/${starts[0]!.file}`,
+    context_frames: contextOf(plan),
+    frames: VIDEO,
+    ...(survey.names && { actions: actionList(starts[0]!.next, survey.names) }),
+  };
+  await writeWhole(file, `${JSON.stringify({ ...far, defaults }, null, 2)}\n`);
+}
+
+/** Frames that a start has: no more than the clips, and half of what was trained on. */
+function contextOf({ world: { options } }: WorldPlan): number {
+  return Math.max(1, Math.min(FRAMES, Math.floor(options.frames! / 2)));
+}
+
+async function writeStart(
+  plan: WorldPlan,
+  path: string,
+  name: string,
+): Promise<Start> {
+  const { survey, world: { options } } = plan;
+  const { interval = 1, resize = "bilinear", output, fps = 8 } = options;
+  const size = { width: survey.width, height: survey.height };
+  const clip = await readPictures(path, { ...size, resize });
+  const frames = clip.frames.filter((_, i) => i % interval === 0);
+  const classes = {
+    count: survey.names?.length ?? 0,
+    ...(survey.names && { names: survey.names }),
+  };
+  const all = survey.names
+    ? await clipActions({ ...clip, path, frames: clip.frames.length }, classes)
+    : undefined;
+  const actions = all && [...all].filter((_, i) => i % interval === 0);
+  const count = contextOf(plan);
+  const writer = await openFrameWriter(join(output, "clips", name), {
+    ...size,
+    fps,
+    ...(actions && { actions: actions.slice(0, count) }),
+  });
+  try {
+    for (const frame of frames.slice(0, count)) {
+      await writer.write(isRgb(frame) ? frame : toRgb(frame));
+    }
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  return { file: name, next: actions?.slice(count) ?? [] };
+}
+
+/** Actions as a command takes them, `left*3,forward`; the clip's own, again and again. */
+function actionList(next: readonly number[], names: readonly string[]): string {
+  const source = next.length > 0 ? next : names.map((_, i) => i);
+  const runs: { action: number; count: number }[] = [];
+  for (let i = 0; i < VIDEO; i++) {
+    const action = source[i % source.length]!;
+    const last = runs.at(-1);
+    if (last?.action === action) last.count++;
+    else runs.push({ action, count: 1 });
+  }
+  return runs.map(({ action, count }) => count > 1 ? `${names[action]}*${count}` : names[action])
+    .join(",");
+}
