@@ -59,14 +59,7 @@ export {
 } from "./train/autoencoder/train.ts";
 export { planWorld, type WorldOptions, type WorldPlan } from "./train/world/world.ts";
 export { addStartClips } from "./train/world/start_clips.ts";
-export type { Recipe } from "./train/run_options.ts";
 export type { TrainPlan } from "./train/plan.ts";
-export type {
-  LoraSettings,
-  StepResult as TrainStepResult,
-  TrainerSettings,
-} from "./train/settings.ts";
-export type { FarSizes } from "./model/config.ts";
 
 // released models, converting and pulling
 export type { ConvertReport } from "./released/convert.ts";

@@ -4,24 +4,22 @@ import {
   previewTraining,
   readJson,
   trainAutoencoder,
-  type TrainedStep,
-  type TrainEvent,
   type TrainOptions,
   transformerConfig,
 } from "../../app.ts";
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
-import { interrupted, UsageError } from "../../cli/errors.ts";
+import { UsageError } from "../../cli/errors.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { count } from "../../request/report.ts";
 import { autoencoderOptions, checkKind } from "./autoencoder.ts";
 import { dryRun } from "./dry_run.ts";
+import { follow } from "./follow.ts";
 import { releasedRecipe } from "./recipe.ts";
 import type { TrainJob } from "./job.ts";
 import { defined, pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
-import { TrainProgress } from "./train_progress.ts";
 import { isWorldCall, runWorld } from "./world.ts";
 
 /** A call of `far train`. */
@@ -32,27 +30,18 @@ const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];
 
 /** `far train CLIPS -o DIR`: trains, or continues a run. */
 export async function run(call: TrainCall): Promise<void> {
-  const { options, terminal, signal } = call;
+  const { options, terminal } = call;
   checkKind(call);
   if (isWorldCall(call)) return await runWorld(call);
   const job = options.autoencoder ? await autoencoderJob(call) : await worldJob(call);
   const { asked } = job;
   if (options.dryRun) return await dryRun(job, call);
-  const progress = new TrainProgress(asked.steps, job.unit, options, terminal);
-  const onEvent = (event: TrainEvent) => progress.event(event);
-  let last: TrainedStep | undefined;
-  try {
-    for await (const step of job.train({ onEvent, signal })) progress.step(last = step);
-  } catch (error) {
-    const outcome = `the run is saved in ${asked.output}; run the same command again to continue`;
-    throw signal.aborted && last ? interrupted(error, outcome) : error;
-  } finally {
-    progress.stop();
-  }
+  const how = { steps: asked.steps, unit: job.unit };
+  const { last, mean } = await follow(call, how, (hooks) => job.train(hooks));
   const result = { output: asked.output, steps: asked.steps, loss: last?.loss };
   if (options.json) await terminal.print(`${JSON.stringify(result, null, 2)}\n`);
   else if (!options.quiet) {
-    const loss = last ? `, loss ${progress.mean.toFixed(4)}` : " (it was finished already)";
+    const loss = last ? `, loss ${mean.toFixed(4)}` : " (it was finished already)";
     await terminal.print(`Wrote ${asked.output}: ${count(asked.steps, "step")}${loss}\n`);
   }
 }

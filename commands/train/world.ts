@@ -2,7 +2,6 @@ import {
   addStartClips,
   planWorld,
   trainAutoencoder,
-  type TrainedStep,
   type TrainEvent,
   type TrainPlan,
   type WorldOptions,
@@ -10,8 +9,10 @@ import {
 } from "../../app.ts";
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
-import { interrupted, UsageError } from "../../cli/errors.ts";
+import { UsageError } from "../../cli/errors.ts";
 import { duration } from "../../cli/progress.ts";
+import { count } from "../../request/report.ts";
+import { follow } from "./follow.ts";
 import { defined, pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
@@ -38,40 +39,23 @@ export async function runWorld(call: TrainCall): Promise<void> {
   if (options.dryRun) return await terminal.print(`${text}\n`);
   if (!options.quiet && !options.json) { for (const line of text.split("\n")) terminal.note(line); }
   const { autoencoder, world } = plan;
-  const first = (how: Hooks) => trainAutoencoder({ ...autoencoder.options, ...how });
-  await follow(call, autoencoder.options.steps, "pictures", first);
-  const second = (how: Hooks) => train({ ...world.options, ...how });
-  const loss = await follow(call, world.options.steps, "videos", second);
+  const parts = [autoencoder.options.steps, world.options.steps] as const;
+  await follow(
+    call,
+    { steps: parts[0], unit: "pictures" },
+    (hooks) => trainAutoencoder({ ...autoencoder.options, ...hooks }),
+  );
+  const { mean: loss } = await follow(
+    call,
+    { steps: parts[1], unit: "videos" },
+    (hooks) => train({ ...world.options, ...hooks }),
+  );
   await addStartClips(plan);
   const { output } = world.options;
   if (options.json) await terminal.print(`${JSON.stringify({ output, loss }, null, 2)}\n`);
   else if (!options.quiet) {
     await terminal.print(`Wrote ${output}: far play -m ${output} plays it\n`);
   }
-}
-
-/** What a part of the work is told while it runs. */
-type Hooks = Pick<WorldOptions, "onEvent" | "signal">;
-
-/** Shows the steps of a training. Returns its mean loss at the end. */
-async function follow(
-  { options, terminal, signal }: TrainCall,
-  steps: number,
-  unit: "pictures" | "videos",
-  run: (how: Hooks) => AsyncIterable<TrainedStep>,
-): Promise<number> {
-  const progress = new TrainProgress(steps, unit, options, terminal);
-  let last: TrainedStep | undefined;
-  try {
-    const how = { onEvent: (event: TrainEvent) => progress.event(event), signal };
-    for await (const step of run(how)) progress.step(last = step);
-  } catch (error) {
-    const outcome = `the run is saved in ${options.output}; run the same command again to continue`;
-    throw signal.aborted && last ? interrupted(error, outcome) : error;
-  } finally {
-    progress.stop();
-  }
-  return progress.mean;
 }
 
 /** @throws {UsageError} */
@@ -114,9 +98,9 @@ function partText(
 ): string {
   const memory = `${(plan.bytes.total / 1e6).toFixed(1)} MB`;
   const parameters = plan.parameters.toLocaleString("en");
-  return `${parameters} parameters, ${memory}, ${steps} ${
-    steps === 1 ? "step" : "steps"
-  } in about ${duration(seconds)}`;
+  return `${parameters} parameters, ${memory}, ${count(steps, "step")} in about ${
+    duration(seconds)
+  }`;
 }
 
 function summary({ survey, compression, autoencoder, world }: WorldPlan) {

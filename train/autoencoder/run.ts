@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { writeWhole } from "../../files/atomic_file.ts";
-import { isFile } from "../../files/file_source.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import { configText } from "../../released/model_files.ts";
 import { openData, type OpenedData } from "../data/open_data.ts";
@@ -63,7 +62,7 @@ export class AutoencoderRun implements RunTask {
     const gpu = options.gpu ?? await Gpu.open({ backend: options.backend });
     try {
       const run = new AutoencoderRun(options, await openParts(options, origin, folder, gpu));
-      if (!await isFile(join(folder.path, "config.json"))) await run.#writeModel();
+      if (!await folder.isBegun()) await run.#writeModel();
       return run;
     } catch (error) {
       folder.close();

@@ -65,7 +65,8 @@ export class RunFolder {
   async checkSettings(settings: JsonObject): Promise<void> {
     const file = join(this.path, SETTINGS);
     if (!await isFile(file)) {
-      if (!await isFile(join(this.path, INDEX))) return;
+      const made = [INDEX, "config.json"].map((name) => isFile(join(this.path, name)));
+      if (!(await Promise.all(made)).includes(true)) return;
       throw new CheckpointError(
         `Cannot train in ${quote(this.path)}: it holds a model that was not trained there, which ` +
           "would be overwritten; use another folder",

@@ -94,6 +94,10 @@ Deno.test({
       await pipeline.close();
       const generating = loadPipeline(output, { gpu, dtype: "f32" });
       await assert.rejects(generating, /it is an autoencoder without a transformer/);
+      await Deno.mkdir(join(folder, "foreign"));
+      await Deno.writeTextFile(join(folder, "foreign", "config.json"), "{}");
+      const foreign = collect({ ...options, output: join(folder, "foreign") });
+      await assert.rejects(foreign, /holds a model that was not trained there/);
       // and on from it, with other settings
       const again = await collect({
         ...options,
@@ -112,7 +116,7 @@ Deno.test({
       const refused: [Partial<AutoencoderOptions>, RegExp][] = [
         [{ config: undefined }, /give a model or a configuration/],
         [{ frames: 4 }, /has 3 frames, and a window of 4 needs 4/],
-        [{ size: { width: 20, height: 24 } }, /20x24 is not a multiple of 8/],
+        [{ size: { width: 20, height: 24 } }, /20x24: its sides must be multiples of 8/],
         [{ batch: 0 }, /batch must be a whole number above 0, not 0/],
         [{ latentNoise: -1 }, /noise of latents must not be -1/],
         [{ loss: { l1: 0, edges: 0, structure: 0 } }, /all parts of the loss weigh 0/],
