@@ -1,4 +1,4 @@
-import { isSoftware } from "./gpu.ts";
+import { isSoftware } from "./request_device.ts";
 import { host } from "./host.ts";
 
 /** What WebGPU reports about an adapter. */

@@ -9,6 +9,7 @@ import {
   TEXTURE_ROW_BYTES,
   TEXTURE_WIDTH,
 } from "./memory.ts";
+import { isSoftware, requestDevice } from "./request_device.ts";
 import type { TuningTable } from "./tuning.ts";
 
 /** The adapter's name and the capabilities we use. */
@@ -370,25 +371,4 @@ function copyRange(
     { buffer: to, offset: at, bytesPerRow: TEXTURE_ROW_BYTES },
     [TEXTURE_WIDTH, bytes / TEXTURE_ROW_BYTES],
   );
-}
-
-/** Deno grants subgroups without listing them, so the only way to find out is to request them. */
-async function requestDevice(
-  adapter: GPUAdapter,
-  features: GPUFeatureName[],
-  requiredLimits: Record<string, number>,
-): Promise<{ device: GPUDevice; subgroups: boolean }> {
-  const withSubgroups = [...features, "subgroups" as GPUFeatureName];
-  try {
-    const device = await adapter.requestDevice({ requiredFeatures: withSubgroups, requiredLimits });
-    return { device, subgroups: true };
-  } catch {
-    const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
-    return { device, subgroups: false };
-  }
-}
-
-export function isSoftware(adapter: GPUAdapter, name: string): boolean {
-  const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
-  return info.isFallbackAdapter === true || /llvmpipe|swiftshader|basic render/i.test(name);
 }

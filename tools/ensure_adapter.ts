@@ -17,7 +17,7 @@ import {
   readSystem,
   type System,
 } from "../commands/doctor/system.ts";
-import { isSoftware } from "../gpu/gpu.ts";
+import { isSoftware } from "../gpu/request_device.ts";
 import { host } from "../gpu/host.ts";
 import "../host/deno_host.ts";
 
