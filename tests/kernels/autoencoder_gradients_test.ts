@@ -4,7 +4,7 @@ import { tensorKind } from "../../gpu/tuning.ts";
 import { add } from "../../kernels/add.ts";
 import { activation, activationBackward } from "../../kernels/activation.ts";
 import { batchNorm, batchNormBackward } from "../../kernels/batch_norm.ts";
-import { channelNormBackward } from "../../kernels/channel_norm.ts";
+import { channelNormBackward } from "../../kernels/channel_norm_backward.ts";
 import { channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
 import { addSums } from "../../kernels/column_sums.ts";
 import { conv2d } from "../../kernels/conv2d.ts";

@@ -387,12 +387,12 @@ const BAD: [string, Partial<GenerateOptions>, RegExp][] = [
   [
     "noise of another size",
     { noise: new Float32Array(5) },
-    /noise must be \[1, 3, 32, 4, 4\], 1536 numbers, but has 5$/,
+    /noise must be \[1, 3, 32, 4, 4\], 1536 numbers, but has 5 numbers$/,
   ],
   [
     "a context of another size",
     { context: new Float32Array(5), contextFrames: 1 },
-    /context must be \[1, 1, 3, 32, 32\], 3072 numbers, but has 5$/,
+    /context must be \[1, 1, 3, 32, 32\], 3072 numbers, but has 5 numbers$/,
   ],
 ];
 

@@ -1,7 +1,8 @@
 import { ShapeError } from "../../gpu/errors.ts";
 import { size, type Tensor } from "../../gpu/memory.ts";
 import { activationBackward } from "../../kernels/activation.ts";
-import { channelNorm, channelNormBackward } from "../../kernels/channel_norm.ts";
+import { channelNorm } from "../../kernels/channel_norm.ts";
+import { channelNormBackward } from "../../kernels/channel_norm_backward.ts";
 import { channelShortcut, channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
 import type { AutoencoderSizes, Stage } from "../../model/autoencoder_config.ts";
 import { blocks, down, up } from "./blocks.ts";
