@@ -10,6 +10,7 @@ import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import {
   type CollectedFrames,
   collectFrames,
+  type EachFrame,
   type FrameStream,
   type VideoFacts,
 } from "./frame_stream.ts";
@@ -37,6 +38,8 @@ export interface ClipOptions extends PickOptions {
   readonly resize?: ResizeMethod;
   /** Colour matrix of a .y4m (BT.601). */
   readonly matrix?: Matrix;
+  /** Takes each frame as it is read, by its place among those picked; none is kept then. */
+  readonly each?: EachFrame;
 }
 
 /** Frames of a source, with its metadata. */
@@ -213,11 +216,11 @@ async function collect(
   path: string,
   stream: FrameStream,
   picks: Picks,
-  { size, resize }: ClipOptions,
+  { size, resize, each }: ClipOptions,
 ): Promise<Clip> {
   const collected: CollectedFrames = await named(
     path,
-    () => collectFrames(path, stream, picks, size, resize),
+    () => collectFrames(path, stream, picks, { size, resize, each }),
   );
   const { fps, lossy, actions, unusableActions, metadata, warnings, video } = stream;
   return {

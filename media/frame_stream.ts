@@ -52,6 +52,16 @@ export interface FrameStream {
   readonly warnings: string[];
 }
 
+/** Takes a frame, by its place among those picked; if reading begins anew, some come again. */
+export type EachFrame = (frame: RgbFrame | FloatFrame, index: number) => Promise<void>;
+
+/** How the frames of a stream are collected. */
+export interface CollectOptions {
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly resize?: ResizeMethod;
+  readonly each?: EachFrame;
+}
+
 /** Frames of one source, ready to use. */
 export interface CollectedFrames {
   readonly width: number;
@@ -62,20 +72,21 @@ export interface CollectedFrames {
 /**
  * Reads the wanted frames of a source and stops after the last one.
  *
- * @param size to crop and resize to (the source's own)
- * @param resize "bilinear" gives floats, like the loaders that resize this way
+ * @param how `size` to crop and resize to (the source's own); `resize` "bilinear" gives floats, like
+ *   the loaders that resize this way; `each` takes the frames, which are not kept then
  * @throws {MediaError} when there are too few frames, or too many to keep, or their sizes differ
  */
 export async function collectFrames(
   path: string,
   stream: FrameStream,
   picks: Picks,
-  size?: { readonly width: number; readonly height: number },
-  resize?: ResizeMethod,
+  { size, resize, each }: CollectOptions = {},
 ): Promise<CollectedFrames> {
   const isFloat = resize === "bilinear";
-  if (stream.announced) checkAnnounced(stream.announced, picks, { ...size, isFloat });
+  if (stream.announced && !each) checkAnnounced(stream.announced, picks, { ...size, isFloat });
   const frames: (RgbFrame | FloatFrame)[] = [];
+  let first: RgbFrame | FloatFrame | undefined;
+  let count = 0;
   const budget = new Budget();
   let available = 0;
   for await (const { index, pixels } of stream.frames) {
@@ -84,16 +95,20 @@ export async function collectFrames(
       const frame = await pixels();
       const exact = isFloat && isRgb(frame) ? toFloat(frame) : frame;
       const taken = size ? fitFrame(exact, size.width, size.height, resize) : frame;
-      budget.takeFrames(taken.data.byteLength);
-      frames.push(taken);
+      first ??= taken;
+      if (taken.width !== first.width || taken.height !== first.height) {
+        throw new MediaError(`Cannot read "${path}": its frames have different sizes`);
+      }
+      if (each) await each(taken, count++);
+      else {
+        budget.takeFrames(taken.data.byteLength);
+        frames.push(taken);
+      }
     }
     if (picks.isDone(available)) break;
   }
   picks.require(path, available);
-  const { width, height } = frames[0]!;
-  if (frames.some((frame) => frame.width !== width || frame.height !== height)) {
-    throw new MediaError(`Cannot read "${path}": its frames have different sizes`);
-  }
+  const { width, height } = first!;
   return { width, height, frames: frames as RgbFrame[] | FloatFrame[] };
 }
 

@@ -25,6 +25,7 @@ import { tensorActions } from "./action_file.ts";
 import { type Classes, inFile, parseClassList } from "./actions.ts";
 import type { Size } from "../cli/option.ts";
 import { UsageError } from "../cli/errors.ts";
+import { pulled } from "./pulled.ts";
 
 /** Frames of one or more videos of the same length, ready for the model. */
 export interface Source {
@@ -79,6 +80,42 @@ export async function readSource(path: string, options: SourceOptions = {}): Pro
   return extname(path).toLowerCase() === ".safetensors"
     ? await readTensors(path, options)
     : await readFrames(path, options);
+}
+
+/** A source whose frames are taken one after another. */
+export interface StreamedSource {
+  /** Pictures of one video, planar floats. */
+  readonly frames: AsyncGenerator<FloatFrame, void, void>;
+  /** What is known when all frames were taken. */
+  facts(): Pick<Source, "fps" | "lossy" | "warnings"> | undefined;
+}
+
+/**
+ * Reads frames of one video as they are asked for, as `readSource` would; tensors, which can hold
+ * several videos, are not streamed.
+ * @throws {MediaError} while frames are taken: it cannot be read, or has too few frames
+ */
+export function streamSource(path: string, options: SourceOptions): StreamedSource {
+  const { start, stride, count, upTo, fit } = options;
+  const exact = [".npz", ".npy"].includes(extname(path).toLowerCase());
+  const size = fit && (fit.always || !exact) ? fit : undefined;
+  let clip: Clip | undefined;
+  let taken = 0;
+  const frames = pulled<FloatFrame>(async (each) => {
+    clip = await readClip(path, {
+      ...{ start, stride, count, upTo, size, resize: fit?.resize },
+      each: async (frame, index) => {
+        if (index < taken) return; // a second reader, after the first one gave up
+        taken++;
+        const floats = isRgb(frame) ? toFloat(frame) : frame;
+        await each(fit ? fitted(floats, fit) : floats);
+      },
+    });
+  });
+  return {
+    frames,
+    facts: () => clip && { fps: clip.fps, lossy: clip.lossy, warnings: clip.warnings },
+  };
 }
 
 async function readFrames(path: string, options: SourceOptions): Promise<Source> {

@@ -2,8 +2,7 @@ import { extname } from "node:path";
 import { createOutput, psnrOf } from "../../app.ts";
 import { openFrameWriter, toRgb } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
-import type { Source } from "../../request/sources.ts";
-import { type ComparedFrame, picture } from "./pairs.ts";
+import type { ComparedFrame, PairFacts, Sides } from "./pairs.ts";
 
 /** Frames per second if neither video has its own. */
 const FPS = 8;
@@ -22,21 +21,23 @@ export function checkOutputs(paths: readonly string[], plot: string | undefined)
 }
 
 /**
- * Writes A | B | difference, side by side. The difference is grey where the two agree, and lighter
- * where B is: 0.5 + (B - A) / 2 in each channel.
+ * Writes A | B | difference, side by side, without the first frames of each video. The difference is
+ * grey where the two agree, and lighter where B is: 0.5 + (B - A) / 2 in each channel.
  * @throws {MediaError}
  */
-export async function writeSide(path: string, a: Source, b: Source): Promise<void> {
-  const { width, height } = a;
+export async function writeSide(
+  path: string,
+  sides: Sides,
+  { width, height, ...facts }: Pick<PairFacts, "width" | "height" | "fps">,
+  skipped: number,
+): Promise<void> {
   const scale = Math.max(1, Math.ceil(VIEWING_HEIGHT / height));
-  const fps = a.fps ?? b.fps ?? FPS;
   const size = { width: 3 * width, height };
-  const writer = await openFrameWriter(path, { ...size, fps, scale });
+  const writer = await openFrameWriter(path, { ...size, fps: facts.fps ?? FPS, scale });
   try {
-    const count = Math.max(a.videos, b.videos) * a.frames;
-    for (let i = 0; i < count; i++) {
-      const data = sideBySide(picture(a, i), picture(b, i), width, height);
-      await writer.write(toRgb({ ...size, data }));
+    for await (const { index, a, b } of sides.pairs()) {
+      if (index < skipped) continue;
+      await writer.write(toRgb({ ...size, data: sideBySide(a, b, width, height) }));
     }
     await writer.close();
   } catch (error) {

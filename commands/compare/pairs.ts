@@ -3,7 +3,9 @@ import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { settingsOf } from "../../cli/settings.ts";
 import { fileMetadata } from "../../request/file_metadata.ts";
-import type { Source } from "../../request/sources.ts";
+import type { Size } from "../../cli/option.ts";
+import { count } from "../../request/report.ts";
+import type { Source, StreamedSource } from "../../request/sources.ts";
 
 /** A pair of frames by their numbers in A and in B, and their similarity. */
 export interface ComparedFrame extends Similarity {
@@ -35,24 +37,83 @@ export async function givenFrames(path: string, frames: number): Promise<number>
   return Number.isInteger(made) ? Math.max(0, frames - made) : 0;
 }
 
-/** A source without its first frames. @throws {UsageError} none are left */
-export function withoutFirst(source: Source, first: number, path: string): Source {
-  if (first === 0) return source;
-  const { videos, frames, width, height, data } = source;
-  const left = frames - first;
-  if (left <= 0) {
-    throw new UsageError(
-      `Cannot compare "${path}": all of its ${frames} frames were given to the model; ` +
-        "use --given to compare them",
-    );
-  }
-  const size = 3 * width * height;
-  const kept = new Float32Array(videos * left * size);
-  for (let video = 0; video < videos; video++) {
-    const from = (video * frames + first) * size;
-    kept.set(data.subarray(from, from + left * size), video * left * size);
-  }
-  return { ...source, frames: left, data: kept };
+/** Two pictures of one size that are compared, planar in [0, 1]. */
+export interface PicturePair {
+  /** Number of the video, and of the frame among those read of it. */
+  readonly video: number;
+  readonly index: number;
+  readonly width: number;
+  readonly height: number;
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
+/** What is known of two sources when all their frames were read. */
+export interface PairFacts {
+  readonly videos: number;
+  /** Of each video. */
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  readonly fps: number | undefined;
+  readonly warnings: readonly string[];
+  readonly lossy: readonly [boolean, boolean];
+}
+
+/** Two sources, read from the beginning each time. */
+export interface Sides {
+  pairs(): AsyncGenerator<PicturePair, PairFacts, void>;
+}
+
+/** @throws {UsageError} pictures of other sizes */
+function checkSizes(a: Size, b: Size): void {
+  if (a.width === b.width && a.height === b.height) return;
+  throw new UsageError(
+    `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal; ` +
+      "give a common --size",
+  );
+}
+
+/** @throws {UsageError} numbers of frames or videos that differ */
+function checkLengths(a: Length, b: Length): void {
+  const paired = a.videos === b.videos || a.videos === 1 || b.videos === 1;
+  if (paired && a.frames === b.frames) return;
+  throw new UsageError(
+    `Cannot compare ${lengthText(a)} with ${
+      lengthText(b)
+    }: use --frames to compare as many of each`,
+  );
+}
+
+type Length = Pick<Source, "videos" | "frames">;
+
+function lengthText({ videos, frames }: Length): string {
+  return (videos > 1 ? `${videos} videos of ` : "") + count(frames, "frame");
+}
+
+/**
+ * Two sources that are held whole, as files of several videos are: one video may stand against
+ * several, as a clip does against all that was made of its beginning.
+ * @throws {UsageError} other sizes or lengths
+ */
+export function heldSides(a: Source, b: Source): Sides {
+  checkSizes(a, b);
+  checkLengths(a, b);
+  const { frames, width, height } = a;
+  const videos = Math.max(a.videos, b.videos);
+  return {
+    async *pairs() {
+      for (let i = 0; i < videos * frames; i++) {
+        const place = { video: Math.floor(i / frames), index: i % frames, width, height };
+        yield await Promise.resolve({ ...place, a: picture(a, i), b: picture(b, i) });
+      }
+      return {
+        ...{ videos, frames, width, height, fps: a.fps ?? b.fps },
+        warnings: [...a.warnings, ...b.warnings],
+        lossy: [a.lossy, b.lossy],
+      };
+    },
+  };
 }
 
 /** A frame of a source, counted over all videos; a single video is repeated as needed. */
@@ -61,4 +122,45 @@ export function picture(source: Source, index: number): Float32Array {
   const size = 3 * width * height;
   const at = index % (videos * frames) * size;
   return data.subarray(at, at + size);
+}
+
+/**
+ * Two videos that are read in step, a frame of each at a time.
+ * @param open begins to read a side anew
+ * @throws {UsageError | MediaError} while pairs are taken: other sizes or lengths, or a bad file
+ */
+export function streamedSides(open: (side: "a" | "b") => StreamedSource): Sides {
+  return {
+    async *pairs() {
+      const [a, b] = [open("a"), open("b")];
+      const counts = { a: 0, b: 0 };
+      let size: Size | undefined;
+      try {
+        while (true) {
+          const [left, right] = [await a.frames.next(), await b.frames.next()];
+          if (!left.done) counts.a++;
+          if (!right.done) counts.b++;
+          if (left.done || right.done) break;
+          checkSizes(size ??= left.value, right.value);
+          const { width, height } = size;
+          const place = { video: 0, index: counts.a - 1, width, height };
+          yield { ...place, a: left.value.data, b: right.value.data };
+        }
+        // the longer one is read to its end, to tell how long it is
+        for await (const _ of a.frames) counts.a++;
+        for await (const _ of b.frames) counts.b++;
+      } finally {
+        await a.frames.return();
+        await b.frames.return();
+      }
+      checkLengths({ videos: 1, frames: counts.a }, { videos: 1, frames: counts.b });
+      const [left, right] = [a.facts()!, b.facts()!];
+      return {
+        ...{ videos: 1, frames: counts.a, width: size!.width, height: size!.height },
+        fps: left.fps ?? right.fps,
+        warnings: [...left.warnings, ...right.warnings],
+        lossy: [left.lossy, right.lossy],
+      };
+    },
+  };
 }

@@ -7,39 +7,51 @@ import type { COMPARE_OPTIONS } from "./spec.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { count } from "../../request/report.ts";
 import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
-import { type ComparedFrame, givenFrames, parseOffset, picture, withoutFirst } from "./pairs.ts";
-import { readSource, type Source } from "../../request/sources.ts";
+import {
+  type ComparedFrame,
+  givenFrames,
+  heldSides,
+  type PairFacts,
+  parseOffset,
+  type Sides,
+  streamedSides,
+} from "./pairs.ts";
+import { readSource, streamSource } from "../../request/sources.ts";
+
+/** A call of `far compare`. */
+type CompareCall = Call<typeof COMPARE_OPTIONS>;
 
 /** `far compare A B`: measures how similar two videos are, frame by frame. */
-export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
+export async function run(call: CompareCall): Promise<void> {
   const { options, operands, terminal } = call;
   const [pathA, pathB] = operands as [string, string];
   const { output = [], plot } = options;
   checkOutputs(output, plot);
   await keepOutputs(plot === undefined ? output : [...output, plot], options);
-  const { a, b, first } = await readPair(pathA, pathB, call);
-  checkAlike(a, b);
-  const frames = compareFrames(a, b, first, options.stride ?? 1);
+  const { sides, first } = await openSides(pathA, pathB, call);
+  const compared = await compareAll(sides, first, call);
+  const { facts } = compared;
+  const given = await givenToLeaveOut(pathA, pathB, facts.frames, call);
+  const frames = compared.frames.filter(({ a, b }) => Math.min(a, b) >= given);
   const mean = overall(frames);
   for (const path of output) {
     const csv = extname(path).toLowerCase() === ".csv";
-    await (csv ? writeText(path, csvOf(frames)) : writeSide(path, a, b));
+    await (csv ? writeText(path, csvOf(frames)) : writeSide(path, sides, facts, given));
   }
   if (plot) await writeText(plot, plotOf(frames));
   const warnings = [
-    ...a.warnings,
-    ...b.warnings,
-    ...lossyWarnings(a, pathA),
-    ...lossyWarnings(b, pathB),
+    ...facts.warnings,
+    ...lossyWarnings(facts.lossy[0], pathA),
+    ...lossyWarnings(facts.lossy[1], pathB),
   ];
   if (!options.quiet) { for (const warning of warnings) terminal.note(`warning: ${warning}`); }
   if (!options.json) return await terminal.print(table(frames, mean));
   const result = {
     a: pathA,
     b: pathB,
-    videos: Math.max(a.videos, b.videos),
-    width: a.width,
-    height: a.height,
+    videos: facts.videos,
+    width: facts.width,
+    height: facts.height,
     frames: frames.map(({ video, a, b, ...numbers }) => ({
       video,
       frame: a,
@@ -54,16 +66,19 @@ export async function run(call: Call<typeof COMPARE_OPTIONS>): Promise<void> {
 
 /** Both sources, and their first frames to compare. */
 interface Pair {
-  readonly a: Source;
-  readonly b: Source;
+  readonly sides: Sides;
   readonly first: readonly [number, number];
 }
 
-/** @throws {UsageError | MediaError | CheckpointError} a source that cannot be read or compared */
-async function readPair(
+/**
+ * Videos are read as they are compared; tensors, which may hold several videos, are read whole, and
+ * so is what cannot be read again for a picture.
+ * @throws {UsageError | MediaError | CheckpointError} a source that cannot be read or compared
+ */
+async function openSides(
   pathA: string,
   pathB: string,
-  { options, signal, terminal }: Call<typeof COMPARE_OPTIONS>,
+  { options, signal }: CompareCall,
 ): Promise<Pair> {
   const { start, stride, frames: most, size, resize } = options;
   if (pathA === "-" && pathB === "-") throw new UsageError("Only one of the videos can be stdin");
@@ -71,76 +86,81 @@ async function readPair(
   const offset = options.offset === undefined ? undefined : parseOffset(options.offset);
   if (offset && start !== undefined) throw new UsageError("Cannot use --offset and --start both");
   const fit = size && { ...size, resize, multiple: 1, always: true };
-  const read = (path: string, start?: number) =>
-    orAborted(readSource(path, { start, stride, count: most, fit }), signal);
-  const first = offset ?? [start ?? 0, start ?? 0];
-  const [a, b] = [await read(pathA, first[0]), await read(pathB, first[1])];
-  // explicitly picked frames are compared
-  const picked = offset || start !== undefined || stride !== undefined || most !== undefined;
-  if (picked || options.given || a.frames !== b.frames) return { a, b, first };
-  const [givenA, givenB] = [await givenFrames(pathA, a.frames), await givenFrames(pathB, b.frames)];
-  const given = Math.max(givenA, givenB);
+  const first = offset ?? [start ?? 0, start ?? 0] as const;
+  const optionsOf = (start: number) => ({ start, stride, count: most, fit });
+  const paths = [pathA, pathB];
+  const isHeld = paths.some((path) => /\.safetensors$/i.test(path)) ||
+    (paths.includes("-") && options.output?.some((path) => !/\.csv$/i.test(path)));
+  if (!isHeld) {
+    const open = (side: "a" | "b") =>
+      side === "a"
+        ? streamSource(pathA, optionsOf(first[0]))
+        : streamSource(pathB, optionsOf(first[1]));
+    return { sides: streamedSides(open), first };
+  }
+  const a = await orAborted(readSource(pathA, optionsOf(first[0])), signal);
+  const b = await orAborted(readSource(pathB, optionsOf(first[1])), signal);
+  return { sides: heldSides(a, b), first };
+}
+
+/** Compares every pair as it is read. */
+async function compareAll(
+  sides: Sides,
+  first: readonly [number, number],
+  { options: { stride = 1 }, signal }: CompareCall,
+): Promise<{ frames: ComparedFrame[]; facts: PairFacts }> {
+  const frames: ComparedFrame[] = [];
+  const pairs = sides.pairs();
+  try {
+    while (true) {
+      const { value, done } = await orAborted(pairs.next(), signal);
+      if (done) return { frames, facts: value };
+      const { width, height, index, video, a, b } = value;
+      const numbers = { video, a: first[0] + index * stride, b: first[1] + index * stride };
+      frames.push({ ...numbers, ...similarity(a, b, width, height) });
+    }
+  } finally {
+    if (!signal.aborted) await pairs.return(undefined as never);
+  }
+}
+
+/**
+ * Frames at the beginning that were given to the model, in files of far's own; frames that the user
+ * has picked are meant.
+ * @throws {UsageError} none are left
+ */
+async function givenToLeaveOut(
+  pathA: string,
+  pathB: string,
+  frames: number,
+  { options, terminal }: CompareCall,
+): Promise<number> {
+  const { offset, start, stride, frames: most } = options;
+  const picked = [offset, start, stride, most].some((option) => option !== undefined);
+  if (picked || options.given) return 0;
+  const [a, b] = [await givenFrames(pathA, frames), await givenFrames(pathB, frames)];
+  const given = Math.max(a, b);
+  if (given >= frames) {
+    throw new UsageError(
+      `Cannot compare "${
+        a >= frames ? pathA : pathB
+      }": all of its ${frames} frames were given to ` +
+        "the model; use --given to compare them",
+    );
+  }
   if (given > 0 && !options.quiet) {
     terminal.note(
       `${count(given, "frame")} given to the model left out; use --given to include them`,
     );
   }
-  return {
-    a: withoutFirst(a, given, pathA),
-    b: withoutFirst(b, given, pathB),
-    first: [given, given],
-  };
+  return given;
 }
 
-function lossyWarnings({ lossy }: Source, path: string): string[] {
+function lossyWarnings(lossy: boolean, path: string): string[] {
   if (!lossy) return [];
   return [
     `"${path}" is lossy video, which changes these numbers: compare .npz or .safetensors`,
   ];
-}
-
-/**
- * One video may be compared with several, such as a clip with all its continuations.
- * @throws {UsageError} other sizes or lengths
- */
-function checkAlike(a: Source, b: Source): void {
-  if (a.width !== b.width || a.height !== b.height) {
-    throw new UsageError(
-      `Cannot compare ${a.width}x${a.height} with ${b.width}x${b.height}: sizes must be equal; ` +
-        "give a common --size",
-    );
-  }
-  const paired = a.videos === b.videos || a.videos === 1 || b.videos === 1;
-  if (!paired || a.frames !== b.frames) {
-    throw new UsageError(
-      `Cannot compare ${lengthText(a)} with ${
-        lengthText(b)
-      }: use --frames to compare as many of each`,
-    );
-  }
-}
-
-function lengthText({ videos, frames }: Source): string {
-  return (videos > 1 ? `${videos} videos of ` : "") + count(frames, "frame");
-}
-
-/** Compares all videos, one after the other. @param first numbers of the first frames of A and B */
-function compareFrames(
-  a: Source,
-  b: Source,
-  first: readonly [number, number],
-  stride: number,
-): ComparedFrame[] {
-  const videos = Math.max(a.videos, b.videos);
-  return Array.from({ length: videos * a.frames }, (_, i) => {
-    const frame = i % a.frames * stride;
-    return {
-      video: Math.floor(i / a.frames),
-      a: first[0] + frame,
-      b: first[1] + frame,
-      ...similarity(picture(a, i), picture(b, i), a.width, a.height),
-    };
-  });
 }
 
 /** JSON has no infinity: the PSNR of equal pictures is null. */
