@@ -18,8 +18,10 @@ export interface EditList {
 /** Boxes that only contain other boxes. */
 const CONTAINERS = new Set([
   ...["moov", "trak", "mdia", "minf", "stbl", "edts"],
-  ...["moof", "traf", "mvex", "mfra", "dinf", "sinf", "schi"],
+  ...["moof", "traf", "mvex", "mfra", "dinf", "sinf", "schi", "wave"],
 ]);
+/** Where in a sample entry boxes may begin, after fields of video or of sound in three versions. */
+const ENTRY_FIELDS = [78, 28, 44, 64];
 /** Possible first boxes of an MP4 or MOV. */
 const FIRST_BOXES = new Set([
   ...["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp", "moof"],
@@ -29,8 +31,8 @@ const INDEXES = new Set(["moov", "moof", "mfra"]);
 /** No honest writer nests deeper, and the demuxer walks boxes recursively. */
 const DEEPEST = 32;
 
-/** Most sibling boxes. */
-const MOST_BOXES = 10_000;
+/** In one index. */
+const MOST_BOXES = 100_000;
 
 /**
  * Offset of a table's entry count (from the beginning of its payload), and the least bytes per
@@ -61,6 +63,8 @@ interface Box {
   readonly start: number;
   readonly end: number;
   readonly depth: number;
+  /** Type of the box around it. */
+  readonly holder: string;
 }
 
 /** Results of the walk. */
@@ -98,23 +102,37 @@ export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
 
 /** Checks every box without recursion, since a stranger decides how deep they nest. */
 function walkBoxes(view: DataView, found: Gathered): void {
-  const stack: Box[] = [{ type: "", start: 0, end: view.byteLength, depth: 0 }];
+  const stack: Box[] = [{ type: "", start: 0, end: view.byteLength, depth: 0, holder: "" }];
+  let left = MOST_BOXES;
   for (let box = stack.pop(); box; box = stack.pop()) {
+    if (--left < 0) throw new MediaError("it is damaged: it has too many boxes");
     if (box.depth > DEEPEST) throw new MediaError("it is damaged: its boxes nest too deep");
     if (box.depth > 0 && !CONTAINERS.has(box.type)) checkBox(box, view, found);
-    else stack.push(...boxesIn(view, box).reverse());
+    for (const inner of innerBoxes(box, view).reverse()) stack.push(inner);
   }
 }
 
-function boxesIn(view: DataView, { start, end, depth }: Box): Box[] {
+/** The boxes in a box, wherever the demuxer may look for them. */
+function innerBoxes(box: Box, view: DataView): Box[] {
+  if (box.depth === 0 || CONTAINERS.has(box.type)) return boxesIn(view, box);
+  let starts: readonly number[] = [];
+  if (box.holder === "stsd") starts = ENTRY_FIELDS;
+  else if (box.type === "stsd") starts = [8];
+  else if (box.type === "meta" && box.end >= box.start + 4) {
+    starts = [view.getUint32(box.start) === 0 ? 4 : 0]; // of MP4 and of QuickTime
+  }
+  return starts.flatMap((at) => boxesIn(view, { ...box, start: box.start + at }));
+}
+
+function boxesIn(view: DataView, { type: holder, start, end, depth }: Box): Box[] {
   const boxes: Box[] = [];
   for (let at = start; at + 8 <= end;) {
     const size = sizeOf(view, at, end - at);
     if (size < 8) break;
     const next = Math.min(at + size, end);
     const payload = Math.min(next, at + (view.getUint32(at) === 1 ? 16 : 8));
-    boxes.push({ type: typeAt(view, at + 4), start: payload, end: next, depth: depth + 1 });
-    if (boxes.length > MOST_BOXES) throw new MediaError("it is damaged: it has too many boxes");
+    const type = typeAt(view, at + 4);
+    boxes.push({ type, start: payload, end: next, depth: depth + 1, holder });
     at = next;
   }
   return boxes;
@@ -143,6 +161,10 @@ function checkTable(type: string, view: DataView, most: number): void {
   if (entryBytes === 0) return checkSamples(entries, most);
   if (entries > Math.ceil((view.byteLength - at - 4) / entryBytes)) {
     throw new MediaError(`it is damaged: it announces ${entries} entries in "${type}"`);
+  }
+  if (type === "stsc") {
+    // The demuxer counts through a whole chunk for each sample of it.
+    for (let k = at + 8; k + 4 <= view.byteLength; k += 12) checkSamples(view.getUint32(k), most);
   }
   if (!RUNS.has(type)) return;
   let samples = 0;

@@ -1,11 +1,11 @@
 /**
- * Feeds the parsers of weights and arrays with broken input and checks that each of them either
+ * Feeds the readers of what strangers send with broken input and checks that each of them either
  * reads it or refuses it with an error of its own, quickly, and that what is read lies inside the
  * file.
  *
- *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|queue-job|queue-answer ... COUNT [SEED] [FROM]
+ *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|mp4|webm|... COUNT [SEED] [FROM]
  *
- * Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
+ * Each run is a child process, which is ended where an input takes too long. Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
  */
 import { MediaError } from "../media/errors.ts";
 import { NpyStream } from "../media/npy_stream.ts";
@@ -19,6 +19,9 @@ import { DTYPE_BITS } from "../weights/tensor_file.ts";
 import { torchNames } from "../weights/torch_pickle.ts";
 import { checkCrc, readZip } from "../files/zip.ts";
 import { UsageError } from "../cli/errors.ts";
+import { runChild } from "./fuzz_child.ts";
+import { hubTarget } from "./fuzz_hub.ts";
+import { MEDIA_TARGETS } from "./fuzz_media.ts";
 import { Mutator } from "./fuzz_mutator.ts";
 import { QUEUE_ANSWER, QUEUE_JOB } from "./fuzz_queue.ts";
 
@@ -30,6 +33,8 @@ const SLOW_MS = 1000;
 /** A parser under test: how input is made, and what reading it must hold to. */
 export interface Target {
   readonly make: (mutator: Mutator) => Uint8Array;
+  /** Milliseconds after which an input counts as slow; SLOW_MS unless told. */
+  readonly slow?: number;
   /** Reads the input; throws one of REFUSALS if it is refused, anything else if that is a bug. */
   readonly read: (input: Uint8Array) => Promise<void>;
 }
@@ -64,6 +69,10 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   },
   "queue-job": () => Promise.resolve(QUEUE_JOB),
   "queue-answer": () => Promise.resolve(QUEUE_ANSWER),
+  hub: () => Promise.resolve(hubTarget()),
+  ...Object.fromEntries(
+    Object.entries(MEDIA_TARGETS).map(([name, open]) => [name, () => Promise.resolve(open())]),
+  ),
 };
 
 function safetensorsTarget(): Target {
@@ -153,18 +162,25 @@ export interface Tally {
   slowest: number;
 }
 
-/** Runs inputs `from`..`to` of a seed. @throws on the first bug */
-export async function fuzz(target: Target, seed: number, from: number, to: number): Promise<Tally> {
+/** Runs inputs `from`..`to` of a seed; `onInput` is told each. @throws on the first bug */
+export async function fuzz(
+  target: Target,
+  seed: number,
+  [from, to]: readonly [number, number],
+  onInput: (index: number) => void = () => {},
+): Promise<Tally> {
   const tally: Tally = { accepted: 0, refused: new Map(), slowest: 0 };
+  const { slow = SLOW_MS } = target;
   for (let i = from; i < to; i++) {
+    onInput(i);
     const input = target.make(new Mutator(seed, i));
     const { reason, took: first } = await attempt(target, input, `Input ${i} of seed ${seed}`);
     let took = first;
     // A busy machine can stop any of them: only what is slow each time is slow.
-    for (let tries = 0; took > SLOW_MS && tries < 5; tries++) {
+    for (let tries = 0; took > slow && tries < 5; tries++) {
       took = Math.min(took, (await attempt(target, input, "")).took);
     }
-    if (took > SLOW_MS) throw new Error(`Input ${i} of seed ${seed} took ${took} ms`);
+    if (took > slow) throw new Error(`Input ${i} of seed ${seed} took ${took} ms`);
     tally.slowest = Math.max(tally.slowest, took);
     if (reason === undefined) tally.accepted++;
     else tally.refused.set(reason, (tally.refused.get(reason) ?? 0) + 1);
@@ -196,17 +212,33 @@ function hex(bytes: Uint8Array): string {
   return bytes.subarray(0, 2000).toHex();
 }
 
-if (import.meta.main) {
-  const [name = "", ...numbers] = Deno.args;
-  const open = TARGETS[name];
-  const [count = 0, seed = 1, from = 0] = numbers.map(Number);
-  if (!open || ![count, seed, from].every(Number.isInteger) || count < 1) {
-    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED] [FROM]`);
-    Deno.exit(2);
+/** Parts of a run: each begins with a fresh process, as native code may leak. */
+const PART = 50_000;
+
+async function runAll(name: string, count: number, seed: number, from: number): Promise<void> {
+  for (let at = from; at < from + count; at += PART) {
+    const part = Math.min(PART, from + count - at);
+    const args = ["--child", name, part, seed, at].map(String);
+    const { code, at: last, isStuck } = await runChild(import.meta.url, args);
+    if (code === 0) continue;
+    console.error(`${name}: ${isStuck ? "stuck" : "failed"} at input ${last} of seed ${seed}`);
+    Deno.exit(1);
   }
+}
+
+async function runPart(name: string, count: number, seed: number, from: number): Promise<void> {
   const start = performance.now();
   const to = from + count;
-  const { accepted, refused, slowest } = await fuzz(await open(), seed, from, to);
+  let told = 0;
+  const tell = (index: number) => {
+    const now = performance.now();
+    // Each where they are slow, few where they are fast; and each where there are few.
+    if (count > 10 && now - told < 50) return;
+    told = now;
+    Deno.stdout.writeSync(new TextEncoder().encode(`${index}\n`));
+  };
+  const target = await TARGETS[name]!();
+  const { accepted, refused, slowest } = await fuzz(target, seed, [from, to], tell);
   const seconds = (performance.now() - start) / 1000;
   const reasons = [...refused].sort(([, a], [, b]) => b - a);
   console.error(
@@ -215,4 +247,15 @@ if (import.meta.main) {
       `${slowest.toFixed(0)} ms, RSS ${(Deno.memoryUsage().rss / 1e6).toFixed(0)} MB\n  ` +
       reasons.map(([reason, times]) => `${reason} ${times}`).join(", "),
   );
+}
+
+if (import.meta.main) {
+  const isChild = Deno.args[0] === "--child";
+  const [name = "", ...numbers] = isChild ? Deno.args.slice(1) : Deno.args;
+  const [count = 0, seed = 1, from = 0] = numbers.map(Number);
+  if (!TARGETS[name] || ![count, seed, from].every(Number.isInteger) || count < 1) {
+    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED] [FROM]`);
+    Deno.exit(2);
+  }
+  await (isChild ? runPart : runAll)(name, count, seed, from);
 }

@@ -139,11 +139,16 @@ export class Mutator {
     }
   }
 
-  #number(bytes: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  #number(
+    bytes: Uint8Array<ArrayBuffer>,
+    at: number,
+    isBig = false,
+  ): Uint8Array<ArrayBuffer> {
     const size = this.pick([1, 2, 4, 8]);
     let value = this.pick(WIDE);
-    for (let i = 0; i < size && at + i < bytes.length; i++, value >>= 8n) {
-      bytes[at + i] = Number(value & 0xffn);
+    for (let i = 0; i < size; i++, value >>= 8n) {
+      const place = at + (isBig ? size - 1 - i : i);
+      if (place < bytes.length) bytes[place] = Number(value & 0xffn);
     }
     return bytes;
   }
@@ -154,14 +159,23 @@ export class Mutator {
 
   /** Mostly changes of the directory and the headers, where an archive's meaning is. */
   archive(source: Uint8Array): Uint8Array {
+    return this.fields(source, ZIP_SCRAPS, 60);
+  }
+
+  /**
+   * Mostly changes of numbers around the marks that a format begins its parts with.
+   * @param reach bytes after a mark in which its fields are
+   */
+  fields(source: Uint8Array, marks: readonly string[], reach = 40): Uint8Array {
     if (this.chance(0.5)) return this.bytes(source);
     const bytes = source.slice();
     const text = String.fromCharCode(...bytes);
     for (let changes = 1 + this.below(3); changes > 0; changes--) {
-      const start = text.indexOf(this.pick(ZIP_SCRAPS), this.below(text.length));
-      const at = Math.max(0, start) + this.below(60);
-      if (this.chance(0.2)) bytes.set(latin(this.pick(ZIP_SCRAPS)), Math.min(at, bytes.length - 4));
-      else this.#number(bytes, at);
+      const start = Math.max(0, text.indexOf(this.pick(marks), this.below(text.length)));
+      const at = Math.max(0, start - 4) + this.below(reach + 4);
+      const mark = latin(this.pick(marks));
+      if (this.chance(0.2)) bytes.set(mark, Math.min(at, bytes.length - mark.length));
+      else this.#number(bytes, at, this.chance(0.5));
     }
     return bytes;
   }

@@ -101,7 +101,8 @@ function mutate(m: Mutator, whole: unknown): unknown {
   return copy;
 }
 
-function inputFrom(m: Mutator, seeds: readonly unknown[]): Uint8Array {
+/** One of the seeds with a few places changed, as JSON. */
+export function inputFrom(m: Mutator, seeds: readonly unknown[]): Uint8Array {
   const whole = m.pick(seeds);
   const value = m.chance(0.05) ? m.pick(VALUES) : mutate(m, whole);
   const text = JSON.stringify(value);
@@ -109,7 +110,7 @@ function inputFrom(m: Mutator, seeds: readonly unknown[]): Uint8Array {
 }
 
 /** What lies in a queue is JSON that BullMQ has parsed already. */
-function parsed(input: Uint8Array): unknown {
+export function parsed(input: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(input));
   } catch {

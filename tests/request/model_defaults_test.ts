@@ -6,6 +6,7 @@ import { parseModelDefaults } from "../../request/model_defaults.ts";
 import { inFolder } from "../support/folder.ts";
 
 const REFUSED = [
+  "lora",
   "overwrite",
   "output",
   "format",

@@ -1,0 +1,41 @@
+/**
+ * Runs a part of a fuzzing run in a process of its own, which is ended when an input takes too long
+ * or too much memory: no timer in that process could.
+ */
+
+/** Milliseconds that one input may take, whatever the machine does besides. */
+const DEADLINE = 120_000;
+
+/** How a child came to its end. */
+export interface ChildEnd {
+  readonly code: number;
+  /** The input that was being read. */
+  readonly at: number;
+  readonly isStuck: boolean;
+}
+
+/** Starts `script` with `args`, and follows the numbers that it writes, one a line. */
+export async function runChild(script: string, args: readonly string[]): Promise<ChildEnd> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--v8-flags=--max-old-space-size=2048", script, ...args],
+    stdout: "piped",
+    stderr: "inherit",
+  });
+  const child = command.spawn();
+  let [at, isStuck, rest] = [-1, false, ""];
+  const giveUp = () => {
+    isStuck = true;
+    child.kill("SIGKILL");
+  };
+  let timer = setTimeout(giveUp, DEADLINE);
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    clearTimeout(timer);
+    timer = setTimeout(giveUp, DEADLINE);
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    at = Number(lines.at(-1) ?? at);
+  }
+  clearTimeout(timer);
+  const { code } = await child.status;
+  return { code, at, isStuck };
+}

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import type { HubSettings } from "../hub/settings.ts";
+import { HubRepository } from "../hub/repository.ts";
+import type { Target } from "./fuzz.ts";
+import { inputFrom, parsed } from "./fuzz_queue.ts";
+
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+const CONTENT = new TextEncoder().encode("{}\n");
+const SHA1 = createHash("sha1").update(`blob ${CONTENT.length}\0`).update(CONTENT).digest("hex");
+const SHA256 = createHash("sha256").update(CONTENT).digest("hex");
+const NAMES = ["config.json", "transformer/model.safetensors"];
+
+/** Answers of a hub with two files: what it says of the model, its listing, and each file. */
+const HUB = {
+  info: { _id: "1", id: "a/b", sha: COMMIT, lastModified: "2026-01-01T00:00:00Z" },
+  tree: [
+    { type: "file", path: NAMES[0], size: CONTENT.length, oid: SHA1 },
+    { type: "directory", path: "transformer", size: 0, oid: SHA1 },
+    {
+      type: "file",
+      path: NAMES[1],
+      size: CONTENT.length,
+      oid: SHA1,
+      lfs: { oid: SHA256, size: CONTENT.length, pointerSize: 100 },
+    },
+  ],
+  api: { status: 200, headers: { "content-type": "application/json", "link": "" } },
+  small: { status: 200, headers: { "content-length": "3", "etag": `"${SHA1}"` }, body: "{}\n" },
+  moved: {
+    status: 302,
+    headers: { "location": "https://store.example/x", "x-linked-etag": `"${SHA256}"` },
+    body: "",
+  },
+  store: { status: 200, headers: { "content-length": "3", "content-range": "" }, body: "{}\n" },
+};
+
+type Json = Readonly<Record<string, unknown>>;
+
+const record = (value: unknown): Json =>
+  typeof value === "object" && value !== null ? value as Json : {};
+
+/** An answer as described, or one that the platform can make at least. */
+function answer(described: unknown, body: string): Response {
+  const { status, headers, body: own } = record(described);
+  const code = typeof status === "number" && status >= 200 && status <= 599 ? status : 200;
+  const isEmpty = [204, 205, 304].includes(Math.trunc(code));
+  const text = typeof own === "string" ? own : body;
+  const response = new Response(isEmpty ? null : text, { status: Math.trunc(code) });
+  for (const [name, value] of Object.entries(record(headers))) {
+    try {
+      response.headers.set(name, String(value));
+    } catch {
+      // not a header that a server could send either
+    }
+  }
+  return response;
+}
+
+function fakeFetch(described: Json): typeof fetch {
+  return (input) => {
+    const url = new URL(input instanceof Request ? input.url : String(input));
+    const { info, tree, api, small, moved, store } = described;
+    if (url.origin !== "https://hub.example") return Promise.resolve(answer(store, "{}\n"));
+    if (url.pathname.includes("/revision/")) {
+      return Promise.resolve(answer(api, JSON.stringify(info ?? null)));
+    }
+    if (url.pathname.startsWith("/api/")) {
+      return Promise.resolve(answer(api, JSON.stringify(tree ?? null)));
+    }
+    return Promise.resolve(answer(url.pathname.endsWith(".json") ? small : moved, "{}\n"));
+  };
+}
+
+/** Whole pulls from a hub that answers anything: what comes is in the cache, and is right. */
+export function hubTarget(): Target {
+  const root = Deno.makeTempDirSync();
+  globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+  const cache = join(root, "cache");
+  const settings: HubSettings = {
+    endpoint: "https://hub.example",
+    cache,
+    models: join(root, "models"),
+    token: "hf_secret",
+    offline: false,
+    copies: false,
+    timeout: 1,
+  };
+  return {
+    make: (m) => inputFrom(m, [HUB]),
+    read: async (input) => {
+      const tools = {
+        fetch: fakeFetch(record(parsed(input))),
+        sleep: () => Promise.resolve(),
+        random: () => 0,
+      };
+      try {
+        const hub = new HubRepository("a/b", { settings, tools });
+        const { pulled } = await hub.pull("main", { choose: (all) => [...all] });
+        for (const { path } of pulled) await holdFile(path, cache);
+      } finally {
+        const made = [...Deno.readDirSync(root)].map(({ name }) => name);
+        if (made.some((name) => name !== "cache")) throw new Error(`made ${made} outside`);
+        if (made.length > 0) Deno.removeSync(cache, { recursive: true });
+      }
+    },
+  };
+}
+
+async function holdFile(path: string, cache: string): Promise<void> {
+  const real = await Deno.realPath(path);
+  const inside = dirname(real).startsWith(await Deno.realPath(cache));
+  const content = await Deno.readFile(real);
+  const hash = createHash("sha256").update(content).digest("hex");
+  const isRight = hash === SHA256 || content.length === 0;
+  if (!inside || !isRight) throw new Error("accepted a file");
+}
