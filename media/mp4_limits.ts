@@ -54,6 +54,8 @@ const TABLES: Readonly<Record<string, readonly [at: number, entryBytes: number]>
   trun: [4, 0],
   senc: [4, 0],
 };
+/** The demuxer counts through a whole chunk for each sample of it. */
+const MOST_STEPS = 2 ** 32;
 /** Tables of runs: each entry begins with a number of samples. */
 const RUNS = new Set(["stts", "ctts"]);
 
@@ -72,6 +74,9 @@ interface Gathered {
   readonly size: number;
   movieScale: number;
   track: number;
+  /** Samples of the track that each have a size, and the most in one chunk. */
+  samples: number;
+  perChunk: number;
   readonly edits: Map<number, EditList>;
 }
 
@@ -85,7 +90,14 @@ interface Gathered {
  * 14496-12, clause 8
  */
 export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
-  const found: Gathered = { size: file.size, movieScale: 1, track: 0, edits: new Map() };
+  const found: Gathered = {
+    size: file.size,
+    movieScale: 1,
+    track: 0,
+    samples: 0,
+    perChunk: 0,
+    edits: new Map(),
+  };
   for (let at = 0; at + 8 <= file.size;) {
     const head = viewOf(file.read(at, Math.min(at + 16, file.size)));
     const type = typeAt(head, 4);
@@ -133,6 +145,7 @@ function boxesIn(view: DataView, { type: holder, start, end, depth }: Box): Box[
     const payload = Math.min(next, at + (view.getUint32(at) === 1 ? 16 : 8));
     const type = typeAt(view, at + 4);
     boxes.push({ type, start: payload, end: next, depth: depth + 1, holder });
+    if (boxes.length > MOST_BOXES) throw new MediaError("it is damaged: it has too many boxes");
     at = next;
   }
   return boxes;
@@ -141,12 +154,20 @@ function boxesIn(view: DataView, { type: holder, start, end, depth }: Box): Box[
 function checkBox({ type, start, end }: Box, whole: DataView, found: Gathered): void {
   const view = new DataView(whole.buffer, whole.byteOffset + start, end - start);
   checkTable(type, view, found.size);
+  if (type === "stsc") found.perChunk = Math.max(found.perChunk, checkChunks(view, found.size));
+  if (type === "stsz" && view.byteLength >= 12 && view.getUint32(4) === 0) {
+    found.samples = view.getUint32(8);
+  }
+  if (found.samples * found.perChunk > MOST_STEPS) {
+    throw new MediaError(`it is damaged: it announces ${found.perChunk} frames in one chunk`);
+  }
   if (type === "pssh") checkPssh(view);
   if (type === "saiz") checkSaiz(view, found.size);
   if (type === "mvhd" && view.byteLength >= 24) {
     found.movieScale = view.getUint32(view.getUint8(0) === 1 ? 20 : 12) || 1;
   }
   if (type === "tkhd" && view.byteLength >= 24) {
+    [found.samples, found.perChunk] = [0, 0];
     found.track = view.getUint32(view.getUint8(0) === 1 ? 20 : 12);
   }
   if (type === "elst" && view.byteLength >= 8) {
@@ -162,14 +183,28 @@ function checkTable(type: string, view: DataView, most: number): void {
   if (entries > Math.ceil((view.byteLength - at - 4) / entryBytes)) {
     throw new MediaError(`it is damaged: it announces ${entries} entries in "${type}"`);
   }
-  if (type === "stsc") {
-    // The demuxer counts through a whole chunk for each sample of it.
-    for (let k = at + 8; k + 4 <= view.byteLength; k += 12) checkSamples(view.getUint32(k), most);
-  }
   if (!RUNS.has(type)) return;
   let samples = 0;
   for (let k = at + 4; k + 8 <= view.byteLength; k += 8) samples += view.getUint32(k);
   checkSamples(samples, most);
+}
+
+/**
+ * Chunks in rising order, each with a possible number of samples.
+ *
+ * @returns the most in one chunk
+ */
+function checkChunks(view: DataView, most: number): number {
+  let [largest, last] = [0, 0];
+  const end = view.byteLength < 8 ? 0 : Math.min(view.byteLength, 8 + 12 * view.getUint32(4));
+  for (let k = 8; k + 12 <= end; k += 12) {
+    const [first, samples] = [view.getUint32(k), view.getUint32(k + 4)];
+    if (first <= last) throw new MediaError('it is damaged: chunks in "stsc" are out of order');
+    checkSamples(first, most);
+    checkSamples(samples, most);
+    [largest, last] = [Math.max(largest, samples), first];
+  }
+  return largest;
 }
 
 /** Key ids of 16 bytes in version 1, then data of a size. Source: ISO/IEC 23001-7 */

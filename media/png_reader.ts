@@ -4,6 +4,8 @@ import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
 
+/** Of chunks. */
+const NAME = /^[A-Za-z]{4}$/;
 const CRITICAL = /^[A-Z]/;
 /** Samples per pixel, and depths, by colour type. */
 const COLOURS: Readonly<Record<number, readonly [samples: number, depths: readonly number[]]>> = {
@@ -74,6 +76,7 @@ export function parsePng(bytes: Uint8Array): Png {
     if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== view.getUint32(at + 8 + length)) {
       throw new MediaError("it is damaged: wrong checksum");
     }
+    if (!NAME.test(name)) throw new MediaError("it is damaged: a chunk of it has no valid name");
     if (!header && name !== "IHDR") throw new MediaError("it is damaged: it has no header");
     if (name === "IHDR") header = parseHeader(data);
     else if (name === "PLTE") palette = data;

@@ -87,6 +87,7 @@ export function hubTarget(): Target {
     timeout: 1,
   };
   return {
+    slow: 10_000, // it writes and syncs files
     make: (m) => inputFrom(m, [HUB]),
     read: async (input) => {
       const tools = {

@@ -12,8 +12,11 @@ import type { Target } from "./fuzz.ts";
 import type { Mutator } from "./fuzz_mutator.ts";
 
 const FIXTURES = new URL("../tests/fixtures/media/", import.meta.url);
-/** The demuxer is ended after 20 s without progress: half of that is a warning. */
-const SLOW_CONTAINER_MS = 10_000;
+/**
+ * The demuxer is ended after 20 s without progress: half of that is a fault. A picture of the most
+ * pixels takes seconds.
+ */
+const SLOW_MEDIA_MS = 10_000;
 /** Pixels of a GIF that are painted: its budget allows many more. */
 const MOST_PAINTED = 2 ** 22;
 
@@ -43,7 +46,7 @@ function containerTarget(names: readonly string[], marks: readonly string[]): Ta
   const path = Deno.makeTempFileSync();
   globalThis.addEventListener("unload", () => Deno.removeSync(path));
   return {
-    slow: SLOW_CONTAINER_MS,
+    slow: SLOW_MEDIA_MS,
     make: (m) => m.fields(m.pick(files), marks),
     read: async (input) => {
       Deno.writeFileSync(path, input);
@@ -72,6 +75,7 @@ async function readPackets(file: VideoFile): Promise<void> {
 /** A picture: its pixels, and its size from the header, agree. */
 function pictureTarget(type: ImageType, make: (m: Mutator) => Uint8Array): Target {
   return {
+    slow: SLOW_MEDIA_MS,
     make,
     read: async (input) => {
       const size = imageSize(input, type);
@@ -136,6 +140,7 @@ function jpegTarget(): Target {
 function gifTarget(): Target {
   const files = ["animated.gif"].map(fixture);
   return {
+    slow: SLOW_MEDIA_MS,
     make: (m) => m.fields(m.pick(files), ["GIF89a", "\x21\xf9", "\x21\xfe", "\x2c"]),
     read: async (input) => {
       readGifComments(input);
@@ -148,6 +153,7 @@ function y4mTarget(): Target {
   const names = ["gray", "yuv420p", "yuv420p10le", "yuv422p", "yuv444p"];
   const files = names.map((name) => fixture(`${name}.y4m`));
   return {
+    slow: SLOW_MEDIA_MS,
     make: (m) => m.fields(m.pick(files), [" W", " H", " F", " C", "FRAME", "\n"]),
     read: async (input) => {
       await paint((await openY4m(ReadableStream.from([input]), "memory")).frames);
