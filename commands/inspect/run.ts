@@ -1,6 +1,7 @@
 import { extname, join } from "node:path";
 import { isPattern } from "../../app.ts";
 import { MediaError } from "../../mod.ts";
+import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { inspectClip } from "./clip.ts";
@@ -16,8 +17,10 @@ const FILE_NAME =
   /\.(safetensors|pth|pt|ckpt|bin|np[yz]|mp4|mov|mkv|avi|webm|webp|gif|png|jpe?g|y4m)$/i;
 
 /** `far inspect`: describes a file or folder. */
-export async function run({ options, operands, terminal }: Call<typeof INSPECT_OPTIONS>) {
-  const { lines, json } = await inspect(operands[0]!, options);
+export async function run(
+  { options, operands, terminal, signal }: Call<typeof INSPECT_OPTIONS>,
+) {
+  const { lines, json } = await orAborted(inspect(operands[0]!, options), signal);
   const text = lines.map((line) => line.replaceAll("\n", "\\n")).join("\n");
   await terminal.print(`${options.json ? JSON.stringify(json, null, 2) : text}\n`);
 }
