@@ -110,6 +110,8 @@ export {
   numberedFiles,
   patternExpression,
 } from "./media/numbered_names.ts";
+export { ClosedPipeError } from "./media/errors.ts";
+export { isDeviceName } from "./files/device_names.ts";
 export { readMetadata } from "./media/metadata.ts";
 export type { SheetLabels } from "./media/contact_sheet.ts";
 export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";

@@ -1,4 +1,5 @@
 /** Names from a user or a hub that become paths: only plain ones are accepted. */
+import { isDeviceName } from "../files/device_names.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
 
 /** A repository of the hub, or a file of one. */
@@ -12,8 +13,6 @@ export interface HubTarget {
 }
 
 const REPOSITORY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?\/[A-Za-z0-9_.-]{1,96}$/;
-/** Names that Windows treats as devices, with any extension. */
-const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$/i;
 /** Characters that some system does not allow in a name or treats specially. */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f\\:*?"<>|]/;
@@ -57,7 +56,7 @@ export function checkPath(path: string): string {
 
 function isPlainName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && name.length <= 255 &&
-    name.isWellFormed() && !FORBIDDEN.test(name) && !DEVICE.test(name) && !/[ .]$/.test(name);
+    name.isWellFormed() && !FORBIDDEN.test(name) && !isDeviceName(name) && !/[ .]$/.test(name);
 }
 
 /** @throws {CheckpointError} the hub's answer is not a commit */

@@ -1,5 +1,5 @@
 import { extname, resolve } from "node:path";
-import { ACTIONS_KEY, isPattern, type SheetLabels } from "../app.ts";
+import { ACTIONS_KEY, ClosedPipeError, isPattern, type SheetLabels } from "../app.ts";
 import { formatClassList } from "./actions.ts";
 import {
   type Frame,
@@ -124,13 +124,17 @@ export class Outputs implements AsyncDisposable {
   /** Videos that have the newest frame: all must be equally long. */
   #waiting: Frame[] = [];
 
-  private constructor(count: number) {
+  private constructor(count: number, readonly paths: readonly string[]) {
     this.#count = count;
+  }
+
+  get #hasFiles(): boolean {
+    return this.paths.some((path) => path !== "-");
   }
 
   /** @throws {MediaError} one cannot be created; then none is left behind */
   static async open(paths: readonly string[], options: OutputOptions): Promise<Outputs> {
-    const outputs = new Outputs(options.count);
+    const outputs = new Outputs(options.count, paths);
     try {
       for (const path of paths) {
         if (extname(path).toLowerCase() === ".safetensors") {
@@ -152,9 +156,20 @@ export class Outputs implements AsyncDisposable {
   async write(frame: Frame): Promise<void> {
     if (this.#waiting.push(frame) < this.#count) return;
     const frames = this.#waiting.splice(0);
-    for (const output of this.#outputs) {
-      for (const whole of frames) await output.write(whole);
+    for (const output of [...this.#outputs]) {
+      try {
+        for (const whole of frames) await output.write(whole);
+      } catch (error) {
+        await this.#leave(output, error);
+      }
     }
+  }
+
+  /** Goes on without stdout, once its reader has gone, if there are files to write. */
+  async #leave(output: Output, error: unknown): Promise<void> {
+    if (!(error instanceof ClosedPipeError) || !this.#hasFiles) throw error;
+    this.#outputs = this.#outputs.filter((other) => other !== output);
+    await output.abort();
   }
 
   /** Finishes every output, with the frames that all videos have. */
@@ -162,8 +177,12 @@ export class Outputs implements AsyncDisposable {
     const written: WrittenFile[] = [];
     while (this.#outputs.length > 0) {
       const output = this.#outputs[0]!;
-      written.push({ ...await output.close(), path: output.path });
-      this.#outputs.shift();
+      try {
+        written.push({ ...await output.close(), path: output.path });
+        this.#outputs.shift();
+      } catch (error) {
+        await this.#leave(output, error);
+      }
     }
     return written;
   }

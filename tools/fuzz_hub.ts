@@ -100,12 +100,17 @@ export function hubTarget(): Target {
         const { pulled } = await hub.pull("main", { choose: (all) => [...all] });
         for (const { path } of pulled) await holdFile(path, cache);
       } finally {
-        const made = [...Deno.readDirSync(root)].map(({ name }) => name);
-        if (made.some((name) => name !== "cache")) throw new Error(`made ${made} outside`);
-        if (made.length > 0) Deno.removeSync(cache, { recursive: true });
+        emptyRoot(root, cache);
       }
     },
   };
+}
+
+/** Removes what a pull has made. @throws {Error} it was not the cache alone */
+function emptyRoot(root: string, cache: string): void {
+  const made = [...Deno.readDirSync(root)].map(({ name }) => name);
+  if (made.some((name) => name !== "cache")) throw new Error(`made ${made} outside`);
+  if (made.length > 0) Deno.removeSync(cache, { recursive: true });
 }
 
 async function holdFile(path: string, cache: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { fillPattern, patternExpression, printable } from "../../app.ts";
+import { fillPattern, isDeviceName, patternExpression, printable } from "../../app.ts";
 import { checkOutputs, isSequence } from "../../request/outputs.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionKey, optionName } from "../../cli/option.ts";
@@ -9,7 +9,6 @@ export { isSequence, outputFiles } from "../../request/outputs.ts";
 /** Output of a job without `output`. */
 export const DEFAULT_OUTPUT = "{id}.mp4";
 
-const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\u00b9\u00b2\u00b3]) *(\.|$)/i;
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 const LONGEST_NAME = 200;
@@ -67,7 +66,7 @@ export function nameFault(name: string): string | undefined {
     if (part === "" || part === ".") return "has an empty part";
     if (part.length > LONGEST_NAME) return `has a part of more than ${LONGEST_NAME} characters`;
     if (/[. ]$/.test(part)) return "has a part that ends in a dot or a space";
-    if (RESERVED.test(part)) return `has a part that is a device on Windows ("${part}")`;
+    if (isDeviceName(part)) return `has a part that is a device on Windows ("${part}")`;
   }
   return undefined;
 }

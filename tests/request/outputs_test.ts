@@ -106,3 +106,35 @@ Deno.test("Outputs leave nothing behind when the work ends early", () =>
     await assert.rejects(work(), { message: "the GPU is gone" });
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   }));
+
+for (const names of [["-", "a.y4m"], ["a.y4m", "-", "b.gif"], ["-"]]) {
+  Deno.test(`Outputs writes the files of ${names.join(" ")} when the reader of stdout has gone`, () =>
+    inFolder(async (folder) => {
+      const paths = names.map((name) => name === "-" ? name : join(folder, name));
+      const script = `
+        import { Outputs } from "${import.meta.resolve("../../request/outputs.ts")}";
+        const size = { width: 64, height: 64, fps: 4 };
+        const tensors = { width: 64, height: 64, latentShape: [1, 1, 1] };
+        const options = { ...size, count: 1, from: 0, frames: 40, format: "rgb24", tensors };
+        const outputs = await Outputs.open(${JSON.stringify(paths)}, options);
+        const pixels = { width: 64, height: 64, data: new Float32Array(3 * 64 * 64) };
+        for (let index = 0; index < 40; index++) {
+          await outputs.write({ index, kind: "generated", video: 0, pixels, latents: pixels.data });
+        }
+        await outputs.close();`;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["eval", "--no-check", script],
+        cwd: join(import.meta.dirname!, "../.."),
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      await child.stdout.cancel();
+      const complaints = await new Response(child.stderr).text();
+      if (names.length === 1) assert.match(complaints, /ClosedPipeError/);
+      else assert.equal((await child.status).code, 0, complaints);
+      for (const path of paths.filter((path) => path !== "-")) {
+        assert.equal((await readClip(path)).frames.length, 40);
+      }
+      await child.status;
+    }));
+}
