@@ -130,8 +130,10 @@ Deno.test("examples that no test can run are at least command lines that far tak
 });
 
 /** Needs a network, a screen, another shell, checkpoints, or has tests of its own. */
-const ELSEWHERE =
-  /redis|ffplay|^far (play|train|evaluate|pull|convert|bench|doctor|completions|manual)|^source/;
+const ELSEWHERE = new RegExp(
+  "redis|ffplay|^source|^far (play|train|import|export|serve|evaluate|pull|convert|bench|doctor|" +
+    "completions|manual|models rm)",
+);
 
 /** What the examples read, and a model whose defaults are quick. */
 async function prepareExamples(folder: string, path: string): Promise<void> {
