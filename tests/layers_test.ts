@@ -7,7 +7,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["mod.ts", "app.ts", "files", "deno.json"],
   request: ["cli", "mod.ts", "app.ts", "weights/demo"],
   batch: ["request", "cli", "mod.ts", "app.ts"],
-  commands: ["player", "batch", "request", "cli", "mod.ts", "app.ts", "weights/demo"],
+  commands: ["deno.json", "player", "batch", "request", "cli", "mod.ts", "app.ts", "weights/demo"],
   player: ["run", "model", "media", "kernels", "weights", "files", "gpu"],
   "mod.ts": [
     "host",

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 
 const ENTRY = new URL("../../player/exported.js", import.meta.url);
+/** Names the packages; far may run in any folder. */
+const CONFIG = new URL("../../deno.json", import.meta.url);
 
 /**
  * Bundles the player into one script, by Deno's own bundler.
@@ -13,7 +15,17 @@ export async function bundlePlayer(to: string): Promise<number> {
       "Cannot bundle the player: a compiled far holds no bundler; run far export from its source",
     );
   }
-  const args = ["bundle", "--quiet", "--platform", "browser", "--minify", "--output", to];
+  const config = ["--config", fileURLToPath(CONFIG)];
+  const args = [
+    "bundle",
+    "--quiet",
+    ...config,
+    "--platform",
+    "browser",
+    "--minify",
+    "--output",
+    to,
+  ];
   const command = new Deno.Command(Deno.execPath(), {
     args: [...args, fileURLToPath(ENTRY)],
     stdin: "null",
