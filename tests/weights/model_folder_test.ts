@@ -29,9 +29,19 @@ Deno.test("openPart() reads an autoencoder alone", async () => {
   equal(part.config.latent_channels, 32);
 });
 
+Deno.test("openModelFolder() takes an autoencoder's own folder, without a transformer", async () => {
+  const model = await openModelFolder(`${GOLDENS}vae-8x`);
+  equal(model.vae.config._class_name, "MyAutoencoderDC");
+  const vae = await model.vae.open();
+  equal(vae.has("decoder.conv_in.weight"), true);
+  vae.close();
+  await rejects(async () => await model.transformer.open());
+});
+
 Deno.test("openModelFolder() says what is no model folder", async () => {
   await rejects(openModelFolder("/nowhere"), { reason: "NotFound" });
-  await rejects(openModelFolder(`${GOLDENS}vae-8x`), /not a folder with a model_index.json/);
+  const part = `${GOLDENS}far-uncond/transformer`;
+  await rejects(openModelFolder(part), /not a folder with a model_index.json/);
 });
 
 Deno.test("openModelFolder() names the file that is missing or broken", async () => {

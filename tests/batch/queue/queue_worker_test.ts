@@ -170,7 +170,7 @@ Deno.test({
     assert.deepEqual([failed, waiting], [0, 0]);
     assert.deepEqual(fatal, []);
     assert.equal(notes.length, 1);
-    assert.match(notes[0]!, /shared folder "\/tmp" are left to other workers: .*--out-dir/);
+    assert.match(notes[0]!, /shared folder "\/tmp" are left to other workers; .*--out-dir/);
   }));
 
 Deno.test(
