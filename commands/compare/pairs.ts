@@ -1,4 +1,5 @@
 import type { Similarity } from "../../app.ts";
+import { fitFrame } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { settingsOf } from "../../cli/settings.ts";
@@ -74,6 +75,25 @@ function checkSizes(a: Size, b: Size): void {
   );
 }
 
+/** The size of both pictures when one that was enlarged, as far's small videos are, is reduced. */
+function commonSize(a: Size, b: Size): Size {
+  const [small, large] = a.width <= b.width ? [a, b] : [b, a];
+  const factor = large.width / small.width;
+  if (!Number.isInteger(factor) || large.height !== factor * small.height) checkSizes(a, b);
+  return small;
+}
+
+/** What the user should know of pictures that were reduced. */
+function sizeWarnings(a: Size, b: Size): string[] {
+  const large = a.width > b.width ? a : b;
+  const small = commonSize(a, b);
+  if (large.width === small.width) return [];
+  return [
+    `pictures of ${large.width}x${large.height} were reduced to ${small.width}x${small.height}, ` +
+    "the size of the others",
+  ];
+}
+
 /** @throws {UsageError} numbers of frames or videos that differ */
 function checkLengths(a: Length, b: Length): void {
   const paired = a.videos === b.videos || a.videos === 1 || b.videos === 1;
@@ -97,31 +117,36 @@ function lengthText({ videos, frames }: Length): string {
  * @throws {UsageError} other sizes or lengths
  */
 export function heldSides(a: Source, b: Source): Sides {
-  checkSizes(a, b);
+  const size = commonSize(a, b);
+  const { width, height } = size;
   checkLengths(a, b);
-  const { frames, width, height } = a;
+  const { frames } = a;
   const videos = Math.max(a.videos, b.videos);
   return {
     async *pairs() {
       for (let i = 0; i < videos * frames; i++) {
         const place = { video: Math.floor(i / frames), index: i % frames, width, height };
-        yield await Promise.resolve({ ...place, a: picture(a, i), b: picture(b, i) });
+        yield await Promise.resolve({ ...place, a: picture(a, i, size), b: picture(b, i, size) });
       }
       return {
         ...{ videos, frames, width, height, fps: a.fps ?? b.fps },
-        warnings: [...a.warnings, ...b.warnings],
+        warnings: [...sizeWarnings(a, b), ...a.warnings, ...b.warnings],
         lossy: [a.lossy, b.lossy],
       };
     },
   };
 }
 
-/** A frame of a source, counted over all videos; a single video is repeated as needed. */
-export function picture(source: Source, index: number): Float32Array {
+/**
+ * A frame of a source, counted over all videos; a single video is repeated as needed.
+ * @param to the size it is to have, where that is another
+ */
+export function picture(source: Source, index: number, to: Size = source): Float32Array {
   const { videos, frames, width, height, data } = source;
   const size = 3 * width * height;
   const at = index % (videos * frames) * size;
-  return data.subarray(at, at + size);
+  const frame = { width, height, data: data.subarray(at, at + size) };
+  return fitFrame(frame, to.width, to.height).data;
 }
 
 /**
@@ -135,16 +160,22 @@ export function streamedSides(open: (side: "a" | "b") => StreamedSource): Sides 
       const [a, b] = [open("a"), open("b")];
       const counts = { a: 0, b: 0 };
       let size: Size | undefined;
+      let reduced: string[] = [];
       try {
         while (true) {
           const [left, right] = [await a.frames.next(), await b.frames.next()];
           if (!left.done) counts.a++;
           if (!right.done) counts.b++;
           if (left.done || right.done) break;
-          checkSizes(size ??= left.value, right.value);
-          const { width, height } = size;
+          const { width, height } = commonSize(left.value, right.value);
+          checkSizes(size ??= { width, height }, { width, height });
+          reduced = sizeWarnings(left.value, right.value);
           const place = { video: 0, index: counts.a - 1, width, height };
-          yield { ...place, a: left.value.data, b: right.value.data };
+          yield {
+            ...place,
+            a: fitFrame(left.value, width, height).data,
+            b: fitFrame(right.value, width, height).data,
+          };
         }
         // the longer one is read to its end, to tell how long it is
         for await (const _ of a.frames) counts.a++;
@@ -158,7 +189,7 @@ export function streamedSides(open: (side: "a" | "b") => StreamedSource): Sides 
       return {
         ...{ videos: 1, frames: counts.a, width: size!.width, height: size!.height },
         fps: left.fps ?? right.fps,
-        warnings: [...left.warnings, ...right.warnings],
+        warnings: [...reduced, ...left.warnings, ...right.warnings],
         lossy: [left.lossy, right.lossy],
       };
     },

@@ -76,8 +76,17 @@ Deno.test("streamedSides() reads both sides in step", async () => {
 Deno.test("streamedSides() refuses other lengths, told in full, and other sizes", async () => {
   const lengths = streamedSides((side) => streamOf(side === "a" ? [1, 2, 3] : [1]));
   await assert.rejects(take(lengths), { name: "UsageError", message: /3 frames with 1 frame:/ });
-  const sizes = streamedSides((side) => streamOf([1], false, side === "a" ? 1 : 2));
-  await assert.rejects(take(sizes), { name: "UsageError", message: /1x1 with 2x2/ });
+  const sizes = streamedSides((side) => streamOf([1], false, side === "a" ? 2 : 3));
+  await assert.rejects(take(sizes), { name: "UsageError", message: /2x2 with 3x3/ });
+});
+
+Deno.test("streamedSides() reduces what was enlarged a whole number of times, and says so", async () => {
+  const sides = streamedSides((side) => streamOf([1], false, side === "a" ? 1 : 4));
+  const { seen, facts } = await take(sides);
+  assert.deepEqual(seen, ["0/0: 1 1"]);
+  const { width, warnings } = facts as { width: number; warnings: string[] };
+  assert.equal(width, 1);
+  assert.match(warnings.join(), /4x4 were reduced to 1x1/);
 });
 
 Deno.test("heldSides() lets one video stand against several", async () => {

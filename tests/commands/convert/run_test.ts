@@ -70,7 +70,7 @@ Deno.test("far convert says what is missing on its command line", async () => {
     name: "UsageError",
     message: /not both/,
   });
-  await rejects(convert({ ...all, preset: "FAR_B_ucf101_res64_200K_bs3" }), {
+  await rejects(convert({ ...all, preset: "FAR_B_ucf101_res64_200K_bs3x" }), {
     name: "UsageError",
     message: /did you mean "FAR_B_ucf101_res64_200K_bs32"/,
   });
