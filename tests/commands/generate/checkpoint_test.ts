@@ -107,7 +107,7 @@ Deno.test(
       const options = { ...TINY, output: [path("out.safetensors")], checkpoint, resume };
       await assert.rejects(run(options, 4), {
         name: "InterruptedError",
-        message: /^Stopped by SIGTERM: 4 frames are kept, --resume .*run\.safetensors goes on$/,
+        message: /^Stopped by SIGTERM: 4 frames are kept, --resume .*run\.safetensors continues$/,
       });
       assert.deepEqual([...Deno.readDirSync(path("."))].map(({ name }) => name), [
         "run.safetensors",

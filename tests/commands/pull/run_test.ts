@@ -114,7 +114,7 @@ Deno.test("far pull says after a signal that what it fetched is kept", async () 
 
 Deno.test("far pull explains names that mean nothing", async () => {
   await rejects(pull("foo"), { name: "UsageError", message: /see `far models`/ });
-  await rejects(pull("FAR_B_ucf101_res64_200K_bs3"), {
+  await rejects(pull("FAR_B_ucf101_res64_200K_bs3x"), {
     message: /did you mean "FAR_B_ucf101_res64/,
   });
   await rejects(pull("a/b@x", { revision: "y" }), { name: "UsageError", message: /once/ });
