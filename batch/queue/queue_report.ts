@@ -96,6 +96,6 @@ async function retry(
     : failed.filter((job) => ids.some((name) => isNamed(job, name)));
   for (const job of wanted) await job.retry("failed", { resetAttemptsMade: true });
   const count = wanted.length;
-  const text = `${count} ${count === 1 ? "job" : "jobs"} tried again`;
+  const text = `${count === 1 ? "1 job is" : `${count} jobs are`} tried again`;
   await terminal.print(`${options.json ? JSON.stringify({ retried: count }) : text}\n`);
 }

@@ -310,7 +310,7 @@ Deno.test({ name: "far worker says what is wrong with its settings", ignore }, a
     assert.equal(code, status, stderr);
     assert.match(stderr, pattern);
   };
-  await refused(["worker"], 2, /give --redis URL/);
+  await refused(["worker"], 2, /--redis URL, or set FAR_REDIS/);
   await refused(["worker", "--redis", "http://host"], 2, /must be redis:\/\//);
   await refused(["worker", "--redis", "redis://127.0.0.1:1"], 75, /Cannot reach .*ECONNREFUSED/);
   const nowhere = ["worker", "--redis", "redis://127.0.0.1:1"];
