@@ -94,6 +94,7 @@ export async function executeBatch(
   if (all) {
     await removeUnfinished(all, folder, call);
     const rest = await orAborted(settleAll(all, batch), call.signal);
+    if (!call.options.quiet) call.terminal.note(beginning(all.length, rest.length));
     await runShown(itemsOf(rest), rest.length, setup, call, open);
   } else {
     const items = streamJobs(Deno.stdin.readable, jobs);
@@ -107,6 +108,14 @@ export async function executeBatch(
   }
   const seconds = Math.round(performance.now() - start) / 1000;
   return { tally: batch.tally, results: results.path, seconds };
+}
+
+/** How much there is to do, said before the first job is started. */
+function beginning(all: number, rest: number): string {
+  const jobs = `${all} ${all === 1 ? "job" : "jobs"}`;
+  if (rest === 0) return `${jobs}, all ended in an earlier run`;
+  const ended = rest < all ? `, ${all - rest} ended in an earlier run` : "";
+  return `${jobs}${ended}: starting`;
 }
 
 async function setUp(source: string, { options, terminal }: BatchCall): Promise<Setup> {

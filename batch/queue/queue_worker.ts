@@ -157,6 +157,7 @@ export class QueueWorker {
       }
       if (own) await files.sendOutputs(own, hash, outcome.outputs, link);
       const { seconds, batch } = outcome;
+      this.#options.note(`job "${data.id}" done in ${seconds} s`);
       return {
         seconds,
         batch,

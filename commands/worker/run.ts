@@ -48,6 +48,7 @@ export async function run(call: WorkerCall): Promise<void> {
   const stop = new AbortController();
   try {
     link.onRefused((error) => stop.abort(error));
+    note("connected to the queue: opening the GPU");
     const device = await orAborted(supervisor.start(), call.signal);
     note(`worker on ${device.name}`);
     const worker = new QueueWorker({
