@@ -136,10 +136,12 @@ export function linearBackward(
   if (count === 0) return;
   const { program: p, store } = pass;
   const images = operandImages(pass);
+  // first, since dx may be x itself
+  const low = isAdapted(pass, layer) ? adapterBackward(pass, layer, [n, k], { x, dy }) : undefined;
   const dw = store.find(`${layer}.weight`, "gradient");
   if (dw) {
     const sizes = { m: n, n: k, r: count, transposeA: true, add: true, images };
-    const more = { label: "weight gradient", packed: { b: again } };
+    const more = { label: "weight gradient", packed: { b: again && !low } };
     matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, ...more });
   }
   if (dx) {
@@ -151,7 +153,6 @@ export function linearBackward(
   }
   const db = store.find(`${layer}.bias`, "gradient");
   if (db) columnSums(p, matrix(dy), [count, n], db, sumScratch(pass, count, n));
-  const low = isAdapted(pass, layer) ? adapterBackward(pass, layer, [n, k], { x, dy }) : undefined;
   if (!dx || !low) return;
   const { rank, scale } = pass.adapters!;
   const a = { ...store.weight(adapterNames(layer).a), stride: k };
