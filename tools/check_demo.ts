@@ -18,8 +18,11 @@ interface Stream {
   readonly color_primaries: string;
 }
 
-/** What the demo model's own defaults ask for: 12 frames of context and 48 made, at 8 a second. */
-const WANTED = { width: 64, height: 64, frames: 60, rate: "8/1", seconds: 7.5 };
+/**
+ * What the demo model's own defaults ask for: 12 frames of context and 48 made, at 8 a second, each of
+ * 64x64 pixels enlarged four times to be looked at.
+ */
+const WANTED = { width: 256, height: 256, frames: 60, rate: "8/1", seconds: 7.5 };
 
 async function output(program: string, ...args: string[]): Promise<Uint8Array> {
   const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
