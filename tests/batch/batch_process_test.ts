@@ -39,7 +39,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
 
 const MIXED = (count: number) => [
   TINY,
-  { id: "v", seed: { range: [0, count] } },
+  { id: "v", seed: { range: [0, count] }, scale: 1 },
   { id: "t", seed: { range: [0, count] }, output: "deep/{id}.safetensors" },
 ];
 
