@@ -3,7 +3,7 @@ import { type Memory, size, type Tensor } from "../gpu/memory.ts";
 import type { Place } from "../kernels/column_sums.ts";
 import type { FarSizes } from "../model/config.ts";
 import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
-import type { ParameterSource } from "./settings.ts";
+import type { ParameterSource, TrainState } from "./settings.ts";
 
 /** A parameter, by its released name. */
 export interface Parameter {
@@ -207,6 +207,38 @@ export class ParameterStore {
       }
     }
   }
+}
+
+/** The part of a training state that is in parameters: weights, AdamW's moments, averages. */
+export type ParameterState = Pick<TrainState, "parameters" | "expAvg" | "expAvgSq" | "ema">;
+
+/** Reads weights, moments and, if they are kept, averages. */
+export async function readParameterState(
+  store: ParameterStore,
+  gpu: Gpu,
+  averaged: boolean,
+): Promise<ParameterState> {
+  return {
+    parameters: await store.read(gpu, "weight"),
+    expAvg: await store.read(gpu, "moment"),
+    expAvgSq: await store.read(gpu, "square"),
+    ema: averaged ? await store.read(gpu, "shadow") : undefined,
+  };
+}
+
+/**
+ * Writes what `readParameterState` read; averages that it lacks begin at the weights.
+ * @throws {RangeError} it belongs to another model or other settings
+ */
+export function writeParameterState(
+  store: ParameterStore,
+  gpu: Gpu,
+  { parameters, expAvg, expAvgSq, ema = parameters }: ParameterState,
+): void {
+  store.write(gpu, "weight", parameters);
+  store.write(gpu, "moment", expAvg);
+  store.write(gpu, "square", expAvgSq);
+  store.write(gpu, "shadow", ema); // nothing where no averages are kept
 }
 
 /** Floats of a parameter with padding to whole vec4s. */

@@ -8,6 +8,7 @@ import type { Engine } from "./engine.ts";
 import { arrangeInputs, layoutOf } from "./inputs.ts";
 import { initialWeights } from "./initial_weights.ts";
 import { RESULTS } from "./network.ts";
+import { readParameterState, writeParameterState } from "./parameters.ts";
 import { planTraining, type TrainLimits, type TrainPlan } from "./plan.ts";
 import { learningRate } from "./schedule.ts";
 import type {
@@ -182,23 +183,16 @@ export class Trainer {
     const { store, settings } = this.#engine;
     return {
       step: this.#step,
-      parameters: await store.read(this.#gpu, "weight"),
-      expAvg: await store.read(this.#gpu, "moment"),
-      expAvgSq: await store.read(this.#gpu, "square"),
-      ema: settings.ema === undefined ? undefined : await store.read(this.#gpu, "shadow"),
+      ...await readParameterState(store, this.#gpu, settings.ema !== undefined),
       random: this.#random.state,
     };
   }
 
   /** Restores a state. @throws {RangeError} it belongs to another model or other settings */
   async restore(state: TrainState): Promise<void> {
-    const { store, settings } = this.#engine;
     this.#pending = undefined;
     this.#parts = [];
-    store.write(this.#gpu, "weight", state.parameters);
-    store.write(this.#gpu, "moment", state.expAvg);
-    store.write(this.#gpu, "square", state.expAvgSq);
-    if (settings.ema !== undefined) store.write(this.#gpu, "shadow", state.ema ?? state.parameters);
+    writeParameterState(this.#engine.store, this.#gpu, state);
     this.#random.state = state.random;
     this.#step = state.step;
     await this.#gpu.idle();

@@ -4,6 +4,7 @@ import { packAdamwStep } from "../../kernels/adamw.ts";
 import { similarity } from "../../metrics/similarity.ts";
 import { joinBatches } from "../batches.ts";
 import { StepRandom } from "../draws.ts";
+import { readParameterState, writeParameterState } from "../parameters.ts";
 import { learningRate } from "../schedule.ts";
 import type { ParameterSource, StepResult, TrainBatch, TrainState } from "../settings.ts";
 import { type AutoencoderEngine, RESULTS } from "./engine.ts";
@@ -173,23 +174,16 @@ export class AutoencoderTrainer {
     const { store, settings } = this.#engine;
     return {
       step: this.#step,
-      parameters: await store.read(this.#gpu, "weight"),
-      expAvg: await store.read(this.#gpu, "moment"),
-      expAvgSq: await store.read(this.#gpu, "square"),
-      ema: settings.ema === undefined ? undefined : await store.read(this.#gpu, "shadow"),
+      ...await readParameterState(store, this.#gpu, settings.ema !== undefined),
       random: this.#random.state,
     };
   }
 
   /** Restores a state. @throws {RangeError} it belongs to another model or other settings */
   async restore(state: TrainState): Promise<void> {
-    const { store, settings } = this.#engine;
     this.#pending = undefined;
     this.#parts = [];
-    store.write(this.#gpu, "weight", state.parameters);
-    store.write(this.#gpu, "moment", state.expAvg);
-    store.write(this.#gpu, "square", state.expAvgSq);
-    if (settings.ema !== undefined) store.write(this.#gpu, "shadow", state.ema ?? state.parameters);
+    writeParameterState(this.#engine.store, this.#gpu, state);
     this.#random.state = state.random;
     this.#step = state.step;
     await this.#gpu.idle();
