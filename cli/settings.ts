@@ -1,4 +1,7 @@
+import { shellQuote } from "../files/shell.ts";
 import { optionName } from "./option.ts";
+
+export { shellQuote };
 
 /** A value in a settings record. */
 export type SettingValue = string | number | boolean | readonly string[];
@@ -69,9 +72,4 @@ export function commandLine({ command, options }: Settings): string {
     }
   }
   return words.join(" ");
-}
-
-/** Quotes a word for a POSIX shell. */
-export function shellQuote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,3 +1,4 @@
+import { shellQuote } from "../files/shell.ts";
 import type { Pipeline } from "../run/pipeline.ts";
 import type { Game } from "./game.ts";
 import type { WorldFile } from "./world_file.ts";
@@ -33,11 +34,6 @@ export function commandOf(
     output: "walk.mp4",
   };
   const words = Object.entries(options).filter(([, value]) => value !== undefined)
-    .flatMap(([name, value]) => [`--${name}`, quoted(String(value))]);
+    .flatMap(([name, value]) => [`--${name}`, shellQuote(String(value))]);
   return ["far", "generate", ...words].join(" ");
-}
-
-/** A word that a POSIX shell reads back as it is. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./*-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FileSource } from "../../app.ts";
+import { FileSource, writeAll } from "../../app.ts";
 import type { CutFile } from "../../player/world_file.ts";
 
 /** Largest file that every static host accepts. */
@@ -35,8 +35,4 @@ export async function cutFile(
   } finally {
     source.close();
   }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }

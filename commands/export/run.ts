@@ -20,7 +20,7 @@ import type { EXPORT_OPTIONS } from "./spec.ts";
 
 type ExportCall = Call<typeof EXPORT_OPTIONS>;
 
-/** `far export --web MODEL -o DIR`: writes writes a model as a page that plays it. */
+/** `far export --web MODEL -o DIR`: writes a model as a page that plays it. */
 export async function run({ options: given, operands, terminal, signal }: ExportCall) {
   const { output, web, overwrite } = given;
   if (!web) throw new UsageError("Say what to make: give --web, for a page that plays the model");
