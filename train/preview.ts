@@ -1,11 +1,17 @@
-import { Gpu } from "../gpu/gpu.ts";
 import type { DataSet } from "./data/data_set.ts";
 import { Sampler } from "./data/sampler.ts";
-import { readOrigin, settingsOf } from "./origin.ts";
+import {
+  openTraining,
+  type PlannedTrainer,
+  type RunKind,
+  type RunOptions,
+  type RunOrigin,
+  type RunSettings,
+} from "./run.ts";
 import type { TrainOptions } from "./run_options.ts";
 import type { StepTrainer } from "./run_loop.ts";
-import { openClips } from "./train_run.ts";
-import { Trainer, type TrainPlan } from "./trainer.ts";
+import type { TrainPlan } from "./plan.ts";
+import { TRANSFORMER } from "./train_run.ts";
 
 /** Needs of a run. */
 export interface TrainPreview {
@@ -26,30 +32,32 @@ const MEASURED = 3;
  * Opens the data, plans the memory and measures a few steps. It writes only latents into the cache.
  * @throws as `train`
  */
-export async function previewTraining(options: TrainOptions): Promise<TrainPreview> {
-  const origin = await readOrigin(options);
-  const gpu = options.gpu ?? await Gpu.open({ backend: options.backend });
-  try {
-    const { train } = await openClips(options, origin, gpu);
-    const settings = settingsOf(options, origin, train.sizes);
-    const trainer = await Trainer.open(gpu, settings, origin.initial);
-    const { batch, seed } = settings;
-    const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });
-    const secondsPerStep = await measureSteps(trainer, train, sampler, settings.accumulate);
-    trainer.close();
-    return {
-      plan: trainer.plan,
-      clips: train.clips.length,
-      frames: train.frames,
-      secondsPerStep,
-    };
-  } finally {
-    if (!options.gpu) await gpu.close();
-  }
+export function previewTraining(options: TrainOptions): Promise<TrainPreview> {
+  return preview(TRANSFORMER, options);
+}
+
+/** The needs of a run of any kind. */
+export async function preview<
+  O extends RunOptions,
+  M extends RunOrigin,
+  S extends RunSettings,
+  T extends PlannedTrainer,
+>(kind: RunKind<O, M, S, T>, options: O): Promise<TrainPreview> {
+  await using opened = new AsyncDisposableStack();
+  const origin = await kind.readOrigin(options);
+  const { data: { train }, settings, trainer } = await openTraining(kind, options, origin, opened);
+  const { batch, seed, accumulate } = settings;
+  const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });
+  return {
+    plan: trainer.plan,
+    clips: train.clips.length,
+    frames: train.frames,
+    secondsPerStep: await measureSteps(trainer, train, sampler, accumulate),
+  };
 }
 
 /** Seconds of a step: the median of a few, after one that compiles the kernels. */
-export async function measureSteps(
+async function measureSteps(
   trainer: StepTrainer,
   data: DataSet,
   sampler: Sampler,

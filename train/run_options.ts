@@ -115,6 +115,17 @@ export type TrainEvent =
   | { readonly event: "saved"; readonly step: number; readonly path: string }
   | { readonly event: "rollback"; readonly step: number; readonly to: number };
 
+/** How clips are read, for `openData`; resized like the released loaders do. */
+export function clipOptions(
+  { clips, resize = "bilinear", flip = false, heldOut, skipBad = false, signal }: Pick<
+    TrainOptions,
+    "clips" | "resize" | "flip" | "heldOut" | "skipBad" | "signal"
+  >,
+) {
+  const held = heldOut ?? "auto" as const;
+  return { sources: clips, resize, flip, heldOut: held, skipBad, ...(signal && { signal }) };
+}
+
 /** Frames of a window: the model's; a long model sees 300, or six of its windows. */
 function defaultFrames({ trainedWindow, contextPatch }: FarSizes): number {
   if (contextPatch === undefined) return trainedWindow;

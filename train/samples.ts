@@ -1,7 +1,7 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeFolder } from "../files/folders.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { toRgb } from "../media/frames.ts";
+import { type FloatFrame, toRgb } from "../media/frames.ts";
 import { openFrameWriter } from "../media/video_writer.ts";
 import { loadPipeline } from "../released/load_pipeline.ts";
 import type { DataSet } from "./data/data_set.ts";
@@ -41,12 +41,6 @@ export async function makeSample(options: SampleOptions): Promise<string> {
   try {
     const { compression, condition } = pipeline.info;
     const size = { width: width * compression, height: height * compression };
-    await makeFolder(folder);
-    const sheet = join(folder, `${name}.png`);
-    const outputs = [sheet, join(folder, `${name}.mp4`)];
-    const writers = await Promise.all(
-      outputs.map((path) => openFrameWriter(path, { ...size, fps })),
-    );
     const frames = pipeline.generate({
       frames: total,
       resume: context,
@@ -56,17 +50,36 @@ export async function makeSample(options: SampleOptions): Promise<string> {
       steps: STEPS,
       seed: 0,
     });
-    try {
-      for await (const { pixels } of frames) {
-        for (const writer of writers) await writer.write(toRgb(pixels));
-      }
-      for (const writer of writers) await writer.close();
-    } catch (error) {
-      for (const writer of writers) await writer.abort();
-      throw error;
-    }
-    return sheet;
+    const pictures = (async function* () {
+      for await (const { pixels } of frames) yield pixels;
+    })();
+    return await writeSample(join(folder, name), { ...size, fps }, pictures);
   } finally {
     await pipeline.close();
   }
+}
+
+/**
+ * Writes pictures as a contact sheet and as an MP4.
+ * @param path without extension
+ * @returns the contact sheet's path
+ */
+export async function writeSample(
+  path: string,
+  sizes: { readonly width: number; readonly height: number; readonly fps: number },
+  pictures: AsyncIterable<FloatFrame>,
+): Promise<string> {
+  await makeFolder(dirname(path));
+  const outputs = [`${path}.png`, `${path}.mp4`];
+  const writers = await Promise.all(outputs.map((output) => openFrameWriter(output, sizes)));
+  try {
+    for await (const picture of pictures) {
+      for (const writer of writers) await writer.write(toRgb(picture));
+    }
+    for (const writer of writers) await writer.close();
+  } catch (error) {
+    for (const writer of writers) await writer.abort();
+    throw error;
+  }
+  return outputs[0]!;
 }

@@ -1,5 +1,6 @@
+import { openParts } from "./run.ts";
 import type { TrainedStep } from "./run_loop.ts";
-import { TrainRun } from "./train_run.ts";
+import { TrainRun, TRANSFORMER } from "./train_run.ts";
 import type { TrainOptions } from "./run_options.ts";
 
 export type { TrainEvent, TrainOptions } from "./run_options.ts";
@@ -17,10 +18,5 @@ export { previewTraining, type TrainPreview } from "./preview.ts";
  * @throws {TrainingError} values are no longer finite, or nothing is learned
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainedStep, void, void> {
-  const run = await TrainRun.open(options);
-  try {
-    yield* run.steps();
-  } finally {
-    await run.close();
-  }
+  yield* new TrainRun(await openParts(TRANSFORMER, options)).steps();
 }

@@ -1,10 +1,8 @@
 import { join } from "node:path";
-import { makeFolder } from "../../files/folders.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { toRgb } from "../../media/frames.ts";
-import { openFrameWriter } from "../../media/video_writer.ts";
 import { loadPipeline } from "../../released/load_pipeline.ts";
 import type { DataSet } from "../data/data_set.ts";
+import { writeSample } from "../samples.ts";
 
 /** Settings of a sample. */
 export interface PictureSample {
@@ -32,32 +30,20 @@ export async function samplePictures(options: PictureSample): Promise<string> {
   const { height, width } = data.sizes;
   const frames = Math.min(data.clips[0]!.frames, MOST_FRAMES);
   const given = await data.clips[0]!.read(0, frames, 1);
-  await makeFolder(folder);
-  const sheet = join(folder, `${name}.png`);
   const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
   try {
     const { compression } = pipeline.info;
     const latents = await pipeline.encode(given, width, height);
-    const writers = await Promise.all(
-      [sheet, join(folder, `${name}.mp4`)].map((path) =>
-        openFrameWriter(path, { width: 2 * width, height, fps })
-      ),
-    );
-    try {
+    const [w, h] = [width / compression, height / compression];
+    const pictures = (async function* () {
       let i = 0;
-      for await (
-        const made of pipeline.decode(latents, width / compression, height / compression)
-      ) {
+      for await (const made of pipeline.decode(latents, w, h)) {
         const own = given.subarray(i * made.data.length, ++i * made.data.length);
-        const both = { width: 2 * width, height, data: besideEachOther([own, made.data], width) };
-        for (const writer of writers) await writer.write(toRgb(both));
+        const data = besideEachOther([own, made.data], width);
+        yield { width: 2 * width, height, data };
       }
-      for (const writer of writers) await writer.close();
-    } catch (error) {
-      for (const writer of writers) await writer.abort();
-      throw error;
-    }
-    return sheet;
+    })();
+    return await writeSample(join(folder, name), { width: 2 * width, height, fps }, pictures);
   } finally {
     await pipeline.close();
   }

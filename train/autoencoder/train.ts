@@ -1,6 +1,7 @@
+import { openParts } from "../run.ts";
 import type { TrainedStep } from "../run_loop.ts";
 import type { AutoencoderOptions } from "./options.ts";
-import { AutoencoderRun } from "./run.ts";
+import { AUTOENCODER, AutoencoderRun } from "./run.ts";
 
 export type { AutoencoderOptions } from "./options.ts";
 export type { LossWeights } from "./settings.ts";
@@ -20,10 +21,5 @@ export { previewAutoencoder } from "./preview.ts";
 export async function* trainAutoencoder(
   options: AutoencoderOptions,
 ): AsyncGenerator<TrainedStep, void, void> {
-  const run = await AutoencoderRun.open(options);
-  try {
-    yield* run.steps();
-  } finally {
-    await run.close();
-  }
+  yield* new AutoencoderRun(await openParts(AUTOENCODER, options)).steps();
 }
