@@ -20,6 +20,7 @@ import {
 import { parseShard } from "./plan/identity.ts";
 import type { Job } from "./plan/job.ts";
 import type { BATCH_OPTIONS } from "./plan/options.ts";
+import { Warnings } from "./warnings.ts";
 import { checkResultsPath, knownResults, ResultsFile, resultsName } from "./results.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
@@ -46,12 +47,16 @@ interface Setup {
   readonly folder: string;
   readonly results: ResultsFile;
   readonly batch: BatchRun;
+  readonly warnings: Warnings;
   /** Progress display. */
   progress?: Progress;
 }
 
-/** Opens a batch's executor; its notes go to the user. */
-export type OpenExecutor = (note: (line: string) => void) => BatchExecutor | Promise<BatchExecutor>;
+/** Opens a batch's executor. @param note for the user; @param warnings that the user has seen */
+export type OpenExecutor = (
+  note: (line: string) => void,
+  warnings: Warnings,
+) => BatchExecutor | Promise<BatchExecutor>;
 
 /** Results of a batch. */
 export interface BatchOutcome {
@@ -84,6 +89,8 @@ export async function executeBatch(
   const start = performance.now();
   const setup = await orAborted(setUp(source, call), call.signal);
   const { all, jobs, folder, results, batch } = setup;
+  const note = noteOf(call);
+  if (all) warnOf(all, setup.warnings, note);
   if (call.options.dryRun) {
     await (await import("./dry_run.ts")).dryRun(all, batch, call);
     return undefined;
@@ -94,10 +101,10 @@ export async function executeBatch(
   if (all) {
     await removeUnfinished(all, folder, call);
     const rest = await orAborted(settleAll(all, batch), call.signal);
-    if (!call.options.quiet) call.terminal.note(beginning(all.length, rest.length));
+    note(beginning(all.length, rest.length));
     await runShown(itemsOf(rest), rest.length, setup, call, open);
   } else {
-    const items = streamJobs(Deno.stdin.readable, jobs);
+    const items = warned(streamJobs(Deno.stdin.readable, jobs), setup.warnings, note);
     await runShown(
       call.options.shared ? items : tidied(items, folder),
       undefined,
@@ -108,6 +115,32 @@ export async function executeBatch(
   }
   const seconds = Math.round(performance.now() - start) / 1000;
   return { tally: batch.tally, results: results.path, seconds };
+}
+
+/** Shows lines to the user, unless --quiet. */
+function noteOf({ options, terminal }: BatchCall): (line: string) => void {
+  return options.quiet ? () => {} : (line) => terminal.note(escaped(line));
+}
+
+/** Shows the warnings about all jobs, one line for each kind. */
+function warnOf(jobs: readonly Job[], warnings: Warnings, note: (line: string) => void): void {
+  for (const job of jobs) {
+    for (const warning of job.warnings) warnings.add(job.where, warning);
+  }
+  for (const line of warnings.lines()) note(line);
+}
+
+/** Jobs of a stream; warnings of a new kind are shown as they occur. */
+async function* warned(
+  items: AsyncGenerator<Item, void, void>,
+  warnings: Warnings,
+  note: (line: string) => void,
+): AsyncGenerator<Item, void, void> {
+  for await (const item of items) {
+    const { where = "", warnings: found = [] } = "job" in item ? item.job : {};
+    for (const line of found.map((one) => warnings.add(where, one))) if (line) note(line);
+    yield item;
+  }
 }
 
 /** How much there is to do, said before the first job is started. */
@@ -140,7 +173,8 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
     onFailure: ({ id, error }) => terminal.note(escaped(inFlags(`job "${id}" failed: ${error}`))),
     onEnd: ({ done, failed, failedBefore }) => setup.progress?.update(done + failed - failedBefore),
   });
-  const setup: Setup = { all, jobs, folder, results, batch };
+  const warnings = new Warnings();
+  const setup: Setup = { all, jobs, folder, results, batch, warnings };
   return setup;
 }
 
@@ -202,12 +236,12 @@ async function settleAll(jobs: readonly Job[], batch: BatchRun): Promise<Job[]> 
 
 async function runItems(
   items: AsyncGenerator<Item, void, void>,
-  { batch, folder }: Setup,
+  { batch, folder, warnings }: Setup,
   call: BatchCall,
   open: OpenExecutor,
 ): Promise<void> {
-  const { options, terminal, signal } = call;
-  const executor = await open(options.quiet ? () => {} : (line) => terminal.note(escaped(line)));
+  const { signal } = call;
+  const executor = await open(noteOf(call), warnings);
   const stop = new AbortController();
   const interrupt = () => stop.abort(signal.reason);
   signal.addEventListener("abort", interrupt);

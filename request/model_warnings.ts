@@ -3,13 +3,22 @@ import { UsageError } from "../cli/errors.ts";
 import type { Size } from "../cli/option.ts";
 import { releasedSize } from "./picture_size.ts";
 
-/** Up to so many times the trained length a video is let go without a word. */
+/** Videos of up to so many times the trained length are fine. */
 const LONG = 2;
 /** Temporal decay that kept the colours of the demo model at 16 times its trained length. */
 const SLOPE = 0.06;
 
-/** What of a run a model may not have been made for. */
-export interface Wanted extends Size {
+/** A setting that may give another result than the user expects. */
+export interface RunWarning {
+  /** Equal for warnings that differ only in numbers or names of files: one is enough. */
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** Settings of a run that a model may not have been made for. */
+export interface Wanted {
+  /** Pixels; undefined if only a context can tell. */
+  readonly size: Size | undefined;
   /** Context and generated. */
   readonly frames: number;
   readonly guidance: number | undefined;
@@ -26,39 +35,44 @@ export function checkGuidance(guidance: number | undefined): void {
   );
 }
 
-/** Settings that work, and that the model was not trained for: a line each, with what helps. */
+/** Settings that work but that the model was not trained for, with the option that helps. */
 export function modelWarnings(
-  { width, height, frames, guidance = 1, slope }: Wanted,
+  { size, frames, guidance = 1, slope }: Wanted,
   info: Pick<ModelInfo, "name" | "condition" | "compression" | "long" | "window" | "defaults">,
-): string[] {
-  const warnings: string[] = [];
-  const trained = trainedSize(info);
-  if (width !== trained.width || height !== trained.height) {
-    const size = `${trained.width}x${trained.height}`;
-    warnings.push(
-      `${info.name} was trained at ${size}: ${width}x${height} may look wrong; --size ${size} helps`,
-    );
+): RunWarning[] {
+  const warnings: RunWarning[] = [];
+  const { name } = info;
+  const trained = sizeText(trainedSize(info));
+  const wanted = size ? sizeText(size) : trained;
+  if (wanted !== trained) {
+    const text =
+      `${name} was trained at ${trained}: ${wanted} may look wrong; --size ${trained} helps`;
+    warnings.push({ kind: `size ${name} ${wanted}`, text });
   }
   const length = trainedLength(info);
   if (length !== undefined && frames > LONG * length && slope === 0) {
-    warnings.push(
-      `${frames} frames are many more than the ${length} that ${info.name} is made for: pictures ` +
-        `may fade or freeze; --flexrope ${SLOPE} helps`,
-    );
+    const text = `${frames} frames are many more than the ${length} that ${name} is made for: ` +
+      `pictures may fade or freeze; --flexrope ${SLOPE} helps`;
+    warnings.push({ kind: `length ${name}`, text });
   }
   if (guidance !== 1 && info.condition.kind === "none") {
-    warnings.push(`--guidance ${guidance} changes nothing: ${info.name} has no actions or labels`);
+    const text = `--guidance ${guidance} changes nothing: ${name} has no actions or labels`;
+    warnings.push({ kind: `guidance ${name}`, text });
   }
   return warnings;
 }
 
-/** What far.json says, else the size of the released models. */
+function sizeText({ width, height }: Size): string {
+  return `${width}x${height}`;
+}
+
+/** The size in far.json, else that of the released models. */
 function trainedSize(info: Pick<ModelInfo, "defaults" | "compression">): Size {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(String(info.defaults.size ?? "")) ?? [];
   return width ? { width: Number(width), height: Number(height) } : releasedSize(info);
 }
 
-/** Frames of a whole video: the window, where a model has no other; else those of its example. */
+/** Frames of a whole video: the window of FAR, and the length of FAR_Long's example. */
 function trainedLength(
   { long, window, defaults }: Pick<ModelInfo, "long" | "window" | "defaults">,
 ): number | undefined {

@@ -9,7 +9,7 @@ import {
   OVERWRITE_OPTION,
   PROGRESS_OPTION,
 } from "../cli/common_options.ts";
-import type { OptionTable } from "../cli/option.ts";
+import type { OptionTable, Values } from "../cli/option.ts";
 import {
   choice,
   flag,
@@ -224,3 +224,6 @@ export const GENERATE_OPTIONS = {
   ...PROGRESS_OPTION,
   ...COMMON_OPTIONS,
 } satisfies OptionTable;
+
+/** Options of `far generate`. */
+export type GenerateValues = Values<typeof GENERATE_OPTIONS>;

@@ -1,4 +1,5 @@
 import { extname } from "node:path";
+import type { RunWarning } from "./model_warnings.ts";
 import { listNames } from "./outputs.ts";
 
 /** Options that some outputs ignore. */
@@ -18,23 +19,22 @@ const GIF_FPS = 50;
 export function outputWarnings(
   paths: readonly string[],
   { fps = 0, codec, quality, format = "mp4" }: Encoding,
-): string[] {
+): RunWarning[] {
   const kindOf = (path: string) => path === "-" ? `.${format}` : extname(path).toLowerCase();
-  const warnings: string[] = [];
+  const warnings: RunWarning[] = [];
   const gifs = paths.filter((path) => kindOf(path) === ".gif");
   if (fps > GIF_FPS && gifs.length > 0) {
-    warnings.push(
-      `${listNames(gifs)} ${
-        gifs.length > 1 ? "play" : "plays"
-      } at ${GIF_FPS} frames per second, not ${fps}: GIF has no more`,
-    );
+    const play = gifs.length > 1 ? "play" : "plays";
+    const text = `${listNames(gifs)} ${play} at ${GIF_FPS} frames per second, not ${fps}: ` +
+      "GIF has no more";
+    warnings.push({ kind: "rate of GIF", text });
   }
   if (paths.length === 0 || paths.some((path) => VIDEOS.includes(kindOf(path)))) return warnings;
   for (const [name, value] of Object.entries({ codec, quality })) {
     if (value === undefined) continue;
-    warnings.push(
-      `--${name} ${value} changes nothing in ${listNames(paths)}: it is for ${VIDEOS.join(" ")}`,
-    );
+    const where = listNames(paths);
+    const text = `--${name} ${value} changes nothing in ${where}: it is for ${VIDEOS.join(" ")}`;
+    warnings.push({ kind: name, text });
   }
   return warnings;
 }

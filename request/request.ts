@@ -1,24 +1,16 @@
 import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
-import {
-  allowed,
-  type Classes,
-  fitLength,
-  formatClassList,
-  parseClassList,
-  planActions,
-} from "./actions.ts";
-import { readActionLists } from "./action_file.ts";
+import { formatClassList } from "./actions.ts";
+import { fitRun, THROWN } from "./fit.ts";
 import { checkGuidance } from "./model_warnings.ts";
 import { releasedSize } from "./picture_size.ts";
 import { parseModelDefaults } from "./model_defaults.ts";
 import { UsageError } from "../cli/errors.ts";
-import { decidingOptions, optionName, type Size, type Values } from "../cli/option.ts";
-import { GENERATE_OPTIONS } from "./options.ts";
+import { decidingOptions, optionName, type Size } from "../cli/option.ts";
+import { GENERATE_OPTIONS, type GenerateValues } from "./options.ts";
 import { defined, type Settings, type SettingValue } from "../cli/settings.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
-/** Options of `far generate`. */
-export type GenerateValues = Values<typeof GENERATE_OPTIONS>;
+export type { GenerateValues };
 
 /** What to generate, with the model's defaults filled in and all sources read. */
 export interface Request {
@@ -70,14 +62,12 @@ export async function buildRequest(
   options: GenerateValues,
   info: ModelInfo,
 ): Promise<Request> {
-  checkGuidance(options.guidance);
+  checkGuidance(options.guidance); // before a context is read, which takes time
   const source = await readContext(given, options, info);
-  const labels = readLabels(options, info);
-  const { frames, actions } = await frameActions(given, options, info, source);
-  const most = Math.max(labels?.length ?? 1, source?.videos ?? 1, actions?.length ?? 1);
-  const count = options.count ?? most;
-  checkCount(count, { labels: labels?.length, videos: source?.videos, lists: actions?.length });
   const context = source?.frames ?? 0;
+  const fit = await fitRun(given, options, info, { frames: context, source }, THROWN);
+  const { labels, actions, videos: count } = fit;
+  const frames = fit.frames!; // known, since the context was read
   const size = source ?? pictureSize(options, info);
   const seed = options.seed === -1n ? drawSeed() : options.seed ?? 0n;
   const { channels, compression } = info;
@@ -140,94 +130,6 @@ async function readContext(
       resize: options.resize,
     },
   });
-}
-
-function readLabels({ label }: GenerateValues, info: ModelInfo): number[] | undefined {
-  if (label === undefined) return undefined;
-  const { kind, count } = info.condition;
-  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
-  return parseClassList(label, { kind, count, names: info.labels });
-}
-
-/**
- * Checks that everything given more than once is given once per video.
- * @throws {UsageError}
- */
-export function checkCount(
-  count: number,
-  { labels, videos, lists, clips }: Partial<
-    Record<"labels" | "videos" | "lists" | "clips", number>
-  >,
-): void {
-  const all = [
-    ["labels", labels],
-    ["videos of context", videos],
-    ["lists of actions", lists],
-    ["clips' own actions", clips],
-  ];
-  for (const [what, has = 1] of all as [string, number?][]) {
-    if (has === 1 || has === count) continue;
-    throw new UsageError(`Cannot use ${has} ${what} for ${count} videos: give 1 or ${count}`);
-  }
-}
-
-/** The number of frames to generate, and the action of each frame. */
-async function frameActions(
-  given: GenerateValues,
-  options: GenerateValues,
-  info: ModelInfo,
-  source: Source | undefined,
-): Promise<{ frames: number; actions: number[][] | undefined }> {
-  const { kind, count } = info.condition;
-  const context = source?.frames ?? 0;
-  if (kind !== "action") {
-    if (given.actions !== undefined) {
-      throw new UsageError(`Cannot use --actions: ${info.name} takes none`);
-    }
-    return { frames: options.frames ?? needFrames(), actions: undefined };
-  }
-  const classes: Classes = { kind, count, names: info.actions };
-  const lists = options.actions === undefined
-    ? undefined
-    : await readActionLists(options.actions, classes);
-  const total = context + (given.frames ?? 0);
-  const coversAll = given.actions !== undefined && lists!.every(({ length }) => length === total);
-  const own = coversAll ? undefined : await source?.actions?.(classes);
-  const ownFrames = own?.[0]?.length ?? 0;
-  const fromOwn = given.context !== undefined && ownFrames > context && !lists;
-  const frames = given.frames ?? (given.actions !== undefined ? lists![0]!.length : undefined) ??
-    (fromOwn ? ownFrames - context : undefined) ?? options.frames ?? needFrames();
-  if (!lists && options.guidance === -1) return { frames, actions: undefined };
-  const byDefault = given.actions === undefined;
-  const many = Math.max(lists?.length ?? 1, own?.length ?? 1);
-  checkCount(many, { lists: lists?.length, clips: own?.length });
-  const actions = Array.from({ length: many }, (_, video) => {
-    const list = lists?.[video] ?? lists?.[0];
-    return planActions({
-      given: list && byDefault ? fitLength(list, frames) : list,
-      clip: own?.[video] ?? own?.[0],
-      context,
-      frames,
-      classes,
-    });
-  });
-  checkOwnActions(actions, options, classes);
-  return { frames, actions };
-}
-
-/** Checks the context's own actions; given lists were already checked. */
-function checkOwnActions(
-  actions: readonly (readonly number[])[],
-  { context }: GenerateValues,
-  classes: Classes,
-): void {
-  const strange = actions.flat().find((action) => !(action >= 0 && action <= classes.count));
-  if (strange === undefined) return;
-  throw new UsageError(`Cannot use action ${strange} of "${context}": ${allowed(classes)}`);
-}
-
-function needFrames(): never {
-  throw new UsageError("Say how many frames to generate: give --frames");
 }
 
 /** 32 random bits: PyTorch's CPU generator uses no more of a seed. */

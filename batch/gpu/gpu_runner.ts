@@ -16,7 +16,6 @@ export class DeviceLostError extends Error {
 export class GpuRunner {
   readonly #shelf: ModelShelf;
   readonly #send: (message: ChildMessage) => void;
-  readonly #warned = new Set<string>();
   #open: OpenJob[] = [];
 
   constructor(shelf: ModelShelf, send: (message: ChildMessage) => void) {
@@ -75,19 +74,15 @@ export class GpuRunner {
     const pipeline = await this.#pipelineOf(job);
     try {
       const prepared = await PreparedJob.make(job, valuesOf(job), pipeline);
-      for (const text of prepared.warnings) this.#warn(`warning: ${job.where}: ${text}`);
+      for (const one of prepared.warnings) {
+        this.#send({ type: "warning", where: job.where, ...one });
+      }
       return [prepared];
     } catch (error) {
       if (isLost(error)) throw new DeviceLostError((error as Error).message);
       this.#fail(job.hash, error);
       return [];
     }
-  }
-
-  /** Only once, although a job may come again. */
-  #warn(text: string): void {
-    if (!this.#warned.has(text)) this.#send({ type: "note", text });
-    this.#warned.add(text);
   }
 
   /** Runs jobs as one batch; if the batch fails, jobs without a record may run in other batches. */

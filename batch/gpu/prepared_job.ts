@@ -18,6 +18,8 @@ import {
   settingsOfRequest,
   withDefaults,
 } from "../../request/request.ts";
+import type { RunWarning } from "../../request/model_warnings.ts";
+import { factsOf, runWarnings } from "../../request/run_warnings.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { type BatchPart, shapeKey } from "./gpu_batch.ts";
@@ -49,7 +51,7 @@ export class PreparedJob implements BatchPart {
   readonly wish: ModelWish;
   readonly plan: RunPlan;
   readonly noise: Float32Array;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly RunWarning[];
   readonly #request: Request;
   readonly #values: JobValues;
 
@@ -61,7 +63,9 @@ export class PreparedJob implements BatchPart {
     const run = asUsage(() => pipeline.prepare(request.generate));
     this.plan = run.plan;
     this.noise = run.noise;
-    this.warnings = request.source?.warnings ?? [];
+    const { info, model } = pipeline;
+    const facts = { ...factsOf(run.plan), slope: model.sizes.slope, source: request.source };
+    this.warnings = runWarnings(request.options, facts, info);
   }
 
   /**

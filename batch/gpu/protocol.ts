@@ -40,7 +40,13 @@ export type ChildMessage =
   | { readonly type: "start"; readonly hashes: readonly string[] }
   /** Progress: weights were loaded or a frame was finished; `generated` for a new frame. */
   | { readonly type: "progress"; readonly generated?: boolean }
-  | { readonly type: "note"; readonly text: string }
+  /** About a job that runs all the same. @see RunWarning */
+  | {
+    readonly type: "warning";
+    readonly where: string;
+    readonly kind: string;
+    readonly text: string;
+  }
   | {
     readonly type: "done";
     readonly hash: string;
@@ -96,7 +102,7 @@ export interface ChildFailure extends JobFailure {
 }
 
 const TYPES: readonly string[] = [
-  ...["ready", "start", "progress", "note", "done", "failed", "split", "idle", "fatal", "lost"],
+  ...["ready", "start", "progress", "warning", "done", "failed", "split", "idle", "fatal", "lost"],
 ];
 
 /** A message as a line. */

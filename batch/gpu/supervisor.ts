@@ -7,6 +7,8 @@ import { videosOf } from "../plan/manifest.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
 import { outputFiles } from "../plan/output_names.ts";
 import { removePartials } from "../partial_files.ts";
+import type { RunWarning } from "../../request/model_warnings.ts";
+import { Warnings } from "../warnings.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Settings for running jobs. */
@@ -21,6 +23,8 @@ export interface SupervisorOptions {
   readonly gather?: number;
   /** Receives lines for the user: warnings, restarts. */
   readonly note: (line: string) => void;
+  /** Warnings that the user has already seen (none). */
+  readonly warnings?: Warnings;
   /** Receives all other output of the GPU process and its libraries. */
   readonly said?: (line: string) => void;
 }
@@ -70,6 +74,7 @@ type State =
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #pool = new JobPool();
+  readonly #warnings: Warnings;
   #state: State = { at: "rest" };
   readonly #device = Promise.withResolvers<DeviceInfo>();
   #dispatchesPerSubmit: number | undefined;
@@ -79,6 +84,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#warnings = options.warnings ?? new Warnings();
     this.#device.promise.catch(() => {});
   }
 
@@ -220,13 +226,18 @@ export class Supervisor {
       case "idle":
         watchdog.stop();
         return this.#feedSoon();
-      case "note":
-        return this.#options.note(message.text);
+      case "warning":
+        return this.#warn(message.where, message);
       case "fatal":
         return this.#giveUp(errorOf(message.error));
       case "lost":
         running.loss = message.message;
     }
+  }
+
+  #warn(where: string, warning: RunWarning): void {
+    const line = this.#warnings.add(where, warning);
+    if (line) this.#options.note(line);
   }
 
   #lost(reason: string, { watchdog }: Running): void {

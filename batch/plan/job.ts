@@ -2,15 +2,16 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isPattern } from "../../app.ts";
 import type { ModelInfo } from "../../mod.ts";
-import { type Classes, parseClassList, planActions } from "../../request/actions.ts";
-import { readActionLists } from "../../request/action_file.ts";
+import { type Findings, fitRun } from "../../request/fit.ts";
+import type { RunWarning } from "../../request/model_warnings.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import { checkCount, type GenerateValues, withDefaults } from "../../request/request.ts";
-import { modelInfo } from "../../request/with_pipeline.ts";
+import { type GenerateValues, pictureSize, withDefaults } from "../../request/request.ts";
+import { type RunFacts, runWarnings } from "../../request/run_warnings.ts";
+import { modelInfo, openModel } from "../../request/with_pipeline.ts";
 import type { Digests } from "./digest.ts";
 import { inputsOf, jobHash, jsonOf } from "./identity.ts";
-import type { Entry, JobValues } from "./manifest.ts";
+import type { Entry } from "./manifest.ts";
 import type { WireJob } from "../gpu/protocol.ts";
 import { inputFault, loraFault, outputFault } from "./travel.ts";
 
@@ -22,6 +23,8 @@ export interface Job {
   /** `jobs.jsonl:3` */
   readonly where: string;
   readonly model: JobModel;
+  /** About settings whose effect may surprise, as far as they are known before anything is read. */
+  readonly warnings: readonly RunWarning[];
 }
 
 /** The model of a job. */
@@ -30,6 +33,8 @@ export interface JobModel {
   readonly name: string;
   readonly folder: string;
   readonly info: ModelInfo;
+  /** Slope of FlexRoPE; 0 is none. */
+  readonly slope: number;
   /** Digest that is the same on every machine. */
   readonly identity: string;
 }
@@ -71,12 +76,22 @@ export class JobChecker {
     const { name, digests, travels } = this.#options;
     const where = `${name}:${entry.line}`;
     const { values, outputs } = entry;
-    const fields = new FieldChecks(where);
+    const fields = new FieldChecks(where, entry.broken);
     const model = await fields.check("model", () => this.#model(values.model ?? DEMO));
     if (!model) return fields;
     await fields.check("lora", () => this.#checkLora(model, values.lora));
-    const options = withDefaults(values, model.info.defaults, model.folder);
-    const videos = await checkFit(entry, options, model.info, fields);
+    const { info } = model;
+    const options = await fields.check(
+      "model",
+      () => withDefaults(values, info.defaults, model.folder),
+    );
+    if (!options) return fields;
+    for (const field of ["context", "noise"] as const) {
+      const path = values[field];
+      if (path !== undefined) await fields.check(field, () => checkFile(path));
+    }
+    const context = { frames: entry.broken ? undefined : contextFrames(values, options) };
+    const { videos, frames } = await fitRun(values, options, info, context, fields);
     if (travels) await checkTravel(entry, fields);
     if (entry.broken || fields.problems.length > 0) return fields;
     const hash = await fields.check(
@@ -86,7 +101,9 @@ export class JobChecker {
     if (!hash) return fields;
     const counts = videos > 1 || values.label !== undefined; // a label text hides its number
     const counted = counts ? { ...entry, values: { ...values, count: videos } } : entry;
-    return { job: { entry: counted, hash, where, model }, problems: [] };
+    const facts = knownFacts(values, options, model, frames);
+    const warnings = runWarnings({ ...options, output: [...outputs] }, facts, info);
+    return { job: { entry: counted, hash, where, model, warnings }, problems: [] };
   }
 
   /** Checks a LoRA against the model, once for all jobs that use it. */
@@ -106,18 +123,22 @@ export class JobChecker {
 
   async #openModel(name: string): Promise<JobModel> {
     const folder = await modelPath(name);
-    const info = await modelInfo(folder);
-    return { name, folder, info, identity: await this.#options.digests.model(folder) };
+    using model = await openModel(folder);
+    const { info, sizes: { slope } } = model;
+    return { name, folder, info, slope, identity: await this.#options.digests.model(folder) };
   }
 }
 
 /** Checks of one job's fields and their findings. */
-class FieldChecks {
+class FieldChecks implements Findings {
   readonly problems: string[] = [];
   readonly #where: string;
+  readonly #broken: boolean;
 
-  constructor(where: string) {
+  /** @param broken whether a field was refused before, so that it is absent and yet not missing */
+  constructor(where: string, broken = false) {
     this.#where = where;
+    this.#broken = broken;
   }
 
   /** Runs a check; its error is reported with line and field. */
@@ -133,81 +154,35 @@ class FieldChecks {
   refuse(field: string, why: string): void {
     this.problems.push(`Cannot use "${field}" in ${this.#where}: ${why}`);
   }
+
+  missing(field: string, what: string): void {
+    if (!this.#broken) this.refuse(field, `it is missing: give ${what}`);
+  }
 }
 
-/** @returns how many videos the job makes, as far as its labels and actions show */
-async function checkFit(
-  { values, broken }: Entry,
+/** Frames of context as far as the options tell: a clip can have fewer than the model would take. */
+function contextFrames(
+  given: GenerateValues,
+  { context, contextFrames }: GenerateValues,
+): number | undefined {
+  if (context === undefined || contextFrames === 0) return 0;
+  return given.context === undefined ? contextFrames : given.contextFrames;
+}
+
+/** Facts for warnings, before a context is read: its frames are left out, and its size decides. */
+function knownFacts(
+  given: GenerateValues,
   options: GenerateValues,
-  info: ModelInfo,
-  fields: FieldChecks,
-): Promise<number> {
-  const { size } = options;
-  if (size && (size.width % info.multiple !== 0 || size.height % info.multiple !== 0)) {
-    fields.refuse("size", `both sides must be multiples of ${info.multiple} for ${info.name}`);
-  }
-  for (const field of ["context", "noise"] as const) {
-    const path = values[field];
-    if (path !== undefined) await fields.check(field, () => checkFile(path));
-  }
-  const labels = await checkLabels(values, options, info, fields);
-  const lists = await fields.check("actions", () => readLists(values, info));
-  if (!broken && lists) await checkFrames(values, options, info, lists, fields);
-  const perVideo = { labels: labels?.length, lists: lists?.length || undefined };
-  const videos = values.count ?? Math.max(perVideo.labels ?? 1, perVideo.lists ?? 1);
-  await fields.check("count", () => checkCount(videos, perVideo));
-  return videos;
-}
-
-async function checkLabels(
-  { label }: JobValues,
-  options: GenerateValues,
-  { name, condition: { kind, count }, labels }: ModelInfo,
-  fields: FieldChecks,
-): Promise<number[] | undefined> {
-  if (kind === "label") {
-    if (label !== undefined) {
-      return await fields.check(
-        "label",
-        () => parseClassList(label, { kind, count, names: labels }),
-      );
-    }
-    const needed = options.label === undefined && options.guidance !== -1;
-    if (needed) fields.refuse("label", `it is missing, but ${name} needs one`);
-  } else if (label !== undefined) fields.refuse("label", `${name} takes none`);
-}
-
-/** The job's own actions: one list for all its videos, or one each; empty if it has none. */
-async function readLists({ actions }: JobValues, info: ModelInfo): Promise<number[][]> {
-  const { kind, count } = info.condition;
-  if (actions === undefined) return [];
-  if (kind !== "action") throw new UsageError(`${info.name} takes none`);
-  return await readActionLists(actions, { kind, count, names: info.actions });
-}
-
-/** Checks the number of actions if the number of context frames is known. */
-async function checkFrames(
-  given: JobValues,
-  options: GenerateValues,
-  info: ModelInfo,
-  lists: readonly number[][],
-  fields: FieldChecks,
-): Promise<void> {
-  const { kind, count } = info.condition;
-  const classes: Classes = { kind: "action", count, names: info.actions };
-  const frames = given.frames ?? lists[0]?.length ?? options.frames;
-  const hasContext = options.context !== undefined && options.contextFrames !== 0;
-  if (frames === undefined && (kind !== "action" || !hasContext)) {
-    return fields.refuse("frames", "it is missing: give the number of frames to generate");
-  }
-  const context = hasContext ? options.contextFrames : 0;
-  if (kind !== "action" || frames === undefined || context === undefined) return;
-  // without a list, the clip may have its own actions
-  const free = hasContext || options.actions || options.guidance === -1;
-  const plans = lists.length > 0 ? lists : free ? [] : [undefined];
-  for (const list of plans) {
-    await fields.check("actions", () => planActions({ given: list, context, frames, classes }));
-  }
+  { info, slope }: JobModel,
+  frames = 1,
+): RunFacts {
+  const context = contextFrames(given, options);
+  const known = context === 0 || given.size !== undefined;
+  return {
+    size: known ? pictureSize(options, info) : undefined,
+    frames: (context ?? 0) + frames,
+    slope: options.flexrope ?? slope,
+  };
 }
 
 /** Checks that all files can be sent through a queue, before any job is put on it. */

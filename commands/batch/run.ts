@@ -5,6 +5,7 @@ import { Supervisor } from "../../batch/gpu/supervisor.ts";
 import { wireJob } from "../../batch/plan/job.ts";
 import { type BATCH_OPTIONS, parseGpuBatch } from "../../batch/plan/options.ts";
 import { type OpenExecutor, runBatch } from "../../batch/run_batch.ts";
+import type { Warnings } from "../../batch/warnings.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 
@@ -32,9 +33,9 @@ export async function run(call: BatchCall): Promise<void> {
 /** Executor of the jobs: this machine's GPU, or the workers of a queue. @throws {UsageError} */
 export function executorOf(options: BatchCall["options"]): OpenExecutor {
   const gpuBatch = parseGpuBatch(options.gpuBatch);
-  return (note) =>
+  return (note, warnings) =>
     options.redis === undefined
-      ? onThisGpu(options, gpuBatch, note)
+      ? onThisGpu(options, gpuBatch, note, warnings)
       : throughQueue(options, options.redis, note);
 }
 
@@ -43,6 +44,7 @@ function onThisGpu(
   options: BatchCall["options"],
   gpuBatch: number | "auto",
   note: (line: string) => void,
+  warnings: Warnings,
 ): BatchExecutor {
   const supervisor = new Supervisor({
     command: ownCommand(),
@@ -50,6 +52,7 @@ function onThisGpu(
     backend: options.backend,
     hangAfter: options.hangAfter ?? 600,
     note,
+    warnings,
     said: options.verbose ? note : undefined,
   });
   const folder = resolve(options.outDir!);

@@ -109,8 +109,8 @@ async function decodeTo(
     options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
   const { overwrite } = options;
-  for (const warning of options.quiet ? [] : outputWarnings(paths, { ...options, fps })) {
-    terminal.note(`warning: ${warning}`);
+  for (const { text } of options.quiet ? [] : outputWarnings(paths, { ...options, fps })) {
+    terminal.note(`warning: ${text}`);
   }
   await keepOutputs(paths, { overwrite, count: videos, again: madeWith(record) });
   await using outputs = await Outputs.open(paths, {

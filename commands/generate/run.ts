@@ -15,8 +15,7 @@ import { DEMO, modelPath } from "../../request/model_path.ts";
 import type { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
 import { type KeepOptions, keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
-import { modelWarnings } from "../../request/model_warnings.ts";
-import { outputWarnings } from "../../request/output_warnings.ts";
+import { factsOf, runWarnings } from "../../request/run_warnings.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { isPreview, openPreview } from "../../request/preview.ts";
 import { startProgress } from "../../cli/progress.ts";
@@ -105,8 +104,9 @@ async function generate(
   const resume = begun?.latents;
   const run = asUsage(() => pipeline.prepare({ ...request.generate, resume }));
   const { plan } = run;
-  for (const warning of options.quiet ? [] : warningsOf(request, plan, pipeline)) {
-    terminal.note(`warning: ${warning}`);
+  const facts = { ...factsOf(plan), slope: pipeline.model.sizes.slope, source: request.source };
+  for (const { text } of options.quiet ? [] : runWarnings(options, facts, pipeline.info)) {
+    terminal.note(`warning: ${text}`);
   }
   const record = settingsOfRequest(request, given, plan, {
     dtype: pipeline.dtype,
@@ -139,22 +139,6 @@ async function generate(
   if (stopped) throw stopped;
   watch.lap("finish");
   await tell({ plan, written, pipeline, request, watch, settings: record }, options, terminal);
-}
-
-/** What may be otherwise than the user expects. */
-function warningsOf(
-  { source, fps, options }: Request,
-  { width, height, contextFrames, generatedFrames }: RunPlan,
-  { info, model }: Pipeline,
-): string[] {
-  const frames = contextFrames + generatedFrames;
-  const { slope } = model.sizes;
-  const { guidance } = options;
-  return [
-    ...source?.warnings ?? [],
-    ...outputWarnings(options.output ?? [], { ...options, fps }),
-    ...modelWarnings({ width, height, frames, guidance, slope }, info),
-  ];
 }
 
 async function tell(result: Result, options: GenerateValues, terminal: Terminal): Promise<void> {

@@ -40,9 +40,9 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   try {
     const { info } = pipeline;
     const size = pictureSize(options, info);
-    const wanted = { ...size, frames: 1, guidance: options.guidance, slope: 0 };
-    for (const warning of given.quiet ? [] : modelWarnings(wanted, info)) {
-      terminal.note(`warning: ${warning}`);
+    const wanted = { size, frames: 1, guidance: options.guidance, slope: 0 };
+    for (const { text } of given.quiet ? [] : modelWarnings(wanted, info)) {
+      terminal.note(`warning: ${text}`);
     }
     const choice = { ...options, upTo: given.contextFrames === undefined };
     const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
@@ -116,8 +116,8 @@ async function openRecording(
 ): Promise<Recording | undefined> {
   const { record, codec, quality, scale } = options;
   if (record === undefined) return undefined;
-  for (const warning of options.quiet ? [] : outputWarnings([record], { ...options, fps })) {
-    terminal.note(`warning: ${warning}`);
+  for (const { text } of options.quiet ? [] : outputWarnings([record], { ...options, fps })) {
+    terminal.note(`warning: ${text}`);
   }
   const names = keys.map(({ name }) => name);
   const format = { ...size, fps, codec, quality, scale: viewingScale(record, { ...size, scale }) };

@@ -51,6 +51,6 @@ export async function ownActions(
 export function readLabel(label: string | undefined, info: ModelInfo): number | undefined {
   if (label === undefined) return undefined;
   const { kind, count } = info.condition;
-  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes no label`);
+  if (kind !== "label") throw new UsageError(`Cannot use --label: ${info.name} takes none`);
   return classIndex(label, { kind, count, names: info.labels });
 }

@@ -73,6 +73,8 @@ Deno.test(
       const { code, stdout, stderr } = await start(lines).ended;
       assert.equal(code, 0, stderr);
       assert.match(stdout, /5 of 5 jobs done/);
+      assert.equal(stderr.match(/warning: .* and 4 more jobs: .* was trained at/g)?.length, 1);
+      assert.equal(stderr.match(/warning:/g)?.length, 1);
       assert.deepEqual(await checkOutputs(out), [
         "deep/t-0.safetensors",
         "deep/t-1.safetensors",

@@ -46,9 +46,9 @@ Deno.test("runBatch() tells all that is wrong with one job", () =>
     const expected = [
       /^There are 9 problems in /,
       /"setps" in jobs\.jsonl:1: /,
-      /"size" in jobs\.jsonl:1: /,
       /"context" in jobs\.jsonl:1: there is no file "\/none\.mp4"/,
       /"noise" in jobs\.jsonl:1: there is no file "\/none\.npz"/,
+      /"size" in jobs\.jsonl:1: /,
       /"actions" in jobs\.jsonl:1: far-uncond takes none/,
       /"steps" in jobs\.jsonl:2: /,
       /"output" in jobs\.jsonl:2: .*"\.mp4"/,

@@ -20,33 +20,38 @@ const MAZE = {
 } as const;
 const UNKNOWN = { ...MAZE, defaults: {} };
 
-const FIT: Wanted = { width: 64, height: 64, frames: 16, guidance: 1, slope: 0 };
+const FIT: Wanted = { size: { width: 64, height: 64 }, frames: 16, guidance: 1, slope: 0 };
 const SIZE = /^\w+ was trained at \d+x\d+: .*; --size \d+x\d+ helps$/;
 const LENGTH = /^\d+ frames are many more than the \d+ that .*; --flexrope 0\.06 helps$/;
 
 const CASES: readonly [Partial<Wanted>, Parameters<typeof modelWarnings>[1], RegExp[]][] = [
   [{}, FAR, []],
-  [{ width: 128 }, FAR, [SIZE]],
-  [{ height: 32 }, MAZE, [SIZE]],
-  [{ width: 128, height: 128 }, UNKNOWN, []],
+  [{ size: { width: 128, height: 64 } }, FAR, [SIZE]],
+  [{ size: { width: 64, height: 32 } }, MAZE, [SIZE]],
+  [{ size: { width: 128, height: 128 } }, UNKNOWN, []],
+  [{ size: undefined }, FAR, []],
   [{ frames: 32 }, FAR, []],
   [{ frames: 33 }, FAR, [LENGTH]],
   [{ frames: 33, slope: 0.01 }, FAR, []],
   [{ frames: 120 }, MAZE, []],
   [{ frames: 121 }, MAZE, [LENGTH]],
-  [{ frames: 9999, width: 128, height: 128 }, UNKNOWN, []], // it does not say what it is made for
+  [{ frames: 9999, size: { width: 128, height: 128 } }, UNKNOWN, []], // its length is unknown
   [{ guidance: 2 }, FAR, [/^--guidance 2 changes nothing: FAR_B has no actions or labels$/]],
   [{ guidance: -1 }, FAR, [/^--guidance -1 changes nothing/]],
   [{ guidance: 2 }, MAZE, []],
   [{ guidance: undefined }, FAR, []],
-  [{ width: 32, frames: 900, guidance: 3 }, FAR, [SIZE, LENGTH, /changes nothing/]],
+  [{ size: { width: 32, height: 64 }, frames: 900, guidance: 3 }, FAR, [
+    SIZE,
+    LENGTH,
+    /changes nothing/,
+  ]],
 ];
 
 for (const [wanted, info, expected] of CASES) {
   Deno.test(`modelWarnings() of ${info.name} with ${JSON.stringify(wanted)}`, () => {
     const found = modelWarnings({ ...FIT, ...wanted }, info);
-    assert.equal(found.length, expected.length, found.join("\n"));
-    for (const [i, pattern] of expected.entries()) assert.match(found[i]!, pattern);
+    assert.equal(found.length, expected.length, JSON.stringify(found));
+    for (const [i, pattern] of expected.entries()) assert.match(found[i]!.text, pattern);
   });
 }
 

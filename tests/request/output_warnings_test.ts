@@ -18,7 +18,7 @@ const CASES: readonly [string[], Parameters<typeof outputWarnings>[1], RegExp[]]
 for (const [paths, options, expected] of CASES) {
   Deno.test(`outputWarnings() of ${paths.join(" ")} with ${JSON.stringify(options)}`, () => {
     const found = outputWarnings(paths, options);
-    assert.equal(found.length, expected.length, found.join("\n"));
-    for (const [i, pattern] of expected.entries()) assert.match(found[i]!, pattern);
+    assert.equal(found.length, expected.length, JSON.stringify(found));
+    for (const [i, pattern] of expected.entries()) assert.match(found[i]!.text, pattern);
   });
 }

@@ -131,7 +131,7 @@ Deno.test("buildRequest() needs no actions where none count", async () => {
   const plain = { ...INFO, condition: { kind: "none", count: 0 } as const };
   assert.equal((await build({ frames: 4 }, plain)).generate.actions, undefined);
   await refused({ frames: 4, actions: "0*4" }, /^Cannot use --actions: maze takes none$/, plain);
-  await refused({}, /^Say how many frames to generate: give --frames$/, plain);
+  await refused({}, /^Give the number of frames to generate: --frames$/, plain);
   await refused({ frames: 4 }, /^Cannot generate 4 frames without actions: .* or --guidance -1$/);
 });
 
@@ -143,7 +143,7 @@ Deno.test("buildRequest() makes a video for every label", async () => {
   assert.deepEqual([shared.generate.count, shared.generate.labels], [4, [1]]);
   await refused({ frames: 1, label: "0,1", count: 3 }, /2 labels for 3 videos/, info);
   await refused({ frames: 1, label: "3" }, /^Cannot use label "3": labels are a \(0\), b/, info);
-  await refused({ frames: 1, label: "0" }, /^Cannot use --label: maze takes no label$/);
+  await refused({ frames: 1, label: "0" }, /^Cannot use --label: maze takes none$/);
 });
 
 Deno.test("buildRequest() draws a seed when asked, and says which", async () => {

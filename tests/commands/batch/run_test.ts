@@ -71,13 +71,14 @@ Deno.test("runBatch() goes on after a failure, and leaves it alone until told", 
     assert.equal(exitStatus(first.error), 1);
     assert.match(first.error!.message, /^1 job has failed: see ".*results\.jsonl"$/);
     assert.deepEqual((await records(out)).sort(), ["a done", "b failed", "c done"]);
-    assert.deepEqual(first.terminal.stderr, [
+    assert.match(first.terminal.stderr[0]!, /^warning: jobs\.jsonl:2 and 2 more jobs: /);
+    assert.deepEqual(first.terminal.stderr.slice(1), [
       "3 jobs: starting",
       'job "b" failed: Cannot use it',
     ]);
     const again = await run(THREE);
     assert.deepEqual(again.ran, []);
-    assert.deepEqual(again.terminal.stderr, ["3 jobs, all ended in an earlier run"]);
+    assert.deepEqual(again.terminal.stderr.slice(1), ["3 jobs, all ended in an earlier run"]);
     assert.equal(exitStatus(again.error), 1);
     assert.match(again.error!.message, /in an earlier run; use --retry-failed/);
     const retried = await run(THREE, { retryFailed: true });

@@ -334,7 +334,7 @@ Deno.test("far generate refuses bad input in one line and leaves nothing behind"
         ...made,
       ],
       [2, /multiple of 32 pixels.*not 48/, "--size", "48x64", "-n", "1", ...made],
-      [2, /maze takes no label/, "--label", "1", ...made],
+      [2, /--label: maze takes none/, "--label", "1", ...made],
       [2, /give --context/, "--context-frames", "0", "--context-start", "3", ...made],
       [2, /^error: Cannot use 2 labels for 3 videos: give 1 or 3$/, ...labels, "-n", "1", ...made],
       [2, /both write to stdout/, "-o", "-", "--json"],
