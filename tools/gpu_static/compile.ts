@@ -1,0 +1,24 @@
+/**
+ * Compiles every pipeline; the driver prints what it makes of each, between lines of ours. Run by
+ * tools/gpu_static.ts.
+ */
+import { Gpu } from "../../gpu/gpu.ts";
+import { constantsText, pipelines } from "./pipelines.ts";
+
+const [only = "", tuned = ""] = Deno.args;
+
+/** At once, so that it stands before what the driver prints. */
+function mark(...parts: string[]): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`\n@@ ${parts.join("\t")}\n`));
+}
+
+const gpu = await Gpu.open();
+mark("adapter", gpu.adapter.name);
+for (const { kernel, constants, use } of pipelines(tuned === "tuned")) {
+  if (only && !only.split(",").some((name) => kernel.name.startsWith(name))) continue;
+  mark(kernel.name, constantsText(constants), use);
+  gpu.pipeline(kernel, constants);
+  gpu.check();
+}
+mark("end");
+Deno.exit(0); // the device cannot be closed: nothing that it was given is ever done

@@ -1,0 +1,88 @@
+import { recordStep } from "../../bench/step.ts";
+import { declareSynthetic } from "../../bench/synthetic_model.ts";
+import { Memory } from "../../gpu/memory.ts";
+import type { Kernel } from "../../gpu/kernel.ts";
+import type { Dispatch, Program } from "../../gpu/program.ts";
+import type { DeviceProfile } from "../../gpu/tuning.ts";
+import { FrameCodec } from "../../run/frame_codec.ts";
+
+/** A pipeline that a model uses on GPUs. */
+export interface Pipeline {
+  readonly kernel: Kernel;
+  readonly constants: Readonly<Record<string, number>>;
+  /** Where: an architecture or autoencoder, the dispatch's label and shape. */
+  readonly use: string;
+}
+
+/** A large GPU, before any tuning. */
+export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32 };
+
+const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
+const AUTOENCODERS = ["8x", "32x"] as const;
+const FRAMES = [2, 16, 128, 300];
+const SIZE = { height: 8, width: 8 };
+
+/** `A=1 B=2` */
+export function constantsText(constants: Readonly<Record<string, number>> = {}): string {
+  return Object.entries(constants).map(([name, value]) => `${name}=${value}`).join(" ");
+}
+
+/** The distinct pipelines of steps and autoencoders; with `tuned` those too that `--tune` tries. */
+export function pipelines(tuned: boolean): Pipeline[] {
+  const found = new Map<string, Pipeline>();
+  for (const device of tuned ? [GPU, ...tunedDevices()] : [GPU]) {
+    for (const dtype of ["f16", "f32"] as const) {
+      for (const { name, program } of programs(device, dtype)) {
+        for (const dispatch of program.recorded) {
+          const { kernel, constants = {}, label } = dispatch;
+          const key = `${kernel.name} ${constantsText(constants)}`;
+          const use = `${name} ${label ?? kernel.name} ${shapeText(dispatch)}`.trim();
+          if (!found.has(key)) found.set(key, { kernel, constants, use });
+        }
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function shapeText({ params = {} }: Dispatch): string {
+  const { m, k, n, queries, height, width } = params;
+  if (height !== undefined && k !== undefined) return `${height}x${width} ${k}->${n}`;
+  if (m !== undefined && n !== undefined) return `${m}x${k}x${n}`;
+  return queries === undefined ? "" : `${queries} queries`;
+}
+
+function* programs(
+  device: DeviceProfile,
+  dtype: "f16" | "f32",
+): Generator<{ name: string; program: Program }> {
+  for (const architecture of ARCHITECTURES) {
+    const model = declareSynthetic({ architecture, dtype, layers: 1, device });
+    for (const frame of FRAMES) {
+      for (const kind of ["first", "later"] as const) {
+        const { passes } = recordStep(model, new Memory(), device, SIZE, { frame, kind });
+        for (const { program } of passes) yield { name: architecture, program };
+      }
+    }
+  }
+  for (const vae of AUTOENCODERS) {
+    const model = declareSynthetic({ architecture: "FAR_B", vae, dtype, layers: 1, device });
+    const memory = new Memory();
+    const latents = memory.tensor("latents", [1, 1, model.vae.latentChannels, 8, 8]);
+    const { decoder, encoder } = new FrameCodec(model, memory, device, latents);
+    yield { name: vae, program: decoder };
+    if (encoder) yield { name: vae, program: encoder };
+  }
+}
+
+/** Devices whose tables choose, for every shape, one of the ways that `--tune` tries. */
+function* tunedDevices(): Generator<DeviceProfile> {
+  for (const tile of [32, 64]) {
+    for (const slices of [1, 2, 4]) {
+      for (const shuffle of [0, 1]) {
+        const choice = { tile, slices, shuffle };
+        yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { recordStep } from "../../bench/step.ts";
+import { declareSynthetic } from "../../bench/synthetic_model.ts";
+import { Memory } from "../../gpu/memory.ts";
+import type { Dispatch } from "../../gpu/program.ts";
+import { constantsText, GPU } from "./pipelines.ts";
+import type { Row } from "../gpu_static.ts";
+import { tripCycles } from "./loop.ts";
+
+/** A Radeon RX 7900 XTX: what fills it, and how fast it is. */
+const SIMDS = 192;
+const HERTZ = 2.3e9;
+/** Lanes of a wave. */
+const WAVE = 64;
+
+/** Numbers of k that a trip of a product's loop takes, and keys that one of attention takes. */
+const PRODUCT_TRIP = 16;
+
+/** Of a workgroup of this dispatch: its lanes, and the trips of its loop, one after the other. */
+function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: number } | undefined {
+  const { kernel, constants = {}, params = {} } = dispatch;
+  if (/^(linear|conv2d)(_shuffle)?$/.test(kernel.name)) {
+    const slices = constants.SLICES!;
+    const k = params.k! * (constants.SIZE ?? 1) ** 2;
+    return { lanes: 64 * slices, trips: Math.ceil(k / (PRODUCT_TRIP * slices)) };
+  }
+  if (!/^attention/.test(kernel.name)) return undefined;
+  return { lanes: constants.WG!, trips: Math.ceil(keys / constants.SPLIT! / 4) };
+}
+
+/** Cycles of a dispatch, of products and attention only: waves are spread evenly over all SIMDs. */
+function cyclesOf(dispatch: Dispatch, keys: number, rows: ReadonlyMap<string, Row>): number {
+  const shape = loopOf(dispatch, keys);
+  const loop = rows.get(`${dispatch.kernel.name} ${constantsText(dispatch.constants)}`)?.loop;
+  if (!shape || !loop || typeof dispatch.groups === "function") return 0;
+  const groups = dispatch.groups.reduce((a, b) => a * b, 1);
+  const waves = groups * Math.ceil(shape.lanes / WAVE);
+  return shape.trips * tripCycles(loop, Math.max(1, waves / SIMDS));
+}
+
+/** A table of a later step of FAR_B in f16, dispatch by dispatch, after so many frames. */
+export function stepTable(compiled: readonly Row[], frames: readonly number[]): string {
+  const rows = new Map(compiled.map((row) => [`${row.kernel} ${row.constants}`, row]));
+  const lines = [
+    "| frames before | dispatch | per step | workgroups x lanes | kcycles |",
+    "|---:|---|---:|---:|---:|",
+  ];
+  for (const frame of frames) {
+    const model = declareSynthetic({ architecture: "FAR_B", dtype: "f16", device: GPU });
+    const size = { height: 8, width: 8 };
+    const { passes } = recordStep(model, new Memory(), GPU, size, { frame, kind: "later" });
+    const found = new Map<string, { times: number; cycles: number; shape: string }>();
+    for (const { plan, program } of passes) {
+      const keys = Math.max(...plan.keys);
+      for (const dispatch of program.recorded) {
+        const name = dispatch.label ?? dispatch.kernel.name;
+        const one = found.get(name) ?? { times: 0, cycles: 0, shape: shapeText(dispatch, keys) };
+        one.times++;
+        one.cycles += cyclesOf(dispatch, keys, rows);
+        found.set(name, one);
+      }
+    }
+    for (const [name, { times, cycles, shape }] of found) {
+      if (cycles) {
+        lines.push(`| ${frame} | ${name} | ${times} | ${shape} | ${kilo(cycles / times)} |`);
+      }
+    }
+    const [all, dispatches] = [...found.values()]
+      .reduce(([c, n], { cycles, times }) => [c + cycles, n + times], [0, 0]);
+    const time = (1e3 * all / HERTZ).toFixed(2);
+    lines.push(
+      `| ${frame} | **${time} ms** of products and attention | ${dispatches} | | ${kilo(all)} |`,
+    );
+  }
+  return lines.join("\n");
+}
+
+function kilo(cycles: number): string {
+  return (cycles / 1e3).toFixed(0);
+}
+
+function shapeText(dispatch: Dispatch, keys: number): string {
+  const shape = loopOf(dispatch, keys);
+  if (!shape || typeof dispatch.groups === "function") return "";
+  return `${dispatch.groups.reduce((a, b) => a * b, 1)} x ${shape.lanes}`;
+}
