@@ -119,7 +119,7 @@ export function batchStatistics(
 }
 
 /** Where channel `n` of a coarse pixel lies in the fine image: pixel_unshuffle's order. */
-function finePlace(pixel: number, w: number, q: number): number {
+export function finePlace(pixel: number, w: number, q: number): number {
   const row = Math.floor(pixel / w);
   const corner = 4 * row * w + 2 * (pixel % w);
   return corner + (q >> 1 & 1) * 2 * w + (q & 1);

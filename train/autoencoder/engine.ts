@@ -76,7 +76,14 @@ export class AutoencoderEngine {
       : undefined;
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
+    const pictures = settings.batch * settings.frames;
+    const rest = (of: number) => of % division.microBatch;
     this.pass(division.microBatch, "train"); // the largest first: others reuse its memory
+    this.pass(Math.min(division.microBatch, pictures), "validate");
+    if (rest(pictures * settings.accumulate)) {
+      this.pass(rest(pictures * settings.accumulate), "train");
+    }
+    if (rest(pictures)) this.pass(rest(pictures), "validate");
     this.update = recordUpdate(this.store, this.memory, device, this);
   }
 
