@@ -21,7 +21,9 @@ export async function run(
   });
   if (json) return await terminal.print(`${JSON.stringify(imported, null, 2)}\n`);
   if (quiet) return;
-  const { clips, frames, dropped, actions } = imported;
+  const { clips, frames, dropped, actions, unknownKeys, warnings } = imported;
+  for (const warning of warnings) terminal.note(warning);
+  if (unknownKeys.length > 0) terminal.note(`keys without an action: ${unknownKeys.join(", ")}`);
   const counts = Object.entries(actions).map(([name, count]) => `${name} ${count}`).join(", ");
   const left = dropped > 0 ? `, ${dropped} dropped` : "";
   await terminal.print(

@@ -3,13 +3,11 @@ import { isFile } from "../../files/file_source.ts";
 import { makeFolder } from "../../files/folders.ts";
 import { writeWhole } from "../../files/atomic_file.ts";
 import { readJson } from "../../files/read_json.ts";
-import { type Clip, readClip } from "../../media/clip.ts";
 import { MediaError } from "../../media/errors.ts";
-import { isRgb, toRgb } from "../../media/frames.ts";
-import { openFrameWriter } from "../../media/video_writer.ts";
 import type { ResizeMethod } from "../../media/resize.ts";
-import { type KeyMoment, readKeyLog } from "./key_log.ts";
-import { actionsAt, type KeyMap, readKeyMap } from "./key_map.ts";
+import { readKeyLog } from "./key_log.ts";
+import { type KeyMap, readKeyMap, unknownKeys } from "./key_map.ts";
+import { ClipsWriter, openRecording, type Recording, writeRecording } from "./recording.ts";
 
 /** Settings for importing recorded play of another program. */
 export interface ImportOptions {
@@ -51,6 +49,10 @@ export interface Imported {
   readonly dropped: number;
   /** Names of the actions, and how many frames each has. */
   readonly actions: Readonly<Record<string, number>>;
+  /** Keys of the logs that have no action. */
+  readonly unknownKeys: readonly string[];
+  /** Warnings of one line each, for the user. */
+  readonly warnings: readonly string[];
 }
 
 const CLIP_FRAMES = 300;
@@ -59,42 +61,54 @@ const FAR = "far.json";
 
 /**
  * Turns videos with logs of keys into a data set of FAR's layout: .npz clips with `video` and
- * `actions`, and a far.json with the names of the actions. Logs and map are checked before anything
- * is written.
+ * `actions`, and a far.json with the names of the actions. Videos, logs and map are checked before
+ * anything is written; then frames pass one by one, and of a video that cannot be read to its end
+ * nothing is kept.
  * @throws {MediaError} names file and line of the problem, or a clip that already exists
  */
 export async function importPlay(options: ImportOptions): Promise<Imported> {
-  const { videos, output, idle = "stay" } = options;
+  const { videos, output, idle = "stay", clipFrames = CLIP_FRAMES, overwrite = false } = options;
   if (options.log !== undefined && videos.length > 1) {
     throw new RangeError("Cannot use one `log` for several videos");
   }
   const map = await readKeyMap(options.map, idle);
-  const sources: { video: string; moments: KeyMoment[] }[] = [];
-  for (const video of videos) {
-    const log = options.log ?? await logOf(video);
-    sources.push({ video, moments: await readKeyLog(log) });
-  }
-  await checkNames(output, map);
+  const recordings: Recording[] = [];
+  for (const video of videos) recordings.push(await open(video, map, options));
+  const fps = checkAlike(recordings);
+  await checkData(output, map, fps);
   await makeFolder(output);
   const counts = map.actions.map(() => 0);
   const made = { clips: 0, frames: 0, dropped: 0 };
-  let fps = options.fps;
-  for (const { video, moments } of sources) {
-    const clip = await readVideo(video, options);
-    fps ??= clip.fps;
-    const actions = await actionsOf(video, clip, moments, map, options);
-    const kept = actions.flatMap((action, i) => action === undefined ? [] : [{ action, i }]);
-    made.dropped += actions.length - kept.length;
-    for (const { action } of kept) counts[action]!++;
-    made.clips += await writeClips(video, clip, kept, options);
-    made.frames += kept.length;
+  const warnings: string[] = [];
+  const far = { actions: map.actions, fps };
+  await writeWhole(join(output, FAR), `${JSON.stringify(far, null, 2)}\n`);
+  for (const recording of recordings) {
+    const stem = join(output, basename(recording.video, extname(recording.video)));
+    const { signal, onClip } = options;
+    const writer = new ClipsWriter(stem, { ...recording, clipFrames, overwrite, signal, onClip });
+    const written = await writeRecording(recording, map, writer);
+    made.dropped += written.dropped;
+    warnings.push(...written.warnings);
+    made.clips += writer.clips;
+    writer.counts.forEach((count, action) => counts[action]! += count);
   }
-  await writeWhole(
-    join(output, FAR),
-    `${JSON.stringify({ actions: map.actions, ...(fps && { fps }) }, null, 2)}\n`,
-  );
+  made.frames = counts.reduce((sum, count) => sum + count, 0);
   const actions = Object.fromEntries(map.actions.map((name, i) => [name, counts[i]!]));
-  return { ...made, actions };
+  const unknown = recordings.flatMap(({ moments }) => unknownKeys(moments, map));
+  return { ...made, actions, unknownKeys: [...new Set(unknown)], warnings };
+}
+
+async function open(video: string, map: KeyMap, options: ImportOptions): Promise<Recording> {
+  const log = options.log ?? await logOf(video);
+  const moments = await readKeyLog(log);
+  const used = new Set(moments.flatMap(({ keys }) => [...keys]));
+  if (used.size > 0 && unknownKeys(moments, map).length === used.size) {
+    throw new MediaError(
+      `Cannot use key log "${log}": none of its keys (${[...used].slice(0, 5).join(", ")}) is in ` +
+        `"${options.map}"`,
+    );
+  }
+  return await openRecording(video, { log, moments }, options);
 }
 
 async function logOf(video: string): Promise<string> {
@@ -107,88 +121,40 @@ async function logOf(video: string): Promise<string> {
   );
 }
 
-/** A folder to extend must number its actions in the same way. */
-async function checkNames(output: string, { actions }: KeyMap): Promise<void> {
+/** All clips of a data set have one size and rate. @returns the rate */
+function checkAlike([first, ...others]: readonly Recording[]): number {
+  for (const { video, width, height, fps } of others) {
+    const size = `${width}x${height}`;
+    if (size !== `${first!.width}x${first!.height}`) {
+      throw new MediaError(
+        `Cannot import "${video}": it is ${size}, "${first!.video}" ` +
+          `${first!.width}x${first!.height}; give one \`size\` for all`,
+      );
+    }
+    if (Math.abs(fps / first!.fps - 1) > 0.01) {
+      throw new MediaError(
+        `Cannot import "${video}": it has ${fps} frames per second, "${first!.video}" has ` +
+          `${first!.fps}; give one \`fps\` for all`,
+      );
+    }
+  }
+  return first!.fps;
+}
+
+/** A folder to extend must number its actions in the same way, and be as fast. */
+async function checkData(output: string, { actions }: KeyMap, fps: number): Promise<void> {
   const path = join(output, FAR);
   if (!await isFile(path)) return;
-  const before = (await readJson(path)).actions;
-  if (JSON.stringify(before) === JSON.stringify(actions)) return;
-  throw new MediaError(
-    `Cannot add to "${output}": its actions are ${JSON.stringify(before)}, those of the key map ` +
-      JSON.stringify(actions),
-  );
-}
-
-/** Frames at the wanted rate. */
-async function readVideo(path: string, { size, resize, fps }: ImportOptions): Promise<Clip> {
-  const how = { ...(size && { size }), ...(resize && { resize }) };
-  const { fps: own } = await readClip(path, { count: 1, upTo: true });
-  if (fps === undefined || own === undefined) return await readClip(path, how);
-  if (fps > own * 1.001) {
-    throw new MediaError(`Cannot import "${path}" at ${fps} frames per second: it has ${own}`);
-  }
-  const ratio = own / fps;
-  const stride = Math.abs(ratio - Math.round(ratio)) < 0.01 ? Math.round(ratio) : 1;
-  const clip = await readClip(path, { ...how, stride });
-  const every = ratio / stride; // of the frames read; 1 where the rates divide
-  const count = Math.floor((clip.frames.length - 1) / every + 1e-6) + 1;
-  const frames = Array.from({ length: count }, (_, i) => clip.frames[Math.round(i * every)]!);
-  return { ...clip, fps, frames: frames as Clip["frames"] };
-}
-
-function actionsOf(
-  video: string,
-  { frames, fps }: Clip,
-  moments: readonly KeyMoment[],
-  map: KeyMap,
-  { offset = 0, fps: wanted }: ImportOptions,
-): (number | undefined)[] {
-  const rate = fps ?? wanted;
-  if (rate === undefined) {
-    throw new MediaError(`Cannot import "${video}": it does not say how fast it is; give \`fps\``);
-  }
-  const times = frames.map((_, i) => offset + i / rate);
-  const [first, last] = [moments[0]!.time, moments.at(-1)!.time];
-  if (first > times.at(-1)! || last < times[0]!) {
+  const before = await readJson(path);
+  if (JSON.stringify(before.actions) !== JSON.stringify(actions)) {
     throw new MediaError(
-      `Cannot import "${video}": it lasts from ${times[0]} to ${
-        times.at(-1)!.toFixed(3)
-      } s of the ` +
-        `log's clock, the log from ${first} to ${last}; give \`offset\``,
+      `Cannot add to "${output}": its actions are ${JSON.stringify(before.actions)}, those of ` +
+        `the key map ${JSON.stringify(actions)}`,
     );
   }
-  return actionsAt(times, moments, map);
-}
-
-async function writeClips(
-  video: string,
-  { frames, width, height, fps = 8 }: Clip,
-  kept: readonly { readonly action: number; readonly i: number }[],
-  { output, clipFrames = CLIP_FRAMES, overwrite = false, signal, onClip }: ImportOptions,
-): Promise<number> {
-  const stem = basename(video, extname(video));
-  let clips = 0;
-  for (let at = 0; at < kept.length; at += clipFrames) {
-    signal?.throwIfAborted();
-    const part = kept.slice(at, at + clipFrames);
-    const path = join(output, `${stem}-${String(clips).padStart(4, "0")}.npz`);
-    if (!overwrite && await isFile(path)) {
-      throw new MediaError(`Cannot write "${path}": it exists`);
-    }
-    const actions = part.map(({ action }) => action);
-    const writer = await openFrameWriter(path, { width, height, fps, actions });
-    try {
-      for (const { i } of part) {
-        const frame = frames[i]!;
-        await writer.write(isRgb(frame) ? frame : toRgb(frame));
-      }
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
-    onClip?.(path, part.length);
-    clips++;
+  if (typeof before.fps === "number" && Math.abs(before.fps / fps - 1) > 0.01) {
+    throw new MediaError(
+      `Cannot add to "${output}": its clips have ${before.fps} frames per second, these ${fps}`,
+    );
   }
-  return clips;
 }

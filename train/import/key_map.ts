@@ -22,10 +22,17 @@ export const DROP = "drop";
  * @throws {MediaError} names file and entry of the problem
  */
 export async function readKeyMap(path: string, idle: string): Promise<KeyMap> {
-  const refuse = (why: string) => new MediaError(`Cannot use key map "${path}": ${why}`);
+  let text = "";
+  const refuse: Refuse = (why, entry) => {
+    const line = entry === undefined ? undefined : lineOf(text, entry);
+    const where = line === undefined ? `key map "${path}"` : `${path}:${line}`;
+    return new MediaError(`Cannot use ${where}: ${why}`);
+  };
   let json: unknown;
   try {
-    json = parseJson(await Deno.readFile(path));
+    const bytes = await Deno.readFile(path);
+    text = new TextDecoder().decode(bytes);
+    json = parseJson(bytes);
   } catch (error) {
     throw refuse(reasonOf(error));
   }
@@ -34,7 +41,8 @@ export async function readKeyMap(path: string, idle: string): Promise<KeyMap> {
   const entries = Object.entries(keys);
   const strange = entries.find(([key, name]) => typeof name !== "string" || key.trim() === "");
   if (strange) {
-    throw refuse(`${JSON.stringify(strange[0])} must be a key with the name of an action`);
+    const key = JSON.stringify(strange[0]);
+    throw refuse(`${key} must be a key with the name of an action`, strange[0]);
   }
   if (entries.length === 0) throw refuse("it has no keys");
   const pairs = entries as [string, string][];
@@ -51,15 +59,26 @@ function actionsOf(
   given: unknown,
   pairs: readonly [string, string][],
   idle: string,
-  refuse: (why: string) => MediaError,
+  refuse: Refuse,
 ): string[] {
   const used = new Set([...pairs.map(([, name]) => name), ...idle === DROP ? [] : [idle]]);
   if (given === undefined || typeof given === "string") return [...used];
   const isList = Array.isArray(given) && given.every((name) => typeof name === "string");
   if (!isList) throw refuse('"actions" must be a list of names');
   const missing = [...used].find((name) => !given.includes(name));
-  if (missing !== undefined) throw refuse(`action "${missing}" is not in its list of actions`);
+  if (missing !== undefined) {
+    throw refuse(`action "${missing}" is not in its list of actions`, missing);
+  }
   return given;
+}
+
+/** Makes an error, about a text of the file if one is given. */
+type Refuse = (why: string, entry?: string) => MediaError;
+
+/** Where a JSON file has a text first. */
+function lineOf(text: string, entry: string): number | undefined {
+  const index = text.split(/\r?\n/).findIndex((line) => line.includes(JSON.stringify(entry)));
+  return index < 0 ? undefined : index + 1;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -67,35 +86,54 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * The action that led to each frame: the keys held longest since the previous frame. A key pressed
- * in between counts even if it was released at once; undefined means a dropped frame.
- * @param times of the frames in seconds, ascending, by the log's clock
+ * The action that led to each frame, frame by frame: the keys held longest since the previous one.
+ * A key pressed in between counts even if it was released at once.
  */
-export function actionsAt(
-  times: readonly number[],
-  moments: readonly KeyMoment[],
-  map: KeyMap,
-): (number | undefined)[] {
-  let next = 0;
-  let held: number | undefined;
-  return times.map((time, frame) => {
+export class ActionReader {
+  readonly #moments: readonly KeyMoment[];
+  readonly #map: KeyMap;
+  #next = 0;
+  #held: number | undefined;
+  #last: number | undefined;
+
+  constructor(moments: readonly KeyMoment[], map: KeyMap) {
+    this.#moments = moments;
+    this.#map = map;
+  }
+
+  /**
+   * @param time of the next frame in seconds by the log's clock, not before the last one
+   * @returns undefined for a frame to drop
+   */
+  at(time: number): number | undefined {
     const seconds = new Map<number | undefined, number>();
     const begun: number[] = [];
-    let since = frame > 0 ? times[frame - 1]! : time;
+    let since = this.#last ?? time;
     const hold = (until: number) => {
-      seconds.set(held, (seconds.get(held) ?? 0) + until - since);
+      seconds.set(this.#held, (seconds.get(this.#held) ?? 0) + until - since);
       since = until;
     };
-    for (; next < moments.length && moments[next]!.time <= time; next++) {
-      hold(moments[next]!.time);
-      held = actionOf(moments[next]!.keys, map);
-      if (held !== undefined) begun.push(held);
+    const moments = this.#moments;
+    for (; this.#next < moments.length && moments[this.#next]!.time <= time; this.#next++) {
+      hold(moments[this.#next]!.time);
+      this.#held = actionOf(moments[this.#next]!.keys, this.#map);
+      if (this.#held !== undefined) begun.push(this.#held);
     }
     hold(time);
-    if (frame === 0) return held ?? map.idle;
+    const first = this.#last === undefined;
+    this.#last = time;
+    if (first) return this.#held ?? this.#map.idle;
     const order = [...seconds].sort(([, a], [, b]) => b - a).map(([action]) => action);
-    return order[0] ?? order.find((action) => begun.includes(action!)) ?? begun[0] ?? map.idle;
-  });
+    return order[0] ?? order.find((action) => begun.includes(action!)) ?? begun[0] ??
+      this.#map.idle;
+  }
+}
+
+/** Keys of a log that mean nothing by the map, alone or with others. */
+export function unknownKeys(moments: readonly KeyMoment[], { chords }: KeyMap): string[] {
+  const known = new Set(chords.flatMap(({ keys }) => keys));
+  const all = new Set(moments.flatMap(({ keys }) => [...keys]));
+  return [...all].filter((key) => !known.has(key));
 }
 
 function actionOf(keys: ReadonlySet<string>, { chords }: KeyMap): number | undefined {

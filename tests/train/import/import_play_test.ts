@@ -6,9 +6,9 @@ import { NpzFile } from "../../../media/npz.ts";
 import { inFolder } from "../../support/folder.ts";
 
 /** A video of 8 frames per second whose frame i has the grey 8 i. */
-async function writeVideo(path: string, frames: number): Promise<void> {
-  const [width, height] = [4, 4];
-  const writer = await openFrameWriter(path, { width, height, fps: 8 });
+async function writeVideo(path: string, frames: number, fps = 8, width = 4): Promise<void> {
+  const height = 4;
+  const writer = await openFrameWriter(path, { width, height, fps });
   for (let i = 0; i < frames; i++) {
     await writer.write({ width, height, data: new Uint8Array(3 * width * height).fill(8 * i) });
   }
@@ -46,6 +46,8 @@ Deno.test("importPlay() writes clips with the actions that led to their frames",
       frames: 20,
       dropped: 0,
       actions: { forward: 9, left: 4, stay: 7 },
+      unknownKeys: [],
+      warnings: [],
     });
     const [one, two] = [
       await read(path("clips/play-0000.npz")),
@@ -97,12 +99,72 @@ Deno.test("importPlay() refuses before it writes", () =>
       ],
       [{ log: path("keys.json") }, /keys\.json:1: /],
       [{ videos: [path("play.y4m"), path("b.y4m")], log: path("play.csv") }, /one `log` for/],
-      [{ offset: 60 }, /it lasts from 60 to 62\.375 s of the log's clock, the log from 0 to 1\.5/],
+      [
+        { offset: 60 },
+        /it lasts from 60 s of the log's clock, the log ".*play\.csv" from 0 to 1\.5/,
+      ],
       [{ fps: 30 }, /at 30 frames per second: it has 8$/],
       [{ map: path("none.json") }, /Cannot use key map/],
     ];
     for (const [more, message] of cases) {
       await assert.rejects(importPlay({ ...options, ...more }), { message });
     }
+    await assert.rejects(Deno.stat(path("clips")));
+  }));
+
+Deno.test("importPlay() refuses videos that are not of one size and rate", () =>
+  withPlay(async (options, path) => {
+    const others: [name: string, fps: number, width: number, message: RegExp][] = [
+      [
+        "fast",
+        16,
+        4,
+        /fast\.y4m": it has 16 frames per second, ".*play\.y4m" has 8; give one `fps`/,
+      ],
+      ["wide", 8, 6, /wide\.y4m": it is 6x4, ".*play\.y4m" 4x4; give one `size`/],
+    ];
+    for (const [name, fps, width, message] of others) {
+      await writeVideo(path(`${name}.y4m`), 20, fps, width);
+      await Deno.copyFile(path("play.csv"), path(`${name}.csv`));
+      const both = { ...options, videos: [...options.videos, path(`${name}.y4m`)] };
+      await assert.rejects(importPlay(both), { name: "MediaError", message });
+      await importPlay({ ...both, fps: 8, size: { width: 4, height: 4 }, output: path(name) });
+    }
+    await importPlay(options);
+    const slower = { ...options, fps: 4, overwrite: true };
+    await assert.rejects(importPlay(slower), /its clips have 8 frames per second, these 4/);
+  }));
+
+Deno.test("importPlay() tells of keys without an action, and refuses a log of only such", () =>
+  withPlay(async (options, path) => {
+    await Deno.writeTextFile(path("play.csv"), "time,keys\n0,w\n1,Shift w\n1.5,\n");
+    assert.deepEqual((await importPlay(options)).unknownKeys, ["shift"]);
+    await Deno.writeTextFile(path("play.csv"), "time,keys\n0,ArrowUp\n1,ArrowLeft\n1.5,\n");
+    const message = /none of its keys \(up, left\) is in ".*keys\.json"$/;
+    await assert.rejects(importPlay({ ...options, overwrite: true }), { message });
+  }));
+
+Deno.test("importPlay() keeps nothing of a video that cannot be read to its end", () =>
+  withPlay(async (options, path) => {
+    const whole = await Deno.readFile(path("play.y4m"));
+    const broken = whole.slice();
+    broken.set(
+      new TextEncoder().encode("WRONG"),
+      new TextDecoder("latin1").decode(whole)
+        .lastIndexOf("FRAME"),
+    );
+    await Deno.writeFile(path("play.y4m"), broken);
+    const signalled: string[] = [];
+    const onClip = (clip: string) => signalled.push(clip);
+    await assert.rejects(importPlay({ ...options, clipFrames: 4, onClip }), { name: "MediaError" });
+    assert.equal(signalled.length, 4); // frames pass one by one
+    const left = await Array.fromAsync(Deno.readDir(path("clips")), ({ name }) => name);
+    assert.deepEqual(left, ["far.json"]);
+    // of a log that begins after the end of a video whose length nothing tells
+    await Deno.writeFile(path("play.y4m"), whole);
+    await assert.rejects(
+      importPlay({ ...options, offset: -9 }),
+      /from -9 to -6\.625 s of the log's/,
+    );
     await assert.rejects(Deno.stat(path("clips/play-0000.npz")));
   }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { keyName, readKeyLog } from "../../../train/import/key_log.ts";
-import { actionsAt, readKeyMap } from "../../../train/import/key_map.ts";
+import { ActionReader, readKeyMap } from "../../../train/import/key_map.ts";
 import { inFolder } from "../../support/folder.ts";
 
 /** A log's moments as `time key+key`. */
@@ -87,7 +87,8 @@ Deno.test("readKeyMap() numbers actions as they come, or as the list says", () =
       ["{", /keys\.json": /],
       [[], /must be a JSON object/],
       [{}, /it has no keys/],
-      [{ w: 1 }, /"w" must be a key with the name of an action/],
+      [{ w: 1 }, /keys\.json:1: "w" must be a key with the name of an action/],
+      ['{\n"w": "go",\n"a": []}', /keys\.json:3: "a" must be a key with the name of an action/],
       [{ actions: ["go"], keys: { w: "run" } }, /action "run" is not in its list/],
       [{ actions: ["go"], keys: { w: "go" } }, /action "stay" is not in its list/],
       [{ actions: [1], keys: { w: "go" } }, /"actions" must be a list of names/],
@@ -97,14 +98,17 @@ Deno.test("readKeyMap() numbers actions as they come, or as the list says", () =
     }
   }));
 
-Deno.test("actionsAt() takes what was held longest since the frame before", () => {
+Deno.test("ActionReader takes what was held longest since the frame before", () => {
   const map = {
     actions: ["forward", "left", "stay"],
     chords: [{ keys: ["w"], action: 0 }, { keys: ["a"], action: 1 }],
     idle: 2,
   };
-  const at = (times: number[], log: [number, string][], idle: number | undefined = 2) =>
-    actionsAt(times, log.map(([time, keys]) => ({ time, keys: new Set(keys) })), { ...map, idle });
+  const at = (times: number[], log: [number, string][], drops = false) => {
+    const moments = log.map(([time, keys]) => ({ time, keys: new Set(keys) }));
+    const reader = new ActionReader(moments, drops ? { ...map, idle: undefined } : map);
+    return times.map((time) => reader.at(time));
+  };
   const frames = [0, 1, 2, 3, 4];
   assert.deepEqual(at(frames, [[0, "w"]]), [0, 0, 0, 0, 0]);
   assert.deepEqual(at(frames, [[-5, "a"], [-4, "w"], [1, ""]]), [0, 0, 2, 2, 2]);
@@ -114,7 +118,5 @@ Deno.test("actionsAt() takes what was held longest since the frame before", () =
   assert.deepEqual(at(frames, [[0, "w"], [2.1, ""]]), [0, 0, 0, 2, 2]); // let go just after a frame
   assert.deepEqual(at(frames, [[0, "x"]]), [2, 2, 2, 2, 2]); // means nothing
   assert.deepEqual(at(frames, [[0, "wa"]]), [0, 0, 0, 0, 0]); // the first of the map
-  const none = undefined;
-  const dropped = actionsAt([0, 1, 2], [{ time: 0.5, keys: new Set("w") }], { ...map, idle: none });
-  assert.deepEqual(dropped, [none, 0, 0]);
+  assert.deepEqual(at([0, 1, 2], [[0.5, "w"]], true), [undefined, 0, 0]);
 });
