@@ -15,10 +15,27 @@ export interface StepDraws {
   readonly clean: Uint8Array;
   /** [b, n], or [b] for labels: conditions replaced by the null class. */
   readonly dropped: Uint8Array;
+  /** [b, n], if a model is distilled. */
+  readonly distilled?: DistilledFrames;
+}
+
+/** How frames differ from those of training where a model is distilled; all are [b, n]. */
+export interface DistilledFrames {
+  /** Sigma of each frame, instead of that of its index. */
+  readonly sigma: Float32Array;
+  /** Step of the student that the teacher teaches; -1 where the target is that of training. */
+  readonly studentStep: Int32Array;
+  /** Clean frames that the student makes itself, from their noise. */
+  readonly own: Uint8Array;
 }
 
 /** Noise levels that training draws from. */
 export const NOISE_LEVELS = 1000;
+
+/** Sigma of a drawn index. */
+export function sigmaOf(index: number): number {
+  return Math.fround((NOISE_LEVELS - index) / NOISE_LEVELS);
+}
 
 /** Both generators of a run, seeded as the released trainer's `set_seed` does. */
 export class StepRandom {

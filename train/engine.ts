@@ -4,13 +4,16 @@ import { Program } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
 import { ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
 import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";
+import { Distiller } from "./distill/distiller.ts";
 import { layoutOf, type PassInputs } from "./inputs.ts";
 import {
-  type PassTensors,
+  type PassBody,
+  type PassRecorder,
   passTensors,
   type Reach,
   reachOf,
   recordBackward,
+  type RecordedPass,
   recordForward,
   RESULTS,
 } from "./network.ts";
@@ -29,13 +32,8 @@ export interface Division {
   readonly recompute: boolean;
 }
 
-/** A recorded pass over so many videos and frames. */
-export interface RecordedPass {
-  readonly program: Program;
-  readonly tensors: PassTensors;
-}
-
-type PassKind = "train" | "validate";
+/** What is recorded for a step, or for a loss without one. */
+export type PassKind = "train" | "validate";
 
 /** The longest sequence that a step can have. */
 export function longestStep({ trainingType, frames }: TrainerSettings): number {
@@ -43,7 +41,7 @@ export function longestStep({ trainingType, frames }: TrainerSettings): number {
 }
 
 /** Everything on the device: parameters, activations, and the programs that train them. */
-export class Engine {
+export class Engine implements PassRecorder {
   readonly settings: TrainerSettings;
   readonly division: Division;
   readonly parameters: TrainedParameters;
@@ -55,6 +53,8 @@ export class Engine {
   readonly step: DeviceBuffer;
   /** Clipping, AdamW and EMA. */
   readonly update: Program;
+  /** The teacher, where a model is distilled. */
+  readonly distiller: Distiller | undefined;
   readonly #device: DeviceProfile;
   readonly #workspace: Workspace;
   readonly #reach: Reach;
@@ -78,6 +78,8 @@ export class Engine {
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     // the longest first: shorter ones reuse its memory
     this.pass(division.microBatch, longestStep(settings), "train");
+    this.distiller = settings.distill && new Distiller(this, settings.distill);
+    this.distiller?.programs(division.microBatch, longestStep(settings));
     this.update = recordUpdate(this.store, this.memory, device, this);
   }
 
@@ -92,10 +94,23 @@ export class Engine {
 
   /** The pass of this size, recorded if needed. */
   pass(videos: number, frames: number, kind: PassKind): RecordedPass {
-    const key = `${kind} ${videos} ${frames}`;
+    return this.record(`${kind} ${videos} ${frames}`, videos, frames, (pass, tensors) => {
+      recordForward(pass, tensors, kind === "train" ? RESULTS.loss : RESULTS.validation);
+      if (kind === "train") recordBackward(pass, tensors, this.#reach);
+    });
+  }
+
+  /** A pass of any kind in the same memory. */
+  record(
+    key: string,
+    videos: number,
+    frames: number,
+    body: PassBody,
+    store = this.store,
+  ): RecordedPass {
     const known = this.#passes.get(key);
     if (known) return known;
-    const { settings, division: { recompute }, store } = this;
+    const { settings, division: { recompute } } = this;
     const program = new Program(key, this.memory, this.#device);
     const pass: Pass = {
       program,
@@ -105,14 +120,13 @@ export class Engine {
       layout: layoutOf(settings, videos, frames),
       columns: settings.width / settings.config.patch,
       recompute,
-      adapters: this.parameters.adapters,
+      adapters: store === this.store ? this.parameters.adapters : undefined,
     };
     const rope = { rope: this.#rope, ropeTime: this.#spaceFloats() / 4 };
     const tensors = passTensors(pass, { ...rope, results: this.results });
-    recordForward(pass, tensors, kind === "train" ? RESULTS.loss : RESULTS.validation);
-    if (kind === "train") recordBackward(pass, tensors, this.#reach);
+    body(pass, tensors);
     program.finish();
-    const recorded = { program, tensors };
+    const recorded = { program, pass, tensors };
     this.#passes.set(key, recorded);
     return recorded;
   }

@@ -1,7 +1,7 @@
 import type { TokenLayout } from "../kernels/modulated_norm.ts";
 import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
-import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
+import { NOISE_LEVELS, sigmaOf, type StepDraws } from "./draws.ts";
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
 
 /** Inputs of the device for a part of a step; rows in the order of `TokenLayout`. */
@@ -34,7 +34,7 @@ const FOURTH_FREQUENCY = 0.7481966018676758;
 /**
  * `timestepProjection` as PyTorch computes it: an ulp of a frequency times 1000 shows in gradients.
  */
-function projectTimestep(timestep: number): Float32Array {
+export function projectTimestep(timestep: number): Float32Array {
   const projection = timestepProjection(timestep);
   const angle = fround(fround(timestep) * FOURTH_FREQUENCY);
   projection[4] = Math.cos(angle);
@@ -57,7 +57,10 @@ export function layoutOf(settings: TrainerSettings, videos: number, frames: numb
 
 /** A frame's sigma, timestep for the embedding, and weight in the loss. */
 interface FrameNumbers {
+  /** NaN where the frame is clean. */
   readonly sigma: number;
+  /** Whether its target is found on the device. */
+  readonly taught: boolean;
   readonly timestep: number;
   readonly weight: number;
 }
@@ -128,15 +131,20 @@ function frameWeights(
 
 function frameNumbers(
   settings: TrainerSettings,
-  { clean, sigmaIndex }: StepDraws,
+  { clean, sigmaIndex, distilled }: StepDraws,
   drawn: number,
   inWindow: boolean,
   weight: number,
 ): FrameNumbers {
-  const sigma = fround((NOISE_LEVELS - sigmaIndex[drawn]!) / NOISE_LEVELS);
-  if (clean[drawn]) return { sigma: NaN, timestep: inWindow ? CLEAN : CONTEXT, weight };
+  const own = distilled?.own[drawn] === 1;
+  if (clean[drawn]) {
+    const timestep = inWindow ? CLEAN : CONTEXT;
+    return { sigma: own ? 1 : NaN, taught: false, timestep, weight };
+  }
+  const sigma = distilled?.sigma[drawn] ?? sigmaOf(sigmaIndex[drawn]!);
   const timestep = rounded(fround(sigma * NOISE_LEVELS), settings.timesteps);
-  return { sigma, timestep, weight };
+  const taught = distilled !== undefined && distilled.studentStep[drawn]! >= 0;
+  return { sigma, taught, timestep, weight };
 }
 
 function classOf(
@@ -152,13 +160,13 @@ function classOf(
   return classes![label ? video : video * frames + draws.start + frame]!;
 }
 
-/** x_t = sigma e + (1 - sigma) x0, or x0 where sigma is NaN (clean), and the target e - x0. */
+/** x_t = sigma e + (1 - sigma) x0, or x0 where sigma is NaN, and the target e - x0, or 0. */
 function noiseFrame(
   { config: { channels }, height, width, scalingFactor }: TrainerSettings,
   batch: TrainBatch,
   draws: StepDraws,
   { video, frame }: { readonly video: number; readonly frame: number },
-  { sigma }: FrameNumbers,
+  { sigma, taught }: FrameNumbers,
 ): { readonly x: Float32Array; readonly target: Float32Array } {
   const count = channels * height * width;
   const source = (video * batch.frames + draws.start + frame) * count;
@@ -171,7 +179,7 @@ function noiseFrame(
     const x0 = fround(batch.latents[source + i]! * factor);
     const e = draws.noise[noise + i]!;
     x[i] = Number.isNaN(sigma) ? x0 : fround(sigma * e) + fround(rest * x0);
-    target[i] = e - x0;
+    target[i] = taught ? 0 : e - x0;
   }
   return { x, target };
 }

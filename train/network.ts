@@ -1,4 +1,5 @@
-import type { Tensor } from "../gpu/memory.ts";
+import type { Memory, Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
 import { activation, activationBackward } from "../kernels/activation.ts";
 import { addClasses, addClassesBackward, type ClassRows } from "../kernels/class_table.ts";
 import { clear } from "../kernels/clear.ts";
@@ -19,7 +20,9 @@ import {
   type Stream,
   windowLayout,
 } from "./block.ts";
+import type { Parameter, ParameterStore } from "./parameters.ts";
 import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+import type { TrainerSettings } from "./settings.ts";
 
 /** Inputs of a pass, and the tensor for its loss. */
 export interface PassTensors {
@@ -38,6 +41,36 @@ export interface PassTensors {
   readonly ropeTime: number;
   /** Loss, squares of gradients, loss of validation. */
   readonly results: Tensor;
+}
+
+/** A recorded pass over so many videos and frames. */
+export interface RecordedPass {
+  readonly program: Program;
+  readonly pass: Pass;
+  readonly tensors: PassTensors;
+}
+
+/** Records the work of a pass. */
+export type PassBody = (pass: Pass, tensors: PassTensors) => void;
+
+/** What records passes in one memory. */
+export interface PassRecorder {
+  readonly settings: TrainerSettings;
+  readonly memory: Memory;
+  /** Names and shapes of all parameters. */
+  readonly parameters: { readonly all: readonly Parameter[] };
+  /**
+   * A pass, recorded if needed.
+   * @param key its kind and size
+   * @param store weights other than those that are trained; they have no adapters
+   */
+  record(
+    key: string,
+    videos: number,
+    frames: number,
+    body: PassBody,
+    store?: ParameterStore,
+  ): RecordedPass;
 }
 
 /** Indices of `PassTensors.results`. */
@@ -92,8 +125,18 @@ function classTable({ kind }: Pass["sizes"]["condition"]): string | undefined {
 
 /** The whole forward pass, up to the loss, which is added to one of the results. */
 export function recordForward(pass: Pass, tensors: PassTensors, slot: number): void {
+  const { program: p, layout: { windowTokens: tokens } } = pass;
+  const { partial } = headMemory(pass);
+  const v = recordVelocity(pass, tensors);
+  const { expected, weights, results } = tensors;
+  const rows = v.shape[0]!;
+  maskedMse(p, { v, expected, weights, partial }, { rows, tokens, slot }, results);
+}
+
+/** The forward pass up to the velocity of the windows [rows, C p p], which it returns. */
+export function recordVelocity(pass: Pass, tensors: PassTensors): Tensor {
   const { program: p, layout, sizes: { d, layers, channels, patch } } = pass;
-  const { condition, out, table, v, partial } = headMemory(pass);
+  const { condition, out, table, v } = headMemory(pass);
   embedTimesteps(pass, tensors);
   embedPatches(pass, tensors);
   const stream: Stream = { condition, rope: tensors.rope, ropeTime: tensors.ropeTime };
@@ -110,9 +153,7 @@ export function recordForward(pass: Pass, tensors: PassTensors, slot: number): v
   modulatedNorm(p, out, norm, { y: a, stats });
   const features = channels * patch ** 2;
   linearForward(pass, "proj_out", [features, d], rowsOf(a, 0, rows), rowsOf(v, 0, rows));
-  const { expected, weights, results } = tensors;
-  const sizes = { rows, tokens: layout.windowTokens, slot };
-  maskedMse(p, { v, expected, weights, partial }, sizes, results);
+  return v;
 }
 
 /** SiLU(MLP(sinusoids) + class), which all adaLN projections read. */

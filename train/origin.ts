@@ -34,6 +34,8 @@ export interface Origin {
   readonly names: readonly string[] | undefined;
   /** Facts about the clips from their folders. */
   readonly dataFacts: DataFacts;
+  /** Hash of the weights to distill. */
+  readonly teacher?: string;
 }
 
 /**
@@ -58,6 +60,7 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     );
   }
   if (base && given) checkArchitecture(base, given);
+  if (options.distill && !base) throw new TypeError("Say which model to distill");
   const far = base?.far ?? {};
   const kind = sizes.condition.kind === "label" ? "labels" : "actions";
   const dataFacts = kind === "actions" ? await readDataFacts(options.clips) : {};
@@ -72,6 +75,8 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     far,
     names: options.names ?? namesIn(far[kind]) ?? dataFacts.actions,
     dataFacts,
+    ...(options.distill &&
+      { teacher: await contentHash(await findWeights(base!.transformer.path)) }),
   };
 }
 
@@ -156,18 +161,26 @@ export function farOf(
   // files next to the first model are not next to this one
   for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
   if (size) defaults.size = `${size.width}x${size.height}`;
-  const start = model === undefined ? "from scratch" : `from ${basename(model)}`;
+  const { distill } = options;
+  const start = model === undefined
+    ? "from scratch"
+    : distill
+    ? `to ${distill.steps} steps of ${basename(model)}'s many`
+    : `from ${basename(model)}`;
   return {
     ...far,
     name: basename(output),
-    description: `Trained with far, ${start}, on ${
+    description: `${distill ? "Distilled" : "Trained"} with far, ${start}, on ${
       clips.map((clip) => basename(clip)).join(", ")
     }.`,
     fps: fps ?? (dataFacts.fps && dataFacts.fps / (options.interval ?? 1)) ??
       (typeof far.fps === "number" ? far.fps : 8),
     ...(names && { [kind]: [...names] }),
     ...roundingsOf(origin, options),
-    defaults: { steps: 8, guidance: 1, ...defaults },
+    defaults: {
+      ...{ steps: 8, guidance: 1, ...defaults },
+      ...(distill && { steps: distill.steps, guidance: 1 }),
+    },
   };
 }
 

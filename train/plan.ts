@@ -1,6 +1,7 @@
 import type { Dispatch } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
 import { type DeviceBuffer, size } from "../gpu/memory.ts";
+import { checkDistill } from "./distill/settings.ts";
 import { type Division, Engine, longestStep } from "./engine.ts";
 import type { TrainerSettings } from "./settings.ts";
 
@@ -12,6 +13,8 @@ export interface TrainPlan {
     readonly gradients: number;
     readonly moments: number;
     readonly ema: number;
+    /** Weights of the teacher, where a model is distilled. */
+    readonly teacher: number;
     readonly activations: number;
     readonly total: number;
   };
@@ -85,9 +88,13 @@ function describe(engine: Engine): TrainPlan {
   const videos = settings.batch * settings.accumulate;
   const frames = longestStep(settings);
   const whole = Math.floor(videos / microBatch);
-  const passes = Array.from({ length: whole }, () => engine.pass(microBatch, frames, "train"));
-  if (videos % microBatch) passes.push(engine.pass(videos % microBatch, frames, "train"));
-  const programs = [...passes.map(({ program }) => program), engine.update];
+  const parts = Array.from({ length: whole }, () => microBatch);
+  if (videos % microBatch) parts.push(videos % microBatch);
+  const passes = parts.flatMap((count) => [
+    ...engine.distiller?.programs(count, frames) ?? [],
+    engine.pass(count, frames, "train").program,
+  ]);
+  const programs = [...passes, engine.update];
   const copies = (...names: ("weight" | "gradient" | "moment" | "square" | "shadow")[]) =>
     store.groups.reduce(
       (sum, group) => names.reduce((s, name) => s + (group.copies[name]?.buffer.bytes ?? 0), sum),
@@ -98,8 +105,9 @@ function describe(engine: Engine): TrainPlan {
     gradients: copies("gradient"),
     moments: copies("moment", "square"),
     ema: copies("shadow"),
+    teacher: engine.distiller?.bytes ?? 0,
   };
-  const kept = bytes.weights + bytes.gradients + bytes.moments + bytes.ema;
+  const kept = Object.values(bytes).reduce((sum, part) => sum + part, 0);
   const numbers = (trained: boolean) =>
     all.reduce((sum, { name, shape }) => sum + (!trained || isTrained(name) ? size(shape) : 0), 0);
   return {
@@ -155,6 +163,7 @@ function checkSettings(settings: TrainerSettings): void {
   if (settings.dtype !== "f32") {
     throw wrong("f16 weights and activations are not supported");
   }
+  if (settings.distill) checkDistill(settings.distill, config.condition.kind);
   const patch = config.contextPatch ?? config.patch;
   if (height % patch || width % patch) {
     throw wrong(`latents of ${height}x${width} cannot be divided into patches of ${patch}`);

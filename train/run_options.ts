@@ -3,6 +3,11 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { ResizeMethod } from "../media/resize.ts";
 import type { FarSizes } from "../model/config.ts";
+import {
+  DISTILL_CLEAN_CONTEXT,
+  DISTILL_DEFAULTS,
+  type DistillOptions,
+} from "./distill/settings.ts";
 import { RELEASED_SETTINGS, type TrainerSettings } from "./settings.ts";
 
 /** The recipe; missing entries are those of the released runs. */
@@ -46,6 +51,8 @@ export interface TrainOptions extends Recipe {
   readonly vae?: string;
   /** Checkpoint to continue from if the run's folder has none, such as `checkpoint-1000`. */
   readonly from?: string;
+  /** Makes few large steps of the many of `model`, which it learns from. */
+  readonly distill?: DistillOptions;
   /** Optimiser steps of the whole run. */
   readonly steps: number;
   /** Decay of the averaged weights (0.9999); 0 keeps none. */
@@ -162,6 +169,10 @@ export function trainerSettings(
     trainingType: config.contextPatch === undefined ? "base" : "long_context",
     steps: options.steps,
     ema: ema === 0 ? undefined : ema,
+    ...(options.distill && {
+      distill: { ...DISTILL_DEFAULTS, ...options.distill },
+      cleanContext: options.cleanContext ?? DISTILL_CLEAN_CONTEXT,
+    }),
     scalingFactor,
   };
 }
@@ -197,8 +208,10 @@ export function settingsRecord(
   config: JsonObject,
   data: JsonObject,
 ): JsonObject {
-  const own = Object.entries(settings).filter(([key]) => key !== "config" && !FREE.has(key));
-  const record = { ...Object.fromEntries(own), config, data };
+  const { distill, ...rest } = settings;
+  const own = Object.entries(rest).filter(([key]) => key !== "config" && !FREE.has(key));
+  const { steps, ...how } = distill ?? {};
+  const record = { ...Object.fromEntries(own), ...how, distill: steps, config, data };
   return JSON.parse(JSON.stringify(record)) as JsonObject;
 }
 
@@ -211,6 +224,7 @@ const NAMES: Readonly<Record<string, string>> = {
   clips: "the number of clips",
   clipFrames: "the number of their frames",
   shuffle: "the order of the clips",
+  teacher: "the model that teaches",
 };
 /** Settings that follow from others. */
 const IMPLIED = ["trainingType"];
@@ -223,7 +237,8 @@ export function changedSettings(before: JsonObject, now: JsonObject): string[] {
   const [was, is] = [flat(before), flat(now)];
   const keys = new Set([...Object.keys(was), ...Object.keys(is)]);
   for (const key of IMPLIED) keys.delete(key);
-  if (now.schedule !== "cosine") keys.delete("steps"); // more detail of the same
+  // more detail of the same
+  if (now.schedule !== "cosine" && !now.ownContext) keys.delete("steps");
   const text = (value: unknown) => value === undefined ? "not given" : JSON.stringify(value);
   return [...keys].filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]))
     .map((key) => {

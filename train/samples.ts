@@ -15,6 +15,8 @@ export interface SampleOptions {
   readonly data: DataSet;
   readonly scalingFactor: number;
   readonly fps: number;
+  /** Steps per frame (8). */
+  readonly steps?: number;
   /** Folder of the files, and their name without extension. */
   readonly folder: string;
   readonly name: string;
@@ -30,7 +32,7 @@ const MOST_FRAMES = 16;
  * @returns the contact sheet's path
  */
 export async function makeSample(options: SampleOptions): Promise<string> {
-  const { gpu, model, data, scalingFactor, fps, folder, name } = options;
+  const { gpu, model, data, scalingFactor, fps, folder, name, steps = STEPS } = options;
   const total = Math.min(data.window.frames, MOST_FRAMES);
   const given = Math.max(1, Math.floor(total / 2));
   const { latents, classes } = await data.batch([{ clip: 0, start: 0 }]);
@@ -47,7 +49,7 @@ export async function makeSample(options: SampleOptions): Promise<string> {
       ...size,
       ...(condition.kind === "action" && { actions: [...classes!.subarray(0, total)] }),
       ...(condition.kind === "label" && { labels: [classes![0]!] }),
-      steps: STEPS,
+      steps,
       seed: 0,
     });
     const pictures = (async function* () {

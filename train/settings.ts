@@ -1,5 +1,6 @@
 import type { FarSizes } from "../model/config.ts";
 import type { Rounding } from "../model/embeddings.ts";
+import type { DistillSettings } from "./distill/settings.ts";
 import type { GeneratorState } from "../run/noise.ts";
 
 /** Clips of one step, as a data set gives them. */
@@ -123,6 +124,8 @@ export interface TrainerSettings {
   readonly freeze?: readonly string[];
   /** Adapters to train instead of the weights. */
   readonly lora?: LoraSettings;
+  /** Learns to take few steps from the model itself. */
+  readonly distill?: DistillSettings;
   /** "bf16" rounds frame positions as the released runs did. */
   readonly positions: Rounding;
   /** "bf16" rounds timesteps as the released runs did. */

@@ -23,7 +23,8 @@ export const TRANSFORMER: RunKind<TrainOptions, Origin, TrainerSettings, Trainer
   openClips,
   settings: settingsOf,
   openTrainer: (gpu, settings, initial) => Trainer.open(gpu, settings, initial),
-  record: (settings, { config }, _plan, clips) => settingsRecord(settings, config, clips),
+  record: (settings, { config, teacher }, _plan, clips) =>
+    settingsRecord(settings, config, { ...clips, ...(teacher !== undefined && { teacher }) }),
   report({ options, origin, gpu, data, settings, trainer: { plan } }) {
     adviseAverage(options, settings);
     return {
@@ -95,6 +96,7 @@ export class TrainRun extends Run<TrainOptions, Origin, TrainerSettings, Trainer
       ...{ gpu, model: folder.path, data: data.heldOut ?? data.train, folder: to, name },
       scalingFactor: origin.vae.scalingFactor,
       fps: options.fps ?? 8,
+      ...(options.distill && { steps: options.distill.steps }),
     });
   }
 }

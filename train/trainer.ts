@@ -1,11 +1,13 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
 import { mostBytes } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
 import { packAdamwStep } from "../kernels/adamw.ts";
 import { countRows } from "../kernels/modulated_norm.ts";
+import { distillDraws } from "./distill/draws.ts";
 import { type StepDraws, StepRandom } from "./draws.ts";
-import type { Engine } from "./engine.ts";
-import { arrangeInputs, layoutOf } from "./inputs.ts";
+import type { Engine, PassKind } from "./engine.ts";
+import { arrangeInputs, layoutOf, type PassInputs } from "./inputs.ts";
 import { initialWeights } from "./initial_weights.ts";
 import { RESULTS } from "./network.ts";
 import { readParameterState, writeParameterState } from "./parameters.ts";
@@ -64,7 +66,7 @@ export class Trainer {
   /**
    * Makes the trainer on a device, with given weights or the released initialisation.
    * @param options most bytes (no limit), and the device profile for kernels (the adapter's)
-   * @throws {RangeError} as `plan`, or weights of other shapes
+   * @throws {RangeError} as `plan`, weights of other shapes, or no weights to distill
    * @throws {GpuError} not enough memory
    */
   static async open(
@@ -83,6 +85,10 @@ export class Trainer {
         ? made
         : (name, shape) => (name.includes(".lora_") ? made : initial)(name, shape);
       await engine.store.fill(gpu, source);
+      if (engine.distiller) {
+        if (initial === "init") throw new RangeError("Cannot distill: there are no weights yet");
+        await engine.distiller.fill(gpu, initial);
+      }
       await gpu.idle();
       return new Trainer(gpu, engine, plan);
     } catch (error) {
@@ -108,7 +114,23 @@ export class Trainer {
     if (this.#parts.length < settings.accumulate) return undefined;
     const whole = joinBatches(this.#parts);
     this.#parts = [];
-    return await this.#run(whole, this.#random.draw(settings, whole.videos, whole.frames));
+    const draws = this.#random.draw(settings, whole.videos, whole.frames);
+    return await this.#run(whole, this.#arranged(draws, this.#step + 1, whole.videos));
+  }
+
+  /** Draws as they are used: rearranged where a model is distilled. */
+  #arranged(draws: StepDraws, step: number, videos: number): StepDraws {
+    const { settings } = this.#engine;
+    const { distill } = settings;
+    return distill ? distillDraws({ ...settings, distill }, step, draws, videos) : draws;
+  }
+
+  /** Writes a pass's inputs, and completes them where a model is distilled. */
+  #prepare(inputs: PassInputs, kind: PassKind, draws: StepDraws, first: number): Program {
+    const engine = this.#engine;
+    const pass = engine.prepare(this.#gpu, inputs, kind);
+    engine.distiller?.complete(this.#gpu, { inputs, draws, first });
+    return pass;
   }
 
   /** Computes a step, and returns the previous one's result. */
@@ -127,7 +149,7 @@ export class Trainer {
     this.#writeStep(step, lr);
     for (let first = 0; first < batch.videos; first += microBatch) {
       if (first > 0) inputs = arrangeInputs(settings, batch, draws, part(first));
-      const pass = engine.prepare(this.#gpu, inputs, "train");
+      const pass = this.#prepare(inputs, "train", draws, first);
       const last = first + microBatch >= batch.videos;
       this.#gpu.run(...last ? [pass, engine.update] : [pass]);
     }
@@ -163,17 +185,23 @@ export class Trainer {
     return this.#read();
   }
 
-  /** Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise. */
+  /**
+   * Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise, unless a
+   * model is distilled: then it is the distance from the teacher, between clean frames.
+   */
   async validate(batch: TrainBatch, seed: number): Promise<number> {
     const { settings, division: { microBatch }, results } = this.#engine;
     checkBatch(settings, batch);
-    const plain = { ...settings, cleanContext: undefined, conditionDropout: 0 };
-    const draws = new StepRandom(seed).draw(plain, batch.videos, batch.frames);
+    const { distill, cleanContext } = settings;
+    const clean = distill ? cleanContext : undefined; // as the student will see it
+    const plain = { ...settings, cleanContext: clean, conditionDropout: 0 };
+    const drawn = new StepRandom(seed).draw(plain, batch.videos, batch.frames);
+    const draws = this.#arranged(drawn, 0, batch.videos);
     this.#gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));
     for (let first = 0; first < batch.videos; first += microBatch) {
       const count = Math.min(microBatch, batch.videos - first);
       const inputs = arrangeInputs(settings, batch, draws, { first, count, lossScale: 1 });
-      this.#gpu.run(this.#engine.prepare(this.#gpu, inputs, "validate"));
+      this.#gpu.run(this.#prepare(inputs, "validate", draws, first));
     }
     return (await this.#gpu.readFloats(results))[RESULTS.validation]!;
   }
@@ -221,12 +249,13 @@ export class Trainer {
   ): Promise<{ readonly loss: number; readonly gradients: Map<string, Float32Array> }> {
     const engine = this.#engine;
     const { settings, division: { microBatch } } = engine;
-    const draws = this.#random.draw(settings, batch.videos, batch.frames);
+    const drawn = this.#random.draw(settings, batch.videos, batch.frames);
+    const draws = this.#arranged(drawn, this.#step + 1, batch.videos);
     this.#gpu.write(engine.results.buffer, 0, new Float32Array(2));
     for (let first = 0; first < batch.videos; first += microBatch) {
       const count = Math.min(microBatch, batch.videos - first);
       const inputs = arrangeInputs(settings, batch, draws, { first, count, lossScale: 1 });
-      this.#gpu.run(engine.prepare(this.#gpu, inputs, "train"));
+      this.#gpu.run(this.#prepare(inputs, "train", draws, first));
     }
     const gradients = await engine.store.read(this.#gpu, "gradient");
     const loss = (await this.#gpu.readFloats(engine.results))[RESULTS.loss]!;

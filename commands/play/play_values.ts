@@ -10,7 +10,8 @@ export function withModelDefaults(given: PlayValues, json: unknown, folder: stri
   const { context, contextFrames, contextStart, contextStride, label, size, ...rest } =
     withDefaults(given as GenerateValues, json, folder);
   const { guidance, solver, flexrope, dtype, positions, timesteps, windowCache } = rest;
-  const { seed = 0n, steps = STEPS } = given;
+  // a model that was distilled to fewer steps says so
+  const { seed = 0n, steps = Math.min(STEPS, rest.steps ?? STEPS) } = given;
   const chosen = { context, contextFrames, contextStart, contextStride, label, size, dtype };
   const sampling = { steps, guidance, solver, flexrope, seed: seed === -1n ? drawSeed() : seed };
   return { ...given, ...chosen, ...sampling, positions, timesteps, windowCache };

@@ -51,7 +51,7 @@ export const PLAY_OPTIONS = {
       "number of frames the world remembers; older ones are forgotten, so memory stays constant",
     group: WORLD,
   },
-  steps: { ...steps, default: String(STEPS) },
+  steps: { ...steps, default: `${STEPS}, or the model's if it takes fewer` },
   guidance: { ...guidance, default: "the model's, otherwise 1" },
   solver,
   seed,

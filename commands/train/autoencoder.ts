@@ -22,6 +22,7 @@ type TrainOption = keyof typeof TRAIN_OPTIONS;
 const OF_TRANSFORMERS: readonly TrainOption[] = [
   ...["vae", "preset", "transformer", "lora", "targets", "names"] as const,
   ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
+  "distill",
 ];
 const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "latentNoise"];
 /** And those of a whole world. */
@@ -45,7 +46,8 @@ export function checkKind({ options }: TrainCall): void {
   );
 }
 
-function flagOf(name: string): string {
+/** An option as it is written. */
+export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

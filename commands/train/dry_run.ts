@@ -32,6 +32,7 @@ function describe(
     row("gradients", bytes.gradients),
     row("moments", bytes.moments),
     row("average", bytes.ema),
+    ...(bytes.teacher > 0 ? [row("teacher", bytes.teacher)] : []),
     row("activations", bytes.activations),
     `step         ${plan.microBatch} ${unit} at once, ${plan.dispatches} dispatches, ` +
     `${(plan.flops / 1e9).toFixed(2)} GFLOP${plan.recompute ? ", blocks computed twice" : ""}`,

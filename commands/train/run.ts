@@ -14,6 +14,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { count } from "../../request/report.ts";
 import { autoencoderOptions, checkKind } from "./autoencoder.ts";
+import { checkDistillation, distillOptions } from "./distill.ts";
 import { dryRun } from "./dry_run.ts";
 import { follow } from "./follow.ts";
 import { releasedRecipe } from "./recipe.ts";
@@ -32,6 +33,7 @@ const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];
 export async function run(call: TrainCall): Promise<void> {
   const { options, terminal } = call;
   checkKind(call);
+  checkDistillation(call);
   if (isWorldCall(call)) return await runWorld(call);
   const job = options.autoencoder ? await autoencoderJob(call) : await worldJob(call);
   const { asked } = job;
@@ -85,6 +87,7 @@ async function trainOptions(call: TrainCall): Promise<TrainOptions> {
     config,
     ...pick(o, ["cleanContext", "conditionDropout", "weighting", "dtype"]),
     ...pick(o, ["positions", "timesteps"]),
+    distill: distillOptions(call),
     lora: o.lora === undefined
       ? undefined
       : { rank: o.lora, targets: o.targets?.split(",") ?? TARGETS },

@@ -91,7 +91,7 @@ export const TRAIN_OPTIONS = {
     cleanContext: number("RATIO", "share of frames given without noise", {
       min: 0,
       max: 1,
-      default: "0.1",
+      default: "0.1; with --distill 0.75",
     }),
     conditionDropout: number("RATIO", "share of actions or labels left out, for guidance", {
       min: 0,
@@ -101,6 +101,29 @@ export const TRAIN_OPTIONS = {
     weighting: choice(["logit_normal", "uniform"], "NAME", "how timesteps are drawn", {
       default: "logit_normal",
     }),
+    distill: integer(
+      "STEPS",
+      "learn to make a frame in so few steps, from the many of --model, which then needs no guidance",
+      { min: 1, max: 1000 },
+    ),
+    guidance: number("G", "guidance of --model that --distill builds in", {
+      min: 1,
+      default: "1: none",
+    }),
+    teacherSteps: integer("N", "steps of --model in each step that --distill makes", {
+      min: 1,
+      default: "8",
+    }),
+    flowShare: number("SHARE", "share of the videos that --distill trains as usual", {
+      min: 0,
+      max: 1,
+      default: "0.25",
+    }),
+    ownContext: number(
+      "SHARE",
+      "share of the steps, the last, in which --distill goes on from frames of its own",
+      { min: 0, max: 1, default: "0.2" },
+    ),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
     modelSize: choice(["small", "base"], "NAME", "of both models, where neither is given", {
@@ -175,6 +198,10 @@ export const TRAIN: CommandSpec = defineCommand({
     {
       line: "far train clips -o vae --autoencoder --architecture 16x --steps 20000",
       does: "an autoencoder for --vae",
+    },
+    {
+      line: "far train recordings -o quick -m world --distill 2 --steps 2000 --ema 0.995",
+      does: "the same world in 2 steps per frame",
     },
     { line: "far play -m world", does: "play it, while it trains or after" },
   ],

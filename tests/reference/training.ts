@@ -121,3 +121,9 @@ export function differences(x: Numbers, loss: (x: number[]) => number, step = 1e
     return (above - below) / (2 * step);
   });
 }
+
+/** x + c v, with a c for each frame; frames are of equally many floats. */
+export function flowStepTwin(x: Numbers, v: Numbers, c: Numbers): number[] {
+  const size = x.length / c.length;
+  return Array.from(x, (value, i) => value + c[Math.floor(i / size)]! * v[i]!);
+}

@@ -9,3 +9,10 @@ export function randomFloats(count: number, seed = 1, scale = 1): Float32Array {
     return scale * (state / 2 ** 31 - 1);
   });
 }
+
+/** Numbers from 0 to 1, one at a time. */
+export function uniform(seed: number): () => number {
+  const values = randomFloats(100_000, seed);
+  let at = 0;
+  return () => (values[at++]! + 1) / 2;
+}

@@ -5,16 +5,10 @@ import { Gpu } from "../../gpu/gpu.ts";
 import { NpzFile } from "../../media/npz.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
-import { randomFloats } from "../support/random.ts";
+import { uniform } from "../support/random.ts";
 import { TOY_CONFIG, writeToyWorld } from "./toy_world.ts";
 
 const VAE = new URL("../fixtures/goldens/far-action", import.meta.url).pathname;
-
-function uniform(seed: number): () => number {
-  const values = randomFloats(100_000, seed);
-  let at = 0;
-  return () => (values[at++]! + 1) / 2;
-}
 
 async function inFolder(test: (folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();

@@ -71,6 +71,7 @@ function describe(engine: AutoencoderEngine): TrainPlan {
     gradients: copies("gradient"),
     moments: copies("moment", "square"),
     ema: copies("shadow"),
+    teacher: 0,
   };
   const kept = bytes.weights + bytes.gradients + bytes.moments + bytes.ema;
   const numbers = (trained: boolean) =>

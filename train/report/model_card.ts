@@ -35,6 +35,7 @@ export function modelCard(
     ["begun", start],
     ["autoencoder", `that of \`${basename(origin.vaeModel)}\``],
     ["steps", `${step} of ${options.steps}, ${settings.batch * settings.accumulate} videos each`],
+    ["distilled to", distilledTo(facts)],
     ["frames of a video", String(settings.frames)],
     ["trained part", settings.lora ? `LoRA of rank ${settings.lora.rank}` : frozen(facts)],
     ["learning rate", `${settings.lr}, ${settings.schedule}`],
@@ -61,6 +62,16 @@ A video model that \`far train\` made. Play it with \`far play -m ${name}\`, mak
 |---|---|
 ${table.join("\n")}
 ${options.command ? `\nThe command:\n\n\`\`\`sh\n${options.command}\n\`\`\`\n` : ""}`;
+}
+
+function distilledTo({ settings: { distill } }: RunFacts): string | undefined {
+  if (!distill) return undefined;
+  const { steps, teacherSteps, guidance } = distill;
+  const guided = guidance > 1 ? ` with guidance ${guidance}` : "";
+  return `${
+    steps === 1 ? "1 step" : `${steps} steps`
+  } per frame, each from ${teacherSteps} of the ` +
+    `teacher${guided}`;
 }
 
 function frozen({ settings: { freeze = [] } }: RunFacts): string {

@@ -54,6 +54,7 @@ export function machineTable(
     "memory for weights": megabytes(bytes.weights),
     "for gradients and moments": megabytes(bytes.gradients + bytes.moments),
     "for the average": megabytes(bytes.ema),
+    ...(bytes.teacher > 0 && { "for the teacher": megabytes(bytes.teacher) }),
     "for activations": megabytes(bytes.activations),
     "total memory": megabytes(bytes.total),
     [`${unit} on the device at once`]: String(microBatch),

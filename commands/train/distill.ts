@@ -1,0 +1,36 @@
+import type { TrainOptions } from "../../app.ts";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { defined, pick } from "./shared_options.ts";
+import { flagOf } from "./autoencoder.ts";
+import type { TRAIN_OPTIONS } from "./spec.ts";
+
+type TrainCall = Call<typeof TRAIN_OPTIONS>;
+
+/** How to distill. */
+const HOW = ["guidance", "teacherSteps", "flowShare", "ownContext"] as const;
+/** Options that begin another model than the one that is distilled. */
+const OTHERS = ["architecture", "transformer", "preset", "vae"] as const;
+
+/** @throws {UsageError} options of distillation without it, or without a model to distill */
+export function checkDistillation({ options }: Pick<TrainCall, "options">): void {
+  const given = (names: readonly (typeof HOW[number] | typeof OTHERS[number])[]) =>
+    names.find((name) => options[name] !== undefined);
+  if (options.distill === undefined) {
+    const how = given(HOW);
+    if (how) throw new UsageError(`Cannot use ${flagOf(how)} without --distill`);
+    return;
+  }
+  const other = given(OTHERS);
+  if (other) {
+    throw new UsageError(
+      `Cannot use ${flagOf(other)} with --distill: it takes --model with its own parts`,
+    );
+  }
+  if (options.model === undefined) throw new UsageError("Give the model to distill: --model");
+}
+
+/** Library options. */
+export function distillOptions({ options: o }: TrainCall): TrainOptions["distill"] {
+  return o.distill === undefined ? undefined : defined({ steps: o.distill, ...pick(o, HOW) });
+}

@@ -1,0 +1,26 @@
+// y = x + c v, or with ADD y += c v, where c is of the row's frame. One lane per vec4.
+
+override ADD: bool = false;
+
+struct Params {
+  count: u32,      // vec4s
+  width: u32,      // vec4s per frame
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;            // v again with ADD
+@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> c: array<f32>;                  // [frames]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.count) { return; }
+  let step = c[i / params.width] * v[i];
+  if (ADD) { y[i] += step; } else { y[i] = x[i] + step; }
+}

@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { type FarSizes, parseTransformerConfig } from "../../../model/config.ts";
+import { flowMatchTimes, schedule } from "../../../model/scheduler.ts";
+import { DISTILL_DEFAULTS, type DistillOptions } from "../../../train/distill/settings.ts";
+import { sigmaOf, StepRandom } from "../../../train/draws.ts";
+import { listParameters } from "../../../train/parameters.ts";
+import {
+  type ParameterSource,
+  RELEASED_SETTINGS,
+  type StepResult,
+  type TrainBatch,
+  Trainer,
+  type TrainerSettings,
+} from "../../../train/trainer.ts";
+import { velocityReference } from "../../reference/far.ts";
+import { GPU_TEST, testGpu } from "../../support/gpu.ts";
+import { randomFloats } from "../../support/random.ts";
+
+const [CHANNELS, HEIGHT, WIDTH] = [4, 4, 2];
+const VOLUME = CHANNELS * HEIGHT * WIDTH;
+
+const CLASSES = { num_action_classes: 3, num_classes: 3 };
+
+/** A small transformer: with long-term context and actions, or without any of it. */
+function configOf(long: boolean, condition: string | undefined) {
+  return parseTransformerConfig({
+    _class_name: long ? "FAR_Long" : "FAR",
+    attention_head_dim: 64,
+    axes_dims_rope: [16, 24, 24],
+    condition_cfg: condition && { type: condition, ...CLASSES },
+    ...(long && { context_patch_size: 2 }),
+    in_channels: CHANNELS,
+    num_attention_heads: 1,
+    num_layers: 2,
+    out_channels: CHANNELS,
+    patch_size: 1,
+    short_term_ctx_winsize: 3,
+    slope_scale: 0.05,
+  });
+}
+
+const LONG = configOf(true, "action");
+
+function settingsOf(
+  config: FarSizes,
+  distill: DistillOptions,
+  more: Partial<TrainerSettings> = {},
+): TrainerSettings {
+  const long = config.contextPatch !== undefined;
+  return {
+    ...RELEASED_SETTINGS,
+    ...{ config, height: HEIGHT, width: WIDTH, batch: 4, frames: long ? 5 : 3 },
+    trainingType: long ? "long_context" : "base",
+    lr: 1e-3,
+    steps: 10,
+    seed: 3,
+    cleanContext: 0.5,
+    conditionDropout: 0,
+    distill: { ...DISTILL_DEFAULTS, ...distill },
+    ...more,
+  };
+}
+
+function weightsOf(config: FarSizes): ParameterSource {
+  const names = listParameters(config).map(({ name }) => name);
+  return (name, shape) => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const values = randomFloats(count, names.indexOf(name) + 1, name.includes("norm_") ? 1 : 0.2);
+    return Promise.resolve(values);
+  };
+}
+
+function batchOf({ config, batch: videos, frames }: TrainerSettings, seed: number): TrainBatch {
+  const latents = randomFloats(videos * frames * VOLUME, seed, 6);
+  const { kind } = config.condition;
+  const count = kind === "none" ? 0 : kind === "label" ? videos : videos * frames;
+  const classes = Int32Array.from({ length: count }, (_, i) => (i * seed) % 3);
+  return { videos, frames, latents, ...(count > 0 && { classes }) };
+}
+
+async function withTrainer<T>(
+  settings: TrainerSettings,
+  body: (trainer: Trainer) => Promise<T>,
+): Promise<T> {
+  const gpu = await testGpu();
+  const trainer = await Trainer.open(gpu, settings, weightsOf(settings.config));
+  try {
+    return await body(trainer);
+  } finally {
+    trainer.close();
+  }
+}
+
+/** The loss of the first step, whose contexts the student makes, by plain loops. */
+async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<number> {
+  const { config, scalingFactor, seed, distill } = settings;
+  const { steps, teacherSteps, guidance, flowShare } = distill!;
+  const source = weightsOf(config);
+  const weights = new Map<string, Float32Array>();
+  for (const { name, shape } of listParameters(config)) {
+    weights.set(name, await source(name, shape));
+  }
+  const draws = new StepRandom(seed).draw(settings, batch.videos, batch.frames);
+  const { frames: n, start } = draws;
+  const context = config.contextPatch === undefined ? 0 : n - config.window;
+  let loss = 0;
+  for (let video = 0; video < batch.videos; video++) {
+    const noise = (f: number) => draws.noise.slice((video * n + f) * VOLUME).slice(0, VOLUME);
+    const truth = (f: number) =>
+      batch.latents.slice((video * batch.frames + start + f) * VOLUME).slice(0, VOLUME)
+        .map((v) => v * Math.fround(scalingFactor));
+    const kind = config.condition.kind;
+    const classes = kind === "none"
+      ? undefined
+      : Array.from({ length: n }, (_, f) =>
+        batch.classes![kind === "label" ? video : video * batch.frames + start + f]!);
+    const velocity = (before: Float32Array[], x: Float32Array, timestep: number, guided = 1) => {
+      const frames = [...before, x];
+      const sizes = { ...config, window: frames.length - context };
+      const of = (classes: number[] | undefined) =>
+        velocityReference(weights, sizes, {
+          frames,
+          height: HEIGHT,
+          width: WIDTH,
+          timestep,
+          classes,
+        });
+      const v = of(classes?.slice(0, frames.length));
+      if (guided === 1) return v;
+      const without = of(frames.map(() => config.condition.count));
+      return v.map((value, i) => without[i]! + guided * (value - without[i]!));
+    };
+    const before = Array.from({ length: n - 3 }, (_, f) => truth(f));
+    for (const f of [n - 3, n - 2]) {
+      const x = noise(f);
+      for (const { timestep, c0 } of schedule(steps)) {
+        for (const [i, v] of velocity(before, x, timestep).entries()) x[i]! += c0 * v;
+      }
+      before.push(x);
+    }
+    const sigma = sigmaOf(draws.sigmaIndex[video * n + n - 1]!);
+    const mixed = (sigma: number) => {
+      const [e, x0] = [noise(n - 1), truth(n - 1)];
+      return e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
+    };
+    let target: ArrayLike<number>;
+    let from = sigma;
+    if (video >= batch.videos - Math.floor(flowShare * batch.videos)) {
+      const x0 = truth(n - 1);
+      target = noise(n - 1).map((value, i) => value - x0[i]!);
+    } else {
+      // the part of the sampler's own run, in many steps, that the student's step spans
+      const { sigmas } = flowMatchTimes(steps);
+      const step = sigmas.findLastIndex((at) => at >= sigma);
+      from = sigmas[step]!;
+      const x = mixed(from);
+      const all = schedule(steps === 1 ? teacherSteps : (steps - 1) * teacherSteps + 1);
+      for (const { timestep, c0 } of all.slice(step * teacherSteps, (step + 1) * teacherSteps)) {
+        for (const [i, v] of velocity(before, x, timestep, guidance).entries()) x[i]! += c0 * v;
+      }
+      target = x.map((value, i) => (value - mixed(from)[i]!) / (sigmas[step + 1]! - from));
+    }
+    const v = velocity(before, mixed(from), Math.fround(1000 * from));
+    loss += v.reduce((sum, value, i) => sum + (value - target[i]!) ** 2, 0) / VOLUME / batch.videos;
+  }
+  return loss;
+}
+
+const TARGETS = [
+  { title: "2 steps", config: LONG, distill: { steps: 2, teacherSteps: 3 } },
+  { title: "1 step, guided", config: LONG, distill: { steps: 1, teacherSteps: 4, guidance: 2.5 } },
+  { title: "4 steps, flow alone too", config: LONG, distill: { steps: 4, flowShare: 0.5 } },
+  { title: "without long-term context", config: configOf(false, "action"), distill: { steps: 3 } },
+  { title: "labels, guided", config: configOf(false, "label"), distill: { steps: 2, guidance: 4 } },
+  { title: "no condition", config: configOf(false, undefined), distill: { steps: 2 } },
+] as const;
+
+for (const { title, config, distill } of TARGETS) {
+  Deno.test({
+    name: `distillation regresses on the teacher's steps as the sampler takes them: ${title}`,
+    ...GPU_TEST,
+  }, async () => {
+    const given = { teacherSteps: 2, flowShare: 0, ownContext: 1, ...distill };
+    const settings = settingsOf(config, given);
+    const batch = batchOf(settings, 1);
+    const { loss } = await withTrainer(settings, (trainer) => trainer.gradients(batch));
+    const expected = await plainLoss(settings, batch);
+    assert.ok(expected > 1e-4, `${expected}`);
+    assert.ok(Math.abs(loss - expected) < 2e-4 * expected, `${loss} is not ${expected}`);
+  });
+}
+
+/** Takes steps, and returns all that is left. */
+async function train(trainer: Trainer, batches: readonly TrainBatch[]) {
+  const results: StepResult[] = [];
+  for (const batch of batches) {
+    const before = await trainer.submit(batch);
+    if (before) results.push(before);
+  }
+  const last = await trainer.flush();
+  if (last) results.push(last);
+  return { results, state: await trainer.state() };
+}
+
+const DISTILL = { steps: 2, teacherSteps: 2, guidance: 1.5, flowShare: 0.5, ownContext: 0.5 };
+const FOUR = settingsOf(LONG, DISTILL, { steps: 4, conditionDropout: 0.1 });
+const BATCHES = [1, 2, 3, 4].map((seed) => batchOf(FOUR, seed));
+
+Deno.test({ name: "distillation goes on from a state bit for bit", ...GPU_TEST }, async () => {
+  const whole = await withTrainer(FOUR, (trainer) => train(trainer, BATCHES));
+  for (const stop of [1, 3]) {
+    const half = await withTrainer(FOUR, (trainer) => train(trainer, BATCHES.slice(0, stop)));
+    const rest = await withTrainer(FOUR, async (trainer) => {
+      await trainer.restore(half.state);
+      return await train(trainer, BATCHES.slice(stop));
+    });
+    assert.deepEqual(rest.state, whole.state);
+    assert.deepEqual([...half.results, ...rest.results], whole.results);
+  }
+});
+
+Deno.test({ name: "distillation gives the same sums in parts", ...GPU_TEST }, async () => {
+  const [whole, parts] = [
+    await withTrainer(FOUR, (trainer) => train(trainer, BATCHES)),
+    await withTrainer({ ...FOUR, microBatch: 1 }, (trainer) => train(trainer, BATCHES)),
+  ];
+  for (const [i, { loss, gradNorm }] of parts.results.entries()) {
+    const same = whole.results[i]!;
+    assert.ok(Math.abs(loss - same.loss) < 1e-4 * same.loss);
+    assert.ok(Math.abs(gradNorm - same.gradNorm) < 1e-3 * same.gradNorm);
+  }
+});
+
+Deno.test(
+  { name: "distillation brings the student nearer to the teacher", ...GPU_TEST },
+  async () => {
+    const settings = settingsOf(LONG, { steps: 2, flowShare: 0, ownContext: 0 }, { steps: 40 });
+    const batch = batchOf(settings, 1);
+    const [before, after] = await withTrainer(settings, async (trainer) => {
+      const first = await trainer.validate(batch, 7);
+      await train(trainer, Array.from({ length: 40 }, () => batch));
+      return [first, await trainer.validate(batch, 7)];
+    });
+    assert.ok(after! < 0.7 * before!, `${before} ${after}`);
+  },
+);
+
+Deno.test(
+  { name: "distillation trains adapters, and its teacher has none", ...GPU_TEST },
+  async () => {
+    const lora = { rank: 4, targets: ["to_q", "mlp.net.0.proj"] };
+    const settings = settingsOf(LONG, { steps: 2 }, { lora, steps: 2 });
+    const { state } = await withTrainer(settings, (trainer) => train(trainer, BATCHES.slice(0, 2)));
+    const changed = [...state.expAvg.values()].some((moment) =>
+      moment.some((value) => value !== 0)
+    );
+    assert.ok(changed);
+  },
+);
+
+Deno.test("a plan of distillation counts the teacher's weights and steps", () => {
+  const device = { cpu: true };
+  const settings = settingsOf(LONG, { steps: 2, teacherSteps: 4 });
+  const { distill: _, ...plain } = settings;
+  const [with_, without] = [Trainer.plan(settings, device), Trainer.plan(plain, device)];
+  assert.equal(with_.bytes.teacher, with_.bytes.weights);
+  assert.equal(without.bytes.teacher, 0);
+  assert.equal(with_.bytes.activations > without.bytes.activations, true);
+  // a forward pass is a third of a step, but for what the last block leaves out
+  const ratio = (with_.flops - without.flops) / (4 / 3 * without.flops);
+  assert.ok(ratio > 0.95 && ratio < 1.1, `${ratio}`);
+});
+
+const REFUSED = [
+  [{ steps: 0 }, /steps 0: a whole number/],
+  [{ steps: 2, teacherSteps: 1.5 }, /teacherSteps 1.5: a whole number/],
+  [{ steps: 500, teacherSteps: 8 }, /500 steps of 8 each/],
+  [{ steps: 2, flowShare: 1 }, /flowShare 1/],
+  [{ steps: 2, ownContext: -0.1 }, /ownContext -0.1/],
+  [{ steps: 2, guidance: 0.5 }, /guidance 0.5/],
+  [{ steps: 2, guidance: 2 }, /guidance 2: the model has no condition to guide/],
+] as const;
+
+for (const [distill, message] of REFUSED) {
+  Deno.test(`distillation refuses ${JSON.stringify(distill)}`, () => {
+    const settings = settingsOf(configOf(false, undefined), distill);
+    assert.throws(() => Trainer.plan(settings, { cpu: true }), { name: "RangeError", message });
+  });
+}

@@ -1,0 +1,55 @@
+/** How a model learns to take few large steps from its own, many small ones. */
+export interface DistillSettings {
+  /** Steps per frame that the student takes. */
+  readonly steps: number;
+  /** Guidance of the teacher, which the student learns to do without. */
+  readonly guidance: number;
+  /** Steps of the teacher in each of the student's. */
+  readonly teacherSteps: number;
+  /** Share of the videos that stay plain flow matching. */
+  readonly flowShare: number;
+  /** Share of the run's steps, the last ones, whose context the student made itself. */
+  readonly ownContext: number;
+}
+
+/** What is given, and completed by the defaults. */
+export type DistillOptions = Pick<DistillSettings, "steps"> & Partial<DistillSettings>;
+
+/** What is taken unless it is given. */
+export const DISTILL_DEFAULTS = {
+  guidance: 1,
+  teacherSteps: 8,
+  flowShare: 0.25,
+  ownContext: 0.2,
+} as const satisfies Omit<DistillSettings, "steps">;
+
+/**
+ * Share of window frames given clean while a model is distilled: more than in training, since it is
+ * to learn what it does when it generates, where every frame but the newest is clean.
+ */
+export const DISTILL_CLEAN_CONTEXT = 0.75;
+
+/** @throws {RangeError} names the first setting that cannot be */
+export function checkDistill(
+  { steps, guidance, teacherSteps, flowShare, ownContext }: DistillSettings,
+  condition: string,
+): void {
+  const wrong = (what: string) => new RangeError(`Cannot distill ${what}`);
+  for (const [name, value] of [["steps", steps], ["teacherSteps", teacherSteps]] as const) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw wrong(`with ${name} ${value}: a whole number above 0 is needed`);
+  }
+  if (Math.max(1, steps - 1) * teacherSteps > 999) {
+    throw wrong(`${steps} steps of ${teacherSteps} each: a flow has 1000 noise levels`);
+  }
+  for (const [name, value] of [["flowShare", flowShare], ["ownContext", ownContext]] as const) {
+    if (value >= 0 && value < 1 || name === "ownContext" && value === 1) continue;
+    throw wrong(`with ${name} ${value}: a share from 0 to below 1 is needed`);
+  }
+  if (!(guidance >= 1 && guidance < Infinity)) {
+    throw wrong(`with guidance ${guidance}: a number from 1 on is needed`);
+  }
+  if (guidance > 1 && condition === "none") {
+    throw wrong(`with guidance ${guidance}: the model has no condition to guide`);
+  }
+}
