@@ -110,7 +110,7 @@ export {
   numberedFiles,
   patternExpression,
 } from "./media/numbered_names.ts";
-export { ClosedPipeError } from "./media/errors.ts";
+export { ClosedPipeError, StuckMediaError } from "./media/errors.ts";
 export { isDeviceName } from "./files/device_names.ts";
 export { readMetadata } from "./media/metadata.ts";
 export type { SheetLabels } from "./media/contact_sheet.ts";

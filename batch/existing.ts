@@ -1,5 +1,5 @@
 import { basename, dirname, extname, join } from "node:path";
-import { digestFile, patternExpression } from "../app.ts";
+import { digestFile, patternExpression, StuckMediaError } from "../app.ts";
 import { readClip } from "../mod.ts";
 import { fileMetadata } from "../request/file_metadata.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
@@ -11,6 +11,7 @@ import type { MadeFile, ResultRecord } from "./results.ts";
  * the job's record or by its hash in the files.
  * @param files names relative to the folder
  * @returns undefined if anything is missing
+ * @throws {MediaError} reading a file would never end
  */
 export async function findDone(
   hash: string,
@@ -119,7 +120,8 @@ async function carriesHash(path: string, hash: string): Promise<boolean> {
     if (extname(path).toLowerCase() === ".safetensors") return true;
     const onlyFirst = { stride: Number.MAX_SAFE_INTEGER }; // read to the end without keeping it
     return (await readClip(path, onlyFirst)).warnings.length === 0;
-  } catch {
+  } catch (error) {
+    if (error instanceof StuckMediaError) throw error; // its thread would run on
     return false; // whatever it is, it is not complete
   }
 }

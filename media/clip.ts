@@ -3,7 +3,13 @@ import { piecesAt } from "../files/byte_source.ts";
 import { FileSource } from "../files/file_source.ts";
 import { TooMuchError } from "./budget.ts";
 import type { Matrix } from "./color.ts";
-import { asMedia, asMediaPieces, MediaError, UnsupportedMediaError } from "./errors.ts";
+import {
+  asMedia,
+  asMediaPieces,
+  MediaError,
+  StuckMediaError,
+  UnsupportedMediaError,
+} from "./errors.ts";
 import { turn } from "./exif.ts";
 import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
@@ -138,8 +144,7 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   const stream = await openWithFfmpeg(path);
   if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
-    const metadata = await readVideoTags(path).catch(() => ({})); // other containers' are not read
-    const clip = { ...await collect(path, stream, picks, options), metadata };
+    const clip = { ...await collect(path, stream, picks, options), metadata: tagsIfSound(path) };
     if (!(failure instanceof TooFewFramesError)) return clip;
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
   } catch (error) {
@@ -147,6 +152,15 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
     const isKnown = error instanceof TooMuchError ||
       (error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError);
     throw isKnown ? error : failure;
+  }
+}
+
+/** The tags of a file that may be damaged. */
+function tagsIfSound(path: string): Readonly<Record<string, string>> {
+  try {
+    return readVideoTags(path);
+  } catch {
+    return {};
   }
 }
 
@@ -162,7 +176,8 @@ async function tryNative(
     isCutOff = stream.isCutOff;
     return await collect(path, stream, picks, options);
   } catch (error) {
-    if (!(error instanceof MediaError) || error instanceof TooMuchError) throw error;
+    const isFinal = error instanceof TooMuchError || error instanceof StuckMediaError;
+    if (!(error instanceof MediaError) || isFinal) throw error;
     if (!(error instanceof TooFewFramesError)) return error;
     if (!isCutOff) throw error; // Then ffmpeg will not find more frames in it either.
     return new TooFewFramesError(`${error.message}; it is cut off`);
@@ -235,14 +250,16 @@ async function collect(
   };
 }
 
+/** Errors whose kind says what to do next. */
+const NAMED_KINDS = [UnsupportedMediaError, TooMuchError, StuckMediaError];
+
 /** @internal Puts the name of the source before errors of those who only know its bytes. */
 export async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (!(error instanceof MediaError) || error.message.startsWith("Cannot ")) throw error;
-    const Kind = [UnsupportedMediaError, TooMuchError].find((kind) => error instanceof kind) ??
-      MediaError;
+    const Kind = NAMED_KINDS.find((kind) => error instanceof kind) ?? MediaError;
     throw new Kind(`Cannot read "${path}": ${error.message}`);
   }
 }

@@ -57,14 +57,6 @@ export class VideoFile implements Disposable {
     this.#input = new Input({ source: this.#file.source, formats });
   }
 
-  /** Reads the text tags alone. */
-  async readTags(): Promise<Record<string, string>> {
-    return await explained(async () => {
-      checkMp4Tables(this.#file);
-      return textTags(await this.#input.getMetadataTags());
-    });
-  }
-
   /**
    * Reads the index.
    *

@@ -7,13 +7,12 @@ import { UnsupportedMediaError } from "./errors.ts";
 
 /** A request to the worker. */
 export type DemuxRequest =
-  | { readonly read: "index" | "tags"; readonly path: string; readonly progress: Int32Array }
+  | { readonly read: "index"; readonly path: string; readonly progress: Int32Array }
   | { readonly read: "packets"; readonly from: number | undefined };
 
 /** An answer of the worker. */
 export type DemuxAnswer =
   | { readonly index: VideoIndex }
-  | { readonly tags: Readonly<Record<string, string>> }
   | { readonly packets: readonly Packet[]; readonly isLast: boolean; readonly damage?: string }
   | { readonly error: string; readonly isUnsupported: boolean };
 
@@ -28,7 +27,6 @@ async function answer(request: DemuxRequest): Promise<DemuxAnswer> {
   const { path, progress } = request;
   try {
     file = new VideoFile(path, () => Atomics.add(progress, 0, 1));
-    if (request.read === "tags") return { tags: await file.readTags() };
     return { index: await file.readIndex() };
   } catch (error) {
     return { error: explain(error), isUnsupported: error instanceof UnsupportedMediaError };

@@ -15,6 +15,14 @@ export class UnsupportedMediaError extends MediaError {
 }
 
 /**
+ * A file that keeps its reader busy without an end. Deno cannot stop that thread, which uses a core
+ * until the process ends: a program that would run on should end, or have another take its place.
+ */
+export class StuckMediaError extends MediaError {
+  override name = "StuckMediaError";
+}
+
+/**
  * The reader of a pipe has gone away. A program that streams to stdout should then end without a
  * message.
  */

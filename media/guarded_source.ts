@@ -3,8 +3,12 @@ import { MediaError } from "./errors.ts";
 
 const PAGE = 2 ** 16;
 const PAGES_KEPT = 128;
-/** Most reads in a row of known pages. A page has at most about 8,000 blocks. */
+/**
+ * Most reads in a row of known pages, which have at most about 8,000 blocks each; in a small file,
+ * one for each byte and some besides.
+ */
 const MOST_IDLE_READS = 50_000;
+const FREE_IDLE_READS = 2_000;
 /** How often each byte may be read on average, and how much small files may read in addition. */
 const MOST_PASSES = 100;
 const FREE_BYTES = 2 ** 28;
@@ -14,7 +18,7 @@ const FREE_BYTES = 2 ** 28;
  * places of some damaged files endlessly, in loops that no timer interrupts, so reads without
  * progress and total bytes are limited.
  */
-export class GuardedFile {
+export class GuardedFile implements Disposable {
   /** In bytes. */
   readonly size: number;
   /** The demuxer's source; disposing of its input closes the file. */
@@ -40,6 +44,10 @@ export class GuardedFile {
     });
   }
 
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+
   /** Call this when something new was read from the file. */
   progress(): void {
     this.#idleReads = 0;
@@ -49,7 +57,7 @@ export class GuardedFile {
   /** @throws {MediaError} when the file ends too early or the reader runs in circles */
   read(start: number, end: number): Uint8Array {
     this.#bytesRead += end - start;
-    const isIdle = ++this.#idleReads > MOST_IDLE_READS;
+    const isIdle = ++this.#idleReads > Math.min(MOST_IDLE_READS, FREE_IDLE_READS + this.size);
     if (isIdle || this.#bytesRead > MOST_PASSES * this.size + FREE_BYTES) {
       this.#idleReads = 0; // What was read before that can still be used.
       throw new MediaError("it is damaged");

@@ -21,7 +21,7 @@ export async function readMetadata(source: string): Promise<Record<string, strin
   try {
     switch (type) {
       case "video":
-        return await readVideoTags(path);
+        return readVideoTags(path);
       case "png":
         return readPngText(await readBytes(path));
       case "gif":

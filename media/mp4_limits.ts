@@ -1,11 +1,6 @@
 import { viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
-
-/** Access to a file's bytes. */
-interface Bytes {
-  readonly size: number;
-  read(start: number, end: number): Uint8Array;
-}
+import { type Box, boxesIn, type Bytes, contentOfMeta, MOST_BOXES, topBoxes } from "./mp4_boxes.ts";
 
 /** The parts of a track that are shown. */
 export interface EditList {
@@ -17,22 +12,15 @@ export interface EditList {
 
 /** Boxes that only contain other boxes. */
 const CONTAINERS = new Set([
-  ...["moov", "trak", "mdia", "minf", "stbl", "edts"],
+  ...["moov", "trak", "mdia", "minf", "stbl", "edts", "udta"],
   ...["moof", "traf", "mvex", "mfra", "dinf", "sinf", "schi", "wave"],
 ]);
 /** Where in a sample entry boxes may begin, after fields of video or of sound in three versions. */
 const ENTRY_FIELDS = [78, 28, 44, 64];
-/** Possible first boxes of an MP4 or MOV. */
-const FIRST_BOXES = new Set([
-  ...["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp", "moof"],
-]);
 /** Top-level boxes that are examined. */
 const INDEXES = new Set(["moov", "moof", "mfra"]);
 /** No honest writer nests deeper, and the demuxer walks boxes recursively. */
 const DEEPEST = 32;
-
-/** In one index. */
-const MOST_BOXES = 100_000;
 
 /**
  * Offset of a table's entry count (from the beginning of its payload), and the least bytes per
@@ -58,16 +46,6 @@ const TABLES: Readonly<Record<string, readonly [at: number, entryBytes: number]>
 const MOST_STEPS = 2 ** 32;
 /** Tables of runs: each entry begins with a number of samples. */
 const RUNS = new Set(["stts", "ctts"]);
-
-/** A box: its type, and its payload as bytes of the file. */
-interface Box {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly depth: number;
-  /** Type of the box around it. */
-  readonly holder: string;
-}
 
 /** Results of the walk. */
 interface Gathered {
@@ -98,57 +76,32 @@ export function checkMp4Tables(file: Bytes): ReadonlyMap<number, EditList> {
     perChunk: 0,
     edits: new Map(),
   };
-  for (let at = 0; at + 8 <= file.size;) {
-    const head = viewOf(file.read(at, Math.min(at + 16, file.size)));
-    const type = typeAt(head, 4);
-    if (at === 0 && !FIRST_BOXES.has(type)) break; // Not an MP4.
-    const end = at + sizeOf(head, 0, file.size - at);
-    if (end < at + 8) break;
-    if (INDEXES.has(type)) {
-      walkBoxes(viewOf(file.read(at, Math.min(end, file.size))), found);
-    }
-    at = end;
+  for (const { type, start, end } of topBoxes(file)) {
+    if (INDEXES.has(type)) walkBoxes(viewOf(file.read(start, end)), type, found);
   }
   return found.edits;
 }
 
 /** Checks every box without recursion, since a stranger decides how deep they nest. */
-function walkBoxes(view: DataView, found: Gathered): void {
-  const stack: Box[] = [{ type: "", start: 0, end: view.byteLength, depth: 0, holder: "" }];
+function walkBoxes(view: DataView, type: string, found: Gathered): void {
+  const stack: Box[] = [{ type, start: 0, end: view.byteLength, depth: 1, holder: "" }];
   let left = MOST_BOXES;
   for (let box = stack.pop(); box; box = stack.pop()) {
     if (--left < 0) throw new MediaError("it is damaged: it has too many boxes");
     if (box.depth > DEEPEST) throw new MediaError("it is damaged: its boxes nest too deep");
-    if (box.depth > 0 && !CONTAINERS.has(box.type)) checkBox(box, view, found);
+    if (!CONTAINERS.has(box.type)) checkBox(box, view, found);
     for (const inner of innerBoxes(box, view).reverse()) stack.push(inner);
   }
 }
 
 /** The boxes in a box, wherever the demuxer may look for them. */
 function innerBoxes(box: Box, view: DataView): Box[] {
-  if (box.depth === 0 || CONTAINERS.has(box.type)) return boxesIn(view, box);
+  if (CONTAINERS.has(box.type)) return boxesIn(view, box);
+  if (box.type === "meta") return boxesIn(view, contentOfMeta(view, box));
   let starts: readonly number[] = [];
   if (box.holder === "stsd") starts = ENTRY_FIELDS;
   else if (box.type === "stsd") starts = [8];
-  else if (box.type === "meta" && box.end >= box.start + 4) {
-    starts = [view.getUint32(box.start) === 0 ? 4 : 0]; // of MP4 and of QuickTime
-  }
   return starts.flatMap((at) => boxesIn(view, { ...box, start: box.start + at }));
-}
-
-function boxesIn(view: DataView, { type: holder, start, end, depth }: Box): Box[] {
-  const boxes: Box[] = [];
-  for (let at = start; at + 8 <= end;) {
-    const size = sizeOf(view, at, end - at);
-    if (size < 8) break;
-    const next = Math.min(at + size, end);
-    const payload = Math.min(next, at + (view.getUint32(at) === 1 ? 16 : 8));
-    const type = typeAt(view, at + 4);
-    boxes.push({ type, start: payload, end: next, depth: depth + 1, holder });
-    if (boxes.length > MOST_BOXES) throw new MediaError("it is damaged: it has too many boxes");
-    at = next;
-  }
-  return boxes;
 }
 
 function checkBox({ type, start, end }: Box, whole: DataView, found: Gathered): void {
@@ -247,16 +200,4 @@ function readEdits(view: DataView, movieScale: number): EditList {
     if (view.getUint32(at + 2 * word) !== 0x10000) isOdd = true;
   }
   return { end: parts > 0 ? end : Infinity, isComplex: parts > 1 || isOdd };
-}
-
-/** Bytes of a box with its header; 0 means the rest of the file, 1 a 64-bit size. */
-function sizeOf(view: DataView, at: number, left: number): number {
-  const size = view.getUint32(at);
-  if (size === 0) return left;
-  if (size > 1) return size;
-  return view.byteLength >= at + 16 ? Number(view.getBigUint64(at + 8)) : 0;
-}
-
-function typeAt(view: DataView, at: number): string {
-  return String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
 }

@@ -1,9 +1,12 @@
 import { checkSize } from "./budget.ts";
+import { readContainerTags } from "./container_tags.ts";
 import { explain, type PacketPlace, type VideoIndex } from "./demux.ts";
 import { Demuxer } from "./demuxer.ts";
-import { MediaError } from "./errors.ts";
+import { MediaError, StuckMediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
 import { mirror, rotate } from "./frames.ts";
+import { GuardedFile } from "./guarded_source.ts";
+import { checkMp4Tables } from "./mp4_limits.ts";
 import type { Picks } from "./picks.ts";
 import { AddonDecoder, colourOf, type DecodedFrame } from "./video_decoder.ts";
 
@@ -62,17 +65,14 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
 }
 
 /**
- * Reads the text tags of a video file.
+ * Reads the text tags of a video file; there are none if its container is unknown.
  *
- * @throws {MediaError} when it cannot be read
+ * @throws {MediaError} without the file's name, when it is damaged
  */
-export async function readVideoTags(path: string): Promise<Readonly<Record<string, string>>> {
-  using demuxer = new Demuxer();
-  try {
-    return await demuxer.readTags(path);
-  } catch (error) {
-    throw new MediaError(`Cannot read "${path}": ${explain(error)}`);
-  }
+export function readVideoTags(path: string): Record<string, string> {
+  using file = new GuardedFile(path);
+  checkMp4Tables(file);
+  return readContainerTags(file);
 }
 
 function factsOf({ config, places, end }: VideoIndex): VideoFacts {
@@ -149,6 +149,7 @@ async function* decodeFrames(
       }
     }
   } catch (error) {
+    if (error instanceof StuckMediaError) throw error;
     damage = error;
   }
   try {

@@ -27,6 +27,12 @@ export async function runChild(script: string, args: readonly string[]): Promise
     isStuck = true;
     child.kill("SIGKILL");
   };
+  const stop = () => {
+    console.error(`Stopped at input ${at}`);
+    child.kill("SIGKILL");
+    Deno.exit(130);
+  };
+  Deno.addSignalListener("SIGINT", stop);
   let timer = setTimeout(giveUp, DEADLINE);
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     clearTimeout(timer);
@@ -37,5 +43,6 @@ export async function runChild(script: string, args: readonly string[]): Promise
   }
   clearTimeout(timer);
   const { code } = await child.status;
+  Deno.removeSignalListener("SIGINT", stop);
   return { code, at, isStuck };
 }

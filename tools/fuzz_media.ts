@@ -7,6 +7,7 @@ import type { LazyFrame } from "../media/frame_stream.ts";
 import type { FloatFrame, RgbFrame } from "../media/frames.ts";
 import { openGif, readGifComments } from "../media/gif_reader.ts";
 import { decodeImage, imageSize, type ImageType, readPngText } from "../media/image_reader.ts";
+import { readVideoTags } from "../media/video_reader.ts";
 import { openY4m } from "../media/y4m.ts";
 import type { Target } from "./fuzz.ts";
 import type { Mutator } from "./fuzz_mutator.ts";
@@ -50,10 +51,9 @@ function containerTarget(names: readonly string[], marks: readonly string[]): Ta
     make: (m) => m.fields(m.pick(files), marks),
     read: async (input) => {
       Deno.writeFileSync(path, input);
-      for (const read of [(file: VideoFile) => file.readTags().then(() => {}), readPackets]) {
-        using file = new VideoFile(path);
-        await read(file);
-      }
+      readVideoTags(path);
+      using file = new VideoFile(path);
+      await readPackets(file);
     },
   };
 }

@@ -23,7 +23,9 @@ export async function runChild(argument = "{}"): Promise<number> {
   for await (const line of readLines(Deno.stdin.readable)) {
     busy++;
     const message: RunMessage = JSON.parse(line);
-    work = work.then(() => runner.run(message)).catch(end).finally(() => busy--);
+    work = work.then(() => runner.run(message)).catch(end).finally(() => busy--).then(() => {
+      if (runner.isRetired) Deno.exit(0); // whatever its threads do
+    });
   }
   // the supervisor is gone or no longer needs this process
   const cleaned = busy > 0 ? runner.abort() : work.then(() => shelf.clear());

@@ -1,3 +1,4 @@
+import { StuckMediaError } from "../../app.ts";
 import { GpuError, type Pipeline } from "../../mod.ts";
 import { failureOf, isLost } from "./child_failure.ts";
 import { joinParts, largestBatch, sampleOf } from "./gpu_batch.ts";
@@ -17,6 +18,8 @@ export class GpuRunner {
   readonly #shelf: ModelShelf;
   readonly #send: (message: ChildMessage) => void;
   #open: OpenJob[] = [];
+  /** Why this process must end: a thread of it cannot be stopped. */
+  #retires: string | undefined;
 
   constructor(shelf: ModelShelf, send: (message: ChildMessage) => void) {
     this.#shelf = shelf;
@@ -25,13 +28,16 @@ export class GpuRunner {
 
   /**
    * Runs jobs as one batch: the first, and as many of its shape as fit the memory. The rest gets no
-   * record.
+   * record; nor does any once a source has kept its reader busy without an end.
    * @throws {DeviceLostError} the device is lost; jobs without a record are not done
    * @throws if a model cannot be loaded: every job would fail the same way
    */
   async run({ jobs, videos }: RunMessage): Promise<void> {
     const prepared: PreparedJob[] = [];
-    for (const job of jobs) prepared.push(...await this.#prepare(job));
+    for (const job of jobs) {
+      prepared.push(...await this.#prepare(job));
+      if (this.#retires) return this.#send({ type: "idle", retires: this.#retires });
+    }
     const [first] = prepared;
     if (!first) return this.#send({ type: "idle" });
     const pipeline = await this.#pipelineOf(first.job);
@@ -42,6 +48,11 @@ export class GpuRunner {
     this.#send({ type: "idle", room: batch.length < alike.length ? room : undefined });
   }
 
+  /** Whether this process must end when its work is over. */
+  get isRetired(): boolean {
+    return this.#retires !== undefined;
+  }
+
   /** Removes unfinished outputs. */
   async abort(): Promise<void> {
     await Promise.all(this.#open.map((job) => job.abort().catch(() => {})));
@@ -50,6 +61,7 @@ export class GpuRunner {
   #progress = () => this.#send({ type: "progress" });
 
   #fail(hash: string, error: unknown): void {
+    if (error instanceof StuckMediaError) this.#retires ??= error.message;
     this.#send({ type: "failed", hash, error: failureOf(error) });
   }
 

@@ -69,9 +69,9 @@ export type ChildMessage =
   }
   /**
    * The last `run` is over; jobs without a record were not run, since the batch had room for only
-   * so many.
+   * so many. `retires` says why this process must end, if it must.
    */
-  | { readonly type: "idle"; readonly room?: number }
+  | { readonly type: "idle"; readonly room?: number; readonly retires?: string }
   /** This device is unusable: every job would fail the same way. */
   | { readonly type: "fatal"; readonly error: ChildFailure }
   /** The device is lost; the process ends itself. */

@@ -62,6 +62,8 @@ type State =
     readonly device: DeviceInfo;
     gathering?: Timer;
   }
+  /** It has done its work, and ends to be replaced. */
+  | { readonly at: "retiring"; readonly running: Running }
   /** The last one has ended, and the next starts after a pause. */
   | { readonly at: "restarting"; readonly timer: Timer }
   /** No other process follows; `reason` if jobs were given up. */
@@ -225,7 +227,7 @@ export class Supervisor {
         return watchdog.start();
       case "idle":
         watchdog.stop();
-        return this.#feedSoon();
+        return message.retires ? this.#retire(message.retires, running) : this.#feedSoon();
       case "warning":
         return this.#warn(message.where, message);
       case "fatal":
@@ -240,8 +242,18 @@ export class Supervisor {
     if (line) this.#options.note(line);
   }
 
+  /** Replaces a process in which a thread runs on for ever. */
+  #retire(why: string, running: Running): void {
+    if (this.#state.at !== "closing") {
+      this.#options.note(`${why}; the GPU process ends, and another starts`);
+      this.#leave({ at: "retiring", running });
+    }
+    running.process.kill();
+  }
+
   #lost(reason: string, { watchdog }: Running): void {
     watchdog.stop();
+    if (this.#state.at === "retiring") return this.#replace();
     if (this.#state.at === "closing") {
       this.#state = { at: "closing", reason: this.#state.reason };
       return this.#pool.rejectAll(this.#state.reason ?? closedError());
@@ -261,7 +273,11 @@ export class Supervisor {
 
   async #restart(): Promise<void> {
     await this.#cleaning;
-    if (this.#state.at !== "restarting") return; // closed meanwhile
+    if (this.#state.at === "restarting") this.#replace(); // else it was closed meanwhile
+  }
+
+  /** Starts another process if there is work. */
+  #replace(): void {
     this.#leave({ at: "rest" });
     if (this.#pool.size > 0) this.#spawn();
   }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { encodePng } from "../../app.ts";
+import { encodePng, StuckMediaError } from "../../app.ts";
 import { type RgbFrame, toRgb } from "../../mod.ts";
 import type { Size } from "../../cli/option.ts";
 import type { StartClip } from "../../player/protocol.ts";
@@ -28,7 +28,9 @@ async function lastPicture(
   name: string,
   size: Size,
 ): Promise<RgbFrame | undefined> {
-  const source = await clips.read(name).catch(() => undefined); // choosing it gives the error
+  const source = await clips.read(name).catch((error) => {
+    if (error instanceof StuckMediaError) throw error; // its thread would run on
+  }); // choosing it gives any other error
   if (!source) return undefined;
   const floats = 3 * size.width * size.height;
   const from = (source.frames - 1) * floats;

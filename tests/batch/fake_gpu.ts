@@ -47,6 +47,11 @@ async function runJob({ hash, where, folder, outputs }: FakeJob): Promise<void> 
     say({ type: "fatal", error: { message: "The weights alone do not fit", temporary: true } });
     Deno.exit(1);
   }
+  if (kind === "stuck") {
+    say({ type: "failed", hash, error: { message: "it never ends", temporary: false } });
+    say({ type: "idle", retires: "it never ends" });
+    for (;;); // as if no thread could be stopped
+  }
   say({ type: "done", hash, seconds: 0.1, batch: 1, outputs: [] });
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join as pathOf } from "node:path";
-import { readClip } from "../../media/clip.ts";
+import { named, readClip } from "../../media/clip.ts";
+import { Demuxer } from "../../media/demuxer.ts";
+import { MediaError, StuckMediaError } from "../../media/errors.ts";
 import { checkMp4Tables } from "../../media/mp4_limits.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { Picks } from "../../media/picks.ts";
@@ -98,6 +100,24 @@ Deno.test("readClip() ends on a WebM of 122 bytes that leads the demuxer back an
     await assert.rejects(openVideo(path, new Picks()), /^MediaError: it is damaged/);
     await assert.rejects(readClip(path), /a\.webm": it is damaged/);
   }));
+
+Deno.test("Demuxer gives a thread up that counts in a loop, and says that it may run on", () =>
+  inFolder(async (folder) => {
+    const path = pathOf(folder, "a.mp4");
+    // Seconds of counting, which no terminate() stops.
+    await Deno.writeFile(path, slowVideo(Deno.readFileSync(fixture("bframes.mp4")), 30_000));
+    using demuxer = new Demuxer(300);
+    await assert.rejects(demuxer.readIndex(path), { name: "StuckMediaError" });
+    assert.ok(new StuckMediaError("") instanceof MediaError);
+  }));
+
+Deno.test("named() keeps the kind of an error that says to end the program", async () => {
+  const stuck = () => Promise.reject(new StuckMediaError("it never ends"));
+  await assert.rejects(named("a.mp4", stuck), {
+    name: "StuckMediaError",
+    message: 'Cannot read "a.mp4": it never ends',
+  });
+});
 
 /** Waits until a process has a file open. */
 async function untilOpen(pid: number, path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { MediaError } from "../../media/errors.ts";
+import { MediaError, StuckMediaError } from "../../media/errors.ts";
 import { type Clip, readClip } from "../../media/clip.ts";
 import type { ResizeMethod } from "../../media/resize.ts";
 import type { Condition } from "../../model/config.ts";
@@ -152,7 +152,7 @@ async function checkAll(
       checks.push(checked);
     } catch (error) {
       const own = error instanceof MediaError || error instanceof CheckpointError;
-      if (!own) throw error;
+      if (!own || error instanceof StuckMediaError) throw error; // its thread would run on
       checks.push({ problem: error.message });
     }
     options.onProgress?.("checked", done + 1, paths.length);

@@ -3,7 +3,7 @@ import { isFile } from "../../files/file_source.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import { readClip } from "../../media/clip.ts";
-import { MediaError } from "../../media/errors.ts";
+import { MediaError, StuckMediaError } from "../../media/errors.ts";
 import { actionWords } from "../data/clip_actions.ts";
 import { findClips } from "../data/clip_files.ts";
 import type { TrainOptions } from "../run_options.ts";
@@ -47,7 +47,8 @@ export async function surveyClips(
       if (own) withActions++;
       for (const word of own ?? []) if (!words.includes(word)) words.push(word);
     } catch (error) {
-      if (!(error instanceof MediaError) || !skipBad) throw error;
+      const isOver = !skipBad || error instanceof StuckMediaError; // its thread would run on
+      if (isOver || !(error instanceof MediaError)) throw error;
     }
     onEvent?.({ event: "clips", stage: "surveyed", done: done + 1, total: clips.length });
   }

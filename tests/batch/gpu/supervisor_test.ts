@@ -78,6 +78,30 @@ for (const kind of ["crash", "panic", "lost", "liar"]) {
     }));
 }
 
+for (const jobs of [["stuck", "a", "b"], ["a", "stuck", "b"], ["stuck", "stuck:9", "a"]]) {
+  Deno.test(`Supervisor replaces a process that cannot stop a thread: ${jobs.join()}`, () =>
+    stage(async ({ run, lines, notes, supervisor }) => {
+      const results = await run(...jobs);
+      assert.deepEqual(
+        results,
+        jobs.map((name) => name.startsWith("stuck") ? "failed: it never ends" : "done"),
+      );
+      // No loss is counted, so the next process works as this one did.
+      const stuck = jobs.filter((name) => name.startsWith("stuck")).length;
+      assert.deepEqual(lines("start"), new Array(1 + stuck).fill("{}"));
+      assert.equal(notes.length, stuck);
+      assert.match(notes[0]!, /it never ends; the GPU process ends, and another starts/);
+      await supervisor.close();
+    }));
+}
+
+Deno.test("Supervisor closes while its process retires", () =>
+  stage(async ({ run, supervisor, lines }) => {
+    await run("stuck");
+    await supervisor.close();
+    assert.equal(lines("start").length, 1);
+  }));
+
 Deno.test("Supervisor takes jobs while there is no process", () =>
   stage(async ({ run, notes }) => {
     const first = run("crash:1");
