@@ -59,6 +59,9 @@ export interface BatchRunOptions {
   readonly failFast?: boolean;
   readonly onFailure?: (record: ResultRecord) => void;
   readonly onEnd?: (tally: Tally) => void;
+  /** How a job ended, in this run or an earlier one. */
+  readonly onResult?: (record: ResultRecord) => void;
+  readonly onQueued?: (job: Job) => void;
 }
 
 /** Every file a job is expected to make. */
@@ -100,6 +103,7 @@ export class BatchRun {
 
   /** Counts a job that does not need to run. */
   async settle(decision: Exclude<Decision, { kind: "run" }>): Promise<void> {
+    this.#options.onResult?.(decision.record);
     if (decision.kind === "failed") {
       this.tally.failed++;
       this.tally.failedBefore++;
@@ -132,7 +136,7 @@ export class BatchRun {
     const outcome = await executor.submit(job);
     if (outcome.status === "queued") {
       this.tally.queued++;
-      return;
+      return this.#options.onQueued?.(job);
     }
     if (outcome.status === "failed") {
       const { error } = outcome;
@@ -140,17 +144,20 @@ export class BatchRun {
       const record = recordOf(job, { status: "failed", outputs: [] });
       return await this.#failed({ ...record, error: error.message, temporary: error.temporary });
     }
-    await this.#write(recordOf(job, outcome));
+    const record = recordOf(job, outcome);
+    await this.#write(record);
     this.tally.done++;
+    this.#options.onResult?.(record);
     this.#options.onEnd?.(this.tally);
   }
 
   async #failed(record: ResultRecord): Promise<void> {
-    const { failFast, onFailure, onEnd } = this.#options;
+    const { failFast, onFailure, onResult, onEnd } = this.#options;
     await this.#write(record);
     this.tally.failed++;
     if (record.temporary) this.tally.temporary++;
     onFailure?.(record);
+    onResult?.(record);
     onEnd?.(this.tally);
     if (failFast) throw new BatchStoppedError(`Stopped at the first failure, job "${record.id}"`);
   }

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { orAborted } from "../cli/abort.ts";
 import type { Call } from "../cli/command.ts";
 import { escaped } from "../cli/escape.ts";
@@ -17,11 +17,18 @@ import {
   readJobs,
   streamJobs,
 } from "./plan/batch_jobs.ts";
+import { BatchPage, pageName } from "./page/batch_page.ts";
 import { parseShard } from "./plan/identity.ts";
 import type { Job } from "./plan/job.ts";
 import type { BATCH_OPTIONS } from "./plan/options.ts";
 import { Warnings } from "./warnings.ts";
-import { checkResultsPath, knownResults, ResultsFile, resultsName } from "./results.ts";
+import {
+  checkResultsPath,
+  knownResults,
+  type ResultRecord,
+  ResultsFile,
+  resultsName,
+} from "./results.ts";
 
 type BatchCall = Call<typeof BATCH_OPTIONS>;
 
@@ -48,6 +55,10 @@ interface Setup {
   readonly results: ResultsFile;
   readonly batch: BatchRun;
   readonly warnings: Warnings;
+  /** Records of earlier runs, by hash. */
+  readonly known: ReadonlyMap<string, ResultRecord>;
+  /** Page with all jobs. */
+  page?: BatchPage;
   /** Progress display. */
   progress?: Progress;
 }
@@ -72,12 +83,13 @@ export interface BatchOutcome {
  * @throws {JobsFailedError} when all has ended
  */
 export async function runBatch(source: string, call: BatchCall, open: OpenExecutor): Promise<void> {
-  const outcome = await executeBatch(source, call, open);
+  const outcome = await executeBatch(source, call, open, true);
   if (outcome) await report(outcome, call);
 }
 
 /**
  * `runBatch` without the final report, for commands that consist of jobs.
+ * @param withPage whether to write a page with all jobs
  * @returns nothing after a dry run
  * @throws {UsageError} as `runBatch`
  */
@@ -85,6 +97,7 @@ export async function executeBatch(
   source: string,
   call: BatchCall,
   open: OpenExecutor,
+  withPage = false,
 ): Promise<BatchOutcome | undefined> {
   const start = performance.now();
   const setup = await orAborted(setUp(source, call), call.signal);
@@ -98,23 +111,50 @@ export async function executeBatch(
   await makeOutDir(folder);
   await checkResultsPath(results.path);
   using _lock = await lockFolder(folder, lockName(jobs.shard));
-  if (all) {
-    await removeUnfinished(all, folder, call);
-    const rest = await orAborted(settleAll(all, batch), call.signal);
-    note(beginning(all.length, rest.length));
-    await runShown(itemsOf(rest), rest.length, setup, call, open);
-  } else {
-    const items = warned(streamJobs(Deno.stdin.readable, jobs), setup.warnings, note);
-    await runShown(
-      call.options.shared ? items : tidied(items, folder),
-      undefined,
-      setup,
-      call,
-      open,
-    );
+  if (withPage) setup.page = await openPage(source, setup, note);
+  try {
+    await (all ? runAll(all, setup, call, open) : runStream(setup, call, open));
+  } finally {
+    await setup.page?.close(call.signal);
   }
   const seconds = Math.round(performance.now() - start) / 1000;
   return { tally: batch.tally, results: results.path, seconds };
+}
+
+/** The jobs of a manifest; those that have ended are not run again. */
+async function runAll(
+  all: readonly Job[],
+  setup: Setup,
+  call: BatchCall,
+  open: OpenExecutor,
+): Promise<void> {
+  const { batch, folder } = setup;
+  await removeUnfinished(all, folder, call);
+  const rest = await orAborted(settleAll(all, batch), call.signal);
+  noteOf(call)(beginning(all.length, rest.length));
+  await runShown(itemsOf(rest), rest.length, setup, call, open);
+}
+
+/** Jobs as they arrive on stdin. */
+async function runStream(setup: Setup, call: BatchCall, open: OpenExecutor): Promise<void> {
+  const { jobs, folder } = setup;
+  const items = shown(streamJobs(Deno.stdin.readable, jobs), setup, noteOf(call));
+  const tidy = call.options.shared ? items : tidied(items, folder);
+  await runShown(tidy, undefined, setup, call, open);
+}
+
+/** The page of the batch, with its jobs or, of a stream, those of earlier runs. */
+async function openPage(
+  source: string,
+  { all, known, folder, jobs }: Setup,
+  note: (line: string) => void,
+): Promise<BatchPage | undefined> {
+  const name = pageName(jobs.shard);
+  const page = await BatchPage.open(folder, name, source === "-" ? "stdin" : basename(source));
+  if (!page) note(`"${join(folder, name)}" is not a page of far batch: it stays as it is`);
+  for (const job of all ?? []) page?.expect(job);
+  for (const record of all ? [] : known.values()) page?.add(record);
+  return page;
 }
 
 /** Shows lines to the user, unless --quiet. */
@@ -130,15 +170,18 @@ function warnOf(jobs: readonly Job[], warnings: Warnings, note: (line: string) =
   for (const line of warnings.lines()) note(line);
 }
 
-/** Jobs of a stream; warnings of a new kind are shown as they occur. */
-async function* warned(
+/** Jobs of a stream; they go on the page, and warnings of a new kind are shown. */
+async function* shown(
   items: AsyncGenerator<Item, void, void>,
-  warnings: Warnings,
+  { warnings, page }: Setup,
   note: (line: string) => void,
 ): AsyncGenerator<Item, void, void> {
   for await (const item of items) {
-    const { where = "", warnings: found = [] } = "job" in item ? item.job : {};
-    for (const line of found.map((one) => warnings.add(where, one))) if (line) note(line);
+    if ("job" in item) {
+      page?.expect(item.job);
+      const lines = item.job.warnings.map((one) => warnings.add(item.job.where, one));
+      for (const line of lines) if (line) note(line);
+    }
     yield item;
   }
 }
@@ -163,18 +206,21 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
   const jobs = await jobsOptions(options);
   const all = source === "-" ? undefined : await readJobs(source, jobs);
   const results = new ResultsFile(options.results ?? join(folder, resultsName(jobs.shard)));
+  const known = await knownResults(folder, results.path);
   const batch = new BatchRun({
     folder,
     results,
-    known: await knownResults(folder, results.path),
+    known,
     force: options.force,
     retryFailed: options.retryFailed,
     failFast: options.failFast,
     onFailure: ({ id, error }) => terminal.note(escaped(inFlags(`job "${id}" failed: ${error}`))),
     onEnd: ({ done, failed, failedBefore }) => setup.progress?.update(done + failed - failedBefore),
+    onResult: (record) => setup.page?.add(record),
+    onQueued: (job) => setup.page?.queued(job),
   });
   const warnings = new Warnings();
-  const setup: Setup = { all, jobs, folder, results, batch, warnings };
+  const setup: Setup = { all, jobs, folder, results, batch, warnings, known };
   return setup;
 }
 

@@ -1,7 +1,7 @@
 import { type ModelParts, type OpenModel, openModel } from "../model/model.ts";
 import { makePipeline, type Pipeline, type PipelineOptions } from "../run/pipeline.ts";
 import { type LoraOptions, withLora } from "../weights/lora.ts";
-import { openModelFolder } from "../weights/model_folder.ts";
+import { type ModelFolder, openModelFolder } from "../weights/model_folder.ts";
 
 /** How a model folder is loaded. */
 export interface LoadOptions extends PipelineOptions {
@@ -27,15 +27,16 @@ export async function loadPipeline(
 
 /**
  * Opens the model of a folder: reads its configurations and headers, but not its weights.
+ * @param model path of the folder, or the folder if its small files were read
  * @param lora adapters to add to its weights
  * @param parts what of it will be used (all)
  * @throws {CheckpointError | TypeError} as `loadPipeline`
  */
 export async function openModelAt(
-  path: string,
+  model: string | ModelFolder,
   lora?: LoraOptions,
   parts?: ModelParts,
 ): Promise<OpenModel> {
-  const folder = await openModelFolder(path);
+  const folder = typeof model === "string" ? await openModelFolder(model) : model;
   return await openModel(lora ? withLora(folder, lora) : folder, parts);
 }

@@ -2,12 +2,11 @@ import { join } from "node:path";
 import page from "../../player/page.html" with { type: "text" };
 import style from "../../player/page.css" with { type: "text" };
 import { VERSION, WORLD_FILE, type WorldFile } from "../../player/world_file.ts";
-import { makeFolder, openModelFolder, readShardIndex, WorkFolder } from "../../app.ts";
+import { makeFolder, openModelAt, openModelFolder, readShardIndex, WorkFolder } from "../../app.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
 import { pictureSize } from "../../request/request.ts";
-import { modelInfo } from "../../request/with_pipeline.ts";
 import { StartClips } from "../play/clips.ts";
 import { type PlayValues, withModelDefaults } from "../play/play_values.ts";
 import { MEMORY_FRAMES, STEPS } from "../play/spec.ts";
@@ -46,7 +45,8 @@ async function writeWorld(
   signal: AbortSignal,
 ): Promise<number> {
   const model = await openModelFolder(folder);
-  const info = await modelInfo(folder);
+  using opened = await openModelAt(model);
+  const { info } = opened;
   const options = withModelDefaults(given, model.far?.defaults, folder);
   const size = pictureSize(options, info);
   const choice = { ...options, upTo: given.contextFrames === undefined };

@@ -3,9 +3,10 @@ import {
   memoryNeeded,
   type ModelFolder,
   type ModelPart,
+  type OpenModel,
   openModelAt,
   openModelFolder,
-  openWeights,
+  type OpenWeights,
   recognise,
 } from "../../app.ts";
 import type { Inspection } from "./inspection.ts";
@@ -41,8 +42,13 @@ export async function inspectModel(
   { frames, list = false, count = memoryNeeded }: ModelInspection,
 ): Promise<Inspection> {
   const folder = await openModelFolder(path);
-  const parts = [await readPart("transformer", folder), await readPart("vae", folder)];
-  const memory = await memoryOf(folder, frames, count);
+  using model = await openModelAt(folder);
+  const { checkpoints: { transformer, vae } } = model;
+  const parts = [
+    describedPart("transformer", folder, transformer!),
+    describedPart("vae", folder, vae),
+  ];
+  const memory = memoryOf(folder, model, frames, count);
   const { far } = folder;
   const lines = [`model       ${String(far?.name ?? path)}`];
   const about = [["about", far?.description], ["license", far?.license], [
@@ -57,22 +63,20 @@ export async function inspectModel(
     if (Array.isArray(names)) lines.push(`${name.padEnd(11)} ${names.join(", ")}`);
   }
   for (const part of parts) {
-    for (const line of describePart(part, list)) lines.push(line); // too many to spread into a call into a call
+    for (const line of describePart(part, list)) lines.push(line); // too many to spread
   }
   lines.push(...describeMemory(memory));
   return { lines, json: toJson(folder, parts, memory) };
 }
 
-async function readPart(name: "transformer" | "vae", folder: ModelFolder): Promise<Part> {
-  const { weights: file, config } = folder[name];
-  const weights = await openWeights(file);
-  try {
-    const summary = summarise(weights);
-    const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
-    return { name, summary, architecture: found?.name, config };
-  } finally {
-    weights.checkpoint.close();
-  }
+function describedPart(
+  name: "transformer" | "vae",
+  folder: ModelFolder,
+  checkpoint: OpenWeights["checkpoint"],
+): Part {
+  const summary = summarise(checkpoint);
+  const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
+  return { name, summary, architecture: found?.name, config: folder[name].config };
 }
 
 function describePart({ name, summary, architecture, config }: Part, list: boolean): string[] {
@@ -92,11 +96,12 @@ interface Memory {
 }
 
 /** GPU memory of a run, if its length is known. */
-async function memoryOf(
-  { path, far }: ModelFolder,
+function memoryOf(
+  { far }: ModelFolder,
+  model: OpenModel,
   given: number | undefined,
   count: typeof memoryNeeded,
-): Promise<Memory | undefined> {
+): Memory | undefined {
   const defaults = (far?.defaults ?? {}) as Record<string, unknown>;
   const frames = given ?? numberOf(defaults.frames);
   if (frames === undefined) return undefined;
@@ -105,7 +110,6 @@ async function memoryOf(
   const size = width && height ? { width: Number(width), height: Number(height) } : {};
   const guidance = numberOf(defaults.guidance);
   const run = { frames, contextFrames, guidance, ...size };
-  using model = await openModelAt(path);
   const f32 = count(model, { ...run, dtype: "f32" });
   const f16 = count(model, { ...run, dtype: "f16" });
   return { frames, contextFrames, f32, f16 };

@@ -47,7 +47,7 @@ export async function inspectWeights(path: string, frames?: number): Promise<Ins
 }
 
 /** Lists and adds up the tensors of open weights. */
-export function summarise({ checkpoint }: OpenWeights): WeightsSummary {
+export function summarise(checkpoint: OpenWeights["checkpoint"]): WeightsSummary {
   const dtypes: Record<string, number> = {};
   let [values, bytes] = [0, 0];
   const tensors = checkpoint.names.map((name) => {
@@ -62,7 +62,7 @@ export function summarise({ checkpoint }: OpenWeights): WeightsSummary {
 
 function describe(weights: OpenWeights, frames: number | undefined): Inspection {
   const { file, format, metadata, notes } = weights;
-  const summary = summarise(weights);
+  const summary = summarise(weights.checkpoint);
   const found = recognise(new Map(summary.tensors.map(({ name, shape }) => [name, shape])));
   const memory = frames === undefined ? [] : memoryOf(found, frames);
   const settings = settingsOf(metadata);

@@ -99,7 +99,7 @@ export async function checkWhole(path: string): Promise<void> {
 /** What a folder of outputs must be at any moment: everything under a final name is whole. */
 export async function checkOutputs(folder: string): Promise<string[]> {
   const names = filesUnder(folder)
-    .filter((name) => !/\.(partial|jsonl|lock)$/.test(name));
+    .filter((name) => !/\.(partial|jsonl|lock|html)$/.test(name));
   for (const name of names) await checkWhole(join(folder, name));
   return names;
 }

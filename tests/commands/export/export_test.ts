@@ -6,6 +6,9 @@ import { LiveWorld } from "../../../run/live.ts";
 import { readSource } from "../../../request/sources.ts";
 import { parseWorldFile, WORLD_FILE } from "../../../player/world_file.ts";
 import { BrowserPage, CHROMIUM, SWIFTSHADER } from "../../support/chromium.ts";
+import { run } from "../../../commands/export/run.ts";
+import { openedFiles } from "../../support/opened_files.ts";
+import { recorder } from "../../support/recorder.ts";
 import { inFolder } from "../../support/folder.ts";
 import { answer } from "../../../commands/serve/static_files.ts";
 
@@ -170,3 +173,20 @@ async function frameInDeno(): Promise<Float32Array> {
     await pipeline.close();
   }
 }
+
+Deno.test("far export opens small files of a model once, and weights once more to copy them", () =>
+  inFolder(async (folder) => {
+    const call = {
+      operands: ["demo"],
+      options: { web: true, output: join(folder, "site"), steps: 1, quiet: true },
+      terminal: recorder(),
+      signal: new AbortController().signal,
+    };
+    const opened = Object.entries(await openedFiles(DEMO, () => run(call)));
+    const twice = opened.filter(([name, times]) => times > 1 && !name.startsWith("clips/"));
+    assert.deepEqual(twice.map(([name, times]) => `${name} ${times}`), [
+      "transformer/diffusion_pytorch_model.safetensors 2",
+      "vae/diffusion_pytorch_model.safetensors 2",
+    ]);
+    assert.equal(opened.filter(([name]) => name.endsWith(".json")).length, 5);
+  }));

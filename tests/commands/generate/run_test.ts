@@ -6,6 +6,7 @@ import { settingsOf } from "../../../cli/settings.ts";
 import { readClip } from "../../../media/clip.ts";
 import { readFloats, readIntegers, SafetensorsFile } from "../../../weights/safetensors.ts";
 import { inFolder } from "../../support/folder.ts";
+import { MODEL_FILES, openedFiles } from "../../support/opened_files.ts";
 import { recorder } from "../../support/recorder.ts";
 
 const GOLDENS = "tests/fixtures/goldens";
@@ -431,19 +432,13 @@ Deno.test("far generate goes on by the actions that a video of its own was made 
     assert.deepEqual(made, [1, 0, 2]);
   }));
 
-Deno.test("far generate reads the headers of a model once", () =>
+Deno.test("far generate opens each file of a model once", () =>
   inFolder(async (folder) => {
-    const { open } = SafetensorsFile;
-    const opened: string[] = [];
-    SafetensorsFile.open = (path) => {
-      opened.push(path.split(/[\\/]/).at(-2)!);
-      return open(path);
-    };
-    try {
-      const args = ["--model", `${GOLDENS}/far-uncond`, "--frames", "1", "--steps", "1"];
-      await generate(...args, "--size", "32x32", "--output", join(folder, "a.npz"), "--quiet");
-    } finally {
-      SafetensorsFile.open = open;
+    const model = `${GOLDENS}/far-uncond`;
+    const args = ["--model", model, "--frames", "1", "--steps", "1", "--size", "32x32", "--quiet"];
+    const output = ["--output", join(folder, "a.npz")];
+    for (const more of [output, ["--dry-run"]]) {
+      const opened = await openedFiles(model, () => generate(...args, ...more));
+      assert.deepEqual(opened, MODEL_FILES);
     }
-    assert.deepEqual(opened, ["transformer", "vae"]);
   }));

@@ -5,6 +5,7 @@ import { actionLines } from "../../../commands/inspect/clip.ts";
 import { inspectModel } from "../../../commands/inspect/model.ts";
 import { settingsMetadata } from "../../../cli/settings.ts";
 import { inFolder } from "../../support/folder.ts";
+import { MODEL_FILES, openedFiles } from "../../support/opened_files.ts";
 import { recorder } from "../../support/recorder.ts";
 import { openFrameWriter, SafetensorsFile, writeSafetensors } from "../../../mod.ts";
 import { encodeNpz } from "../../../media/npz.ts";
@@ -227,3 +228,10 @@ Deno.test("far inspect repeats known commands and options alone", () =>
       equal((await json(path)).command, again === "unknown" ? null : again);
     }
   }));
+
+Deno.test("far inspect opens each file of a model once", async () => {
+  const model = `${FIXTURES}goldens/far-uncond`;
+  for (const options of [{}, { frames: 3 }, { verbose: true }]) {
+    deepEqual(await openedFiles(model, () => inspect(model, options)), MODEL_FILES);
+  }
+});
