@@ -5,7 +5,7 @@
  */
 
 // the model
-export type { OpenModel } from "./model/model.ts";
+export { type OpenModel, parseConfigs } from "./model/model.ts";
 export { openModelAt } from "./released/load_pipeline.ts";
 export { type MemoryNeed, memoryNeeded } from "./run/memory_needed.ts";
 export { configuredMemory, presetMemory } from "./released/preset_memory.ts";

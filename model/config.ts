@@ -74,6 +74,11 @@ export function parseTransformerConfig(config: Json): FarSizes {
     );
   }
   const trainedWindow = positive(config, "short_term_ctx_winsize");
+  if (!long && config.context_patch_size !== undefined) {
+    throw new TypeError(
+      "Cannot use this transformer: FAR has no context_patch_size, which is FAR_Long's",
+    );
+  }
   return {
     layers: positive(config, "num_layers"),
     heads,

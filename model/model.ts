@@ -107,6 +107,27 @@ const UNREAD: WeightSource = {
   readRange: () => Promise.reject(new RangeError("The transformer was not read")),
 };
 
+/**
+ * Reads the configurations of a model folder.
+ * @throws {TypeError} names the entry that is not supported
+ */
+export function parseConfigs(folder: ModelFolder): Pick<OpenModel, "sizes" | "vae"> {
+  checkScheduler(folder);
+  const sizes = parseTransformerConfig(folder.transformer.config);
+  const vae = parseAutoencoderConfig(folder.vae.config);
+  checkChannels(sizes, vae);
+  return { sizes, vae };
+}
+
+/** @throws {TypeError} the autoencoder's latents are not those of the transformer */
+export function checkChannels({ channels }: FarSizes, { latentChannels }: AutoencoderSizes): void {
+  if (latentChannels === channels) return;
+  throw new TypeError(
+    `Cannot use this autoencoder: it makes ${latentChannels} latent channels, but the ` +
+      `transformer takes ${channels}`,
+  );
+}
+
 const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
 
 /**
@@ -116,15 +137,7 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
  * @internal
  */
 export async function openModel(folder: ModelFolder, parts?: ModelParts): Promise<OpenModel> {
-  checkScheduler(folder);
-  const sizes = parseTransformerConfig(folder.transformer.config);
-  const vae = parseAutoencoderConfig(folder.vae.config);
-  if (vae.latentChannels !== sizes.channels) {
-    throw new TypeError(
-      `Cannot use model "${folder.path}": the autoencoder makes ${vae.latentChannels} latent channels, ` +
-        `the transformer takes ${sizes.channels}`,
-    );
-  }
+  const { sizes, vae } = parseConfigs(folder);
   const opened: Checkpoint[] = [];
   const open = async (part: ModelFolder["vae"]) => {
     const checkpoint = await part.open();

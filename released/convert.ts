@@ -1,6 +1,14 @@
 /** Makes a model folder from released checkpoints or your own. */
 import { basename, dirname, join, resolve } from "node:path";
-import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
+import {
+  autoencoderShapes,
+  checkedConfig,
+  type Shapes,
+  transformerShapes,
+} from "./architecture.ts";
+import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
+import { parseTransformerConfig } from "../model/config.ts";
+import { checkChannels } from "../model/model.ts";
 import { isFile } from "../files/file_source.ts";
 import { openCheckpoint } from "../weights/open_checkpoint.ts";
 import {
@@ -107,6 +115,10 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
   try {
     parts.push(await openTransformer(options, notes));
     parts.push(await openVae(options, notes));
+    const [transformer, vae] = parts.map(({ config }) => config);
+    checkedConfig(() =>
+      checkChannels(parseTransformerConfig(transformer!), parseAutoencoderConfig(vae!))
+    );
     for (const { weights, shapes } of parts) checkPart(weights.checkpoint, shapes);
     if (options.lora) parts[0] = await melted(parts[0]!, options.lora);
     const fingerprint = await fingerprintOf(options, parts);
@@ -140,7 +152,12 @@ async function openTransformer(options: ConvertOptions, notes: string[]): Promis
     const { preset, architecture, config: given } = options;
     const known = preset ? presetConfig(preset) : given;
     const found = known ??
-      (architecture ? {} : await findConfig(options.transformer, weights, notes));
+      (architecture ? {} : await findConfig(
+        options.transformer,
+        weights,
+        parseTransformerConfig,
+        notes,
+      ));
     const config = transformerConfig(preset?.architecture ?? architecture, found);
     return { name: "transformer", weights, config, shapes: transformerShapes(config) };
   } catch (error) {
@@ -155,7 +172,9 @@ async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> 
   try {
     const { preset, vaeConfig: given } = options;
     const known = preset ? autoencoderConfig(preset.vae) : given;
-    const config = vaeConfig(known ?? await findConfig(options.vae, weights, notes));
+    const config = vaeConfig(
+      known ?? await findConfig(options.vae, weights, parseAutoencoderConfig, notes),
+    );
     return { name: "vae", weights, config, shapes: autoencoderShapes(config) };
   } catch (error) {
     weights.checkpoint.close();
@@ -169,15 +188,21 @@ function sourceNotes(part: PartName, given: string, { file, notes }: OpenWeights
   return [...taken, ...notes].map((note) => `${part}: ${note}`);
 }
 
-/** The config.json next to the weights, or else what their shapes show. */
+/**
+ * The config.json next to the weights, or else what their shapes show.
+ * @param check the model's own parser: nothing is assumed in place of missing entries
+ */
 async function findConfig(
   path: string,
   { checkpoint, file }: OpenWeights,
+  check: (config: JsonObject) => unknown,
   notes: string[],
 ): Promise<JsonObject> {
   const beside = join(path, "config.json");
   if (await isFile(beside)) {
-    return await readJson(beside);
+    const config = await readJson(beside);
+    checkedConfig(() => check(config));
+    return config;
   }
   const shapes = checkpoint.names.map((name) => [name, checkpoint.info(name)!.shape] as const);
   const found = recognise(new Map(shapes));

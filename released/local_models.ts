@@ -1,12 +1,14 @@
 /** Which models are on this machine, and which released ones can be pulled. */
 import { join } from "node:path";
 import { autoencoderShapes, type Shapes, transformerShapes } from "./architecture.ts";
+import { CheckpointError } from "../files/errors.ts";
 import { isFile } from "../files/file_source.ts";
 import { presetFolder } from "./pull.ts";
 import { HubCache } from "../hub/cache.ts";
 import { parseTarget } from "../hub/names.ts";
 import type { HubSettings } from "../hub/settings.ts";
-import { checkModelFolder } from "../weights/model_folder.ts";
+import { parseConfigs } from "../model/model.ts";
+import { checkModelFolder, openModelFolder } from "../weights/model_folder.ts";
 import {
   autoencoderConfig,
   HUB_REPOSITORY,
@@ -27,6 +29,8 @@ export interface LocalModel {
   readonly path: string;
   /** Bytes of its files. */
   readonly bytes: number;
+  /** Why it cannot be used, if it has a configuration that is not supported. */
+  readonly problem?: string;
 }
 
 /** A published configuration: what it needs and whether its files are here. */
@@ -112,18 +116,39 @@ export async function localModels(settings: HubSettings): Promise<LocalModel[]> 
   for (const preset of PRESETS) {
     const path = await modelAt(presetFolder(preset, settings));
     if (!path) continue;
-    models.push({ name: preset.name, source: "released", path, bytes: await folderBytes(path) });
+    const bytes = await folderBytes(path);
+    const problem = await configProblem(path);
+    models.push({ name: preset.name, source: "released", path, bytes, problem });
   }
   for (const name of (await folderNames(settings.cache)).sort()) {
     const [, owner, repository] = /^models--(.+?)--(.+)$/.exec(name) ?? [];
     if (!owner || !repository) continue;
     const path = await findModel(`${owner}/${repository}`, settings);
-    // Another tool may have fetched only part of it.
-    if (!path || !await checkModelFolder(path).then(() => true, () => false)) continue;
+    if (!path || !await isComplete(path)) continue;
     const bytes = await folderBytes(path);
-    models.push({ name: `${owner}/${repository}`, source: "repository", path, bytes });
+    const problem = await configProblem(path);
+    models.push({ name: `${owner}/${repository}`, source: "repository", path, bytes, problem });
   }
   return models;
+}
+
+/** Whether a model's files are all here; another tool may have fetched only some of them. */
+async function isComplete(path: string): Promise<boolean> {
+  try {
+    await checkModelFolder(path);
+    return true;
+  } catch (error) {
+    return error instanceof CheckpointError && error.reason !== "NotFound";
+  }
+}
+
+/** Why the configurations of a model cannot be used, in the words in which it would be refused. */
+async function configProblem(path: string): Promise<string | undefined> {
+  try {
+    parseConfigs(await openModelFolder(path));
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /**

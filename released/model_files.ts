@@ -65,8 +65,6 @@ export function transformerConfig(architecture: string | undefined, given: JsonO
     bad(`${architecture} does not have the class ${given._class_name}`);
   }
   const own = Object.entries(given).filter(([name]) => !name.startsWith("_"));
-  const extra = own.find(([name]) => name === "context_patch_size" && !long);
-  if (extra) bad("FAR has no context_patch_size, which is FAR_Long's");
   const entries = { condition_cfg: null, ...base, ...Object.fromEntries(own) };
   const config = named(long ? "FAR_Long" : "FAR", entries);
   checkedConfig(() => parseTransformerConfig(config));

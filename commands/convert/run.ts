@@ -6,6 +6,7 @@ import {
   type ConvertReport,
   type JsonObject,
   openModelFolder,
+  parseConfigs,
   type PartReport,
   readJson,
 } from "../../app.ts";
@@ -77,6 +78,7 @@ async function sourcesOf(
     throw new UsageError("Give --model, or --transformer and --vae, but not both");
   }
   const folder = await openModelFolder(await modelPath(model));
+  parseConfigs(folder); // refuses what cannot be run, in the same words
   const clips = join(folder.path, "clips");
   return {
     transformer: folder.transformer.path,

@@ -70,11 +70,11 @@ interface Models {
 
 /** Both lists for people. @param columns characters per line */
 export function describeModels({ here, released, disk }: Models, columns = Infinity): string {
-  const rows = here.map(({ name, source, path, bytes }) => [
+  const rows = here.map(({ name, source, path, bytes, problem }) => [
     name,
     sizeText(bytes),
     source,
-    path,
+    problem ?? path,
   ]);
   const published = released.filter(({ state }) => state !== "ready").map((preset) => [
     preset.name,
