@@ -2,7 +2,7 @@
  * A loop of your own over frames: the next action depends on what was just seen. Here the walker
  * goes forward while the middle of the picture looks free and turns right at a wall.
  *
- *     deno run -A examples/03_custom_loop.ts
+ *     deno run -A examples/03_custom_loop.ts [FRAMES]
  */
 import { type Frame, LiveWorld, loadPipeline, openFrameWriter, toRgb } from "../mod.ts";
 
@@ -16,15 +16,16 @@ function facesWall({ pixels: { width, height, data } }: Frame): boolean {
 }
 
 const pipeline = await loadPipeline(`${import.meta.dirname}/../weights/demo`);
+const frames = Number(Deno.args[0] ?? 24);
 const size = { width: 64, height: 64 };
 const world = await LiveWorld.start(pipeline, { ...size, steps: 4, seed: 2 });
 const writer = await openFrameWriter("explore.mp4", { ...size, fps: pipeline.info.fps });
 let action = forward;
-for (let i = 0; i < 24; i++) {
+for (let i = 0; i < frames; i++) {
   const frame = await world.step(action);
   await writer.write(toRgb(frame.pixels));
   action = facesWall(frame) ? right : forward;
 }
 world.close();
-console.error(`${(await writer.close()).path}: 24 frames`);
+console.error(`${(await writer.close()).path}: ${frames} frames`);
 await pipeline.close();

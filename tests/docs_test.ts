@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { COMMANDS } from "../commands/table.ts";
 import { parseCommandLine } from "../cli/program.ts";
 import { makeDocs } from "../tools/make_docs.ts";
+import { makeQuickDemo } from "./support/quick_demo.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -28,6 +29,11 @@ function blocks(page: string, language: string): string[] {
   return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
     .filter(([, name]) => name === language).map(([, , code]) => code!);
 }
+
+/** Model of the commands that name none. */
+const QUICK = await Deno.makeTempDir({ prefix: "far-quick-" });
+await makeQuickDemo(QUICK);
+globalThis.addEventListener("unload", () => Deno.removeSync(QUICK, { recursive: true }));
 
 /** A folder in which `far` is the program, and the demo model is where it is in a clone. */
 async function inFolder(act: (folder: string, path: string) => Promise<void>): Promise<void> {
@@ -54,7 +60,7 @@ async function run(
   const { success, stderr } = await new Deno.Command(program, {
     args,
     cwd,
-    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub"), ...env },
+    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub"), FAR_MODEL: QUICK, ...env },
     stdout: "null",
   }).output();
   assert.ok(success, `${args.at(-1)}\n${new TextDecoder().decode(stderr)}`);
@@ -138,21 +144,12 @@ const ELSEWHERE = new RegExp(
 /** What the examples read, and a model whose defaults are quick. */
 async function prepareExamples(folder: string, path: string): Promise<void> {
   for (const name of ["clip", "truth", "made"]) {
-    await Deno.copyFile(join(ROOT, "weights/demo/clips/0.npz"), join(folder, `${name}.npz`));
+    await Deno.copyFile(join(QUICK, "clips/0.npz"), join(folder, `${name}.npz`));
   }
   const video = "-v error -f lavfi -i testsrc=size=64x64:rate=8:duration=0.5 clip.mp4";
   await run("ffmpeg", video.split(" "), folder, path);
   await Deno.writeTextFile(join(folder, "jobs.jsonl"), `{"actions": "left"}`);
-  const quick = join(folder, "quick");
-  await Deno.mkdir(quick);
-  for (const name of ["model_index.json", "transformer", "vae", "scheduler"]) {
-    await Deno.symlink(join(ROOT, "weights/demo", name), join(quick, name));
-  }
-  // files that far.json names must lie in the folder itself
-  await run("cp", ["-r", join(ROOT, "weights/demo/clips"), quick], folder, path);
-  const far = JSON.parse(await Deno.readTextFile(join(ROOT, "weights/demo/far.json")));
-  const defaults = { ...far.defaults, frames: 1, steps: 1 };
-  await Deno.writeTextFile(join(quick, "far.json"), JSON.stringify({ ...far, defaults }));
+  await makeQuickDemo(join(folder, "quick"), { frames: 1, steps: 1 });
 }
 
 Deno.test({

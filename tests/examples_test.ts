@@ -5,6 +5,8 @@ import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../examples", import.meta.url));
 
+const CLIP = fileURLToPath(new URL("../weights/demo/clips/1.npz", import.meta.url));
+
 /** Arguments that make an example short, what it leaves behind, and what it prints. */
 interface Example {
   readonly args?: readonly string[];
@@ -13,15 +15,15 @@ interface Example {
 }
 
 const RUNS: Readonly<Record<string, Example>> = {
-  "01_generate.ts": { files: ["walk.mp4"] },
-  "02_continue_a_clip.ts": { files: ["continued.mp4"] },
-  "03_custom_loop.ts": { files: ["explore.mp4"] },
+  "01_generate.ts": { args: ["1"], files: ["walk.mp4"] },
+  "02_continue_a_clip.ts": { args: [CLIP, "1"], files: ["continued.mp4"] },
+  "03_custom_loop.ts": { args: ["2"], files: ["explore.mp4"] },
   "04_pipelines.sh": { args: ["1"], files: ["continued.mp4", "encoded.mkv", "large.mkv"] },
-  "06_grid.ts": { args: ["4"], files: ["grid.mp4"] },
+  "06_grid.ts": { args: ["2"], files: ["grid.mp4"] },
   "07_custom_sampler.ts": { args: ["2"], files: ["colourful.mp4"] },
   "08_flexrope.sh": { args: ["14"], files: ["flexrope-0.png", "flexrope-0.06.png"] },
   "09_train.ts": {
-    args: ["1"],
+    args: ["1", CLIP],
     files: ["world.mp4", "world/model_index.json", "world/report.html"],
   },
 };

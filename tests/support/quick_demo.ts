@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encodeNpz, NpzFile } from "../../media/npz.ts";
+
+const DEMO = fileURLToPath(new URL("../../weights/demo", import.meta.url));
+const SIDE = 64;
+
+/** A clip of half the width and height: every second pixel. */
+async function halfClip(path: string): Promise<Uint8Array> {
+  using clip = await NpzFile.open(path);
+  const { data, shape, ...rest } = await clip.read("video");
+  const [frames, side] = [shape[0]!, SIDE / 2];
+  const small = new Uint8Array(frames * side * side * 3);
+  for (let pixel = 0; pixel < small.length / 3; pixel++) {
+    const [row, x] = [Math.floor(pixel / side), pixel % side]; // rows of all frames
+    const from = 3 * (2 * row * SIDE + 2 * x);
+    small.set((data as Uint8Array).subarray(from, from + 3), 3 * pixel);
+  }
+  const video = { ...rest, shape: [frames, side, side, 3], data: small };
+  return encodeNpz({ video, actions: await clip.read("actions") });
+}
+
+/**
+ * Makes the folder of a model that has the demo's weights, and works on a quarter of its pixels: for
+ * tests that ask whether something runs, and not for what it makes.
+ * @param defaults replace those of the demo
+ */
+export async function makeQuickDemo(
+  folder: string,
+  defaults: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await Deno.mkdir(join(folder, "clips"), { recursive: true });
+  for (const name of ["model_index.json", "transformer", "vae", "scheduler"]) {
+    await Deno.symlink(join(DEMO, name), join(folder, name));
+  }
+  for (const { name } of Deno.readDirSync(join(DEMO, "clips"))) {
+    const clip = await halfClip(join(DEMO, "clips", name));
+    await Deno.writeFile(join(folder, "clips", name), clip);
+  }
+  const far = JSON.parse(await Deno.readTextFile(join(DEMO, "far.json")));
+  const own = { ...far.defaults, size: `${SIDE / 2}x${SIDE / 2}`, ...defaults };
+  await Deno.writeTextFile(join(folder, "far.json"), JSON.stringify({ ...far, defaults: own }));
+}
