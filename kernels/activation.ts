@@ -1,10 +1,10 @@
 import code from "./activation.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const ACTIVATION = defineKernel("activation", code);
+const ACTIVATION = joinKernel("activation", code);
 
 /** Activation functions; GELU in its tanh form. */
 export type ActivationKind = "silu" | "gelu" | "relu";
@@ -38,12 +38,9 @@ function run(
   buffers: Readonly<Record<"x" | "y", Tensor>>,
   count: number,
 ): void {
-  p.dispatch({
-    kernel: ACTIVATION,
+  eachLane(p, ACTIVATION, count / 4, {
     label: BACKWARD ? `${kind} backward` : kind,
     constants: { KIND: KINDS.indexOf(kind), BACKWARD },
-    params: { count: count / 4 },
     buffers,
-    groups: grid(count / 4, 64),
   });
 }

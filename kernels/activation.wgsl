@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = act(x), or with BACKWARD y *= act'(x). GELU is the tanh form. One lane per vec4.
 
 override KIND: u32 = 0u;          // 0 SiLU, 1 GELU, 2 ReLU
@@ -11,12 +12,8 @@ struct Params { count: u32, }     // vec4s
 
 // Both are x sigmoid(u): GELU's (1 + tanh(u / 2)) / 2 is sigmoid(u).
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let v = x[id];
   if (KIND == 2u) {

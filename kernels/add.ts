@@ -1,10 +1,10 @@
 import code from "./add.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const ADD = defineKernel("add", code);
+const ADD = joinKernel("add", code);
 
 /** y = a + b, all of one shape of a multiple of 4 floats. @throws {ShapeError} */
 export function add(p: Program, a: Tensor, b: Tensor, y: Tensor): void {

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = a + b. One lane per vec4.
 
 struct Params { count: u32, }   // vec4s
@@ -8,11 +9,7 @@ struct Params { count: u32, }   // vec4s
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id < params.count) { y[id] = a[id] + b[id]; }
 }

@@ -5,14 +5,15 @@ import sumsCode from "./batch_sums.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import type { NormWeights } from "./channel_norm.ts";
 import { clear } from "./clear.ts";
 import { addSums, SUM_CHUNK } from "./column_sums.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 import { type NormSums, normSums } from "./norm_sums.ts";
 
-const BATCH_NORM = defineKernel("batch_norm", code);
-const BATCH_NORM_BACKWARD = defineKernel("batch_norm_backward", backwardCode);
+const BATCH_NORM = joinKernel("batch_norm", code);
+const BATCH_NORM_BACKWARD = joinKernel("batch_norm_backward", backwardCode);
 const BATCH_STATISTICS = defineKernel("batch_statistics", statisticsCode);
 const BATCH_SUMS = defineKernel("batch_sums", sumsCode);
 const EPS = 1e-5;
@@ -51,11 +52,9 @@ export function batchNorm(
   const pixels = size(x.shape) / 4 / channels;
   statistics(p, w, { x, stats }, pixels, mode);
   const { weight, bias } = w;
-  p.dispatch({
-    kernel: BATCH_NORM,
-    params: { count: pixels * channels, channels },
+  eachLane(p, BATCH_NORM, pixels * channels, {
+    params: { channels },
     buffers: { x, stats, weight, bias, residual, y },
-    groups: grid(pixels * channels, 64),
   });
   return stats;
 }
@@ -108,11 +107,9 @@ export function batchNormBackward(
   const shape = partial.weight.shape as [number, number];
   addSums(p, partial.weight, shape, { tensor: sums, first: 0 });
   addSums(p, partial.bias, shape, { tensor: sums, first: channels });
-  p.dispatch({
-    kernel: BATCH_NORM_BACKWARD,
-    params: { count: count / 4, channels: channels / 4, inverse: channels / count },
+  eachLane(p, BATCH_NORM_BACKWARD, count / 4, {
+    params: { channels: channels / 4, inverse: channels / count },
     buffers: { x, dy, stats, sums, weight, dx },
-    groups: grid(count / 4, 64),
   });
   return partial;
 }

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = residual + (x - mean) inverse weight + bias, mean and inverse deviation by channel.
 // One lane per vec4.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;   // [pixels, C]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c = id % params.channels;
   let normed = (x[id] - stats[c]) * stats[params.channels + c];

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dx of a batch norm with the batch's own statistics: with n the normalised x and means over pixels,
 // dx = weight inverse (dy - mean(dy) - n mean(dy n)). One lane per vec4.
 
@@ -16,12 +17,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>; // [pixels, C]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c = id % params.channels;
   let inverse = stats[params.channels + c];

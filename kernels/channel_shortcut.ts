@@ -1,11 +1,11 @@
 import code from "./channel_shortcut.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const CHANNEL_SHORTCUT = defineKernel("channel_shortcut", code);
+const CHANNEL_SHORTCUT = joinKernel("channel_shortcut", code);
 
 /**
  * Changes the number of channels without weights: averages neighbours or repeats each.
@@ -46,10 +46,8 @@ function run(
   options: { readonly scale: number; readonly added: number },
 ): void {
   const count = size(y.shape);
-  p.dispatch({
-    kernel: CHANNEL_SHORTCUT,
-    params: { count, inputs: x.shape.at(-1)!, outputs: y.shape.at(-1)!, ...options },
+  eachLane(p, CHANNEL_SHORTCUT, count, {
+    params: { inputs: x.shape.at(-1)!, outputs: y.shape.at(-1)!, ...options },
     buffers: { x, y },
-    groups: grid(count, 64),
   });
 }

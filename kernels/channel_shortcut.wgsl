@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[p, n] = scale sum over t < size of x[p, (n size + t) / repeat]: fewer channels by averaging (then
 // repeat is 1), or more by repeating (then size is 1). One lane per channel of a pixel.
 
@@ -14,12 +15,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pixels, N]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let size = max(params.inputs / params.outputs, 1u);
   let repeat = max(params.outputs / params.inputs, 1u);

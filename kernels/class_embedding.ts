@@ -1,11 +1,11 @@
 import code from "./class_embedding.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const CLASS_EMBEDDING = defineKernel("class_embedding", code);
+const CLASS_EMBEDDING = joinKernel("class_embedding", code);
 
 export interface ClassEmbeddingOptions {
   /** [entries, width] f32; undefined for a model without classes. */

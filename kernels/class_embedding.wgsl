@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[r, :] = act(x[r, :] + table[index[r], :]); an index beyond the table adds nothing (no class).
 // One lane per element.
 
@@ -12,12 +13,8 @@ struct Params { rows: u32, width: u32, entries: u32, }
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;    // [rows, width]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.rows * params.width) { return; }
   let entry = index[id / params.width];
   var v = x[id];

@@ -1,11 +1,11 @@
 import code from "./class_table.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import type { Place } from "./column_sums.ts";
 import { grid } from "./grid.ts";
 
-const CLASS_TABLE = defineKernel("class_table", code);
+const CLASS_TABLE = joinKernel("class_table", code);
 
 /** Rows of classes: [rows] u32 indices into a table of `classes` rows of `width` floats. */
 export interface ClassRows {

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // With BACKWARD dtable[first + class, :] += the sum of x[row, :] over the rows of the class, in their
 // order: a scatter-add without atomics. Else x[row, :] += table[class of row, :].
 // One lane per vec4 of the result.
@@ -17,12 +18,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> to: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let own = id / params.width;
   let column = id % params.width;
   if (own >= select(params.rows, params.classes, BACKWARD)) { return; }

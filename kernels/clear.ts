@@ -1,10 +1,10 @@
 import code from "./clear.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const CLEAR = defineKernel("clear", code);
+const CLEAR = joinKernel("clear", code);
 
 /** Sets `count` floats from `first` on to zero; both are multiples of 4. */
 export function clear(p: Program, x: Tensor, first: number, count: number): void {

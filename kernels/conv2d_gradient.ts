@@ -2,18 +2,17 @@ import code from "./conv2d_gradient.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_gradient_broadcast.wgsl" with { type: "text" };
 import sumsCode from "./filter_sums.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import type { Place } from "./column_sums.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 import { operand } from "./matmul.ts";
 
 const GRADIENT = joinKernel("conv2d_gradient", code);
 const BROADCAST = joinKernel("conv2d_gradient_broadcast", broadcastCode);
-const FILTER_SUMS = defineKernel("filter_sums", sumsCode);
+const FILTER_SUMS = joinKernel("filter_sums", sumsCode);
 
 /** Rows and columns of a workgroup's tile on GPUs. */
 const TILE = 64;
@@ -94,11 +93,9 @@ export function filterSums(
 ): void {
   const [chunks, taps, rows, columns] = partial.shape as [number, number, number, number];
   const count = taps * n * inputs;
-  p.dispatch({
-    kernel: FILTER_SUMS,
-    params: { count, n, rows, inputs, columns, taps, chunks, first },
+  eachLane(p, FILTER_SUMS, count, {
+    params: { n, rows, inputs, columns, taps, chunks, first },
     buffers: { partial, y: tensor },
-    groups: grid(count, 64),
   });
 }
 

@@ -1,11 +1,11 @@
 import code from "./depthwise_glu.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const DEPTHWISE_GLU = defineKernel("depthwise_glu", code);
+const DEPTHWISE_GLU = joinKernel("depthwise_glu", code);
 
 /** Weights of a depthwise 3 x 3 convolution. */
 export interface DepthwiseWeights {
@@ -30,11 +30,9 @@ export function depthwiseGlu(p: Program, w: DepthwiseWeights, x: Tensor): Tensor
   }
   const y = p.scratch([b, height, width, both / 2]);
   const count = size(y.shape) / 4;
-  p.dispatch({
-    kernel: DEPTHWISE_GLU,
-    params: { count, height, width, channels: both / 2, taps: 9 },
+  eachLane(p, DEPTHWISE_GLU, count, {
+    params: { height, width, channels: both / 2, taps: 9 },
     buffers: { x, w: w.weight, bias: w.bias, y },
-    groups: grid(count, 64),
   });
   return y;
 }

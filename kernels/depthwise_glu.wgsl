@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias, NHWC.
 // One lane computes four channels of one pixel: the taps of both halves, then the gate.
 
@@ -16,12 +17,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, C]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let half = params.channels / 4u;
   let c = id % half;

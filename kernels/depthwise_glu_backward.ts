@@ -4,13 +4,14 @@ import weightCode from "./depthwise_weight_gradient.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { columnSums, type Place, SUM_CHUNK } from "./column_sums.ts";
 import { filterSums } from "./conv2d_gradient.ts";
 import type { DepthwiseWeights } from "./depthwise_glu.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 
-const BACKWARD = defineKernel("depthwise_glu_backward", code);
-const INPUT_GRADIENT = defineKernel("depthwise_input_gradient", inputCode);
+const BACKWARD = joinKernel("depthwise_glu_backward", code);
+const INPUT_GRADIENT = joinKernel("depthwise_input_gradient", inputCode);
 const WEIGHT_GRADIENT = defineKernel("depthwise_weight_gradient", weightCode);
 const TAPS = 9;
 /** Approximate number of pixels per lane in the first pass. */
@@ -41,17 +42,13 @@ export function depthwiseGluBackward(
   p.scope(() => {
     const dh = p.scratch(x.shape);
     const count = size(dy.shape) / 4;
-    p.dispatch({
-      kernel: BACKWARD,
-      params: { count, height, width, channels: both / 2, taps: TAPS },
+    eachLane(p, BACKWARD, count, {
+      params: { height, width, channels: both / 2, taps: TAPS },
       buffers: { x, w: w.weight, bias: w.bias, dy, dh, y },
-      groups: grid(count, 64),
     });
-    p.dispatch({
-      kernel: INPUT_GRADIENT,
-      params: { count: 2 * count, height, width, channels: both, taps: TAPS },
+    eachLane(p, INPUT_GRADIENT, 2 * count, {
+      params: { height, width, channels: both, taps: TAPS },
       buffers: { dy: dh, w: w.weight, dx },
-      groups: grid(2 * count, 64),
     });
     if (targets.weight) weightGradient(p, x, dh, targets.weight);
     if (!targets.bias) return;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dx of a depthwise 3 x 3 convolution (zero padding): dx[p, c] = sum over taps of dy[p - tap, c] w[tap, c].
 // One lane computes four channels of one pixel.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>; // [B, H, W, C]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c4s = params.channels / 4u;
   let c = id % c4s;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[first + (n inputs + k) taps + tap] += sum over chunks of partial[chunk, tap, n, k]: the second
 // pass of a convolution's weight gradient, in the order of checkpoints. One lane per number.
 
@@ -17,12 +18,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let k = id % params.inputs;
   let n = id / params.inputs % params.n;

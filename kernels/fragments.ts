@@ -9,6 +9,7 @@ import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
 import conv2dGradient from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 import frame from "./fragments/frame.wgsl" with { type: "text" };
+import lane from "./fragments/lane.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
 import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
 import matmul from "./fragments/matmul.wgsl" with { type: "text" };
@@ -37,6 +38,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   conv2d_gradient: conv2dGradient,
   conv2d_tile: conv2dTile,
   frame,
+  lane,
   linear,
   linear_tile: linearTile,
   matmul,

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = gate x, or y = residual + gate x, the gate by frame (adaLN). One lane per vec4.
 
 override RESIDUAL: bool = false;
@@ -25,12 +26,8 @@ fn frame_of(row: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let at = frame_of(id / params.d) * params.stride + params.gate + id % params.d;
   var v = table[at] * x[id];

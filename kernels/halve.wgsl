@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // Means of 2 x 2 pixels; an odd side begins with a border of zeros. One lane per pixel of y.
 
 struct Params {
@@ -12,12 +13,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;  // [B, h, w, 4]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let size = vec2<i32>(vec2(params.width, params.height));
   let half = (size + 1) / 2;

@@ -1,13 +1,13 @@
 import readCode from "./read_image.wgsl" with { type: "text" };
 import writeCode from "./write_image.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, type Memory, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const READ_IMAGE = defineKernel("read_image", readCode);
-const WRITE_IMAGE = defineKernel("write_image", writeCode);
+const READ_IMAGE = joinKernel("read_image", readCode);
+const WRITE_IMAGE = joinKernel("write_image", writeCode);
 
 /**
  * Images in the CPU's layout: [B, 3, H, W] f32 from 0 to 1, or (u32) RGB bytes [B, H, W, 3], four
@@ -38,12 +38,10 @@ export function readImage(p: Program, { pixels, shape }: Image): Tensor {
   const [b, height, width] = shape;
   const y = p.scratch([b, height, width, 4]);
   const count = size(shape);
-  p.dispatch({
-    kernel: READ_IMAGE,
+  eachLane(p, READ_IMAGE, count, {
     constants: { BYTES: Number(pixels.dtype === "u32") },
-    params: { count, pixels: height * width },
+    params: { pixels: height * width },
     buffers: { image: pixels, y },
-    groups: grid(count, 64),
   });
   return y;
 }
@@ -61,11 +59,9 @@ export function writeImage(p: Program, x: Tensor, { pixels, shape }: Image): voi
   if (size(pixels.shape) < count) {
     throw new ShapeError(`Cannot write images [${shape}] into [${pixels.shape}]`);
   }
-  p.dispatch({
-    kernel: WRITE_IMAGE,
+  eachLane(p, WRITE_IMAGE, count, {
     constants: { BYTES: Number(bytes) },
-    params: { count, values, pixels: height * width },
+    params: { values, pixels: height * width },
     buffers: { x, image: pixels },
-    groups: grid(count, 64),
   });
 }

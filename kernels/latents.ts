@@ -1,13 +1,13 @@
 import readCode from "./read_latents.wgsl" with { type: "text" };
 import writeCode from "./write_latents.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const READ_LATENTS = defineKernel("read_latents", readCode);
-const WRITE_LATENTS = defineKernel("write_latents", writeCode);
+const READ_LATENTS = joinKernel("read_latents", readCode);
+const WRITE_LATENTS = joinKernel("write_latents", writeCode);
 
 /** A selection of frames of the latents, which may change from run to run. */
 export interface LatentFrames {
@@ -28,7 +28,8 @@ export function readLatents(p: Program, selection: LatentFrames): Tensor {
   const { latents, frames } = selection;
   const [channels, height, width] = latents.shape.slice(-3) as [number, number, number];
   const y = p.scratch([frames.shape[0]!, height, width, channels]);
-  p.dispatch({ kernel: READ_LATENTS, ...call(selection, y), buffers: { latents, frames, y } });
+  const { count, params } = counts(selection, y);
+  eachLane(p, READ_LATENTS, count, { params, buffers: { latents, frames, y } });
   return y;
 }
 
@@ -38,17 +39,17 @@ export function readLatents(p: Program, selection: LatentFrames): Tensor {
  */
 export function writeLatents(p: Program, x: Tensor, selection: LatentFrames): void {
   const { latents, frames } = selection;
-  p.dispatch({ kernel: WRITE_LATENTS, ...call(selection, x), buffers: { x, frames, latents } });
+  const { count, params } = counts(selection, x);
+  eachLane(p, WRITE_LATENTS, count, { params, buffers: { x, frames, latents } });
 }
 
-function call({ latents, frames, scale }: LatentFrames, pixels: Tensor) {
+function counts({ latents, frames, scale }: LatentFrames, pixels: Tensor) {
   const [channels, height, width] = latents.shape.slice(-3) as [number, number, number];
   const expected = [frames.shape[0], height, width, channels];
   if (latents.shape.length < 3 || String(pixels.shape) !== String(expected)) {
     throw new ShapeError(`Cannot move latents [${latents.shape}] to or from [${pixels.shape}]`);
   }
-  const count = size(pixels.shape);
   const of = size(latents.shape.slice(0, -3));
-  const params = { count, pixels: height * width, channels, frames: of, scale };
-  return { params, groups: grid(count, 64) };
+  const params = { pixels: height * width, channels, frames: of, scale };
+  return { count: size(pixels.shape), params };
 }

@@ -2,14 +2,15 @@ import code from "./linear_attention.wgsl" with { type: "text" };
 import stateCode from "./linear_attention_state.wgsl" with { type: "text" };
 import quadraticCode from "./quadratic_attention.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 
-const STATE = defineKernel("linear_attention_state", stateCode);
-const LINEAR = defineKernel("linear_attention", code);
-const QUADRATIC = defineKernel("quadratic_attention", quadraticCode);
+const STATE = joinKernel("linear_attention_state", stateCode);
+const LINEAR = joinKernel("linear_attention", code);
+const QUADRATIC = joinKernel("quadratic_attention", quadraticCode);
 /** Added to the sum of a token's weights. */
 export const ATTENTION_EPS = 1e-15;
 
@@ -33,23 +34,13 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
   const params = { tokens, groups, dim, eps: ATTENTION_EPS };
   const count = size(y.shape) / 4;
   if (tokens <= dim) {
-    p.dispatch({
-      kernel: QUADRATIC,
-      params: { ...params, count },
-      buffers: { qkv, y },
-      groups: grid(count, 64),
-    });
+    eachLane(p, QUADRATIC, count, { params: { ...params }, buffers: { qkv, y } });
     return y;
   }
   return p.scope(() => {
     const state = attentionState(p, qkv, dim);
     const quads = b * Math.ceil(tokens / 4) * groups * dim / 4; // four channels of four tokens each
-    p.dispatch({
-      kernel: LINEAR,
-      params: { ...params, count: quads },
-      buffers: { qkv, state, y },
-      groups: grid(quads, 64),
-    });
+    eachLane(p, LINEAR, quads, { params: { ...params }, buffers: { qkv, state, y } });
     return y;
   });
 }

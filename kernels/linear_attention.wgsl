@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y_n = sum_d relu(q_n[d]) state[d, :D] / (sum_d relu(q_n[d]) state[d, D] + eps)
 // One lane computes four channels of four tokens.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [B, tokens, G, D]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let d4s = params.dim / 4u;
   let column = id % d4s;

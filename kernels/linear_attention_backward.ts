@@ -1,15 +1,16 @@
 import code from "./linear_attention_backward.wgsl" with { type: "text" };
 import stateCode from "./linear_attention_gradient_state.wgsl" with { type: "text" };
 import quotientCode from "./linear_attention_quotient.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 import { ATTENTION_EPS, attentionState } from "./linear_attention.ts";
+import { eachLane } from "./lanes.ts";
 
-const QUOTIENT = defineKernel("linear_attention_quotient", quotientCode);
-const GRADIENT_STATE = defineKernel("linear_attention_gradient_state", stateCode);
-const BACKWARD = defineKernel("linear_attention_backward", code);
+const QUOTIENT = joinKernel("linear_attention_quotient", quotientCode);
+const GRADIENT_STATE = joinKernel("linear_attention_gradient_state", stateCode);
+const BACKWARD = joinKernel("linear_attention_backward", code);
 
 /**
  * Gradient of `linearAttention`, the same for both forms.
@@ -32,11 +33,9 @@ export function linearAttentionBackward(
     const state = attentionState(p, qkv, dim);
     const dstate = p.scratch(state.shape);
     const [da, db] = [p.scratch(y.shape), p.scratch([rows])];
-    p.dispatch({
-      kernel: QUOTIENT,
-      params: { ...params, count: rows, eps: ATTENTION_EPS },
+    eachLane(p, QUOTIENT, rows, {
+      params: { ...params, eps: ATTENTION_EPS },
       buffers: { qkv, state, y, dy, da, db },
-      groups: grid(rows, 64),
     });
     const lanes = size(state.shape) / 16;
     p.dispatch({
@@ -45,11 +44,9 @@ export function linearAttentionBackward(
       buffers: { qkv, da, db, dstate },
       groups: grid(lanes, 32),
     });
-    p.dispatch({
-      kernel: BACKWARD,
-      params: { ...params, count: rows * dim / 4 },
+    eachLane(p, BACKWARD, rows * dim / 4, {
+      params: { ...params },
       buffers: { qkv, state, dstate, da, db, dqkv },
-      groups: grid(rows * dim / 4, 64),
     });
   });
 }

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dq_n = relu'(q_n) state [da_n; db_n], dk_n = relu'(k_n) dstate [v_n; 1] and
 // dv_n = dstate^T relu(k_n), the states without their last column in the third.
 // One lane computes four channels of each of the three, of one token and group.
@@ -23,12 +24,8 @@ fn passed(v: vec4<f32>, gradient: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let d4s = params.dim / 4u;
   let own = id % d4s;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dstate[d, :] = sum_n relu(q_n[d]) [da_n; db_n], for each group: the gradient of what linear
 // attention knows of all tokens. One lane computes four columns of four rows, as of the state itself.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dstate: array<vec4<f32>>; // [B, G, D / 4 + 1, D]
 
 @compute @workgroup_size(32)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 32u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 32u);
   if (id >= params.count) { return; }
   let d4s = params.dim / 4u;
   let d4 = id % d4s;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // What y = a / b of linear attention passes on: da = dy / b and db = -(dy y) / b, with
 // b_n = sum_d relu(q_n[d]) state[d, D] + eps. One lane per token and group.
 
@@ -18,12 +19,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> db: array<f32>;       // [B, tokens, G]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let d4s = params.dim / 4u;
   let g = id % params.groups;

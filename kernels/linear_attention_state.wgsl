@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // state[d, :] = sum_n relu(k_n[d]) [v_n; 1], for each group of 3 D channels (D query, D key and
 // D value ones): what linear attention has to know of all tokens.
 // One lane computes four columns of four rows; the last column block holds the sum of keys.
@@ -14,12 +15,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> state: array<vec4<f32>>; // [B, G, D / 4 + 1, D]
 
 @compute @workgroup_size(32)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 32u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 32u);
   if (id >= params.count) { return; }
   let d4s = params.dim / 4u;
   let d4 = id % d4s;

@@ -1,11 +1,11 @@
 import code from "./masked_mse.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 import { total } from "./total.ts";
 
-const MASKED_MSE = defineKernel("masked_mse", code);
+const MASKED_MSE = joinKernel("masked_mse", code);
 
 /** Tensors of the loss. */
 export interface MaskedMse {

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // Loss and gradient of the masked mean squared error: with e = v - target of a row,
 // partial[row] = weight / 2 sum(e^2) and v becomes dv = scale weight e; the weight by frame is
 // 2 (1 - clean) / (b noisy c h w). One lane per row.
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;        // [R]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let row = item_of(lane, 64u);
   if (row >= params.rows) { return; }
   let weight = weights[row / params.tokens];
   let scale = weights[params.rows / params.tokens];

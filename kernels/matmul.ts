@@ -8,12 +8,12 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 
 const MATMUL = joinKernel("matmul", code);
 const MATMUL_BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
 const PACK_OPERAND = defineKernel("pack_operand", packCode);
-const TO_IMAGE = defineKernel("to_image", imageCode);
+const TO_IMAGE = joinKernel("to_image", imageCode);
 
 /** Rows and columns of a workgroup's tile; rows of the form for CPUs. */
 const TILE = 64;
@@ -158,11 +158,9 @@ export function operand(
     return { tensor, first, stride };
   }
   const count = rows * columns / 4;
-  p.dispatch({
-    kernel: TO_IMAGE,
-    params: { count, columns: columns / 4, stride: stride / 4, first: first / 4 },
+  eachLane(p, TO_IMAGE, count, {
+    params: { columns: columns / 4, stride: stride / 4, first: first / 4 },
     buffers: { x: tensor, y: image },
-    groups: grid(count, 64),
   });
   return { tensor: image, stride: columns };
 }

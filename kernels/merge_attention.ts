@@ -1,11 +1,11 @@
 import code from "./merge_attention.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
-const MERGE_ATTENTION = defineKernel("merge_attention", code);
+const MERGE_ATTENTION = joinKernel("merge_attention", code);
 
 /**
  * Joins the parts of a split `attention`.

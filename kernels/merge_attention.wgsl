@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // out = sum over parts of exp(max_s - max) o_s / sum of exp(max_s - max) total_s: joins what the
 // splits of `attention` computed. One lane per vec4 of the result.
 
@@ -10,12 +11,8 @@ struct Params { rows: u32, }  // queries times heads, all videos
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>; // [rows, 16]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let row = id / 16u;
   if (row >= params.rows) { return; }
   let first = row * SPLIT * 17u;

@@ -5,12 +5,14 @@ import backwardCode from "./modulated_norm_backward.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 import { grid } from "./grid.ts";
 
 const NORM = defineKernel("modulated_norm", code);
 const NORM_BACKWARD = defineKernel("modulated_norm_backward", backwardCode);
 const FRAME_SUMS = defineKernel("frame_sums", sumsCode);
-const GATE = defineKernel("gate", gateCode);
+const GATE = joinKernel("gate", gateCode);
 
 /**
  * Order of rows in a training pass: first the window frames of all videos, then their long-term
@@ -126,12 +128,10 @@ export function gate(
 ): void {
   const d = x.shape[1]!;
   const count = countRows(layout) * d / 4;
-  p.dispatch({
-    kernel: GATE,
+  eachLane(p, GATE, count, {
     constants: { RESIDUAL: Number(to.residual !== undefined) },
-    params: { ...places(layout, table, d), count, gate: at.gate! / 4 },
+    params: { ...places(layout, table, d), gate: at.gate! / 4 },
     buffers: { x, table, residual: to.residual ?? x, y: to.y },
-    groups: grid(count, 64),
   });
 }
 

@@ -3,7 +3,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 
 const PATCHIFY = joinKernel("patchify", code);
 
@@ -23,10 +23,8 @@ export function patchify(p: Program, latents: Tensor, frames: Tensor, patch: num
   const perFrame = height! * width! / patch ** 2;
   const tokens = p.scratch([batch!, count!, perFrame, channels! * patch ** 2]);
   const elements = size(tokens.shape);
-  p.dispatch({
-    kernel: PATCHIFY,
+  eachLane(p, PATCHIFY, elements, {
     params: {
-      count: elements,
       frames: count!,
       videos: videos!,
       capacity: capacity!,
@@ -36,7 +34,6 @@ export function patchify(p: Program, latents: Tensor, frames: Tensor, patch: num
       patch_size: patch,
     },
     buffers: { latents, frames, tokens },
-    groups: grid(elements, 64),
   });
   return tokens;
 }

@@ -1,4 +1,4 @@
-// Joined after fragments: frame.
+// Joined after fragments: frame, lane.
 // tokens[(b, f, y, x), (c, p1, p2)] = latents[video, frame, c, y P + p1, x P + p2]
 // One lane per element of the result.
 
@@ -19,12 +19,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> tokens: array<f32>;   // [B, F, T, c P P]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let side = params.patch_size;
   let features = params.channels * side * side;

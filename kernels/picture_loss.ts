@@ -1,12 +1,12 @@
 import code from "./picture_loss.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
-import { size, type Tensor } from "../gpu/memory.ts";
+import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 import { type Slot, total } from "./total.ts";
 
-const PICTURE_LOSS = defineKernel("picture_loss", code);
+const PICTURE_LOSS = joinKernel("picture_loss", code);
 
 /** Weights of the parts of a loss, each a mean over pixels and channels. */
 export interface PictureWeights {
@@ -41,17 +41,15 @@ export function pictureLoss(
     numbers === 0 ? 0 : weight / (CHANNELS * images * numbers);
   p.scope(() => {
     const partial = p.scratch([count]);
-    p.dispatch({
-      kernel: PICTURE_LOSS,
+    eachLane(p, PICTURE_LOSS, count, {
       params: {
-        ...{ count: size([b, height, width]), height, width },
+        ...{ height, width },
         absolute: mean(l1, height * width),
         squared: mean(mse, height * width),
         across: mean(edges, height * (width - 1)),
         along: mean(edges, (height - 1) * width),
       },
       buffers: { x, y, dy, partial },
-      groups: grid(count, 64),
     });
     total(p, partial, count, slot);
   });

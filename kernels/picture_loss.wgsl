@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // How far pictures are from others, with the gradient: with e = y - x of a pixel's channels,
 // partial[pixel] = absolute sum(|e|) + squared sum(e^2) + across sum(|e[right] - e|)
 // + along sum(|e[below] - e|), and dy that sum's gradient. Weights are those of a mean.
@@ -22,12 +23,8 @@ struct Params {
 fn difference(pixel: u32) -> vec4<f32> { return y[pixel] - x[pixel]; }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let column = id % params.width;
   let row = id / params.width % params.height;

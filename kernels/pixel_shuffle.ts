@@ -1,11 +1,11 @@
 import code from "./pixel_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const PIXEL_SHUFFLE = defineKernel("pixel_shuffle", code);
+const PIXEL_SHUFFLE = joinKernel("pixel_shuffle", code);
 
 /**
  * Doubles height and width, four channels to four places, (channel, row, column) with the column
@@ -29,12 +29,10 @@ export function pixelShuffle(p: Program, x: Tensor, shortcut?: Tensor): Tensor {
   const n4 = Math.ceil(channels / 16);
   const y = p.scratch([b, 2 * height, 2 * width, 4 * n4]);
   const count = size(y.shape) / 16;
-  p.dispatch({
-    kernel: PIXEL_SHUFFLE,
+  eachLane(p, PIXEL_SHUFFLE, count, {
     constants: { SHORTCUT: Number(shortcut !== undefined) },
-    params: { count, width, channels: channels / 4, shortcut: from },
+    params: { width, channels: channels / 4, shortcut: from },
     buffers: { x, shortcut: shortcut ?? x, y },
-    groups: grid(count, 64),
   });
   return y;
 }

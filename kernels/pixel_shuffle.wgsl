@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[b, 2 r + i, 2 c + j, n] = x[b, r, c, q] + shortcut[b, r, c, q / REPEAT], q = 4 n + 2 i + j.
 // One lane computes four channels at the four places that one pixel of x becomes.
 
@@ -29,12 +30,8 @@ fn places(pixel: u32, n: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let n4s = (params.channels + 3u) / 4u;
   let n4 = id % n4s;

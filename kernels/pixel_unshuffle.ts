@@ -1,11 +1,11 @@
 import code from "./pixel_unshuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const PIXEL_UNSHUFFLE = defineKernel("pixel_unshuffle", code);
+const PIXEL_UNSHUFFLE = joinKernel("pixel_unshuffle", code);
 
 /**
  * Halves height and width, four places to four channels, (channel, row, column) with the column
@@ -36,12 +36,10 @@ export function pixelUnshuffle(
   }
   const y = p.scratch([b, height / 2, width / 2, channels]);
   const count = size(y.shape) / 4;
-  p.dispatch({
-    kernel: PIXEL_UNSHUFFLE,
+  eachLane(p, PIXEL_UNSHUFFLE, count, {
     constants: { SHORTCUT: Number(shortcut !== undefined) },
-    params: { count, height: height / 2, width: width / 2, channels, stride, shortcut: from },
+    params: { height: height / 2, width: width / 2, channels, stride, shortcut: from },
     buffers: { x, shortcut: shortcut ?? x, y },
-    groups: grid(count, 64),
   });
   return y;
 }

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[b, r, c, (k, i, j)] = x[b, 2 r + i, 2 c + j, k], plus the shortcut, unshuffled in the same way
 // and averaged over groups of channels.
 // One lane computes four channels of one pixel of y: one channel of x at four places.
@@ -29,12 +30,8 @@ fn mean_of(place: vec4<u32>, n: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let n4s = params.channels / 4u;
   let k = id % n4s;

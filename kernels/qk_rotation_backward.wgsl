@@ -1,4 +1,4 @@
-// Joined after fragments: qk_rotation.
+// Joined after fragments: qk_rotation, lane.
 // The gradient of `qk_rotation`, in place: dqkv's queries and keys, which are the gradients of rotated
 // ones, become those of x. With u = w n, n = x / rms(x) and g = w (dy rotated back),
 // dx = (g - n mean(g n)) / rms(x). The weights' gradients, sums of (dy rotated back) n, are summed
@@ -24,12 +24,8 @@ fn weight(which: u32, j: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(8)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 8u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 8u);
   let d = params.heads * 16u;
   let chunks = (params.rows + ITEMS - 1u) / ITEMS * params.heads;
   if (id >= chunks * 2u) { return; }

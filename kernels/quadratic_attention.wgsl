@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y_n = sum_m s_nm v_m / (sum_m s_nm + eps), s_nm = relu(q_n) . relu(k_m), within groups of 3 D
 // channels: D query, D key, D value. For few tokens. One lane computes four channels of one token.
 
@@ -14,12 +15,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>; // [B, tokens, G, D]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let d4 = params.dim / 4u;
   let column = id % d4;

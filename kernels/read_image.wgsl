@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[b, r, c, :] = (R, G, B, 0) * 2 - 1 of images from 0 to 1, or of bytes from 0 to 255.
 // One lane per pixel.
 
@@ -17,12 +18,8 @@ fn byte(i: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   var rgb: vec3<f32>;
   if (BYTES) {

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[b, p, c] = scale * latents[frame_b, c, p]: frames that a small buffer names, channels last.
 // One lane per element of y.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;      // [B, P, C]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let channel = id % params.channels;
   let pixel = id / params.channels % params.pixels;

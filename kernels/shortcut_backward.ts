@@ -1,13 +1,13 @@
 import shuffleCode from "./shuffle_shortcut_backward.wgsl" with { type: "text" };
 import unshuffleCode from "./unshuffle_shortcut_backward.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
+import { joinKernel } from "./fragments.ts";
+import { eachLane } from "./lanes.ts";
 
-const SHUFFLE = defineKernel("shuffle_shortcut_backward", shuffleCode);
-const UNSHUFFLE = defineKernel("unshuffle_shortcut_backward", unshuffleCode);
+const SHUFFLE = joinKernel("shuffle_shortcut_backward", shuffleCode);
+const UNSHUFFLE = joinKernel("unshuffle_shortcut_backward", unshuffleCode);
 
 /**
  * Adds the gradient through the shortcut of `pixelUnshuffle` to dx.
@@ -19,11 +19,9 @@ export function unshuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): v
   const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
   checkShapes(dx, dy, channels % 4 || 4 * channels % outputs);
   const count = size(dx.shape) / 4;
-  p.dispatch({
-    kernel: UNSHUFFLE,
-    params: { count, width: dx.shape[2]!, channels, outputs },
+  eachLane(p, UNSHUFFLE, count, {
+    params: { width: dx.shape[2]!, channels, outputs },
     buffers: { dy, dx },
-    groups: grid(count, 64),
   });
 }
 
@@ -37,11 +35,9 @@ export function shuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): voi
   const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
   checkShapes(dy, dx, 4 * outputs % channels);
   const count = size(dx.shape);
-  p.dispatch({
-    kernel: SHUFFLE,
-    params: { count, width: dx.shape[2]!, channels, outputs },
+  eachLane(p, SHUFFLE, count, {
+    params: { width: dx.shape[2]!, channels, outputs },
     buffers: { dy, dx },
-    groups: grid(count, 64),
   });
 }
 

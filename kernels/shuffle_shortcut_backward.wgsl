@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dx[b, r, c, k] += sum over q from k REPEAT to (k + 1) REPEAT - 1 of dy[b, 2 r + i, 2 c + j, n],
 // q = 4 n + 2 i + j: the shortcut of `pixel_shuffle` repeated each channel. One lane per number of dx.
 
@@ -13,12 +14,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>; // [B, h, w, K]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let k = id % params.channels;
   let pixel = id / params.channels;

@@ -1,4 +1,4 @@
-// Joined after fragments: step.
+// Joined after fragments: step, lane.
 // x += c0 v + c1 v_previous on one frame of the latents, with v = v_u + guidance (v_c - v_u) where
 // the batch holds an unconditional half first; v is kept for the next call. Unpatchifies on the way.
 // One lane per latent element. Euler is c1 = 0.
@@ -22,12 +22,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> latents: array<f32>;    // [videos, capacity, c, h, w]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let plane = params.height * params.width;
   let volume = params.channels * plane;
   if (id >= params.videos * volume) { return; }

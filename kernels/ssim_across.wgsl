@@ -1,4 +1,4 @@
-// Joined after fragments: ssim.
+// Joined after fragments: ssim, lane.
 // Means over the window, across, of what SSIM compares: maps[b, r, c] = x, y, x^2, y^2, x y of the
 // pixels c to c + 10. One lane per pixel.
 
@@ -15,12 +15,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> maps: array<vec4<f32>>;  // [B, H, W', 5, 4]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   var window = WINDOW;
   let first = id / params.windows * params.width + id % params.windows;

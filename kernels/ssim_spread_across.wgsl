@@ -1,4 +1,4 @@
-// Joined after fragments: ssim.
+// Joined after fragments: ssim, lane.
 // dy += slopes of windows led back across, along y itself, y^2 and x y. One lane per pixel.
 
 struct Params {
@@ -15,12 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dy: array<vec4<f32>>; // [B, H, W, 4]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   var window = WINDOW;
   let column = id % params.width;

@@ -1,4 +1,4 @@
-// Joined after fragments: ssim.
+// Joined after fragments: ssim, lane.
 // SSIM of each window, or its part that does not look at brightness, with its slopes along the mean
 // of y, that of y^2 and that of x y. One lane per window.
 
@@ -16,12 +16,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> slopes: array<vec4<f32>>; // [B, H', W', 3, 4]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   var window = WINDOW;
   let rows = params.height - TAPS + 1u;

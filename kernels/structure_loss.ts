@@ -9,9 +9,9 @@ import windowsCode from "./ssim_windows.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { clear } from "./clear.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { clear } from "./clear.ts";
+import { eachLane } from "./lanes.ts";
 import { type Slot, total } from "./total.ts";
 
 const ACROSS = joinKernel("ssim_across", acrossCode);
@@ -20,8 +20,8 @@ const MEANS = defineKernel("ssim_means", meansCode);
 const PRODUCT = defineKernel("ssim_product", productCode);
 const SPREAD_DOWN = joinKernel("ssim_spread_down", spreadDownCode);
 const SPREAD_ACROSS = joinKernel("ssim_spread_across", spreadAcrossCode);
-const HALVE = defineKernel("halve", halveCode);
-const HALVE_BACKWARD = defineKernel("halve_backward", halveBackwardCode);
+const HALVE = joinKernel("halve", halveCode);
+const HALVE_BACKWARD = joinKernel("halve_backward", halveBackwardCode);
 
 /** Side of a window, in pixels. */
 const TAPS = 11;
@@ -99,19 +99,15 @@ function compare(
     const maps = p.scratch([pictures, height, windows[1], 5, 4]);
     const parts = p.scratch([pictures, ...windows, 4]);
     const places = pictures * height * windows[1];
-    p.dispatch({
-      kernel: ACROSS,
-      params: { count: places, width, windows: windows[1], offset },
+    eachLane(p, ACROSS, places, {
+      params: { width, windows: windows[1], offset },
       buffers: { x, y, maps },
-      groups: grid(places, 64),
     });
     const count = pictures * windows[0] * windows[1];
-    p.dispatch({
-      kernel: WINDOWS,
+    eachLane(p, WINDOWS, count, {
       constants: { WHOLE: Number(whole) },
-      params: { count, height, windows: windows[1] },
+      params: { height, windows: windows[1] },
       buffers: { maps, parts, slopes },
-      groups: grid(count, 64),
     });
     p.dispatch({
       kernel: MEANS,
@@ -130,12 +126,7 @@ function halved(p: Program, { x, y, offset }: Scale): Pick<Scale, "x" | "y" | "d
   const half = (tensor: Tensor) => {
     const to = p.scratch(shape);
     const count = size(shape) / 4;
-    p.dispatch({
-      kernel: HALVE,
-      params: { count, height, width, offset },
-      buffers: { x: tensor, y: to },
-      groups: grid(count, 64),
-    });
+    eachLane(p, HALVE, count, { params: { height, width, offset }, buffers: { x: tensor, y: to } });
     return to;
   };
   const dy = p.scratch(shape);
@@ -171,18 +162,14 @@ function spread(p: Program, scale: Scale, scales: Tensor, first: number): void {
   p.scope(() => {
     const down = p.scratch([pictures, height, windows[1], 3, 4]);
     const places = pictures * height * windows[1];
-    p.dispatch({
-      kernel: SPREAD_DOWN,
-      params: { count: places, height, windows: windows[1], first },
+    eachLane(p, SPREAD_DOWN, places, {
+      params: { height, windows: windows[1], first },
       buffers: { slopes, scales, spread: down },
-      groups: grid(places, 64),
     });
     const count = pictures * height * width;
-    p.dispatch({
-      kernel: SPREAD_ACROSS,
-      params: { count, width, windows: windows[1], offset },
+    eachLane(p, SPREAD_ACROSS, count, {
+      params: { width, windows: windows[1], offset },
       buffers: { x, y, spread: down, dy },
-      groups: grid(count, 64),
     });
   });
 }
@@ -190,10 +177,5 @@ function spread(p: Program, scale: Scale, scales: Tensor, first: number): void {
 function leadBack(p: Program, dy: Tensor, dx: Tensor): void {
   const [, height, width] = dx.shape as [number, number, number];
   const count = size(dx.shape) / 4;
-  p.dispatch({
-    kernel: HALVE_BACKWARD,
-    params: { count, height, width },
-    buffers: { dy, dx },
-    groups: grid(count, 64),
-  });
+  eachLane(p, HALVE_BACKWARD, count, { params: { height, width }, buffers: { dy, dx } });
 }

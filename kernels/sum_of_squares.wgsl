@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // partial[chunk] = the sum of the squares of a chunk of x: first pass of the norm of all gradients.
 // One lane per chunk.
 
@@ -12,12 +13,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let start = id * params.chunk;
   if (start >= params.count) { return; }
   var sum = 0.0;

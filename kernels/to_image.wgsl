@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // A matrix to an image, row after row: software adapters gather from images many times faster.
 // One lane per vec4.
 
@@ -13,12 +14,8 @@ struct Params {
 @group(0) @binding(2) var y: texture_storage_2d<rgba32uint, write>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let from_x = params.first + id / params.columns * params.stride + id % params.columns;
   textureStore(y, vec2(id % 1024u, id / 1024u), x[from_x]);

@@ -3,10 +3,11 @@ import code from "./total.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
 const TOTAL = defineKernel("total", code);
-const SUM_OF_SQUARES = defineKernel("sum_of_squares", squaresCode);
+const SUM_OF_SQUARES = joinKernel("sum_of_squares", squaresCode);
 
 /** Floats per lane in the first pass. */
 const SQUARES_CHUNK = 256;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dx[b, 2 r + i, 2 c + j, k] += dy[b, r, c, q / size] / size, q = 4 k + 2 i + j: where the shortcut of
 // `pixel_unshuffle` averaged groups of `size` places, each gets its share. One lane per vec4 of dx.
 
@@ -13,12 +14,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>; // [B, H, W, K]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let k4s = params.channels / 4u;
   let pixel = id / k4s;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // image = clamp(x / 2 + 0.5, 0, 1): the end of decoding, as planar f32 or as RGB bytes.
 // One lane per element of the image, or per four bytes of it (the last may be padding).
 
@@ -23,12 +24,8 @@ fn byte(i: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   if (BYTES) {
     let i = 4u * id;

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // latents[frame_b, c, p] = scale * x[b, p, c]: frames that a small buffer names, channels first.
 // One lane per element of x.
 
@@ -15,12 +16,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> latents: array<f32>; // [frames, C, P]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let pixel = id % params.pixels;
   let channel = id / params.pixels % params.channels;

@@ -63,12 +63,12 @@ Deno.test("joinKernel() refuses a fragment that does not exist", () => {
 /** What is wrong, where, and the place that the message has to name. */
 const BROKEN: readonly [what: string, kernel: string, text: string, place: RegExp][] = [
   ["a name", "linear", "let nowhere = missing;", /kernels\/linear\.wgsl:11:15/],
-  ["a type", "solver_step", "let wrong: u32 = 1.5;", /kernels\/solver_step\.wgsl:5\d:/],
+  ["a type", "solver_step", "let wrong: u32 = 1.5;", /kernels\/solver_step\.wgsl:4\d:/],
   [
     "a kernel that stands alone",
-    "merge_attention",
+    "last_frame",
     "let u = missing;",
-    /kernels\/merge_att\w+\.wgsl:/,
+    /kernels\/last_frame\.wgsl:/,
   ],
 ];
 
