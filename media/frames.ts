@@ -42,6 +42,22 @@ export function toRgb(frame: FloatFrame): RgbFrame {
   return { width, height, data: rgb };
 }
 
+/** One picture with an opaque alpha channel: `data` is [height, width, 4]. */
+export interface RgbaFrame extends Omit<RgbFrame, "data"> {
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** Adds an opaque alpha channel. */
+export function toRgba({ width, height, data }: RgbFrame): RgbaFrame {
+  const rgba = new Uint8Array(4 * width * height).fill(255);
+  for (let i = 0; i < width * height; i++) {
+    rgba[4 * i] = data[3 * i]!;
+    rgba[4 * i + 1] = data[3 * i + 1]!;
+    rgba[4 * i + 2] = data[3 * i + 2]!;
+  }
+  return { width, height, data: rgba };
+}
+
 /**
  * Turns bytes into floats: `x / 255`. `toRgb(toFloat(f))` gives `f` back exactly.
  *

@@ -1,4 +1,4 @@
-import type { RgbFrame } from "../media/frames.ts";
+import { type RgbaFrame, type RgbFrame, toRgba } from "../media/frames.ts";
 import type { Game, Shown } from "./game.ts";
 import { type ClientMessage, frameBytes, type State } from "./protocol.ts";
 
@@ -8,9 +8,19 @@ const HISTORY_RUNS = 200;
 /** What a game cannot do by itself: whoever serves the page does it. */
 export type OtherWish = Extract<ClientMessage, { readonly type: "command" | "save" }>;
 
-/** The pictures of a branch, from its beginning, as far back as they are kept. */
+/**
+ * The pictures of a branch, from its beginning, as far back as they are kept.
+ * @throws {RangeError} they are not
+ */
 export function branchOf(game: Game, frame: number): RgbFrame[] {
-  return game.timeline.path(frame).map(({ shown }) => shown.picture);
+  const path = game.timeline.path(frame);
+  if (path.length === 0) throw new RangeError("Cannot save this branch: it is no longer kept");
+  return path.map(({ shown }) => shown.picture);
+}
+
+/** The same, as browsers take pictures. */
+export function imagesOf(game: Game, frame: number): RgbaFrame[] {
+  return branchOf(game, frame).map(toRgba);
 }
 
 /**

@@ -32,13 +32,9 @@ export class Film {
     return this.#at;
   }
 
-  /** Begins anew: another session is connected. */
-  clear() {
-    this.#frames.clear();
-    this.#branches = [];
-    this.#branch = this.#at = undefined;
-    byId("film").replaceChildren();
-    this.#showBranches();
+  /** The frames that lead to it, and it, oldest first. */
+  get shown() {
+    return this.#path(this.#at);
   }
 
   /**

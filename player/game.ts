@@ -43,6 +43,11 @@ export interface GameOptions {
   /** The class to begin with, and how many there are, for a model that takes a label. */
   readonly label?: number;
   readonly labels?: number;
+  /**
+   * Whether a world that went back goes on as if it had never been elsewhere (true). Not where keys
+   * of a window are kept, which depend on when each frame was encoded.
+   */
+  readonly exactReturn?: boolean;
   open(clip: string, settings: LiveSettings, label: number | undefined): Promise<Opening>;
 }
 
@@ -74,7 +79,6 @@ const RATE_FRAMES = 8;
  */
 export class Game {
   readonly input = new ActionInput();
-  readonly history: ActionHistory;
   /** All frames that can be gone back to. */
   readonly timeline = new Timeline();
   readonly #options: GameOptions;
@@ -83,6 +87,7 @@ export class Game {
   #settings: LiveSettings;
   #clip: string;
   #label: number | undefined;
+  #history: ActionHistory;
   #running: boolean;
   #attended = true;
   #frames = 0;
@@ -91,6 +96,8 @@ export class Game {
   #openings = 0;
   #configured = false;
   #wentBack = false;
+  /** The world remembers what it did before otherwise than one that was never elsewhere. */
+  #strays = false;
   #shown: Shown | undefined;
   #wanted: Wanted = {};
   #poked = false;
@@ -104,7 +111,7 @@ export class Game {
     this.#clip = options.clips[0]!;
     this.#label = options.label;
     this.#running = options.actions.length === 0;
-    this.history = new ActionHistory(options.actions);
+    this.#history = new ActionHistory(options.actions);
   }
 
   get settings(): LiveSettings {
@@ -118,6 +125,20 @@ export class Game {
   /** The class of the world, for a model that takes a label. */
   get label(): number | undefined {
     return this.#label;
+  }
+
+  /** The actions that led to the frame on the screen. */
+  get history(): ActionHistory {
+    return this.#history;
+  }
+
+  /** The actions that led to a frame. */
+  historyTo(frame: number): ActionHistory {
+    const path = this.timeline.path(frame);
+    const history = new ActionHistory(this.#options.actions);
+    history.clear(this.timeline.isWhole(path));
+    for (const { shown: { action } } of path) if (action !== undefined) history.push(action);
+    return history;
   }
 
   get running(): boolean {
@@ -283,8 +304,9 @@ export class Game {
     this.#contextFrames = frames;
     this.#generated = 0;
     this.#openings++;
+    this.#strays = false;
     this.input.clear();
-    this.history.clear();
+    this.#history.clear();
     this.#forgetRate();
     this.#shown = undefined; // the first frame follows none
     if (picture) await this.#show({ picture, index: frames - 1, action: undefined, rate: 0 });
@@ -297,7 +319,7 @@ export class Game {
     const action = takesActions ? this.input.sample() ?? kept ?? this.#options.idle : undefined;
     const { index, pixels } = await this.#world!.step(action);
     this.#generated++;
-    if (action !== undefined) this.history.push(action);
+    if (action !== undefined) this.#history.push(action);
     await this.#show({ picture: toRgb(pixels), index, action, rate: this.#rate() });
   }
 
@@ -306,6 +328,7 @@ export class Game {
     if (!kept) return this.#refuse(`Frame ${frame} is no longer kept`);
     await this.#world!.goTo(kept.moment);
     this.#wentBack = true;
+    this.#strays = this.#options.exactReturn === false && kept.generated > 0;
     this.#clip = kept.clip;
     this.#label = kept.label;
     this.#contextFrames = kept.contextFrames;
@@ -313,9 +336,7 @@ export class Game {
     this.#shown = kept.shown;
     this.input.clear();
     this.#forgetRate();
-    const path = this.timeline.path(frame);
-    this.history.clear(this.timeline.isWhole(path));
-    for (const { shown: { action } } of path) if (action !== undefined) this.history.push(action);
+    this.#history = this.historyTo(frame);
     this.#changed();
   }
 
@@ -339,7 +360,8 @@ export class Game {
       contextFrames: this.#contextFrames,
       generated: this.#generated,
       settings,
-      plain: !before || before.generated === 0 || before.plain && before.settings === settings,
+      plain: !before || before.generated === 0 ||
+        before.plain && before.settings === settings && !this.#strays,
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { Film } from "./film.js";
 import { copy } from "./saving.js";
+import { Steering } from "./steering.js";
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
@@ -16,9 +17,10 @@ const KEY_NAMES = {
 const STEPS = [1, 2, 4, 8, 16, 25, 50];
 /** Milliseconds after which the page says that a frame is being computed. */
 const PATIENCE_MS = 1000;
-/** Screen pixels that make a swipe. */
-const SWIPE = 24;
 const HISTORY_RUNS = 200;
+const LOST = "The connection is lost. Is far play still running? This page reconnects by itself.";
+const ANEW = "far play was started anew.";
+const KEPT = "The frames below can still be looked at and saved.";
 
 let link;
 let welcome;
@@ -28,26 +30,36 @@ const rates = new Map();
 let patience;
 /** Runs of [action name, count] since the last restart. */
 let history = [];
-/** Keys and pointers that hold each action. */
-const holders = new Map();
 
 function tell(message) {
+  if (!isConnected) return;
   link.tell(message);
   expectFrame();
 }
 
-function showConnection(isThere) {
-  byId("connection").textContent = isThere ? "connected" : "not connected";
-  byId("lost").hidden = isThere;
-  byId("controls").disabled = !isThere;
-  document.body.classList.toggle("lost", !isThere);
-  if (!isThere) stopWaiting();
+const steering = new Steering(tell, canvas);
+
+let isConnected = false;
+
+/** @param why there is no connection; undefined if there is one */
+function showConnection(why) {
+  isConnected = why === undefined;
+  byId("connection").textContent = isConnected ? "connected" : "not connected";
+  byId("lost").hidden = isConnected;
+  byId("lost-text").textContent = isConnected || film.at === undefined
+    ? why ?? ""
+    : `${why} ${KEPT}`;
+  byId("controls").disabled = byId("copy-command").disabled = !isConnected;
+  byId("save-mp4").disabled = byId("share-gif").disabled = !isConnected && film.at === undefined;
+  byId("session-row").hidden = !isConnected || !link.session;
+  document.body.classList.toggle("lost", !isConnected);
+  if (!isConnected) stopWaiting();
 }
 
 /** A frame was requested; says so if it takes long. */
 function expectFrame() {
   clearTimeout(patience);
-  const isDue = state?.running || [...holders.values()].some(({ size }) => size > 0);
+  const isDue = state?.running || steering.isHeld;
   if (isDue) patience = setTimeout(() => byId("computing").hidden = false, PATIENCE_MS);
 }
 
@@ -69,25 +81,32 @@ function showError(text) {
 }
 
 function setUp(message) {
+  if (welcome?.session !== message.session && film.at !== undefined) return refuseNewWorld();
   welcome = message;
   document.title = `far play: ${welcome.model}`;
   byId("model").textContent = welcome.model;
   byId("description").textContent = welcome.description;
   canvas.width = welcome.width;
   canvas.height = welcome.height;
+  steering.actions = welcome.actions;
   byId("actions").replaceChildren(...welcome.actions.map(actionButton));
   byId("clips").replaceChildren(...welcome.clips.map(clipButton));
   const labels = welcome.labels ?? [];
   byId("labels").replaceChildren(...labels.map((name) => new Option(name)));
   byId("label-row").hidden = labels.length === 0;
-  byId("session-row").hidden = !link.session;
-  film.clear();
   byId("guidance").max = welcome.limits.guidance;
   byId("guidance-row").hidden = !welcome.guided;
   const save = byId("save");
   save.setAttribute("aria-disabled", String(welcome.unsaveable !== undefined));
   save.title = welcome.unsaveable ??
     "The session as a video; of a long one the newest 64 MB (use --record FILE to keep everything)";
+}
+
+/** Another program answers: the frames of the old one are here alone, and its numbers are others. */
+function refuseNewWorld() {
+  link.leave();
+  showConnection(ANEW);
+  byId("anew").hidden = false;
 }
 
 function showState(message) {
@@ -97,7 +116,7 @@ function showState(message) {
     button.setAttribute("aria-pressed", String(button.dataset.clip === clip));
   }
   if (message.label !== undefined) byId("label").value = welcome.labels[message.label];
-  if (message.at !== undefined) film.show(message.at);
+  if (message.at !== undefined && message.at !== film.at) lookBack(message.at);
   byId("run").setAttribute("aria-pressed", String(running));
   showSteps();
   byId("guidance").value = settings.guidance;
@@ -227,70 +246,9 @@ function actionButton({ action, name, keys }) {
   const hint = document.createElement("kbd");
   hint.textContent = keys.map((key) => KEY_NAMES[key] ?? key).join(" ");
   button.append(name, hint);
-  button.onpointerdown = (event) => {
-    button.setPointerCapture(event.pointerId);
-    hold(action, `pointer ${event.pointerId}`);
-  };
-  const end = (event) => letGo(action, `pointer ${event.pointerId}`);
-  button.onpointerup = end;
-  button.onpointercancel = end;
-  button.onkeydown = (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    if (!event.repeat) hold(action, `key ${event.code}`);
-  };
-  button.oncontextmenu = (event) => event.preventDefault();
+  steering.equip(button, action);
   return button;
 }
-
-function hold(action, by) {
-  const held = holders.get(action) ?? new Set();
-  holders.set(action, held);
-  if (held.size === 0) tell({ type: "press", action });
-  held.add(by);
-  mark(action, true);
-}
-
-function letGo(action, by) {
-  const held = holders.get(action);
-  if (!held?.delete(by) || held.size > 0) return;
-  tell({ type: "release", action });
-  mark(action, false);
-}
-
-function letGoOfAll() {
-  for (const [action, held] of holders) {
-    held.clear();
-    mark(action, false);
-  }
-  tell({ type: "clear" });
-}
-
-function mark(action, held) {
-  document.querySelector(`[data-action="${action}"]`)
-    ?.setAttribute("aria-pressed", String(held));
-}
-
-/** The action of a key, unless the key belongs to a slider or the list of clips. */
-function keyAction(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey) return undefined;
-  if (event.target.matches("input, select")) return undefined;
-  const key = event.key.toLowerCase();
-  if (key === " " && event.target.matches("button, input, a, summary")) return undefined;
-  return welcome?.actions.find(({ keys }) => keys.includes(key))?.action;
-}
-
-addEventListener("keydown", (event) => {
-  const action = keyAction(event);
-  if (action === undefined) return;
-  event.preventDefault();
-  if (!event.repeat) hold(action, `key ${event.code}`);
-});
-// the meaning of a key may have changed while it was pressed, by Shift, Control or focus
-addEventListener("keyup", ({ code }) => {
-  for (const action of holders.keys()) letGo(action, `key ${code}`);
-});
-addEventListener("blur", letGoOfAll);
 
 byId("restart").onclick = () => tell({ type: "restart", clip: state.clip });
 byId("label").onchange = ({ target }) => {
@@ -301,15 +259,28 @@ byId("label").onchange = ({ target }) => {
   tell({ type: "restart", clip: state.clip, label });
   canvas.focus();
 };
-byId("save-mp4").onclick = () => link.save("mp4", film.at);
-byId("share-gif").onclick = () => link.save("gif", film.at);
-byId("copy-command").onclick = () => tell({ type: "command" });
+byId("save-mp4").onclick = () => save("mp4");
+byId("share-gif").onclick = () => save("gif");
+byId("anew").onclick = () => location.reload();
+byId("copy-command").onclick = () => tell({ type: "command", frame: film.at });
+
+/** Saves the frames up to the one on the screen. */
+async function save(kind) {
+  const images = film.shown.map(({ image }) => image);
+  try {
+    await link.save(kind, { frame: film.at, images, fps: welcome.fps });
+  } catch ({ message }) {
+    showError(message);
+  }
+}
 
 /** The command that makes these frames again, or why there is none. */
 async function takeCommand(command) {
   if (command === undefined) {
     return showError(
-      "No command makes these frames again: the settings changed on the way, or the world has begun to forget.",
+      "No command makes these frames again: on the way the settings were changed, the world has " +
+        "begun to forget, or it went back, after which a model that keeps the keys of its window " +
+        "(--window-cache reuse) goes on a little differently.",
     );
   }
   await copy(command);
@@ -318,43 +289,26 @@ async function takeCommand(command) {
 }
 
 const film = new Film((frame) => {
-  tell({ type: "back", frame });
+  if (isConnected) tell({ type: "back", frame });
+  else lookBack(frame);
   canvas.focus();
 });
+
+/** Shows a frame that the page holds. */
+function lookBack(frame) {
+  film.show(frame);
+  if (film.at !== frame) return; // it is no longer held
+  const { image, index, action } = film.shown.at(-1);
+  context.putImageData(image, 0, 0);
+  byId("frame").textContent = `frame ${index}`;
+  byId("action").textContent = action ?? "";
+}
 
 byId("run").onclick = () => tell({ type: "run", on: !state?.running });
 const guidance = byId("guidance");
 guidance.oninput = () => byId("guidance-value").value = guidance.value;
 guidance.onchange = () => tell({ type: "settings", guidance: Number(guidance.value) });
 guidance.onpointerup = () => canvas.focus(); // otherwise the next arrow key moves it
-
-/** Start of a finger's swipe, and the action it holds. */
-let swipe;
-
-canvas.onpointerdown = ({ pointerId, clientX: x, clientY: y }) => {
-  canvas.setPointerCapture(pointerId);
-  swipe = { pointerId, x, y, action: undefined };
-};
-canvas.onpointermove = ({ pointerId, clientX, clientY }) => {
-  if (swipe?.pointerId !== pointerId) return;
-  const [x, y] = [clientX - swipe.x, clientY - swipe.y];
-  if (Math.hypot(x, y) < SWIPE) return;
-  const across = Math.abs(x) > Math.abs(y);
-  const key = across ? (x < 0 ? "arrowleft" : "arrowright") : y < 0 ? "arrowup" : "arrowdown";
-  const action = welcome?.actions.find(({ keys }) => keys.includes(key))?.action;
-  if (action === swipe.action) return;
-  endSwipeAction();
-  swipe.action = action;
-  if (action !== undefined) hold(action, `pointer ${pointerId}`);
-};
-canvas.onpointerup = canvas.onpointercancel = () => {
-  endSwipeAction();
-  swipe = undefined;
-};
-
-function endSwipeAction() {
-  if (swipe?.action !== undefined) letGo(swipe.action, `pointer ${swipe.pointerId}`);
-}
 
 /** Shows a download. */
 function showLoading(done, total) {
@@ -368,8 +322,7 @@ function showLoading(done, total) {
 /** Shows a final error. */
 function showFailure(text) {
   byId("loading").hidden = true;
-  showConnection(false);
-  byId("lost").textContent = text;
+  showConnection(text);
 }
 
 /**
@@ -380,11 +333,11 @@ export function startPlayer(openLink) {
   link = openLink({
     connected() {
       byId("loading").hidden = true;
-      showConnection(true);
+      showConnection();
     },
     lost() {
-      showConnection(false);
-      letGoOfAll();
+      if (byId("anew").hidden) showConnection(LOST);
+      steering.letGoOfAll();
     },
     loading: showLoading,
     failed: showFailure,

@@ -9,11 +9,11 @@ export const SAVED_KINDS = ["mp4", "gif"] as const;
 /** Messages of the page. */
 export type ClientMessage =
   | { readonly type: "press" | "release"; readonly action: number }
-  | { readonly type: "clear" | "command" }
+  | { readonly type: "clear" }
   | { readonly type: "save"; readonly kind: SavedKind; readonly frame: number }
   | { readonly type: "run"; readonly on: boolean }
   | { readonly type: "restart"; readonly clip: string; readonly label?: number }
-  | { readonly type: "back"; readonly frame: number }
+  | { readonly type: "back" | "command"; readonly frame: number }
   | { readonly type: "settings"; readonly settings: LiveSettings };
 
 /** A start clip that a page offers. */
@@ -26,6 +26,8 @@ export interface StartClip {
 /** First message to a page. */
 export interface Welcome {
   readonly type: "welcome";
+  /** Differs between programs: their frames are numbered alike. */
+  readonly session?: string;
   readonly model: string;
   readonly description: string;
   readonly width: number;
@@ -64,21 +66,21 @@ export interface Complaint {
   readonly message: string;
 }
 
-/** The command that makes the frames up to the one on the screen again, where one does. */
-export interface Recipe {
+/** The command that makes the frames up to a given one again, where one does. */
+export interface Answer {
   readonly type: "command";
   readonly command: string | undefined;
 }
 
 /** Text messages of the server; frames are binary. */
-export type ServerMessage = Welcome | State | Complaint | Recipe;
+export type ServerMessage = Welcome | State | Complaint | Answer;
 
 /** What only a worker says to its page: how far loading is, that it has come to nothing, a file. */
 export type WorkerMessage =
   | ServerMessage
   | { readonly type: "loading"; readonly done: number; readonly total: number }
   | { readonly type: "failed"; readonly message: string }
-  | { readonly type: "file"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> };
+  | { readonly type: "file"; readonly kind: SavedKind; readonly bytes: Uint8Array<ArrayBuffer> };
 
 /** Limits of the sliders and of a page's requests. */
 export const LIMITS = { steps: 100, guidance: 10 } as const;
@@ -102,7 +104,6 @@ export function parseClientMessage(data: unknown): ClientMessage {
       if (isCount(action)) return { type, action };
       break;
     case "clear":
-    case "command":
       return { type };
     case "run":
       if (typeof on === "boolean") return { type, on };
@@ -118,6 +119,7 @@ export function parseClientMessage(data: unknown): ClientMessage {
       }
       break;
     case "back":
+    case "command":
       if (isCount(frame)) return { type, frame };
       break;
     case "settings":

@@ -1,7 +1,29 @@
 // What players take with them: a video or a GIF of the branch, and the command that makes it again.
 
+/** What makes files of frames in the page itself, for when nobody else is there to do it. */
+const MAKERS = {
+  gif: async () => (await import("./saved_gif.js")).savedGif,
+  mp4: async () => (await import("./saved_mp4.js")).savedMp4,
+};
+
+/** Fetches the makers while there is still somebody to fetch them from. */
+export async function prepareSaving() {
+  await Promise.all(Object.values(MAKERS).map((maker) => maker()));
+}
+
+/** Saves frames that the page holds. @param branch { images, fps } */
+export async function saveHere(kind, { images, fps }) {
+  const make = await MAKERS[kind]();
+  await offer(kind, await make(images, fps));
+}
+
+/** Shares a GIF, keeps a video. */
+export async function offer(kind, bytes) {
+  await (kind === "gif" ? share : keep)(`walk.${kind}`, bytes);
+}
+
 /** Hands a file to the browser's downloads. */
-export function keep(name, bytes) {
+function keep(name, bytes) {
   const type = name.endsWith(".gif") ? "image/gif" : "video/mp4";
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   const link = document.createElement("a");
@@ -12,7 +34,7 @@ export function keep(name, bytes) {
 }
 
 /** Shares a file where the system has a way to; else keeps it. */
-export async function share(name, bytes) {
+async function share(name, bytes) {
   const file = new File([bytes], name, { type: "image/gif" });
   const data = { files: [file] };
   if (!navigator.canShare?.(data) || !matchMedia("(pointer: coarse)").matches) {

@@ -8,9 +8,9 @@ import {
   worldBytes,
   worldOpener,
 } from "./browser_world.ts";
-import { branchOf, frameMessage, obey, stateOf } from "./desk.ts";
-import { savedGif } from "./saved_gif.ts";
-import { savedMp4 } from "./saved_mp4.ts";
+import { frameMessage, imagesOf, obey, stateOf } from "./desk.ts";
+import { savedGif } from "./saved_gif.js";
+import { savedMp4 } from "./saved_mp4.js";
 import { commandOf } from "./world_command.ts";
 import { PlayerError } from "./download.ts";
 import { Game } from "./game.ts";
@@ -77,6 +77,7 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
     idle: idleAction(keys),
     label: world.settings.label,
     labels: labelNames(pipeline.info)?.length,
+    exactReturn: pipeline.info.windowCache === "encode",
     open: worldOpener(pipeline, world, base),
   });
   game.watch({
@@ -90,15 +91,15 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
   const complain = ({ message }: Error) => tell({ type: "error", message });
   const save = async (kind: SavedKind, frame: number) => {
     const make = kind === "mp4" ? savedMp4 : savedGif;
-    const bytes = await make(branchOf(game, frame), pipeline.info.fps);
-    port.postMessage({ type: "file", name: `walk.${kind}`, bytes }, [bytes.buffer]);
+    const bytes = await make(imagesOf(game, frame), pipeline.info.fps);
+    port.postMessage({ type: "file", kind, bytes }, [bytes.buffer]);
   };
   port.onmessage = ({ data }) => {
     try {
       const message = parseClientMessage(data);
       if (message.type === "save") save(message.kind, message.frame).catch(complain);
       else if (message.type === "command") {
-        tell({ type: "command", command: commandOf(game, pipeline, world) });
+        tell({ type: "command", command: commandOf(game, message.frame, pipeline, world) });
       } else obey(game, message, keys.length);
     } catch (error) {
       complain(error as Error);

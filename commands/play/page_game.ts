@@ -1,8 +1,8 @@
 import { SessionVideo } from "../../app.ts";
 import { MediaError, type RgbFrame } from "../../mod.ts";
 import { labelNames } from "../../player/action_keys.ts";
-import { branchOf } from "../../player/desk.ts";
-import { savedGif } from "../../player/saved_gif.ts";
+import { branchOf, imagesOf } from "../../player/desk.ts";
+import { savedGif } from "../../player/saved_gif.js";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "../../player/game.ts";
@@ -25,9 +25,11 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
     if (!video) throw new MediaError(problem!);
     return await video.save(metadata(game, setup, video.dropped));
   };
-  const saveBranch = (kind: SavedKind, frame: number) =>
-    branchFile(kind, branchOf(game, frame), setup);
-  const command = () => pathCommand(game, setup);
+  const saveBranch = async (kind: SavedKind, frame: number) =>
+    kind === "gif"
+      ? await savedGif(imagesOf(game, frame), setup.fps)
+      : await branchVideo(branchOf(game, frame), setup);
+  const command = (frame: number) => pathCommand(game, frame, setup);
   const server = new PlayServer(game, { hostname: host, port, welcome, save, saveBranch, command });
   try {
     announce(server.url, host, setup);
@@ -55,14 +57,11 @@ function announce(url: string, host: string, { options, terminal }: PlaySetup): 
   openBrowser(local).then((why) => why && terminal.note(`warning: cannot open a browser: ${why}`));
 }
 
-/** The frames of a branch as a file. @throws {MediaError} there are none, or no encoder */
-async function branchFile(
-  kind: SavedKind,
+/** The frames of a branch as a video. @throws {MediaError} there is no encoder */
+async function branchVideo(
   frames: readonly RgbFrame[],
   { size, fps }: PlaySetup,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (frames.length === 0) throw new MediaError("Cannot save this branch: it is no longer kept");
-  if (kind === "gif") return await savedGif(frames, fps);
   const video = new SessionVideo({ ...size, fps });
   try {
     for (const frame of frames) await video.append(frame);
@@ -89,6 +88,7 @@ function welcomeOf(
 ): Welcome {
   return {
     type: "welcome",
+    session: crypto.randomUUID(),
     model: info.name,
     description: info.description ?? "",
     ...size,

@@ -87,6 +87,7 @@ async function play(setup: PlaySetup): Promise<void> {
     label: readLabel(options.label, setup.pipeline.info),
     labels: labelNames(setup.pipeline.info)?.length,
     explain: inFlags,
+    exactReturn: (options.windowCache ?? setup.pipeline.info.windowCache) === "encode",
     open: worldOpener(setup),
   });
   const recording = await openRecording(setup);

@@ -1,10 +1,3 @@
-import film from "../../player/film.js" with { type: "text" };
-import link from "../../player/link.js" with { type: "text" };
-import saving from "../../player/saving.js" with { type: "text" };
-import page from "../../player/page.html" with { type: "text" };
-import script from "../../player/page.js" with { type: "text" };
-import player from "../../player/served.js" with { type: "text" };
-import style from "../../player/page.css" with { type: "text" };
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
@@ -13,6 +6,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { isOwnHost, isOwnNavigation, isOwnOrigin, type Listening } from "./access.ts";
 import { Connections } from "./connections.ts";
 import type { Game, GameWatcher, Shown } from "../../player/game.ts";
+import { pageFile } from "./page_files.ts";
 import { frameMessage, obey, stateOf } from "../../player/desk.ts";
 import {
   parseClientMessage,
@@ -32,19 +26,9 @@ export interface ServerOptions {
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /** The frames up to a given one, as a file to share. */
   saveBranch(kind: SavedKind, frame: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** The command that makes the frames up to the current one again, if there is one. */
-  command(): string | undefined;
+  /** The command that makes the frames up to a given one again, if there is one. */
+  command(frame: number): string | undefined;
 }
-
-const FILES: Readonly<Record<string, { readonly type: string; readonly body: string }>> = {
-  "/": { type: "text/html; charset=utf-8", body: page },
-  "/player.js": { type: "text/javascript; charset=utf-8", body: player },
-  "/page.js": { type: "text/javascript; charset=utf-8", body: script },
-  "/film.js": { type: "text/javascript; charset=utf-8", body: film },
-  "/saving.js": { type: "text/javascript; charset=utf-8", body: saving },
-  "/link.js": { type: "text/javascript; charset=utf-8", body: link },
-  "/page.css": { type: "text/css; charset=utf-8", body: style },
-};
 
 const HEADERS = {
   "cache-control": "no-store",
@@ -154,10 +138,8 @@ export class PlayServer implements GameWatcher {
     if (!isOwnHost(headers.host, this.#listening)) return refuse(403, "not this host");
     if (path === "/live") return refuse(426, "this is for WebSocket");
     if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET is served");
-    const file = FILES[path];
-    if (file) {
-      return { status: 200, body: Buffer.from(file.body), headers: { "content-type": file.type } };
-    }
+    const file = await pageFile(path);
+    if (file) return { status: 200, body: file.body, headers: { "content-type": file.type } };
     const kind = SAVED_KINDS.find((kind) => path === `/walk.${kind}`);
     if (path !== "/session.mp4" && !kind) return refuse(404, "there is no such page");
     if (!isOwnNavigation(headers)) return refuse(403, "not for other sites");
@@ -212,7 +194,7 @@ export class PlayServer implements GameWatcher {
       const { welcome: { actions }, command } = this.#options;
       const message = parseClientMessage(data);
       if (message.type === "command") {
-        send(page, JSON.stringify({ type: "command", command: command() }));
+        send(page, JSON.stringify({ type: "command", command: command(message.frame) }));
       } else if (message.type !== "save") obey(this.#game, message, actions.length);
     } catch (error) {
       send(page, JSON.stringify({ type: "error", message: (error as Error).message }));

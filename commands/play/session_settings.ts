@@ -3,6 +3,7 @@ import { VERSION } from "../../cli/version.ts";
 import { relative } from "node:path";
 import { commandLine, defined, type Settings, type SettingValue } from "../../cli/settings.ts";
 import type { Game } from "../../player/game.ts";
+import { recipeOf } from "../../player/recipe.ts";
 import type { PlaySetup } from "./setup.ts";
 import { MEMORY_FRAMES } from "./spec.ts";
 
@@ -18,12 +19,12 @@ export interface PlayedSetup extends Pick<PlaySetup, "options" | "clips" | "size
  * changed, the player went back, or the world has forgotten frames.
  */
 export function sessionSettings(game: Game, setup: PlayedSetup): Settings | undefined {
-  return game.untouched ? pathSettings(game, setup) : undefined;
+  return game.untouched ? pathSettings(game, game.shown?.id, setup) : undefined;
 }
 
-/** The command that makes the frames up to the current one again, if there is one. */
-export function pathCommand(game: Game, setup: PlayedSetup): string | undefined {
-  const made = pathSettings(game, setup);
+/** The command that makes the frames up to a given one again, if there is one. */
+export function pathCommand(game: Game, frame: number, setup: PlayedSetup): string | undefined {
+  const made = pathSettings(game, frame, setup);
   if (!made) return undefined;
   const { context, ...options } = made.options;
   const path = typeof context === "string" ? fromHere(context) : undefined;
@@ -37,30 +38,33 @@ function fromHere(path: string): string {
   return short.startsWith("..") ? path : short;
 }
 
-function pathSettings(game: Game, setup: PlayedSetup): Settings | undefined {
+function pathSettings(
+  game: Game,
+  frame: number | undefined,
+  setup: PlayedSetup,
+): Settings | undefined {
   const { options, clips, size, fps, pipeline } = setup;
   const { memoryFrames = MEMORY_FRAMES } = options;
   const { windowCache = pipeline.info.windowCache } = options;
-  const kept = game.timeline.get(game.shown?.id);
-  const remembered = game.contextFrames + game.generated <= memoryFrames;
-  const whole = kept?.plain && game.history.complete && game.generated > 0;
-  if (!whole || !remembered) return undefined;
-  const context = clips.path(game.clip);
+  const recipe = recipeOf(game, frame, memoryFrames);
+  if (!recipe) return undefined;
+  const { last, actions } = recipe;
+  const context = clips.path(last.clip);
   const sized = context === undefined || options.size !== undefined;
   const record: Record<string, SettingValue | undefined> = {
     model: options.model ?? "demo",
     lora: options.lora,
     context,
-    "context-frames": game.contextFrames,
+    "context-frames": last.contextFrames,
     "context-start": context && options.contextStart,
     "context-stride": context && options.contextStride,
-    frames: game.generated,
-    actions: game.history.text() || undefined,
-    label: game.label ?? options.label,
+    frames: last.generated,
+    actions: actions.text() || undefined,
+    label: last.label ?? options.label,
     size: sized ? `${size.width}x${size.height}` : undefined,
-    steps: kept.settings.steps,
-    guidance: kept.settings.guidance,
-    solver: kept.settings.solver,
+    steps: last.settings.steps,
+    guidance: last.settings.guidance,
+    solver: last.settings.solver,
     seed: String(options.seed ?? 0n),
     flexrope: options.flexrope,
     positions: options.positions,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MediaError } from "../../media/errors.ts";
 import type { RgbFrame } from "../../media/frames.ts";
 import { openGif, readGifComments } from "../../media/gif_reader.ts";
-import { delayOf } from "../../media/gif_writer.ts";
+import { delayOf } from "../../media/gif_frame.js";
 import { fixture } from "./support/expected.ts";
 
 // Black, red, green, blue.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { recipeOf } from "../../player/recipe.ts";
 import { Game, type GameWatcher, type Shown } from "../../player/game.ts";
 import { fakeGame } from "../commands/play/fake_world.ts";
 
@@ -211,6 +212,36 @@ Deno.test("Game goes back to a frame, and goes on from there", async () => {
     [4, 1],
   ]);
   assert.deepEqual(refusals, ["Frame 99 is no longer kept"]);
+});
+
+Deno.test("recipeOf() knows when no one command makes the frames of a branch", async () => {
+  for (const exactReturn of [true, false]) {
+    const made = fakeGame({ exactReturn });
+    await playing(made, async (game, audience) => {
+      await audience.until(() => audience.changes === 1);
+      const step = async (action: number) => {
+        const { length } = audience.shown;
+        game.input.tap(action);
+        game.poke();
+        await audience.until(() => audience.shown.length === length + 1);
+        return audience.shown.at(-1)!.id;
+      };
+      const back = async (frame: number) => {
+        const { changes } = audience;
+        game.goTo(frame);
+        await audience.until(() => audience.changes > changes);
+      };
+      const actions = (frame: number) => recipeOf(game, frame, 128)?.actions.text();
+      const [first, second] = [await step(0), await step(1)];
+      assert.equal(actions(second), "forward,left");
+      await back(first);
+      assert.equal(actions(second), "forward,left"); // though another frame is shown
+      assert.equal(actions(await step(2)), exactReturn ? "forward,right" : undefined);
+      await back(0); // a beginning is encoded as it was
+      assert.equal(actions(await step(2)), "right");
+      assert.equal(recipeOf(game, second, 13), undefined); // it has forgotten some
+    });
+  }
 });
 
 Deno.test("Game begins anew with another class, and refuses one that is not there", async () => {

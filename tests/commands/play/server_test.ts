@@ -40,7 +40,7 @@ async function serving(
     },
     save: () => Promise.resolve(VIDEO),
     saveBranch: (kind, frame) => Promise.resolve(Uint8Array.of(kind === "gif" ? 1 : 2, frame)),
-    command: () => "far generate",
+    command: (frame) => `far generate ${frame}`,
   });
   const quit = new AbortController();
   const played = game.play(quit.signal);
@@ -127,9 +127,9 @@ Deno.test("PlayServer serves a page that needs nothing from elsewhere", () =>
     assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
     for (
       const [name, type] of [
-        ...["player", "page", "film", "saving", "link"].map((
-          name,
-        ) => [`${name}.js`, "text/javascript"]),
+        ...["player", "page", "film", "steering", "saving", "link", "saved_gif", "saved_mp4"]
+          .map((name) => [`${name}.js`, "text/javascript"]),
+        ["media/gif_frame.js", "text/javascript"],
         ["page.css", "text/css"],
       ]
     ) {
@@ -137,6 +137,10 @@ Deno.test("PlayServer serves a page that needs nothing from elsewhere", () =>
       assert.equal(file.headers["content-type"], `${type}; charset=utf-8`);
       assert.doesNotMatch(file.text, /https?:/);
     }
+    for (const name of ["gifenc.js", "gifenc.esm.js", "mediabunny.js"]) {
+      assert.equal((await ask(`${url}packages/${name}`, {})).status, 200, name);
+    }
+    assert.match((await ask(`${url}saved_mp4.js`, {})).text, /from "\/packages\/mediabunny\.js"/);
     assert.equal((await ask(`${url}etc/passwd`, {})).status, 404);
     assert.equal((await ask(url, {}, "POST")).status, 405);
   }));
@@ -171,8 +175,8 @@ Deno.test("PlayServer goes back, gives the command, and saves a branch", () =>
     page.tell({ type: "back", frame: 1 });
     const isBack = (message: ServerMessage) => message.type === "state" && message.at === 1;
     await page.until(() => page.messages.some(isBack));
-    page.tell({ type: "command" });
-    const answered = { type: "command", command: "far generate" };
+    page.tell({ type: "command", frame: 1 });
+    const answered = { type: "command", command: "far generate 1" };
     await page.until(() => page.messages.some(({ type }) => type === "command"));
     assert.deepEqual(page.messages.find(({ type }) => type === "command"), answered);
     const again = new Page(url); // a page that opens later is shown the way to where the game is
