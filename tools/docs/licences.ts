@@ -44,7 +44,8 @@ async function describe(folder: string): Promise<string> {
   const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   for await (const { name: file } of Deno.readDir(folder)) {
     if (!/^(licen[cs]e|copying)/i.test(file)) continue;
-    return `${license}\n\n${(await Deno.readTextFile(`${folder}/${file}`)).trim()}`;
+    const text = await Deno.readTextFile(`${folder}/${file}`);
+    return `${license}\n\n${text.replace(/[ \t\r]+$/gm, "").trim()}`;
   }
   return license;
 }

@@ -5,10 +5,10 @@ import { loadPipeline } from "../../../mod.ts";
 import { LiveWorld } from "../../../run/live.ts";
 import { readSource } from "../../../request/sources.ts";
 import { parseWorldFile, WORLD_FILE } from "../../../player/world_file.ts";
-import { BrowserPage, CHROMIUM, SWIFTSHADER } from "../../support/chromium.ts";
 import { run } from "../../../commands/export/run.ts";
 import { openedFiles } from "../../support/opened_files.ts";
 import { recorder } from "../../support/recorder.ts";
+import { CHROMIUM, downloadOf, SWIFTSHADER, until, withBrowser } from "../../support/chromium.ts";
 import { inFolder } from "../../support/folder.ts";
 import { answer } from "../../../commands/serve/static_files.ts";
 
@@ -22,6 +22,11 @@ const CLIP = join(DEMO, "clips/0.npz");
 const LEFT = 1;
 /** Of 1; the adapters round sums in their own order. */
 const MOST_DIFFERENCE = 2e-3;
+const FRAME = "document.getElementById('frame')?.textContent";
+const PIXELS = "Array.from(document.getElementById('canvas').getContext('2d')" +
+  ".getImageData(0, 0, 64, 64).data)";
+/** Button, file, and what the file begins with. */
+const SAVED = [["Share GIF", "walk.gif", "GIF89a"], ["Save MP4", "walk.mp4", "ftyp"]] as const;
 
 async function far(...args: string[]): Promise<{ code: number; said: string }> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -38,6 +43,20 @@ async function exportDemo(to: string): Promise<void> {
     to,
   );
   assert.equal(code, 0, said);
+}
+
+/** Serves a folder below a path, as project pages are. */
+async function serving(site: string, test: (url: string) => Promise<void>): Promise<void> {
+  const onListen = () => {};
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
+    const below = new Request(request.url.replace("/a/b/", "/"), { headers: request.headers });
+    return answer(below, site);
+  });
+  try {
+    await test(`http://127.0.0.1:${server.addr.port}/a/b/`);
+  } finally {
+    await server.shutdown();
+  }
 }
 
 async function bundle(entry: string, to: string): Promise<void> {
@@ -82,72 +101,42 @@ Deno.test({
       const site = join(folder, "site");
       await exportDemo(site);
       await bundle(join(import.meta.dirname!, "frames.js"), join(site, "frames.js"));
-      await Deno.writeTextFile(
-        join(site, "frames.html"),
-        '<script type="module" src="frames.js"></script>',
-      );
-      // below a path, as project pages are
-      const server = Deno.serve(
-        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-        (request) =>
-          answer(
-            new Request(request.url.replace("/a/b/", "/"), { headers: request.headers }),
-            site,
-          ),
-      );
-      const page = await BrowserPage.open(CHROMIUM!, folder, SWIFTSHADER);
-      try {
-        const url = `http://127.0.0.1:${server.addr.port}/a/b/`;
-        await page.call("Page.navigate", { url: `${url}frames.html` });
-        await page.until("globalThis.frameOf");
-        const made = await page.evaluate<number[]>(`frameOf(${LEFT})`);
-        const own = await frameInDeno();
-        const largest = made.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0);
-        assert.equal(made.length, own.length);
-        assert.ok(largest <= MOST_DIFFERENCE, `the largest difference is ${largest}`);
+      const page = '<script type="module" src="frames.js"></script>';
+      await Deno.writeTextFile(join(site, "frames.html"), page);
+      await withBrowser(async (browser) => {
+        await serving(site, async (url) => {
+          const page = await browser.newPage();
+          const own = await frameInDeno();
+          await page.goto(`${url}frames.html`);
+          await until(page, "globalThis.frameOf");
+          const made = await page.evaluate<number[]>(`frameOf(${LEFT})`);
+          const largest = made.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0);
+          assert.equal(made.length, own.length);
+          assert.ok(largest <= MOST_DIFFERENCE, `the largest difference is ${largest}`);
 
-        await page.call("Page.navigate", { url });
-        await page.until("document.getElementById('frame')?.textContent === 'frame 0'");
-        await page.evaluate("document.querySelector('[data-action=\"1\"]').focus()");
-        await page.key("keyDown", "Enter");
-        await page.key("keyUp", "Enter");
-        await page.until("document.getElementById('frame')?.textContent === 'frame 1'");
-        const drawn = await page.evaluate<number[]>(
-          "Array.from(document.getElementById('canvas').getContext('2d').getImageData(0, 0, 64, 64).data)",
-        );
-        const off = own.reduce((most, _, i) => {
-          const [plane, pixel] = [Math.floor(i / 4096), i % 4096];
-          return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
-        }, 0);
-        assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
-        for (
-          const [button, name, start] of [["share-gif", "walk.gif", "GIF89a"], [
-            "save-mp4",
-            "walk.mp4",
-            "ftyp",
-          ]]
-        ) {
-          await page.evaluate(`document.getElementById("${button}").click()`);
-          const bytes = await downloaded(join(folder, name!));
-          const text = new TextDecoder("latin1").decode(bytes.subarray(0, 12));
-          assert.ok(text.includes(start!), `${name} begins with ${text}`);
-        }
-      } finally {
-        await page.close();
-        await server.shutdown();
-      }
+          await page.goto(url);
+          await until(page, `${FRAME} === "frame 0"`);
+          await page.locator('[data-action="1"]').press("Enter");
+          await until(page, `${FRAME} === "frame 1"`);
+          const drawn = await page.evaluate<number[]>(PIXELS);
+          const off = own.reduce((most, _, i) => {
+            const [plane, pixel] = [Math.floor(i / 4096), i % 4096];
+            return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
+          }, 0);
+          assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
+          for (const [name, file, start] of SAVED) {
+            const to = join(folder, file);
+            await downloadOf(page, page.getByRole("button", { name }), to);
+            const text = new TextDecoder("latin1").decode(await Deno.readFile(to));
+            assert.ok(
+              text.slice(0, 12).includes(start),
+              `${file} begins with ${text.slice(0, 12)}`,
+            );
+          }
+        });
+      }, SWIFTSHADER);
     }),
 });
-
-/** A file that the browser saves, when it is whole. */
-async function downloaded(path: string): Promise<Uint8Array> {
-  for (let i = 0; i < 300; i++) {
-    const bytes = await Deno.readFile(path).catch(() => undefined);
-    if (bytes?.length) return bytes;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`The browser never saved ${path}`);
-}
 
 /** The same frame, by the program itself. */
 async function frameInDeno(): Promise<Float32Array> {

@@ -14,12 +14,11 @@ export interface PageProcess {
 }
 
 /** Starts `far play --web` with no more than the permissions that the manual names. */
-export async function startPage(...args: string[]): Promise<PageProcess> {
-  const port = freePort();
+export async function startPage(port = freePort()): Promise<PageProcess> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "--quiet", ...playPermissions(port)],
-      ...["cli.ts", "play", "--quiet", "--web", "--port", String(port), ...args],
+      ...["cli.ts", "play", "--quiet", "--web", "--port", String(port)],
     ],
     cwd: ROOT,
     stdin: "null",
