@@ -4,6 +4,7 @@ import {
   failPickle,
   PickleDict,
   PickleGlobal,
+  PickleList,
   type PickleNames,
   PickleObject,
   PickleTuple,
@@ -200,9 +201,21 @@ function makeStorage(
   return storage;
 }
 
+/** OrderedDict(), whose items follow; Python 2 gives them: OrderedDict([[name, value], ...]). */
 function makeOrderedDict(args: readonly PickleValue[]): PickleDict {
-  if (args.length) failPickle("BadPickle", "its pickle makes an OrderedDict in an unknown way");
-  return new PickleDict(true);
+  const made = new PickleDict(true);
+  const [list = new PickleList()] = args;
+  const unknown = (): never =>
+    failPickle("BadPickle", "its pickle makes an OrderedDict in an unknown way");
+  if (args.length > 1 || !(list instanceof PickleList)) return unknown();
+  for (const pair of list.items) {
+    const items = pair instanceof PickleList || pair instanceof PickleTuple ? pair.items : [];
+    const [name, value] = items;
+    const sound = items.length === 2 && typeof name === "string" && !made.entries.has(name);
+    if (!sound) return unknown();
+    made.entries.set(name, value!);
+  }
+  return made;
 }
 
 function makeSize(args: readonly PickleValue[]): PickleTuple {

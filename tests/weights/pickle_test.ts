@@ -94,6 +94,23 @@ Deno.test("readPickle() keeps an OrderedDict's items and drops its attributes", 
   deepEqual(plain(read(pickle(ordered, state, "b"))), new Map([["a", 1]]));
 });
 
+Deno.test("readPickle() reads an OrderedDict as Python 2 pickles it", () => {
+  const made = (...items: Uint8Array[]) =>
+    pickle(call(global("collections", "OrderedDict"), bytes("](", ...items, "e")));
+  const pair = (...items: Uint8Array[]) => bytes("](", ...items, "e");
+  const two = made(pair(text("a"), int(1)), tuple(text("b"), pair(int(2))));
+  deepEqual(plain(read(two)), new Map<string, unknown>([["a", 1], ["b", [2]]]));
+  deepEqual(plain(read(pickle(call(global("collections", "OrderedDict"), bytes("]"))))), new Map());
+  const broken = [
+    made(int(1)),
+    made(pair(text("a"))),
+    made(pair(text("a"), int(1), int(2))),
+    made(pair(int(1), int(2))),
+    made(pair(text("a"), int(1)), pair(text("a"), int(2))),
+  ];
+  for (const data of broken) equal(reason(data), "BadPickle");
+});
+
 const KNOWN = new Set(
   [..."cRbQhjqrNJKMGXU()t]}aesu."].map((c) => c.charCodeAt(0))
     .concat(0x81, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8f),
