@@ -90,6 +90,8 @@ export { finalName } from "./files/atomic_file.ts";
 
 // how near one picture is to another, and pages that show it
 export { gaussianSsim, multiScaleSsim } from "./metrics/gaussian_ssim.ts";
+export { lpips, type LpipsNetwork } from "./metrics/lpips.ts";
+export { openLpips } from "./metrics/lpips_files.ts";
 export {
   type Overall,
   overall,

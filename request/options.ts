@@ -42,6 +42,14 @@ export const RESIZE = choice(
   { default: "area" },
 );
 
+/** Networks of LPIPS. */
+export const LPIPS = path(
+  "PATH",
+  "measure LPIPS too: torchvision's AlexNet or VGG16, and lpips' weights for it; files, or a folder " +
+    "of both; repeatable",
+  { repeatable: true },
+);
+
 /** Which frames of a source to read. */
 export const PICK_OPTIONS = section(INPUT, {
   start: integer("I", "first frame to read", { min: 0, default: "0" }),

@@ -59,7 +59,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   weights: ["files"],
   hub: ["files"],
   media: ["files"],
-  metrics: [],
+  metrics: ["weights", "files"],
   report: [],
   files: [],
   host: ["gpu", "files"],

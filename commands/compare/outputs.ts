@@ -68,10 +68,11 @@ export function sideBySide(
 
 /** The measures of each frame as a table for a spreadsheet; equal frames have the PSNR `inf`. */
 export function csvOf(frames: readonly ComparedFrame[]): string {
-  const rows = frames.map(({ video, a, b, mse, psnr, ssim }) =>
-    [video, a, b, mse, psnr === Infinity ? "inf" : psnr, ssim].join(",")
+  const rows = frames.map(({ video, a, b, mse, psnr, ssim, lpips = [] }) =>
+    [video, a, b, mse, psnr === Infinity ? "inf" : psnr, ssim].concat(lpips).join(",")
   );
-  return ["video,frame_a,frame_b,mse,psnr,ssim", ...rows, ""].join("\n");
+  const last = frames[0]?.lpips === undefined ? "" : ",lpips";
+  return [`video,frame_a,frame_b,mse,psnr,ssim${last}`, ...rows, ""].join("\n");
 }
 
 /** Writes a text atomically. @throws {MediaError} */

@@ -8,8 +8,11 @@ import type { Size } from "../../cli/option.ts";
 import { count } from "../../request/report.ts";
 import type { Source, StreamedSource } from "../../request/sources.ts";
 
+/** Similarity of two pictures, and LPIPS if its network is given. */
+export type Compared = Similarity & { readonly lpips?: number };
+
 /** A pair of frames by their numbers in A and in B, and their similarity. */
-export interface ComparedFrame extends Similarity {
+export interface ComparedFrame extends Compared {
   /** Number of the video, if there are several. */
   readonly video: number;
   readonly a: number;

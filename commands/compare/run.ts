@@ -1,5 +1,12 @@
 import { extname } from "node:path";
-import { type Overall, overall, type Similarity, similarity } from "../../app.ts";
+import {
+  lpips,
+  type LpipsNetwork,
+  openLpips,
+  type Overall,
+  overall,
+  similarity,
+} from "../../app.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
@@ -8,6 +15,7 @@ import { keepOutputs } from "../../request/existing_outputs.ts";
 import { count } from "../../request/report.ts";
 import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
 import {
+  type Compared,
   type ComparedFrame,
   givenFrames,
   heldSides,
@@ -28,12 +36,13 @@ export async function run(call: CompareCall): Promise<void> {
   const { output = [], plot } = options;
   checkOutputs(output, plot);
   await keepOutputs(plot === undefined ? output : [...output, plot], options);
+  const network = options.lpips && await openLpips(options.lpips);
   const { sides, first } = await openSides(pathA, pathB, call);
-  const compared = await compareAll(sides, first, call);
+  const compared = await compareAll(sides, first, call, network);
   const { facts } = compared;
   const given = await givenToLeaveOut(pathA, pathB, facts.frames, call);
   const frames = compared.frames.filter(({ a, b }) => Math.min(a, b) >= given);
-  const mean = overall(frames);
+  const mean = withLpips(overall(frames), frames);
   for (const path of output) {
     const csv = extname(path).toLowerCase() === ".csv";
     await (csv ? writeText(path, csvOf(frames)) : writeSide(path, sides, facts, given));
@@ -108,6 +117,7 @@ async function compareAll(
   sides: Sides,
   first: readonly [number, number],
   { options: { stride = 1 }, signal }: CompareCall,
+  network: LpipsNetwork | undefined,
 ): Promise<{ frames: ComparedFrame[]; facts: PairFacts }> {
   const frames: ComparedFrame[] = [];
   const pairs = sides.pairs();
@@ -117,7 +127,11 @@ async function compareAll(
       if (done) return { frames, facts: value };
       const { width, height, index, video, a, b } = value;
       const numbers = { video, a: first[0] + index * stride, b: first[1] + index * stride };
-      frames.push({ ...numbers, ...similarity(a, b, width, height) });
+      frames.push({
+        ...numbers,
+        ...similarity(a, b, width, height),
+        ...(network && { lpips: lpips(network, a, b, width, height) }),
+      });
     }
   } finally {
     if (!signal.aborted) await pairs.return(undefined as never);
@@ -163,6 +177,13 @@ function lossyWarnings(lossy: boolean, path: string): string[] {
   ];
 }
 
+/** The means, with that of LPIPS if it was measured. */
+function withLpips(mean: Overall, frames: readonly ComparedFrame[]): Overall & Compared {
+  const all = frames.flatMap(({ lpips = [] }) => lpips);
+  if (all.length === 0) return mean;
+  return { ...mean, lpips: all.reduce((a, b) => a + b, 0) / all.length };
+}
+
 /** JSON has no infinity: the PSNR of equal pictures is null. */
 function finite<T extends object>(values: T): Record<string, number | null> {
   return Object.fromEntries(
@@ -170,13 +191,14 @@ function finite<T extends object>(values: T): Record<string, number | null> {
   );
 }
 
-function table(frames: readonly ComparedFrame[], mean: Overall): string {
+function table(frames: readonly ComparedFrame[], mean: Overall & Compared): string {
   const many = frames.some(({ video }) => video > 0);
   const rows = frames.map((frame) => {
     const number = frame.a === frame.b ? `${frame.a}` : `${frame.a},${frame.b}`;
     return row(many ? `${frame.video}/${number}` : number, frame);
   });
   const head = ["frame".padStart(7), "mse".padStart(12), "psnr".padStart(9), "ssim".padStart(8)];
+  if (mean.lpips !== undefined) head.push("lpips".padStart(8));
   const whole = mean.mse === 0
     ? "all pixels are equal"
     : `over all pixels: ${decibels(mean.psnrOfMse)} dB`;
@@ -184,12 +206,13 @@ function table(frames: readonly ComparedFrame[], mean: Overall): string {
   return [head.join(" "), ...rows, ...means, whole, ""].join("\n");
 }
 
-function row(name: string, { mse, psnr, ssim }: Similarity): string {
+function row(name: string, { mse, psnr, ssim, lpips }: Compared): string {
   return [
     name.padStart(7),
     mse.toExponential(4).padStart(12),
     decibels(psnr).padStart(9),
     ssim.toFixed(4).padStart(8),
+    ...(lpips === undefined ? [] : [lpips.toFixed(4).padStart(8)]),
   ].join(" ");
 }
 

@@ -3,7 +3,7 @@ import { COMMON_OPTIONS, CONFIG, INPUT, JSON_OPTION, OUTPUT } from "../../cli/co
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, path, section, size, string } from "../../cli/option_rows.ts";
 import { MEDIA } from "../../cli/permissions.ts";
-import { PICK_OPTIONS, RESIZE, SOURCE_HELP } from "../../request/options.ts";
+import { LPIPS, PICK_OPTIONS, RESIZE, SOURCE_HELP } from "../../request/options.ts";
 
 /** Options of `far compare`. */
 export const COMPARE_OPTIONS = {
@@ -14,6 +14,7 @@ export const COMPARE_OPTIONS = {
     }),
     resize: RESIZE,
     offset: string("A,B", "first frame of A and of B, if they differ; replaces --start"),
+    lpips: LPIPS,
     given: flag("in files made by far, also compare the frames that were given to the model"),
   }),
   ...section(OUTPUT, {

@@ -1,7 +1,16 @@
-import { gaussianSsim, multiScaleSsim, psnrOf, similarity } from "../../app.ts";
+import {
+  gaussianSsim,
+  lpips,
+  type LpipsNetwork,
+  multiScaleSsim,
+  psnrOf,
+  similarity,
+} from "../../app.ts";
 
-/** Metrics of each frame, in the order of tables; lower is better only for MSE. */
-export const METRICS = ["psnr", "ssim", "ssim_gaussian", "ms_ssim", "mse"] as const;
+/** Metrics of each frame, in the order of tables; LPIPS only where its network is given. */
+export const METRICS = ["psnr", "ssim", "ssim_gaussian", "ms_ssim", "mse", "lpips"] as const;
+/** Metrics of which less is better. */
+const LESS_IS_BETTER: readonly Metric[] = ["mse", "lpips"];
 /** One of {@linkcode METRICS}. */
 export type Metric = typeof METRICS[number];
 
@@ -12,10 +21,19 @@ export const METRIC_NAMES: Readonly<Record<Metric, string>> = {
   ssim_gaussian: "SSIM, Gaussian",
   ms_ssim: "MS-SSIM",
   mse: "MSE",
+  lpips: "LPIPS",
 };
 
-/** A value of every metric. */
-export type Measures = Readonly<Record<Metric, number>>;
+/** A value of every metric that was measured. */
+export type Measures = Readonly<
+  & Record<Exclude<Metric, "lpips">, number>
+  & { lpips?: number }
+>;
+
+/** Metrics that were measured. */
+export function metricsOf(measures: { readonly [M in Metric]?: unknown }): Metric[] {
+  return METRICS.filter((metric) => measures[metric] !== undefined);
+}
 
 /** A sequence of pictures, planar [frames, 3, height, width] in [0, 1]. */
 export interface Pictures {
@@ -31,12 +49,13 @@ export function pictureAt({ width, height, data }: Pictures, index: number): Flo
   return data.subarray(index * size, (index + 1) * size);
 }
 
-/** Similarity of two pictures by every metric. */
+/** Similarity of two pictures by every metric. @param network of LPIPS, if that is measured */
 export function measure(
   truth: Float32Array,
   made: Float32Array,
   width: number,
   height: number,
+  network?: LpipsNetwork,
 ): Measures {
   const { mse, ssim } = similarity(truth, made, width, height);
   return {
@@ -45,22 +64,28 @@ export function measure(
     ssim_gaussian: gaussianSsim(truth, made, width, height),
     ms_ssim: multiScaleSsim(truth, made, width, height).value,
     mse,
+    ...(network && { lpips: lpips(network, truth, made, width, height) }),
   };
 }
 
 /** Measures of frames from `first` on. */
-export function measureFrames(truth: Pictures, made: Pictures, first: number): Measures[] {
+export function measureFrames(
+  truth: Pictures,
+  made: Pictures,
+  first: number,
+  network?: LpipsNetwork,
+): Measures[] {
   const { width, height } = truth;
-  return Array.from(
-    { length: truth.frames - first },
-    (_, i) => measure(pictureAt(truth, first + i), pictureAt(made, first + i), width, height),
-  );
+  return Array.from({ length: truth.frames - first }, (_, i) => {
+    const [a, b] = [pictureAt(truth, first + i), pictureAt(made, first + i)];
+    return measure(a, b, width, height, network);
+  });
 }
 
 /** Means over frames. */
 export function meanOf(frames: readonly Measures[]): Measures {
-  const means = METRICS.map((metric) =>
-    [metric, frames.reduce((sum, frame) => sum + frame[metric], 0) / frames.length] as const
+  const means = metricsOf(frames[0]!).map((metric) =>
+    [metric, frames.reduce((sum, frame) => sum + frame[metric]!, 0) / frames.length] as const
   );
   return Object.fromEntries(means) as Record<Metric, number>;
 }
@@ -72,13 +97,13 @@ export function meanOf(frames: readonly Measures[]): Measures {
 export function bestOf(videos: readonly (readonly Measures[])[]): Measures[] {
   const means = videos.map(meanOf);
   const best = (metric: Metric) => {
-    const sign = metric === "mse" ? -1 : 1;
+    const sign = LESS_IS_BETTER.includes(metric) ? -1 : 1;
     return means.reduce(
-      (found, mean, i) => sign * mean[metric] > sign * means[found]![metric] ? i : found,
+      (found, mean, i) => sign * mean[metric]! > sign * means[found]![metric]! ? i : found,
       0,
     );
   };
-  const chosen = METRICS.map((metric) => [metric, best(metric)] as const);
+  const chosen = metricsOf(means[0]!).map((metric) => [metric, best(metric)] as const);
   return videos[0]!.map((_, frame) =>
     Object.fromEntries(
       chosen.map(([metric, video]) => [metric, videos[video]![frame]![metric]]),

@@ -3,7 +3,14 @@ import script from "./report.js" with { type: "text" };
 import { encodePng, escapeHtml, htmlPage, lineChart } from "../../app.ts";
 import { toRgb } from "../../mod.ts";
 import { actionName, type Evaluation } from "./evaluation.ts";
-import { type Metric, METRIC_NAMES, METRICS, pictureAt, type Pictures } from "./measure.ts";
+import {
+  type Metric,
+  METRIC_NAMES,
+  METRICS,
+  metricsOf,
+  pictureAt,
+  type Pictures,
+} from "./measure.ts";
 import type { ClipResult } from "./summary.ts";
 import { lengthText, shortNumber, spreadText } from "./tables.ts";
 
@@ -22,6 +29,7 @@ const COLOURS: Readonly<Record<Metric, string>> = {
   ssim_gaussian: "#b35900",
   ms_ssim: "#8a4fbf",
   mse: "#c23b3b",
+  lpips: "#1f8a8a",
 };
 
 /** The report as a self-contained page. */
@@ -30,7 +38,9 @@ export function evaluationPage(evaluation: Evaluation, shown: readonly Shown[]):
   const body = [
     `<p class="progress">${escapeHtml(sentence(evaluation))}</p>`,
     overallTable(evaluation),
-    `<div class="charts">${METRICS.map((metric) => chart(evaluation, metric)).join("\n")}</div>`,
+    `<div class="charts">${
+      metricsOf(evaluation.summary.overall).map((metric) => chart(evaluation, metric)).join("\n")
+    }</div>`,
     "<h2>Truth, made, difference</h2>",
     `<p class="progress">One slider moves all clips in step. The difference is grey where the two ` +
     "agree.</p>",
@@ -56,24 +66,29 @@ function overallTable({ summary, published, protocol, scales }: Evaluation): str
   const heads = METRICS.map((metric) =>
     `<th>${METRIC_NAMES[metric]}${metric === "ms_ssim" ? ` (${scales} scales)` : ""}</th>`
   );
-  const own = METRICS.map((metric) => `<td>${spreadText(summary.overall[metric], metric)}</td>`);
+  const own = METRICS.map((metric) => {
+    const spread = summary.overall[metric];
+    return `<td>${spread ? spreadText(spread, metric) : "not measured"}</td>`;
+  });
   const theirs = published &&
     `<tr><th>published (${escapeHtml(protocol.preset!.name)})</th>` +
       `<td>${shortNumber(published.psnr, "psnr")}</td><td></td>` +
       `<td>${shortNumber(published.ssim, "ssim")}</td><td></td><td></td>` +
       `<td>${published.lpips}</td><td>${published.fvd}</td></tr>`;
-  return `<table class="numbers"><tr><th></th>${heads.join("")}<th>LPIPS</th><th>FVD</th></tr>` +
+  return `<table class="numbers"><tr><th></th>${heads.join("")}<th>FVD</th></tr>` +
     `<tr><th>${escapeHtml(protocol.info.name)}</th>${own.join("")}` +
-    `<td>not measured</td><td>not measured</td></tr>${theirs ?? ""}</table>`;
+    `<td>not measured</td></tr>${theirs ?? ""}</table>`;
 }
 
 function chart({ summary, published }: Evaluation, metric: Metric): string {
-  const points = summary.frames.map((frame) => [frame.frame, frame[metric]] as const);
+  const points = summary.frames.map((frame) => [frame.frame, frame[metric]!] as const);
   const lines = [{ name: "this run", colour: COLOURS[metric], points }];
   const theirs = metric === "psnr"
     ? published?.psnr
     : metric === "ssim_gaussian"
     ? published?.ssim
+    : metric === "lpips"
+    ? published?.lpips
     : undefined;
   if (theirs !== undefined) {
     const [first, last] = [points[0]![0], points.at(-1)![0]];

@@ -1,5 +1,5 @@
 import { extname, join, resolve } from "node:path";
-import { multiScaleSsim, printable } from "../../app.ts";
+import { type LpipsNetwork, multiScaleSsim, openLpips, printable } from "../../app.ts";
 import { listAdapters } from "../../mod.ts";
 import { knownResults } from "../../batch/results.ts";
 import { type BatchOutcome, executeBatch, JobsFailedError } from "../../batch/run_batch.ts";
@@ -42,6 +42,8 @@ interface Setup {
   readonly fit: SourceOptions["fit"];
   readonly plan: Plan;
   readonly folder: string;
+  /** Network of LPIPS, if that is measured. */
+  readonly network: LpipsNetwork | undefined;
 }
 
 /** `far evaluate MODEL DATA`: measures measures how well a model predicts clips. */
@@ -49,6 +51,7 @@ export async function run(call: EvaluateCall): Promise<void> {
   const { options, operands, signal } = call;
   const [model, data] = operands as [string, string];
   await checkOutputs(options);
+  const network = options.lpips && await openLpips(options.lpips);
   const protocol = await resolveProtocol(model, options);
   const fit = clipOptions(options, protocol);
   const clips = await withMoves(await findClips(data), protocol);
@@ -58,7 +61,7 @@ export async function run(call: EvaluateCall): Promise<void> {
   const folder = resolve(kept ?? await Deno.makeTempDir({ prefix: "far-evaluate-" }));
   try {
     await Deno.mkdir(folder, { recursive: true });
-    const setup = { call, protocol, clips, fit, plan, folder };
+    const setup = { call, protocol, clips, fit, plan, folder, network };
     const made = await makeAll(setup);
     if (made) await finish(setup, data);
   } finally {
@@ -134,7 +137,7 @@ async function finish(setup: Setup, data: string): Promise<void> {
 
 /** Compares all predictions with their clips and exports pictures. */
 async function measureAll(
-  { call, protocol, plan, fit, folder }: Setup,
+  { call, protocol, plan, fit, folder, network }: Setup,
 ): Promise<{ results: ClipResult[]; scales: number }> {
   const { options, terminal, signal } = call;
   const results: ClipResult[] = [];
@@ -147,7 +150,9 @@ async function measureAll(
       const { clip: { id, path }, seed } = prediction;
       const truth = await readTruth(prediction.clip, protocol, fit);
       const made = await readMade(prediction, folder);
-      const frames = bestOf(made.map((video) => measureFrames(truth, video, protocol.context)));
+      const frames = bestOf(
+        made.map((video) => measureFrames(truth, video, protocol.context, network)),
+      );
       results.push({ id, path, seed, mean: meanOf(frames), frames });
       const { width, height, data } = truth;
       scales ||= multiScaleSsim(data, data, width, height).scales;

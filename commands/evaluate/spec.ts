@@ -12,7 +12,7 @@ import {
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, integer, list, path, section, string } from "../../cli/option_rows.ts";
 import { BATCH as PERMISSIONS } from "../../cli/permissions.ts";
-import { GENERATE_OPTIONS } from "../../request/options.ts";
+import { GENERATE_OPTIONS, LPIPS } from "../../request/options.ts";
 
 const { contextFrames, contextStart, contextStride, resize, size } = GENERATE_OPTIONS;
 const { frames, steps, guidance, solver, flexrope, positions, timesteps } = GENERATE_OPTIONS;
@@ -76,6 +76,7 @@ export const EVALUATE_OPTIONS = {
     outDir: path("DIR", "what is made, to go on from, here or on other machines", {
       default: "named after the first --output; else temporary",
     }),
+    lpips: LPIPS,
     export: path("DIR", "write truth and made as folders of pictures, for tools that compute FVD"),
   }),
   ...section("Queue", { redis, queue, shared }),
@@ -93,7 +94,7 @@ export const EVALUATE: CommandSpec = defineCommand({
     "PSNR, SSIM (uniform windows, and Gaussian ones as the released code), MS-SSIM and MSE, per " +
     "frame and overall. What is made is kept in --out-dir, as far batch keeps it: the same command " +
     "goes on, and --shard or --redis share it among machines. LPIPS and FVD need networks that are " +
-    "not part of this program: --export writes what their tools read.",
+    "not part of this program: --lpips takes the one, --export writes what tools for the other read.",
   arguments: [
     { name: "MODEL", help: "folder of a model, name of a pulled model, or demo" },
     {

@@ -1,5 +1,5 @@
 import type { Preset } from "../../mod.ts";
-import { meanOf, type Measures, type Metric, METRICS } from "./measure.ts";
+import { meanOf, type Measures, type Metric, metricsOf } from "./measure.ts";
 
 /** Results of a clip from one seed: means over its frames, and each frame. */
 export interface ClipResult {
@@ -19,7 +19,7 @@ export interface Spread {
 
 /** Overall results. */
 export interface Summary {
-  readonly overall: Readonly<Record<Metric, Spread>>;
+  readonly overall: Readonly<Partial<Record<Metric, Spread>>>;
   /** Means over all clips and seeds, by frame; frames count from the clip's beginning. */
   readonly frames: readonly (Measures & { readonly frame: number })[];
 }
@@ -28,9 +28,11 @@ export interface Summary {
 export function summarise(results: readonly ClipResult[], context: number): Summary {
   const seeds = [...Map.groupBy(results, ({ seed }) => seed).values()]
     .map((clips) => meanOf(clips.map(({ mean }) => mean)));
-  const overall = METRICS.map((metric) =>
-    [metric, spreadOf(seeds.map((mean) => mean[metric]))] as const
-  );
+  const overall = seeds.length === 0
+    ? []
+    : metricsOf(seeds[0]!).map((metric) =>
+      [metric, spreadOf(seeds.map((mean) => mean[metric]!))] as const
+    );
   const length = results[0]?.frames.length ?? 0;
   return {
     overall: Object.fromEntries(overall) as Record<Metric, Spread>,

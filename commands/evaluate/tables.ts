@@ -1,5 +1,5 @@
 import { actionName, type Evaluation } from "./evaluation.ts";
-import { type Measures, METRIC_NAMES, METRICS } from "./measure.ts";
+import { type Measures, METRIC_NAMES, metricsOf } from "./measure.ts";
 import type { Spread } from "./summary.ts";
 
 /** `22.31`, `0.687`, `3.1e-3`: with as many digits as in papers. */
@@ -26,21 +26,25 @@ export function lengthText({ protocol: { context, frames } }: Evaluation): strin
 /** The table in the paper's form, in Markdown, followed by those of the tests. */
 export function markdownTable(evaluation: Evaluation): string {
   const { protocol, data, published, clips, summary, scales } = evaluation;
+  const metrics = metricsOf(summary.overall);
   const head = [
     "model",
     "data",
     "frames",
     "steps",
     "guidance",
-    ...METRICS.map((m) => METRIC_NAMES[m]),
+    ...metrics.map((m) => METRIC_NAMES[m]),
   ];
   const { info, steps, guidance, seeds, trajectories } = protocol;
   const setting = [lengthText(evaluation), steps ?? "", guidance ?? ""];
-  const own = METRICS.map((metric) => spreadText(summary.overall[metric], metric));
+  const own = metrics.map((metric) => spreadText(summary.overall[metric]!, metric));
   const rows = [[info.name, data, ...setting, ...own]];
   if (published) {
-    const { psnr, ssim } = published;
-    const theirs = [shortNumber(psnr, "psnr"), "", shortNumber(ssim, "ssim"), "", ""];
+    const { psnr, ssim: ssim_gaussian, lpips } = published;
+    const known: Partial<Measures> = { psnr, ssim_gaussian, lpips };
+    const theirs = metrics.map((metric) =>
+      known[metric] === undefined ? "" : shortNumber(known[metric], metric)
+    );
     rows.push([
       `${protocol.preset!.name}, published`,
       protocol.preset!.dataset,
@@ -91,7 +95,8 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
 }
 
 /** One row per frame, clip and seed. */
-export function framesCsv({ results, protocol }: Evaluation): string {
+export function framesCsv({ results, protocol, summary }: Evaluation): string {
+  const metrics = metricsOf(summary.overall);
   const rows = results.flatMap(({ id, path, seed, frames }) =>
     frames.map((frame, i) =>
       [
@@ -99,11 +104,11 @@ export function framesCsv({ results, protocol }: Evaluation): string {
         /[",\n]/.test(path) ? `"${path.replaceAll('"', '""')}"` : path,
         seed,
         protocol.context + i,
-        ...METRICS.map((metric) => Number.isFinite(frame[metric]) ? frame[metric] : "inf"),
+        ...metrics.map((metric) => Number.isFinite(frame[metric]) ? frame[metric] : "inf"),
       ].join(",")
     )
   );
-  return [["clip", "path", "seed", "frame", ...METRICS].join(","), ...rows, ""].join("\n");
+  return [["clip", "path", "seed", "frame", ...metrics].join(","), ...rows, ""].join("\n");
 }
 
 /** Everything, for programs. JSON has no infinity: it is null. */

@@ -27,6 +27,10 @@ Deno.test("csvOf() has a row for each pair, by the numbers of its frames", () =>
     csvOf(FRAMES),
     "video,frame_a,frame_b,mse,psnr,ssim\n0,4,0,0.01,20,0.5\n0,5,1,0,inf,1\n1,4,0,0.001,30,0.75\n",
   );
+  assert.match(
+    csvOf(FRAMES.map((frame) => ({ ...frame, lpips: 0.5 }))),
+    /ssim,lpips\n.*,0\.5,0\.5\n/,
+  );
 });
 
 Deno.test("plotOf() draws the mean of all videos, without equal pictures", () => {

@@ -26,6 +26,8 @@ Deno.test("bestOf() takes each metric from the video that is best over all its f
   assert.deepEqual([first!.mse, second!.mse], [1 / 30, 1 / 30]);
   const mixed = bestOf([[{ ...measures(30), mse: 9 }], [{ ...measures(20), mse: 1 }]]);
   assert.deepEqual([mixed[0]!.psnr, mixed[0]!.mse], [30, 1]);
+  const seen = bestOf([0.3, 0.1, 0.2].map((lpips) => [{ ...measures(30), lpips }]));
+  assert.equal(seen[0]!.lpips, 0.1);
 });
 
 Deno.test("meanOf() averages every metric", () => {

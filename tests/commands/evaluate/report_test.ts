@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { evaluationPage } from "../../../commands/evaluate/report.ts";
+import { summarise } from "../../../commands/evaluate/summary.ts";
 import { evaluationJson, framesCsv, markdownTable } from "../../../commands/evaluate/tables.ts";
 import { testPicture } from "../../metrics/test_picture.ts";
 import { evaluation, measures, RESULTS } from "./evaluation_fixture.ts";
@@ -79,4 +80,23 @@ Deno.test("evaluationPage() is one page, with everything and nothing from elsewh
     page,
     /(src|href)="(?!data:)|url\((?!data:)|@import|https?:\/\/(?!www\.w3\.org)/,
   );
+});
+
+Deno.test("LPIPS stands in every output where it was measured", () => {
+  const results = RESULTS.map((one) => ({
+    ...one,
+    mean: { ...one.mean, lpips: 0.25 },
+    frames: one.frames.map((frame) => ({ ...frame, lpips: 0.25 })),
+  }));
+  const measured = evaluation({ results, summary: summarise(results, 2) });
+  const [head, , own, published] = markdownTable(measured).split("\n");
+  assert.match(head!, /\| MSE \| LPIPS \|$/);
+  assert.match(own!, /\| 0\.250 ± 0\.000 \|$/);
+  assert.match(published!, /\| 0\.104 \|$/);
+  assert.match(framesCsv(measured), /^clip,.*,mse,lpips\n.*,0\.25\n/);
+  assert.equal(evaluationJson(measured).overall.lpips!.mean, 0.25);
+  assert.match(evaluationPage(measured, []), /LPIPS by frame/);
+  const without = evaluationPage(evaluation(), []);
+  assert.doesNotMatch(without, /LPIPS by frame/);
+  assert.match(without, /<td>not measured<\/td><td>not measured<\/td>/);
 });

@@ -6,10 +6,10 @@ import { result, RESULTS } from "./evaluation_fixture.ts";
 Deno.test("summarise() averages clips, then seeds, and tells how seeds differ", () => {
   const { overall, frames } = summarise(RESULTS, 24);
   // seed 0: (15 + 25) / 2, seed 2: (17 + 27) / 2
-  assert.equal(overall.psnr.mean, 21);
-  assert.ok(Math.abs(overall.psnr.deviation! - Math.SQRT2) < 1e-12);
+  assert.equal(overall.psnr!.mean, 21);
+  assert.ok(Math.abs(overall.psnr!.deviation! - Math.SQRT2) < 1e-12);
   assert.deepEqual(frames.map(({ frame, psnr }) => [frame, psnr]), [[24, 26], [25, 16]]);
-  assert.equal(summarise(RESULTS.slice(0, 2), 0).overall.psnr.deviation, undefined);
+  assert.equal(summarise(RESULTS.slice(0, 2), 0).overall.psnr!.deviation, undefined);
 });
 
 Deno.test("ranked() puts the best clip of the first seed first", () => {
