@@ -3,6 +3,9 @@ import { optionKey, optionName, type OptionTable, parseJson, type Values } from 
 import { didYouMean } from "./suggest.ts";
 import { readText } from "./text_file.ts";
 
+/** No program has more options; each unknown one is compared with all that there are. */
+const MOST_OPTIONS = 1000;
+
 /** Options from JSON, and one line per invalid entry. */
 export interface CheckedSettings<T extends OptionTable> {
   readonly values: Values<T>;
@@ -21,6 +24,11 @@ export function checkSettings<T extends OptionTable>(
 ): CheckedSettings<T> {
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     return { values: {}, problems: [`Cannot use ${where}: it must be one JSON object`] };
+  }
+  const count = Object.keys(json).length;
+  if (count > MOST_OPTIONS) {
+    const known = Object.keys(table).length;
+    return { values: {}, problems: [`Cannot use ${where}: it sets ${count} options of ${known}`] };
   }
   const values: Record<string, unknown> = {};
   const problems: string[] = [];

@@ -9,8 +9,9 @@ export function nearest(unknown: string, known: Iterable<string>): string | unde
   let best: string | undefined;
   let fewest = Infinity;
   for (const name of known) {
-    const edits = editDistance(unknown.toLowerCase(), name.toLowerCase());
     const most = Math.floor(Math.max(name.length, unknown.length) / 3);
+    if (Math.abs(name.length - unknown.length) > most) continue; // a stranger's may be endless
+    const edits = editDistance(unknown.toLowerCase(), name.toLowerCase());
     if (edits <= most && edits < fewest) [best, fewest] = [name, edits];
   }
   return best;

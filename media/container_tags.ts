@@ -67,7 +67,7 @@ function metadata(view: DataView, meta: Box, tags: Tags): void {
     if (box.type === "keys") {
       // A version and a count stand before entries that look like boxes.
       const entries = boxesIn(view, { ...box, start: box.start + 8 });
-      keys.push(...entries.map(({ start, end }) => textAt(view, start, end)));
+      for (const { start, end } of entries) keys.push(textAt(view, start, end));
     }
     if (box.type !== "ilst") continue;
     for (const item of boxesIn(view, box)) {

@@ -52,10 +52,13 @@ export class GifWriter implements FrameWriter {
 /** A comment extension: text in pieces of up to 255 bytes. */
 function commentBlock(text: string): Uint8Array {
   const bytes = new TextEncoder().encode(text);
-  const parts = [0x21, 0xfe];
-  for (let at = 0; at < bytes.length; at += 255) {
+  const block = new Uint8Array(2 + bytes.length + Math.ceil(bytes.length / 255) + 1);
+  block.set([0x21, 0xfe]);
+  for (let at = 0, to = 2; at < bytes.length; at += 255) {
     const piece = bytes.subarray(at, at + 255);
-    parts.push(piece.length, ...piece);
+    block[to] = piece.length;
+    block.set(piece, to + 1);
+    to += 1 + piece.length;
   }
-  return Uint8Array.of(...parts, 0);
+  return block;
 }

@@ -123,7 +123,7 @@ export class Manifest {
     for (const one of expand(named(merged), where)) {
       const { entry, faults } = this.#job(one, String(id), origins, where);
       entries.push(entry);
-      problems.push(...faults);
+      for (const fault of faults) problems.push(fault);
     }
     return { entries, problems: this.#new(problems) };
   }
@@ -134,7 +134,8 @@ export class Manifest {
     origins: ReadonlyMap<string, string>,
     where: string,
   ): { entry: Entry; faults: readonly string[] } {
-    const { values, problems: faults } = checkFields(one.fields, origins, where);
+    const { values, problems } = checkFields(one.fields, origins, where);
+    let faults = problems;
     const job = { id: template, line: this.#line, values, outputs: [] as string[] };
     try {
       job.id = jobId(template, one, where);
@@ -142,7 +143,8 @@ export class Manifest {
       const templates = values.output ?? [DEFAULT_OUTPUT];
       job.outputs = templates.map((output) => fillIn(output, fields, "output", where));
       checkOutputNames(job.outputs, where);
-      faults.push(...this.#twice(job.id, outputFiles(job.outputs, videosOf(values)), where));
+      const files = outputFiles(job.outputs, videosOf(values));
+      faults = faults.concat(this.#twice(job.id, files, where));
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       faults.push(error.message);

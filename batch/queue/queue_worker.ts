@@ -27,6 +27,8 @@ import type { Outcome } from "../gpu/protocol.ts";
 import type { Supervisor } from "../gpu/supervisor.ts";
 import type { WorkerFiles } from "./worker_files.ts";
 
+/** Attempts at a job, whatever it asks for: `far batch` asks for fewer. */
+const MOST_ATTEMPTS = 10;
 /** How often a job may lose its worker before it is listed by `far batch failed`. */
 const MOST_STALLS = 5;
 /** Seconds for saying goodbye to the server. */
@@ -131,11 +133,12 @@ export class QueueWorker {
   async #failure(job: QueuedJob, error: unknown): Promise<Error> {
     const message = error instanceof Error ? error.message : String(error);
     const final = error instanceof FinalError || error instanceof UsageError;
+    const isLast = job.attemptsMade + 1 >= MOST_ATTEMPTS;
     const temporary = error instanceof FinalError ? error.temporary : !final;
     const failure: JobFailure = { message, temporary };
     await job.updateProgress({ failure } satisfies QueueFailure).catch(() => {});
     this.#options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${inFlags(message)}`);
-    return final ? new UnrecoverableError(message) : new Error(message);
+    return final || isLast ? new UnrecoverableError(message) : new Error(message);
   }
 
   async #run(untrusted: unknown, model: string): Promise<QueueResult> {

@@ -20,3 +20,7 @@ Deno.test("didYouMean() is a phrase, or nothing", () => {
   assert.equal(didYouMean("framse", NAMES), ' (did you mean "frames"?)');
   assert.equal(didYouMean("telescope", NAMES), "");
 });
+
+Deno.test("nearest() compares no name of a million letters", () => {
+  assert.equal(nearest("f".repeat(1e6), ["frames", "fps"]), undefined);
+});

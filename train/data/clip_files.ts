@@ -13,9 +13,9 @@ const IMAGE = /\.(png|jpe?g|webp)$/i;
  * @throws {MediaError} a folder or pattern without clips, or one that cannot be read
  */
 export async function findClips(sources: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const source of sources) found.push(...await expand(source));
-  return [...new Set(found)];
+  const found = new Set<string>();
+  for (const source of sources) for (const clip of await expand(source)) found.add(clip);
+  return [...found];
 }
 
 async function expand(source: string): Promise<string[]> {
@@ -47,23 +47,31 @@ async function clipsInFolder(folder: string): Promise<string[]> {
   const visible = entries.filter(({ name }) => !name.startsWith("."));
   const names = visible.map(({ name }) => name).sort(compare);
   const isFolder = new Set(visible.filter((entry) => entry.isDirectory).map(({ name }) => name));
+  const stems = countStems(names);
   const clips: string[] = [];
   for (const name of names) {
-    if (isFolder.has(name)) clips.push(...await clipsInFolder(join(folder, name)));
-    else if (isClip(name) && !isSidecar(name, names)) clips.push(join(folder, name));
+    if (isFolder.has(name)) {
+      for (const clip of await clipsInFolder(join(folder, name))) clips.push(clip);
+    } else if (isClip(name) && !isSidecar(name, stems)) clips.push(join(folder, name));
   }
   if (clips.length === 0 && names.some((name) => IMAGE.test(name))) return [folder];
   return clips;
 }
 
+/** How many clips have each name, extensions aside. */
+function countStems(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const stem of names.filter(isClip).map(stemOf)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  return counts;
+}
+
 /** `walk.npz` next to `walk.mp4` has its actions. */
-function isSidecar(name: string, names: readonly string[]): boolean {
-  if (extname(name).toLowerCase() !== ".npz") return false;
-  const stem = name.slice(0, -".npz".length);
-  return names.some((other) =>
-    other !== name && CLIP.test(other) &&
-    other.slice(0, -extname(other).length) === stem
-  );
+function isSidecar(name: string, stems: ReadonlyMap<string, number>): boolean {
+  return extname(name).toLowerCase() === ".npz" && stems.get(stemOf(name))! > 1;
+}
+
+function stemOf(name: string): string {
+  return name.slice(0, -extname(name).length);
 }
 
 const { compare } = new Intl.Collator("en", { numeric: true });

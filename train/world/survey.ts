@@ -68,9 +68,15 @@ function namesIn(far: JsonObject | undefined): string[] | undefined {
   return isNames && list.length > 0 ? list : undefined;
 }
 
+/** No model tells more actions apart. */
+const MOST_ACTIONS = 10_000;
+
 /** Numbers up to the largest stand for themselves; words are numbered by their alphabet. */
 function namesOf(words: readonly string[]): string[] {
   if (!words.every((word) => /^\d+$/.test(word))) return words.toSorted();
-  const most = Math.max(...words.map(Number));
+  const most = words.reduce((largest, word) => Math.max(largest, Number(word)), 0);
+  if (most >= MOST_ACTIONS) {
+    throw new MediaError(`Cannot train: a clip has action ${most}, the largest can be ${MOST_ACTIONS - 1}`);
+  }
   return Array.from({ length: most + 1 }, (_, i) => String(i));
 }

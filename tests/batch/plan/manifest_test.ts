@@ -51,6 +51,12 @@ Deno.test("Manifest expands lines, and names each job of one", () => {
   assert.match(problems.join(), /"id" in jobs\.jsonl:1: \{sede\} has no value .*"seed"/);
 });
 
+Deno.test("Manifest refuses a line of too many options at once", () => {
+  const names = Array.from({ length: 130_000 }, (_, i) => `"x${i}":1`);
+  const { problems } = new Manifest("jobs.jsonl").read(`{${names}}`);
+  assert.match(problems.join(), /^Cannot use jobs\.jsonl:1: it sets 130000 options of \d+$/);
+});
+
 Deno.test("Manifest takes as many jobs from one line as a range may stand for", () => {
   const manifest = new Manifest("jobs.jsonl");
   const { entries, problems } = manifest.read('{"seed": {"range": [0, 150000]}}');
