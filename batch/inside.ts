@@ -1,5 +1,7 @@
 import { dirname, isAbsolute, relative } from "node:path";
+import { numberedFiles } from "../app.ts";
 import { MediaError } from "../mod.ts";
+import { isSequence } from "./plan/output_names.ts";
 
 /** Whether a path, after following links, is one of the folders or inside one. */
 export async function isInside(path: string, folders: readonly string[]): Promise<boolean> {
@@ -26,6 +28,18 @@ export async function makeFolderInside(root: string, file: string): Promise<void
     throw new MediaError(`Cannot write "${file}": a link leads out of "${root}"`);
   }
   await Deno.mkdir(folder, { recursive: true });
+}
+
+/**
+ * The same for the files of a job, those that are there of a `%d` pattern among them.
+ * @throws {MediaError} one would lie outside
+ */
+export async function makeFoldersInside(root: string, files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    await makeFolderInside(root, file);
+    if (!isSequence(file)) continue;
+    for (const picture of await numberedFiles(file)) await makeFolderInside(root, picture);
+  }
 }
 
 /** A dangling link exists too. */

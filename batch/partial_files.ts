@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { finalName, patternExpression } from "../app.ts";
+import { isInside } from "./inside.ts";
 import { outputPath } from "./plan/identity.ts";
 import { isSequence } from "./plan/output_names.ts";
 
@@ -38,9 +39,14 @@ export class Leftovers {
   }
 
   #partialsIn(folder: string): Promise<string[]> {
-    const found = this.#found.get(folder) ?? partialsIn(folder);
+    const found = this.#found.get(folder) ?? this.#look(folder);
     this.#found.set(folder, found);
     return found;
+  }
+
+  /** A link may lead out of the folder, to files of others. */
+  async #look(folder: string): Promise<string[]> {
+    return await isInside(folder, [this.#folder]) ? await partialsIn(folder) : [];
   }
 }
 

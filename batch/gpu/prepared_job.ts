@@ -23,7 +23,7 @@ import { factsOf, runWarnings } from "../../request/run_warnings.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { type BatchPart, shapeKey } from "./gpu_batch.ts";
-import { makeFolderInside } from "../inside.ts";
+import { makeFoldersInside } from "../inside.ts";
 import { JOB_KEY, outputPath } from "../plan/identity.ts";
 import type { JobValues } from "../plan/manifest.ts";
 import type { ModelWish } from "./model_shelf.ts";
@@ -92,7 +92,9 @@ export class PreparedJob implements BatchPart {
   async open(pipeline: Pipeline): Promise<OpenJob> {
     const { job: { folder, outputs, hash }, plan } = this;
     const paths = outputs.map((name) => outputPath(folder, name));
-    await makeFolders(folder, paths);
+    await checkFolder(folder);
+    const files = outputFiles(outputs, plan.videos).map((name) => outputPath(folder, name));
+    await makeFoldersInside(folder, files);
     const record = settingsOfRequest(this.#request, this.#values, plan, {
       dtype: pipeline.dtype,
       version: VERSION,
@@ -111,12 +113,10 @@ export class PreparedJob implements BatchPart {
   }
 }
 
-/** Creates folders inside the output folder, but not that folder itself if it was removed. */
-async function makeFolders(folder: string, paths: readonly string[]): Promise<void> {
-  if (!await isFolder(folder)) {
-    throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
-  }
-  for (const path of paths) await makeFolderInside(folder, path);
+/** The output folder itself is not made again if it was removed. */
+async function checkFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return;
+  throw new MediaError(`Cannot write to "${folder}": there is no folder of that name`);
 }
 
 /** A running job, with outputs open under temporary names. */

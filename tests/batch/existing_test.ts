@@ -81,20 +81,34 @@ Deno.test("findDone() counts all pictures of a pattern", () =>
     assert.equal(await findDone(HASH, folder, ["f-%02d.png"], made), undefined);
   }));
 
-for (
-  const [when, days] of [["to come", 1], ["far to come", 400_000], ["that is none", NaN]] as const
-) {
-  Deno.test(`findDone() reads the bytes where a record has a date ${when}`, () =>
+const STRANGE_DATES: [when: string, at: string][] = [
+  ["tomorrow", new Date(Date.now() + 86_400_000).toISOString()],
+  ["in a thousand years", new Date(Date.now() + 4e5 * 86_400_000).toISOString()],
+  ["at the end of time", new Date(8.64e15).toISOString()],
+  ["at the beginning of time", new Date(-8.64e15).toISOString()],
+  ["in the year 1", "0001-01-01T00:00:00.000Z"],
+  ["in 1970", new Date(0).toISOString()],
+  ["before the file", new Date(Date.now() - 86_400_000).toISOString()],
+  ["in a month 13", "2026-13-01T00:00:00.000Z"],
+  ...["tomorrow", "", "NaN", "Infinity", "\0", "x".repeat(1e6)].map((at): [string, string] => [
+    `that is no date (${at.slice(0, 9)})`,
+    at,
+  ]),
+];
+for (const [when, at] of STRANGE_DATES) {
+  Deno.test(`findDone() reads the bytes of a file where its record is ${when}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, "a.y4m");
       const bytes = await write(path);
       const { sha256 } = await digestFile(path);
-      const date = new Date(Date.now() + days * 86_400_000);
-      const at = Number.isNaN(date.getTime()) ? "tomorrow" : date.toISOString();
       const made = (digest: string) => ({
         ...record([{ path: "a.y4m", bytes, sha256: digest }]),
         at,
       });
+      assert.equal(await findDone(HASH, folder, ["a.y4m"], made("f".repeat(64))), undefined);
+      assert.equal((await findDone(HASH, folder, ["a.y4m"], made(sha256)))?.recorded, true);
+      // The clock was wrong when the file was written, too.
+      await Deno.utime(path, 0, 4e9);
       assert.equal(await findDone(HASH, folder, ["a.y4m"], made("f".repeat(64))), undefined);
       assert.equal((await findDone(HASH, folder, ["a.y4m"], made(sha256)))?.recorded, true);
     }));

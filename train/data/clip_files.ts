@@ -61,7 +61,9 @@ async function clipsInFolder(folder: string): Promise<string[]> {
 /** How many clips have each name, extensions aside. */
 function countStems(names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const stem of names.filter(isClip).map(stemOf)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  for (const stem of names.filter(isClip).map(stemOf)) {
+    counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  }
   return counts;
 }
 

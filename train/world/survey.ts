@@ -76,7 +76,9 @@ function namesOf(words: readonly string[]): string[] {
   if (!words.every((word) => /^\d+$/.test(word))) return words.toSorted();
   const most = words.reduce((largest, word) => Math.max(largest, Number(word)), 0);
   if (most >= MOST_ACTIONS) {
-    throw new MediaError(`Cannot train: a clip has action ${most}, the largest can be ${MOST_ACTIONS - 1}`);
+    throw new MediaError(
+      `Cannot train: a clip has action ${most}, the largest can be ${MOST_ACTIONS - 1}`,
+    );
   }
   return Array.from({ length: most + 1 }, (_, i) => String(i));
 }
