@@ -1,6 +1,6 @@
 /**
- * What the command-line tool needs from the library besides `mod.ts`: loading, measuring,
- * inspecting files and reports. These names may change at any time.
+ * What the command-line tool needs from the library besides `mod.ts`: loading, inspecting files and
+ * reports. These names may change at any time. `app_large.ts` has what would slow down every start.
  * @module
  */
 
@@ -14,23 +14,9 @@ export { selfTest } from "./run/self_test.ts";
 // the device
 export type { AdapterSummary } from "./gpu/gpu.ts";
 
-// how fast it is
+// measuring
 export { GpuTimer, type LabelTiming } from "./gpu/timing.ts";
-export { type Clock, type MeasureOptions, secondsBy } from "./bench/measure.ts";
-export { measurePeaks, type Peaks } from "./bench/peaks.ts";
-export { type KernelResult, measureArchitecture, measureDecoder } from "./bench/kernels.ts";
-export { measureStep, type StepResult } from "./bench/step.ts";
-export {
-  type CodecResult,
-  type GenerationResult,
-  measureCodec,
-  measureGeneration,
-} from "./bench/frames.ts";
-export { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "./bench/protocol.ts";
-export { measureTrainStep, type TrainStepResult } from "./bench/train_step.ts";
 export type { Spread } from "./bench/spread.ts";
-export { syntheticPipeline } from "./bench/synthetic_model.ts";
-export { type Tuned, tuneModel } from "./bench/tune.ts";
 export { writeTuning } from "./host/tuning_file.ts";
 
 // files of weights
@@ -43,22 +29,6 @@ export { readJson } from "./files/read_json.ts";
 export { recognise, type Recognised } from "./released/recognise.ts";
 
 // training
-export {
-  previewTraining,
-  type TrainedStep,
-  type TrainEvent,
-  type TrainOptions,
-  type TrainPreview,
-} from "./train/train.ts";
-export { importPlay } from "./train/import/import_play.ts";
-export {
-  type AutoencoderOptions,
-  type LossWeights,
-  previewAutoencoder,
-  trainAutoencoder,
-} from "./train/autoencoder/train.ts";
-export { planWorld, type WorldOptions, type WorldPlan } from "./train/world/world.ts";
-export { addStartClips } from "./train/world/start_clips.ts";
 export type { TrainPlan } from "./train/plan.ts";
 
 // released models, converting and pulling
@@ -132,7 +102,6 @@ export {
   type TerminalGraphics,
   terminalPicture,
 } from "./media/terminal_picture.ts";
-export { SessionVideo } from "./media/session_video.ts";
 
 // files
 export { FileSource } from "./files/file_source.ts";

@@ -31,7 +31,6 @@ import {
 } from "./image_reader.ts";
 import { isNumbered } from "./numbered_names.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
-import { openVideo, readVideoTags } from "./video_reader.ts";
 import { openY4m } from "./y4m.ts";
 import type { ResizeMethod } from "./resize.ts";
 import { type FileType, fileType, readBytes, sniff } from "./file_type.ts";
@@ -144,7 +143,10 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   const stream = await openWithFfmpeg(path);
   if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
-    const clip = { ...await collect(path, stream, picks, options), metadata: tagsIfSound(path) };
+    const clip = {
+      ...await collect(path, stream, picks, options),
+      metadata: await tagsIfSound(path),
+    };
     if (!(failure instanceof TooFewFramesError)) return clip;
     return { ...clip, warnings: [`"${path}" is cut off: only its beginning can be read`] };
   } catch (error) {
@@ -155,10 +157,13 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
   }
 }
 
+/** The library that reads videos is large: it is loaded when a video is read. */
+const videoReader = () => import("./video_reader.ts");
+
 /** The tags of a file that may be damaged. */
-function tagsIfSound(path: string): Readonly<Record<string, string>> {
+async function tagsIfSound(path: string): Promise<Readonly<Record<string, string>>> {
   try {
-    return readVideoTags(path);
+    return (await videoReader()).readVideoTags(path);
   } catch {
     return {};
   }
@@ -170,6 +175,7 @@ async function tryNative(
   picks: Picks,
   options: ClipOptions,
 ): Promise<Clip | MediaError> {
+  const { openVideo } = await videoReader();
   let isCutOff = false;
   try {
     using stream = await named(path, () => openVideo(path, picks));

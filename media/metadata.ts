@@ -6,7 +6,6 @@ import { readPngText } from "./image_reader.ts";
 import { NpzFile } from "./npz.ts";
 import { isNumbered } from "./numbered_names.ts";
 import { fromComments } from "./text_tags.ts";
-import { readVideoTags } from "./video_reader.ts";
 
 /**
  * Reads the text metadata of an output: tags of a video, text chunks of a .png, comments of a .gif,
@@ -21,7 +20,7 @@ export async function readMetadata(source: string): Promise<Record<string, strin
   try {
     switch (type) {
       case "video":
-        return readVideoTags(path);
+        return await (await import("./video_reader.ts")).readVideoTags(path);
       case "png":
         return readPngText(await readBytes(path));
       case "gif":

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { type ByteSink, openSink } from "./byte_sink.ts";
 import type { SheetLabels } from "./contact_sheet.ts";
-import { type Container, type ContainerOptions, ContainerWriter } from "./container_writer.ts";
+import type { Container, ContainerOptions } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegVersion } from "./ffmpeg_program.ts";
 import { FfmpegWriter } from "./ffmpeg_writer.ts";
@@ -167,7 +167,10 @@ async function openVideo(
     );
   }
   const problem = webCodecsProblem();
-  if (!problem) return await ContainerWriter.open(sink, options);
+  if (!problem) {
+    const { ContainerWriter } = await import("./container_writer.ts"); // a large library
+    return await ContainerWriter.open(sink, options);
+  }
   if (await ffmpegVersion()) return new FfmpegWriter(sink, options);
   throw new MediaError(`${problem}. Install ffmpeg, or write .gif, .png, .y4m or .npz`);
 }

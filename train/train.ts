@@ -1,11 +1,8 @@
-import { openParts } from "./run.ts";
 import type { TrainedStep } from "./run_loop.ts";
-import { TrainRun, TRANSFORMER } from "./train_run.ts";
 import type { TrainOptions } from "./run_options.ts";
 
 export type { TrainEvent, TrainOptions } from "./run_options.ts";
-export { type TrainedStep, TrainingError } from "./run_loop.ts";
-export { previewTraining, type TrainPreview } from "./preview.ts";
+export type { TrainedStep } from "./run_loop.ts";
 
 /**
  * Trains a model on clips, step by step. If the output folder contains a stopped run, that run
@@ -18,5 +15,8 @@ export { previewTraining, type TrainPreview } from "./preview.ts";
  * @throws {TrainingError} values are no longer finite, or nothing is learned
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainedStep, void, void> {
+  // loaded only now: a program that uses the library starts without the room of training
+  const { openParts } = await import("./run.ts");
+  const { TrainRun, TRANSFORMER } = await import("./train_run.ts");
   yield* new TrainRun(await openParts(TRANSFORMER, options)).steps();
 }

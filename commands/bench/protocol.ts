@@ -1,4 +1,4 @@
-import { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "../../app.ts";
+import { measureProtocol, type ProtocolRun, SPEED_PROTOCOL } from "../../app_large.ts";
 import type { Pipeline } from "../../mod.ts";
 import { table } from "./tables.ts";
 

@@ -1,6 +1,6 @@
+import { GpuTimer, writeTuning } from "../../app.ts";
 import {
   type Clock,
-  GpuTimer,
   type KernelResult,
   measureArchitecture,
   measureCodec,
@@ -14,8 +14,7 @@ import {
   syntheticPipeline,
   type Tuned,
   tuneModel,
-  writeTuning,
-} from "../../app.ts";
+} from "../../app_large.ts";
 import { Gpu, loadPipeline, type Pipeline } from "../../mod.ts";
 import { type BENCH_OPTIONS, PARTS } from "./spec.ts";
 import {

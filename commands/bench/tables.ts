@@ -1,16 +1,15 @@
+import type { LabelTiming, Spread } from "../../app.ts";
 import {
   type Clock,
   type CodecResult,
   type GenerationResult,
   type KernelResult,
-  type LabelTiming,
   type Peaks,
   secondsBy,
-  type Spread,
   type StepResult,
   type TrainStepResult,
   type Tuned,
-} from "../../app.ts";
+} from "../../app_large.ts";
 import { megabytes } from "../../cli/amounts.ts";
 
 /** All measurements; skipped ones are absent. */

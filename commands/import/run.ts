@@ -1,4 +1,4 @@
-import { importPlay } from "../../app.ts";
+import { importPlay } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { IMPORT_OPTIONS } from "./spec.ts";

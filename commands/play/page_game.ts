@@ -1,4 +1,4 @@
-import { SessionVideo } from "../../app.ts";
+import { SessionVideo } from "../../app_large.ts";
 import { MediaError, type RgbFrame } from "../../mod.ts";
 import { labelNames } from "../../player/action_keys.ts";
 import { branchOf, imagesOf } from "../../player/desk.ts";

@@ -1,12 +1,11 @@
 import {
   autoencoderConfig,
   type AutoencoderName,
-  type AutoencoderOptions,
   COMPRESSION,
   type JsonObject,
-  type LossWeights,
   readJson,
 } from "../../app.ts";
+import type { AutoencoderOptions, LossWeights } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { didYouMean } from "../../cli/suggest.ts";

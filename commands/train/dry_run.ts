@@ -1,4 +1,4 @@
-import type { TrainPreview } from "../../app.ts";
+import type { TrainPreview } from "../../app_large.ts";
 import { duration } from "../../cli/progress.ts";
 import type { Call } from "../../cli/command.ts";
 import type { TrainJob } from "./job.ts";

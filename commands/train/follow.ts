@@ -1,4 +1,4 @@
-import type { TrainedStep, TrainEvent, TrainOptions } from "../../app.ts";
+import type { TrainedStep, TrainEvent, TrainOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted } from "../../cli/errors.ts";
 import type { TrainJob } from "./job.ts";

@@ -1,4 +1,4 @@
-import type { TrainedStep, TrainOptions, TrainPreview } from "../../app.ts";
+import type { TrainedStep, TrainOptions, TrainPreview } from "../../app_large.ts";
 
 /** A training job: its preview and its run. */
 export interface TrainJob {

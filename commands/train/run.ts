@@ -1,12 +1,10 @@
+import { ARCHITECTURE_NAMES, readJson, transformerConfig } from "../../app.ts";
 import {
-  ARCHITECTURE_NAMES,
   previewAutoencoder,
   previewTraining,
-  readJson,
   trainAutoencoder,
   type TrainOptions,
-  transformerConfig,
-} from "../../app.ts";
+} from "../../app_large.ts";
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";

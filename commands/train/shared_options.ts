@@ -1,4 +1,4 @@
-import type { TrainOptions } from "../../app.ts";
+import type { TrainOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { shellQuote } from "../../cli/settings.ts";

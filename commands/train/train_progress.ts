@@ -1,4 +1,4 @@
-import type { TrainedStep, TrainEvent } from "../../app.ts";
+import type { TrainedStep, TrainEvent } from "../../app_large.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { duration, type ProgressOptions } from "../../cli/progress.ts";
 import type { Terminal } from "../../cli/terminal.ts";

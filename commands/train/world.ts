@@ -1,12 +1,12 @@
+import type { TrainPlan } from "../../app.ts";
 import {
   addStartClips,
   planWorld,
   trainAutoencoder,
   type TrainEvent,
-  type TrainPlan,
   type WorldOptions,
   type WorldPlan,
-} from "../../app.ts";
+} from "../../app_large.ts";
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";

@@ -8,7 +8,8 @@
  *     deno run -A tools/compare_torch/compare.ts env/bin/python FAR_B_Long 16,156,300
  */
 import { fileURLToPath } from "node:url";
-import { GpuTimer, measureStep, syntheticPipeline } from "../../app.ts";
+import { GpuTimer } from "../../app.ts";
+import { measureStep, syntheticPipeline } from "../../app_large.ts";
 import { Gpu } from "../../mod.ts";
 
 const ROUNDS = 2;

@@ -25,7 +25,8 @@ Deno.test("runBatch() runs each job once, records it, and then has nothing to do
     assert.match(again.terminal.stdout, /0 of 3 jobs done .*, 3 were done before/);
     assert.equal((await records(out)).length, 3);
     const left = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
-    assert.deepEqual(left, ["a.safetensors", "b.safetensors", "c.safetensors", "results.jsonl"]);
+    const outputs = ["a.safetensors", "b.safetensors", "c.safetensors"];
+    assert.deepEqual(left, [...outputs, "index.html", "results.jsonl"]);
   }));
 
 Deno.test("runBatch() does again what is missing, cut short or of other settings", () =>
