@@ -8,6 +8,7 @@ import { type Image, imageBuffer, readImage, writeImage } from "../../kernels/im
 import { packedShape } from "../../kernels/pack_weight.ts";
 import { pictureLoss } from "../../kernels/picture_loss.ts";
 import { structureLoss } from "../../kernels/structure_loss.ts";
+import { RESULTS } from "../network.ts";
 import type { Parameter } from "../parameters.ts";
 import { ParameterStore } from "../parameters.ts";
 import { recordUpdate } from "../update.ts";
@@ -23,9 +24,6 @@ export interface PictureDivision {
   /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;
 }
-
-/** Indices of values that are summed on the device; the second is the squares of gradients. */
-export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
 
 type PassKind = "train" | "validate";
 

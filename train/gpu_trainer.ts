@@ -1,0 +1,178 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import type { DeviceBuffer, Memory, Tensor } from "../gpu/memory.ts";
+import type { Program } from "../gpu/program.ts";
+import { packAdamwStep } from "../kernels/adamw.ts";
+import { joinBatches } from "./batches.ts";
+import { StepRandom } from "./draws.ts";
+import { RESULTS } from "./network.ts";
+import { type ParameterStore, readParameterState, writeParameterState } from "./parameters.ts";
+import type { TrainPlan } from "./plan.ts";
+import type { StepTrainer } from "./run_loop.ts";
+import { learningRate } from "./schedule.ts";
+import type { StepResult, TrainBatch, TrainerSettings, TrainState } from "./settings.ts";
+
+/** Settings of the optimiser. */
+type OptimiserSettings = Pick<
+  TrainerSettings,
+  | "accumulate"
+  | "betas"
+  | "clip"
+  | "ema"
+  | "eps"
+  | "lr"
+  | "schedule"
+  | "seed"
+  | "steps"
+  | "warmup"
+  | "weightDecay"
+>;
+
+/** What is on the device, whatever is trained. */
+interface TrainEngine {
+  readonly settings: OptimiserSettings;
+  readonly store: ParameterStore;
+  readonly memory: Memory;
+  /** Loss and squares of gradients, summed up on the device. */
+  readonly results: Tensor;
+  /** Parameters of an optimiser step. */
+  readonly step: DeviceBuffer;
+  /** Clipping, AdamW and EMA. */
+  readonly update: Program;
+}
+
+/** A step to compute. */
+export interface PreparedStep extends Pick<StepResult, "frames" | "tokens"> {
+  /** Number of passes that make up the step. */
+  readonly passes: number;
+  /** Writes the inputs of a pass, and returns it; run it before the next is asked for. */
+  pass(index: number): Program;
+}
+
+/** A submitted step whose result was not read yet. */
+type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
+
+/** Trains on the device, one optimiser step per `submit`; what is trained, its subclasses know. */
+export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
+  protected readonly random: StepRandom;
+  /** Steps submitted. */
+  #step = 0;
+  #pending: Pending | undefined;
+  /** Batches of an incomplete step. */
+  #parts: TrainBatch[] = [];
+
+  /** @internal */
+  constructor(
+    protected readonly gpu: Gpu,
+    protected readonly engine: E,
+    readonly plan: TrainPlan,
+  ) {
+    this.random = new StepRandom(engine.settings.seed);
+  }
+
+  /** @throws {RangeError} a batch of other sizes */
+  protected abstract check(batch: TrainBatch): void;
+
+  /** Draws what a step needs and arranges its first inputs. */
+  protected abstract prepare(batch: TrainBatch, step: number): PreparedStep;
+
+  /** Steps submitted, including those of an earlier run. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /**
+   * Starts a step (with accumulation: collects a part of one) and returns the previous step's
+   * result, so that the device never waits.
+   * @throws {RangeError} a batch of other sizes, or classes that the model does not have
+   */
+  async submit(batch: TrainBatch): Promise<StepResult | undefined> {
+    const { settings, update } = this.engine;
+    this.check(batch);
+    this.#parts.push(batch);
+    if (this.#parts.length < settings.accumulate) return undefined;
+    const step = this.#step + 1;
+    const lr = learningRate(settings, step);
+    const { frames, tokens, passes, pass } = this.prepare(joinBatches(this.#parts), step);
+    this.#parts = [];
+    const before = this.flush(); // blocks until the device is idle, so do everything else first
+    this.#writeStep(step, lr);
+    for (let i = 0; i < passes; i++) this.gpu.run(pass(i), ...i === passes - 1 ? [update] : []);
+    this.#step = step;
+    this.#pending = { step, lr, frames, tokens };
+    return await before;
+  }
+
+  #writeStep(step: number, lr: number): void {
+    const { results, settings: { betas, weightDecay, eps, clip, ema = 0 } } = this.engine;
+    const numbers = { step, lr, betas, weightDecay, eps, clip, ema, lossScale: 1 };
+    this.gpu.write(results.buffer, 0, new Float32Array(2));
+    this.gpu.write(this.engine.step, 0, packAdamwStep(numbers));
+  }
+
+  /**
+   * Result of the last step submitted, if it was not returned yet. The copy is in progress when this
+   * returns.
+   */
+  flush(): Promise<StepResult | undefined> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (!pending) return Promise.resolve(undefined);
+    return this.gpu.readFloats(this.engine.results).then((results) => {
+      const loss = results[RESULTS.loss]!;
+      const gradNorm = Math.sqrt(results[RESULTS.squares]!);
+      const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+      return { ...pending, loss, gradNorm, finite };
+    });
+  }
+
+  /** Everything needed to continue. Call `flush` first: the state includes a step in progress. */
+  async state(): Promise<TrainState> {
+    const { store, settings } = this.engine;
+    return {
+      step: this.#step,
+      ...await readParameterState(store, this.gpu, settings.ema !== undefined),
+      random: this.random.state,
+    };
+  }
+
+  /** Restores a state. @throws {RangeError} it belongs to another model or other settings */
+  async restore(state: TrainState): Promise<void> {
+    this.#pending = undefined;
+    this.#parts = [];
+    writeParameterState(this.engine.store, this.gpu, state);
+    this.random.state = state.random;
+    this.#step = state.step;
+    await this.gpu.idle();
+  }
+
+  /** Weights in released names and shapes; the averages of those that have one replace them. */
+  protected async read(averaged: boolean): Promise<Map<string, Float32Array>> {
+    const { store } = this.engine;
+    const all = await store.read(this.gpu, "weight");
+    if (!averaged) return all;
+    for (const [name, values] of await store.read(this.gpu, "shadow")) all.set(name, values);
+    return all;
+  }
+
+  /** @internal Loss and gradients of a batch, without a step: for tests. */
+  async gradients(
+    batch: TrainBatch,
+  ): Promise<{ readonly loss: number; readonly gradients: Map<string, Float32Array> }> {
+    const { store, results } = this.engine;
+    const { passes, pass } = this.prepare(batch, this.#step + 1);
+    this.gpu.write(results.buffer, 0, new Float32Array(2));
+    for (let i = 0; i < passes; i++) this.gpu.run(pass(i));
+    const gradients = await store.read(this.gpu, "gradient");
+    const loss = (await this.gpu.readFloats(results))[RESULTS.loss]!;
+    for (const { copies } of store.trained) {
+      const { buffer } = copies.gradient!;
+      this.gpu.write(buffer, 0, new Uint8Array(buffer.bytes));
+    }
+    return { loss, gradients };
+  }
+
+  /** Frees the device's memory. */
+  close(): void {
+    this.engine.memory.free(this.gpu);
+  }
+}
