@@ -99,14 +99,16 @@ async function play(setup: PlaySetup): Promise<void> {
     return kept ?? "the game has ended";
   };
   try {
-    await (options.web ? playInPage(game, setup) : playInTerminal(game, setup));
+    await (options.web ? playInPage(game, setup) : playInTerminal(game, setup)).catch(
+      async (error) => {
+        // keep the recording whatever ended the game: a lost GPU, no descriptors left
+        const kept = game.frames > 0 ? await finish().catch(() => undefined) : undefined;
+        throw signal.aborted && kept ? interrupted(signal.reason, kept) : error;
+      },
+    );
     const outcome = game.frames > 0 ? await finish() : "nothing was shown";
     // a page ends only by a signal
     if (signal.aborted && !options.web) throw interrupted(signal.reason, outcome);
-  } catch (error) {
-    // keep the recording even if the GPU is lost
-    if (!signal.aborted && game.frames > 0) await finish().catch(() => {});
-    throw error;
   } finally {
     await recording?.abort(); // does nothing if it was closed
   }

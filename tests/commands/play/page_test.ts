@@ -247,7 +247,7 @@ async function lost(page: Page, folder: string): Promise<void> {
 
 /** Another program at the same address: the page keeps the old frames until it is told otherwise. */
 async function anew(page: Page): Promise<void> {
-  const far = await startPage(Number(new URL(page.url()).port));
+  const far = await startPage({ port: Number(new URL(page.url()).port) });
   try {
     await until(page, `${text("lost")}.includes("started anew")`);
     assert.ok(await page.evaluate<number>(FILM) > 1);

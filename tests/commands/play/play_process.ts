@@ -9,17 +9,32 @@ export interface PageProcess {
   readonly url: string;
   /** What it said on stderr besides where the page is. */
   readonly complaints: string;
-  /** Stops it as Ctrl-C does; more than once does no harm. */
-  stop(): Promise<number>;
+  /** Stops it, as Ctrl-C does if not told otherwise; more than once does no harm. */
+  stop(signal?: Deno.Signal): Promise<number>;
+}
+
+/** How to start it. */
+interface PageOptions {
+  /** A free one if absent. */
+  readonly port?: number;
+  /** Most open files. */
+  readonly descriptors?: number;
+  /** More options; with them it has all permissions. */
+  readonly args?: readonly string[];
 }
 
 /** Starts `far play --web` with no more than the permissions that the manual names. */
-export async function startPage(port = freePort()): Promise<PageProcess> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--quiet", ...playPermissions(port)],
-      ...["cli.ts", "play", "--quiet", "--web", "--port", String(port)],
-    ],
+export async function startPage(
+  { port = freePort(), descriptors, args = [] }: PageOptions = {},
+): Promise<PageProcess> {
+  const permissions = args.length > 0 ? ["-A"] : playPermissions(port);
+  const far = [
+    ...[Deno.execPath(), "run", "--no-prompt", "--quiet", ...permissions],
+    ...["cli.ts", "play", "--quiet", "--web", "--port", String(port), ...args],
+  ];
+  const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors}; `;
+  const process = new Deno.Command("sh", {
+    args: ["-c", `${limit}exec "$@"`, "sh", ...far],
     cwd: ROOT,
     stdin: "null",
     stdout: "null",
@@ -39,8 +54,8 @@ export async function startPage(port = freePort()): Promise<PageProcess> {
     for (let part = await reader.read(); !part.done; part = await reader.read()) said += part.value;
   })();
   let stopped: Promise<number> | undefined;
-  const end = async () => {
-    process.kill("SIGINT");
+  const end = async (signal: Deno.Signal) => {
+    process.kill(signal);
     await rest;
     return (await process.status).code;
   };
@@ -49,8 +64,8 @@ export async function startPage(port = freePort()): Promise<PageProcess> {
     get complaints() {
       return said.replace(/^(Play at|(error: )?Stopped by SIGINT:) .*\n/gm, "");
     },
-    stop() {
-      stopped ??= end();
+    stop(signal = "SIGINT") {
+      stopped ??= end(signal);
       return stopped;
     },
   };
