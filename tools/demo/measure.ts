@@ -1,0 +1,108 @@
+/**
+ * Measures a model of the mazes on clips that it was not trained on (draw.ts with another seed):
+ *
+ *     deno run -A tools/demo/measure.ts MODEL CLIPS [STEPS]
+ *
+ * Of each clip 24 frames are given. PSNR (of the mean squared error over all clips) is of the frames
+ * that follow, and of the last given frame after 12 turns left and 12 right ("return"). Obedience and
+ * sharpness are of everything that was made.
+ */
+import { join } from "node:path";
+import { isRgb, loadPipeline, type Pipeline, readClip, toFloat, toRgb } from "../../mod.ts";
+import { gradientEnergy, obedience, type View } from "./judge.ts";
+import { ACTIONS, LEFT, RIGHT } from "./maze.ts";
+
+const CONTEXT = 24;
+const SHOWN = [1, 4, 12, 24];
+const TURNS = 12;
+
+interface Sample {
+  readonly views: View[];
+  readonly actions: number[];
+}
+
+async function readSample(path: string): Promise<Sample> {
+  const clip = await readClip(path);
+  const views = clip.frames.map((frame) => (isRgb(frame) ? frame : toRgb(frame)).data);
+  return { views, actions: clip.actions! };
+}
+
+/** The first views as [CONTEXT, 3, side, side] in [0, 1]. */
+function contextOf(views: readonly View[], side: number): Float32Array {
+  const context = new Float32Array(CONTEXT * 3 * side * side);
+  for (const [i, data] of views.slice(0, CONTEXT).entries()) {
+    context.set(toFloat({ width: side, height: side, data }).data, i * 3 * side * side);
+  }
+  return context;
+}
+
+/** The given views and those made after them by the actions that follow. */
+async function continued(
+  pipeline: Pipeline,
+  sample: Sample,
+  actions: readonly number[],
+  steps: number,
+): Promise<Sample> {
+  const given = sample.actions.slice(0, CONTEXT);
+  const side = Math.sqrt(sample.views[0]!.length / 3);
+  const views = sample.views.slice(0, CONTEXT);
+  const frames = pipeline.generate({
+    frames: actions.length,
+    contextFrames: CONTEXT,
+    context: contextOf(sample.views, side),
+    actions: [...given, ...actions],
+    width: side,
+    height: side,
+    steps,
+  });
+  for await (const { kind, pixels } of frames) {
+    if (kind === "generated") views.push(toRgb(pixels).data);
+  }
+  return { views, actions: [...given, ...actions] };
+}
+
+function squaredError(a: View, b: View): number {
+  return a.reduce((sum, value, i) => sum + ((value - b[i]!) / 255) ** 2, 0) / a.length;
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const decibels = (errors: readonly number[]) => (-10 * Math.log10(mean(errors))).toFixed(1);
+
+const [model, folder, steps = "8"] = Deno.args;
+if (model === undefined || folder === undefined) throw new Error("name a model and its clips");
+const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => {
+  return name.endsWith(".npz");
+}).sort();
+const walked: { truth: Sample; made: Sample }[] = [];
+const returned: Sample[] = [];
+const pipeline = await loadPipeline(model);
+for (const [i, name] of names.entries()) {
+  const truth = await readSample(join(folder, name));
+  const made = await continued(pipeline, truth, truth.actions.slice(CONTEXT), Number(steps));
+  walked.push({ truth, made });
+  const trip = [...Array<number>(TURNS).fill(LEFT), ...Array<number>(TURNS).fill(RIGHT)];
+  returned.push(await continued(pipeline, truth, trip, Number(steps)));
+  console.error(`${i + 1} of ${names.length} clips`);
+}
+await pipeline.close();
+
+for (const ahead of SHOWN) {
+  const at = CONTEXT + ahead - 1;
+  const errors = walked.map(({ truth, made }) => squaredError(truth.views[at]!, made.views[at]!));
+  console.log(`frame ${ahead}: ${decibels(errors)} dB`);
+}
+const back = returned.map(({ views }) => squaredError(views[CONTEXT - 1]!, views.at(-1)!));
+console.log(`return: ${decibels(back)} dB`);
+for (const [action, name] of ACTIONS.entries()) {
+  const all = [...walked.map(({ made }) => made), ...returned]
+    .map(({ views, actions }) => obedience(views, actions, action, CONTEXT));
+  const [obeyed, judged] = (["obeyed", "judged"] as const).map((key) => {
+    return all.reduce((sum, part) => sum + part[key], 0);
+  });
+  console.log(`${name}: ${obeyed} of ${judged} steps obeyed`);
+}
+const energy = (samples: readonly Sample[]) =>
+  mean(samples.flatMap(({ views }) => views.slice(CONTEXT).map(gradientEnergy)));
+const sharpness = energy(walked.map(({ made }) => made)) /
+  energy(walked.map(({ truth }) => truth));
+console.log(`sharpness: ${(100 * sharpness).toFixed(1)} % of the truth`);
