@@ -45,7 +45,7 @@ Deno.test("true walks obey their actions, and others' do not", () => {
     return sum("obeyed") / sum("judged");
   };
   for (const action of ACTIONS.keys()) {
-    assert(share(action, (real) => real) >= 0.99, ACTIONS[action]);
+    assert(share(action, (real) => real) >= 0.99, ACTIONS[action]!);
     assert(share(action, (real) => (real + 2) % 4) <= 0.2, `not ${ACTIONS[action]}`);
   }
 });
