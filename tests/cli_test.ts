@@ -29,7 +29,7 @@ async function far(args: readonly string[], env?: Record<string, string>): Promi
   return { status: code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
-Deno.test("far --help and --version write to stdout and need none of the model's code", async () => {
+Deno.test("far --help and --version write to stdout and load no model code", async () => {
   assert.match((await far(["--version"])).stdout, /^far \d+\.\d+\.\d+\n$/);
   const help = await far(["--help"]);
   assert.equal(help.status, 0);
@@ -145,7 +145,7 @@ Deno.test("main() prints results on stdout and nothing else", async () => {
   assert.deepEqual(terminal.stderr, []);
 });
 
-Deno.test("main() names the signal, whatever else went wrong because of it", async () => {
+Deno.test("main() reports the signal instead of errors that it caused", async () => {
   const controller = new AbortController();
   const print = () => {
     controller.abort(new InterruptedError("SIGTERM"));
@@ -176,7 +176,7 @@ async function withSilentStdin(asked: () => void, test: () => Promise<void>): Pr
   }
 }
 
-Deno.test("main() ends at a signal though it waits for stdin", () =>
+Deno.test("main() ends at a signal while it waits for stdin", () =>
   inFolder(async (folder) => {
     const clip = "weights/demo/clips/0.npz";
     const output = join(folder, "a.safetensors");
@@ -190,7 +190,7 @@ Deno.test("main() ends at a signal though it waits for stdin", () =>
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   }));
 
-Deno.test("main() takes a closed stdout for the end of interest", async () => {
+Deno.test("main() ends quietly when stdout is closed", async () => {
   const print = () => Promise.reject(new Deno.errors.BrokenPipe("closed"));
   const terminal = { ...recorder(), print };
   assert.equal(await main(["--help"], terminal), 0);

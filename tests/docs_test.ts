@@ -153,7 +153,7 @@ async function prepareExamples(folder: string, path: string): Promise<void> {
 }
 
 Deno.test({
-  name: "the examples that far help gives work",
+  name: "the examples in far help work",
   ignore: !HAS_FFMPEG,
   fn: () =>
     inFolder(async (folder, path) => {

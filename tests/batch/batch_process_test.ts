@@ -66,7 +66,7 @@ async function triesMount(): Promise<boolean> {
 }
 
 Deno.test(
-  { name: "far batch makes what its manifest says", ignore: !isLinux },
+  { name: "far batch makes the outputs of its manifest", ignore: !isLinux },
   () =>
     stage(async ({ out, results, start }) => {
       const lines = [...MIXED(2), { id: "n", output: ["n.npz", "n.gif"], seed: 5 }];
@@ -147,7 +147,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far batch ends cleanly on Ctrl-C, and takes up where it was", ignore: !isLinux },
+  { name: "far batch ends cleanly on Ctrl-C, and continues later", ignore: !isLinux },
   () =>
     stage(async ({ out, results, start }) => {
       const { child, ended } = start(MIXED(400));
@@ -166,7 +166,7 @@ Deno.test(
 );
 
 Deno.test({
-  name: "far batch leaves nothing half made when killed at any moment",
+  name: "far batch leaves no incomplete output when killed at any moment",
   ignore: !isLinux,
 }, () =>
   stage(async ({ out, start }) => {
@@ -193,7 +193,7 @@ Deno.test({
   }));
 
 Deno.test({
-  name: "far batch stops when its folder goes, with a line that says so",
+  name: "far batch stops with one line when its folder is removed",
   ignore: !isLinux,
 }, () =>
   stage(async ({ out, results, start }) => {
@@ -206,7 +206,7 @@ Deno.test({
   }));
 
 Deno.test({
-  name: "far batch stops when the disk is full, and goes on when it is not",
+  name: "far batch stops when the disk is full, and continues when there is space",
   ignore: !canMount,
 }, () =>
   stage(async ({ out, start }) => {

@@ -48,7 +48,7 @@ for (const name of ["a.mp4", "a.webm", "a.gif", "a.npz", "a.png", "50%.npz", "a%
     }));
 }
 
-Deno.test("findDone() believes the record where sizes agree, and looks again where not", () =>
+Deno.test("findDone() trusts a record whose sizes agree, and reads the files otherwise", () =>
   inFolder(async (folder) => {
     const bytes = await write(join(folder, "a.y4m"));
     const made = record([{ path: "a.y4m", bytes, sha256: "x" }]);
@@ -59,7 +59,7 @@ Deno.test("findDone() believes the record where sizes agree, and looks again whe
     assert.equal(await findDone(HASH, folder, ["a.y4m"], made), undefined);
   }));
 
-Deno.test("findDone() reads what is younger than its record", () =>
+Deno.test("findDone() reads files that are younger than their record", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.y4m");
     await write(path);

@@ -5,7 +5,7 @@ import { inFolder } from "../support/folder.ts";
 
 const TAKEN = { name: "UsageError", message: /another batch is writing there$/ };
 
-Deno.test("lockFolder() lets one batch into a folder, or one of each part", () =>
+Deno.test("lockFolder() admits one batch per folder, or one per shard", () =>
   inFolder(async (folder) => {
     {
       using _lock = await lockFolder(folder, "");
@@ -17,7 +17,7 @@ Deno.test("lockFolder() lets one batch into a folder, or one of each part", () =
   }));
 
 Deno.test(
-  "lockFolder() holds what others will ask for, where the last holder ends meanwhile",
+  "lockFolder() locks the current file when the last holder ends meanwhile",
   { ignore: Deno.build.os === "windows" }, // where an open file keeps its name
   () =>
     inFolder(async (folder) => {

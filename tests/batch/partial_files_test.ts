@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { removePartials } from "../../batch/partial_files.ts";
 import { createOutput } from "../../media/output_file.ts";
 
-Deno.test("removePartials() removes what is left of these outputs, and nothing else", async () => {
+Deno.test("removePartials() removes leftovers of these outputs only", async () => {
   const folder = await Deno.makeTempDir();
   const id = crypto.randomUUID();
   const keep = [

@@ -8,7 +8,7 @@ import type { Values } from "../../cli/option.ts";
 import { recorder } from "../support/recorder.ts";
 import { HEADER, MODEL, stage, THREE } from "./fake_batch.ts";
 
-Deno.test("runBatch() tells all that is wrong before anything runs", () =>
+Deno.test("runBatch() reports every problem before anything runs", () =>
   stage(async ({ out, run }) => {
     const { ran, error } = await run([
       { defaults: { frames: 1, size: "32x32" } },
@@ -36,7 +36,7 @@ Deno.test("runBatch() tells all that is wrong before anything runs", () =>
     assert.throws(() => Deno.statSync(out), Deno.errors.NotFound);
   }));
 
-Deno.test("runBatch() tells all that is wrong with one job", () =>
+Deno.test("runBatch() reports every problem of a job", () =>
   stage(async ({ run }) => {
     const { error } = await run([
       { setps: 4, size: "33x32", context: "/none.mp4", noise: "/none.npz", actions: "left" },
@@ -59,7 +59,7 @@ Deno.test("runBatch() tells all that is wrong with one job", () =>
     assert.equal(error!.message.split("\n").length, expected.length);
   }));
 
-Deno.test("runBatch() tells what cannot go through a queue, before anything does", () =>
+Deno.test("runBatch() reports files that cannot go through a queue before sending any", () =>
   stage(async ({ run }) => {
     const jobs = [HEADER, { output: "f-%d.png" }, { context: "tests/fixtures" }];
     const { error, ran } = await run(jobs, { redis: "redis://host" });
@@ -68,7 +68,7 @@ Deno.test("runBatch() tells what cannot go through a queue, before anything does
     assert.deepEqual(ran, []);
   }));
 
-Deno.test("runBatch() takes a list of actions for each video, and a manifest with a mark", () =>
+Deno.test("runBatch() takes a list of actions per video, and a manifest with a byte order mark", () =>
   stage(async ({ out, run }) => {
     await Deno.mkdir(out);
     const lists = join(dirname(out), "lists.json");
@@ -94,7 +94,7 @@ async function readJobsOf(text: string): Promise<string[]> {
   }
 }
 
-Deno.test("runBatch() looks at the places for outputs and results before anything runs", () =>
+Deno.test("runBatch() checks the places of outputs and results before anything runs", () =>
   stage(async ({ out, run }) => {
     const refused = async (options: Values<typeof BATCH_OPTIONS>, pattern: RegExp) => {
       const { error, ran } = await run(THREE, options);
@@ -107,7 +107,7 @@ Deno.test("runBatch() looks at the places for outputs and results before anythin
     await refused({ outDir: import.meta.filename! }, /--out-dir .*: it is not a folder/);
   }));
 
-Deno.test("far batch refuses what only a queue can do where there is none", async () => {
+Deno.test("far batch refuses options of a queue without a queue", async () => {
   for (const name of ["detach", "shared"]) {
     const call = {
       operands: ["jobs.jsonl"],

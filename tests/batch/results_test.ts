@@ -21,7 +21,7 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("ResultsFile adds a line a record, and begins a new one after a torn line", () =>
+Deno.test("ResultsFile writes a line per record, and starts a new one after a torn line", () =>
   inFolder(async (folder) => {
     const path = join(folder, "results.jsonl");
     await new ResultsFile(path).add(record("a", "1"));
@@ -41,7 +41,7 @@ Deno.test("ResultsFile notices that its folder was removed", () =>
     await assert.rejects(file.add(record("b", "2")), Deno.errors.NotFound);
   }));
 
-Deno.test("readResults() skips what is no record, and has none of a missing file", () =>
+Deno.test("readResults() skips lines that are not records; a missing file has none", () =>
   inFolder(async (folder) => {
     const path = join(folder, "results.jsonl");
     assert.deepEqual(await readResults(path), []);
@@ -64,7 +64,7 @@ Deno.test("knownResults() has the last record of each job from all shards", () =
     assert.equal((await knownResults(join(folder, "none"), join(folder, "no.jsonl"))).size, 0);
   }));
 
-Deno.test("readResults() takes no date from a record that is younger than its file", () =>
+Deno.test("readResults() ignores the date of a record that is younger than its file", () =>
   inFolder(async (folder) => {
     const path = join(folder, "results.jsonl");
     const file = new ResultsFile(path);

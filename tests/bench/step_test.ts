@@ -36,7 +36,7 @@ for (const [name, d, layers] of [["FAR_B", 768, 12], ["FAR_XL", 1152, 28]] as co
   });
 }
 
-Deno.test("recordStep() has at most 8 dispatches a block, on GPUs also where the keys are split", () => {
+Deno.test("recordStep() has at most 8 dispatches per block, on GPUs also with split keys", () => {
   for (const device of [CPU, { cpu: false, subgroupSize: 32 }]) {
     for (const frame of [2, 128]) {
       const { passes, work } = record("FAR_B", frame, "later", device);

@@ -72,7 +72,7 @@ Deno.test({
   }
 });
 
-Deno.test({ name: "tune() leaves out what computes something else", ...GPU_TEST }, async () => {
+Deno.test({ name: "tune() drops variants with wrong results", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
   const timer = await GpuTimer.open(gpu);
   try {

@@ -28,7 +28,7 @@ Deno.test("untilAborted() passes items on and ends the generator with the loop",
   assert(state.ended);
 });
 
-Deno.test("untilAborted() does not wait for the item in hand", async () => {
+Deno.test("untilAborted() does not wait for the current item", async () => {
   const { promise: never } = Promise.withResolvers<void>();
   const controller = new AbortController();
   const { items } = counter(never);

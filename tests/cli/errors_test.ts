@@ -10,7 +10,7 @@ import {
 import { GpuError } from "../../gpu/errors.ts";
 import { ClosedPipeError, MediaError } from "../../media/errors.ts";
 
-Deno.test("exitStatus() tells schedulers what a retry is worth", () => {
+Deno.test("exitStatus() says whether a retry may help", () => {
   const cases: [unknown, number][] = [
     [new UsageError("x"), 2],
     [new Error("x"), 1],
@@ -30,14 +30,14 @@ Deno.test("exitStatus() tells schedulers what a retry is worth", () => {
   for (const [error, status] of cases) assert.equal(exitStatus(error), status, String(error));
 });
 
-Deno.test("isClosedPipe() knows both kinds and no other", () => {
+Deno.test("isClosedPipe() recognises both kinds of error and no other", () => {
   assert(isClosedPipe(new Deno.errors.BrokenPipe("x")));
   assert(isClosedPipe(new ClosedPipeError("x")));
   assert(!isClosedPipe(new MediaError("x")));
   assert(!isClosedPipe(undefined));
 });
 
-Deno.test("asUsage() turns a refused value into wrong usage, and leaves the rest", () => {
+Deno.test("asUsage() turns refused values into usage errors, and no other errors", () => {
   assert.equal(asUsage(() => 3), 3);
   assert.throws(() =>
     asUsage(() => {

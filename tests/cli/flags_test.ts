@@ -10,6 +10,6 @@ const CASES = [
   ['Cannot read "a`b"', 'Cannot read "a`b"'],
 ] as const;
 
-Deno.test("inFlags() writes the library's options as flags, and leaves the rest", () => {
+Deno.test("inFlags() writes the library's options as flags and changes nothing else", () => {
   for (const [message, expected] of CASES) assert.equal(inFlags(message), expected);
 });

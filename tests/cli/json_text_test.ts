@@ -7,7 +7,7 @@ import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { readSettingsFile } from "../../cli/settings_file.ts";
 import { inFolder } from "../support/folder.ts";
 
-Deno.test("parseJsonText() tells a mistake in one line, however many the text has", () =>
+Deno.test("parseJsonText() reports a mistake in one line, even for a long text", () =>
   inFolder(async (folder) => {
     const text = '{\n  "frames": 3,\n  "steps": x\n}\n';
     const path = join(folder, "a.json");
@@ -23,7 +23,7 @@ Deno.test("parseJsonText() tells a mistake in one line, however many the text ha
     await assert.rejects(readDefaults(path), refusal);
   }));
 
-Deno.test("parseJsonText() takes no key twice", () => {
+Deno.test("parseJsonText() refuses duplicate keys", () => {
   const twice = { name: "UsageError", message: 'Cannot read x: key "a" occurs twice at byte 12' };
   assert.throws(() => parseJsonText('{"a": 1, "a": 2}', "x"), twice);
 });

@@ -72,7 +72,7 @@ Deno.test("parseJson() takes arrays for lists, and numbers for words", () => {
   assert.deepEqual(parseJson(output, ["a.mp4", "b.gif"], "x"), ["a.mp4", "b.gif"]);
 });
 
-Deno.test("parseJson() takes a seed beyond 2^53 as text alone", () => {
+Deno.test("parseJson() takes a seed beyond 2^53 only as text", () => {
   const seed = { kind: "seed", help: "" } as const;
   assert.equal(parseJson(seed, "9007199254740993", "x"), 9007199254740993n);
   assert.throws(

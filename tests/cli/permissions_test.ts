@@ -108,7 +108,7 @@ const HELD: readonly (readonly [command: string, held: string])[] = [
 ];
 
 for (const [command, held] of HELD) {
-  Deno.test(`far ${command} gives back what it does not need, whatever it is given`, async () => {
+  Deno.test(`far ${command} drops the permissions that it does not need`, async () => {
     const probe = join(FOLDER, "probe.ts");
     await Deno.writeTextFile(probe, PROBE);
     const { stderr } = await new Deno.Command(Deno.execPath(), {
@@ -139,7 +139,7 @@ Deno.test("each command's permissions are tested, here or where it is played", a
   assert.deepEqual(COMMANDS.map(({ name }) => name).sort(), [...tested].sort());
 });
 
-Deno.test("no command needs all of anything that has names, but those that start programs", () => {
+Deno.test("only commands that start programs need unrestricted permissions", () => {
   for (
     const { name } of COMMANDS.filter(({ name }) =>
       !["batch", "worker", "evaluate", "export"].includes(name)

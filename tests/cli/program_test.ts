@@ -56,7 +56,7 @@ async function refused(line: string): Promise<string> {
   return message;
 }
 
-Deno.test("parseCommandLine() gives only what was said", async () => {
+Deno.test("parseCommandLine() returns only given options", async () => {
   assert.deepEqual(await call("paint north"), { options: {}, operands: ["north"] });
   assert.deepEqual(await call("paint -c 2 north south --no-primer -o a -o - east -q"), {
     options: { coats: 2, noPrimer: true, output: ["a", "-"], quiet: true },
@@ -99,7 +99,7 @@ Deno.test("parseCommandLine() gives help and version everywhere", async () => {
   }
 });
 
-Deno.test("parseCommandLine() lets the command line win over --config, over the environment", async () => {
+Deno.test("parseCommandLine(): the command line overrides --config, which overrides the environment", async () => {
   const path = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(path, '{"coats": 3, "colour": "red"}');
@@ -115,7 +115,7 @@ Deno.test("parseCommandLine() lets the command line win over --config, over the 
   }
 });
 
-Deno.test("parseCommandLine() knows what options of other tools are called here", async () => {
+Deno.test("parseCommandLine() suggests our options for those of other tools", async () => {
   const cases = {
     "--cfg-scale 2": "--guidance)",
     "--guidance-scale 2": "--guidance)",

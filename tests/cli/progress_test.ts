@@ -9,7 +9,7 @@ function clock() {
   return { state, now: () => state.seconds * 1000 };
 }
 
-Deno.test("startProgress() writes a line now and then where no bar can move", async () => {
+Deno.test("startProgress() writes occasional lines if the output is not a terminal", async () => {
   const terminal = recorder();
   const { state, now } = clock();
   const progress = await startProgress({ unit: "frames", total: 40 }, {}, terminal, now);
@@ -40,7 +40,7 @@ Deno.test("startProgress() writes JSON lines when asked, even with --quiet", asy
   ]);
 });
 
-Deno.test("startProgress() tells what is done of a stream whose end nobody knows", async () => {
+Deno.test("startProgress() counts the jobs of a stream of unknown length", async () => {
   const { state, now } = clock();
   const screen = recorder(true);
   const lines = await startProgress({ unit: "jobs" }, {}, screen, now);
@@ -75,7 +75,7 @@ Deno.test("startProgress() says nothing with --quiet", async () => {
   assert.deepEqual(terminal.stderr, []);
 });
 
-Deno.test("startProgress() counts the pace from where it began to look", async () => {
+Deno.test("startProgress() measures the pace from its start", async () => {
   const terminal = recorder();
   const { state, now } = clock();
   const work = { unit: "MB", total: 40, from: 20 };
@@ -86,7 +86,7 @@ Deno.test("startProgress() counts the pace from where it began to look", async (
   assert.deepEqual(terminal.stderr, ["30/40 MB, 1.00/s, 10 s left"]);
 });
 
-Deno.test("ByteProgress shows nothing of work that is over before its patience is", async () => {
+Deno.test("ByteProgress shows nothing for short work", async () => {
   const terminal = recorder();
   const { state, now } = clock();
   const options = { progress: "json", patience: 1 } as const;

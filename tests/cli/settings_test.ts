@@ -16,7 +16,7 @@ const SETTINGS = {
   },
 };
 
-Deno.test("commandLine() quotes for a shell and leaves out what is off", () => {
+Deno.test("commandLine() quotes for a shell and leaves out flags that are off", () => {
   assert.equal(
     commandLine(SETTINGS),
     "far generate --model demo --frames 48 --guidance -1 --actions 'forward*8,left*3' --no-cache " +
@@ -24,7 +24,7 @@ Deno.test("commandLine() quotes for a shell and leaves out what is off", () => {
   );
 });
 
-Deno.test("shellQuote() is read back by sh as it was", async () => {
+Deno.test("shellQuote() round-trips through sh", async () => {
   const words = ["plain", "two words", "it's", '"$HOME"', "a\nb", "", "*", "-n", "ü;&|"];
   const { stdout } = await new Deno.Command("sh", {
     args: ["-c", `for w in ${words.map(shellQuote).join(" ")}; do printf '%s\\0' "$w"; done`],
@@ -38,7 +38,7 @@ Deno.test("settingsOf() reads back what settingsMetadata() wrote", () => {
   assert.deepEqual(settingsOf(new Map(Object.entries(metadata))), SETTINGS);
 });
 
-Deno.test("settingsOf() ignores metadata of others", () => {
+Deno.test("settingsOf() ignores metadata of other programs", () => {
   assert.equal(settingsOf({}), undefined);
   assert.equal(settingsOf({ "far.settings": "{" }), undefined);
   assert.equal(settingsOf({ "far.settings": "null" }), undefined);

@@ -10,7 +10,7 @@ Deno.test("nearest() finds slips of one or two letters and swaps", () => {
   assert.equal(nearest("sed", NAMES), "seed");
 });
 
-Deno.test("nearest() is silent where nothing is near", () => {
+Deno.test("nearest() returns nothing if no word is near", () => {
   assert.equal(nearest("telescope", NAMES), undefined);
   assert.equal(nearest("x", NAMES), undefined);
   assert.equal(nearest("seed", []), undefined);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PROCESS_TERMINAL, screenColumns, visible } from "../../cli/terminal.ts";
 
-Deno.test("PROCESS_TERMINAL is live where stderr is a screen on which a bar can move", () => {
+Deno.test("PROCESS_TERMINAL is live if stderr is a terminal that can move its cursor", () => {
   const { isTerminal } = Deno.stderr;
   const term = Deno.env.get("TERM");
   try {
@@ -28,7 +28,7 @@ Deno.test("screenColumns() is 80 where no size is known", () => {
   assert.equal(screenColumns(noScreen), 80);
 });
 
-Deno.test("visible() leaves nothing that commands a terminal, and JSON its value", () => {
+Deno.test("visible() escapes terminal commands and keeps the value of JSON", () => {
   const cases: [string, string][] = [
     ["a\tb\nc ä 日本 👩‍🚀", "a\tb\nc ä 日本 👩‍🚀"],
     ["\x1b[2J", "\\u001b[2J"],

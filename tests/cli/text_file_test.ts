@@ -6,7 +6,7 @@ import { readSettingsFile } from "../../cli/settings_file.ts";
 import { readText } from "../../cli/text_file.ts";
 import { inFolder } from "../support/folder.ts";
 
-Deno.test("readText() leaves out a byte order mark, and says in a line why it cannot read", () =>
+Deno.test("readText() drops a byte order mark, and says in one line why it cannot read", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a b.json");
     await Deno.writeTextFile(path, '\ufeff{"steps": 2}');

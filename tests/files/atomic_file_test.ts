@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CheckpointError } from "../../files/errors.ts";
 import { checkSpace } from "../../files/folders.ts";
 
-Deno.test("checkSpace() says what is needed and what the disk has left", async () => {
+Deno.test("checkSpace() says how much is needed and how much is free", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await checkSpace(folder, 0, "Cannot write it");

@@ -24,7 +24,7 @@ Deno.test({ name: "Gpu.write() and read() carry bytes at an offset", ...GPU_TEST
 });
 
 Deno.test(
-  { name: "Gpu.write() refuses what is out of bounds or not whole words", ...GPU_TEST },
+  { name: "Gpu.write() refuses writes out of bounds or of partial words", ...GPU_TEST },
   async () => {
     const gpu = await testGpu();
     const memory = new Memory();
@@ -163,7 +163,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "Gpu turns the loss of its device into a GpuError at whatever comes next", ...GPU_TEST },
+  { name: "Gpu reports the loss of its device as a GpuError at the next call", ...GPU_TEST },
   async () => {
     const gpu = await Gpu.open();
     const memory = new Memory();

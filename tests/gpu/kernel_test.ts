@@ -28,7 +28,7 @@ Deno.test("defineKernel() reads bindings and parameters from the shader", () => 
   ]);
 });
 
-Deno.test("defineKernel() knows textures by their type", () => {
+Deno.test("defineKernel() recognises textures by their type", () => {
   const kernel = defineKernel(
     "textures",
     "@group(0) @binding(1) var w: texture_storage_2d<rgba32uint, read>;\n" +
@@ -40,7 +40,7 @@ Deno.test("defineKernel() knows textures by their type", () => {
   ]);
 });
 
-Deno.test("defineKernel() bears a shader without parameters", () => {
+Deno.test("defineKernel() takes a shader without parameters", () => {
   const kernel = defineKernel("plain", "@group(0) @binding(0) var<storage, read> x: array<u32>;");
   assert.equal(kernel.paramsBinding, undefined);
   assert.deepEqual(kernel.params, []);

@@ -18,7 +18,7 @@ Deno.test("DeviceBuffer is a multiple of 16 bytes, and unusable before it is mad
   assert.throws(() => new DeviceBuffer("weights", 4).raw, /GpuError: Cannot use buffer "weights"/);
 });
 
-Deno.test("Memory adds up what is declared, on paper", () => {
+Deno.test("Memory adds up declared sizes without allocating", () => {
   const memory = new Memory();
   memory.tensor("a", [5]);
   memory.buffer("b", 100);

@@ -30,7 +30,7 @@ function scale(p: Program, y: Tensor, factor: number, add: number, label?: strin
 }
 
 Deno.test(
-  { name: "Program runs its dispatches in order, as often as asked", ...GPU_TEST },
+  { name: "Program runs its dispatches in order, any number of times", ...GPU_TEST },
   async () => {
     const gpu = await testGpu();
     const memory = new Memory();

@@ -54,7 +54,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "GpuTimer.time() counts nothing of what was timed before", ...GPU_TEST },
+  { name: "GpuTimer.time() does not count earlier runs", ...GPU_TEST },
   async () => {
     const { gpu, memory, program } = await counting(3);
     const timer = await GpuTimer.open(gpu);

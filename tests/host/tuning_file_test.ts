@@ -11,7 +11,7 @@ async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("writeTuning() keeps tables of several adapters and adds to what is there", () =>
+Deno.test("writeTuning() adds to the tables of several adapters", () =>
   inFolder(async (folder) => {
     const path = join(folder, "far", "tuning.json");
     assert.equal(await readTuning("A", path), undefined);

@@ -43,7 +43,7 @@ for (const [name, value, expected] of EXPANDED) {
   });
 }
 
-Deno.test("hubSettings() reads the endpoint, and refuses what is none", async () => {
+Deno.test("hubSettings() reads the endpoint, and refuses anything else", async () => {
   equal((await settings(NOWHERE)).endpoint, "https://huggingface.co");
   equal(
     (await settings({ ...NOWHERE, HF_ENDPOINT: "https://m.org/hub//" })).endpoint,
@@ -74,7 +74,7 @@ Deno.test("hubSettings() doesn't repeat a token it refuses", async () => {
   });
 });
 
-Deno.test("hubSettings() knows what counts as yes", async () => {
+Deno.test("hubSettings() recognises every spelling of yes", async () => {
   for (const yes of ["1", "true", "YES", "on"]) {
     equal((await settings({ ...NOWHERE, HF_HUB_OFFLINE: yes })).offline, true);
   }

@@ -94,12 +94,12 @@ for (const kind of ["texture", "storage"] as const) {
   const whole = { kind, tuning: { lanes: 8, split: 1 } };
   const split = { kind, tuning: { lanes: 64, split: 3 } };
 
-  Deno.test({ name: `attention() bears parts without any key by ${by}`, ...GPU_TEST }, async () => {
+  Deno.test({ name: `attention() takes parts without any key by ${by}`, ...GPU_TEST }, async () => {
     await compare({ ...BASE, ...split });
     await compare({ ...BASE, ...split, tokens: 3 });
   });
 
-  Deno.test({ name: `attention() bears scores far from zero by ${by}`, ...GPU_TEST }, async () => {
+  Deno.test({ name: `attention() takes scores far from zero by ${by}`, ...GPU_TEST }, async () => {
     await compare({ ...FULL, ...whole, slope: 40 }, 30);
     await compare({ ...FULL, ...split, slope: -40 }, 30);
   });

@@ -183,7 +183,7 @@ Deno.test({ name: "packWeight() joins transposed layers row by row", ...GPU_TEST
   assertClose(dx!, expected, 1e-5);
 });
 
-Deno.test({ name: "activation() knows ReLU, add() adds", ...GPU_TEST }, async () => {
+Deno.test({ name: "activation() computes ReLU, add() adds", ...GPU_TEST }, async () => {
   const [x, dy] = [randomFloats(68, 1), randomFloats(68, 2)];
   x[3] = 0;
   const [y, dx, sum] = await runBy("own kernels", (p, input) => {
@@ -314,7 +314,7 @@ for (const [b, h, w, groups, dim] of [[1, 1, 1, 1, 4], [2, 1, 3, 2, 4], [2, 3, 5
 }
 
 Deno.test(
-  { name: "attention gives nothing to a token that looks nowhere", ...GPU_TEST },
+  { name: "attention gives zeros to a token that sees no key", ...GPU_TEST },
   async () => {
     const qkv = randomFloats(5 * 12, 1);
     qkv.fill(-1, 12, 16); // no positive query

@@ -79,7 +79,7 @@ Deno.test({ name: "channelNorm() is the same with wider workgroups", ...GPU_TEST
   }
 });
 
-Deno.test("channelNorm() refuses channels that are no whole vectors", () => {
+Deno.test("channelNorm() refuses channels that are not whole vectors", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
   const w = { weight: memory.tensor("w", [8]), bias: memory.tensor("b", [8]) };

@@ -81,7 +81,7 @@ Deno.test({ name: "packWeight() joins layers of different dtypes", ...GPU_TEST }
 });
 
 Deno.test(
-  { name: "packWeight() lays weights out in rows for who asks so", ...GPU_TEST },
+  { name: "packWeight() lays weights out in rows on request", ...GPU_TEST },
   async () => {
     const bits = new Uint32Array(randomFloats(6 * 9).buffer);
     await compare([{ dtype: "F32", bits, shape: [6, 9] }], "f32", [12, 8]);

@@ -109,7 +109,7 @@ for (const [size, scales] of [[[1, 11, 12], 1], [[2, 24, 23], 2], [[1, 45, 41], 
 }
 
 Deno.test(
-  { name: "structureLoss() asks nothing of small or equal pictures", ...GPU_TEST },
+  { name: "structureLoss() is zero for small or equal pictures", ...GPU_TEST },
   async () => {
     const weights = { l1: 0, mse: 0, edges: 0, structure: 1 };
     const small = pictures([1, 10, 40], 1, 0.1);

@@ -104,7 +104,7 @@ for (const kind of ["storage", "texture"] as const) {
   });
 }
 
-Deno.test("workOf() counts a norm's two numbers a frame, and no products", () => {
+Deno.test("workOf() counts a norm's two numbers per frame, and no products", () => {
   const work = counted((p, tensor) => {
     const frames = p.memory.tensor("frames", [1, 3, 4], "u32");
     const modulation = { table: tensor(50, 48), frames, tokens: 2 };
@@ -118,7 +118,7 @@ Deno.test("workOf() counts a norm's two numbers a frame, and no products", () =>
   });
 });
 
-Deno.test("workOf() counts the two numbers a frame of a norm on the way into a product", () => {
+Deno.test("workOf() counts a fused norm's two numbers per frame", () => {
   const work = counted(
     (p, tensor) => {
       const frames = p.memory.tensor("frames", [1, 3, 4], "u32");

@@ -157,7 +157,7 @@ for (const [name, make, message] of BOMBS) {
     }));
 }
 
-Deno.test("readClip() never unpacks what a PNG packs beside its picture", () =>
+Deno.test("readClip() never unpacks data that a PNG holds besides its picture", () =>
   inFolder(async (folder) => {
     const bomb = deflateSync(new Uint8Array(2 ** 26));
     const path = join(folder, "a.png");
@@ -186,7 +186,7 @@ Deno.test("readClip() takes few frames out of many, and checks the rest", () =>
     await assert.rejects(readClip(path, { count: 2 }), /checksum of .* is wrong/);
   }));
 
-Deno.test("readClip() does not ask ffmpeg for what is too much", async () => {
+Deno.test("readClip() does not hand too large files to ffmpeg", async () => {
   await inFolder(async (folder) => {
     const path = join(folder, "a.npy");
     await hollowNpy(path, "|u1", [1_000_000, 32, 32, 3]);

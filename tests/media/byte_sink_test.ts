@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { StdoutSink } from "../../media/byte_sink.ts";
 import { MediaError } from "../../media/errors.ts";
 
-Deno.test("StdoutSink does not go back: what is written is gone", async () => {
+Deno.test("StdoutSink cannot seek back", async () => {
   const sink = new StdoutSink();
   await assert.rejects(sink.writeAt(Uint8Array.of(1), 3), MediaError);
   assert.equal(sink.size, 0);

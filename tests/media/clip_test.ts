@@ -162,7 +162,7 @@ Deno.test("readClip() reads a cut-off video with a warning when enough is left",
   );
 });
 
-Deno.test("readClip() gives one line that names the file and what is wrong", () =>
+Deno.test("readClip() names the file and the fault in one line", () =>
   inFolder(async (folder) => {
     const text = join(folder, "text.mp4");
     await Deno.writeTextFile(text, "this is not a video at all\n".repeat(40));
@@ -225,7 +225,7 @@ Deno.test("readClip() does not wait for a video that somebody would have to type
   }
 });
 
-Deno.test("readClip() lets go of a .y4m and of ffmpeg when it has seen enough", async () => {
+Deno.test("readClip() closes a .y4m and ffmpeg when it has enough frames", async () => {
   assert.equal((await readClip(fixture("yuv444p.y4m"), { count: 1 })).frames.length, 1);
   if (HAS_FFMPEG) {
     assert.equal((await readClip(fixture("mpeg4.mp4"), { count: 1 })).frames.length, 1);

@@ -13,7 +13,7 @@ Deno.test("reportCodecs() finds that every native codec works both ways", async 
   );
 });
 
-Deno.test("reportCodecs() says what is used where the addon is switched off", async () => {
+Deno.test("reportCodecs() says what is used if the addon is off", async () => {
   Deno.env.set("FAR_NO_ADDON", "1");
   try {
     const { addon, codecs, writer, ffmpeg } = await reportCodecs();

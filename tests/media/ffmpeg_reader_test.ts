@@ -60,7 +60,7 @@ Deno.test("readClip() reads what ffmpeg's containers hold, with rate and codec",
     }
   }));
 
-Deno.test("readClip() lets ffmpeg read a JPEG whatever its name holds", {
+Deno.test("readClip() reads a JPEG through ffmpeg with any name", {
   ignore: !HAS_FFMPEG,
 }, () =>
   inFolder(async (folder) => {

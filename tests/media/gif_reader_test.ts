@@ -88,7 +88,7 @@ Deno.test("openGif() leaves, clears and undoes pictures as they ask", async () =
   assert.deepEqual(await letters(bytes), ["rrr", "rgr", "rbr", "r.r"]);
 });
 
-Deno.test("openGif() keeps what lies under transparent pixels", async () => {
+Deno.test("openGif() keeps the picture under transparent pixels", async () => {
   const bytes = gif(2, 2, [
     { size: [2, 2], pixels: [1, 2, 3, 1] },
     { size: [2, 2], pixels: [0, 3, 0, 0], transparent: 0 },

@@ -123,7 +123,7 @@ Deno.test("each damaged byte of an .npz is found or harms nothing", async () => 
   assert.ok(refused > whole.length / 2, `${refused}`);
 });
 
-Deno.test("NpzFile.header() unpacks no more than the beginning", () =>
+Deno.test("NpzFile.header() unpacks only the beginning", () =>
   inFolder(async (folder) => {
     const data = new Uint8Array(2 ** 25);
     const path = join(folder, "x.npz");

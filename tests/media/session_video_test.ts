@@ -35,7 +35,7 @@ Deno.test("SessionVideo drops the oldest frames where it would grow too large", 
 });
 
 Deno.test(
-  "SessionVideo saves what is there while a frame is being compressed",
+  "SessionVideo saves finished frames while another is being compressed",
   judged,
   async () => {
     const frames = movingBar(SIZE.width, SIZE.height, 3);

@@ -17,7 +17,7 @@ Deno.test("terminalPicture() sends kitty the pixels as they are, in pieces", () 
   assert.deepEqual(new Uint8Array(Buffer.from(base64, "base64")), FRAME!.data);
 });
 
-Deno.test("terminalPicture() divides what is long for kitty, and says where it ends", () => {
+Deno.test("terminalPicture() splits long data for kitty, and marks its end", () => {
   const [large] = movingBar(100, 80, 1);
   const text = terminalPicture(large!, "kitty", CELLS);
   const more = [...text.matchAll(/m=(\d);([^\x1b]*)/g)];
@@ -36,7 +36,7 @@ Deno.test("terminalPicture() sends iTerm2 a PNG", () => {
   assert.deepEqual(new Uint8Array(data), FRAME!.data);
 });
 
-Deno.test("terminalPicture() draws in sixels what is there, in fewer colours, enlarged", () => {
+Deno.test("terminalPicture() draws enlarged sixels in fewer colours", () => {
   const { width, height, pixels } = drawSixels(terminalPicture(FRAME!, "sixel", CELLS));
   assert.deepEqual([width, height], [320, 240]); // eight-fold: 40 characters of 8 pixels
   let sum = 0;

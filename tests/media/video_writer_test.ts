@@ -51,7 +51,7 @@ Deno.test("openFrameWriter() refuses actions of another number before the first 
   }));
 
 for (const extension of ["mp4", "mov", "webm", "mkv", "gif", "png", "npz"]) {
-  Deno.test(`readMetadata() gives back the settings of a .${extension}`, () =>
+  Deno.test(`readMetadata() reads the settings of a .${extension}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, `a.${extension}`);
       await write(path, movingBar(24, 18, 3), { metadata: METADATA });
@@ -107,7 +107,7 @@ Deno.test(
     }),
 );
 
-Deno.test("openFrameWriter() makes one contact sheet, or a .png a frame", () =>
+Deno.test("openFrameWriter() makes one contact sheet, or a .png per frame", () =>
   inFolder(async (folder) => {
     const frames = movingBar(24, 18, 11);
     await write(join(folder, "sheet.png"), frames);
@@ -140,7 +140,7 @@ const CODED = [["mp4", "avc"], ["mp4", "hevc"], ["mp4", "vp9"], ["webm", "vp9"],
   "av1",
 ]] as const;
 for (const [extension, codec] of CODED) {
-  Deno.test(`readClip() gives back what was written as ${codec} in .${extension}`, () =>
+  Deno.test(`readClip() reads frames back that were written as ${codec} in .${extension}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, `a.${extension}`);
       const frames = movingBar(64, 66, 7);
@@ -199,7 +199,7 @@ Deno.test("openFrameWriter() streams mp4, y4m and rgb24 to stdout", judged, asyn
 });
 
 Deno.test(
-  "openFrameWriter() is heard by ffmpeg through a pipe while frames are made",
+  "openFrameWriter() streams frames to ffmpeg through a pipe",
   judged,
   async () => {
     const out = await stream("y4m", 12, "| ffmpeg -v error -i - -f rawvideo -pix_fmt rgb24 -");

@@ -60,7 +60,7 @@ Deno.test(
 );
 
 Deno.test(
-  "readClip() tells settings and damage of what ffmpeg reads, too",
+  "readClip() reports settings and damage of files that ffmpeg reads, too",
   { ignore: !HAS_FFMPEG },
   () =>
     inFolder(async (folder) => {

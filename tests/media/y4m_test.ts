@@ -56,7 +56,7 @@ Deno.test("parseY4mHeader() refuses what it does not know", () => {
   }
 });
 
-Deno.test("openY4m() reads a pipe whatever the pieces it comes in", async () => {
+Deno.test("openY4m() reads a pipe in pieces of any size", async () => {
   for (const size of [1, 3, 7, 1000]) {
     const stream = await openY4m(inPieces(GREY, size), "stdin");
     const { frames } = await collectFrames("stdin", stream, new Picks());
@@ -81,7 +81,7 @@ Deno.test("openY4m() stops reading after the last frame that is wanted", async (
   assert.ok(taken <= 7, `${taken} pieces`);
 });
 
-Deno.test("openY4m() warns at every place where a stream is cut off inside a frame", async () => {
+Deno.test("openY4m() warns of a stream cut off at any place inside a frame", async () => {
   const firstEnds = 28 + 6 + 4;
   for (let length = 28; length < GREY.length; length++) {
     const stream = await openY4m(inPieces(GREY.subarray(0, length), 5), "stdin");
@@ -93,7 +93,7 @@ Deno.test("openY4m() warns at every place where a stream is cut off inside a fra
   }
 });
 
-Deno.test("openY4m() refuses what is no frame, and lines without an end", async () => {
+Deno.test("openY4m() refuses anything that is not a frame, and endless lines", async () => {
   const wrong = Uint8Array.of(...GREY.subarray(0, 28), ...text("FRAMES\n"), 1, 2, 3, 4);
   const stream = await openY4m(inPieces(wrong, 9), "stdin");
   await assert.rejects(

@@ -39,7 +39,7 @@ Deno.test("similarity() needs a whole window", () => {
   assert.throws(() => similarity(a, a, 6, 7), { name: "RangeError", message: /SSIM needs 7x7/ });
 });
 
-Deno.test("overall() averages frames, and gives the PSNR of the whole error beside", () => {
+Deno.test("overall() averages frames, and gives the PSNR of the whole error as well", () => {
   const frames = [{ mse: 0.01, psnr: 20, ssim: 0.5 }, { mse: 0.0001, psnr: 40, ssim: 0.9 }];
   const { mse, psnr, ssim, psnrOfMse } = overall(frames);
   near(mse, 0.00505, 1e-12);

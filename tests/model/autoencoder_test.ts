@@ -133,7 +133,7 @@ for (const name of NAMES) {
 }
 
 Deno.test(
-  { name: "decode() gives each image of a batch what it gives it alone", ...GPU_TEST },
+  { name: "decode() gives each image of a batch the result that it gives it alone", ...GPU_TEST },
   () =>
     withGolden("vae-32x", async (model, golden) => {
       const { weights } = model;

@@ -6,7 +6,7 @@ import { openModelFolder } from "../../weights/model_folder.ts";
 const GOLDEN = join(import.meta.dirname!, "../fixtures/goldens/far-uncond");
 
 Deno.test(
-  "openModel() shows a stranger's texts without what could rewrite a terminal",
+  "openModel() escapes a stranger's texts for the terminal",
   { ignore: Deno.build.os === "windows" }, // links need a privilege there
   async () => {
     const folder = await Deno.makeTempDir();

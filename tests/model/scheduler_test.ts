@@ -30,7 +30,7 @@ for (const [steps, golden] of Object.entries(GOLDENS)) {
   });
 }
 
-Deno.test("flowMatchTimes() refuses counts that are no number of steps", () => {
+Deno.test("flowMatchTimes() refuses counts that are not numbers of steps", () => {
   for (const steps of [0, -1, 2.5, NaN, Infinity, 1001]) {
     assert.throws(() => flowMatchTimes(steps), {
       name: "RangeError",

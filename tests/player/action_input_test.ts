@@ -29,7 +29,7 @@ Deno.test("ActionInput.tap() counts for one frame", () => {
   assert.deepEqual([input.sample(), input.sample()], [1, undefined]);
 });
 
-Deno.test("ActionInput.clear() lets go of all keys", () => {
+Deno.test("ActionInput.clear() releases all keys", () => {
   const input = new ActionInput();
   input.press(0);
   input.tap(1);

@@ -138,7 +138,7 @@ Deno.test("Game keeps the newest of many wishes, and ends between two", async ()
   assert.ok(made.opened.length < 8, `${made.opened.length} openings`);
 });
 
-Deno.test("Game changes settings between frames and goes on when they don't fit", async () => {
+Deno.test("Game changes settings between frames and continues if they do not fit", async () => {
   const made = fakeGame();
   const { refusals } = await playing(made, async (game, audience) => {
     await audience.until(() => audience.changes === 1);
@@ -183,7 +183,7 @@ Deno.test("Game.play() ends with an error of the model, and closes the world", a
   assert.equal(made.worlds[0]!.closed, true);
 });
 
-Deno.test("Game goes back to a frame, and goes on from there", async () => {
+Deno.test("Game returns to a frame and continues from there", async () => {
   const made = fakeGame();
   const { shown, refusals } = await playing(made, async (game, audience) => {
     await audience.until(() => audience.changes === 1);

@@ -17,7 +17,7 @@ function kept(id: number, parent: number | undefined, bytes = 3) {
   };
 }
 
-Deno.test("Timeline knows the way to each frame of each branch", () => {
+Deno.test("Timeline finds the path to each frame of each branch", () => {
   const timeline = new Timeline();
   const parents = [undefined, 0, 1, 0, 3, undefined];
   for (const [id, parent] of parents.entries()) timeline.add(kept(id, parent));

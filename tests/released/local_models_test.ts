@@ -69,7 +69,7 @@ Deno.test("localModels() finds converted models and pulled repositories", async 
   });
 });
 
-Deno.test("localModels() leaves out what is there in part: a file, a shard", async () => {
+Deno.test("localModels() leaves out incomplete models: without a file, a shard", async () => {
   await withSettings(async (settings) => {
     const repository = join(settings.cache, "models--owner--name");
     const snapshot = join(repository, "snapshots", COMMIT);

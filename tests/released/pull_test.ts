@@ -76,7 +76,7 @@ Deno.test("pull() of a repository takes the model's files and nothing else", asy
   });
 });
 
-Deno.test("pull() of a repository that is no model says which files it has", async () => {
+Deno.test("pull() of a repository that is not a model lists its files", async () => {
   await withHub(async (hub, options) => {
     hub.small.delete("model_index.json");
     await rejects(pull(parseTarget("someone/model"), options), {
@@ -158,7 +158,7 @@ Deno.test("pull() asks for the rest only", async () => {
   });
 });
 
-Deno.test("pull() goes on in another run, and hashes what it kept", async () => {
+Deno.test("pull() continues in another run, and hashes the parts it kept", async () => {
   await withHub(async (hub, options) => {
     const controller = new AbortController();
     const onProgress = (done: number) => void (done > 100_000 && controller.abort());
@@ -216,7 +216,7 @@ for (const [what, faults, message] of REFUSED) {
   });
 }
 
-Deno.test("pull() gives up on a connection that brings nothing, and says how to go on", async () => {
+Deno.test("pull() gives up on a stalled connection, and says how to continue", async () => {
   await withHub(async (hub, options) => {
     hub.faults.store.push(...Array(7).fill({ kind: "stall", after: 0 }));
     const settings = { ...hub.settings, timeout: 0.1 };

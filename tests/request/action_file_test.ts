@@ -19,7 +19,7 @@ Deno.test("readActionLists() reads lists and text files", () =>
     });
   }));
 
-Deno.test("isActionFile() tells files from lists", () => {
+Deno.test("isActionFile() distinguishes files from lists", () => {
   for (const name of ["a.npz", "b/c.safetensors", "x.JSON", "y.txt"]) assert(isActionFile(name));
   for (const list of ["forward*3,left", "0,1", "left"]) assert(!isActionFile(list));
 });
@@ -35,7 +35,7 @@ Deno.test("readActionLists() reads the actions of a data set's clip", async () =
   });
 });
 
-Deno.test("readActionLists() writes out no more than a million actions in all", () =>
+Deno.test("readActionLists() expands at most a million actions in all", () =>
   inFolder(async (folder) => {
     const items = new Array(20).fill("0*90000");
     const lists: [name: string, text: string][] = [

@@ -96,7 +96,7 @@ Deno.test("planActions() takes a list for all frames, or for the generated ones"
   assert.deepEqual(planActions({ ...plan, given: [1, 2, 3], clip: [0] }), [0, 4, 1, 2, 3]);
 });
 
-Deno.test("planActions() lets a clip's own actions lead through the generated frames", () => {
+Deno.test("planActions() uses a clip's own actions for the generated frames", () => {
   const plan = { context: 2, frames: 3, classes: MAZE };
   assert.deepEqual(planActions({ ...plan, clip: [0, 1, 2, 3, 0, 1] }), [0, 1, 2, 3, 0]);
   assert.throws(

@@ -19,7 +19,7 @@ Deno.test("parseLora() splits a file from its scale", () => {
   }
 });
 
-Deno.test("parseLora() refuses what is no scale", () => {
+Deno.test("parseLora() refuses invalid scales", () => {
   for (const text of ["a.safetensors:0.5.1", "a:1x", ":2", "a:-"]) {
     assert.throws(() => parseLora(text), { name: "UsageError", message: /FILE or FILE:SCALE/ });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { modelPath } from "../../request/model_path.ts";
 
-Deno.test("modelPath() finds the demo beside the program, and folders by path", async () => {
+Deno.test("modelPath() finds the demo next to the program, and folders by path", async () => {
   const demo = await modelPath("demo");
   assert((await Deno.stat(join(demo, "model_index.json"))).isFile);
   assert.equal(await modelPath("tests"), "tests");

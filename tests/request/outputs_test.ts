@@ -47,7 +47,7 @@ Deno.test("checkOutputs() refuses names before anything is computed", () => {
   }
 });
 
-Deno.test("keepInputs() refuses to write what is read, by whatever name", () =>
+Deno.test("keepInputs() refuses outputs that are inputs, under any name", () =>
   inFolder(async (folder) => {
     const [clip, link] = [join(folder, "clip-1.mp4"), join(folder, "link.mp4")];
     await Deno.writeTextFile(clip, "x");
@@ -89,7 +89,7 @@ Deno.test("Outputs.write() sorts frames by video and leaves out those before the
     assert.deepEqual(actions, [6, 7]);
   }));
 
-Deno.test("Outputs.open() leaves nothing behind when one of them cannot be made", () =>
+Deno.test("Outputs.open() leaves no files if one of the outputs cannot be made", () =>
   inFolder(async (folder) => {
     const paths = [join(folder, "a.npz"), join(folder, "a.safetensors"), join(folder, "no/b.npz")];
     await assert.rejects(Outputs.open(paths, OPTIONS), { name: "MediaError" });

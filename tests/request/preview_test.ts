@@ -25,7 +25,7 @@ Deno.test("openPreview() rewrites a picture with the newest frame of the first v
   }));
 
 for (const place of ["missing/newest.png", "folder.png", "file/newest.png"]) {
-  Deno.test(`openPreview() says once that ${place} cannot be written, and lets the run go on`, () =>
+  Deno.test(`openPreview() says once that ${place} cannot be written, and the run continues`, () =>
     inFolder(async (folder) => {
       await Deno.mkdir(join(folder, "folder.png"));
       await Deno.writeTextFile(join(folder, "file"), "");
@@ -52,7 +52,7 @@ Deno.test("openPreview() draws over the last picture on a screen", async () => {
   assert(second![0]!.startsWith("\x1b[2A"));
 });
 
-Deno.test("openPreview() refuses what is no picture, and a screen that is none", () => {
+Deno.test("openPreview() refuses files that are not pictures, and a missing terminal", () => {
   assert.equal(openPreview(undefined, recorder()), undefined);
   const cases: [string, RegExp][] = [
     ["newest.jpg", /^Cannot preview to "newest.jpg": give a name that ends in .png, or terminal$/],

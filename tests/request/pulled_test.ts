@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pulled } from "../../request/pulled.ts";
 
-Deno.test("pulled() holds the producer up until the next item is asked for", async () => {
+Deno.test("pulled() pauses the producer until the next item is requested", async () => {
   const events: string[] = [];
   const items = pulled<number>(async (each) => {
     for (const i of [0, 1, 2]) {
@@ -40,7 +40,7 @@ Deno.test("pulled() hands on the producer's error, after its items", async () =>
   assert.deepEqual(await items.next(), { value: undefined, done: true });
 });
 
-Deno.test("pulled() starts nothing before it is asked, and gives nothing of nothing", async () => {
+Deno.test("pulled() starts on the first request, and may yield nothing", async () => {
   let started = false;
   const items = pulled<number>(() => {
     started = true;

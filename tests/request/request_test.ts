@@ -46,7 +46,7 @@ async function refused(given: GenerateValues, message: RegExp, info?: ModelInfo)
   await assert.rejects(build(given, info), { name: "UsageError", message });
 }
 
-Deno.test("withDefaults() takes the model's own example, its paths beside the model", () => {
+Deno.test("withDefaults() takes the model's own example, with paths relative to the model", () => {
   assert.deepEqual(merged({}), {
     context: "/models/maze/clips/0.npz",
     contextFrames: 12,
@@ -71,14 +71,14 @@ Deno.test("withDefaults() leaves out an example that the user's own context repl
   assert.equal(merged({ contextFrames: 3 }).context, "/models/maze/clips/0.npz");
 });
 
-Deno.test("withDefaults() takes what a model without an example wants of any context", () => {
+Deno.test("withDefaults() takes the context options of a model without an example", () => {
   const released = (given: GenerateValues) => withDefaults(given, { context_frames: 144 }, "m");
   assert.equal(released({ context: CLIP }).contextFrames, 144);
   assert.equal(released({ context: CLIP, contextFrames: 36 }).contextFrames, 36);
   assert.equal(released({}).contextFrames, undefined);
 });
 
-Deno.test("buildRequest() makes do with fewer context frames than the model would have", async () => {
+Deno.test("buildRequest() accepts fewer context frames than the model's default", async () => {
   const short = { context: CLIP, contextStart: 290, actions: "0,1" };
   const { generate } = await build(short, INFO, { context_frames: 144 });
   assert.equal(generate.contextFrames, 10);
@@ -91,14 +91,14 @@ Deno.test("withDefaults() lets the user's own actions decide how many frames the
   assert.equal(merged({ actions: "left", frames: 1 }).frames, 1);
 });
 
-Deno.test("withDefaults() tells which defaults of a model are no options", () => {
+Deno.test("withDefaults() names defaults of a model that are not options", () => {
   assert.throws(() => withDefaults({}, { framse: 3, steps: 0 }, "m"), {
     name: "TypeError",
     message: /"framse" in m\/far.json.*\(did you mean "frames"\?\)\n.*"steps" in m\/far.json/,
   });
 });
 
-Deno.test("buildRequest() goes on by a clip's own actions to its end", async () => {
+Deno.test("buildRequest() continues by a clip's own actions to its end", async () => {
   const { generate, actions, source } = await build({ context: CLIP, contextFrames: 20 });
   assert.equal(generate.contextFrames, 20);
   const [own] = (await source!.actions!({ kind: "action", count: 9 }))!;
@@ -109,7 +109,7 @@ Deno.test("buildRequest() goes on by a clip's own actions to its end", async () 
   assert.deepEqual(some.actions, own!.slice(0, 5));
 });
 
-Deno.test("buildRequest() names the file whose own actions are none of the model's", async () => {
+Deno.test("buildRequest() names a file whose actions the model does not have", async () => {
   const few = { ...INFO, condition: { kind: "action", count: 1 } as const, actions: undefined };
   const given = { context: CLIP, contextFrames: 60, frames: 2 };
   const message = /^Cannot use action 2 of ".*dmlab-5\.npz": actions are the numbers 0 to 0$/;
@@ -125,7 +125,7 @@ Deno.test("buildRequest() fits default actions to any number of frames", async (
   await refused({ actions: "0,1", frames: 5 }, /actions for 5 generated frames: give 5$/);
 });
 
-Deno.test("buildRequest() needs no actions where none count", async () => {
+Deno.test("buildRequest() needs no actions with guidance -1", async () => {
   const { generate } = await build({ frames: 4, guidance: -1 });
   assert.equal(generate.actions, undefined);
   const plain = { ...INFO, condition: { kind: "none", count: 0 } as const };

@@ -34,7 +34,7 @@ async function writeTensors(path: string, at35?: number): Promise<void> {
   await file.commit();
 }
 
-Deno.test("readSource() takes arrays as they are where the model can take their size", async () => {
+Deno.test("readSource() keeps the size of arrays if the model can take it", async () => {
   const { videos, frames, width, height, data, lossy } = await readSource(DMLAB, {
     count: 2,
     fit: FIT,
@@ -78,7 +78,7 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
     await assert.rejects(readSource(path, { start: 3 }), { message: /frame 3 is needed$/ });
   }));
 
-Deno.test("readSource() refuses tensors that are no brightness, in the frames it takes", () =>
+Deno.test("readSource() refuses tensors outside [0, 1] in the frames it reads", () =>
   inFolder(async (folder) => {
     const path = join(folder, "t.safetensors");
     for (const value of [NaN, 1.5, -0.2]) {
@@ -130,7 +130,7 @@ const UNUSABLE: Readonly<Record<string, NpyArray>> = {
 };
 
 for (const [what, actions] of Object.entries(UNUSABLE)) {
-  Deno.test(`readSource() minds unusable actions only where they are wanted: ${what}`, () =>
+  Deno.test(`readSource() refuses unusable actions only when they are needed: ${what}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, "bair.npz");
       await Deno.writeFile(path, encodeNpz({ video: FRAMES, actions }));
@@ -167,7 +167,7 @@ for (const kind of [".mp4", ".mov", ".webm", ".mkv", ".gif", "-%d.png"]) {
     }));
 }
 
-Deno.test("readSource() goes by the command of a video, where its list is for all frames", () =>
+Deno.test("readSource() takes the actions in a video's command if they cover all frames", () =>
   inFolder(async (folder) => {
     const path = join(folder, "walk.mp4");
     for (const [actions, expected] of [["left*4", [[1, 1, 1, 1]]], ["left*3", undefined]]) {

@@ -113,7 +113,7 @@ for (const folder of ["far-long", "far-action"]) {
 }
 
 Deno.test({
-  name: "LiveWorld may remember fewer frames than its window has, and then sees no more",
+  name: "LiveWorld may remember fewer frames than its window has",
   ...GPU_TEST,
 }, async () => {
   const pipeline = await load("far-long"); // a window of 4 frames
@@ -137,7 +137,7 @@ Deno.test({ name: "LiveWorld.step() gives no frame that is not finite", ...GPU_T
 });
 
 Deno.test({
-  name: "LiveWorld.configure() changes steps and guidance and keeps what is remembered",
+  name: "LiveWorld.configure() changes steps and guidance and keeps the memory",
   ...GPU_TEST,
 }, async () => {
   const pipeline = await load("far-long");
@@ -155,7 +155,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LiveWorld remembers frames of its own, whatever becomes of those it gave out",
+  name: "LiveWorld keeps its own copies of the frames that it returned",
   ...GPU_TEST,
 }, async () => {
   const pipeline = await load("far-long");
@@ -172,7 +172,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LiveWorld.configure() that asks for too much memory leaves the world as it was",
+  name: "LiveWorld.configure() that needs too much memory changes nothing",
   ...GPU_TEST,
 }, async () => {
   const pipeline = await load("far-long");

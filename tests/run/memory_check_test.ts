@@ -34,7 +34,7 @@ for (const kind of ["storage", "texture"] as const) {
   });
 }
 
-Deno.test({ name: "checkMemory() adds up what is not made yet", ...GPU_TEST }, async () => {
+Deno.test({ name: "checkMemory() adds up what is declared", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
   const memory = new Memory();
   const most = mostBytes("storage", gpu.limits);

@@ -57,7 +57,7 @@ Deno.test("torchRandn() equals torch.randn bit for bit for every golden seed and
   assert.equal(singles, 32);
 });
 
-Deno.test("CpuGenerator goes on from draw to draw as torch does", async () => {
+Deno.test("CpuGenerator continues from draw to draw as torch does", async () => {
   const file = await SafetensorsFile.open(goldens("torch_cpu_randn.safetensors"));
   let sequences = 0;
   for (const name of file.tensors.keys()) {
@@ -114,7 +114,7 @@ Deno.test("cudaRandn() equals torch.randn on CUDA to 1e-6", () => {
   }
 });
 
-Deno.test("cudaRandn() gives thread t the elements t, t + threads, ... four a block of bits", () => {
+Deno.test("cudaRandn() gives thread t the elements t, t + threads, ... four per block of bits", () => {
   const count = 5 * 256 + 3;
   const drawn = cudaRandn(2n ** 33n + 9n, count, ONE_BLOCK);
   const words = new Uint32Array(4);

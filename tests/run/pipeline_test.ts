@@ -183,7 +183,7 @@ Deno.test({ name: "loadPipeline() plans without reading a weight", ...GPU_TEST }
 });
 
 Deno.test({
-  name: "generate() hands a denoising step over in one command buffer, and reads once a frame",
+  name: "generate() submits a denoising step as one command buffer, and reads once per frame",
   ...GPU_TEST,
 }, async () => {
   const pipeline = await load("far-uncond");
@@ -355,7 +355,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "encode() and decode() say what helps where a GPU has no memory left", ...GPU_TEST },
+  { name: "encode() and decode() say what helps if a GPU has no free memory", ...GPU_TEST },
   async () => {
     for (const what of ["encode", "decode"]) {
       const gpu = await Gpu.open(); // an error sticks to its device

@@ -138,7 +138,7 @@ function countingCalls(body: () => void): Record<string, number> {
 }
 
 Deno.test({
-  name: "a step is one pass and one submit; a frame makes nothing and awaits nothing",
+  name: "a step is one pass and one submit; a frame allocates and awaits nothing",
   ...GPU_TEST,
 }, async () => {
   const gpu = await testGpu();

@@ -28,7 +28,7 @@ Deno.test("importsOf() has the codecs of the target alone, or none", () => {
   assert.equal(none.commander, mac.commander);
 });
 
-Deno.test("hasCodecs() tells of a binary that lacks its target's codecs", () => {
+Deno.test("hasCodecs() finds a binary without its target's codecs", () => {
   const list = "├── @napi-rs/webcodecs-linux-x64-gnu/* (65.78MB)";
   assert.ok(hasCodecs(parseBuild(["--target", "linux-x64"]), list));
   assert.ok(!hasCodecs(parseBuild(["--target", "linux-arm64"]), list));

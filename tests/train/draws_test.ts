@@ -21,7 +21,7 @@ for (const [seed, expected] of PYTHON_DRAWS) {
   });
 }
 
-Deno.test("PythonRandom draws from ranges of any size, and goes on from a state", () => {
+Deno.test("PythonRandom draws from ranges of any size, and continues from a state", () => {
   const random = new PythonRandom(42);
   const ranges = [0, 1, 5, 283, 1000, 2 ** 31 - 1];
   assert.deepEqual(ranges.map((n) => random.randint(0, n)), [0, 0, 5, 140, 250, 958682846]);
@@ -32,7 +32,7 @@ Deno.test("PythonRandom draws from ranges of any size, and goes on from a state"
   assert.deepEqual(ranges.map((n) => random.randint(0, n)), rest);
 });
 
-Deno.test("CpuGenerator draws as torch does after manual_seed(5), and goes on from a state", () => {
+Deno.test("CpuGenerator draws as torch does after manual_seed(5), and continues from a state", () => {
   const torch = new CpuGenerator(5);
   assert.equal(torch.randint(16, 300), 107);
   assert.deepEqual([...torch.randn(3)], [

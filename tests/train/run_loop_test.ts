@@ -97,7 +97,7 @@ Deno.test("RunLoop stops at the first number that is not finite unless told", as
   assert.deepEqual(did, ["save 2"]);
 });
 
-Deno.test("RunLoop saves at a signal, and does what was due when it goes on", async () => {
+Deno.test("RunLoop saves at a signal, and catches up when it continues", async () => {
   const late = new AbortController();
   const lateRun = fakeRun({}, { sampleEvery: 2, signal: late.signal });
   await assert.rejects(async () => {

@@ -132,7 +132,7 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
-  name: "train() makes a model that knows what it was trained on and where to begin",
+  name: "train() makes a model with its training data and start clips on record",
   fn: () =>
     inFolder(async (folder) => {
       const clips = join(folder, "clips");
@@ -173,7 +173,7 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
-  name: "train() makes up for what a kill left undone at a checkpoint",
+  name: "train() completes a checkpoint that a kill interrupted",
   fn: () =>
     inFolder(async (folder) => {
       const options = await toyOptions(folder, {
@@ -207,7 +207,7 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
-  name: "train() keeps no settings of a run that it refused",
+  name: "train() writes no settings of a run that it refused",
   fn: () =>
     inFolder(async (folder) => {
       const options = await toyOptions(folder, { steps: 1 });
@@ -238,7 +238,7 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
-  name: "train() goes on after the device was lost, as if it had not been",
+  name: "train() continues after a lost device as if nothing had happened",
   fn: () =>
     inFolder(async (folder) => {
       const options = await toyOptions(folder, { steps: 6, saveEvery: 2 });
@@ -257,7 +257,7 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
-  name: "train() goes on with a checkpoint of the released trainer",
+  name: "train() continues from a checkpoint of the released trainer",
   fn: () =>
     inFolder(async (folder) => {
       const released = new URL("../fixtures/goldens/train/far-action/", import.meta.url).pathname;

@@ -100,7 +100,7 @@ Deno.test({ name: "Trainer gives the same bits every time", ...GPU_TEST }, async
   assert.deepEqual(a, b);
 });
 
-Deno.test({ name: "Trainer goes on from a state bit for bit", ...GPU_TEST }, async () => {
+Deno.test({ name: "Trainer continues from a state bit for bit", ...GPU_TEST }, async () => {
   const whole = await withTrainer({}, (trainer) => train(trainer, BATCHES));
   const half = await withTrainer({}, (trainer) => train(trainer, BATCHES.slice(0, 1)));
   const rest = await withTrainer({ seed: 99 }, async (trainer) => {

@@ -48,7 +48,7 @@ Deno.test("cast() widens exactly and says so", () => {
   equal(report.largestValue, 2.5);
 });
 
-Deno.test("cast() reports the largest error, and counts what is not finite", () => {
+Deno.test("cast() reports the largest error, and counts values that are not finite", () => {
   const report = emptyReport();
   cast(f32(1, 1 + 2 ** -12, 3, NaN, Infinity, -Infinity), "F32", "F16", report);
   equal(report.largestError, 2 ** -12);

@@ -18,7 +18,7 @@ Deno.test("f32ToF16() inverts f16ToF32() for all values but NaN", () => {
   }
 });
 
-Deno.test("f32ToF16() rounds to nearest even as the engine does, at and beside every midpoint", () => {
+Deno.test("f32ToF16() rounds to nearest even as the engine does, at and next to every midpoint", () => {
   for (let half = 0; half < 0x7c00; half++) {
     const below = f16ToF32(half);
     const above = half === 0x7bff ? 65536 : f16ToF32(half + 1);

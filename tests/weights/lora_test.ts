@@ -42,7 +42,7 @@ for (const { layout, lora: path, merged } of CASES) {
   });
 }
 
-Deno.test("addLora() adds as much as the scale says", async () => {
+Deno.test("addLora() scales what it adds", async () => {
   const base = await openCheckpoint(`${FIXTURES}/base.safetensors`);
   const lora = await LoraFile.open(`${FIXTURES}/peft`);
   const name = "transformer_blocks.1.mlp.weight";
@@ -56,7 +56,7 @@ Deno.test("addLora() adds as much as the scale says", async () => {
   for (const file of [lora, base]) file.close();
 });
 
-Deno.test("addLora() gives any range of a weight as the whole has it", async () => {
+Deno.test("addLora() reads ranges of a weight equal to the whole", async () => {
   const base = await openCheckpoint(`${FIXTURES}/base.safetensors`);
   const lora = await LoraFile.open(`${FIXTURES}/peft`);
   const adapted = addLora(base, lora);
@@ -152,7 +152,7 @@ Deno.test("a LoRA that cannot be used gets one line", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("loraFiles() names what decides the adapters", async () => {
+Deno.test("loraFiles() names the files that decide the adapters", async () => {
   const names = async (path: string) =>
     (await loraFiles(`${FIXTURES}/${path}`)).map((file) => relative(FIXTURES, file));
   deepEqual(await names("peft"), ["peft/adapter_model.safetensors", "peft/adapter_config.json"]);

@@ -16,7 +16,7 @@ Deno.test("openModelFolder() reads the demo model", async () => {
   transformer.close();
 });
 
-Deno.test("openModelFolder() does without far.json", async () => {
+Deno.test("openModelFolder() does not need far.json", async () => {
   const model = await openModelFolder(`${GOLDENS}far-uncond`);
   equal(model.far, undefined);
   const vae = await model.vae.open();
@@ -38,7 +38,7 @@ Deno.test("openModelFolder() takes an autoencoder's own folder, without a transf
   await rejects(async () => await model.transformer.open());
 });
 
-Deno.test("openModelFolder() says what is no model folder", async () => {
+Deno.test("openModelFolder() refuses folders that are not models", async () => {
   await rejects(openModelFolder("/nowhere"), { reason: "NotFound" });
   const part = `${GOLDENS}far-uncond/transformer`;
   await rejects(openModelFolder(part), /not a folder with a model_index.json/);

@@ -20,7 +20,7 @@ async function look(path: string, choice?: StateDictChoice) {
   return { file, format };
 }
 
-Deno.test("openWeights() goes by content, whatever the file is called", async () => {
+Deno.test("openWeights() recognises files by content, not by name", async () => {
   await inFolder(async (folder) => {
     for (
       const [source, name, format] of [
@@ -37,7 +37,7 @@ Deno.test("openWeights() goes by content, whatever the file is called", async ()
   });
 });
 
-Deno.test("openWeights() reads what is neither by its name", async () => {
+Deno.test("openWeights() goes by the name if the content shows nothing", async () => {
   await inFolder(async (folder) => {
     for (
       const [name, reason] of [["x.pth", "NotCheckpoint"], ["x.safetensors", "HeaderTooSmall"]]

@@ -149,7 +149,7 @@ Deno.test("readPickle() refuses a stack that is too short, opcode by opcode", ()
   equal(reason(pickle("NR")), "BadPickle");
 });
 
-Deno.test("readPickle() refuses values left over, open marks, unknown memos", () => {
+Deno.test("readPickle() refuses left-over values, open marks, unknown memos", () => {
   equal(reason(pickle("NN")), "BadPickle");
   equal(reason(pickle("(N")), "BadPickle");
   equal(reason(pickle("N(")), "BadPickle");
@@ -217,7 +217,7 @@ Deno.test("readPickle() refuses to call types, values and other arguments than a
   equal(reason(pickle(call(global("torch", "Size"), int(1)))), "BadPickle");
 });
 
-Deno.test("readPickle() refuses to set items and attributes of what has none", () => {
+Deno.test("readPickle() refuses to set items and attributes of values without any", () => {
   equal(reason(pickle("]", text("a"), "Ns")), "BadPickle");
   equal(reason(pickle("}Na")), "BadPickle");
   equal(reason(pickle("}}b")), "BadPickle");
@@ -241,7 +241,7 @@ Deno.test("readPickle() refuses lengths beyond the input without allocating them
   equal(reason(pickle(0x8a, 255, new Uint8Array(255).fill(0x7f))), "OK");
 });
 
-Deno.test("readPickle() refuses deep nesting and a crowd of containers, and does not recurse", () => {
+Deno.test("readPickle() refuses deep nesting and too many containers, without recursion", () => {
   equal(reason(pickle("(".repeat(1_000_000))), "BadPickle");
   equal(reason(pickle("]", "]a".repeat(600_000))), "BadPickle");
   equal(reason(bytes(0x80, 2, ")", new Uint8Array(300_000).fill(0x85), ".")), "OK");
@@ -256,7 +256,7 @@ Deno.test("readPickle() keeps shared values shared: a billion laughs costs nothi
   equal((read(value) as PickleList).items.length, 31);
 });
 
-Deno.test("readPickle() refuses a crowd of values, waiting or kept", () => {
+Deno.test("readPickle() refuses too many values, on the stack or in memos", () => {
   equal(reason(bytes(0x80, 2, new Uint8Array(1_100_000).fill(0x4e))), "BadPickle");
   const kept = new Uint8Array(5 * 1_100_000).fill(0x72);
   const view = new DataView(kept.buffer);
@@ -268,7 +268,7 @@ Deno.test("readPickle() refuses a crowd of values, waiting or kept", () => {
   throws(() => read(whole), { reason: "BadPickle", message: /stores too many/ });
 });
 
-Deno.test("readPickle() refuses bytes made of one text again and again, and a crowd of marks", () => {
+Deno.test("readPickle() refuses bytes that repeat one text, and too many marks", () => {
   const once = bytes("h", 0, "h", 1, "h", 2, 0x86, "R0").slice(0, -1);
   const encode = bytes(global("_codecs", "encode"), "q", 0, "0").slice(0, -1);
   const start = bytes("](", encode, text("x".repeat(100_000)), "q", 1, text("latin1"), "q", 2);

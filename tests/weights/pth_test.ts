@@ -77,7 +77,7 @@ Deno.test("PthFile reads vae-bf16.pth equal to the autoencoder rounded to bfloat
   judge.close();
 });
 
-Deno.test("PthFile reads nested.pth: a parameter below state_dict, an epoch beside it", async () => {
+Deno.test("PthFile reads nested.pth: a parameter below state_dict, next to an epoch", async () => {
   const file = await PthFile.open(`${CHECKPOINTS}nested.pth`);
   equal(file.stateDict, "state_dict");
   deepEqual([...file.tensors.keys()], ["w"]);
@@ -333,7 +333,7 @@ Deno.test("PthFile takes the model itself or a named dict when asked", async () 
   await rejects(open(checkpoint(tree), { key: "none" }), /no state dict "none", but "model"/);
 });
 
-Deno.test("PthFile doesn't guess between equals", async () => {
+Deno.test("PthFile does not guess between equal candidates", async () => {
   await rejects(open(checkpoint({ left: { a: 1 }, right: { a: 2 } })), /several state dicts/);
   await rejects(open(checkpoint({ ema_a: { a: 1 }, ema: { a: 2 } })), /several state dicts/);
 });
@@ -346,7 +346,7 @@ Deno.test("PthFile reads a state dict of a trainer: EMA copies of parameters, fl
   equal(file.stateDict, "");
 });
 
-Deno.test("PthFile ends on dicts that hold themselves", async () => {
+Deno.test("PthFile terminates on dicts that contain themselves", async () => {
   const file = await open(
     pth(pickle("}q", 0, "(", text("self"), "h", 0, text("w"), tensor(), "u")),
   );

@@ -67,7 +67,7 @@ Deno.test("SafetensorsFile.readRange() refuses a range outside the tensor and a 
   await rejects(file.read(a, new Uint8Array(3)), RangeError);
 });
 
-Deno.test("SafetensorsFile answers concurrent reads of one file rightly", async () => {
+Deno.test("SafetensorsFile serves concurrent reads of one file", async () => {
   const path = await Deno.makeTempFile();
   const count = 64;
   const bytes = H(`{"a":${T("U8", [count * 1000], 0, count * 1000)}}`, count * 1000);

@@ -83,7 +83,7 @@ for (const each of CASES) {
   });
 }
 
-Deno.test("PthFile reads the tensors beside whatever PyTorch keeps there", async () => {
+Deno.test("PthFile reads tensors next to any other values of PyTorch", async () => {
   for (const each of CASES.filter(({ value, read }) => !read || hasTensor(value, "w"))) {
     const file = await PthFile.from(source(each));
     ok(file.tensors.has("w") || file.unread.has("w"), each.name);

@@ -53,7 +53,7 @@ Deno.test("joinParts() keeps each job's own noise, context and actions", () => {
   assert.deepEqual(joined.actions, [[1, 1, 1], [2, 2, 2], [2, 2, 2], [3, 3, 3]]);
 });
 
-Deno.test("joinParts() keeps contexts and labels that a job has one a video of", () => {
+Deno.test("joinParts() keeps a job's context and label per video", () => {
   const context = Float32Array.from({ length: 2 * FRAME }, (_, i) => i);
   const labels = { actions: undefined, context: undefined, contextFrames: 0 };
   const joined = joinParts([part(2, 0, { context }), part(1, 5)]);

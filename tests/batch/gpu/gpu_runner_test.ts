@@ -127,7 +127,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "GpuRunner halves batches that memory has no room for, and goes on", ...RUNS },
+  { name: "GpuRunner halves batches that do not fit in memory, and continues", ...RUNS },
   () =>
     stage(async ({ folder, run, of, notes, devices }) => {
       const names = ["a", "b", "c", "d", "e"];
@@ -145,7 +145,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "GpuRunner fails a job that memory has no room for alone", ...RUNS },
+  { name: "GpuRunner fails a job that does not fit in memory alone", ...RUNS },
   () =>
     stage(async ({ folder, run, of }) => {
       await run([job(folder, "a", {}), job(folder, "b", {})], 2);
@@ -205,7 +205,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "GpuRunner tells what is wrong with a job, and runs the others", ...RUNS },
+  { name: "GpuRunner reports a wrong job, and runs the others", ...RUNS },
   () =>
     stage(async ({ folder, run, of }) => {
       await run([
@@ -222,7 +222,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "GpuRunner stops where the device is gone, and leaves nothing", ...RUNS },
+  { name: "GpuRunner stops when the device is lost, and leaves no files", ...RUNS },
   () =>
     stage(async ({ folder, run, of }) => {
       await assert.rejects(run([job(folder, "a", {}), job(folder, "b", {})], 2), DeviceLostError);

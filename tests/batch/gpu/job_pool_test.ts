@@ -24,7 +24,7 @@ const ended = async (results: readonly Promise<Outcome>[]) =>
     result.status === "rejected" ? "rejected" : result.value.status
   );
 
-Deno.test("likeness() ignores what one batch may mix", () => {
+Deno.test("likeness() ignores options that may differ within a batch", () => {
   const one = job("a", { steps: 4, seed: "1", actions: "left", fps: 8 });
   assert.equal(likeness(one), likeness(job("b", { seed: "2", actions: "right", steps: 4 })));
   assert.notEqual(likeness(one), likeness(job("c", { steps: 5 })));
@@ -55,7 +55,7 @@ Deno.test("JobPool.take() gathers jobs of one shape and stays with a model", asy
   assert.deepEqual(await ended(results), ["done", "rejected", "rejected", "done", "done"]);
 });
 
-Deno.test("JobPool.take() counts videos, and takes one job in any case", () => {
+Deno.test("JobPool.take() counts videos, and always takes at least one job", () => {
   const pool = new JobPool();
   for (const hash of ["a", "b", "c"]) pool.add(job(hash, { count: 3 }));
   pool.add(job("d", { count: 9 }));
@@ -66,7 +66,7 @@ Deno.test("JobPool.take() counts videos, and takes one job in any case", () => {
   assert.equal(taken(pool, 2), "d by 2");
 });
 
-Deno.test("JobPool.hear() halves a batch that memory has no room for, and those after it", () => {
+Deno.test("JobPool.hear() halves a batch that does not fit in memory, and later ones like it", () => {
   const pool = new JobPool();
   for (const hash of ["a", "b", "c", "d", "e"]) pool.add(job(hash));
   pool.add(job("other", { steps: 9 }));
@@ -80,7 +80,7 @@ Deno.test("JobPool.hear() halves a batch that memory has no room for, and those 
   assert.equal(taken(pool, 4), "b c by 2");
 });
 
-Deno.test("JobPool.hear() remembers how many videos had room", () => {
+Deno.test("JobPool.hear() remembers how many videos fitted", () => {
   const pool = new JobPool();
   for (const hash of ["a", "b", "c", "d", "e"]) pool.add(job(hash));
   assert.equal(taken(pool, 4), "a b c d by 4");
@@ -138,7 +138,7 @@ Deno.test("JobPool.lose() halves the batch, then singles out the culprit", async
   assert.equal(pool.size, 0);
 });
 
-Deno.test("JobPool.lose() blames nobody for an end before any work", () => {
+Deno.test("JobPool.lose() blames no job if the process ends before it works", () => {
   const pool = new JobPool();
   pool.add(job("a"));
   taken(pool);
@@ -146,7 +146,7 @@ Deno.test("JobPool.lose() blames nobody for an end before any work", () => {
   assert.equal(taken(pool), "a by 8");
 });
 
-Deno.test("JobPool.rejectWaiting() gives back what was not begun", async () => {
+Deno.test("JobPool.rejectWaiting() returns jobs that have not started", async () => {
   const pool = new JobPool();
   const begun = pool.add(job("a"));
   taken(pool);

@@ -22,7 +22,7 @@ function shelf(fault: (folder: string) => Error | undefined = () => undefined) {
   return { events, get };
 }
 
-Deno.test("ModelShelf keeps two models, and lets the one go that was used the longest ago", async () => {
+Deno.test("ModelShelf keeps two models and drops the least recently used", async () => {
   const { events, get } = shelf();
   const a = await get("a");
   await get("b");
@@ -32,7 +32,7 @@ Deno.test("ModelShelf keeps two models, and lets the one go that was used the lo
   assert.equal(await get("a"), a);
 });
 
-Deno.test("ModelShelf makes room for a model that does not fit beside others", async () => {
+Deno.test("ModelShelf makes room for a model that does not fit next to others", async () => {
   const faults = [new GpuError("out-of-memory", "full")];
   const { events, get } = shelf((folder) => folder === "b" ? faults.shift() : undefined);
   await get("a");
@@ -40,7 +40,7 @@ Deno.test("ModelShelf makes room for a model that does not fit beside others", a
   assert.deepEqual(events, ["device", "a", "device closed", "device", "b"]);
 });
 
-Deno.test("ModelShelf tells of a model that does not fit alone", async () => {
+Deno.test("ModelShelf reports a model that does not fit alone", async () => {
   const { get } = shelf(() => new GpuError("out-of-memory", "full"));
   await assert.rejects(get("a"), { message: "full" });
 });

@@ -55,7 +55,7 @@ function tell(outcome: Outcome): string {
   return outcome.status === "failed" ? `failed: ${outcome.error.message}` : outcome.status;
 }
 
-Deno.test("Supervisor runs jobs in one process, and lets it end", () =>
+Deno.test("Supervisor runs all jobs in one process, then ends it", () =>
   stage(async ({ supervisor, run, lines, said, notes }) => {
     assert.deepEqual(await supervisor.start(), { name: "fake", cpu: false });
     assert.deepEqual(await run("a", "b", "bad:0"), ["done", "done", "failed: Cannot use it"]);
@@ -145,7 +145,7 @@ Deno.test("Supervisor leaves nothing of a job that was lost for good", () =>
     }
   }));
 
-Deno.test("Supervisor gives up when no process comes as far as a job", () =>
+Deno.test("Supervisor gives up when no process lives long enough to take a job", () =>
   stage(async ({ supervisor, lines }) => {
     await assert.rejects(supervisor.submit(job("a")), (error: Error) => {
       assert.ok(error instanceof GpuError && error.temporary);
@@ -156,7 +156,7 @@ Deno.test("Supervisor gives up when no process comes as far as a job", () =>
     await assert.rejects(supervisor.submit(job("b")), GpuError);
   }, { log: "break at start\n" }));
 
-Deno.test("Supervisor passes on what makes every job impossible", () =>
+Deno.test("Supervisor rejects all jobs on an error that none can survive", () =>
   stage(async ({ supervisor, lines }) => {
     const both = await Promise.allSettled([
       supervisor.submit(job("fatal:0")),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Watchdog } from "../../../batch/gpu/watchdog.ts";
 
-Deno.test("Watchdog bears what a frame takes, many times, once it knows", () => {
+Deno.test("Watchdog allows several times the duration of a frame once it is known", () => {
   let now = 0;
   const dog = new Watchdog(600, () => assert.fail("it barked"), () => now);
   const beatAfter = (seconds: number, generated?: boolean) => {

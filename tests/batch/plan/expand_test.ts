@@ -19,7 +19,7 @@ Deno.test("expand() makes one object for each value of a list and of a range", (
   ]);
 });
 
-Deno.test("expand() combines fields, the last changing fastest, and tells siblings apart", () => {
+Deno.test("expand() combines fields, the last changing fastest, and marks siblings", () => {
   const all = expand({ a: { each: ["x", "y"] }, b: 1, c: { range: [5, 7] } }, "here");
   assert.deepEqual(all.map(({ fields }) => `${fields.a}${fields.b}${fields.c}`), [
     "x15",
@@ -30,7 +30,7 @@ Deno.test("expand() combines fields, the last changing fastest, and tells siblin
   assert.deepEqual([...all[3]!.marks], [["a", "1"], ["c", "6"]]);
 });
 
-Deno.test("expand() refuses what stands for nothing, or for too much", () => {
+Deno.test("expand() refuses forms without values and with too many", () => {
   const bad = [
     { each: [] },
     { each: "abc" },

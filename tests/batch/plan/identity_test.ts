@@ -69,7 +69,7 @@ Deno.test("jobHash() follows the bytes of inputs, not their names", async () => 
   }
 });
 
-Deno.test("Digests.model() ignores where a model lies and what it is called", async () => {
+Deno.test("Digests.model() ignores a model's place and name", async () => {
   const folder = await Deno.makeTempDir();
   const model = `${import.meta.dirname}/../../fixtures/goldens/far-uncond/`;
   const copy = async (from: string, to: string) => {

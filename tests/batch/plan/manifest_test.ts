@@ -26,7 +26,7 @@ Deno.test("Manifest names jobs by id, or by the number of their line", () => {
   assert.equal(entries[0]!.values.seed, 1n);
 });
 
-Deno.test("Manifest lets the line win over its header, and the header over other defaults", () => {
+Deno.test("Manifest: a line overrides the header, and the header other defaults", () => {
   const { entries, problems } = read(
     [{ defaults: { "context-frames": 3, steps: 9 } }, { contextFrames: 5 }, { seed: 1 }],
     [{ steps: 1, frames: 4 }, { context_frames: 2, steps: 2 }],
@@ -64,7 +64,7 @@ Deno.test("Manifest takes as many jobs from one line as a range may stand for", 
   assert.deepEqual(problems, []);
 });
 
-Deno.test("Manifest tells every problem with its line and field, each once", () => {
+Deno.test("Manifest reports every problem once, with line and field", () => {
   const { entries, problems } = read([
     { defaults: { steps: 0, framse: 3 } },
     { seed: 1 },
@@ -103,7 +103,7 @@ Deno.test("Manifest tells every problem with its line and field, each once", () 
   assert.equal(problems.length, expected.length);
 });
 
-Deno.test("Manifest reads lines strictly: no key twice, no seed rounded", () => {
+Deno.test("Manifest reads lines strictly: no duplicate keys, no rounded seeds", () => {
   const { problems } = read([
     '{"seed": 1, "seed": 2}',
     '{"seed": 9007199254740993}',
@@ -123,7 +123,7 @@ Deno.test("Manifest checks the outputs of a line whose settings are right", () =
   assert.match(problems[2]!, /stdout/);
 });
 
-Deno.test("Manifest refuses ids and outputs that come twice", () => {
+Deno.test("Manifest refuses duplicate ids and outputs", () => {
   const { entries, problems } = read([
     { id: "a" },
     { id: "a", seed: 1 },
@@ -148,7 +148,7 @@ Deno.test("Manifest refuses ids and outputs that come twice", () => {
   );
 });
 
-Deno.test("Manifest takes defaults from the first line only, alone on it", () => {
+Deno.test("Manifest takes defaults only from the first line, without other fields", () => {
   const late = read([{ seed: 1 }, { defaults: {} }]);
   assert.match(late.problems[0]!, /jobs\.jsonl:2: "defaults" must be the first line/);
   assert.match(read([{ defaults: {}, seed: 1 }]).problems[0]!, /may have no other fields/);

@@ -8,7 +8,7 @@ import {
   TakenNames,
 } from "../../../batch/plan/output_names.ts";
 
-Deno.test("nameFault() lets no name out of the folder, under the rules of any system", () => {
+Deno.test("nameFault() refuses names outside the folder, by the rules of every system", () => {
   const bad = [
     "../x.mp4",
     "a/../../x.mp4",
@@ -48,7 +48,7 @@ Deno.test("nameFault() lets no name out of the folder, under the rules of any sy
   }
 });
 
-Deno.test("checkOutputNames() refuses what cannot be written, with line and field", () => {
+Deno.test("checkOutputNames() refuses unusable names, with line and field", () => {
   checkOutputNames(["a.mp4", "a/a.npz"], "j:3");
   const refused = (names: string[], pattern: RegExp) =>
     assert.throws(() => checkOutputNames(names, "j:3"), pattern);
@@ -57,12 +57,12 @@ Deno.test("checkOutputNames() refuses what cannot be written, with line and fiel
   refused(["a.avi"], /"output" in j:3: .*\.safetensors/);
 });
 
-Deno.test("collisionKey() is one for names that some system takes for one", () => {
+Deno.test("collisionKey() is equal for names that are one file on some system", () => {
   assert.equal(collisionKey("A/\u00c9.mp4"), collisionKey("a/e\u0301.MP4"));
   assert.notEqual(collisionKey("a.mp4"), collisionKey("a-.mp4"));
 });
 
-Deno.test("fillIn() takes any field of the job by any of its names, and no other", () => {
+Deno.test("fillIn() takes fields of the job by any spelling, and nothing else", () => {
   const fields = { id: "a", seed: 3, "context-frames": 2, "only-generated": true, size: {} };
   const filled = (template: string) => fillIn(template, fields, "output", "j:3");
   assert.equal(filled("{id}/{seed}-{contextFrames}-{context_frames}"), "a/3-2-2");

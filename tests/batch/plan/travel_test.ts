@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { inputFault, loraFault, MOST_BLOB_BYTES, outputFault } from "../../../batch/plan/travel.ts";
 import { inFolder } from "../../support/folder.ts";
 
-Deno.test("inputFault() lets single files of limited size through a queue", () =>
+Deno.test("inputFault() accepts single files of limited size for a queue", () =>
   inFolder(async (folder) => {
     const path = join(folder, "100%.npz");
     await Deno.writeTextFile(path, "x");
@@ -16,7 +16,7 @@ Deno.test("inputFault() lets single files of limited size through a queue", () =
     assert.match((await inputFault(path))!, /it has 67\.1 MB, the limit is 67\.1 MB/);
   }));
 
-Deno.test("outputFault() refuses only what becomes many files", () => {
+Deno.test("outputFault() refuses only outputs of many files", () => {
   for (const name of ["a.mp4", "50%.png", "a%d.mp4"]) assert.equal(outputFault(name), undefined);
   for (const name of ["%d.png", "deep/f%03d.PNG"]) assert.match(outputFault(name)!, /many files/);
 });

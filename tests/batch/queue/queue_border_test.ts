@@ -160,7 +160,7 @@ Deno.test("parseQueueJob() takes a LoRA with its scale, and a scale of nothing e
   assert.deepEqual([...filesOf(parseQueueJob(shared).options)], [["lora", "/data/a.safetensors"]]);
 });
 
-Deno.test("parseQueueJob() lets no option name a file that was not sent along", () => {
+Deno.test("parseQueueJob() refuses options that name files which were not sent", () => {
   const job = { ...JOB, outputs: ["walk.mp4"] };
   for (
     const options of [
@@ -188,7 +188,7 @@ Deno.test("parseQueueResult() takes exactly the expected files", () => {
   }
 });
 
-Deno.test("parseQueueResult() wants a digest of whatever was sent", () => {
+Deno.test("parseQueueResult() requires a digest of every sent file", () => {
   const outputs = [{ path: "f%d.png", bytes: 9, sha256: "" }];
   const shared = { ...RESULT, sent: false, outputs };
   assert.deepEqual(parseQueueResult(shared, ["f%d.png"]), shared);

@@ -5,7 +5,7 @@ import { until } from "../batch_process.ts";
 import { MODEL, QUEUE_TEST, stage } from "./queue_stage.ts";
 
 Deno.test({
-  name: "QueueWorker gives up a job that takes the GPU down, and no other",
+  name: "QueueWorker gives up only the job that kills the GPU process",
   ...QUEUE_TEST,
 }, () =>
   stage(async ({ worker, add, states }) => {
@@ -17,7 +17,7 @@ Deno.test({
   }));
 
 Deno.test(
-  { name: "QueueWorker repeats what may be cured, and nothing else", ...QUEUE_TEST },
+  { name: "QueueWorker retries only failures that a retry may fix", ...QUEUE_TEST },
   () =>
     stage(async ({ worker, add, states, fatal }) => {
       await add("bad:0");
@@ -35,7 +35,7 @@ Deno.test(
 );
 
 Deno.test({
-  name: "QueueWorker gives its jobs back where it cannot write or compute",
+  name: "QueueWorker gives its jobs back when it cannot write or compute",
   ...QUEUE_TEST,
 }, () =>
   stage(async ({ worker, add, counts, fatal }) => {
@@ -50,7 +50,7 @@ Deno.test({
   }));
 
 Deno.test(
-  { name: "QueueWorker gives back what its supervisor is taken away from", ...QUEUE_TEST },
+  { name: "QueueWorker gives jobs back when its supervisor is killed", ...QUEUE_TEST },
   () =>
     stage(async ({ worker, supervisor, add, counts, fatal }) => {
       await add("hang:9");

@@ -5,7 +5,7 @@ import { readResults } from "../../../batch/results.ts";
 import { exitStatus, InterruptedError } from "../../../cli/errors.ts";
 import { failed, HEADER, type Ran, records, stage, THREE } from "../../batch/fake_batch.ts";
 
-Deno.test("runBatch() hands no more jobs over at once than the executor takes", () =>
+Deno.test("runBatch() submits no more jobs at once than the executor takes", () =>
   stage(async ({ run }) => {
     const { ran, most } = await run([HEADER, { id: "a", seed: { range: [0, 12] } }]);
     assert.equal(ran.length, 12);
@@ -29,7 +29,7 @@ Deno.test("runBatch() runs each job once, records it, and then has nothing to do
     assert.deepEqual(left, [...outputs, "index.html", "results.jsonl"]);
   }));
 
-Deno.test("runBatch() does again what is missing, cut short or of other settings", () =>
+Deno.test("runBatch() runs jobs again whose outputs are missing, cut short or of other settings", () =>
   stage(async ({ out, run }) => {
     await run(THREE);
     await Deno.remove(join(out, "a.safetensors"));
@@ -49,7 +49,7 @@ Deno.test("runBatch() does not take another job's file of the same name and size
     assert.deepEqual((await run(one)).ran, []);
   }));
 
-Deno.test("runBatch() knows its outputs by the hash in them when the results are lost", () =>
+Deno.test("runBatch() recognises its outputs by their hash when the results are lost", () =>
   stage(async ({ out, run }) => {
     await run(THREE);
     await Deno.remove(join(out, "results.jsonl"));
@@ -64,7 +64,7 @@ Deno.test("runBatch() knows its outputs by the hash in them when the results are
     assert.ok(found.every(({ outputs }) => outputs[0]!.bytes > 0 && outputs[0]!.sha256 !== ""));
   }));
 
-Deno.test("runBatch() goes on after a failure, and leaves it alone until told", () =>
+Deno.test("runBatch() continues after a failure, and retries it only when told", () =>
   stage(async ({ out, run }) => {
     const bad = { b: failed("Cannot use it") };
     const first = await run(THREE, {}, bad);
@@ -87,7 +87,7 @@ Deno.test("runBatch() goes on after a failure, and leaves it alone until told", 
     assert.equal(retried.error, undefined);
   }));
 
-Deno.test("runBatch() tries temporary failures again by itself, and says so by its status", () =>
+Deno.test("runBatch() retries temporary failures by itself, and its status says so", () =>
   stage(async ({ run }) => {
     const first = await run(THREE, {}, { b: failed("out of memory", true) });
     assert.equal(exitStatus(first.error), 75);
@@ -109,7 +109,7 @@ Deno.test("runBatch() stops at the first failure with --fail-fast", () =>
     assert.ok((await records(out)).includes("j0 failed"));
   }));
 
-Deno.test("runBatch() with --shard runs a part; the parts are the whole", () =>
+Deno.test("runBatch() with --shard runs a part; the parts make up the whole", () =>
   stage(async ({ out, run }) => {
     const many = [HEADER, { id: "j", seed: { range: [0, 12] } }];
     const parts: Ran[] = [];
@@ -138,7 +138,7 @@ Deno.test("runBatch() keeps a second batch out of its folder", () =>
     assert.equal((await run(THREE)).error, undefined);
   }));
 
-Deno.test("runBatch() ends with the signal's status, cleaned up, and is taken up again", () =>
+Deno.test("runBatch() stopped by a signal cleans up, has its status, and can continue", () =>
   stage(async ({ out, run }) => {
     const abort = new AbortController();
     const partial = join(out, `.c.safetensors.${crypto.randomUUID()}.partial`);
@@ -158,7 +158,7 @@ Deno.test("runBatch() ends with the signal's status, cleaned up, and is taken up
     assert.deepEqual((await records(out)).sort(), ["a done", "b done", "c done"]);
   }));
 
-Deno.test("runBatch() cleans what a process that was killed has left", () =>
+Deno.test("runBatch() removes leftovers of a killed process", () =>
   stage(async ({ out, run }) => {
     await Deno.mkdir(out);
     const uuid = crypto.randomUUID();
@@ -169,7 +169,7 @@ Deno.test("runBatch() cleans what a process that was killed has left", () =>
     assert.deepEqual(partials.map(({ name }) => name), [`.other.mp4.${uuid}.partial`]);
   }));
 
-Deno.test("runBatch() leaves alone what workers may be writing in a shared folder", () =>
+Deno.test("runBatch() leaves files alone that workers may be writing in a shared folder", () =>
   stage(async ({ out, run }) => {
     await Deno.mkdir(out);
     const partial = join(out, `.b.safetensors.${crypto.randomUUID()}.partial`);
@@ -178,7 +178,7 @@ Deno.test("runBatch() leaves alone what workers may be writing in a shared folde
     assert.equal(await Deno.readTextFile(partial), "a worker is at it");
   }));
 
-Deno.test("runBatch() stops where the disk is full, and blames no job", () =>
+Deno.test("runBatch() stops when the disk is full, and blames no job", () =>
   stage(async ({ out, run }) => {
     const full = failed('Cannot write "c": No space left on device (os error 28)', true);
     const { error } = await run(THREE, {}, { c: full });
@@ -189,7 +189,7 @@ Deno.test("runBatch() stops where the disk is full, and blames no job", () =>
     assert.ok((await run(THREE)).ran.includes("c"));
   }));
 
-Deno.test("runBatch() stops where its folder was removed, and blames no job", () =>
+Deno.test("runBatch() stops when its folder was removed, and blames no job", () =>
   stage(async ({ out, run }) => {
     const remove = {
       status: "failed",

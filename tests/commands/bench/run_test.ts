@@ -49,14 +49,14 @@ Deno.test("far bench measures a released architecture only with made-up weights"
   await refused(/not both/, "--architecture", "FAR_B", "--synthetic", "--model", "elsewhere");
 });
 
-Deno.test("far bench refuses frames that are no numbers", async () => {
+Deno.test("far bench refuses frames that are not numbers", async () => {
   await refused(/"x" is not a whole number/, "--frames-at", "2,x");
   await refused(/"" is not a whole number/, "--frames-at", "2,");
   await refused(/"-1" is not a whole number/, "--frames-at=-1");
   await refused(/"1.5" is not a whole number/, "--frames-at", "1.5");
 });
 
-Deno.test("table() sets words to the left and numbers to the right", () => {
+Deno.test("table() aligns words to the left and numbers to the right", () => {
   assert.equal(
     table(["a", "ms"], [["long name", "1"], ["b", "10.5"]], 1),
     "a            ms\nlong name     1\nb          10.5",

@@ -26,7 +26,7 @@ Deno.test("parseOffset() takes two whole numbers", () => {
   }
 });
 
-Deno.test("picture() lets one video stand for all others", () => {
+Deno.test("picture() repeats a single video for all others", () => {
   const one = { ...SOURCE, videos: 1, data: SOURCE.data.subarray(0, 9) };
   assert.deepEqual([...picture(SOURCE, 4)], [12, 13, 14]);
   assert.deepEqual([...picture(one, 4)], [3, 4, 5]);
@@ -73,14 +73,14 @@ Deno.test("streamedSides() reads both sides in step", async () => {
   });
 });
 
-Deno.test("streamedSides() refuses other lengths, told in full, and other sizes", async () => {
+Deno.test("streamedSides() refuses different lengths, which it names, and different sizes", async () => {
   const lengths = streamedSides((side) => streamOf(side === "a" ? [1, 2, 3] : [1]));
   await assert.rejects(take(lengths), { name: "UsageError", message: /3 frames with 1 frame:/ });
   const sizes = streamedSides((side) => streamOf([1], false, side === "a" ? 2 : 3));
   await assert.rejects(take(sizes), { name: "UsageError", message: /2x2 with 3x3/ });
 });
 
-Deno.test("streamedSides() reduces what was enlarged a whole number of times, and says so", async () => {
+Deno.test("streamedSides() reduces videos enlarged by a whole factor, and says so", async () => {
   const sides = streamedSides((side) => streamOf([1], false, side === "a" ? 1 : 4));
   const { seen, facts } = await take(sides);
   assert.deepEqual(seen, ["0/0: 1 1"]);
@@ -89,7 +89,7 @@ Deno.test("streamedSides() reduces what was enlarged a whole number of times, an
   assert.match(warnings.join(), /4x4 were reduced to 1x1/);
 });
 
-Deno.test("heldSides() lets one video stand against several", async () => {
+Deno.test("heldSides() compares one video with several", async () => {
   const one = { ...SOURCE, videos: 1, data: SOURCE.data.subarray(0, 9) };
   const { seen } = await take(heldSides(one, SOURCE));
   assert.deepEqual(seen.slice(2, 5), ["0/2: 6 6", "1/0: 0 9", "1/1: 3 12"]);

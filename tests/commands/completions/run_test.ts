@@ -17,7 +17,7 @@ Deno.test("far completions refuses another shell", async () => {
   assert.match(terminal.stderr[0]!, /"fisch" \(did you mean "fish"\?\): give bash, zsh, fish/);
 });
 
-Deno.test("far completions answers what the scripts ask for", async () => {
+Deno.test("far completions answers the scripts' questions", async () => {
   const ask = async (...words: string[]) => {
     const terminal = recorder();
     assert.equal(await main(["completions", ...words], terminal), 0, terminal.stderr.join());

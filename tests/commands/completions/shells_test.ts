@@ -56,7 +56,7 @@ function fish(line: string): Promise<string[]> {
   );
 }
 
-Deno.test("zshCompletions() escapes what would end a part of a specification", () => {
+Deno.test("zshCompletions() escapes characters that would end a part of a specification", () => {
   const option = { long: "x", short: undefined, help: "a: b [c]", repeatable: false };
   const words = { name: "x", summary: "y: z", argument: { kind: "text" } } as const;
   const value = { name: "A:B", value: { kind: "files" } } as const;
@@ -139,7 +139,7 @@ Deno.test({
   },
 });
 
-Deno.test("all three scripts know every option of every command", () => {
+Deno.test("all three scripts complete every option of every command", () => {
   const texts = [bashCompletions(WORDS), zshCompletions(WORDS), fishCompletions(WORDS)];
   for (const { name, options } of COMMANDS) {
     for (const key of Object.keys(options)) {

@@ -39,7 +39,7 @@ async function withTiny(use: (folder: string, options: Options) => Promise<void>
   });
 }
 
-Deno.test("far convert writes a model folder and says what it cost", async () => {
+Deno.test("far convert writes a model folder and reports rounding errors", async () => {
   await withTiny(async (folder, options) => {
     const { stdout } = await convert({ ...options, dtype: "f16" });
     match(stdout, /^Wrote .*model\n {2}transformer {2}\d+ tensors, .*F32 to F16, largest rounding/);
@@ -47,7 +47,7 @@ Deno.test("far convert writes a model folder and says what it cost", async () =>
   });
 });
 
-Deno.test("far convert says after a signal that it can go on", async () => {
+Deno.test("far convert says after a signal that it can continue", async () => {
   await withTiny(async (_, options) => {
     const stopped = AbortSignal.abort(new InterruptedError("SIGINT"));
     await rejects(convert(options, stopped), { status: 130, message: /are kept; run it again/ });
@@ -160,7 +160,7 @@ Deno.test("far convert knows the released autoencoders by name", async () => {
   });
 });
 
-Deno.test("describeConverted() mentions what is not finite", () => {
+Deno.test("describeConverted() counts values that are not finite", () => {
   const part = {
     bytes: 10,
     sha256: "",

@@ -37,7 +37,7 @@ function adapter(name: string, software: boolean): AdapterReport {
   };
 }
 
-Deno.test("checkProgram() wants a Deno that is new enough", () => {
+Deno.test("checkProgram() requires a recent Deno", () => {
   assert.equal(checkProgram("2.9.6").status, "ok");
   assert.equal(checkProgram("3.0.0").status, "ok");
   const { status, mend } = checkProgram("2.7.14");
@@ -52,7 +52,7 @@ Deno.test("checkAdapters() fails without an adapter, and says how to get one", (
   assert.equal(checkAdapters([], SYSTEM, "vulkan").mend, mend);
 });
 
-Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
+Deno.test("checkAdapters() warns of an unused graphics card", () => {
   const software = adapter("llvmpipe", true);
   assert.equal(checkAdapters([software], SYSTEM).status, "ok");
   const card = { ...SYSTEM, cards: ["/dev/dri/renderD128"] };
@@ -64,7 +64,7 @@ Deno.test("checkAdapters() warns of a graphics card that lies idle", () => {
   assert.equal(both.mend, undefined);
 });
 
-Deno.test("checkKernels() tells the arithmetic, and of kernels that were measured here", () => {
+Deno.test("checkKernels() reports the data type, and kernels measured on this machine", () => {
   const detail = (adapter: AdapterSummary) => checkKernels(adapter).detail;
   assert.equal(detail(LAVAPIPE), "--dtype auto means f32; kernels for CPUs");
   const tuned = { ...LAVAPIPE, cpu: false, tuning: { "linear rows": {} } };
@@ -74,7 +74,7 @@ Deno.test("checkKernels() tells the arithmetic, and of kernels that were measure
   );
 });
 
-Deno.test("checkFeatures() warns of OpenGL on the CPU, which stands in for a Vulkan driver", () => {
+Deno.test("checkFeatures() warns of OpenGL on the CPU, used for lack of a Vulkan driver", () => {
   assert.equal(checkFeatures(LAVAPIPE, SYSTEM).status, "ok");
   const openGl = { ...LAVAPIPE, f16: false, subgroups: false };
   const { status, detail, mend } = checkFeatures(openGl, SYSTEM);
@@ -87,7 +87,7 @@ Deno.test("checkFeatures() warns of OpenGL on the CPU, which stands in for a Vul
   assert.equal(checkFeatures({ ...openGl, cpu: false }, SYSTEM).status, "ok");
 });
 
-Deno.test("checkCodecs() tells which writer is left, and how to get a better one", () => {
+Deno.test("checkCodecs() says which writer remains, and how to get a better one", () => {
   const good: CodecReport = { codecs: [{ codec: "avc" }], ffmpeg: "ffmpeg 5", writer: "addon" };
   assert.deepEqual(checkCodecs(good, SYSTEM).map(({ status }) => status), ["ok", "ok", "ok"]);
   const second: CodecReport = { addon: "none here", codecs: [], ffmpeg: "f", writer: "ffmpeg" };
@@ -133,7 +133,7 @@ Deno.test({
   },
 });
 
-Deno.test("differences() is the largest, relative for latents, and not-a-number for that", () => {
+Deno.test("differences() is the largest, relative for latents, and NaN if any is NaN", () => {
   const golden = { latents: [1, -4], pixels: [0.5, 0.25] };
   const run = { latents: [1.5, -4], pixels: [0.5, 0.5] };
   assert.deepEqual(differences(run, golden), { latents: 0.125, pixels: 0.25 });
@@ -141,7 +141,7 @@ Deno.test("differences() is the largest, relative for latents, and not-a-number 
   assert.deepEqual(differences(broken, golden), { latents: NaN, pixels: 0 });
 });
 
-Deno.test("isTolerable() lets rounding pass, and nothing else", () => {
+Deno.test("isTolerable() accepts rounding and nothing else", () => {
   const small = { latents: 1e-2, pixels: 1e-2 };
   assert.deepEqual([isTolerable(small, "f16"), isTolerable(small, "f32")], [true, false]);
   assert.equal(isTolerable({ ...small, pixels: 0.1 }, "f16"), false);
@@ -149,7 +149,7 @@ Deno.test("isTolerable() lets rounding pass, and nothing else", () => {
   assert.equal(isTolerable({ latents: NaN, pixels: 0 }, "f16"), false);
 });
 
-Deno.test("describeCheck() has the mending command under the finding", () => {
+Deno.test("describeCheck() shows the command that helps below its finding", () => {
   const check = { name: "adapter", status: "failed", detail: "none", mend: "apt-get x" } as const;
   assert.match(describeCheck(check), /^FAILED {3}adapter +none\n +to fix it: apt-get x$/);
   assert.deepEqual([sizeText(134217728), sizeText(2e9)], ["134 MB", "2.0 GB"]);

@@ -3,7 +3,7 @@ import { main } from "../../../cli.ts";
 import { recorder } from "../../support/recorder.ts";
 
 Deno.test({
-  name: "far doctor --json tests this machine and reports all of it",
+  name: "far doctor --json tests this machine and reports everything",
   sanitizeOps: false,
   sanitizeResources: false,
   fn: async () => {

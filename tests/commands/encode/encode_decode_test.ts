@@ -33,7 +33,7 @@ async function done(...args: string[]) {
   return { stdout, stderr };
 }
 
-Deno.test("far encode, decode and compare bring a clip back nearly as it was", () =>
+Deno.test("far encode and decode nearly restore a clip, as far compare shows", () =>
   inFolder(async (folder) => {
     const latents = join(folder, "l.safetensors");
     const again = join(folder, "r.safetensors");

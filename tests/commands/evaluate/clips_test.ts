@@ -56,7 +56,7 @@ Deno.test("findClips() refuses folders and lists without clips", async () => {
   });
 });
 
-Deno.test("checkClips() says of every clip what is wrong with it", async () => {
+Deno.test("checkClips() reports what is wrong with each clip", async () => {
   await inFolder(async (folder) => {
     await writeClip(join(folder, "good.npz"), 4);
     await writeClip(join(folder, "short.npz"), 3);

@@ -46,7 +46,7 @@ Deno.test("resolveProtocol() says what does not fit", async () => {
   );
 });
 
-Deno.test("inversesOf() takes names and numbers, and refuses what is no action", () => {
+Deno.test("inversesOf() takes names and numbers, and refuses anything that is not an action", () => {
   assert.deepEqual([...inversesOf({ left: "right", 1: 0 }, INFO)], [[1, 0], [0, 1]]);
   assert.equal(inversesOf(undefined, INFO).size, 0);
   for (const json of [[], "left", { up: "down" }, { left: 3 }, { left: null }]) {

@@ -3,7 +3,7 @@ import { publishedOf, ranked, summarise } from "../../../commands/evaluate/summa
 import { PRESETS } from "../../../mod.ts";
 import { result, RESULTS } from "./evaluation_fixture.ts";
 
-Deno.test("summarise() averages clips, then seeds, and tells how seeds differ", () => {
+Deno.test("summarise() averages clips, then seeds, and gives the spread over seeds", () => {
   const { overall, frames } = summarise(RESULTS, 24);
   // seed 0: (15 + 25) / 2, seed 2: (17 + 27) / 2
   assert.equal(overall.psnr!.mean, 21);

@@ -99,7 +99,7 @@ for (const [what, options] of Object.entries(RUNS)) {
 }
 
 Deno.test(
-  { name: "far generate keeps what it has when it is stopped", ...GPU_TEST },
+  { name: "far generate keeps finished frames when it is stopped", ...GPU_TEST },
   () =>
     stage(async ({ path, run }) => {
       const checkpoint = path("run.safetensors");
@@ -133,7 +133,7 @@ Deno.test("far generate looks at its checkpoint before it computes anything", ()
   }));
 
 Deno.test(
-  { name: "far generate goes on only as it was begun", ...GPU_TEST },
+  { name: "far generate continues only with the settings it was started with", ...GPU_TEST },
   () =>
     stage(async ({ path, run }) => {
       const checkpoint = path("run.safetensors");

@@ -229,7 +229,7 @@ Deno.test("far generate --only-generated leaves the context out of every output"
     assert.deepEqual(actions, [1, 2]);
   }));
 
-Deno.test("far generate reads back what it wrote, and goes on by the clip's own actions", () =>
+Deno.test("far generate reads its own outputs and continues by their actions", () =>
   inFolder(async (folder) => {
     const first = join(folder, "first.npz");
     const second = join(folder, "second.safetensors");
@@ -423,7 +423,7 @@ Deno.test("far generate keeps outputs that exist, but for the same settings", ()
     assert.equal(await Deno.readTextFile(gif), "my own");
   }));
 
-Deno.test("far generate goes on by the actions that a video of its own was made with", () =>
+Deno.test("far generate continues by the actions with which its own video was made", () =>
   inFolder(async (folder) => {
     const [walk, on] = [join(folder, "walk.mp4"), join(folder, "on.npz")];
     const actions = ["-a", "left,forward,right", "--context-frames", "0"];

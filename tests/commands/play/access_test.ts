@@ -42,7 +42,7 @@ Deno.test("isOwnHost() takes the name that was given", () => {
   assert.ok(!isOwnHost("localhost:9000", { hostname: "maze.lan", port: 9000 }));
 });
 
-Deno.test("isOwnOrigin() wants the origin to be the host", () => {
+Deno.test("isOwnOrigin() requires the origin to be the host", () => {
   const own = { host: "localhost:8420", origin: "http://localhost:8420" };
   assert.ok(isOwnOrigin(own));
   for (const origin of ["https://localhost:8420", "http://evil.example", "null"]) {
@@ -64,7 +64,7 @@ Deno.test("isOwnNavigation() refuses what other sites ask for", () => {
   }
 });
 
-Deno.test("isLoopback() knows what other machines cannot reach", () => {
+Deno.test("isLoopback() recognises addresses that other machines cannot reach", () => {
   for (const name of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) assert.ok(isLoopback(name));
   for (const name of ["0.0.0.0", "192.168.0.7", "127.evil.example"]) assert.ok(!isLoopback(name));
 });

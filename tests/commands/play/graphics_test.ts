@@ -3,7 +3,7 @@ import { detectGraphics } from "../../../commands/play/graphics.ts";
 
 const detect = (variables: Record<string, string>) => detectGraphics((name) => variables[name]);
 
-Deno.test("detectGraphics() knows terminals by their environment", () => {
+Deno.test("detectGraphics() recognises terminals by their environment", () => {
   assert.equal(detect({ TERM: "xterm-kitty" }), "kitty");
   assert.equal(detect({ TERM: "xterm-256color", KITTY_WINDOW_ID: "1" }), "kitty");
   assert.equal(detect({ TERM_PROGRAM: "ghostty" }), "kitty");

@@ -36,7 +36,7 @@ Deno.test("KeyDecoder reads presses and releases of terminals that report both",
   );
 });
 
-Deno.test("KeyDecoder skips what is no key of ours", () => {
+Deno.test("KeyDecoder skips unknown keys", () => {
   const decoder = new KeyDecoder();
   assert.deepEqual(decoder.decode(bytes("\x1b[5~\x1b[I\x1b[<0;1;1M\xc3\xa9\x1b[57441;1:1u")), []);
   assert.equal(decoder.reportsRelease, false);

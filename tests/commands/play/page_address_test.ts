@@ -18,7 +18,7 @@ Deno.test("qrCode() draws the code of an address, with its three corners", () =>
   assert.ok(lines.length >= 13 && lines.every((line) => line.length === lines[0]!.length));
 });
 
-Deno.test("browserCommand() knows each system's way to open an address", () => {
+Deno.test("browserCommand() has each system's command for opening an address", () => {
   const url = "http://127.0.0.1:8420/";
   assert.deepEqual(browserCommand(url, "linux"), ["xdg-open", url]);
   assert.deepEqual(browserCommand(url, "darwin"), ["open", url]);

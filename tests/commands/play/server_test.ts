@@ -208,7 +208,7 @@ Deno.test("PlayServer serves its page though connections are held open", () =>
     await page.close();
   }));
 
-Deno.test("PlayServer takes so many pages and no more", () =>
+Deno.test("PlayServer limits the number of pages", () =>
   serving(async ({ url }) => {
     const pages = Array.from({ length: 16 }, () => new Page(url));
     await Promise.all(pages.map((page) => page.untilState(1)));
@@ -282,7 +282,7 @@ Deno.test("PlayServer welcomes a page, streams frames as keys are held, and take
     await page.close();
   }));
 
-Deno.test("PlayServer tells a page what it cannot do, and goes on", () =>
+Deno.test("PlayServer tells a page what it cannot do, and continues", () =>
   serving(async ({ url }) => {
     const page = new Page(url);
     await page.untilState(1);
@@ -297,7 +297,7 @@ Deno.test("PlayServer tells a page what it cannot do, and goes on", () =>
     await page.close();
   }));
 
-Deno.test("PlayServer lets the world stand still when the last page is closed", () =>
+Deno.test("PlayServer pauses the world when the last page is closed", () =>
   serving(async ({ url }, made, game) => {
     const page = new Page(url);
     await page.untilState(1);

@@ -106,7 +106,7 @@ Deno.test("TerminalPlayer makes one frame for each key of a plain terminal", asy
   assert.deepEqual(made.worlds[0]!.actions, [0, 1]);
 });
 
-Deno.test("TerminalPlayer walks on while a key is down where the terminal tells", async () => {
+Deno.test("TerminalPlayer keeps walking while a key is down if the terminal reports it", async () => {
   const made = await playing(true, async (screen, game) => {
     await screen.until("frame 11");
     screen.type("w");
@@ -139,7 +139,7 @@ Deno.test("TerminalPlayer obeys the other keys", async () => {
   assert.deepEqual(made.opened, ["one", "two", "two"]);
 });
 
-Deno.test("TerminalPlayer goes on with the newest key while the world runs", async () => {
+Deno.test("TerminalPlayer continues with the newest key while the world runs", async () => {
   const made = await playing(false, async (screen) => {
     await screen.until("frame 11");
     screen.type("p");

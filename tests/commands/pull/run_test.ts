@@ -55,7 +55,7 @@ Deno.test("far pull prints the path of a file, and where it came from as JSON", 
   });
 });
 
-Deno.test("far pull tells progress as JSON lines, and nothing when quiet", async () => {
+Deno.test("far pull reports progress as JSON lines, and nothing when quiet", async () => {
   await withHub(async (hub) => {
     const { stderr } = await pull("someone/model/dcae/x.pth", { progress: "json" });
     const events = stderr.map((line) => JSON.parse(line));

@@ -41,7 +41,7 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
 }
 
 Deno.test(
-  { name: "far batch and far worker need none of Redis's dangerous commands", ignore },
+  { name: "far batch and far worker need no dangerous commands of Redis", ignore },
   () =>
     stage(async ({ urlFor, batch }) => {
       const url = await urlFor("+@all -@dangerous");

@@ -88,7 +88,7 @@ async function status(url: string): Promise<Record<string, number>> {
 }
 
 Deno.test(
-  { name: "far worker makes every job once, whatever dies meanwhile", ignore },
+  { name: "far worker makes every job once, whichever process dies", ignore },
   () =>
     stage(async ({ server, out, results, batch, worker }) => {
       const workers = [worker(), worker()];
@@ -112,7 +112,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far batch failed and retry look after what no worker could make", ignore },
+  { name: "far batch failed and retry list and repeat failed jobs", ignore },
   () =>
     stage(async ({ server, path, batch, worker, out }) => {
       await Deno.writeTextFile(path("clip.gif"), "no picture at all");
@@ -142,7 +142,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far worker finishes its job on SIGTERM, and leaves the others", ignore },
+  { name: "far worker finishes its current job on SIGTERM, and leaves the others", ignore },
   () =>
     stage(async ({ server, out, results, batch, worker }) => {
       const first = worker();
@@ -181,7 +181,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far batch --detach leaves jobs, which the same command collects", ignore },
+  { name: "far batch --detach leaves jobs that the same command collects later", ignore },
   () =>
     stage(async ({ out, batch, worker }) => {
       const detached = await batch(JOBS(3), "--detach").ended;
@@ -195,7 +195,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far batch collects what is alike, and makes again what the queue has lost", ignore },
+  { name: "far batch collects equal jobs, and repeats those that the queue has lost", ignore },
   () =>
     stage(async ({ server, out, batch, worker }) => {
       // a .y4m says nothing of its job: both have the very same bytes
@@ -241,7 +241,7 @@ async function resultsOn(link: QueueLink): Promise<QueueResult[]> {
 }
 
 Deno.test(
-  { name: "far batch says in a line that the queue takes no more", ignore },
+  { name: "far batch says in one line that the queue is full", ignore },
   () =>
     stage(async ({ server, batch }) => {
       const link = await QueueLink.open({ url: server.url, queue: "far", note: () => {} });
@@ -258,7 +258,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "far worker keeps passwords to itself", ignore },
+  { name: "far worker prints no passwords", ignore },
   () =>
     stage(async ({ server, batch, worker, out }) => {
       const nowhere = await startFar("batch", "status", "--redis", `${server.url}/99`).ended;

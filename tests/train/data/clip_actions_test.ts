@@ -5,7 +5,7 @@ import { inFolder } from "../../media/support/folder.ts";
 
 const CLASSES = { count: 4 };
 
-Deno.test("readActionFile() and clipActions() write out no more than a million actions", () =>
+Deno.test("readActionFile() and clipActions() expand at most a million actions", () =>
   inFolder(async (folder) => {
     const many = new Array(20).fill("0*90000");
     for (

@@ -112,7 +112,7 @@ Deno.test("openData() reads actions from every kind of sidecar", async () => {
   }
 });
 
-Deno.test("openData() names all bad clips together, and goes on without them if asked", () =>
+Deno.test("openData() names all bad clips together, and continues without them if asked", () =>
   inFolder(async (folder) => {
     await writeClip(join(folder, "good.npz"), 6, [0, 0, 0, 0, 0, 0]);
     await writeClip(join(folder, "short.npz"), 4, [0, 0, 0, 0]);
@@ -136,7 +136,7 @@ Deno.test("openData() names all bad clips together, and goes on without them if 
     assert.equal(skipped.length, 4);
   }));
 
-Deno.test("openData() wants one size, mirrors clips without actions, holds a share out", () =>
+Deno.test("openData() requires one size, mirrors clips without actions, holds a share out", () =>
   inFolder(async (folder) => {
     await writeClip(join(folder, "0.npz"), 6, undefined, 4);
     await writeClip(join(folder, "1.npz"), 6, undefined, 8);

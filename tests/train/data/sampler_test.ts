@@ -36,7 +36,7 @@ Deno.test("Sampler draws first frames as torch.randint does after each epoch's o
   assert.deepEqual(second.map(({ start }) => start), [6, 1, 4, 4, 6, 5]);
 });
 
-Deno.test("Sampler goes on from any position as if it had not stopped", () => {
+Deno.test("Sampler continues from any position as if it had not stopped", () => {
   const options = { starts: [3, 1, 4, 1, 5], batch: 2, seed: 8, shuffle: true };
   const whole = order(new Sampler(options), 20);
   for (const position of [0, 2, 4, 10, 38]) {

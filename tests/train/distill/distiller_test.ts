@@ -206,7 +206,7 @@ const DISTILL = { steps: 2, teacherSteps: 2, guidance: 1.5, flowShare: 0.5, ownC
 const FOUR = settingsOf(LONG, DISTILL, { steps: 4, conditionDropout: 0.1 });
 const BATCHES = [1, 2, 3, 4].map((seed) => batchOf(FOUR, seed));
 
-Deno.test({ name: "distillation goes on from a state bit for bit", ...GPU_TEST }, async () => {
+Deno.test({ name: "distillation continues from a state bit for bit", ...GPU_TEST }, async () => {
   const whole = await withTrainer(FOUR, (trainer) => train(trainer, BATCHES));
   for (const stop of [1, 3]) {
     const half = await withTrainer(FOUR, (trainer) => train(trainer, BATCHES.slice(0, stop)));

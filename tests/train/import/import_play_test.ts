@@ -135,7 +135,7 @@ Deno.test("importPlay() refuses videos that are not of one size and rate", () =>
     await assert.rejects(importPlay(slower), /its clips have 8 frames per second, these 4/);
   }));
 
-Deno.test("importPlay() tells of keys without an action, and refuses a log of only such", () =>
+Deno.test("importPlay() reports keys without an action, and refuses a log with no other keys", () =>
   withPlay(async (options, path) => {
     await Deno.writeTextFile(path("play.csv"), "time,keys\n0,w\n1,Shift w\n1.5,\n");
     assert.deepEqual((await importPlay(options)).unknownKeys, ["shift"]);

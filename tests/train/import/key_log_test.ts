@@ -41,7 +41,7 @@ Deno.test("readKeyLog() reads states and events, in both formats and any unit", 
     }
   }));
 
-Deno.test("readKeyLog() names file and line of what it refuses", () =>
+Deno.test("readKeyLog() names file and line when it refuses", () =>
   inFolder(async (folder) => {
     const cases: [name: string, text: string, why: RegExp][] = [
       ["a.csv", "time,keys\n1,w\n0.5,a\n", /a\.csv:3: time 0\.5 comes after 1; times must not run/],
