@@ -1,4 +1,5 @@
-import type { OptionTable, Values } from "./option.ts";
+import { HEADINGS } from "./common_options.ts";
+import type { OptionSpec, OptionTable, Values } from "./option.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -58,7 +59,12 @@ export interface CommandSpec<T extends OptionTable = OptionTable> {
   readonly load: () => Promise<CommandModule<T>>;
 }
 
-/** Declares a command; the module's `run` must take the options of the table. */
+/**
+ * Declares a command; the module's `run` must take the options of the table. They are sorted by the
+ * headings of the help.
+ */
 export function defineCommand<const T extends OptionTable>(spec: CommandSpec<T>): CommandSpec {
-  return spec as unknown as CommandSpec;
+  const place = ({ group = "" }: OptionSpec) => HEADINGS.indexOf(group);
+  const rows = Object.entries(spec.options).sort(([, a], [, b]) => place(a) - place(b));
+  return { ...spec, options: Object.fromEntries(rows) } as unknown as CommandSpec;
 }

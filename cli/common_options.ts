@@ -12,6 +12,9 @@ export const GENERATION = "Generation";
 /** What is printed. */
 export const LOGGING = "Logging";
 
+/** The headings in the order of the help; each option is under one of them. */
+export const HEADINGS: readonly string[] = [INPUT, OUTPUT, GENERATION, LOGGING];
+
 /** The settings file; the command line takes precedence. */
 export const CONFIG = {
   ...path("FILE.json", "read options from a JSON object; the command line wins"),

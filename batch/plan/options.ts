@@ -12,8 +12,6 @@ import { decidingOptions, type OptionTable } from "../../cli/option.ts";
 import { flag, number, path, section, string } from "../../cli/option_rows.ts";
 import { GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
 
-const QUEUE = "Queue";
-
 /** Options of a manifest's line: generate's, without those for the whole batch. */
 export const JOB_OPTIONS = decidingOptions(GENERATE_OPTIONS);
 
@@ -28,7 +26,7 @@ const GPU_OPTIONS = section(GENERATION, {
   }),
 });
 
-const QUEUE_OPTIONS = section(QUEUE, {
+const QUEUE_OPTIONS = section(GENERATION, {
   redis: string(
     "URL",
     "redis://user:password@host:port/db, or rediss:// for TLS; use FAR_REDIS to keep the password out " +
@@ -61,7 +59,7 @@ export const BATCH_OPTIONS = {
   ...GPU_OPTIONS,
   ...section(LOGGING, { dryRun: flag("check every line, print what would be done, and stop") }),
   ...QUEUE_OPTIONS,
-  ...section(QUEUE, {
+  ...section(GENERATION, {
     shared: flag(
       "workers see --out-dir and all inputs under the same paths; without it files travel " +
         "through the queue",
@@ -76,14 +74,18 @@ export const BATCH_OPTIONS = {
 
 /** Options of `far worker`. */
 export const WORKER_OPTIONS = {
-  ...QUEUE_OPTIONS,
-  ...section(QUEUE, {
-    outDir: path("DIR", "folder of a --shared batch on this machine", {
-      default: "none: jobs of --shared batches are left to other workers",
-    }),
+  ...section(INPUT, {
     inDir: path("DIR", "a folder, besides --out-dir, that jobs of a --shared batch may read", {
       repeatable: true,
     }),
+  }),
+  ...section(OUTPUT, {
+    outDir: path("DIR", "folder of a --shared batch on this machine", {
+      default: "none: jobs of --shared batches are left to other workers",
+    }),
+  }),
+  ...QUEUE_OPTIONS,
+  ...section(GENERATION, {
     lock: number("SECONDS", "give the job of a silent worker to another after this long", {
       min: 1,
       default: "120",

@@ -1,11 +1,14 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS, CONFIG, JSON_OPTION } from "../../cli/common_options.ts";
+import {
+  COMMON_OPTIONS,
+  CONFIG,
+  GENERATION,
+  INPUT,
+  JSON_OPTION,
+} from "../../cli/common_options.ts";
 import { GPU } from "../../cli/permissions.ts";
 import { GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
-
-const WHAT = "What is measured";
-const HOW = "How it is measured";
 
 /** Parts of a benchmark, in the order they run. */
 export const PARTS = ["kernels", "codec", "steps", "frames", "train"] as const;
@@ -33,19 +36,19 @@ export const BENCH_OPTIONS = {
     default: "all but train",
     help:
       "kernels at released shapes, codec (encode and decode), steps, frames of a short run, train (a step)",
-    group: WHAT,
+    group: INPUT,
   },
   framesAt: {
     kind: "list",
     value: "LIST",
     default: "2,16,64,128,156,300; with --quick 2,16; with --architecture by its kind",
     help: "number of frames before the one whose steps are measured; lengths for --protocol",
-    group: WHAT,
+    group: INPUT,
   },
   windowCache: {
     ...GENERATE_OPTIONS.windowCache,
     help: "what steps of a long model do with its window",
-    group: WHAT,
+    group: INPUT,
   },
   protocol: {
     kind: "choice",
@@ -53,12 +56,12 @@ export const BENCH_OPTIONS = {
     value: "NAME",
     help: "print what the released speed script prints: 4 videos, 25 steps, 16 to 256 frames, " +
       "without and with caches; for FAR_B_Long with random weights, or for --model",
-    group: WHAT,
+    group: INPUT,
   },
   profile: {
     kind: "flag",
     help: "time per kernel within steps, encode and decode (needs GPU timestamps)",
-    group: WHAT,
+    group: INPUT,
   },
   steps: {
     kind: "integer",
@@ -68,12 +71,12 @@ export const BENCH_OPTIONS = {
     value: "N",
     default: "the model's, else 8; with --protocol 25",
     help: "denoising steps per frame of the short run, or of --protocol",
-    group: WHAT,
+    group: INPUT,
   },
   tune: {
     kind: "flag",
     help: "find the fastest kernel parameters on this machine and save them for all runs",
-    group: HOW,
+    group: GENERATION,
   },
   runs: {
     kind: "integer",
@@ -82,14 +85,14 @@ export const BENCH_OPTIONS = {
     value: "N",
     default: "5; with --quick 3",
     help: "measurements; the median is reported",
-    group: HOW,
+    group: GENERATION,
   },
   cpuTime: {
     kind: "flag",
     help: "measure CPU time instead of wall time, for software adapters on a busy machine",
-    group: HOW,
+    group: GENERATION,
   },
-  quick: { kind: "flag", help: "fewer shapes, frames and runs", group: HOW },
+  quick: { kind: "flag", help: "fewer shapes, frames and runs", group: GENERATION },
   ...JSON_OPTION,
   ...COMMON_OPTIONS,
   config: CONFIG,

@@ -55,7 +55,7 @@ export const EVALUATE_OPTIONS = {
     force,
     retryFailed,
   }),
-  ...section("Tests without truth", {
+  ...section(GENERATION, {
     returns: integer("N", "go N moves of each action and back by its inverse: how near is it?", {
       min: 1,
     }),
@@ -79,7 +79,7 @@ export const EVALUATE_OPTIONS = {
     lpips: LPIPS,
     export: path("DIR", "write truth and made as folders of pictures, for tools that compute FVD"),
   }),
-  ...section("Queue", { redis, queue, shared }),
+  ...section(GENERATION, { redis, queue, shared }),
   ...JSON_OPTION,
   ...PROGRESS_OPTION,
   ...COMMON_OPTIONS,

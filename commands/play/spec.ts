@@ -1,6 +1,6 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
+import { COMMON_OPTIONS, CONFIG, GENERATION, INPUT, OUTPUT } from "../../cli/common_options.ts";
 import { FFMPEG, GPU, TERMINAL } from "../../cli/permissions.ts";
 import {
   ENCODING_OPTIONS,
@@ -8,10 +8,6 @@ import {
   LORA_OPTION,
   MODEL_OPTIONS,
 } from "../../request/options.ts";
-
-const WORLD = "The world";
-const SCREEN = "The terminal";
-const PAGE = "The page";
 
 /** Variables that the WebSocket library reads to disable its native parts. */
 const SOCKETS = ["WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE"];
@@ -35,12 +31,12 @@ const BROWSERS = ["xdg-open", "open", "explorer.exe"];
 export const PLAY_OPTIONS = {
   ...MODEL_OPTIONS,
   ...LORA_OPTION,
-  context: { ...context, default: "the model's own example", group: WORLD },
-  contextFrames: { ...contextFrames, default: "the model's, otherwise all", group: WORLD },
-  contextStart: { ...contextStart, group: WORLD },
-  contextStride: { ...contextStride, group: WORLD },
-  label: { ...label, help: "class, by number or name", group: WORLD },
-  size: { ...size, help: "pixels of the world", group: WORLD },
+  context: { ...context, default: "the model's own example", group: INPUT },
+  contextFrames: { ...contextFrames, default: "the model's, otherwise all", group: INPUT },
+  contextStart: { ...contextStart, group: INPUT },
+  contextStride: { ...contextStride, group: INPUT },
+  label: { ...label, help: "class, by number or name", group: INPUT },
+  size: { ...size, help: "pixels of the world", group: GENERATION },
   memoryFrames: {
     kind: "integer",
     min: 1,
@@ -49,7 +45,7 @@ export const PLAY_OPTIONS = {
     default: String(MEMORY_FRAMES),
     help:
       "number of frames the world remembers; older ones are forgotten, so memory stays constant",
-    group: WORLD,
+    group: GENERATION,
   },
   steps: { ...steps, default: `${STEPS}, or the model's if it takes fewer` },
   guidance: { ...guidance, default: "the model's, otherwise 1" },
@@ -65,9 +61,9 @@ export const PLAY_OPTIONS = {
     value: "KIND",
     default: "auto: pictures if the terminal can show them, otherwise half blocks of 24-bit colour",
     help: "how the terminal draws",
-    group: SCREEN,
+    group: OUTPUT,
   },
-  web: { kind: "flag", help: "play in a browser, on a page served by this machine", group: PAGE },
+  web: { kind: "flag", help: "play in a browser, on a page served by this machine", group: OUTPUT },
   port: {
     kind: "integer",
     min: 0,
@@ -75,21 +71,21 @@ export const PLAY_OPTIONS = {
     value: "PORT",
     default: String(PORT),
     help: "port of the page; 0 takes a free one",
-    group: PAGE,
+    group: OUTPUT,
   },
   host: {
     kind: "string",
     value: "ADDRESS",
     default: "127.0.0.1, which other machines cannot reach",
     help: "address to listen on; anyone who can reach it can play",
-    group: PAGE,
+    group: OUTPUT,
   },
   lan: {
     kind: "flag",
     help: "let machines on the same network play, and show a QR code for phones",
-    group: PAGE,
+    group: OUTPUT,
   },
-  open: { kind: "flag", help: "open the page in the browser", group: PAGE },
+  open: { kind: "flag", help: "open the page in the browser", group: OUTPUT },
   record: {
     kind: "path",
     short: "o",

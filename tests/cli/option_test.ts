@@ -125,6 +125,14 @@ Deno.test("the option tables use no short letter twice in one command", () => {
   }
 });
 
+Deno.test("the option tables have four headings, in the same order in every command", () => {
+  for (const { name, options } of COMMANDS) {
+    const headings = Object.values(options).map(({ group }) => group ?? "none");
+    const order = ["Input", "Output", "Generation", "Logging"];
+    assert.deepEqual([...new Set(headings)], order.filter((one) => headings.includes(one)), name);
+  }
+});
+
 Deno.test("the option tables keep every name of the command line's contract", () => {
   const contract = "model output frames context context-frames context-start context-stride " +
     "actions label steps guidance solver seed rng noise size count flexrope only-generated fps " +
