@@ -188,6 +188,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "--num-frames": "--frames",
   "--height": "--size WxH",
   "--width": "--size WxH",
+  "--scheduler": "--solver",
   "--init-img": "--context",
   "--image": "--context",
   "--input": "--context",
@@ -199,14 +200,18 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "--device": "--backend",
   "--precision": "--dtype",
   "--sampler": "--solver",
+  "--learning-rate": "--lr",
+  "-r": "--fps",
+  "--token": "the environment variable HF_TOKEN, which others cannot see",
   "--prompt": "--actions or --label: FAR models take no text",
+  "--negative-prompt": "--guidance: FAR models take no text",
   "-p": "--actions or --label: FAR models take no text",
   "--threads": "the environment variable LP_NUM_THREADS=N, for the software adapter",
 };
 
 /** ` (use --guidance)` for an option of another tool, if this command has ours. */
 function foreignHint(word: string, known: readonly string[]): string | undefined {
-  const ours = FOREIGN[word];
+  const ours = FOREIGN[word.replaceAll("_", "-")];
   const flag = ours?.match(/^--[\w-]+/)?.[0];
   return ours && (flag === undefined || known.includes(flag)) ? ` (use ${ours})` : undefined;
 }

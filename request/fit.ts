@@ -76,7 +76,8 @@ export async function fitRun(
 function checkSize({ size }: GenerateValues, info: ModelInfo, findings: Findings): void {
   const { multiple, name } = info;
   if (!size || (size.width % multiple === 0 && size.height % multiple === 0)) return;
-  findings.refuse("size", `both sides must be multiples of ${multiple} for ${name}`);
+  const given = `${size.width}x${size.height}`;
+  findings.refuse("size", `both sides must be multiples of ${multiple} for ${name}, not ${given}`);
 }
 
 /**

@@ -171,6 +171,7 @@ export const ENCODING_OPTIONS = {
       default: "the model's, otherwise 8",
     }),
     codec: choice(["avc", "hevc", "av1", "vp9"], "CODEC", "video codec", {
+      aliases: { h264: "avc", h265: "hevc" },
       default: "avc, in .webm vp9",
     }),
     quality: integer("Q", "quality of the encoder: 0 smallest file, 100 best picture", {

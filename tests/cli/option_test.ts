@@ -133,6 +133,12 @@ Deno.test("the option tables have four headings, in the same order in every comm
   }
 });
 
+Deno.test("--codec takes the names that other tools use", () => {
+  for (const [name, ours] of [["h264", "avc"], ["h265", "hevc"], ["av1", "av1"]] as const) {
+    assert.equal(parseText(GENERATE_OPTIONS.codec, name, "--codec"), ours);
+  }
+});
+
 Deno.test("the option tables keep every name of the command line's contract", () => {
   const contract = "model output frames context context-frames context-start context-stride " +
     "actions label steps guidance solver seed rng noise size count flexrope only-generated fps " +

@@ -124,6 +124,10 @@ Deno.test("parseCommandLine() suggests our options for those of other tools", as
     "--init-img a.png": "--context)",
     "--crf 18": "--quality, where more is better)",
     "--width 64": "--size WxH)",
+    "--num_inference_steps 9": "--steps)",
+    "--scheduler euler": "--solver)",
+    "-r 10": "--fps)",
+    "--negative-prompt cat": "--guidance: FAR models take no text)",
     "--prompt cat": "--actions or --label: FAR models take no text)",
     "--threads 4": "the environment variable LP_NUM_THREADS=N, for the software adapter)",
   };
