@@ -70,7 +70,7 @@ export {
   similarity,
 } from "./metrics/similarity.ts";
 export { lineChart } from "./report/chart.ts";
-export { escapeHtml, htmlPage } from "./report/page.ts";
+export { escapeHtml, htmlPage, htmlTables } from "./report/page.ts";
 
 // pictures and videos
 export { checkFloatFrames } from "./media/budget.ts";

@@ -31,7 +31,7 @@ export type AutoencoderWeights = ReturnType<typeof loadAutoencoder>;
 /**
  * The finest stage that exists; if the first one is empty, the first convolution halves the size.
  */
-function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
+export function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
   const skipped = stages[0]!.layers === 0;
   return { skipped, channels: stages[skipped ? 1 : 0]!.channels };
 }

@@ -46,20 +46,20 @@ export function architectureConfig(name: ArchitectureName): JsonObject {
   };
 }
 
+/** A stage of an autoencoder: channels, and blocks of the encoder and of the decoder. */
+export type StageSizes = readonly [channels: number, encoder: number, decoder: number];
+
 /** Stages of the released autoencoders, from the picture inwards; 8x has the first four. */
-const STAGES = [
-  { channels: 128, encoderLayers: 0, decoderLayers: 0 },
-  { channels: 256, encoderLayers: 4, decoderLayers: 5 },
-  { channels: 512, encoderLayers: 8, decoderLayers: 10 },
-  { channels: 512, encoderLayers: 2, decoderLayers: 2, attention: true },
-  { channels: 1024, encoderLayers: 2, decoderLayers: 2, attention: true },
-  { channels: 1024, encoderLayers: 2, decoderLayers: 2, attention: true },
-] as const satisfies readonly {
-  channels: number;
-  encoderLayers: number;
-  decoderLayers: number;
-  attention?: true;
-}[];
+const STAGES: readonly StageSizes[] = [
+  [128, 0, 0],
+  [256, 4, 5],
+  [512, 8, 10],
+  [512, 2, 2],
+  [1024, 2, 2],
+  [1024, 2, 2],
+];
+/** Stages from this one on have attention. */
+const FIRST_ATTENTION = 3;
 
 /** Factor between the sides of the picture and of the latents. */
 export const COMPRESSION = { "8x": 8, "16x": 16, "32x": 32 } as const;
@@ -69,9 +69,18 @@ export type AutoencoderName = keyof typeof COMPRESSION;
 
 /** Configuration of a released autoencoder, as in the official model_*_c32_config.json. */
 export function autoencoderConfig(name: AutoencoderName): JsonObject {
-  const stages = STAGES.slice(0, 1 + Math.log2(COMPRESSION[name]));
-  const types = stages.map((stage) => "attention" in stage ? "EfficientViTBlock" : "ResBlock");
-  const channels = stages.map((stage) => stage.channels);
+  return stagesConfig(STAGES, COMPRESSION[name], 0.2889);
+}
+
+/** Configuration of an autoencoder of the released kind, with the first stages of these. */
+export function stagesConfig(
+  all: readonly StageSizes[],
+  compression: number,
+  scale: number,
+): JsonObject {
+  const stages = all.slice(0, 1 + Math.log2(compression));
+  const types = stages.map((_, i) => i >= FIRST_ATTENTION ? "EfficientViTBlock" : "ResBlock");
+  const channels = stages.map(([channels]) => channels);
   return {
     in_channels: 3,
     latent_channels: 32,
@@ -80,15 +89,15 @@ export function autoencoderConfig(name: AutoencoderName): JsonObject {
     decoder_block_types: types,
     encoder_block_out_channels: channels,
     decoder_block_out_channels: channels,
-    encoder_layers_per_block: stages.map((stage) => stage.encoderLayers),
-    decoder_layers_per_block: stages.map((stage) => stage.decoderLayers),
+    encoder_layers_per_block: stages.map(([, blocks]) => blocks),
+    decoder_layers_per_block: stages.map(([, , blocks]) => blocks),
     encoder_qkv_multiscales: stages.map(() => []),
     decoder_qkv_multiscales: stages.map(() => []),
     decoder_norm_types: types.map((type) => type === "ResBlock" ? "batch_norm" : "rms_norm"),
     decoder_act_fns: types.map((type) => type === "ResBlock" ? "relu" : "silu"),
     downsample_block_type: "pixel_unshuffle",
     upsample_block_type: "pixel_shuffle",
-    scaling_factor: 0.2889,
+    scaling_factor: scale,
   };
 }
 

@@ -18,6 +18,19 @@ ${more.script ? `<script>${more.script}</script>\n` : ""}</html>
 `;
 }
 
+/** Tables of names and values, each in a section under its title. */
+export function htmlTables(
+  tables: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): string {
+  return Object.entries(tables).map(([name, rows]) =>
+    `<section><h2>${escapeHtml(name)}</h2><table>${
+      Object.entries(rows).map(([key, value]) =>
+        `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`
+      ).join("")
+    }</table></section>`
+  ).join("\n");
+}
+
 /** Escapes text for HTML. */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

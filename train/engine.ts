@@ -26,7 +26,7 @@ import { Workspace } from "./workspace.ts";
 
 /** How a step is divided. */
 export interface Division {
-  /** Videos computed at once. */
+  /** Videos, or pictures, computed at once. */
   readonly microBatch: number;
   /** Whether to recompute blocks in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;

@@ -1,8 +1,9 @@
-import type { Dispatch } from "../gpu/program.ts";
+import type { Dispatch, Program } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
-import { type DeviceBuffer, size } from "../gpu/memory.ts";
+import { type DeviceBuffer, type Memory, size } from "../gpu/memory.ts";
 import { checkDistill } from "./distill/settings.ts";
 import { type Division, Engine, longestStep } from "./engine.ts";
+import type { Copy, Parameter, ParameterStore } from "./parameters.ts";
 import type { TrainerSettings } from "./settings.ts";
 
 /** Needs of a run, computed without a device. */
@@ -55,26 +56,40 @@ export function planTraining(
   limits: TrainLimits,
 ): { readonly plan: TrainPlan; readonly engine: Engine } {
   checkSettings(settings);
-  let found: { plan: TrainPlan; engine: Engine } | undefined;
-  for (const division of divisions(settings)) {
-    const engine = new Engine(settings, device, division);
-    found = { engine, plan: describe(engine) };
-    if (fits(engine, limits)) break;
+  const make = (division: Division) => new Engine(settings, device, division);
+  const engine = firstThatFits(divisions(settings.batch, settings), make, limits);
+  return { engine, plan: describe(engine) };
+}
+
+/** Ways to divide so many samples, from the fastest to the one that takes the least memory. */
+export function* divisions(
+  samples: number,
+  { microBatch, recompute = "auto" }: Pick<TrainerSettings, "microBatch" | "recompute">,
+): Generator<Division> {
+  let count = microBatch ?? samples;
+  while (true) {
+    if (recompute !== true) yield { microBatch: count, recompute: false };
+    if (recompute !== false) yield { microBatch: count, recompute: true };
+    if (count === 1 || microBatch !== undefined) return;
+    count = Math.ceil(count / 2);
+  }
+}
+
+/** The engine of the first division that fits, or of the last. */
+export function firstThatFits<E extends { readonly memory: Memory }>(
+  divisions: Iterable<Division>,
+  make: (division: Division) => E,
+  limits: TrainLimits,
+): E {
+  let found: E | undefined;
+  for (const division of divisions) {
+    found = make(division);
+    if (fits(found.memory, limits)) break;
   }
   return found!;
 }
 
-function* divisions({ batch, accumulate, microBatch, recompute = "auto" }: TrainerSettings) {
-  let videos = microBatch ?? batch * (microBatch === undefined ? 1 : accumulate);
-  while (true) {
-    if (recompute !== true) yield { microBatch: videos, recompute: false } satisfies Division;
-    if (recompute !== false) yield { microBatch: videos, recompute: true } satisfies Division;
-    if (videos === 1 || microBatch !== undefined) return;
-    videos = Math.ceil(videos / 2);
-  }
-}
-
-function fits({ memory }: Engine, limits: TrainLimits): boolean {
+function fits(memory: Memory, limits: TrainLimits): boolean {
   const isSmall = ({ kind, bytes }: DeviceBuffer) => {
     if (kind === "uniform") return true;
     return bytes <= ((kind === "storage" ? limits.buffer : limits.texture) ?? Infinity);
@@ -84,7 +99,7 @@ function fits({ memory }: Engine, limits: TrainLimits): boolean {
 
 function describe(engine: Engine): TrainPlan {
   const { settings, division, store, memory, parameters: { all, isTrained } } = engine;
-  const { microBatch, recompute } = division;
+  const { microBatch } = division;
   const videos = settings.batch * settings.accumulate;
   const frames = longestStep(settings);
   const whole = Math.floor(videos / microBatch);
@@ -95,7 +110,31 @@ function describe(engine: Engine): TrainPlan {
     engine.pass(count, frames, "train").program,
   ]);
   const programs = [...passes, engine.update];
-  const copies = (...names: ("weight" | "gradient" | "moment" | "square" | "shadow")[]) =>
+  return describePlan({ ...division, store, memory, all, isTrained, programs }, {
+    flopsOf,
+    teacher: engine.distiller?.bytes ?? 0,
+  });
+}
+
+/** What a plan is made of. */
+interface PlannedStep extends Division {
+  readonly store: ParameterStore;
+  readonly memory: Memory;
+  readonly all: readonly Parameter[];
+  readonly isTrained: (name: string) => boolean;
+  /** All that an optimiser step runs. */
+  readonly programs: readonly Program[];
+}
+
+/** The needs of a step. @param teacher bytes of its weights */
+export function describePlan(
+  { store, memory, all, isTrained, programs, microBatch, recompute }: PlannedStep,
+  { flopsOf, teacher }: {
+    readonly flopsOf: (dispatch: Dispatch) => number;
+    readonly teacher: number;
+  },
+): TrainPlan {
+  const copies = (...names: Copy[]) =>
     store.groups.reduce(
       (sum, group) => names.reduce((s, name) => s + (group.copies[name]?.buffer.bytes ?? 0), sum),
       0,
@@ -105,7 +144,7 @@ function describe(engine: Engine): TrainPlan {
     gradients: copies("gradient"),
     moments: copies("moment", "square"),
     ema: copies("shadow"),
-    teacher: engine.distiller?.bytes ?? 0,
+    teacher,
   };
   const kept = Object.values(bytes).reduce((sum, part) => sum + part, 0);
   const numbers = (trained: boolean) =>
@@ -151,15 +190,22 @@ function seenPairs(p: Readonly<Record<string, number>>, byKey: boolean): number 
   return pairs;
 }
 
+const COUNTS = ["batch", "frames", "accumulate", "height", "width", "steps"] as const;
+
+/** @throws {RangeError} names the first number that is none */
+export function checkCounts(settings: Pick<TrainerSettings, typeof COUNTS[number]>): void {
+  const bad = COUNTS.find((name) => !Number.isInteger(settings[name]) || settings[name] < 1);
+  if (bad === undefined) return;
+  throw new RangeError(
+    `Cannot train: ${bad} must be a whole number above 0, not ${settings[bad]}`,
+  );
+}
+
 /** @throws {RangeError} names the first wrong setting */
 function checkSettings(settings: TrainerSettings): void {
   const { config, height, width, frames, trainingType } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
-  for (const name of ["batch", "frames", "accumulate", "height", "width", "steps"] as const) {
-    if (!Number.isInteger(settings[name]) || settings[name] < 1) {
-      throw wrong(`${name} must be a whole number above 0, not ${settings[name]}`);
-    }
-  }
+  checkCounts(settings);
   if (settings.dtype !== "f32") {
     throw wrong("f16 weights and activations are not supported");
   }

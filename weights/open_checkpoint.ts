@@ -3,7 +3,7 @@ import { CheckpointError, quote, quoteSome } from "../files/errors.ts";
 import { isFile, isFolder } from "../files/file_source.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { SafetensorsFile } from "./safetensors.ts";
-import { readShardIndex } from "./shard_index.ts";
+import { badIndex, readShardIndex } from "./shard_index.ts";
 
 /** Files of weights in a folder, in the order they are looked for. */
 const WEIGHT_FILES = [
@@ -64,7 +64,7 @@ async function openShards(path: string, ema: boolean): Promise<Checkpoint> {
       const opened = await SafetensorsFile.open(file);
       files.push(opened);
       left -= opened.tensors.size; // too many names must not fill memory
-      if (left < 0) disagree(path, `${quote(file)} contains tensors that the index does not name`);
+      if (left < 0) badIndex(path, `${quote(file)} contains tensors that the index does not name`);
     }
     checkShards(path, index.places, files);
     return Checkpoint.of(path, files, ema);
@@ -83,20 +83,13 @@ function checkShards(
   for (const file of files) {
     for (const name of file.tensors.keys()) {
       if (places.get(name) === file.path) found.set(name, file.path);
-      else {disagree(
+      else {badIndex(
           path,
           `${quote(file.path)} contains ${quote(name)}, but the index puts it elsewhere`,
         );}
     }
   }
   for (const [name, file] of places) {
-    if (!found.has(name)) disagree(path, `${quote(name)} is not in ${quote(file)}`);
+    if (!found.has(name)) badIndex(path, `${quote(name)} is not in ${quote(file)}`);
   }
-}
-
-function disagree(path: string, why: string): never {
-  throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
-    file: path,
-    reason: "BadIndex",
-  });
 }

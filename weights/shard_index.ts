@@ -21,25 +21,29 @@ export interface ShardIndex {
 export async function readShardIndex(path: string): Promise<ShardIndex> {
   const { weight_map: map } = await readJson(path);
   if (map === null || typeof map !== "object" || Array.isArray(map)) {
-    bad(path, "it has no weight_map");
+    badIndex(path, "it has no weight_map");
   }
   const folder = dirname(path);
   const places = new Map<string, string>();
   for (const [name, shard] of Object.entries(map)) {
     if (typeof shard !== "string" || !SHARD_NAME.test(shard) || basename(shard) !== shard) {
-      bad(path, `${quote(name)} is in ${quote(String(shard))}, not a plain .safetensors file name`);
+      badIndex(
+        path,
+        `${quote(name)} is in ${quote(String(shard))}, not a plain .safetensors file name`,
+      );
     }
     places.set(name, join(folder, shard));
   }
   const files = [...new Set(places.values())].sort();
-  if (files.length === 0) bad(path, "its weight_map is empty");
+  if (files.length === 0) badIndex(path, "its weight_map is empty");
   if (files.length > MOST_SHARDS) {
-    bad(path, `it names ${files.length} files; the limit is ${MOST_SHARDS}`);
+    badIndex(path, `it names ${files.length} files; the limit is ${MOST_SHARDS}`);
   }
   return { files, places };
 }
 
-function bad(path: string, why: string): never {
+/** @throws {CheckpointError} always */
+export function badIndex(path: string, why: string): never {
   throw new CheckpointError(`Cannot use ${quote(path)}: ${why}`, {
     file: path,
     reason: "BadIndex",

@@ -1,6 +1,6 @@
 import style from "./report.css" with { type: "text" };
 import script from "./report.js" with { type: "text" };
-import { encodePng, escapeHtml, htmlPage, lineChart } from "../../app.ts";
+import { encodePng, escapeHtml, htmlPage, htmlTables, lineChart } from "../../app.ts";
 import { toRgb } from "../../mod.ts";
 import { actionName, type Evaluation } from "./evaluation.ts";
 import {
@@ -189,11 +189,5 @@ function factsTables({ protocol, machine, times, version, clips }: Evaluation): 
       clips: String(clips.length),
     },
   };
-  return Object.entries(tables).map(([name, rows]) =>
-    `<section><h2>${name}</h2><table>${
-      Object.entries(rows).map(([key, value]) =>
-        `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`
-      ).join("")
-    }</table></section>`
-  ).join("\n");
+  return htmlTables(tables);
 }

@@ -8,6 +8,7 @@ import { type Image, imageBuffer, readImage, writeImage } from "../../kernels/im
 import { packedShape } from "../../kernels/pack_weight.ts";
 import { pictureLoss } from "../../kernels/picture_loss.ts";
 import { structureLoss } from "../../kernels/structure_loss.ts";
+import type { Division, PassKind } from "../engine.ts";
 import { RESULTS } from "../network.ts";
 import type { Parameter } from "../parameters.ts";
 import { ParameterStore } from "../parameters.ts";
@@ -17,20 +18,10 @@ import { decode, encode } from "./network.ts";
 import { groupLabel, listAutoencoderParameters, trainedBy } from "./parameters.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
-/** How a step is divided. */
-export interface PictureDivision {
-  /** Pictures computed at once. */
-  readonly microBatch: number;
-  /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
-  readonly recompute: boolean;
-}
-
-type PassKind = "train" | "validate";
-
 /** Everything on the device: parameters, activations, and the programs that train them. */
 export class AutoencoderEngine {
   readonly settings: AutoencoderSettings;
-  readonly division: PictureDivision;
+  readonly division: Division;
   readonly parameters: readonly Parameter[];
   readonly isTrained: (name: string) => boolean;
   readonly store: ParameterStore;
@@ -50,7 +41,7 @@ export class AutoencoderEngine {
   readonly #image: Tensor | undefined;
   readonly #passes = new Map<string, Program>();
 
-  constructor(settings: AutoencoderSettings, device: DeviceProfile, division: PictureDivision) {
+  constructor(settings: AutoencoderSettings, device: DeviceProfile, division: Division) {
     this.settings = settings;
     this.division = division;
     this.#device = device;

@@ -4,6 +4,7 @@ import { activationBackward } from "../../kernels/activation.ts";
 import { channelNorm } from "../../kernels/channel_norm.ts";
 import { channelNormBackward } from "../../kernels/channel_norm_backward.ts";
 import { channelShortcut, channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
+import { finest } from "../../model/autoencoder.ts";
 import type { AutoencoderSizes, Stage } from "../../model/autoencoder_config.ts";
 import { blocks, down, up } from "./blocks.ts";
 import {
@@ -22,11 +23,6 @@ const RGB = 3;
 /** A 3 x 3 convolution with bias. */
 function conv3(name: string, inputs: number, outputs: number): ConvSpec {
   return { names: [name], inputs, outputs, size: 3, bias: true };
-}
-
-function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
-  const skipped = stages[0]!.layers === 0;
-  return { skipped, channels: stages[skipped ? 1 : 0]!.channels };
 }
 
 function plainConv(t: Tape, spec: ConvSpec, x: Tensor): Layer {

@@ -1,4 +1,5 @@
 import type { Gpu } from "../../gpu/gpu.ts";
+import { mostBytes } from "../../gpu/memory.ts";
 import type { DeviceProfile } from "../../gpu/tuning.ts";
 import { similarity } from "../../metrics/similarity.ts";
 import { GpuTrainer, type PreparedStep } from "../gpu_trainer.ts";
@@ -27,8 +28,9 @@ export class AutoencoderTrainer extends GpuTrainer<AutoencoderEngine> {
     initial: ParameterSource | "init",
     { memory, device = gpu.adapter }: { memory?: number; device?: DeviceProfile } = {},
   ): Promise<AutoencoderTrainer> {
-    const { maxStorageBufferBindingSize: buffer, maxTextureDimension2D: rows } = gpu.limits;
-    const { engine, plan } = planAutoencoder(settings, device, { memory, buffer, rows });
+    const buffer = mostBytes("storage", gpu.limits);
+    const texture = mostBytes("texture", gpu.limits);
+    const { engine, plan } = planAutoencoder(settings, device, { memory, buffer, texture });
     try {
       engine.memory.allocate(gpu);
       const source = initial === "init"

@@ -1,6 +1,6 @@
 import type { LogLine } from "../folder/train_log.ts";
 import { lineChart, runningMean } from "../../report/chart.ts";
-import { escapeHtml, htmlPage } from "../../report/page.ts";
+import { escapeHtml, htmlPage, htmlTables } from "../../report/page.ts";
 
 /** Contents of a report. */
 export interface ReportContents {
@@ -49,13 +49,6 @@ export function reportPage(contents: ReportContents): string {
     `<figure><figcaption>Step ${step}</figcaption>` +
     `<img alt="Sample at step ${step}" src="data:image/png;base64,${png.toBase64()}"></figure>`
   );
-  const sections = Object.entries(tables).map(([name, rows]) =>
-    `<section><h2>${escapeHtml(name)}</h2><table>${
-      Object.entries(rows).map(([key, value]) =>
-        `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`
-      ).join("")
-    }</table></section>`
-  );
   const body =
     `<p class="progress">Step ${step} of ${steps}<progress value="${step}" max="${steps}"></progress></p>
 <div class="charts">${charts.join("\n")}</div>
@@ -64,7 +57,7 @@ ${
         ? `<h2>Samples</h2><div class="samples">${pictures.reverse().join("\n")}</div>`
         : ""
     }
-<div class="tables">${sections.join("\n")}</div>
+<div class="tables">${htmlTables(tables)}</div>
 ${command ? `<h2>Command</h2><pre>${escapeHtml(command)}</pre>` : ""}
 `;
   return htmlPage(title, body);

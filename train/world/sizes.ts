@@ -1,19 +1,14 @@
 import type { JsonObject } from "../../files/json.ts";
-import { architectureConfig } from "../../released/presets.ts";
+import { architectureConfig, stagesConfig, type StageSizes } from "../../released/presets.ts";
 
 /** How large a world's two models are. */
 export type WorldScale = "small" | "base";
 
-/** Stages from the picture inwards: channels, blocks of the encoder and of the decoder. */
-type Stages = readonly (readonly [channels: number, encoder: number, decoder: number])[];
-
 /** The small ones are the demo's; the base ones have half the released width. */
-const STAGES: Readonly<Record<WorldScale, Stages>> = {
+const STAGES: Readonly<Record<WorldScale, readonly StageSizes[]>> = {
   small: [[32, 0, 0], [32, 1, 2], [64, 2, 3], [128, 1, 1], [128, 1, 1], [128, 1, 1]],
   base: [[64, 0, 0], [128, 2, 3], [256, 3, 4], [256, 2, 2], [512, 2, 2], [512, 2, 2]],
 };
-/** Stages from this one on have attention. */
-const FIRST_ATTENTION = 3;
 const COMPRESSIONS = [32, 16, 8] as const;
 /** Fewest latents along the shorter side. */
 const LEAST_LATENTS: Readonly<Record<WorldScale, number>> = { small: 4, base: 8 };
@@ -38,24 +33,7 @@ export function chooseCompression(
 
 /** config.json of the autoencoder. */
 export function autoencoderOf(compression: number, scale: WorldScale): JsonObject {
-  const stages = STAGES[scale].slice(0, 1 + Math.log2(compression));
-  const types = stages.map((_, i) => i >= FIRST_ATTENTION ? "EfficientViTBlock" : "ResBlock");
-  const channels = stages.map(([width]) => width);
-  return {
-    ...{ in_channels: 3, latent_channels: 32, attention_head_dim: 32, scaling_factor: 1 },
-    encoder_block_types: types,
-    decoder_block_types: types,
-    encoder_block_out_channels: channels,
-    decoder_block_out_channels: channels,
-    encoder_layers_per_block: stages.map(([, layers]) => layers),
-    decoder_layers_per_block: stages.map(([, , layers]) => layers),
-    encoder_qkv_multiscales: stages.map(() => []),
-    decoder_qkv_multiscales: stages.map(() => []),
-    decoder_norm_types: types.map((type) => type === "ResBlock" ? "batch_norm" : "rms_norm"),
-    decoder_act_fns: types.map((type) => type === "ResBlock" ? "relu" : "silu"),
-    downsample_block_type: "pixel_unshuffle",
-    upsample_block_type: "pixel_shuffle",
-  };
+  return stagesConfig(STAGES[scale], compression, 1);
 }
 
 /** What of the clips decides the transformer. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseAutoencoderConfig } from "../../../model/autoencoder_config.ts";
+import { mostBytes } from "../../../gpu/memory.ts";
 import { planAutoencoder } from "../../../train/autoencoder/plan.ts";
 import { isStatistic } from "../../../train/autoencoder/parameters.ts";
 import {
@@ -140,12 +141,15 @@ Deno.test(
 
 Deno.test({ name: "AutoencoderTrainer takes the memory it planned", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
-  const { maxStorageBufferBindingSize: buffer, maxTextureDimension2D: rows } = gpu.limits;
+  const limits = {
+    buffer: mostBytes("storage", gpu.limits),
+    texture: mostBytes("texture", gpu.limits),
+  };
   for (
     const more of [{}, { recompute: true }, { microBatch: 3 }, { latentNoise: 1, ema: undefined }]
   ) {
     const settings = settingsOf(TINY_AUTOENCODER, more);
-    const { plan } = planAutoencoder(settings, gpu.adapter, { buffer, rows });
+    const { plan } = planAutoencoder(settings, gpu.adapter, limits);
     const before = gpu.allocatedBytes;
     await withTrainer(settings, async (trainer) => {
       await train(trainer, [BATCHES[0]!]);
