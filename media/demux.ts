@@ -14,6 +14,9 @@ import { GuardedFile } from "./guarded_source.ts";
 import { checkMp4Tables, type EditList } from "./mp4_limits.ts";
 import type { ColourTags, DecoderConfig } from "./webcodecs.ts";
 
+/** Seconds that sums of times may be off by. */
+const ROUNDING = 1e-6;
+
 /** Place of a compressed picture: when it is shown, and whether decoding can begin there. */
 export interface PacketPlace {
   readonly timestamp: number;
@@ -31,9 +34,9 @@ export interface Packet {
 export interface VideoIndex {
   readonly config: DecoderConfig;
   readonly tags: ColourTags;
-  /** In the order of the file. */
+  /** In the order of the file, in seconds from the time that the edit list shows first. */
   readonly places: readonly PacketPlace[];
-  /** The edit list cuts off frames at this time (in seconds) or later. */
+  /** The edit list cuts off frames at this time or later. */
   readonly end: number;
   readonly isCutOff: boolean;
   readonly metadata: Readonly<Record<string, string>>;
@@ -48,6 +51,8 @@ export class VideoFile implements Disposable {
   readonly #file: GuardedFile;
   readonly #input: Input;
   #track: InputVideoTrack | undefined;
+  /** When the edit list begins to show pictures, in seconds. */
+  #start = 0;
 
   /** @throws {MediaError} without the file's name, when it cannot be opened */
   constructor(path: string, onProgress?: () => void) {
@@ -70,12 +75,14 @@ export class VideoFile implements Disposable {
       this.#track = track;
       const config = await track.getDecoderConfig() as DecoderConfig | null;
       if (!config) throw new UnsupportedMediaError("its codec is unknown");
+      const { start, end } = shownPart(edits.get(track.id));
+      this.#start = start;
       const places = await this.#listPackets(track);
       return {
         config,
-        places,
+        places: places.map((place) => ({ ...place, timestamp: place.timestamp - start })),
         tags: { ...await track.getColorSpace() } as ColourTags,
-        end: endOfEdits(edits.get(track.id)),
+        end: end - start,
         isCutOff: await endsEarly(this.#input, track, places),
         metadata: textTags(await this.#input.getMetadataTags()),
         ...orientationOf(await track.getTransformationMatrix()),
@@ -87,7 +94,8 @@ export class VideoFile implements Disposable {
   /** Compressed pictures in the order of the file, from the key picture shown at `from` on. */
   async *packets(from?: number): AsyncGenerator<Packet> {
     const sink = new EncodedPacketSink(this.#track!);
-    const first = from === undefined ? undefined : await sink.getKeyPacket(from);
+    const time = from === undefined ? undefined : from + this.#start + ROUNDING;
+    const first = time === undefined ? undefined : await sink.getKeyPacket(time);
     for await (const { type, data } of sink.packets(first ?? undefined)) {
       this.#file.progress();
       yield { type, data };
@@ -148,14 +156,14 @@ export function explain(error: unknown): string {
 }
 
 /**
- * When the only edit ends.
+ * When the only edit begins and ends.
  *
  * @throws {UnsupportedMediaError} for lists that repeat, reorder or slow parts of the video
  */
-function endOfEdits(edits: EditList | undefined): number {
-  if (!edits) return Infinity;
-  if (edits.isComplex) throw new UnsupportedMediaError("its edit list has more than one part");
-  return edits.end;
+function shownPart(edits: EditList | undefined): Pick<EditList, "start" | "end"> {
+  if (!edits) return { start: 0, end: Infinity };
+  if (edits.isComplex) throw new UnsupportedMediaError("its edit list is not a single part");
+  return edits;
 }
 
 /** Whether the last packet of the index, or the last part of the picture's duration, is missing. */

@@ -2,11 +2,13 @@ import { viewOf } from "../files/bytes.ts";
 import { MediaError } from "./errors.ts";
 import { type Box, boxesIn, type Bytes, contentOfMeta, MOST_BOXES, topBoxes } from "./mp4_boxes.ts";
 
-/** The parts of a track that are shown. */
+/** The part of a track that is shown. */
 export interface EditList {
-  /** When the last part ends, in seconds. */
+  /** When it begins, in seconds: after what shows nothing. */
+  readonly start: number;
+  /** When it ends. */
   readonly end: number;
-  /** Whether there is more than one part, or one at another speed. */
+  /** Whether there is none, more than one, one at another speed, or something after it. */
   readonly isComplex: boolean;
 }
 
@@ -181,23 +183,26 @@ function checkSamples(samples: number, most: number): void {
 }
 
 /**
- * Adds up the displayed parts. A part with media time -1 shows nothing; one of length 0 goes to the
+ * Finds the displayed part. An entry with media time -1 shows nothing; one of length 0 goes to the
  * end.
  */
 function readEdits(view: DataView, movieScale: number): EditList {
   const isWide = view.getUint8(0) === 1;
   const [entryBytes, word] = isWide ? [20, 8] : [12, 4];
   const count = Math.min(view.getUint32(4), Math.floor((view.byteLength - 8) / entryBytes));
-  let [parts, end, isOdd] = [0, 0, false];
+  if (count === 0) return { start: 0, end: Infinity, isComplex: false };
+  let [start, end, isFound, isComplex] = [0, 0, false, false];
   for (let k = 0; k < count; k++) {
     const at = 8 + k * entryBytes;
     const length = isWide ? Number(view.getBigUint64(at)) : view.getUint32(at);
     const media = isWide ? Number(view.getBigInt64(at + word)) : view.getInt32(at + word);
-    end += length / movieScale;
-    if (media === -1) continue;
-    parts++;
-    if (length === 0) end = Infinity;
-    if (view.getUint32(at + 2 * word) !== 0x10000) isOdd = true;
+    if (isFound) isComplex = true;
+    else if (media === -1) start += length / movieScale;
+    else {
+      isFound = true;
+      end = length === 0 ? Infinity : start + length / movieScale;
+      isComplex = view.getUint32(at + 2 * word) !== 0x10000;
+    }
   }
-  return { end: parts > 0 ? end : Infinity, isComplex: parts > 1 || isOdd };
+  return { start, end, isComplex: isComplex || !isFound };
 }

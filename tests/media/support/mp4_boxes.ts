@@ -52,3 +52,53 @@ export function slowVideo(like: Uint8Array, frames: number): Uint8Array<ArrayBuf
   const track = box("trak", find(like, "tkhd"), media);
   return join(box("ftyp", text("isom"), u32(512)), box("moov", find(like, "mvhd"), track));
 }
+
+/** Media time of an edit that shows nothing. */
+export const EMPTY = -1;
+
+/** A part of an edit list. */
+export interface Edit {
+  /** In units of the movie's scale. */
+  readonly length: number;
+  /** In units of the track's scale, or `EMPTY`. */
+  readonly from: number;
+  /** 1 unless told. */
+  readonly rate?: number;
+}
+
+/** An edit list in 32 or 64 bits. */
+export function editList(edits: readonly Edit[], isWide = false): Uint8Array {
+  const entries = edits.map(({ length, from, rate = 1 }) => {
+    const speed = u32(Math.round(rate * 2 ** 16));
+    if (!isWide) return join(u32(length, from >>> 0), speed);
+    return join(u32(0, length, from < 0 ? ALL : 0, from >>> 0), speed);
+  });
+  const version = isWide ? 0x01000000 : 0;
+  return box("edts", box("elst", u32(version, edits.length), ...entries));
+}
+
+const ALL = 0xffffffff;
+
+/** A file of one track, whose index comes last, with another edit list, or none. */
+export function withEdits(file: Uint8Array, edits: Uint8Array): Uint8Array<ArrayBuffer> {
+  const at = file.length - find(file, "moov").length;
+  const track = join(find(file, "tkhd"), edits, find(file, "mdia"));
+  return join(file.subarray(0, at), box("moov", find(file, "mvhd"), box("trak", track)));
+}
+
+/** The same with another display matrix: its upper left numbers, and the shift that they need. */
+export function withMatrix(
+  file: Uint8Array,
+  [a, b, c, d]: readonly [number, number, number, number],
+): Uint8Array<ArrayBuffer> {
+  const copy = Uint8Array.from(file);
+  const header = find(copy, "tkhd");
+  const view = new DataView(header.buffer, header.byteOffset);
+  const [width, height] = [view.getUint32(84), view.getUint32(88)];
+  const x = Math.max(0, -(a * width)) + Math.max(0, -(c * height));
+  const y = Math.max(0, -(b * width)) + Math.max(0, -(d * height));
+  const one = 2 ** 16;
+  const matrix = [a * one, b * one, 0, c * one, d * one, 0, x, y, 2 ** 30];
+  matrix.forEach((value, i) => view.setInt32(48 + 4 * i, value));
+  return copy;
+}
