@@ -7,6 +7,12 @@ import { adapterAdvice, type System } from "./system.ts";
 /** Storage bindings of the released models that always fit (WebGPU's default). */
 const USUAL_BINDING = 128 * 2 ** 20;
 
+/** Deno takes FXC, which knows neither subgroups nor half floats. */
+const DXC =
+  "use --backend vulkan, or copy dxcompiler.dll (in the Windows SDK, or from the releases " +
+  "of DirectXShaderCompiler) to the folder you work in and set " +
+  "DENO_WEBGPU_DX12_COMPILER=dynamicdxc";
+
 const LEAVE_OUT = "leave out --backend and DENO_WEBGPU_BACKEND";
 
 /** Which adapter there is, and whether a graphics card is unused. */
@@ -75,6 +81,14 @@ export function checkFeatures(
   const yes = (has: boolean) => has ? "yes" : "no";
   const detail = `shader-f16 ${yes(f16)}, subgroups ${yes(subgroups)}, ` +
     `timestamp queries ${yes(timestamps)}`;
+  if (!subgroups && system.names.includes("windows") && backend !== "vulkan") {
+    return {
+      name,
+      status: "warning",
+      detail: `${detail}: DirectX 12 by its old compiler`,
+      mend: DXC,
+    };
+  }
   if (subgroups || !cpu) return { name, status: "ok", detail };
   const asked = backend === "gl";
   const why = asked ? "" : " (there is no Vulkan driver)";

@@ -8,7 +8,21 @@ export interface System {
   readonly cards: readonly string[];
   /** Those that this user may not open. */
   readonly closed: readonly string[];
+  /** Files that NVIDIA's Vulkan driver needs and that are not there, if there is such a card. */
+  readonly lacks?: readonly string[];
 }
+
+const NVIDIA = "/dev/nvidiactl";
+/** NVIDIA's driver loads these, with a display or without; slim containers lack them. */
+const LIBRARIES = { "libXext.so.6": "libxext6", "libEGL.so.1": "libegl1" } as const;
+const ICD = "nvidia_icd.json";
+const ICD_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+const LIBRARY_FOLDERS = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+];
 
 const CARDS = ["/dev/nvidiactl", "/dev/dri/renderD128", "/dev/dri/renderD129", "/dev/dxg"];
 
@@ -29,7 +43,25 @@ export async function readSystem(): Promise<System> {
     if (opened instanceof Deno.FsFile) opened.close();
     else if (opened instanceof Deno.errors.PermissionDenied) closed.push(path);
   }
-  return { names, root: Deno.uid() === 0, cards, closed };
+  const lacks = cards.includes(NVIDIA) ? await missingFiles() : [];
+  return { names, root: Deno.uid() === 0, cards, closed, lacks };
+}
+
+/** What NVIDIA's driver needs and is in none of its folders. */
+async function missingFiles(): Promise<string[]> {
+  const wanted = [
+    [ICD, ICD_FOLDERS] as const,
+    ...Object.keys(LIBRARIES).map((name) => [name, LIBRARY_FOLDERS] as const),
+  ];
+  const found = await Promise.all(wanted.map(([name, folders]) => isInOneOf(folders, name)));
+  return wanted.filter((_, i) => !found[i]).map(([name]) => name);
+}
+
+async function isInOneOf(folders: readonly string[], name: string): Promise<boolean> {
+  for (const folder of folders) {
+    if (await Deno.stat(`${folder}/${name}`).then(() => true, () => false)) return true;
+  }
+  return false;
 }
 
 /** Commands that install packages, by the system's name. */
@@ -81,9 +113,15 @@ export function installCommand(
 export function adapterAdvice(system: System): string | undefined {
   const { names, cards, closed } = system;
   if (closed.length > 0) return "sudo usermod -aG render,video $USER (then log in again)";
-  if (cards.includes("/dev/nvidiactl")) {
+  const libraries = Object.entries(LIBRARIES).filter(([name]) => system.lacks?.includes(name));
+  if (cards.includes(NVIDIA) && libraries.length > 0 && !system.lacks?.includes(ICD)) {
+    const files = libraries.map(([name]) => name).join(" and ");
+    const packages = libraries.map(([, name]) => name).join(" ");
+    return `NVIDIA's driver needs ${files}; on Debian: apt-get install -y ${packages}`;
+  }
+  if (cards.includes(NVIDIA)) {
     return "in a container, start it with: --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all; " +
-      "elsewhere install NVIDIA's driver with its Vulkan part";
+      `elsewhere install NVIDIA's driver with its Vulkan part (${ICD})`;
   }
   const install = installCommand("driver", system);
   if (install) return install;

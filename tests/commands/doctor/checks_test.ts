@@ -23,6 +23,7 @@ const LAVAPIPE: AdapterSummary = {
   timestamps: true,
   subgroups: true,
   subgroupSize: 8,
+  wide: true,
 };
 
 function adapter(name: string, software: boolean): AdapterReport {
@@ -42,6 +43,16 @@ Deno.test("checkProgram() requires a recent Deno", () => {
   assert.equal(checkProgram("3.0.0").status, "ok");
   const { status, mend } = checkProgram("2.7.14");
   assert.deepEqual([status, mend], ["failed", "deno upgrade 2.9.6"]);
+});
+
+Deno.test("checkFeatures() says how Windows gets a compiler that knows subgroups", () => {
+  const windows = { ...SYSTEM, names: ["windows"] };
+  const fxc = { ...LAVAPIPE, cpu: false, subgroups: false, subgroupSize: 0 };
+  const { status, mend } = checkFeatures(fxc, windows);
+  assert.equal(status, "warning");
+  assert.match(mend!, /--backend vulkan, or .*dxcompiler\.dll.*DX12_COMPILER=dynamicdxc$/);
+  assert.equal(checkFeatures(fxc, windows, "vulkan").status, "ok");
+  assert.equal(checkFeatures({ ...fxc, subgroups: true }, windows).status, "ok");
 });
 
 Deno.test("checkAdapters() fails without an adapter, and says how to get one", () => {

@@ -26,6 +26,11 @@ Deno.test("adapterAdvice() looks at the graphics cards first", () => {
   assert.match(adapterAdvice(DEBIAN)!, /^apt-get install -y mesa/);
   const nvidia = { ...DEBIAN, cards: ["/dev/nvidiactl"] };
   assert.match(adapterAdvice(nvidia)!, /NVIDIA_DRIVER_CAPABILITIES=all/);
+  const slim = { ...nvidia, lacks: ["libXext.so.6", "libEGL.so.1"] };
+  assert.match(adapterAdvice(slim)!, /needs libXext.so.6 and libEGL.so.1; .*libxext6 libegl1$/);
+  assert.match(adapterAdvice({ ...nvidia, lacks: ["libEGL.so.1"] })!, /needs libEGL.so.1; /);
+  const bare = { ...slim, lacks: ["nvidia_icd.json", ...slim.lacks] };
+  assert.match(adapterAdvice(bare)!, /NVIDIA_DRIVER_CAPABILITIES=all.*nvidia_icd.json/);
   const closed = { ...nvidia, closed: ["/dev/dri/renderD128"] };
   assert.match(adapterAdvice(closed)!, /usermod -aG render,video/);
   assert.match(adapterAdvice({ ...DEBIAN, names: ["windows"] })!, /graphics driver/);
