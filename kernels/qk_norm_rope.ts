@@ -7,7 +7,9 @@ import { joinKernel } from "./fragments.ts";
 
 const QK_NORM_ROPE = joinKernel("qk_norm_rope", code);
 const QK_NORM_ROPE_TEXTURE = joinKernel("qk_norm_rope_texture", textureCode);
-const WG = 64;
+/** Heads of tokens per workgroup: by eight lanes each, or with caches in textures by one. */
+const BY_EIGHT = 8;
+const BY_ONE = 64;
 
 /** Where a pass's keys and values are stored, and the positions of its tokens. */
 export interface RopeOptions {
@@ -45,9 +47,10 @@ export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tenso
     throw new ShapeError(`Cannot split qkv [${qkv.shape}] into ${heads} heads of 64`);
   }
   const m = batch * count * tokens;
+  const texture = k.buffer.kind === "texture";
   const q = p.scratch([batch, count, tokens, d]);
   p.dispatch({
-    kernel: k.buffer.kind === "texture" ? QK_NORM_ROPE_TEXTURE : QK_NORM_ROPE,
+    kernel: texture ? QK_NORM_ROPE_TEXTURE : QK_NORM_ROPE,
     constants: { F16: Number(k.dtype === "f16") },
     params: {
       m,
@@ -62,7 +65,7 @@ export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tenso
       time,
     },
     buffers: { qkv, q_weight: normQ, k_weight: normK, frames, rope, q, k, v },
-    groups: [Math.ceil(m * heads / WG), 3, 1],
+    groups: [Math.ceil(m * heads / (texture ? BY_ONE : BY_EIGHT)), 3, 1],
   });
   return q;
 }

@@ -1,6 +1,5 @@
 // Of qkv = [q; k; v] per token: q and k are RMS-normalised per head and rotated (RoPE), q is scaled
 // by 1 / sqrt(64) and stored, k and v go straight into their cache slots.
-// One lane per (token, head) and per one of q, k, v.
 
 override F16: bool = false;   // caches of half floats, two to a word
 
@@ -42,56 +41,51 @@ fn angle(i: u32, frame: u32, token: u32) -> vec4<f32> {
   return rope[position * (16u - params.time_pairs) + i - params.time_pairs];
 }
 
+// Half floats end at 65504; what lies beyond would be infinite, or anything.
+fn halves(x: vec4<f32>) -> vec2<u32> {
+  let finite = clamp(x, vec4(-65504.0), vec4(65504.0));
+  return vec2(pack2x16float(finite.xy), pack2x16float(finite.zw));
+}
+
 fn to_cache(which: u32, octet: u32, lo: vec4<f32>, hi: vec4<f32>) {
   if (F16) {
-    let halves = vec4(
-      pack2x16float(lo.xy), pack2x16float(lo.zw), pack2x16float(hi.xy), pack2x16float(hi.zw),
-    );
-    put(which, octet, halves);
+    put(which, octet, vec4(halves(lo), halves(hi)));
   } else {
     put(which, 2u * octet, bitcast<vec4<u32>>(lo));
     put(which, 2u * octet + 1u, bitcast<vec4<u32>>(hi));
   }
 }
 
-// One of q, k, v of a token and head.
-fn norm_rope(i: u32, which: u32) {
-  if (i >= params.m * params.heads) { return; }
+// One of q, k, v of a token and head: where it is in qkv, in q and in its cache, and its token.
+struct Place { source: u32, to: u32, octet: u32, frame: u32, token: u32, }
+
+fn place_of(i: u32, which: u32) -> Place {
   let row = i / params.heads;
   let head = i % params.heads;
-  let source = (row * 3u + which) * params.heads * 16u + head * 16u;
   let slot = frames[row / params.tokens].slot + row % params.tokens;
   let video = row / (params.frames * params.tokens);
-  let target_octet = ((video * params.heads + head) * params.slots + slot) * 8u;
+  return Place(
+    (row * 3u + which) * params.heads * 16u + head * 16u,
+    i * 16u,
+    ((video * params.heads + head) * params.slots + slot) * 8u,
+    (row / params.tokens) % params.frames,
+    row % params.tokens,
+  );
+}
 
-  if (which == 2u) {
-    for (var o = 0u; o < 8u; o++) {
-      to_cache(2u, target_octet + o, qkv[source + 2u * o], qkv[source + 2u * o + 1u]);
-    }
-    return;
-  }
-  var sum = 0.0;
-  for (var j = 0u; j < 16u; j++) {
-    let x = qkv[source + j];
-    sum += dot(x, x);
-  }
-  let inverse = inverseSqrt(sum / 64.0 + 1e-6);
-  let frame = (row / params.tokens) % params.frames;
-  let token = row % params.tokens;
-  for (var o = 0u; o < 8u; o++) {
-    let j = 2u * o;
-    var lo = qkv[source + j] * inverse;
-    var hi = qkv[source + j + 1u] * inverse;
-    let at_lo = angle(j, frame, token);
-    let at_hi = angle(j + 1u, frame, token);
-    if (which == 0u) {
-      q[row * params.heads * 16u + head * 16u + j] = rotate(lo * q_weight[j], at_lo) * 0.125;
-      q[row * params.heads * 16u + head * 16u + j + 1u] =
-        rotate(hi * q_weight[j + 1u], at_hi) * 0.125;
-    } else {
-      lo = rotate(lo * k_weight[j], at_lo);
-      hi = rotate(hi * k_weight[j + 1u], at_hi);
-      to_cache(1u, target_octet + o, lo, hi);
-    }
+// 1 / the root of the mean of 64 squares.
+fn inverse_root(squares: f32) -> f32 { return inverseSqrt(squares / 64.0 + 1e-6); }
+
+// Rotates and stores eight dims of q or k, normalised already.
+fn store_octet(p: Place, which: u32, o: u32, lo: vec4<f32>, hi: vec4<f32>) {
+  let j = 2u * o;
+  let at_lo = angle(j, p.frame, p.token);
+  let at_hi = angle(j + 1u, p.frame, p.token);
+  if (which == 0u) {
+    q[p.to + j] = rotate(lo * q_weight[j], at_lo) * 0.125;
+    q[p.to + j + 1u] = rotate(hi * q_weight[j + 1u], at_hi) * 0.125;
+  } else {
+    let first = rotate(lo * k_weight[j], at_lo);
+    to_cache(1u, p.octet + o, first, rotate(hi * k_weight[j + 1u], at_hi));
   }
 }

@@ -54,6 +54,25 @@ for (const [name, c] of CASES) {
   });
 }
 
+Deno.test(
+  { name: "qkNormRope() caches values beyond half floats as the largest", ...GPU_TEST },
+  async () => {
+    const c: Case = { ...BASE, dtype: "f16" };
+    const inputs = makeInputs(c);
+    const values = [65504, 65519, 65520, 1e5, 3e38, -65504, -65520, -3e38];
+    inputs.qkv.set(values, 128);
+    for (const kind of ["storage", "texture"] as const) {
+      const [, , v] = await run(c, inputs, kind);
+      const slot = 64 * inputs.slotOf(0);
+      assert.deepEqual(
+        Array.from(v!).slice(slot, slot + 8),
+        values.map((value) => Math.max(-65504, Math.min(65504, value))),
+        kind,
+      );
+    }
+  },
+);
+
 Deno.test("qkNormRope() refuses a width that is not three times the heads", () => {
   const memory = new Memory();
   const p = new Program("test", memory);
