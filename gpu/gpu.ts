@@ -1,6 +1,6 @@
 import { GpuError, noAdapter, toGpuError } from "./errors.ts";
 import { host } from "./host.ts";
-import { type Kernel, placeErrors } from "./kernel.ts";
+import { type Kernel, placeErrors, withConstants } from "./kernel.ts";
 import {
   type Allocator,
   type DeviceBuffer,
@@ -9,7 +9,7 @@ import {
   TEXTURE_ROW_BYTES,
   TEXTURE_WIDTH,
 } from "./memory.ts";
-import { isSoftware, requestDevice } from "./request_device.ts";
+import { isSoftware, leastSubgroup, requestDevice } from "./request_device.ts";
 import type { TuningTable } from "./tuning.ts";
 
 /** The adapter's name and the capabilities we use. */
@@ -28,6 +28,8 @@ export interface AdapterSummary {
   readonly subgroups: boolean;
   /** Lanes that are guaranteed to be able to exchange values; 0 for none. */
   readonly subgroupSize: number;
+  /** Whether workgroups may have 512 lanes and 32 kB of memory. */
+  readonly wide: boolean;
   /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
@@ -69,6 +71,11 @@ const WANTED_LIMITS = [
 ] as const;
 
 const ERROR_FILTERS: readonly GPUErrorFilter[] = ["internal", "out-of-memory", "validation"];
+
+function isWide(limits: GPUSupportedLimits): boolean {
+  return limits.maxComputeInvocationsPerWorkgroup >= 512 &&
+    limits.maxComputeWorkgroupSizeX >= 512 && limits.maxComputeWorkgroupStorageSize >= 2 ** 15;
+}
 
 /**
  * One WebGPU device. All raw queue and buffer calls are here, because Deno's need care: writes out
@@ -125,7 +132,8 @@ export class Gpu implements Allocator {
       f16: adapter.features.has("shader-f16"),
       timestamps,
       subgroups,
-      subgroupSize: subgroups ? adapter.info.subgroupMinSize ?? 0 : 0,
+      subgroupSize: subgroups ? leastSubgroup(name, adapter.info.subgroupMinSize) : 0,
+      wide: isWide(adapter.limits),
       tuning: await host().readTuning?.(name),
     };
     return new Gpu(device, summary, options.dispatchesPerSubmit);
@@ -256,8 +264,9 @@ export class Gpu implements Allocator {
     if (known) return known;
     const label = kernel.name;
     const make = () => {
-      const module = this.device.createShaderModule({ label: `${label}.wgsl`, code: kernel.code });
-      const compute = { module, entryPoint: "main", constants: { ...constants } };
+      const { code, unknown } = withConstants(kernel, constants);
+      const module = this.device.createShaderModule({ label: `${label}.wgsl`, code });
+      const compute = { module, entryPoint: "main", constants: unknown };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
     };
     const explain = (message: string) => placeErrors(kernel, message);

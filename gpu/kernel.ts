@@ -97,6 +97,33 @@ export function structBytes(struct: Struct): number {
   return 4 * struct.length;
 }
 
+const OVERRIDE = /^override (\w+): (u32|i32|f32|bool)( = [^;]+)?;/gm;
+
+/**
+ * The text with its `override` constants as ordinary ones: unlike those, they may size any array,
+ * and no memory is declared for what they leave out. Lines stay where they are.
+ * @returns also the constants that the text does not declare
+ */
+export function withConstants(
+  { code }: Pick<Kernel, "code">,
+  constants: Readonly<Record<string, number>>,
+): { readonly code: string; readonly unknown: Readonly<Record<string, number>> } {
+  const unknown = { ...constants };
+  const text = code.replace(OVERRIDE, (_, name: string, type: string, standard = "") => {
+    delete unknown[name];
+    const value = constants[name];
+    return `const ${name}: ${type}${
+      value === undefined ? standard : ` = ${literal(type, value)}`
+    };`;
+  });
+  return { code: text, unknown };
+}
+
+function literal(type: string, value: number): string {
+  if (type === "bool") return String(value !== 0);
+  return `${type}(${value})`;
+}
+
 /** "┌─ wgsl:12:5" or "┌─ linear.wgsl:12:5", the place that a driver's compiler points at. */
 const PLACE = /┌─ \S*?:(\d+):(\d+)/g;
 const GUTTER = /^(\s*)(\d+) │/gm;

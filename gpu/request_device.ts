@@ -17,6 +17,14 @@ export async function requestDevice(
   return { device: await request(features), subgroups: false };
 }
 
+/**
+ * Lanes that are guaranteed to be able to exchange values. Of Apple's GPUs wgpu says 4, the least that
+ * Metal allows any; theirs have had 32 ever since they can exchange values at all.
+ */
+export function leastSubgroup(name: string, subgroupMinSize = 0): number {
+  return /^Apple\b/.test(name) && subgroupMinSize > 0 ? 32 : subgroupMinSize;
+}
+
 /** Whether an adapter runs on the CPU. */
 export function isSoftware(adapter: GPUAdapter, name: string): boolean {
   const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };

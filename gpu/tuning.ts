@@ -12,6 +12,8 @@ export interface DeviceProfile {
   readonly cpu: boolean;
   /** Lanes guaranteed to be able to exchange values; 0 for none. Absent: 8 on software adapters. */
   readonly subgroupSize?: number;
+  /** Whether workgroups may have 512 lanes and 32 kB of memory, twice what every device allows. */
+  readonly wide?: boolean;
   /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
@@ -38,13 +40,16 @@ export type TuningTable = Readonly<Record<string, Readonly<Record<string, number
 const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear rows": [8, 16, 32],
   "linear tile": [32, 64],
-  "linear slices": [1, 2, 4],
+  "linear slices": [1, 2, 4, 8],
+  "linear ahead": [1, 2, 4],
   "linear shuffle": [0, 1],
   "conv2d rows": [8, 16, 32, 64],
   "conv2d tile": [32, 64],
-  "conv2d slices": [1, 2, 4],
+  "conv2d slices": [1, 2, 4, 8],
+  "conv2d ahead": [1, 2, 4],
   "conv2d shuffle": [0, 1],
-  "attention lanes": [32, 64, 128],
+  "attention keys": [4, 8],
+  "attention shuffle": [0, 1],
   "attention split": [1, 2, 4, 8, 16],
 };
 
@@ -69,6 +74,8 @@ export interface ProductTuning {
   readonly tile: number;
   /** Groups of 64 lanes that share the k of a tile. */
   readonly slices: number;
+  /** Vec4s of k whose weights are asked for at once: as many as registers hold. */
+  readonly ahead: number;
   /** 1 if lanes exchange x within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
 }
@@ -78,14 +85,18 @@ export interface ProductTuning {
  * lanes.
  */
 const BUSY_TILES = 256;
+/** So few tiles that each gets as many lanes as a workgroup may have. */
+const IDLE_TILES = 64;
 
 /** The built-in choice for m rows (pixels), k numbers (channels of all taps) in each, n columns. */
-function productTuning(m: number, k: number, n: number): ProductTuning {
+function productTuning(device: DeviceProfile, m: number, k: number, n: number): ProductTuning {
   const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
   const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
   const count = tiles(tile);
-  const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : 4;
-  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, shuffle: 0 };
+  const most = device.wide && k >= 512 && count <= IDLE_TILES ? 8 : 4;
+  const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : most;
+  const ahead = tile > 32 ? 1 : 4;
+  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, ahead, shuffle: 0 };
 }
 
 /** x [m, k] times W [k, n]. */
@@ -94,17 +105,21 @@ export interface LinearShape {
   readonly k: number;
   readonly n: number;
   readonly dtype: Dtype;
+  /** Whether x is normalised on its way in. */
+  readonly norm?: boolean;
+  /** Whether the result is added to what is there. */
+  readonly into?: boolean;
 }
 
 /** A matrix product's key in a table. */
-export function linearKey({ m, k, n, dtype }: LinearShape): string {
-  return `linear ${m}x${k}x${n} ${dtype}`;
+export function linearKey({ m, k, n, dtype, norm, into }: LinearShape): string {
+  return `linear ${m}x${k}x${n} ${dtype}${norm ? " norm" : ""}${into ? " into" : ""}`;
 }
 
 /** The choice for a matrix product. */
 export function linearTuning(device: DeviceProfile, shape: LinearShape): ProductTuning {
   const { m, k, n } = shape;
-  return tuned(device, linearKey(shape), productTuning(m, k, n));
+  return tuned(device, linearKey(shape), productTuning(device, m, k, n));
 }
 
 /** Pixels of all pictures, channels in and out, taps. */
@@ -124,13 +139,15 @@ export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
 /** The choice for a convolution. */
 export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): ProductTuning {
   const { pixels, k, n, taps } = shape;
-  return tuned(device, conv2dKey(shape), productTuning(pixels, taps * k, n));
+  return tuned(device, conv2dKey(shape), productTuning(device, pixels, taps * k, n));
 }
 
 /** Tiling of attention. */
 export interface AttentionTuning {
-  /** Lanes per workgroup of the form for GPUs, one query each. */
-  readonly lanes: number;
+  /** Keys at a time in the forms for GPUs. */
+  readonly keys: number;
+  /** 1 if lanes add up scores within their subgroup instead of through workgroup memory. */
+  readonly shuffle: number;
   /** Parts of the keys, merged afterwards (flash-decoding). */
   readonly split: number;
 }
@@ -147,9 +164,11 @@ export interface AttentionShape {
 }
 
 /** Workgroups that keep a large GPU busy, and the fewest keys worth a separate part. */
-const BUSY = 512;
-const KEYS_A_PART = 256;
+const BUSY = 384;
+const KEYS_A_PART = 48;
 const MOST_PARTS = 16;
+/** Queries of a workgroup. */
+const QUERIES = 16;
 
 /** An attention's key in a table; caches of about the same size share an entry. */
 export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): string {
@@ -158,9 +177,11 @@ export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): s
 
 /** The choice for an attention: keys are split if the queries alone do not fill a GPU. */
 export function attentionTuning(device: DeviceProfile, shape: AttentionShape): AttentionTuning {
-  const { queries, slots, rows } = shape;
-  const groups = Math.ceil(queries / 64) * rows;
+  const { queries, slots, rows, dtype } = shape;
+  const groups = Math.ceil(queries / QUERIES) * rows;
   const parts = Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
-  const builtIn = device.cpu ? { lanes: 8, split: 1 } : { lanes: 64, split: Math.max(1, parts) };
-  return tuned(device, attentionKey(shape), builtIn);
+  const split = device.cpu ? 1 : Math.max(1, parts);
+  // as many registers in f16 as in f32
+  const keys = dtype === "f16" ? 8 : 4;
+  return tuned(device, attentionKey(shape), { keys, shuffle: Number(exchanges(device)), split });
 }

@@ -1,17 +1,20 @@
 import code from "./attention.wgsl" with { type: "text" };
+import shuffleCode from "./attention_shuffle.wgsl" with { type: "text" };
 import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type AttentionTuning, attentionTuning } from "../gpu/tuning.ts";
+import { type AttentionTuning, attentionTuning, exchanges } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { mergeAttention } from "./merge_attention.ts";
 
 const ATTENTION = joinKernel("attention", code);
+const ATTENTION_SHUFFLE = joinKernel("attention_shuffle", shuffleCode);
 const ATTENTION_BROADCAST = joinKernel("attention_broadcast", broadcastCode);
 
-/** Queries per workgroup of the broadcasting form. */
+/** Queries per workgroup of the broadcasting form, and of the others. */
 const BROADCAST_QUERIES = 32;
+const LANES_QUERIES = 16;
 
 /** The cache that attention reads, and the layout of its slots. */
 export interface AttentionOptions {
@@ -48,15 +51,16 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const queries = count * tokens;
   const slots = k.shape[2]!;
   const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
-  const { lanes, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
+  const { keys, shuffle, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
   const broadcast = k.buffer.kind === "texture";
-  const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : lanes));
+  const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : LANES_QUERIES));
+  const byLanes = shuffle && exchanges(p.device) ? ATTENTION_SHUFFLE : ATTENTION;
   const result = p.scratch(q.shape);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
   p.dispatch({
-    kernel: broadcast ? ATTENTION_BROADCAST : ATTENTION,
+    kernel: broadcast ? ATTENTION_BROADCAST : byLanes,
     constants: {
-      ...(broadcast ? {} : { WG: lanes }),
+      ...(broadcast ? {} : { KEYS: keys }),
       F16: Number(k.dtype === "f16"),
       SPLIT: split,
       SLOPE: Number(slope !== 0),

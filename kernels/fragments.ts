@@ -1,4 +1,7 @@
 import attention from "./fragments/attention.wgsl" with { type: "text" };
+import attentionLanes from "./fragments/attention_lanes.wgsl" with { type: "text" };
+import attentionMemory from "./fragments/attention_memory.wgsl" with { type: "text" };
+import attentionShuffle from "./fragments/attention_shuffle.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
 import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
 import causalGradientImage from "./fragments/causal_gradient_image.wgsl" with { type: "text" };
@@ -28,6 +31,9 @@ import { defineKernel, type Kernel, readStruct } from "../gpu/kernel.ts";
 /** WGSL that several kernels share. None of it compiles alone. */
 const FRAGMENTS: Readonly<Record<string, string>> = {
   attention,
+  attention_lanes: attentionLanes,
+  attention_memory: attentionMemory,
+  attention_shuffle: attentionShuffle,
   broadcast,
   causal_attention: causalAttention,
   causal_gradient_image: causalGradientImage,

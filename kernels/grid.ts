@@ -1,4 +1,4 @@
-import type { ProductTuning } from "../gpu/tuning.ts";
+import type { DeviceProfile, ProductTuning } from "../gpu/tuning.ts";
 
 /** Most workgroups per dimension that every device allows, rounded down. */
 const WIDEST = 32768;
@@ -22,9 +22,11 @@ export function tileGrid(m: number, n: number, tile: number): readonly [number, 
   return [width, Math.ceil(n / TILE_COLUMNS), folds];
 }
 
-/** Constants of fragments/tile.wgsl; some GPUs have only 16 kB of workgroup memory. */
+/** Constants of fragments/tile.wgsl, as far as the device has lanes and workgroup memory for them. */
 export function tileConstants(
-  { tile, slices }: Pick<ProductTuning, "tile" | "slices">,
-): Record<"ROWS" | "SLICES", number> {
-  return { ROWS: tile, SLICES: Math.min(slices, tile > 32 ? 2 : 4) };
+  { wide }: DeviceProfile,
+  { tile, slices, ahead }: Pick<ProductTuning, "tile" | "slices" | "ahead">,
+): Record<"ROWS" | "SLICES" | "AHEAD", number> {
+  const most = (wide ? 8 : 4) / (tile / 32);
+  return { ROWS: tile, SLICES: Math.min(slices, most), AHEAD: ahead };
 }

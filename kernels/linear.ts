@@ -68,7 +68,8 @@ export function linear(
   if (norm && broadcast) {
     return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });
   }
-  const shape = { m, k, n, dtype: w.weight.dtype };
+  const about = { norm: norm !== undefined, into: into !== undefined };
+  const shape = { m, k, n, dtype: w.weight.dtype, ...about };
   const choice = { ...linearTuning(p.device, shape), ...options.tuning };
   const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
   const modulation = norm ?? into?.gate;

@@ -22,5 +22,5 @@ export function chooseForm(
     return { kernel: forms.broadcast, constants: { ROWS: choice.rows, F16 } };
   }
   const kernel = choice.shuffle && exchanges(device) ? forms.shuffle : forms.memory;
-  return { kernel, constants: { ...tileConstants(choice), F16 } };
+  return { kernel, constants: { ...tileConstants(device, choice), F16 } };
 }

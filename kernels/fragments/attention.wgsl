@@ -77,13 +77,13 @@ fn frame_of(i: u32) -> f32 {
   return f32(step.context_frame + i / params.context_tokens);
 }
 
-// The keys of a workgroup: a share of those that its last query attends to.
+// The keys of a workgroup: a share of those that its last query attends to, in whole eights.
 struct Share { first: u32, end: u32, }
 
 fn share_of(video: u32, last: u32, part: u32) -> Share {
   let frame = min(last, params.queries - 1u) / params.tokens;
   let keys = frames[video * (params.queries / params.tokens) + frame].keys;
-  let share = (keys + SPLIT - 1u) / SPLIT;
+  let share = (keys + 8u * SPLIT - 1u) / (8u * SPLIT) * 8u;
   return Share(min(part * share, keys), min(part * share + share, keys));
 }
 
@@ -95,15 +95,4 @@ fn query_of(video: u32, query: u32, head: u32) -> Query {
   let mine = frames[video * (params.queries / params.tokens) + own / params.tokens];
   let row = (video * params.queries + own) * params.heads + head;
   return Query(row, query < params.queries, f32(mine.index), mine.keys);
-}
-
-struct Softmax { maximum: f32, total: f32, rescale: f32, weights: vec4<f32>, }
-
-// Adds four scores to the online softmax; keys that the query does not attend to are masked.
-fn online_softmax(s: Softmax, scores: vec4<f32>, visible: vec4<bool>) -> Softmax {
-  let seen = select(vec4(-1e30), scores, visible);
-  let maximum = max(s.maximum, max(max(seen.x, seen.y), max(seen.z, seen.w)));
-  let weights = select(vec4(0.0), exp(seen - maximum), visible);
-  let rescale = exp(s.maximum - maximum);
-  return Softmax(maximum, s.total * rescale + dot(weights, vec4(1.0)), rescale, weights);
 }

@@ -1,9 +1,11 @@
 // The form of `linear` for GPUs (see fragments/tile.wgsl). With NORM x is normalised and modulated on
 // its way in, as `layer_norm` does it.
 
+const NORM_ROWS = select(1u, ROWS, NORM);
+
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and its row of the
 // table: far below 2^24, so exact.
-var<workgroup> norms: array<vec4<f32>, ROWS>;
+var<workgroup> norms: array<vec4<f32>, NORM_ROWS>;
 
 fn rows() -> u32 { return params.m; }
 
@@ -13,18 +15,31 @@ fn begin(tile: u32, index: u32) {
   if (NORM) { measure_rows(tile, index); }
 }
 
-// `own` is the row's index in the tile.
-fn activation(tile: u32, own: u32, k4: u32) -> vec4<f32> {
-  let k4s = params.k / 4u;
-  let row = tile * ROWS + own;
-  var v = x[min(row, params.m - 1u) * k4s + min(k4, k4s - 1u)];
+// A row of x: where it starts, its mean in two parts, 1 / deviation, and its scale and shift.
+struct Source { at: u32, norm: vec4<f32>, scale: u32, shift: u32, }
+
+// `own` is the row's index in the tile. Of rows beyond the last nothing is written.
+fn source_of(tile: u32, own: u32) -> Source {
+  let at = min(tile * ROWS + own, params.m - 1u) * (params.k / 4u);
+  if (!NORM) { return Source(at, vec4(0.0), 0u, 0u); }
+  let norm = norms[own];
+  let table_row = u32(norm.w) * (params.table_stride / 4u);
+  return Source(at, norm, table_row + params.norm_scale / 4u, table_row + params.norm_shift / 4u);
+}
+
+struct Depth { k4: u32, end: u32, }
+
+fn depth_at(k4: u32) -> Depth { return Depth(k4, params.k / 4u); }
+
+fn next_depth(d: Depth) -> Depth { return Depth(d.k4 + TILE_K4, d.end); }
+
+fn activation(s: Source, d: Depth) -> vec4<f32> {
+  var v = x[s.at + d.k4];
   if (NORM) {
-    let norm = norms[own];
-    let at = u32(norm.w) * (params.table_stride / 4u) + min(k4, k4s - 1u);
-    v = (v - norm.x - norm.y) * norm.z;
-    v = v * (1.0 + table[at + params.norm_scale / 4u]) + table[at + params.norm_shift / 4u];
+    v = (v - s.norm.x - s.norm.y) * s.norm.z;
+    v = v * (1.0 + table[s.scale + d.k4]) + table[s.shift + d.k4];
   }
-  return select(vec4(0.0), v, row < params.m && k4 < k4s);
+  return select(vec4(0.0), v, d.k4 < d.end);
 }
 
 // A vec4 of a row minus the row's first number, against cancellation; 0 beyond the row.
@@ -44,12 +59,12 @@ fn measure_rows(tile: u32, index: u32) {
     let c = deviation(row, k4 + 2u * lanes); let d = deviation(row, k4 + 3u * lanes);
     sums += vec2(dot(a + b + c + d, vec4(1.0)), dot(a, a) + dot(b, b) + dot(c, c) + dot(d, d));
   }
-  heap[index] = vec4(sums, 0.0, 0.0);
+  put_pair(index, sums);
   workgroupBarrier();
   if (index < ROWS) {
     let own = min(tile * ROWS + index, params.m - 1u);
     var all = vec2(0.0);
-    for (var i = 0u; i < lanes; i++) { all += heap[index * lanes + i].xy; }
+    for (var i = 0u; i < lanes; i++) { all += pair_of(index * lanes + i); }
     all /= f32(params.k);
     let variance = max(all.y - all.x * all.x, 0.0);
     let first = x[own * (params.k / 4u)].x;
@@ -57,4 +72,13 @@ fn measure_rows(tile: u32, index: u32) {
     norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(table_row));
   }
   workgroupBarrier();
+}
+
+// A lane's place in the heap.
+fn put_pair(lane: u32, pair: vec2<f32>) {
+  heap[lane / 64u][lane / 8u % 4u].rows[lane % 64u / 32u][lane % 8u] = vec4(pair, 0.0, 0.0);
+}
+
+fn pair_of(lane: u32) -> vec2<f32> {
+  return heap[lane / 64u][lane / 8u % 4u].rows[lane % 64u / 32u][lane % 8u].xy;
 }

@@ -2,12 +2,15 @@
 // 4 or 8 rows by 4 columns. Weights come straight from memory, 128 bytes a k. Where the tiles alone
 // leave a GPU idle, SLICES times 64 lanes share the k of a tile.
 //
-// The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `activation(tile,
-// row, k4)`, 0 outside the matrix, `write_out(row, column4, sum)`, and `begin(tile, index)`, called
-// first. How lanes pass x on is in tile_memory.wgsl and tile_shuffle.wgsl: `load_tile`, `tile_at`.
+// The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `source_of(tile, row)`,
+// a row to load from, `depth_at(k4)` and `next_depth(d)`, a place in all rows, `activation(source,
+// depth)`, 0 beyond the last k, `write_out(row, column4, sum)`, and `begin(tile, index)`, called
+// first. How lanes pass x on is in tile_memory.wgsl and tile_shuffle.wgsl: `begin_loads`,
+// `load_tile`, `tile_at`.
 
 override ROWS: u32 = 32u;       // or 64
 override SLICES: u32 = 1u;
+override AHEAD: u32 = 4u;       // vec4s of k whose weights are asked for at once: 1, 2 or 4
 
 const TILE_K4 = 4u;                // vec4s of a row of x at a time
 
@@ -15,15 +18,33 @@ const TILE_K4 = 4u;                // vec4s of a row of x at a time
 
 fn packed(i: u32) -> vec4<u32> { return w[i]; }
 
-// A slice has TILE_K4 ROWS vec4s of it: of x, or sums on their way to another lane.
-var<workgroup> heap: array<vec4<f32>, SLICES * TILE_K4 * ROWS>;
+// A vec4 of each row of the tile, of the same k: rows[i][r] is row 8 i + r, and a lane's rows differ
+// in i, so what eight neighbours read lies side by side. The padding moves the next k to other banks.
+struct Column { rows: array<array<vec4<f32>, 8>, ROWS / 8u>, padding: array<vec4<f32>, 2>, }
 
-fn put_sums(i: u32, a: mat4x4<f32>) {
-  heap[i] = a[0]; heap[i + 64u] = a[1]; heap[i + 128u] = a[2]; heap[i + 192u] = a[3];
+// For each slice: of x, or sums on their way to another lane.
+var<workgroup> heap: array<array<Column, TILE_K4>, SLICES>;
+
+// The sums of 32 rows at a time: half the lanes' take the first slice's place, the others' the next.
+fn put_sums(lane: u32, half: u32, a: mat4x4<f32>) {
+  let slice = lane / 32u;
+  let j = lane / 8u % 4u;
+  let r = lane % 8u;
+  heap[slice][j].rows[4u * half][r] = a[0];
+  heap[slice][j].rows[4u * half + 1u][r] = a[1];
+  heap[slice][j].rows[4u * half + 2u][r] = a[2];
+  heap[slice][j].rows[4u * half + 3u][r] = a[3];
 }
 
-fn sums_at(i: u32) -> mat4x4<f32> {
-  return mat4x4(heap[i], heap[i + 64u], heap[i + 128u], heap[i + 192u]);
+fn rows_at(slice: u32, j: u32, r: u32, half: u32) -> mat4x4<f32> {
+  return mat4x4(
+    heap[slice][j].rows[4u * half][r], heap[slice][j].rows[4u * half + 1u][r],
+    heap[slice][j].rows[4u * half + 2u][r], heap[slice][j].rows[4u * half + 3u][r],
+  );
+}
+
+fn sums_at(lane: u32, half: u32) -> mat4x4<f32> {
+  return rows_at(lane / 32u, lane / 8u % 4u, lane % 8u, half);
 }
 
 fn write_inside(row: u32, column4: u32, sum: vec4<f32>) {
@@ -31,8 +52,8 @@ fn write_inside(row: u32, column4: u32, sum: vec4<f32>) {
 }
 
 fn write_rows(row: u32, column4: u32, a: mat4x4<f32>) {
-  write_inside(row, column4, a[0]); write_inside(row + 1u, column4, a[1]);
-  write_inside(row + 2u, column4, a[2]); write_inside(row + 3u, column4, a[3]);
+  write_inside(row, column4, a[0]); write_inside(row + 8u, column4, a[1]);
+  write_inside(row + 16u, column4, a[2]); write_inside(row + 24u, column4, a[3]);
 }
 
 // sum + t x as a chain of multiply-adds.
@@ -46,64 +67,72 @@ fn add_product(sum: mat4x4<f32>, t: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> 
   );
 }
 
+// Sums of a lane's rows: 0, 8, 16 and 24 from its first, then those 32 further.
+struct Sums { a: mat4x4<f32>, b: mat4x4<f32>, }
+
+fn add_column(s: Sums, t: mat4x4<f32>, index: u32, j: u32) -> Sums {
+  let a = add_product(s.a, t, tile_at(index, 0u, j));
+  if (ROWS > 32u) { return Sums(a, add_product(s.b, t, tile_at(index, 1u, j))); }
+  return Sums(a, s.b);
+}
+
+// Unrolled by hand: compilers keep a loop, and wait for memory in each trip. Weights beyond the last
+// k meet zeros.
+fn add_step(sums: Sums, i: u32, index: u32) -> Sums {
+  let stride = select(32u, 16u, F16);   // 16-byte units of four k of a block
+  let t0 = weights(i);
+  var t1 = t0; var t2 = t0; var t3 = t0;
+  if (AHEAD > 1u) { t1 = weights(i + stride); }
+  if (AHEAD > 2u) { t2 = weights(i + 2u * stride); t3 = weights(i + 3u * stride); }
+  var s = add_column(sums, t0, index, 0u);
+  if (AHEAD < 2u) { t1 = weights(i + stride); }
+  s = add_column(s, t1, index, 1u);
+  if (AHEAD < 4u) { t2 = weights(i + 2u * stride); }
+  if (AHEAD == 2u) { t3 = weights(i + 3u * stride); }
+  s = add_column(s, t2, index, 2u);
+  if (AHEAD < 2u) { t3 = weights(i + 3u * stride); }
+  return add_column(s, t3, index, 3u);
+}
+
+// Adds the slices' sums in a fixed order; the first has the result.
+fn add_slices(sums: Sums, slice: u32, lane: u32) -> Sums {
+  var s = sums;
+  for (var other = SLICES - 1u; other > 0u; other--) {
+    workgroupBarrier();
+    if (slice == other) {
+      put_sums(lane, 0u, s.a);
+      if (ROWS > 32u) { put_sums(lane, 1u, s.b); }
+    }
+    workgroupBarrier();
+    if (slice == 0u) {
+      s.a += sums_at(lane, 0u);
+      if (ROWS > 32u) { s.b += sums_at(lane, 1u); }
+    }
+  }
+  return s;
+}
+
 // Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so a
 // small cache fetches its weights once.
 fn product(tile: u32, block: u32, index: u32) {
   let slice = index / 64u;
   let column = index % 8u;
-  let row = index % 64u / 8u * (ROWS / 8u);
   let k4s = depth4();
   let steps = (k4s + SLICES * TILE_K4 - 1u) / (SLICES * TILE_K4);
-  let base = block * k4s;
-  let stride = select(32u, 16u, F16);   // 16-byte units of four k of a block
   begin(tile, index);
-  var k = slice * steps * TILE_K4;
-  var a = mat4x4<f32>(); var b = mat4x4<f32>();
+  let k4 = slice * steps * TILE_K4;
+  let stride = select(32u, 16u, F16);
+  var i = (block * k4s + k4) * stride + column;
+  var loads = begin_loads(tile, k4, index);
+  var s = Sums();
   for (var step = 0u; step < steps; step++) {
-    load_tile(tile, k, index);
-    // unrolled by hand: compilers keep a loop here, with a wait for memory in each iteration
-    let last = k4s - 1u;
-    let i0 = (base + min(k, last)) * stride + column;
-    let i1 = (base + min(k + 1u, last)) * stride + column;
-    let i2 = (base + min(k + 2u, last)) * stride + column;
-    let i3 = (base + min(k + 3u, last)) * stride + column;
-    if (ROWS > 32u) {   // load each weight when it is needed: the sums leave no registers for more
-      let t0 = weights(i0);
-      a = add_product(a, t0, tile_at(index, row, 0u));
-      b = add_product(b, t0, tile_at(index, row + 4u, 0u));
-      let t1 = weights(i1);
-      a = add_product(a, t1, tile_at(index, row, 1u));
-      b = add_product(b, t1, tile_at(index, row + 4u, 1u));
-      let t2 = weights(i2);
-      a = add_product(a, t2, tile_at(index, row, 2u));
-      b = add_product(b, t2, tile_at(index, row + 4u, 2u));
-      let t3 = weights(i3);
-      a = add_product(a, t3, tile_at(index, row, 3u));
-      b = add_product(b, t3, tile_at(index, row + 4u, 3u));
-    } else {            // load all weights first: a single wait for memory
-      let t0 = weights(i0); let t1 = weights(i1); let t2 = weights(i2); let t3 = weights(i3);
-      a = add_product(a, t0, tile_at(index, row, 0u));
-      a = add_product(a, t1, tile_at(index, row, 1u));
-      a = add_product(a, t2, tile_at(index, row, 2u));
-      a = add_product(a, t3, tile_at(index, row, 3u));
-    }
-    k += TILE_K4;
+    loads = load_tile(loads, index);
+    s = add_step(s, i, index);
+    i += TILE_K4 * stride;
   }
-  for (var other = SLICES - 1u; other > 0u; other--) {
-    workgroupBarrier();
-    let own = index % 64u;
-    if (slice == other) {
-      put_sums(own, a);
-      if (ROWS > 32u) { put_sums(own + 256u, b); }
-    }
-    workgroupBarrier();
-    if (slice == 0u) {
-      a += sums_at(own);
-      if (ROWS > 32u) { b += sums_at(own + 256u); }
-    }
-  }
+  if (SLICES > 1u) { s = add_slices(s, slice, index % 64u); }
   if (slice > 0u) { return; }
-  let first = tile * ROWS + row;
-  write_rows(first, block * 8u + column, a);
-  if (ROWS > 32u) { write_rows(first + 4u, block * 8u + column, b); }
+  let first = tile * ROWS + index % 64u / 8u;
+  write_rows(first, block * 8u + column, s.a);
+  if (ROWS > 32u) { write_rows(first + 32u, block * 8u + column, s.b); }
 }

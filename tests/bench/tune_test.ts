@@ -3,7 +3,7 @@ import { recordStep } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { candidates, type Tunable, tunables, tune } from "../../bench/tune.ts";
 import { Memory } from "../../gpu/memory.ts";
-import { Program } from "../../gpu/program.ts";
+import { type Dispatch, Program } from "../../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
 import { GpuTimer } from "../../gpu/timing.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
@@ -25,27 +25,51 @@ Deno.test("tunables() finds each shape of a step once, with what matters on the 
     "linear 64x32x768 f32",
     "linear 64x768x2304 f32",
     "attention 64 of 1024x12 f32",
-    "linear 64x768x768 f32",
+    "linear 64x768x768 f32 into",
     "linear 64x768x3072 f32",
-    "linear 64x3072x768 f32",
+    "linear 64x3072x768 f32 into",
     "linear 64x768x32 f32",
   ]);
   assert.deepEqual(cpu[0]!.builtIn, { rows: 32 });
   const gpu = tunables(programs({ cpu: false }));
   const qkv = (found: typeof gpu) => found.find(({ key }) => /64x768x2304/.test(key))!.builtIn;
-  assert.deepEqual(qkv(gpu), { tile: 32, slices: 2 });
+  assert.deepEqual(qkv(gpu), { tile: 32, slices: 2, ahead: 4 });
   const wide = tunables(programs({ cpu: false, subgroupSize: 32 }));
-  assert.deepEqual(qkv(wide), { tile: 32, slices: 2, shuffle: 0 });
-  assert.deepEqual(gpu.map(({ key }) => key), cpu.map(({ key }) => key));
+  assert.deepEqual(qkv(wide), { tile: 32, slices: 2, ahead: 4, shuffle: 0 });
+  // the products that follow a norm normalise on GPUs
+  const plain = gpu.map(({ key }) => key.replace(/ norm$/, ""));
+  assert.deepEqual(plain, cpu.map(({ key }) => key));
+  const normed = gpu.filter(({ key }) => / norm$/.test(key)).map(({ key }) => key.split(" ")[1]);
+  assert.deepEqual(normed, ["64x768x2304", "64x768x3072", "64x768x32"]);
+});
+
+Deno.test("tunables() record what the model runs", () => {
+  for (
+    const device of [{ cpu: true }, { cpu: false }, { cpu: false, subgroupSize: 32, wide: true }]
+  ) {
+    const model = programs(device);
+    const same = ({ kernel, constants, params }: Dispatch) => {
+      const { m, k, n, residual, queries, slots } = params ?? {};
+      return JSON.stringify([kernel.name, constants, { m, k, n, residual, queries, slots }]);
+    };
+    const wanted = new Set(model.flatMap(({ recorded }) => recorded.map(same)));
+    for (const { key, builtIn, record } of tunables(model)) {
+      const p = new Program("tuned", new Memory(), device);
+      p.scope(() => void record(p, builtIn));
+      for (const dispatch of p.recorded) {
+        assert.ok(wanted.has(same(dispatch)), `${key}: ${same(dispatch)}`);
+      }
+    }
+  }
 });
 
 Deno.test("candidates() combines all choices, the built-in one first", () => {
   const linear = candidates({ key: "linear 1x2x3 f32", builtIn: { rows: 16 } });
   assert.deepEqual(linear, [{ rows: 16 }, { rows: 8 }, { rows: 32 }]);
-  const attention = candidates({ key: "attention 64", builtIn: { lanes: 64, split: 4 } });
-  assert.equal(attention.length, 15);
-  assert.deepEqual(attention[0], { lanes: 64, split: 4 });
-  assert.equal(new Set(attention.map((numbers) => JSON.stringify(numbers))).size, 15);
+  const attention = candidates({ key: "attention 64", builtIn: { keys: 8, split: 4 } });
+  assert.equal(attention.length, 10);
+  assert.deepEqual(attention[0], { keys: 8, split: 4 });
+  assert.equal(new Set(attention.map((numbers) => JSON.stringify(numbers))).size, 10);
 });
 
 Deno.test({
@@ -111,7 +135,7 @@ Deno.test({ name: "tune() measures convolutions in all their forms", ...GPU_TEST
   } finally {
     timer.close();
   }
-  assert.deepEqual(numbers, [{ rows: 32 }, { tile: 32, slices: 1, shuffle: 0 }]);
+  assert.deepEqual(numbers, [{ rows: 32 }, { tile: 32, slices: 1, ahead: 4, shuffle: 0 }]);
 });
 
 Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, async () => {
@@ -119,7 +143,7 @@ Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, 
   const timer = await GpuTimer.open(gpu);
   try {
     const attention = tunables(programs({ cpu: false })).find(({ key }) => /^attention/.test(key))!;
-    const builtIn = { lanes: 64, split: 1 };
+    const builtIn = { keys: 4, split: 1 };
     const result = await tune(
       gpu,
       timer,

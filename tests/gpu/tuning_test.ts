@@ -54,6 +54,14 @@ Deno.test("linearTuning() shares k among lanes where tiles are few", () => {
   assert.equal(slices(64, 128, 768), 1);
 });
 
+Deno.test("linearTuning() gives few tiles as many lanes as wide workgroups have", () => {
+  const wide = { ...GPU, wide: true };
+  const slices = (m: number, k: number, n: number) => linearTuning(wide, product(m, k, n)).slices;
+  assert.equal(slices(64, 3072, 768), 8);
+  assert.equal(slices(64, 768, 3072), 2);
+  assert.equal(slices(64, 256, 768), 4);
+});
+
 Deno.test("linearTuning() takes large tiles where these are enough to fill a GPU", () => {
   const tile = (m: number, n: number) => linearTuning(GPU, product(m, 768, n)).tile;
   assert.equal(tile(64, 3072), 32);
@@ -78,16 +86,31 @@ Deno.test("conv2dTuning() divides a convolution on GPUs as the matrix product th
 Deno.test("attentionTuning() splits the keys where queries alone don't fill a GPU", () => {
   const split = (queries: number, slots: number, rows: number) =>
     attentionTuning(GPU, { queries, slots, rows, dtype: "f32" }).split;
-  assert.equal(split(64, 16384, 12), 16);
-  assert.equal(split(64, 1024, 12), 4); // at least 256 keys a part
-  assert.equal(split(64, 128, 12), 1);
-  assert.equal(split(1024, 16384, 24), 2);
-  assert.equal(split(4096, 16384, 24), 1);
+  assert.equal(split(64, 16384, 12), 8);
+  assert.equal(split(64, 1088, 12), 8);
+  assert.equal(split(64, 192, 12), 4); // at least 48 keys per part
+  assert.equal(split(64, 64, 12), 1);
+  assert.equal(split(16, 16384, 2), 16);
+  assert.equal(split(1024, 16384, 24), 1);
+});
+
+Deno.test("attentionTuning() gives released models 192 workgroups from the third frame on", () => {
+  for (const [rows, frames] of [[12, 3], [12, 17], [12, 157], [16, 3], [18, 17]] as const) {
+    const shape = { queries: 64, slots: 64 * frames, rows, dtype: "f16" } as const;
+    assert.ok(64 / 16 * rows * attentionTuning(GPU, shape).split >= 192, `${rows}, ${frames}`);
+  }
+});
+
+Deno.test("attentionTuning() takes as many registers in f16 as in f32, and shuffles where it can", () => {
+  const shape = { queries: 64, slots: 1088, rows: 12, dtype: "f16" } as const;
+  assert.deepEqual(attentionTuning(GPU, shape), { keys: 8, shuffle: 1, split: 8 });
+  const memory = attentionTuning({ cpu: false }, { ...shape, dtype: "f32" });
+  assert.deepEqual(memory, { keys: 4, shuffle: 0, split: 8 });
 });
 
 Deno.test("attentionTuning() never splits on CPUs", () => {
   const shape = { queries: 64, slots: 16384, rows: 12, dtype: "f32" } as const;
-  assert.deepEqual(attentionTuning(CPU, shape), { lanes: 8, split: 1 });
+  assert.equal(attentionTuning(CPU, shape).split, 1);
 });
 
 Deno.test("a table that was measured goes before the built-in choices, shape by shape", () => {
@@ -96,7 +119,7 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   const tuning: TuningTable = {
     [linearKey(shape)]: { slices: 4, shuffle: 1 },
     [conv2dKey({ pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" })]: { rows: 64 },
-    [attentionKey({ ...attention, slots: 8192 })]: { split: 8, lanes: 32 },
+    [attentionKey({ ...attention, slots: 8192 })]: { split: 2, keys: 4, lanes: 32 },
   };
   const device = { ...GPU, tuning };
   const { slices, shuffle, tile } = linearTuning(device, shape);
@@ -104,7 +127,7 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   assert.equal(linearTuning(device, { ...shape, dtype: "f32" }).slices, 2);
   assert.equal(linearTuning(device, { ...shape, m: 128 }).slices, 1);
   assert.equal(conv2dTuning(device, { pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" }).rows, 64);
-  assert.deepEqual(attentionTuning(device, attention), { lanes: 32, split: 8 });
+  assert.deepEqual(attentionTuning(device, attention), { keys: 4, shuffle: 1, split: 2 });
 });
 
 Deno.test("a table's impossible numbers are not looked at", () => {

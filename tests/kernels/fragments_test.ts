@@ -19,6 +19,8 @@ function readKernel(file: string): Kernel {
 const VALUES: Readonly<Record<string, readonly number[]>> = {
   ROWS: [32, 64],
   SLICES: [1, 2, 4],
+  AHEAD: [1, 2, 4],
+  KEYS: [4, 8],
   SPLIT: [1, 4],
   SOURCE: [0, 1, 2],
   SIZE: [1, 3],

@@ -23,11 +23,16 @@ Deno.test("tileGrid() covers rows and columns, many rows folded", () => {
   assert.ok(x <= 65535 && y === 1 && x * z * 32 === 2 ** 22);
 });
 
-Deno.test("tileConstants() stays within 16 kB of workgroup memory", () => {
-  for (const tile of [32, 64]) {
-    for (const slices of [1, 2, 4]) {
-      const { ROWS, SLICES } = tileConstants({ tile, slices });
-      assert.ok(16 * (SLICES * 4 * ROWS + ROWS) <= 16384 && SLICES <= slices && ROWS === tile);
+Deno.test("tileConstants() stays within a device's workgroup memory and lanes", () => {
+  for (const [wide, bytes, lanes] of [[false, 16384, 256], [true, 32768, 512]] as const) {
+    for (const tile of [32, 64]) {
+      for (const slices of [1, 2, 4, 8]) {
+        const how = { tile, slices, ahead: 1 };
+        const { ROWS, SLICES, AHEAD } = tileConstants({ cpu: false, wide }, how);
+        // vec4s of x, padded, and of the norms
+        assert.ok(16 * (SLICES * 4 * (ROWS + 2) + ROWS) <= bytes && 64 * SLICES <= lanes);
+        assert.ok(SLICES <= slices && ROWS === tile && AHEAD === 1);
+      }
     }
   }
 });

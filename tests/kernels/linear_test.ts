@@ -34,10 +34,14 @@ const FORMS: Form[] = [
   { name: "broadcasts of 16 rows", kind: "texture", tuning: { rows: 16 } },
   { name: "broadcasts of 32 rows", kind: "texture", tuning: { rows: 32 } },
   ...[0, 1].flatMap((shuffle) =>
-    ([[32, 1], [32, 2], [32, 4], [64, 1], [64, 2]] as const).map(([tile, slices]): Form => ({
-      name: `${shuffle ? "shuffled " : ""}tiles of ${tile} rows in ${slices} slices`,
+    ([[32, 1, 4], [32, 2, 2], [32, 4, 1], [64, 1, 1], [64, 2, 4]] as const).map((
+      [tile, slices, ahead],
+    ): Form => ({
+      name: `${
+        shuffle ? "shuffled " : ""
+      }tiles of ${tile} rows in ${slices} slices, ${ahead} ahead`,
       kind: "storage",
-      tuning: { tile, slices, shuffle },
+      tuning: { tile, slices, ahead, shuffle },
     }))
   ),
 ];

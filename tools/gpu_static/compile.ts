@@ -18,6 +18,7 @@ for (const { kernel, constants, use } of pipelines(tuned === "tuned")) {
   if (only && !only.split(",").some((name) => kernel.name.startsWith(name))) continue;
   mark(kernel.name, constantsText(constants), use);
   gpu.pipeline(kernel, constants);
+  await new Promise((resolve) => setTimeout(resolve)); // errors come a little later
   gpu.check();
 }
 mark("end");

@@ -15,7 +15,7 @@ export interface Pipeline {
 }
 
 /** A large GPU, before any tuning. */
-export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32 };
+export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32, wide: true };
 
 const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
 const AUTOENCODERS = ["8x", "32x"] as const;
@@ -78,10 +78,12 @@ function* programs(
 /** Devices whose tables choose, for every shape, one of the ways that `--tune` tries. */
 function* tunedDevices(): Generator<DeviceProfile> {
   for (const tile of [32, 64]) {
-    for (const slices of [1, 2, 4]) {
-      for (const shuffle of [0, 1]) {
-        const choice = { tile, slices, shuffle };
-        yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
+    for (const slices of [1, 2, 4, 8]) {
+      for (const [shuffle, keys] of [[0, 4], [0, 8], [1, 4], [1, 8]]) {
+        for (const ahead of [1, 2, 4]) {
+          const choice = { tile, slices, shuffle, keys, ahead, split: 4 };
+          yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
+        }
       }
     }
   }

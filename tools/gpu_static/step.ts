@@ -24,7 +24,8 @@ function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: numbe
     return { lanes: 64 * slices, trips: Math.ceil(k / (PRODUCT_TRIP * slices)) };
   }
   if (!/^attention/.test(kernel.name)) return undefined;
-  return { lanes: constants.WG!, trips: Math.ceil(keys / constants.SPLIT! / 4) };
+  const share = Math.ceil(keys / constants.SPLIT!);
+  return { lanes: WAVE, trips: Math.ceil(share / constants.KEYS!) };
 }
 
 /** Cycles of a dispatch, of products and attention only: waves are spread evenly over all SIMDs. */
