@@ -68,7 +68,7 @@ export async function* measureArchitecture(
         memory.allocate(gpu);
         step.session.start(gpu);
         prepare(gpu, step, 0);
-        const wanted = (label: string) => i === 0 || /attention$/.test(label);
+        const wanted = (label: string) => i === 0 || /^attention(_|$)/.test(label);
         const pass = { program, plan, wanted };
         yield* measureDispatches(timer, architecture, pass, options);
       } finally {

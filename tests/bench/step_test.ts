@@ -42,7 +42,7 @@ Deno.test("recordStep() has at most 8 dispatches per block, on GPUs also with sp
       const { passes, work } = record("FAR_B", frame, "later", device);
       assert.ok(work.dispatches <= 8 * 12 + 6, `${work.dispatches} dispatches`);
       const { labels } = passes[0]!.program;
-      assert.equal(labels.includes("merge_attention"), !device.cpu && frame === 128);
+      assert.equal(labels.includes("merge_attention"), !device.cpu);
     }
   }
 });

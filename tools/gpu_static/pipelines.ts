@@ -32,7 +32,7 @@ export function pipelines(tuned: boolean): Pipeline[] {
   const found = new Map<string, Pipeline>();
   for (const device of tuned ? [GPU, ...tunedDevices()] : [GPU]) {
     for (const dtype of ["f16", "f32"] as const) {
-      for (const { name, program } of programs(device, dtype)) {
+      for (const { name, program } of programs(device, dtype, device.tuning !== undefined)) {
         for (const dispatch of program.recorded) {
           const { kernel, constants = {}, label } = dispatch;
           const key = `${kernel.name} ${constantsText(constants)}`;
@@ -52,20 +52,22 @@ function shapeText({ params = {} }: Dispatch): string {
   return queries === undefined ? "" : `${queries} queries`;
 }
 
+/** Of steps and autoencoders; a few are enough to meet each way to divide a kernel's work. */
 function* programs(
   device: DeviceProfile,
   dtype: "f16" | "f32",
+  few: boolean,
 ): Generator<{ name: string; program: Program }> {
-  for (const architecture of ARCHITECTURES) {
+  for (const architecture of few ? ARCHITECTURES.slice(0, 1) : ARCHITECTURES) {
     const model = declareSynthetic({ architecture, dtype, layers: 1, device });
-    for (const frame of FRAMES) {
-      for (const kind of ["first", "later"] as const) {
+    for (const frame of few ? [16] : FRAMES) {
+      for (const kind of few ? ["later"] as const : ["first", "later"] as const) {
         const { passes } = recordStep(model, new Memory(), device, SIZE, { frame, kind });
         for (const { program } of passes) yield { name: architecture, program };
       }
     }
   }
-  for (const vae of AUTOENCODERS) {
+  for (const vae of few ? AUTOENCODERS.slice(0, 1) : AUTOENCODERS) {
     const model = declareSynthetic({ architecture: "FAR_B", vae, dtype, layers: 1, device });
     const memory = new Memory();
     const latents = memory.tensor("latents", [1, 1, model.vae.latentChannels, 8, 8]);
