@@ -1,6 +1,7 @@
-"""Times one denoising step of FAR in PyTorch on the CPU; prints one JSON object.
+"""Times one denoising step of FAR in PyTorch; prints one JSON object.
 
     python tools/compare_torch/bench.py --architecture FAR_B --frames 2 16 64 128
+    python tools/compare_torch/bench.py --device cuda --dtype bfloat16 --ways released
 
 A step is what a frame's second and later steps do: time embedding, transformer on the noisy frame
 alone (64 tokens) over a full cache of the frames before it, Euler update. "cache_step" is the
@@ -28,6 +29,8 @@ WAYS = {"lean": Cache, "released": ReleasedCache}
 def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
+    torch.set_default_device(options.device)
+    torch.set_default_dtype(getattr(torch, options.dtype))
     torch.manual_seed(0)
     config = ARCHITECTURES[options.architecture]
     with torch.inference_mode():
@@ -38,7 +41,8 @@ def main() -> None:
     print(json.dumps({
         "architecture": options.architecture,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "dtype": "float32",
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else options.device,
+        "dtype": options.dtype,
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
@@ -55,6 +59,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="FAR_B")
     parser.add_argument("--frames", type=int, nargs="+", help="how many frames come before")
     parser.add_argument("--ways", choices=WAYS, nargs="+", default=list(WAYS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=9, help="of each measurement")
     parser.add_argument("--cache-step", action="store_true", help="time encoding a frame, too")
@@ -131,9 +137,12 @@ def measure(work: Callable[[], None], runs: int) -> dict:
     """Seconds of `runs` calls after two that do not count; cpu_s are those of all cores together."""
     seconds = []
     cpu = []
+    wait = torch.cuda.synchronize if torch.get_default_device().type == "cuda" else lambda: None
     for i in range(runs + 2):
+        wait()
         begin, cpu_begin = time.perf_counter(), time.process_time()
         work()
+        wait()
         if i >= 2:
             seconds.append(time.perf_counter() - begin)
             cpu.append(time.process_time() - cpu_begin)
