@@ -8,6 +8,8 @@ const SUBGROUP = 8;
  * without one.
  */
 export interface DeviceProfile {
+  /** The adapter's name, such as "AMD Radeon RX 7900 XTX (RADV NAVI31)". */
+  readonly name?: string;
   /** A software adapter: few lanes, slow workgroup memory, fast loads shared by all lanes. */
   readonly cpu: boolean;
   /** Lanes guaranteed to be able to exchange values; 0 for none. Absent: 8 on software adapters. */
@@ -88,15 +90,29 @@ const BUSY_TILES = 256;
 /** So few tiles that each gets as many lanes as a workgroup may have. */
 const IDLE_TILES = 64;
 
+/**
+ * Whether lanes had better exchange x within subgroups, without knowing more than the name: AMD's
+ * compiler then waits for memory once per trip, and never for workgroup memory or barriers.
+ */
+function prefersShuffles(device: DeviceProfile): boolean {
+  return exchanges(device) && /\b(AMD|Radeon|RADV)\b/i.test(device.name ?? "");
+}
+
 /** The built-in choice for m rows (pixels), k numbers (channels of all taps) in each, n columns. */
-function productTuning(device: DeviceProfile, m: number, k: number, n: number): ProductTuning {
+function productTuning(
+  device: DeviceProfile,
+  [m, k, n]: readonly [m: number, k: number, n: number],
+  norm = false,
+): ProductTuning {
   const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
   const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
   const count = tiles(tile);
   const most = device.wide && k >= 512 && count <= IDLE_TILES ? 8 : 4;
   const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : most;
-  const ahead = tile > 32 ? 1 : 4;
-  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, ahead, shuffle: 0 };
+  // with a norm on the way the shuffles' loads are as many, and waited for one by one
+  const shuffle = Number(prefersShuffles(device) && !norm);
+  const ahead = tile > 32 && !shuffle ? 1 : 4;
+  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, ahead, shuffle };
 }
 
 /** x [m, k] times W [k, n]. */
@@ -118,8 +134,8 @@ export function linearKey({ m, k, n, dtype, norm, into }: LinearShape): string {
 
 /** The choice for a matrix product. */
 export function linearTuning(device: DeviceProfile, shape: LinearShape): ProductTuning {
-  const { m, k, n } = shape;
-  return tuned(device, linearKey(shape), productTuning(device, m, k, n));
+  const { m, k, n, norm } = shape;
+  return tuned(device, linearKey(shape), productTuning(device, [m, k, n], norm));
 }
 
 /** Pixels of all pictures, channels in and out, taps. */
@@ -139,7 +155,7 @@ export function conv2dKey({ pixels, k, n, taps, dtype }: Conv2dShape): string {
 /** The choice for a convolution. */
 export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): ProductTuning {
   const { pixels, k, n, taps } = shape;
-  return tuned(device, conv2dKey(shape), productTuning(device, pixels, taps * k, n));
+  return tuned(device, conv2dKey(shape), productTuning(device, [pixels, taps * k, n]));
 }
 
 /** Tiling of attention. */

@@ -69,6 +69,26 @@ Deno.test("linearTuning() takes large tiles where these are enough to fill a GPU
   assert.equal(tile(1024, 768), 64);
 });
 
+Deno.test("linearTuning() shuffles on AMD's GPUs, but for products that follow a norm", () => {
+  const shape = product(64, 768, 768, "f16");
+  for (
+    const [name, subgroupSize, shuffle] of [
+      ["AMD Radeon RX 7900 XTX (RADV NAVI31)", 32, 1],
+      ["Radeon RX 580 Series", 64, 1],
+      ["AMD Radeon RX 7900 XTX", 4, 0],
+      ["NVIDIA GeForce RTX 4090", 32, 0],
+      ["Intel(R) Arc(tm) A770 Graphics", 8, 0],
+      ["", 32, 0],
+    ] as const
+  ) {
+    const device = { cpu: false, subgroupSize, name };
+    assert.equal(linearTuning(device, shape).shuffle, shuffle, name);
+    assert.equal(linearTuning(device, { ...shape, norm: true }).shuffle, 0, name);
+    const large = linearTuning(device, product(1024, 768, 3072));
+    assert.deepEqual([large.tile, large.ahead], [64, shuffle ? 4 : 1]);
+  }
+});
+
 Deno.test("conv2dTuning() takes as few pixels a workgroup as fit", () => {
   const rows = (pixels: number) =>
     conv2dTuning(CPU, { pixels, k: 64, n: 64, taps: 9, dtype: "f32" }).rows;

@@ -14,8 +14,8 @@ export interface Pipeline {
   readonly use: string;
 }
 
-/** A large GPU, before any tuning. */
-export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32, wide: true };
+/** A large GPU of AMD's, before any tuning. */
+export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32, wide: true, name: "AMD Radeon" };
 
 const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
 const AUTOENCODERS = ["8x", "32x"] as const;
