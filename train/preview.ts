@@ -57,7 +57,7 @@ export async function preview<
 }
 
 /** Seconds of a step: the median of a few, after one that compiles the kernels. */
-async function measureSteps(
+export async function measureSteps(
   trainer: StepTrainer,
   data: DataSet,
   sampler: Sampler,

@@ -156,10 +156,19 @@ export const TRAIN_OPTIONS = {
   }),
   ...section(OUTPUT, {
     output: path("DIR", "folder of the run; a model folder at all times", { short: "o" }),
-    saveEvery: integer("N", "steps between checkpoints", { min: 1, default: "500" }),
+    saveEvery: integer("N", "steps between checkpoints", {
+      min: 1,
+      default: "500; where both models are made a tenth of the steps, if that is less",
+    }),
     keep: integer("N", "checkpoints that are kept", { min: 1, default: "2" }),
-    sampleEvery: integer("N", "steps between samples; 0: none", { min: 0, default: "0" }),
-    validateEvery: integer("N", "steps between validations; 0: none", { min: 0, default: "500" }),
+    sampleEvery: integer("N", "steps between samples; 0: none", {
+      min: 0,
+      default: "0; where both models are made a tenth of the steps",
+    }),
+    validateEvery: integer("N", "steps between validations; 0: none", {
+      min: 0,
+      default: "as --save-every",
+    }),
     fps: number("F", "frames per second of the model's videos", {
       min: 0.1,
       max: 1000,

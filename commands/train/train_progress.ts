@@ -70,10 +70,12 @@ export class TrainProgress {
     const left = duration((this.#steps - step) * seconds);
     return `step ${step}/${this.#steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
       `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
-      `${(tokens / seconds).toFixed(0)} ${this.#unit}/s  ${
-        seconds.toFixed(2)
-      } s/step  ${left} left`;
+      `${rate(tokens / seconds)} ${this.#unit}/s  ${seconds.toFixed(2)} s/step  ${left} left`;
   }
+}
+
+function rate(perSecond: number): string {
+  return perSecond.toFixed(perSecond < 10 ? 1 : 0);
 }
 
 function textOf(event: TrainEvent): string | undefined {

@@ -40,11 +40,13 @@ export async function runWorld(call: TrainCall): Promise<void> {
   if (!options.quiet && !options.json) { for (const line of text.split("\n")) terminal.note(line); }
   const { autoencoder, world } = plan;
   const parts = [autoencoder.options.steps, world.options.steps] as const;
+  announce(call, 1, `the autoencoder, ${autoencoder.options.output}`);
   await follow(
     call,
     { steps: parts[0], unit: "pictures" },
     (hooks) => trainAutoencoder({ ...autoencoder.options, ...hooks }),
   );
+  announce(call, 2, `the transformer, ${world.options.output}`);
   const { mean: loss } = await follow(
     call,
     { steps: parts[1], unit: "videos" },
@@ -56,6 +58,12 @@ export async function runWorld(call: TrainCall): Promise<void> {
   else if (!options.quiet) {
     await terminal.print(`Wrote ${output}: far play -m ${output} plays it\n`);
   }
+}
+
+function announce({ options, terminal }: TrainCall, part: 1 | 2, what: string): void {
+  if (options.progress === "json") {
+    terminal.note(JSON.stringify({ event: "part", part, parts: 2 }));
+  } else if (!options.quiet) terminal.note(`${part} of 2: ${what}`);
 }
 
 /** @throws {UsageError} */

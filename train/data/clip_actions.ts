@@ -109,7 +109,7 @@ function wordsOf(text: string, path: string): (string | number)[] {
     case ".json":
       return jsonWords(text, path);
     case ".csv":
-      return csvWords(text);
+      return csvWords(text, path);
     default:
       return text.replace(/#.*$/gm, "").split(/[,\s]+/).filter((word) => word !== "");
   }
@@ -131,10 +131,15 @@ function jsonWords(text: string, path: string): (string | number)[] {
 }
 
 /** One line per frame; a first line without numbers or with `action` in it is the heading. */
-function csvWords(text: string): string[] {
+function csvWords(text: string, path: string): string[] {
   const rows = text.split(/\r?\n/).filter((line) => line.trim() !== "")
     .map((line) => line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
   const heading = rows[0]?.map((cell) => cell.toLowerCase()) ?? [];
+  if (heading.includes("time") && (heading.includes("keys") || heading.includes("key"))) {
+    throw new MediaError(
+      `Cannot use the actions of "${path}": it is a log of keys: "far import" makes clips of it`,
+    );
+  }
   const column = heading.findIndex((cell) => cell === "action" || cell === "actions");
   const lines = column >= 0 ? rows.slice(1) : rows;
   return lines.map((row) => row.at(column >= 0 ? column : -1) ?? "");

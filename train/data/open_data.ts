@@ -291,8 +291,8 @@ function checkLength(path: string, frames: number, window: WindowOptions): void 
   const { frames: wanted, interval } = window;
   const every = interval > 1 ? `, one in ${interval}` : "";
   throw new MediaError(
-    `Cannot train on "${path}": it has ${frames} frames, and a window of ${wanted}${every} needs ` +
-      `${(wanted - 1) * interval + 1}`,
+    `Cannot train on "${path}": it has ${frames} ${frames === 1 ? "frame" : "frames"}, and a ` +
+      `window of ${wanted}${every} needs ${(wanted - 1) * interval + 1}; give fewer \`frames\``,
   );
 }
 

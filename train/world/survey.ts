@@ -2,9 +2,9 @@ import { dirname, join } from "node:path";
 import { isFile } from "../../files/file_source.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
-import { readClip } from "../../media/clip.ts";
+import { type Clip, readClip } from "../../media/clip.ts";
 import { MediaError, StuckMediaError } from "../../media/errors.ts";
-import { actionWords } from "../data/clip_actions.ts";
+import { actionWords, clipActions } from "../data/clip_actions.ts";
 import { findClips } from "../data/clip_files.ts";
 import type { TrainOptions } from "../run_options.ts";
 
@@ -20,41 +20,91 @@ export interface Survey {
   readonly fps: number | undefined;
 }
 
+/** Fewest frames of a clip: one to go by, and one to learn. */
+const LEAST_FRAMES = 2;
+
+type SurveyOptions = Pick<
+  TrainOptions,
+  "clips" | "names" | "size" | "interval" | "skipBad" | "signal" | "onEvent"
+>;
+
+/** A clip without its frames, and the words of its actions. */
+interface Seen extends Omit<Clip, "frames"> {
+  readonly path: string;
+  readonly frames: number;
+  readonly words: readonly string[] | undefined;
+}
+
 /**
  * Reads all clips once: their size, the shortest one, and what actions there are, by the names that
  * are given, else those of a far.json beside the clips, else the words and numbers found.
- * @throws {MediaError} no clips, or one that cannot be read, where `skipBad` does not allow it
+ * @throws {MediaError} no clips, or one that cannot be used, where `skipBad` does not allow it
  */
-export async function surveyClips(
-  { clips: sources, names: given, size, skipBad, signal, onEvent }: Pick<
-    TrainOptions,
-    "clips" | "names" | "size" | "skipBad" | "signal" | "onEvent"
-  >,
-): Promise<Survey> {
-  const clips = await findClips(sources);
+export async function surveyClips(options: SurveyOptions): Promise<Survey> {
+  const { names: given, size, skipBad, signal, onEvent } = options;
+  const clips = await findClips(options.clips);
   const beside = await farBeside(clips);
-  const words: string[] = [];
-  let [width, height, frames, withActions] = [0, 0, Infinity, 0];
-  let fps: number | undefined = typeof beside?.fps === "number" ? beside.fps : undefined;
+  const seen: Seen[] = [];
   for (const [done, path] of clips.entries()) {
     signal?.throwIfAborted();
     try {
-      const clip = await readClip(path);
-      if (width === 0) [width, height] = [clip.width, clip.height];
-      frames = Math.min(frames, clip.frames.length);
-      fps ??= clip.fps;
-      const own = await actionWords({ ...clip, path });
-      if (own) withActions++;
-      for (const word of own ?? []) if (!words.includes(word)) words.push(word);
+      const clip = await look(path);
+      checkClip(clip, seen[0], options);
+      seen.push(clip);
     } catch (error) {
       const isOver = !skipBad || error instanceof StuckMediaError; // its thread would run on
       if (isOver || !(error instanceof MediaError)) throw error;
     }
     onEvent?.({ event: "clips", stage: "surveyed", done: done + 1, total: clips.length });
   }
-  if (width === 0) throw new MediaError("Cannot train: no clip can be used");
-  const names = withActions === 0 ? undefined : given ?? namesIn(beside) ?? namesOf(words);
-  return { clips, width: size?.width ?? width, height: size?.height ?? height, frames, names, fps };
+  const [first] = seen;
+  if (!first) throw new MediaError("Cannot train: no clip can be used");
+  if (!skipBad) checkActions(seen);
+  const words = new Set(seen.flatMap((clip) => clip.words ?? []));
+  const names = words.size > 0 ? given ?? namesIn(beside) ?? namesOf([...words]) : undefined;
+  if (names && !skipBad) {
+    for (const clip of seen) await clipActions(clip, { count: names.length, names });
+  }
+  const fps = typeof beside?.fps === "number" ? beside.fps : first.fps;
+  const { width, height } = size ?? first;
+  return { clips, width, height, frames: Math.min(...seen.map((c) => c.frames)), names, fps };
+}
+
+/** Reads a clip frame by frame, keeping none. */
+async function look(path: string): Promise<Seen> {
+  let frames = 0;
+  const count = (_: unknown, index: number) => {
+    frames = Math.max(frames, index + 1);
+    return Promise.resolve();
+  };
+  const clip = await readClip(path, { each: count });
+  return { ...clip, path, frames, words: await actionWords({ ...clip, path }) };
+}
+
+/** @throws {MediaError} a clip that is too short, or unlike the first one */
+function checkClip(clip: Seen, first: Seen | undefined, { size, interval = 1 }: SurveyOptions) {
+  const refuse = (why: string) => new MediaError(`Cannot train on "${clip.path}": ${why}`);
+  const taken = Math.floor((clip.frames - 1) / interval) + 1;
+  if (taken < LEAST_FRAMES) {
+    const every = interval > 1 ? ` at every ${interval}th` : "";
+    throw refuse(
+      `a world needs clips of ${LEAST_FRAMES} or more frames, and it has ${taken}${every}`,
+    );
+  }
+  if (!first) return;
+  if (!size && (clip.width !== first.width || clip.height !== first.height)) {
+    throw refuse(
+      `it is ${clip.width}x${clip.height}, "${first.path}" ${first.width}x${first.height}; give ` +
+        "one `size` for all",
+    );
+  }
+}
+
+/** @throws {MediaError} some have actions, some have none */
+function checkActions(seen: readonly Seen[]): void {
+  const [acting, other] = [seen.find(({ words }) => words), seen.find(({ words }) => !words)];
+  if (!acting || !other) return;
+  throw new MediaError(`Cannot train on "${other.path}": it has no actions, "${acting.path}" has`);
 }
 
 async function farBeside(clips: readonly string[]): Promise<JsonObject | undefined> {

@@ -3,7 +3,10 @@ import { parseTransformerConfig } from "../../model/config.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import type { AutoencoderOptions } from "../autoencoder/options.ts";
 import { previewAutoencoder } from "../autoencoder/preview.ts";
-import type { TrainPreview } from "../preview.ts";
+import { CpuGenerator } from "../../run/noise.ts";
+import { DataSet, type LatentClip } from "../data/data_set.ts";
+import { Sampler } from "../data/sampler.ts";
+import { measureSteps } from "../preview.ts";
 import { trainerSettings, type TrainOptions } from "../run_options.ts";
 import { Trainer, type TrainPlan } from "../trainer.ts";
 import { autoencoderOf, chooseCompression, transformerOf, type WorldScale } from "./sizes.ts";
@@ -44,12 +47,14 @@ const RECIPES = {
 /** Clips from which on one is held out, and from which on one in twenty. */
 const FEW = 4;
 const MANY = 20;
+/** Most steps between two checkpoints. */
+const SAVE_EVERY = 500;
 /** Folder of the autoencoder's run within that of the world. */
 const AUTOENCODER = "autoencoder";
 
 /**
- * Chooses an autoencoder and a transformer for clips and device, and says what training both takes:
- * the first by a few steps that are measured, the second by its operations at that speed.
+ * Chooses an autoencoder and a transformer for clips and device, and says what training both takes,
+ * by a few steps of each that are measured.
  * @throws as `train` and `trainAutoencoder`, of what can be known beforehand
  */
 export async function planWorld(options: WorldOptions): Promise<WorldPlan> {
@@ -69,36 +74,57 @@ export async function planWorld(options: WorldOptions): Promise<WorldPlan> {
         plan: measured.plan,
         seconds: measured.secondsPerStep * autoencoder.steps,
       },
-      world: { options: world, ...estimate(world, survey, compression, gpu, measured) },
+      world: { options: world, ...await measureTransformer(world, survey, compression, gpu) },
     };
   } finally {
     if (!options.gpu) await gpu.close();
   }
 }
 
-function estimate(
+/** Plans the transformer's training, and measures a few steps on noise: there are no latents yet. */
+async function measureTransformer(
   options: TrainOptions,
   { width, height }: Survey,
   compression: number,
   gpu: Gpu,
-  measured: TrainPreview,
-): { readonly plan: TrainPlan; readonly seconds: number } {
+): Promise<Omit<PlannedPart<TrainOptions>, "options">> {
+  const config = parseTransformerConfig(options.config!);
   const latent = { height: height / compression, width: width / compression };
-  const settings = trainerSettings(options, parseTransformerConfig(options.config!), latent, 1);
-  const buffer = gpu.limits.maxStorageBufferBindingSize;
-  const plan = Trainer.plan(settings, gpu.adapter, { buffer });
-  const perSecond = measured.plan.flops / measured.secondsPerStep;
-  return { plan, seconds: options.steps * plan.flops / perSecond };
+  const settings = trainerSettings(options, config, latent, 1);
+  const { batch, frames, seed, accumulate } = settings;
+  const noise = new CpuGenerator(seed);
+  const floats = config.channels * latent.height * latent.width;
+  const clip: LatentClip = {
+    path: "noise",
+    frames,
+    ...(config.condition.kind === "action" && { classes: new Int32Array(frames) }),
+    read: (_, count) => Promise.resolve(noise.randn(count * floats)),
+  };
+  const sizes = { ...latent, channels: config.channels };
+  const data = new DataSet([clip], sizes, { frames, interval: 1 });
+  const trainer = await Trainer.open(gpu, settings, "init");
+  try {
+    const sampler = new Sampler({ starts: data.starts, batch, seed, shuffle: true });
+    const seconds = await measureSteps(trainer, data, sampler, accumulate);
+    return { plan: trainer.plan, seconds: options.steps * seconds };
+  } finally {
+    trainer.close();
+  }
 }
 
 /** What both parts share: clips, their order, what is held out, how it is told. */
-function sharedBy(options: WorldOptions, { clips, width, height }: Survey) {
-  const { interval, resize, skipBad, saveEvery, keep, sampleEvery, validateEvery } = options;
+function sharedBy(options: WorldOptions, { clips, width, height }: Survey, steps: number) {
+  const { interval, resize, skipBad, keep } = options;
+  const tenth = Math.ceil(steps / 10);
+  const often = Math.min(tenth, SAVE_EVERY);
   const { nan, backend, gpu, signal, onEvent, seed, shuffle } = options;
   const auto = clips.length >= MANY ? undefined : clips.length >= FEW ? 1 / clips.length : 0;
   return {
     ...{ clips: options.clips, size: { width, height }, heldOut: options.heldOut ?? auto },
-    ...{ interval, resize, skipBad, saveEvery, keep, sampleEvery, validateEvery },
+    ...{ interval, resize, skipBad, keep },
+    saveEvery: options.saveEvery ?? often,
+    validateEvery: options.validateEvery ?? often,
+    sampleEvery: options.sampleEvery ?? tenth,
     ...{ nan, backend, gpu, signal, onEvent, seed, shuffle },
     schedule: options.schedule ?? "cosine",
   } as const;
@@ -116,7 +142,7 @@ function autoencoderPart(
 ): AutoencoderOptions {
   const { scale = "small", output, vaeSteps: steps = RECIPES[scale].vaeSteps } = options;
   return defined({
-    ...sharedBy(options, survey),
+    ...sharedBy(options, survey, steps),
     output: join(output, AUTOENCODER),
     config: autoencoderOf(compression, scale),
     steps,
@@ -139,7 +165,7 @@ function worldPart(options: WorldOptions, survey: Survey, compression: number): 
   };
   const { config, frames } = transformerOf(shape, scale);
   return defined({
-    ...sharedBy(options, survey),
+    ...sharedBy(options, survey, steps),
     ...{ output, config, frames, steps, names, command: options.command },
     vae: join(output, AUTOENCODER),
     lr: options.lr ?? RECIPES[scale].lr,

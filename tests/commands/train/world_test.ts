@@ -19,7 +19,7 @@ Deno.test("far train CLIPS -o DIR makes a world that plays", () =>
     }
     const world = join(folder, "world");
     const asked = ["train", clips, "-o", world, "--steps", "1", "--vae-steps", "1"];
-    const small = ["--batch", "2", "--validate-every", "0"];
+    const small = ["--batch", "2", "--validate-every", "0", "--sample-every", "0"];
     const made = await far(...asked, ...small);
     assert.equal(made.status, 0, made.stderr);
     assert.match(made.stderr, /clips +4, 16x16, the shortest of 4 frames; actions left, right/);

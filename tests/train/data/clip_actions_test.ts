@@ -23,3 +23,13 @@ Deno.test("readActionFile() and clipActions() expand at most a million actions",
     const clip = { path: join(folder, "b.mp4"), frames: 3, metadata: { "far.settings": settings } };
     await assert.rejects(clipActions(clip, CLASSES), /they are over 1000000$/);
   }));
+
+Deno.test("readActionFile() knows a log of keys by its heading", () =>
+  inFolder(async (folder) => {
+    for (const heading of ["time,keys", "Time,key,event"]) {
+      const path = join(folder, "play.csv");
+      await Deno.writeTextFile(path, `${heading}\n0,w,down\n`);
+      const message = /play\.csv": it is a log of keys: "far import" makes clips of it$/;
+      await assert.rejects(readActionFile(path, CLASSES), { name: "MediaError", message });
+    }
+  }));
