@@ -23,7 +23,7 @@ const OF_TRANSFORMERS: readonly TrainOption[] = [
   ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
   "distill",
 ];
-const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "latentNoise"];
+const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "lpips", "latentNoise"];
 /** And those of a whole world. */
 const OF_WORLDS: readonly TrainOption[] = ["modelSize", "vaeSteps"];
 
@@ -67,7 +67,7 @@ export async function autoencoderOptions(call: TrainCall): Promise<AutoencoderOp
     model: o.model === undefined ? undefined : await modelPath(o.model),
     config,
     loss: o.loss === undefined ? undefined : lossWeights(o.loss),
-    ...pick(o, ["latentNoise"]),
+    ...pick(o, ["latentNoise", "lpips"]),
   });
 }
 
@@ -86,7 +86,7 @@ async function givenConfig(
   );
 }
 
-const PARTS = ["l1", "mse", "edges", "structure"] as const;
+const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
 
 /** `l1=1,structure=0.5`. @throws {UsageError} */
 function lossWeights(text: string): Partial<LossWeights> {

@@ -133,8 +133,14 @@ export const TRAIN_OPTIONS = {
       min: 1,
       default: "3000; base: 50000",
     }),
+    lpips: path(
+      "PATH",
+      "LPIPS as a part of an autoencoder's loss: torchvision's VGG16, and lpips' weights for it; " +
+        "files, or a folder of both; repeatable",
+      { repeatable: true },
+    ),
     loss: list("LIST", "weights of the parts of an autoencoder's loss", {
-      default: "l1=1,mse=0,edges=0.5,structure=0.5",
+      default: "l1=1,mse=0,edges=0.5,structure=0.5; lpips=1 with --lpips",
     }),
     latentNoise: number("D", "deviation of noise on an autoencoder's raw latents while it learns", {
       min: 0,

@@ -60,7 +60,7 @@ export async function goldenPictures(): Promise<{
       batch: videos!,
       frames: frames!,
       steps: 1,
-      loss: { l1: 1, mse: 1, edges: 0, structure: 0 },
+      loss: { l1: 1, mse: 1, edges: 0, structure: 0, lpips: 0 },
     },
     batch: { videos: videos!, frames: frames!, latents },
     loss: loss!,

@@ -97,7 +97,7 @@ async function compare(python: string, clips: string): Promise<void> {
     ...{ config, sizes: origin.sizes, height: train.sizes.height, width: train.sizes.width },
     ...{ batch, frames: 1, steps, lr: PEAK_LR, warmup: WARMUP, schedule: "cosine" },
     betas: [0.9, 0.99],
-    loss: { l1: 1, mse: 1, edges: 0.5, structure: 0 },
+    loss: { l1: 1, mse: 1, edges: 0.5, structure: 0, lpips: 0 },
     ema: undefined,
   };
   const known = await batches(train, steps);

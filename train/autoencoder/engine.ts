@@ -16,6 +16,8 @@ import { recordUpdate } from "../update.ts";
 import { ceil4, type Tape } from "./layers.ts";
 import { decode, encode } from "./network.ts";
 import { groupLabel, listAutoencoderParameters, trainedBy } from "./parameters.ts";
+import { PERCEPTUAL_PARAMETERS, PerceptualLoss } from "./perceptual.ts";
+import type { ParameterSource } from "../settings.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
 /** Everything on the device: parameters, activations, and the programs that train them. */
@@ -39,6 +41,7 @@ export class AutoencoderEngine {
   readonly #device: DeviceProfile;
   readonly #packed: Tensor;
   readonly #image: Tensor | undefined;
+  readonly #perceptual: PerceptualLoss | undefined;
   readonly #passes = new Map<string, Program>();
 
   constructor(settings: AutoencoderSettings, device: DeviceProfile, division: Division) {
@@ -59,7 +62,11 @@ export class AutoencoderEngine {
     const latents = [shape[0], height / compression, width / compression, latentChannels];
     this.#noise = latentNoise > 0 ? this.memory.tensor("latent noise", latents) : undefined;
     const kind = tensorKind(device);
-    this.#packed = this.memory.tensor("packed", [largestWeight(this.parameters)], "f32", kind);
+    this.#perceptual = settings.perceptual && settings.loss.lpips > 0
+      ? new PerceptualLoss(this.memory, settings.perceptual)
+      : undefined;
+    const packed = [...this.parameters, ...this.#perceptual ? PERCEPTUAL_PARAMETERS : []];
+    this.#packed = this.memory.tensor("packed", [largestWeight(packed)], "f32", kind);
     this.#image = kind === "texture"
       ? this.memory.tensor("operand", [largestInput(settings, shape[0])], "f32", kind)
       : undefined;
@@ -74,6 +81,13 @@ export class AutoencoderEngine {
     }
     if (rest(pictures)) this.pass(rest(pictures), "validate");
     this.update = recordUpdate(this.store, this.memory, device, this);
+  }
+
+  /** Takes memory, and writes all weights to it. @throws {GpuError} there is not enough */
+  async fill(gpu: Gpu, source: ParameterSource): Promise<void> {
+    this.memory.allocate(gpu);
+    await this.store.fill(gpu, source);
+    await this.#perceptual?.fill(gpu);
   }
 
   /** The pass over so many pictures, recorded if needed. */
@@ -112,6 +126,8 @@ export class AutoencoderEngine {
     pictureLoss(p, { x, y: decoded.y, dy }, loss, whole, to);
     const structure = { weight: loss.structure, pictures: whole };
     structureLoss(p, { x, y: decoded.y, dy }, structure, to);
+    const perceptual = { weight: loss.lpips, pictures: whole };
+    this.#perceptual?.record(t, { x, y: decoded.y, dy }, perceptual, to);
     if (t.training) encoded.back(decoded.back(dy));
     else writeImage(p, decoded.y, images(this.reconstructed));
   }

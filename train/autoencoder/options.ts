@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { JsonObject } from "../../files/json.ts";
-import type { AutoencoderSizes } from "../../model/autoencoder_config.ts";
+import type { LpipsNetwork } from "../../metrics/lpips.ts";
 import type { TrainOptions } from "../run_options.ts";
 import { AUTOENCODER_SETTINGS, type AutoencoderSettings, type LossWeights } from "./settings.ts";
 
@@ -50,6 +51,8 @@ export interface AutoencoderOptions extends
   readonly config?: JsonObject;
   /** Weights of the parts of the loss; missing ones have their defaults. */
   readonly loss?: Partial<LossWeights>;
+  /** Files or folders of LPIPS: torchvision's VGG16, and lpips' weights for it; weight 1. */
+  readonly lpips?: readonly string[];
   /** Deviation of noise that is added to raw latents before they are decoded (0). */
   readonly latentNoise?: number;
 }
@@ -74,7 +77,7 @@ const RECIPE = [
 /** The trainer's settings, completed by the defaults. */
 export function autoencoderSettings(
   options: AutoencoderOptions,
-  { config, sizes }: { readonly config: JsonObject; readonly sizes: AutoencoderSizes },
+  { config, sizes, perceptual }: Pick<AutoencoderSettings, "config" | "sizes" | "perceptual">,
   pictures: { readonly height: number; readonly width: number },
 ): AutoencoderSettings {
   const given = Object.fromEntries(
@@ -93,7 +96,8 @@ export function autoencoderSettings(
     width: pictures.width,
     steps: options.steps,
     ema: ema === 0 ? undefined : ema,
-    loss: { ...AUTOENCODER_SETTINGS.loss, ...options.loss },
+    loss: { ...AUTOENCODER_SETTINGS.loss, ...(perceptual && { lpips: 1 }), ...options.loss },
+    perceptual,
   };
 }
 
@@ -106,8 +110,21 @@ export function autoencoderRecord(
   microBatch: number,
   data: JsonObject,
 ): JsonObject {
-  const { sizes, recompute: _, microBatch: __, ...own } = settings;
+  const { sizes, recompute: _, microBatch: __, perceptual, ...own } = settings;
   const normed = [...sizes.encoder, ...sizes.decoder].some(({ norm }) => norm === "batch_norm");
-  const record = { ...own, ...(normed && { microBatch }), ...data };
+  const record = {
+    ...own,
+    ...(normed && { microBatch }),
+    ...(perceptual && { perceptual: digestOf(perceptual) }),
+    ...data,
+  };
   return JSON.parse(JSON.stringify(record)) as JsonObject;
+}
+
+/** Tells networks apart. */
+function digestOf({ weights, heads }: LpipsNetwork): string {
+  const hash = createHash("sha256");
+  for (const { weight, bias } of weights.values()) hash.update(weight).update(bias);
+  for (const head of heads) hash.update(head);
+  return hash.digest("hex");
 }

@@ -1,6 +1,8 @@
 import type { JsonObject } from "../../files/json.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { autoencoderShapes, type Shapes } from "../../released/architecture.ts";
+import type { LpipsNetwork } from "../../metrics/lpips.ts";
+import { openLpips } from "../../metrics/lpips_files.ts";
 import { openModelFolder } from "../../weights/model_folder.ts";
 import { weightsOf } from "../origin.ts";
 import type { ParameterSource } from "../settings.ts";
@@ -12,6 +14,7 @@ export interface AutoencoderOrigin {
   readonly sizes: AutoencoderSizes;
   readonly shapes: Shapes;
   readonly initial: ParameterSource | "init";
+  readonly perceptual?: LpipsNetwork | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface AutoencoderOrigin {
  * @throws {TypeError} neither, both but different, or a configuration that is not supported
  */
 export async function readAutoencoderOrigin(
-  { model, config: given }: Pick<AutoencoderOptions, "model" | "config">,
+  { model, config: given, lpips }: Pick<AutoencoderOptions, "model" | "config" | "lpips">,
 ): Promise<AutoencoderOrigin> {
   if (!model && !given) throw new TypeError("Say what to train: give a model or a configuration");
   const base = model === undefined ? undefined : (await openModelFolder(model)).vae;
@@ -40,5 +43,6 @@ export async function readAutoencoderOrigin(
     sizes: parseAutoencoderConfig(config),
     shapes,
     initial: base ? weightsOf(base) : "init",
+    perceptual: lpips && await openLpips(lpips),
   };
 }

@@ -12,6 +12,9 @@ import {
 import { AutoencoderEngine } from "./engine.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
+/** Pixels of a side that VGG16 halves four times. */
+const LEAST_PERCEPTUAL = 16;
+
 /**
  * Divides a step so that it fits: whole if possible, then with blocks computed twice, then with
  * fewer pictures at a time. If nothing fits, it takes the smallest division.
@@ -53,13 +56,17 @@ function flopsOf({ kernel: { name }, params = {}, constants = {} }: Dispatch): n
 
 /** @throws {RangeError} names the first wrong setting */
 function checkSettings(settings: AutoencoderSettings): void {
-  const { height, width, latentNoise, loss, sizes: { compression } } = settings;
+  const { height, width, latentNoise, loss, perceptual, sizes: { compression } } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
   checkCounts(settings);
   if (height % compression || width % compression) {
     throw wrong(`pictures of ${width}x${height} are not multiples of ${compression}`);
   }
   if (!(latentNoise >= 0)) throw wrong(`noise of latents must not be ${latentNoise}`);
+  if (loss.lpips > 0 && !perceptual) throw wrong("LPIPS needs its networks; give `lpips`");
+  if (loss.lpips > 0 && Math.min(height, width) < LEAST_PERCEPTUAL) {
+    throw wrong(`LPIPS needs pictures of ${LEAST_PERCEPTUAL}x${LEAST_PERCEPTUAL} or more`);
+  }
   const weights = Object.entries(loss);
   const bad = weights.find(([, weight]) => !(weight >= 0));
   if (bad) throw wrong(`the weight of the loss's ${bad[0]} must not be ${bad[1]}`);

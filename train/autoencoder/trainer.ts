@@ -32,11 +32,10 @@ export class AutoencoderTrainer extends GpuTrainer<AutoencoderEngine> {
     const texture = mostBytes("texture", gpu.limits);
     const { engine, plan } = planAutoencoder(settings, device, { memory, buffer, texture });
     try {
-      engine.memory.allocate(gpu);
       const source = initial === "init"
         ? initialAutoencoder(settings.seed, engine.parameters)
         : initial;
-      await engine.store.fill(gpu, source);
+      await engine.fill(gpu, source);
       await gpu.idle();
       return new AutoencoderTrainer(gpu, engine, plan);
     } catch (error) {

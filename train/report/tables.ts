@@ -8,7 +8,7 @@ export type Table = Readonly<Record<string, string>>;
 /** All settings except the configuration, which is long. */
 export function settingsTable(settings: object): Table {
   const shown = Object.entries(settings).filter(([key, value]) =>
-    key !== "config" && key !== "sizes" && value !== undefined
+    !["config", "sizes", "perceptual"].includes(key) && value !== undefined
   );
   return Object.fromEntries(
     shown.map(([key, value]) => [

@@ -120,6 +120,8 @@ Deno.test({
         [{ batch: 0 }, /batch must be a whole number above 0, not 0/],
         [{ latentNoise: -1 }, /noise of latents must not be -1/],
         [{ loss: { l1: 0, edges: 0, structure: 0 } }, /all parts of the loss weigh 0/],
+        [{ loss: { lpips: 1 } }, /LPIPS needs its networks; give `lpips`/],
+        [{ lpips: [options.clips[0]!] }, /Cannot measure LPIPS by/],
         [{ loss: { l1: -1 } }, /the weight of the loss's l1 must not be -1/],
         [{ freeze: ["nothing.*"] }, /Cannot freeze "nothing\.\*"/],
         [{ freeze: ["*"] }, /everything is frozen/],
