@@ -58,7 +58,7 @@ async function readBody(url: URL, bytes: number, onBytes: OnBytes): Promise<Uint
     at += chunk.length;
     onBytes(chunk.length);
   }
-  if (at < bytes) throw new TypeError("it broke off");
+  if (at < bytes) throw new TypeError("the connection broke");
   return whole;
 }
 

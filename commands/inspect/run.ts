@@ -60,7 +60,7 @@ async function inspect(
 /** Whether a folder is a part of a model or a trainer's checkpoint, not a folder of images. */
 async function holdsWeights(path: string): Promise<boolean> {
   for await (const { name } of Deno.readDir(path)) {
-    if (WEIGHTS.includes(extname(name).toLowerCase())) return true;
+    if (WEIGHTS.includes(extname(name).toLowerCase()) || name.endsWith(".index.json")) return true;
   }
   return false;
 }

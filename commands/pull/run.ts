@@ -73,7 +73,8 @@ export async function run(call: PullCall): Promise<void> {
 /** @throws {UsageError} neither a preset nor a repository */
 function targetNamed(name: string, revision: string | undefined): HubTarget {
   if (!name.includes("/")) {
-    const hint = didYouMean(name, PRESETS.map((preset) => preset.name));
+    const released = PRESETS.map((preset) => preset.name);
+    const hint = didYouMean(name, [...released, ...released.flatMap((one) => one.split("_"))]);
     throw new UsageError(
       `Cannot pull "${name}": it is neither a released model nor owner/name of a repository` +
         (hint || "; see `far models`"),

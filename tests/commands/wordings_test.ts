@@ -39,6 +39,7 @@ const REFUSED: readonly [argv: readonly string[], status: number, line: RegExp][
     2,
     /^error: Cannot do "x" with models: far models lists them, far models rm NAME/,
   ],
+  [["pull", "mincraft"], 2, /^error: Cannot pull "mincraft": .* \(did you mean "minecraft"\?\)/],
   [["-v"], 2, /^error: Unknown option '-v' \(use --version\)/],
   [["version"], 2, /^error: Unknown command 'version' \(use --version\)/],
   [["-q", "generate"], 2, /^error: Unknown option '-q' before a command: options follow it/],

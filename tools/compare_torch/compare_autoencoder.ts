@@ -178,7 +178,7 @@ function report(
     const rest = all.slice(WARM).map((step) => step[key]).sort((a, b) => a - b);
     return rest[Math.floor(rest.length / 2)]!;
   };
-  console.log("| | s a step | CPU s a step | loss at the end | PSNR of unseen pictures |");
+  console.log("| | s per step | CPU s per step | loss at the end | PSNR of unseen pictures |");
   console.log("|---|---:|---:|---:|---:|");
   for (const [i, [name, all]] of ([["far", ours], ["PyTorch", theirs]] as const).entries()) {
     const [wall, cpu] = [median(all, "wall").toFixed(3), median(all, "cpu").toFixed(3)];

@@ -235,3 +235,9 @@ Deno.test("far inspect opens each file of a model once", async () => {
     deepEqual(await openedFiles(model, () => inspect(model, options)), MODEL_FILES);
   }
 });
+
+Deno.test("far inspect says of a folder with pickled shards that they are not supported", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(join(folder, "pytorch_model.bin.index.json"), "{}");
+    await rejects(inspect(folder), { message: /lists pickled shards, which are not supported/ });
+  }));
