@@ -73,7 +73,12 @@ export async function fitRun(
   return { labels, frames, actions, videos };
 }
 
-function checkSize({ size }: GenerateValues, info: ModelInfo, findings: Findings): void {
+/** Checks a size against the model's patches. @throws what `findings` throws */
+export function checkSize(
+  { size }: Pick<GenerateValues, "size">,
+  info: ModelInfo,
+  findings: Findings,
+): void {
   const { multiple, name } = info;
   if (!size || (size.width % multiple === 0 && size.height % multiple === 0)) return;
   const given = `${size.width}x${size.height}`;

@@ -6,6 +6,8 @@ import { makeFolder, openModelAt, openModelFolder, readShardIndex, WorkFolder } 
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
+import { checkSize, THROWN } from "../../request/fit.ts";
+import { checkGuidance, modelWarnings } from "../../request/model_warnings.ts";
 import { pictureSize } from "../../request/request.ts";
 import { StartClips } from "../play/clips.ts";
 import { type PlayValues, withModelDefaults } from "../play/play_values.ts";
@@ -27,7 +29,8 @@ export async function run({ options: given, operands, terminal, signal }: Export
   const folder = await modelPath(operands[0] ?? DEMO);
   const work = await WorkFolder.open(output, crypto.randomUUID(), overwrite);
   try {
-    const bytes = await writeWorld(work.path, folder, given as PlayValues, signal);
+    const note = given.quiet ? () => {} : (text: string) => terminal.note(`warning: ${text}`);
+    const bytes = await writeWorld(work.path, folder, given as PlayValues, note, signal);
     await work.commit();
     if (given.quiet) return;
     const size = (bytes / 1e6).toFixed(1);
@@ -42,13 +45,18 @@ async function writeWorld(
   to: string,
   folder: string,
   given: PlayValues,
+  warn: (text: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
   const model = await openModelFolder(folder);
   using opened = await openModelAt(model);
   const { info } = opened;
   const options = withModelDefaults(given, model.far?.defaults, folder);
+  checkGuidance(options.guidance);
+  checkSize(options, info, THROWN);
   const size = pictureSize(options, info);
+  const wanted = { size, frames: 1, guidance: options.guidance, slope: opened.sizes.slope };
+  for (const { text } of modelWarnings(wanted, info)) warn(text);
   const choice = { ...options, upTo: given.contextFrames === undefined };
   const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
   await makeFolder(join(to, "weights"));

@@ -163,6 +163,24 @@ async function frameInDeno(): Promise<Float32Array> {
   }
 }
 
+Deno.test("far export refuses and warns as far play does, before it writes", () =>
+  inFolder(async (folder) => {
+    const exported = async (options: Parameters<typeof run>[0]["options"]) => {
+      const terminal = recorder();
+      const { signal } = new AbortController();
+      const context = join(folder, "none.npz"); // ends the command after its checks
+      const call = { web: true, output: join(folder, "site"), context, ...options };
+      const error = await run({ operands: ["demo"], options: call, terminal, signal })
+        .then(() => undefined, (error: Error) => error.message);
+      return [...terminal.stderr, error].join("\n");
+    };
+    assert.match(await exported({ guidance: 0 }), /--guidance 0: give 1 \(off\)/);
+    assert.match(await exported({ size: { width: 65, height: 64 } }), /multiples of 32 .*65x64/);
+    const large = await exported({ size: { width: 128, height: 128 } });
+    assert.match(large, /^warning: maze was trained at 64x64: 128x128 may look wrong/);
+    assert.doesNotMatch(await exported({}), /warning/);
+  }));
+
 Deno.test("far export opens small files of a model once, and weights once more to copy them", () =>
   inFolder(async (folder) => {
     const call = {
