@@ -2,6 +2,7 @@ import attention from "./fragments/attention.wgsl" with { type: "text" };
 import attentionLanes from "./fragments/attention_lanes.wgsl" with { type: "text" };
 import attentionMemory from "./fragments/attention_memory.wgsl" with { type: "text" };
 import attentionShuffle from "./fragments/attention_shuffle.wgsl" with { type: "text" };
+import attentionSums from "./fragments/attention_sums.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
 import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
 import causalGradientImage from "./fragments/causal_gradient_image.wgsl" with { type: "text" };
@@ -11,6 +12,7 @@ import causalRowsMemory from "./fragments/causal_rows_memory.wgsl" with { type: 
 import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
 import conv2dGradient from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
+import depthwiseHalves from "./fragments/depthwise_halves.wgsl" with { type: "text" };
 import frame from "./fragments/frame.wgsl" with { type: "text" };
 import lane from "./fragments/lane.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
@@ -34,6 +36,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   attention_lanes: attentionLanes,
   attention_memory: attentionMemory,
   attention_shuffle: attentionShuffle,
+  attention_sums: attentionSums,
   broadcast,
   causal_attention: causalAttention,
   causal_gradient_image: causalGradientImage,
@@ -43,6 +46,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   conv2d,
   conv2d_gradient: conv2dGradient,
   conv2d_tile: conv2dTile,
+  depthwise_halves: depthwiseHalves,
   frame,
   lane,
   linear,
