@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { defineKernel, packParams, placeErrors } from "../../gpu/kernel.ts";
+import { defineKernel, packParams, placeErrors, withConstants } from "../../gpu/kernel.ts";
 
 const CODE = `
 // @group(0) @binding(9) var<storage, read> in_a_comment: array<u32>;
@@ -92,4 +92,26 @@ Deno.test("placeErrors() names the file and line that the joined line came from"
     const own = place.split(":")[1];
     assert.equal(placeErrors(kernel, text), `wrong\n  ┌─ ${place}:7\n${own} │ x\n`);
   }
+});
+
+Deno.test("withConstants() puts constants into the text, line by line", () => {
+  const code = [
+    "override A: u32 = 1u;   // or 2",
+    "override B: bool = false;",
+    "override C: i32 = 3;",
+    "override D: f32;",
+    "override E: u32 = 4u;",
+    "// override F: u32 = 5u;",
+  ].join("\n");
+  const given = { A: 2, B: 1, C: -1, D: 0.5, F: 6 };
+  const { code: text, unknown } = withConstants({ code }, given);
+  assert.deepEqual(text.split("\n"), [
+    "const A: u32 = u32(2);   // or 2",
+    "const B: bool = true;",
+    "const C: i32 = i32(-1);",
+    "const D: f32 = f32(0.5);",
+    "const E: u32 = 4u;",
+    "// override F: u32 = 5u;",
+  ]);
+  assert.deepEqual(unknown, { F: 6 });
 });
