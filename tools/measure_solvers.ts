@@ -2,12 +2,16 @@
  * How near each solver comes to the flow's own solution on the demo model: the error of the latents
  * against a 200-step Euler run, for the next frame of each of the demo's clips and several seeds.
  *
- *     deno run -A tools/measure_solvers.ts
+ *     deno run -A tools/measure_solvers.ts [MODEL [STEPS]]
+ *
+ * With a MODEL, how near that one comes to the demo's solution: one that was distilled from it, say.
+ * STEPS is a list such as 2,3.
  */
 import { fileURLToPath } from "node:url";
 import { loadPipeline, NpzFile, type Pipeline, type Solver, SOLVERS } from "../mod.ts";
 
-const STEPS = [4, 8, 16, 25];
+const [MODEL, LIST = "4,8,16,25"] = Deno.args;
+const STEPS = LIST.split(",").map(Number);
 const REFERENCE_STEPS = 200;
 const CONTEXT_FRAMES = 12;
 const CLIPS = [0, 1, 2, 3];
@@ -61,22 +65,24 @@ function relativeDistance(a: Float32Array, b: Float32Array): number {
   return Math.sqrt(difference / scale);
 }
 
-const pipeline = await loadPipeline(DEMO);
+const demo = await loadPipeline(DEMO);
+const measured = MODEL === undefined ? demo : await loadPipeline(MODEL);
 const errors = new Map<string, number[]>();
 for (const clip of CLIPS) {
   const start = await readStart(clip);
   for (const seed of SEEDS) {
-    const reference = await nextFrame(pipeline, start, seed, REFERENCE_STEPS, "euler");
+    const reference = await nextFrame(demo, start, seed, REFERENCE_STEPS, "euler");
     for (const solver of SOLVERS) {
       for (const steps of STEPS) {
-        const latents = await nextFrame(pipeline, start, seed, steps, solver);
+        const latents = await nextFrame(measured, start, seed, steps, solver);
         const key = `${solver} ${steps}`;
         errors.set(key, [...errors.get(key) ?? [], relativeDistance(latents, reference)]);
       }
     }
   }
 }
-await pipeline.close();
+await demo.close();
+if (measured !== demo) await measured.close();
 
 console.log(`| solver | ${STEPS.map((steps) => `${steps} steps`).join(" | ")} |`);
 console.log(`|---|${STEPS.map(() => "---|").join("")}`);
