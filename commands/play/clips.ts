@@ -1,4 +1,5 @@
 import { basename, extname, join } from "node:path";
+import { printable } from "../../app.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 import type { Fit } from "../../request/sources.ts";
 
@@ -38,8 +39,8 @@ export class StartClips {
     const paths = new Map<string, string>();
     const add = (path: string) => {
       if ([...paths.values()].includes(path)) return;
-      const stem = basename(path, extname(path)) || path;
-      paths.set(paths.has(stem) || stem === NOTHING ? basename(path) : stem, path);
+      const stem = printable(basename(path, extname(path)) || path);
+      paths.set(paths.has(stem) || stem === NOTHING ? printable(basename(path)) : stem, path);
     };
     if (choice.context !== undefined) add(choice.context);
     for (const path of await clipsIn(join(folder, "clips"))) add(path);

@@ -27,11 +27,17 @@ Deno.test("StartClips begins with nothing where nothing was chosen", async () =>
 Deno.test("StartClips keeps apart clips of the same name", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.mkdir(join(folder, "clips"));
-  for (const name of ["0.npz", "0.mp4", "nothing.gif"]) {
+  const hostile = "<b>\x1b[2J\u202e.npz";
+  for (const name of ["0.npz", "0.mp4", "nothing.gif", hostile]) {
     await Deno.writeFile(join(folder, "clips", name), new Uint8Array());
   }
   const clips = await StartClips.find({}, folder, FIT);
-  assert.deepEqual(clips.names, ["nothing", "0", "0.npz", "nothing.gif"]);
+  const escaped = "<b>\\u001b[2J\\u202e"; // names reach terminals
+  assert.deepEqual(
+    new Set(clips.names),
+    new Set(["nothing", "0", "0.npz", "nothing.gif", escaped]),
+  );
+  assert.equal(clips.path(escaped), join(folder, "clips", hostile));
   assert.equal(clips.path("0.npz"), join(folder, "clips", "0.npz"));
   await Deno.remove(folder, { recursive: true });
 });
