@@ -252,7 +252,13 @@ export class Game {
 
   /** Whether a frame is due now. */
   get #due(): boolean {
-    return this.#attended && (this.#running || this.input.waiting);
+    return this.#attended && (this.#running || this.input.waiting || this.#isBlank);
+  }
+
+  /** A world without a picture yet makes one by itself, if it knows how to stand still. */
+  get #isBlank(): boolean {
+    const { actions, idle } = this.#options;
+    return !this.#shown && (actions.length === 0 || idle !== undefined);
   }
 
   /**

@@ -12,7 +12,7 @@ import { Game } from "../../player/game.ts";
 import { playInPage } from "./page_game.ts";
 import { Recording } from "./recording.ts";
 import { requireTerminal } from "./screen.ts";
-import { sessionSettings } from "./session_settings.ts";
+import { pathCommand, sessionSettings } from "./session_settings.ts";
 import type { PLAY_OPTIONS } from "./spec.ts";
 import { playInTerminal } from "./terminal_game.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -93,10 +93,12 @@ async function play(setup: PlaySetup): Promise<void> {
   const recording = await openRecording(setup);
   if (recording) game.watch(recording);
   const finish = async () => {
-    const kept = await recording?.close(sessionSettings(game, setup));
+    const kept = recording
+      ? await recording.close(sessionSettings(game, setup))
+      : unrecorded(game, setup);
     const told = options.web || !signal.aborted; // otherwise the error says it
-    if (kept && told && !options.quiet) terminal.note(kept);
-    return kept ?? "the game has ended";
+    if (told && !options.quiet) terminal.note(kept);
+    return kept;
   };
   try {
     await (options.web ? playInPage(game, setup) : playInTerminal(game, setup)).catch(
@@ -112,6 +114,14 @@ async function play(setup: PlaySetup): Promise<void> {
   } finally {
     await recording?.abort(); // does nothing if it was closed
   }
+}
+
+/** What was made where no file was: how much, and the command that makes it again. */
+function unrecorded(game: Game, setup: PlaySetup): string {
+  const frames = `${game.frames} ${game.frames === 1 ? "frame was" : "frames were"} shown`;
+  const command = game.shown && pathCommand(game, game.shown.id, setup);
+  if (!command) return `${frames}; to keep them, play with --record FILE`;
+  return `${frames}, not recorded; make the last ones again with ${command}`;
 }
 
 async function openRecording(

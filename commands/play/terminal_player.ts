@@ -1,4 +1,4 @@
-import { enlarge, type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
+import { type PictureCells, type TerminalGraphics, terminalPicture } from "../../app.ts";
 import { fitFrame, type RgbFrame } from "../../mod.ts";
 import { halfBlocks } from "../../request/half_blocks.ts";
 import type { ActionKeys } from "../../player/action_keys.ts";
@@ -20,9 +20,6 @@ export interface TerminalPlayerOptions {
   graphics(): TerminalGraphics | undefined;
 }
 
-/** Lines under the picture. */
-const STATUS_LINES = 4;
-
 /** Synchronized output, if the terminal supports it, so that frames do not tear. */
 const BEGIN_DRAWING = "\x1b[?2026h\x1b[H";
 const END_DRAWING = "\x1b[J\x1b[?2026l";
@@ -33,6 +30,9 @@ export class TerminalPlayer implements GameWatcher {
   readonly #screen: Screen;
   readonly #options: TerminalPlayerOptions;
   #message = "";
+  #columns = 0;
+  /** Most lines so far under the picture, which must not change its size with each number. */
+  #textRows = 0;
 
   constructor(game: Game, screen: Screen, options: TerminalPlayerOptions) {
     this.#game = game;
@@ -93,11 +93,10 @@ export class TerminalPlayer implements GameWatcher {
 
   #draw({ picture, index, action, rate }: Shown): Promise<void> {
     const { columns, rows } = this.#screen;
-    const drawn = this.#picture(picture, columns, rows - STATUS_LINES);
     const { actions, record, title, guided } = this.#options;
     const { settings, clip, running } = this.#game;
     const name = actions.find((entry) => entry.action === action)?.name;
-    const status = [
+    const parts = [
       title,
       clip,
       `frame ${index}`,
@@ -107,8 +106,15 @@ export class TerminalPlayer implements GameWatcher {
       ...guided ? [`guidance ${settings.guidance}`] : [],
       ...running ? ["running"] : [],
       ...record ? [`recording ${record}`] : [],
-    ].join(" | ");
-    const lines = [status, ...this.#keyLines(), this.#message].map((l) => l.slice(0, columns));
+    ];
+    const lines = [
+      ...wrapped(parts, " | ", columns),
+      ...this.#keys().flatMap((keys) => wrapped(keys, "  ", columns)),
+      ...wrapped(this.#message.split(" "), " ", columns),
+    ];
+    if (columns !== this.#columns) [this.#columns, this.#textRows] = [columns, 0];
+    this.#textRows = Math.max(this.#textRows, lines.length);
+    const drawn = this.#picture(picture, columns, rows - this.#textRows);
     const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
     return this.#screen.write(`${BEGIN_DRAWING}${drawn}${text}${END_DRAWING}`);
   }
@@ -122,10 +128,12 @@ export class TerminalPlayer implements GameWatcher {
       return halfBlocks(fitted).map((line) => `${margin}${line}\x1b[K\r\n`).join("");
     }
     const cells = pictureCells(picture, columns, rows);
-    return `${terminalPicture(picture, graphics, cells)}\x1b[${cells.rows + 1};1H`;
+    const margin = Math.floor((columns - cells.columns) / 2);
+    const place = `\x1b[J\x1b[1;${margin + 1}H`; // what was there before may have been wider
+    return `${place}${terminalPicture(picture, graphics, cells)}\x1b[${cells.rows + 1};1H`;
   }
 
-  #keyLines(): string[] {
+  #keys(): string[][] {
     const { actions, clips, guided } = this.#options;
     const steer = actions.filter(({ keys }) => keys.length > 0)
       .map(({ name, keys }) => `${keys.slice(0, 2).map(keyName).join(" ")} ${name}`);
@@ -137,7 +145,7 @@ export class TerminalPlayer implements GameWatcher {
       ...guided ? ["- + guidance"] : [],
       "q quit",
     ];
-    return [steer, other].map((words) => words.join("  "));
+    return [steer, other];
   }
 }
 
@@ -153,13 +161,20 @@ function keyName(key: string): string {
   return KEY_NAMES[key] ?? key;
 }
 
-/**
- * The largest picture that fits; a character shows two pixels, one above the other. It is enlarged
- * by whole numbers, so that all pixels have the same size.
- */
+/** Parts joined to lines that are no longer than `columns`, where they can be. */
+function wrapped(parts: readonly string[], between: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = lines.length > 0 ? `${lines.at(-1)}${between}${part}` : part;
+    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(part.slice(0, columns));
+  }
+  return lines;
+}
+
+/** The largest picture that fits; a character shows two pixels, one above the other. */
 export function fitScreen(picture: RgbFrame, columns: number, rows: number): RgbFrame {
   const ratio = Math.min(columns / picture.width, 2 * rows / picture.height);
-  if (ratio >= 1) return enlarge(picture, Math.floor(ratio));
   const side = (pixels: number) => Math.max(1, Math.floor(pixels * ratio));
   return fitFrame(picture, side(picture.width), side(picture.height));
 }

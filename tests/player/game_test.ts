@@ -244,6 +244,27 @@ Deno.test("recipeOf() knows when no one command makes the frames of a branch", a
   }
 });
 
+Deno.test("Game begins from nothing with a frame of its own, standing still", async () => {
+  for (const [idle, first] of [[3, [3]], [undefined, []]] as const) {
+    const made = fakeGame({ idle });
+    const { open } = made.options;
+    Object.assign(made.options, {
+      open: async (...args: Parameters<typeof open>) => ({
+        ...await open(...args),
+        picture: undefined,
+      }),
+    });
+    await playing(made, async (game, audience) => {
+      await audience.until(() => audience.changes === 1);
+      if (idle !== undefined) await audience.until(() => audience.shown.length === 1);
+      game.input.tap(0);
+      game.poke();
+      await audience.until(() => audience.shown.length === first.length + 1);
+    });
+    assert.deepEqual(made.worlds[0]!.actions, [...first, 0]);
+  }
+});
+
 Deno.test("Game begins anew with another class, and refuses one that is not there", async () => {
   const labels: (number | undefined)[] = [];
   const made = fakeGame({ actions: [], label: 1, labels: 3 });

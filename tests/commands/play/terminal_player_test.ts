@@ -89,9 +89,11 @@ async function playing(
 Deno.test("TerminalPlayer draws the picture, what is going on, and the keys", async () => {
   await playing(false, async (screen) => {
     await screen.until("\x1b[38;2;200;200;200m\x1b[48;2;200;200;200m▀");
-    await screen.until("maze | one | frame 11 | 4 steps | guidance 1 | recording ");
+    await screen.until(
+      "maze | one | frame 11 | 4 steps | guidance 1\x1b[K\r\nrecording out.mp4\x1b[K",
+    );
     await screen.until("↑ w forward  ← left");
-    await screen.until("r restart  n next clip  p run  [ ] steps  - + guidance  q qu");
+    await screen.until("r restart  n next clip  p run  [ ] steps  - + guidance\x1b[K\r\nq quit");
   });
 });
 
@@ -129,7 +131,7 @@ Deno.test("TerminalPlayer obeys the other keys", async () => {
     screen.type("=");
     await screen.until("guidance 1.5");
     screen.type("-");
-    await screen.until("guidance 1 ");
+    await screen.until("guidance 1\x1b[K");
     screen.type("p");
     await screen.until("running");
     screen.type("x");
@@ -167,9 +169,9 @@ Deno.test("TerminalPlayer shows what was refused until the next frame", async ()
 
 Deno.test("TerminalPlayer draws pixels where the terminal does, and writes below them", async () => {
   await playing(false, async (screen) => {
-    await screen.until("\x1b_Ga=T,f=24,s=4,v=2,");
-    await screen.until("c=24,r=6,m=0;");
-    await screen.until("\x1b\\\x1b[7;1Hmaze | one | frame 11");
+    await screen.until("\x1b[1;23H\x1b_Ga=T,f=24,s=4,v=2,"); // in the middle
+    await screen.until("c=16,r=4,m=0;");
+    await screen.until("\x1b\\\x1b[5;1Hmaze | one | frame 11");
   }, "kitty");
 });
 
@@ -184,8 +186,8 @@ Deno.test("pictureCells() fills the screen, and keeps the picture's shape", () =
 Deno.test("fitScreen() fits a picture to the characters there are, and keeps its shape", () => {
   const picture = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64) };
   assert.deepEqual(fitScreen(picture, 80, 32), picture);
-  assert.equal(fitScreen(picture, 140, 70).width, 128); // as large as it fits, by whole numbers
-  assert.equal(fitScreen(picture, 200, 70).width, 128);
+  assert.equal(fitScreen(picture, 140, 70).width, 140); // as large as it fits
+  assert.equal(fitScreen(picture, 200, 70).width, 140);
   const small = fitScreen(picture, 80, 10);
   assert.deepEqual([small.width, small.height], [20, 20]);
   const narrow = fitScreen(picture, 16, 100);
