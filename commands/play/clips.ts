@@ -1,4 +1,4 @@
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { printable } from "../../app.ts";
 import { readSource, type Source } from "../../request/sources.ts";
 import type { Fit } from "../../request/sources.ts";
@@ -38,7 +38,7 @@ export class StartClips {
   static async find(choice: ClipChoice, folder: string, fit: Fit): Promise<StartClips> {
     const paths = new Map<string, string>();
     const add = (path: string) => {
-      if ([...paths.values()].includes(path)) return;
+      if ([...paths.values()].some((known) => resolve(known) === resolve(path))) return;
       const stem = printable(basename(path, extname(path)) || path);
       paths.set(paths.has(stem) || stem === NOTHING ? printable(basename(path)) : stem, path);
     };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StartClips } from "../../../commands/play/clips.ts";
 
@@ -8,7 +8,7 @@ const DEMO = join(ROOT, "weights/demo");
 const FIT = { width: 64, height: 64, multiple: 32 };
 
 Deno.test("StartClips offers the chosen clip, the model's own, and nothing", async () => {
-  const context = join(DEMO, "clips/2.npz");
+  const context = relative(Deno.cwd(), join(DEMO, "clips/2.npz"));
   const clips = await StartClips.find({ context, contextFrames: 5 }, DEMO, FIT);
   assert.deepEqual(clips.names, ["2", "0", "1", "3", "nothing"]);
   const source = await clips.read("2");
