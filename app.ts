@@ -95,7 +95,6 @@ export { bytesOf } from "./files/bytes.ts";
 export { digestFile, type FileDigest, sha256 } from "./files/hash_file.ts";
 export { FileLock } from "./files/lock.ts";
 export type { ResizeMethod } from "./media/resize.ts";
-export { enlarge } from "./media/frames.ts";
 export { encodePng } from "./media/png_writer.ts";
 export {
   type PictureCells,
