@@ -9,11 +9,14 @@ import { run } from "../../../commands/export/run.ts";
 import { openedFiles } from "../../support/opened_files.ts";
 import { recorder } from "../../support/recorder.ts";
 import { CHROMIUM, downloadOf, SWIFTSHADER, until, withBrowser } from "../../support/chromium.ts";
+import { assertAccessible } from "../../support/page_checks.ts";
 import { inFolder } from "../../support/folder.ts";
 import { answer } from "../../../commands/serve/static_files.ts";
 
 if (!CHROMIUM) {
-  console.error("NOT TESTED: exported worlds in a browser, as no Chromium is installed");
+  console.error(
+    "NOT TESTED: exported worlds in a browser, as no Chromium is installed",
+  );
 }
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -23,10 +26,15 @@ const LEFT = 1;
 /** Of 1; the adapters round sums in their own order. */
 const MOST_DIFFERENCE = 2e-3;
 const FRAME = "document.getElementById('frame')?.textContent";
+const LOST = "document.getElementById('lost-text')?.textContent";
 const PIXELS = "Array.from(document.getElementById('canvas').getContext('2d')" +
   ".getImageData(0, 0, 64, 64).data)";
 /** Button, file, and what the file begins with. */
-const SAVED = [["Share GIF", "walk.gif", "GIF89a"], ["Save MP4", "walk.mp4", "ftyp"]] as const;
+const SAVED = [["Share GIF", "walk.gif", "GIF89a"], [
+  "Save MP4",
+  "walk.mp4",
+  "ftyp",
+]] as const;
 
 async function far(...args: string[]): Promise<{ code: number; said: string }> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -46,12 +54,20 @@ async function exportDemo(to: string): Promise<void> {
 }
 
 /** Serves a folder below a path, as project pages are. */
-async function serving(site: string, test: (url: string) => Promise<void>): Promise<void> {
+async function serving(
+  site: string,
+  test: (url: string) => Promise<void>,
+): Promise<void> {
   const onListen = () => {};
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
-    const below = new Request(request.url.replace("/a/b/", "/"), { headers: request.headers });
-    return answer(below, site);
-  });
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen },
+    (request) => {
+      const below = new Request(request.url.replace("/a/b/", "/"), {
+        headers: request.headers,
+      });
+      return answer(below, site);
+    },
+  );
   try {
     await test(`http://127.0.0.1:${server.addr.port}/a/b/`);
   } finally {
@@ -59,9 +75,39 @@ async function serving(site: string, test: (url: string) => Promise<void>): Prom
   }
 }
 
+/** Without WebGPU, or a GPU for it, the page says what to do. */
+Deno.test({
+  name: "an exported world says what to do where the browser has no GPU",
+  ignore: !CHROMIUM,
+  fn: () =>
+    inFolder(async (folder) => {
+      const site = join(folder, "site");
+      await exportDemo(site);
+      await withBrowser(async (browser) => {
+        await serving(site, async (url) => {
+          const page = await browser.newPage();
+          await page.goto(url);
+          await until(page, `${LOST}?.trim()`);
+          const words = /This browser (has no WebGPU|finds no GPU).* (Use a|Switch on) /;
+          assert.match(await page.evaluate<string>(LOST), words);
+          await assertAccessible(page);
+        });
+      });
+    }),
+});
+
 async function bundle(entry: string, to: string): Promise<void> {
-  const args = ["bundle", "--quiet", "--platform", "browser", "--output", to, entry];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  const args = [
+    "bundle",
+    "--quiet",
+    "--platform",
+    "browser",
+    "--output",
+    to,
+    entry,
+  ];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args })
+    .output();
   assert.ok(success, new TextDecoder().decode(stderr));
 }
 
@@ -71,14 +117,25 @@ Deno.test("far export --web writes pieces of a size that hosts take, and no Deno
     await exportDemo(site);
     const names = (await Array.fromAsync(Deno.readDir(site))).map(({ name }) => name).sort();
     const clips = [0, 1, 2, 3].map((i) => `clip-${i}.safetensors`);
-    const all = ["LICENSE.txt", ...clips, "index.html", "player.js", "weights", "world.json"];
+    const all = [
+      "LICENSE.txt",
+      ...clips,
+      "index.html",
+      "player.js",
+      "weights",
+      "world.json",
+    ];
     assert.deepEqual(names, all);
     const script = await Deno.readTextFile(join(site, "player.js"));
     assert.doesNotMatch(script, /\bDeno\./);
-    const world = parseWorldFile(await Deno.readTextFile(join(site, WORLD_FILE)));
+    const world = parseWorldFile(
+      await Deno.readTextFile(join(site, WORLD_FILE)),
+    );
     for (const part of ["transformer", "vae"] as const) {
       const joined: Uint8Array[] = [];
-      for (const { path, bytes } of world[part].weights.flatMap(({ pieces }) => pieces)) {
+      for (
+        const { path, bytes } of world[part].weights.flatMap(({ pieces }) => pieces)
+      ) {
         assert.ok(bytes <= 25_000_000);
         joined.push(await Deno.readFile(join(site, path)));
       }
@@ -89,7 +146,11 @@ Deno.test("far export --web writes pieces of a size that hosts take, and no Deno
       );
     }
     const again = await far("export", "--web", "-q", "-o", site);
-    assert.deepEqual([again.code, /it exists/.test(again.said)], [1, true], again.said);
+    assert.deepEqual(
+      [again.code, /it exists/.test(again.said)],
+      [1, true],
+      again.said,
+    );
   });
 });
 
@@ -100,7 +161,10 @@ Deno.test({
     inFolder(async (folder) => {
       const site = join(folder, "site");
       await exportDemo(site);
-      await bundle(join(import.meta.dirname!, "frames.js"), join(site, "frames.js"));
+      await bundle(
+        join(import.meta.dirname!, "frames.js"),
+        join(site, "frames.js"),
+      );
       const page = '<script type="module" src="frames.js"></script>';
       await Deno.writeTextFile(join(site, "frames.html"), page);
       await withBrowser(async (browser) => {
@@ -110,9 +174,15 @@ Deno.test({
           await page.goto(`${url}frames.html`);
           await until(page, "globalThis.frameOf");
           const made = await page.evaluate<number[]>(`frameOf(${LEFT})`);
-          const largest = made.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0);
+          const largest = made.reduce(
+            (most, v, i) => Math.max(most, Math.abs(v - own[i]!)),
+            0,
+          );
           assert.equal(made.length, own.length);
-          assert.ok(largest <= MOST_DIFFERENCE, `the largest difference is ${largest}`);
+          assert.ok(
+            largest <= MOST_DIFFERENCE,
+            `the largest difference is ${largest}`,
+          );
 
           await page.goto(url);
           await until(page, `${FRAME} === "frame 0"`);
@@ -121,13 +191,21 @@ Deno.test({
           const drawn = await page.evaluate<number[]>(PIXELS);
           const off = own.reduce((most, _, i) => {
             const [plane, pixel] = [Math.floor(i / 4096), i % 4096];
-            return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
+            return Math.max(
+              most,
+              Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!),
+            );
           }, 0);
-          assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
+          assert.ok(
+            off <= 0.5 + 255 * MOST_DIFFERENCE,
+            `a pixel is off by ${off} of 255`,
+          );
           for (const [name, file, start] of SAVED) {
             const to = join(folder, file);
             await downloadOf(page, page.getByRole("button", { name }), to);
-            const text = new TextDecoder("latin1").decode(await Deno.readFile(to));
+            const text = new TextDecoder("latin1").decode(
+              await Deno.readFile(to),
+            );
             assert.ok(
               text.slice(0, 12).includes(start),
               `${file} begins with ${text.slice(0, 12)}`,
@@ -163,29 +241,16 @@ async function frameInDeno(): Promise<Float32Array> {
   }
 }
 
-Deno.test("far export refuses and warns as far play does, before it writes", () =>
-  inFolder(async (folder) => {
-    const exported = async (options: Parameters<typeof run>[0]["options"]) => {
-      const terminal = recorder();
-      const { signal } = new AbortController();
-      const context = join(folder, "none.npz"); // ends the command after its checks
-      const call = { web: true, output: join(folder, "site"), context, ...options };
-      const error = await run({ operands: ["demo"], options: call, terminal, signal })
-        .then(() => undefined, (error: Error) => error.message);
-      return [...terminal.stderr, error].join("\n");
-    };
-    assert.match(await exported({ guidance: 0 }), /--guidance 0: give 1 \(off\)/);
-    assert.match(await exported({ size: { width: 65, height: 64 } }), /multiples of 32 .*65x64/);
-    const large = await exported({ size: { width: 128, height: 128 } });
-    assert.match(large, /^warning: maze was trained at 64x64: 128x128 may look wrong/);
-    assert.doesNotMatch(await exported({}), /warning/);
-  }));
-
 Deno.test("far export opens small files of a model once, and weights once more to copy them", () =>
   inFolder(async (folder) => {
     const call = {
       operands: ["demo"],
-      options: { web: true, output: join(folder, "site"), steps: 1, quiet: true },
+      options: {
+        web: true,
+        output: join(folder, "site"),
+        steps: 1,
+        quiet: true,
+      },
       terminal: recorder(),
       signal: new AbortController().signal,
     };
