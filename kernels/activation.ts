@@ -1,10 +1,10 @@
 import code from "./activation.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
-import { eachLane } from "./lanes.ts";
+import { grid } from "./grid.ts";
+import { dispatchForm, inImage, memoryForms } from "./memory_forms.ts";
 
-const ACTIVATION = joinKernel("activation", code);
+const ACTIVATION = memoryForms("activation", code, ["x", "y"]);
 
 /** Activation functions; GELU in its tanh form. */
 export type ActivationKind = "silu" | "gelu" | "relu";
@@ -18,29 +18,34 @@ export function activation(
   { x, y }: Readonly<Record<"x" | "y", Tensor>>,
   count: number,
 ): void {
-  run(p, kind, 0, { x, y }, count);
+  run(p, kind, 0, inImage(y) ? { x, y: x, y_to: y } : { x, y }, count);
 }
 
-/** dy *= act'(x) for `count` floats, in place. */
+/**
+ * dy *= act'(x) for `count` floats.
+ * @param tensors with `to` for the result, if they are images, which cannot be updated in place
+ */
 export function activationBackward(
   p: Program,
   kind: ActivationKind,
-  { x, dy }: Readonly<Record<"x" | "dy", Tensor>>,
+  { x, dy, to }: Readonly<Record<"x" | "dy", Tensor>> & { readonly to?: Tensor },
   count: number,
 ): void {
-  run(p, kind, 1, { x, y: dy }, count);
+  run(p, kind, 1, { x, y: dy, ...inImage(dy) && to && { y_to: to } }, count);
 }
 
 function run(
   p: Program,
   kind: ActivationKind,
   BACKWARD: number,
-  buffers: Readonly<Record<"x" | "y", Tensor>>,
+  buffers: Readonly<Record<"x" | "y", Tensor>> & { readonly y_to?: Tensor },
   count: number,
 ): void {
-  eachLane(p, ACTIVATION, count / 4, {
+  dispatchForm(p, ACTIVATION, {
     label: BACKWARD ? `${kind} backward` : kind,
     constants: { KIND: KINDS.indexOf(kind), BACKWARD },
+    params: { count: count / 4 },
     buffers,
+    groups: grid(count / 4, 64),
   });
 }

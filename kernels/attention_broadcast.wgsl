@@ -1,4 +1,4 @@
-// Joined after fragments: frame, step, attention, broadcast.
+// Joined after fragments: frame, step, attention, texel, broadcast.
 // The CPU form of `attention`: one subgroup of eight lanes a workgroup, four queries a lane, two
 // keys at a time. Two lanes gather eight dims of a key each, the next two the dims after these, and
 // all get them by broadcast (see fragments/broadcast.wgsl).

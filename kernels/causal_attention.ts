@@ -4,86 +4,68 @@ import code from "./causal_attention.wgsl" with { type: "text" };
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { broadcasts } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
-import { operand } from "./matmul.ts";
+import { dispatchForm, imageForm, inImage, type MemoryForms, memoryForms } from "./memory_forms.ts";
 import type { TokenLayout } from "./modulated_norm.ts";
 
-/** Forms of a kernel: lanes that broadcast rows, or lanes that each read on their own. */
+/** Forms of a kernel: lanes that broadcast rows of images, or that each read buffers on their own. */
 interface Forms {
   readonly broadcast: Kernel;
-  readonly plain: Kernel;
+  readonly plain: MemoryForms;
 }
 
-function forms(name: string, code: string): Forms {
-  return {
-    broadcast: joinKernel(
-      `${name}_broadcast`,
-      code.replace("no_broadcast", "broadcast").replaceAll("_memory", "_image"),
-    ),
-    plain: joinKernel(name, code),
-  };
+function forms(name: string, code: string, names: readonly string[]): Forms {
+  const together = joinKernel(
+    `${name}_broadcast`,
+    code.replace("no_broadcast", "texel, broadcast"),
+  );
+  const halves = names.filter((array) => array !== "sums" && array !== "delta");
+  return { broadcast: imageForm(together, names), plain: memoryForms(name, code, halves) };
 }
 
-const FORWARD = forms("causal_attention", code);
-const QUERIES = forms("causal_attention_queries", queriesCode);
-const KEYS = forms("causal_attention_keys", keysCode);
+const FORWARD = forms("causal_attention", code, ["qk", "qkv", "y", "sums"]);
+const GRADIENT = ["qk", "qkv", "dy", "delta", "dqk"];
+const QUERIES = forms("causal_attention_queries", queriesCode, [...GRADIENT, "y", "sums"]);
+const KEYS = forms("causal_attention_keys", keysCode, [...GRADIENT, "dqkv"]);
 
 export interface CausalOptions {
   readonly heads: number;
   readonly layout: TokenLayout;
   /** FlexRoPE's temporal decay per frame. */
   readonly slope: number;
-  /** Where rows are copied to where `usesImages` says so; dy's in the backward pass only. */
-  readonly images?: Readonly<Record<"qk" | "qkv", Tensor> & Partial<Record<"dy", Tensor>>>;
 }
 
 /**
  * Frame-causal attention of whole sequences, long-term context and window together.
  * @param qk rotated queries and keys, [R, 2 d]
  * @param qkv whose last third are the values, [R, 3 d]
- * @param to y [R, d], and lse [R, heads] for the backward pass
+ * @param to y [R, d], and [R, heads, 4] sums for the backward pass
  */
 export function causalAttention(
   p: Program,
   { qk, qkv }: Readonly<Record<"qk" | "qkv", Tensor>>,
-  to: Readonly<Record<"y" | "lse", Tensor>>,
+  to: Readonly<Record<"y" | "sums", Tensor>>,
   options: CausalOptions,
 ): void {
-  dispatchRegions(p, FORWARD, { ...gathered(p, { qk, qkv }, options), ...to }, options);
+  dispatchRegions(p, FORWARD, { qk, qkv, ...to }, options);
 }
 
 /** Tensors that the backward pass of attention reads and writes. */
 export type CausalGradients = Readonly<
-  Record<"qk" | "qkv" | "y" | "dy" | "lse" | "delta" | "dqkv", Tensor>
+  Record<"qk" | "qkv" | "y" | "dy" | "sums" | "delta" | "dqk" | "dqkv", Tensor>
 >;
 
 /**
- * Gradients of `causalAttention`: of rotated queries and keys, and of values, into dqkv [R, 3 d].
+ * Gradients of `causalAttention`: of rotated queries and keys into dqk [R, 2 d], and of values into
+ * the last third of dqkv [R, 3 d].
  */
 export function causalAttentionBackward(
   p: Program,
-  buffers: CausalGradients,
+  { y, sums, dqkv, ...shared }: CausalGradients,
   options: CausalOptions,
 ): void {
-  const { y, lse, delta, dqkv, ...rows } = buffers;
-  const keys = { ...gathered(p, rows, options), lse, delta, dqkv };
-  dispatchRegions(p, QUERIES, { ...keys, y }, options);
-  dispatchRegions(p, KEYS, keys, options);
-}
-
-/** Rows as the kernels read them: copies in images, where the device gathers from those. */
-function gathered<Names extends "qk" | "qkv" | "dy">(
-  p: Program,
-  rows: Readonly<Record<Names, Tensor>>,
-  { images }: CausalOptions,
-): Record<Names, Tensor> {
-  const copies = Object.entries<Tensor>(rows).map(([name, tensor]) => {
-    const [count, stride] = tensor.shape as [number, number];
-    const image = images?.[name as Names];
-    return [name, operand(p, { tensor, stride }, [count, stride], image).tensor];
-  });
-  return Object.fromEntries(copies);
+  dispatchRegions(p, QUERIES, { ...shared, y, sums }, options);
+  dispatchRegions(p, KEYS, { ...shared, dqkv }, options);
 }
 
 /** Long-term context and window have frames of different sizes: a dispatch for each. */
@@ -94,7 +76,7 @@ function dispatchRegions(
   { heads, layout, slope }: CausalOptions,
 ): void {
   const { videos, contextFrames, contextTokens, windowFrames, windowTokens } = layout;
-  const together = broadcasts(p.device);
+  const together = inImage(buffers.qk!);
   const WG = together ? 8 : 64;
   const regions = [
     { first_frame: 0, frames: contextFrames, tokens: contextTokens },
@@ -102,8 +84,7 @@ function dispatchRegions(
   ];
   for (const { frames, ...region } of regions) {
     if (frames === 0) continue;
-    p.dispatch({
-      kernel: together ? broadcast : plain,
+    const dispatch = {
       constants: { WG, SLOPE: Number(slope !== 0), BROADCAST: Number(together) },
       params: {
         videos,
@@ -117,6 +98,8 @@ function dispatchRegions(
       },
       buffers,
       groups: [Math.ceil(region.tokens / WG), frames, videos * heads],
-    });
+    } as const;
+    if (together) p.dispatch({ kernel: broadcast, ...dispatch });
+    else dispatchForm(p, plain, dispatch);
   }
 }

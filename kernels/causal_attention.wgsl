@@ -1,10 +1,10 @@
-// Joined after fragments: no_broadcast, causal_rows_memory, causal_attention.
+// Joined after fragments: no_broadcast, causal_attention.
 // out = softmax(q k^T / 8 + slope (frame_k - frame_q)) v, frame-causal: a token sees its own frame and
 // the earlier ones. For training: the logarithm of each row's sum is kept, scores are not. One lane
 // per query of a head; its lanes read the same key at the same time.
 
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
-@group(0) @binding(4) var<storage, read_write> lse: array<f32>;        // [R, heads]
+@group(0) @binding(4) var<storage, read_write> sums: array<vec4<f32>>; // [R, heads]: log of the sum
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>();
     var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk_at(a + lane); let z = qk_at(a + 8u + lane);
+      let x = qk[a + lane]; let z = qk[a + 8u + lane];
       a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
     } else {
       a0 = from_qk(a); a1 = from_qk(a + 4u);
@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>();
     var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk_at(b + lane); let z = qk_at(b + 8u + lane);
+      let x = qk[b + lane]; let z = qk[b + 8u + lane];
       b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
     } else {
       b0 = from_qk(b); b1 = from_qk(b + 4u);
@@ -61,14 +61,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let v = row_a * 3u * d + 2u * d + head;
     let w = row_b * 3u * d + 2u * d + head;
     if (BROADCAST) {
-      let x = qkv_at(v + lane); let z = qkv_at(v + 8u + lane);
+      let x = qkv[v + lane]; let z = qkv[v + 8u + lane];
       a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
     } else {
       a0 = from_qkv(v); a1 = from_qkv(v + 4u);
       a2 = from_qkv(v + 8u); a3 = from_qkv(v + 12u);
     }
     if (BROADCAST) {
-      let x = qkv_at(w + lane); let z = qkv_at(w + 8u + lane);
+      let x = qkv[w + lane]; let z = qkv[w + 8u + lane];
       b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
     } else {
       b0 = from_qkv(w); b1 = from_qkv(w + 4u);
@@ -80,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     o3 = o3 * rescale + a3 * p + b3 * r;
   }
   if (token >= params.tokens) { return; }
-  lse[row * params.heads + group.z % params.heads] = maximum + log(sum);
+  sums[row * params.heads + group.z % params.heads] = vec4(maximum + log(sum), 0.0, 0.0, 0.0);
   write_out(row * d + head, o0 * (1.0 / sum)); write_out(row * d + head + 4u, o1 * (1.0 / sum));
   write_out(row * d + head + 8u, o2 * (1.0 / sum));
   write_out(row * d + head + 12u, o3 * (1.0 / sum));

@@ -1,14 +1,15 @@
-// Joined after fragments: no_broadcast, causal_rows_memory, causal_gradient_memory, causal_attention.
+// Joined after fragments: no_broadcast, causal_attention.
 // The gradient of `causal_attention` for its keys and values: with p = exp(score - lse) and
 // ds = p (dp - delta) / 8, dv = sum over queries of p dy and dk = sum of ds q. A key is seen by its own
 // frame and the later ones. One lane per key of a head; its lanes read the same query at a time.
 
-@group(0) @binding(4) var<storage, read> lse: array<f32>;               // [R, heads]
-@group(0) @binding(5) var<storage, read> delta: array<f32>;             // [R, heads]
-@group(0) @binding(6) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
+@group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;           // [R, d]
+@group(0) @binding(4) var<storage, read> delta: array<vec4<f32>>;        // [R, heads]: log, delta
+@group(0) @binding(5) var<storage, read_write> dqk: array<vec4<f32>>;    // [R, 2 d]
+@group(0) @binding(6) var<storage, read_write> dqkv: array<vec4<f32>>;   // [R, 3 d]
 
 fn from_dy(i: u32) -> mat4x4<f32> {
-  return mat4x4(dy_at(i), dy_at(i + 1u), dy_at(i + 2u), dy_at(i + 3u));
+  return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]);
 }
 
 @compute @workgroup_size(WG)
@@ -36,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var q0 = mat4x4<f32>(); var q1 = mat4x4<f32>();
     var q2 = mat4x4<f32>(); var q3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk_at(q + lane); let y = qk_at(q + 8u + lane);
+      let x = qk[q + lane]; let y = qk[q + 8u + lane];
       q0 = low(x); q1 = high(x); q2 = low(y); q3 = high(y);
     } else {
       q0 = from_qk(q); q1 = from_qk(q + 4u);
@@ -44,29 +45,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     var score = dots(q0, k0) + dots(q1, k1) + dots(q2, k2) + dots(q3, k3);
     if (SLOPE) { score += params.slope * (f32(frame) - frame_at(s)); }
-    let p = exp(score - lse[other * params.heads + head_index]);
+    let of_query = delta[other * params.heads + head_index];
+    let p = exp(score - of_query.x);
     let g = other * d + head;
     var g0 = mat4x4<f32>(); var g1 = mat4x4<f32>();
     var g2 = mat4x4<f32>(); var g3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = dy_at(g + lane); let y = dy_at(g + 8u + lane);
+      let x = dy[g + lane]; let y = dy[g + 8u + lane];
       g0 = low(x); g1 = high(x); g2 = low(y); g3 = high(y);
     } else {
       g0 = from_dy(g); g1 = from_dy(g + 4u);
       g2 = from_dy(g + 8u); g3 = from_dy(g + 12u);
     }
     let dp = dots(g0, v0) + dots(g1, v1) + dots(g2, v2) + dots(g3, v3);
-    let ds = p * (dp - delta[other * params.heads + head_index]) * 0.125;
+    let ds = p * (dp - of_query.y) * 0.125;
     a0 += q0 * ds; a1 += q1 * ds; a2 += q2 * ds; a3 += q3 * ds;
     b0 += g0 * p; b1 += g1 * p; b2 += g2 * p; b3 += g3 * p;
   }
   if (token >= params.tokens) { return; }
-  let to = row * 3u * d + d + head;
-  write_out(to, a0); write_out(to + 4u, a1); write_out(to + 8u, a2); write_out(to + 12u, a3);
-  write_out(to + d, b0); write_out(to + d + 4u, b1);
-  write_out(to + d + 8u, b2); write_out(to + d + 12u, b3);
+  let to = row * 2u * d + d + head;
+  put_key(to, a0); put_key(to + 4u, a1); put_key(to + 8u, a2); put_key(to + 12u, a3);
+  put_value(at, b0); put_value(at + 4u, b1); put_value(at + 8u, b2); put_value(at + 12u, b3);
 }
 
-fn write_out(i: u32, m: mat4x4<f32>) {
+fn put_key(i: u32, m: mat4x4<f32>) {
+  dqk[i] = m[0]; dqk[i + 1u] = m[1]; dqk[i + 2u] = m[2]; dqk[i + 3u] = m[3];
+}
+
+fn put_value(i: u32, m: mat4x4<f32>) {
   dqkv[i] = m[0]; dqkv[i + 1u] = m[1]; dqkv[i + 2u] = m[2]; dqkv[i + 3u] = m[3];
 }

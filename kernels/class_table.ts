@@ -1,11 +1,13 @@
+import backwardCode from "./class_table_backward.wgsl" with { type: "text" };
 import code from "./class_table.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import type { Place } from "./column_sums.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const CLASS_TABLE = joinKernel("class_table", code);
+const CLASS_TABLE = memoryForms("class_table", code, ["x", "y"]);
+const CLASS_TABLE_BACKWARD = memoryForms("class_table_backward", backwardCode, ["dx"]);
 
 /** Rows of classes: [rows] u32 indices into a table of `classes` rows of `width` floats. */
 export interface ClassRows {
@@ -15,28 +17,30 @@ export interface ClassRows {
   readonly width: number;
 }
 
-/** x[row] += table[class of row]. */
-export function addClasses(p: Program, table: Place, x: Tensor, of: ClassRows): void {
-  run(p, 0, of, { source: table.tensor, to: x, first: table.first });
+/** y[row] = x[row] + table[class of row]. */
+export function addClasses(
+  p: Program,
+  { tensor: table, first }: Place,
+  { x, y }: Readonly<Record<"x" | "y", Tensor>>,
+  { index, rows, width }: ClassRows,
+): void {
+  dispatchForm(p, CLASS_TABLE, {
+    params: { rows, width: width / 4, first: first / 4 },
+    buffers: { index, table, x, y },
+    groups: grid(rows * width / 4, 64),
+  });
 }
 
 /** dtable[class] += sum of dx over the rows of the class, in their order. */
-export function addClassesBackward(p: Program, dx: Tensor, dtable: Place, of: ClassRows): void {
-  run(p, 1, of, { source: dx, to: dtable.tensor, first: dtable.first });
-}
-
-function run(
+export function addClassesBackward(
   p: Program,
-  BACKWARD: number,
+  dx: Tensor,
+  { tensor: dtable, first }: Place,
   { index, rows, classes, width }: ClassRows,
-  { first, ...buffers }: { readonly source: Tensor; readonly to: Tensor; readonly first: number },
 ): void {
-  p.dispatch({
-    kernel: CLASS_TABLE,
-    label: BACKWARD ? "class table backward" : "class table",
-    constants: { BACKWARD },
+  dispatchForm(p, CLASS_TABLE_BACKWARD, {
     params: { rows, classes, width: width / 4, first: first / 4 },
-    buffers: { index, ...buffers },
-    groups: grid((BACKWARD ? classes : rows) * width / 4, 64),
+    buffers: { index, dx, dtable },
+    groups: grid(classes * width / 4, 64),
   });
 }

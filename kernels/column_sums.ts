@@ -3,9 +3,10 @@ import code from "./column_sums.wgsl" with { type: "text" };
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 import type { Matrix } from "./matmul.ts";
 
-const COLUMN_SUMS = defineKernel("column_sums", code);
+const COLUMN_SUMS = memoryForms("column_sums", code, ["x"]);
 const ADD_SUMS = defineKernel("add_sums", sumsCode);
 
 /** Rows per lane in the first pass. */
@@ -30,8 +31,7 @@ export function columnSums(
 ): void {
   if (rows === 0) return;
   const chunks = Math.ceil(rows / SUM_CHUNK);
-  p.dispatch({
-    kernel: COLUMN_SUMS,
+  dispatchForm(p, COLUMN_SUMS, {
     params: {
       rows,
       columns: columns / 4,

@@ -1,4 +1,4 @@
-// Joined after fragments: weights, broadcast, conv2d.
+// Joined after fragments: weights, texel, broadcast, conv2d.
 // The CPU form of `conv2d`: one subgroup of eight lanes computes ROWS pixels by 32 channels; every
 // number is loaded by one lane and goes to the others by broadcast (see fragments/broadcast.wgsl). A
 // lane gathers the weights of its four channels and loads, of each eight pixels, the channels of one

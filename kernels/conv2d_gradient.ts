@@ -6,9 +6,9 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import type { Place } from "./column_sums.ts";
+import { copy } from "./copy.ts";
 import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
-import { operand } from "./matmul.ts";
 
 const GRADIENT = joinKernel("conv2d_gradient", code);
 const BROADCAST = joinKernel("conv2d_gradient_broadcast", broadcastCode);
@@ -58,8 +58,10 @@ export function conv2dGradient(
     );
   }
   const broadcast = tensorKind(p.device) === "texture";
-  const matrix = { tensor: x, stride: k };
-  const image = operand(p, matrix, [b * height * width, k], options.image).tensor;
+  const image = broadcast && options.image ? options.image : x;
+  if (image !== x) {
+    copy(p, { tensor: x, first: 0 }, b * height * width * k, { tensor: image, first: 0 });
+  }
   const tile = broadcast ? BROADCAST_ROWS.find((most) => n <= most) ?? 32 : TILE;
   const wide = k > 32;
   const across = Math.ceil(k / (broadcast && !wide ? 32 : TILE));

@@ -1,10 +1,10 @@
 import code from "./flow_step.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const FLOW_STEP = defineKernel("flow_step", code);
+const FLOW_STEP = memoryForms("flow_step", code, ["v"]);
 
 /** Tensors of a step along a flow; x, v and y have one shape, of whole frames. */
 export interface FlowStep {
@@ -23,11 +23,10 @@ export interface FlowStep {
  */
 export function flowStep(p: Program, { x, v, c, y }: FlowStep, frames: number): void {
   const count = size(v.shape) / 4;
-  p.dispatch({
-    kernel: FLOW_STEP,
+  dispatchForm(p, FLOW_STEP, {
     constants: { ADD: x ? 0 : 1 },
     params: { count, width: count / frames },
-    buffers: { x: x ?? v, v, c, y },
+    buffers: { x: x ?? c, v, c, y },
     groups: grid(count, 64),
   });
 }

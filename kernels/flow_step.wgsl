@@ -8,7 +8,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;            // v again with ADD
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;            // not read with ADD
 @group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> c: array<f32>;                  // [frames]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;

@@ -5,10 +5,6 @@ import attentionShuffle from "./fragments/attention_shuffle.wgsl" with { type: "
 import attentionSums from "./fragments/attention_sums.wgsl" with { type: "text" };
 import broadcast from "./fragments/broadcast.wgsl" with { type: "text" };
 import causalAttention from "./fragments/causal_attention.wgsl" with { type: "text" };
-import causalGradientImage from "./fragments/causal_gradient_image.wgsl" with { type: "text" };
-import causalGradientMemory from "./fragments/causal_gradient_memory.wgsl" with { type: "text" };
-import causalRowsImage from "./fragments/causal_rows_image.wgsl" with { type: "text" };
-import causalRowsMemory from "./fragments/causal_rows_memory.wgsl" with { type: "text" };
 import conv2d from "./fragments/conv2d.wgsl" with { type: "text" };
 import conv2dGradient from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 import conv2dTile from "./fragments/conv2d_tile.wgsl" with { type: "text" };
@@ -22,8 +18,11 @@ import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
+import qkWeights from "./fragments/qk_weights.wgsl" with { type: "text" };
+import rowLanes from "./fragments/row_lanes.wgsl" with { type: "text" };
 import ssim from "./fragments/ssim.wgsl" with { type: "text" };
 import step from "./fragments/step.wgsl" with { type: "text" };
+import texel from "./fragments/texel.wgsl" with { type: "text" };
 import tile from "./fragments/tile.wgsl" with { type: "text" };
 import tileMemory from "./fragments/tile_memory.wgsl" with { type: "text" };
 import tileShuffle from "./fragments/tile_shuffle.wgsl" with { type: "text" };
@@ -39,10 +38,6 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   attention_sums: attentionSums,
   broadcast,
   causal_attention: causalAttention,
-  causal_gradient_image: causalGradientImage,
-  causal_gradient_memory: causalGradientMemory,
-  causal_rows_image: causalRowsImage,
-  causal_rows_memory: causalRowsMemory,
   conv2d,
   conv2d_gradient: conv2dGradient,
   conv2d_tile: conv2dTile,
@@ -56,8 +51,11 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   pack_weight: packWeight,
   qk_norm_rope: qkNormRope,
   qk_rotation: qkRotation,
+  qk_weights: qkWeights,
+  row_lanes: rowLanes,
   ssim,
   step,
+  texel,
   tile,
   tile_memory: tileMemory,
   tile_shuffle: tileShuffle,

@@ -17,7 +17,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [R, d]
-@group(0) @binding(2) var<storage, read> stats: array<vec2<f32>>;    // [R]: mean, 1 / deviation
+@group(0) @binding(2) var<storage, read> stats: array<vec4<f32>>;    // [R]: mean, 1 / deviation
 @group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;       // [R, d]
 @group(0) @binding(4) var<storage, read_write> table: array<vec4<f32>>;  // [frames, stride]
 
@@ -39,7 +39,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let v = x[t * params.d + column];
     if (NORM) {
       plain += g;
-      weighed += g * ((v - stats[t].x) * stats[t].y);
+      let of_row = stats[t];
+      weighed += g * ((v - of_row.x) * of_row.y);
     } else {
       weighed += g * v;
     }

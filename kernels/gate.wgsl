@@ -1,10 +1,10 @@
-// Joined after fragments: lane.
-// y = gate x, or y = residual + gate x, the gate by frame (adaLN). One lane per vec4.
+// Joined after fragments: row_lanes.
+// y = gate x, or y = residual + gate x, the gate by frame (adaLN).
 
 override RESIDUAL: bool = false;
 
 struct Params {
-  count: u32,            // vec4s
+  rows: u32,
   d: u32,                // width in vec4s
   window_rows: u32,      // of all videos; they come first
   window_tokens: u32,    // per frame
@@ -20,17 +20,19 @@ struct Params {
 @group(0) @binding(3) var<storage, read> residual: array<vec4<f32>>;   // [R, d]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
 
-fn frame_of(row: u32) -> u32 {
-  if (row < params.window_rows) { return row / params.window_tokens; }
-  return params.window_frames + (row - params.window_rows) / params.context_tokens;
-}
-
-@compute @workgroup_size(64)
-fn main(lane: Lane) {
-  let id = item_of(lane, 64u);
-  if (id >= params.count) { return; }
-  let at = frame_of(id / params.d) * params.stride + params.gate + id % params.d;
-  var v = table[at] * x[id];
-  if (RESIDUAL) { v += residual[id]; }
-  y[id] = v;
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_place(group, groups, lane);
+  if (row >= params.rows) { return; }
+  let at = frame_of(row) * params.stride + params.gate;
+  let start = row * params.d;
+  for (var i = first_column(lane); i < params.d; i += column_step()) {
+    var v = table[at + i] * x[start + i];
+    if (RESIDUAL) { v += residual[start + i]; }
+    y[start + i] = v;
+  }
 }

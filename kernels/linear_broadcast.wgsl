@@ -1,4 +1,4 @@
-// Joined after fragments: frame, weights, broadcast, linear.
+// Joined after fragments: frame, weights, texel, broadcast, linear.
 // The CPU form of `linear`: a subgroup of eight lanes computes ROWS rows by 64 columns. A lane
 // gathers the weights of its eight columns, loads its row of each eight rows of x, and gets the
 // others' by broadcast (see fragments/broadcast.wgsl).

@@ -1,16 +1,17 @@
 import code from "./masked_mse.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 import { total } from "./total.ts";
 
-const MASKED_MSE = joinKernel("masked_mse", code);
+const MASKED_MSE = memoryForms("masked_mse", code, ["v", "dv"]);
 
 /** Tensors of the loss. */
 export interface MaskedMse {
-  /** Prediction [R, width], which becomes its gradient. */
+  /** Prediction [R, width], and its gradient. */
   readonly v: Tensor;
+  readonly dv: Tensor;
   /** Target [R, width]. */
   readonly expected: Tensor;
   /** [frames + 1]: 2 (1 - clean) / (b noisy c h w) of each frame, last the scale of the gradient. */
@@ -20,19 +21,18 @@ export interface MaskedMse {
 }
 
 /**
- * Adds the loss to one of `results`, and replaces the prediction by its gradient.
+ * Adds the loss to one of `results`, and writes the gradient of the prediction.
  * @param tokens rows per frame
  */
 export function maskedMse(
   p: Program,
-  { v, expected, weights, partial }: MaskedMse,
+  { v, dv, expected, weights, partial }: MaskedMse,
   { rows, tokens, slot }: { readonly rows: number; readonly tokens: number; readonly slot: number },
   results: Tensor,
 ): void {
-  p.dispatch({
-    kernel: MASKED_MSE,
+  dispatchForm(p, MASKED_MSE, {
     params: { rows, tokens, width: v.shape[1]! / 4 },
-    buffers: { v, expected, weights, partial },
+    buffers: { v, dv, expected, weights, partial },
     groups: grid(rows, 64),
   });
   total(p, partial, rows, { results, slot });

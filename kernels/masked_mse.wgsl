@@ -1,6 +1,6 @@
 // Joined after fragments: lane.
 // Loss and gradient of the masked mean squared error: with e = v - target of a row,
-// partial[row] = weight / 2 sum(e^2) and v becomes dv = scale weight e; the weight by frame is
+// partial[row] = weight / 2 sum(e^2) and dv = scale weight e; the weight by frame is
 // 2 (1 - clean) / (b noisy c h w). One lane per row.
 
 struct Params {
@@ -12,7 +12,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> expected: array<vec4<f32>>;       // [R, width]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;              // [frames], last the scale
-@group(0) @binding(3) var<storage, read_write> v: array<vec4<f32>>;        // [R, width]
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;              // [R, width]
+@group(0) @binding(5) var<storage, read_write> dv: array<vec4<f32>>;       // [R, width]
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;        // [R]
 
 @compute @workgroup_size(64)
@@ -25,7 +26,7 @@ fn main(lane: Lane) {
   for (var i = row * params.width; i < (row + 1u) * params.width; i++) {
     let e = v[i] - expected[i];
     sum += dot(e, e);
-    v[i] = scale * weight * e;
+    dv[i] = scale * weight * e;
   }
   partial[row] = 0.5 * weight * sum;
 }

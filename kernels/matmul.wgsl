@@ -79,7 +79,9 @@ fn load_tiles(group: vec3<u32>, k: u32, index: u32) {
 }
 
 fn write_inside(row: u32, column4: u32, sum: vec4<f32>) {
-  if (row < params.m && column4 * 4u < params.n) { write_out(row, column4, sum); }
+  if (row < params.m && column4 * 4u < params.n) {
+    write_out(row, column4, sum, bias_of(column4));
+  }
 }
 
 @compute @workgroup_size(256)

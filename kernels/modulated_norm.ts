@@ -2,17 +2,16 @@ import sumsCode from "./frame_sums.wgsl" with { type: "text" };
 import gateCode from "./gate.wgsl" with { type: "text" };
 import code from "./modulated_norm.wgsl" with { type: "text" };
 import backwardCode from "./modulated_norm_backward.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
-import { eachLane } from "./lanes.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, inImage, memoryForms } from "./memory_forms.ts";
 
-const NORM = defineKernel("modulated_norm", code);
-const NORM_BACKWARD = defineKernel("modulated_norm_backward", backwardCode);
-const FRAME_SUMS = defineKernel("frame_sums", sumsCode);
-const GATE = joinKernel("gate", gateCode);
+const NORM = memoryForms("modulated_norm", code, ["x", "table", "y", "stats"]);
+const BACKWARD = ["x", "table", "stats", "dy", "dx"];
+const NORM_BACKWARD = memoryForms("modulated_norm_backward", backwardCode, BACKWARD);
+const FRAME_SUMS = memoryForms("frame_sums", sumsCode, ["x", "stats", "dy", "table"]);
+const GATE = memoryForms("gate", gateCode, ["x", "table", "residual", "y"]);
 
 /**
  * Order of rows in a training pass: first the window frames of all videos, then their long-term
@@ -62,14 +61,19 @@ function places(layout: TokenLayout, table: Tensor, d: number): Record<string, n
   };
 }
 
-function lanes(p: Program): number {
-  return p.device.cpu ? 8 : 64;
+/** How rows are divided among lanes: one lane each on software adapters. */
+function rowLanes({ device: { cpu } }: Program, rows: number) {
+  const WG = cpu ? 8 : 64;
+  return {
+    constants: { WG, ALONE: Number(cpu) },
+    groups: cpu ? grid(rows, WG) : grid(rows, 1),
+  };
 }
 
 /**
  * y = LN(x) (1 + scale) + shift by frame, eps 1e-6.
  * @param x [R, d] f32
- * @param to y [R, d] and what `modulatedNormBackward` needs: [R, 2] mean and 1 / deviation
+ * @param to y [R, d] and what `modulatedNormBackward` needs: [R, 4] mean and 1 / deviation
  */
 export function modulatedNorm(
   p: Program,
@@ -79,43 +83,39 @@ export function modulatedNorm(
 ): void {
   const d = x.shape[1]!;
   const rows = countRows(layout);
-  p.dispatch({
-    kernel: NORM,
-    constants: { WG: lanes(p) },
+  dispatchForm(p, NORM, {
+    ...rowLanes(p, rows),
     params: { ...places(layout, table, d), shift: at.shift! / 4, scale: at.scale! / 4, rows },
     buffers: { x, table, ...to },
-    groups: grid(rows, 1),
   });
 }
 
 /**
- * Gradients of `modulatedNorm`: dx += that of x; the sums over each frame's tokens go to shift and
- * scale of a table.
+ * Gradients of `modulatedNorm`: that of x is added to dx; the sums over each frame's tokens go to
+ * shift and scale of a table.
+ * @param tensors with `to` for the new dx: dx itself, or another image
  * @param gradients the table for them, with the layout of the forward pass's
  */
 export function modulatedNormBackward(
   p: Program,
-  { x, stats, dy, dx }: Readonly<Record<"x" | "stats" | "dy" | "dx", Tensor>>,
+  { x, stats, dy, dx, to }: Readonly<Record<"x" | "stats" | "dy" | "dx" | "to", Tensor>>,
   { layout, table, at }: FrameTable,
   gradients: Tensor,
 ): void {
   const d = x.shape[1]!;
   const rows = countRows(layout);
   const sizes = places(layout, table, d);
-  p.dispatch({
-    kernel: FRAME_SUMS,
+  dispatchForm(p, FRAME_SUMS, {
     label: "shift and scale sums",
     constants: { NORM: 1 },
     params: { ...sizes, shift: at.shift! / 4, scale: at.scale! / 4 },
     buffers: { x, stats, dy, table: gradients },
     groups: [Math.ceil(d / 32), countFrames(layout), 1],
   });
-  p.dispatch({
-    kernel: NORM_BACKWARD,
-    constants: { WG: lanes(p) },
+  dispatchForm(p, NORM_BACKWARD, {
+    ...rowLanes(p, rows),
     params: { ...sizes, scale: at.scale! / 4, rows },
-    buffers: { x, table, stats, dy, dx },
-    groups: grid(rows, 1),
+    buffers: { x, table, stats, dy, dx, ...inImage(dx) && { dx_to: to } },
   });
 }
 
@@ -127,11 +127,13 @@ export function gate(
   to: { readonly y: Tensor; readonly residual?: Tensor },
 ): void {
   const d = x.shape[1]!;
-  const count = countRows(layout) * d / 4;
-  eachLane(p, GATE, count, {
-    constants: { RESIDUAL: Number(to.residual !== undefined) },
-    params: { ...places(layout, table, d), gate: at.gate! / 4 },
+  const rows = countRows(layout);
+  const { constants, groups } = rowLanes(p, rows);
+  dispatchForm(p, GATE, {
+    constants: { ...constants, RESIDUAL: Number(to.residual !== undefined) },
+    params: { ...places(layout, table, d), rows, gate: at.gate! / 4 },
     buffers: { x, table, residual: to.residual ?? x, y: to.y },
+    groups,
   });
 }
 
@@ -143,8 +145,7 @@ export function gateSums(
   gradients: Tensor,
 ): void {
   const d = x.shape[1]!;
-  p.dispatch({
-    kernel: FRAME_SUMS,
+  dispatchForm(p, FRAME_SUMS, {
     label: "gate sums",
     constants: { NORM: 0 },
     params: { ...places(layout, gradients, d), shift: 0, scale: at.gate! / 4 },

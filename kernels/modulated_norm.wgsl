@@ -1,7 +1,6 @@
+// Joined after fragments: row_lanes.
 // y = LN(x) (1 + scale) + shift, scale and shift by frame (adaLN), eps 1e-6; mean and 1 / deviation
-// are kept for the backward pass. One workgroup per row.
-
-override WG: u32 = 64u;
+// are kept for the backward pass.
 
 struct Params {
   d: u32,                // width in vec4s
@@ -19,16 +18,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;          // [R, d]
 @group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;      // [frames, stride]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
-@group(0) @binding(4) var<storage, read_write> stats: array<vec2<f32>>;  // [R]
+@group(0) @binding(4) var<storage, read_write> stats: array<vec4<f32>>;  // [R]: mean, 1 / deviation
 
 var<workgroup> sums: array<f32, WG>;
 
-fn frame_of(row: u32) -> u32 {
-  if (row < params.window_rows) { return row / params.window_tokens; }
-  return params.window_frames + (row - params.window_rows) / params.context_tokens;
-}
-
 fn total(lane: u32, value: f32) -> f32 {
+  if (ALONE) { return value; }
   workgroupBarrier();
   sums[lane] = value;
   workgroupBarrier();
@@ -45,23 +40,24 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let place = group.y * groups.x + group.x;
+  let place = row_place(group, groups, lane);
   let row = min(place, params.rows - 1u);
   let start = row * params.d;
+  let first = first_column(lane);
   let n = f32(params.d * 4u);
-  var sum = 0.0;
-  for (var i = lane; i < params.d; i += WG) { sum += dot(x[start + i], vec4(1.0)); }
-  let mean = total(lane, sum) / n;
-  var squares = 0.0;
-  for (var i = lane; i < params.d; i += WG) {
+  var sum = vec4(0.0);
+  for (var i = first; i < params.d; i += column_step()) { sum += x[start + i]; }
+  let mean = total(lane, dot(sum, vec4(1.0))) / n;
+  var squares = vec4(0.0);
+  for (var i = first; i < params.d; i += column_step()) {
     let v = x[start + i] - mean;
-    squares += dot(v, v);
+    squares += v * v;
   }
-  let inverse = 1.0 / sqrt(total(lane, squares) / n + 1e-6);
+  let inverse = 1.0 / sqrt(total(lane, dot(squares, vec4(1.0))) / n + 1e-6);
   if (place > row) { return; }
-  if (lane == 0u) { stats[row] = vec2(mean, inverse); }
+  if (ALONE || lane == 0u) { stats[row] = vec4(mean, inverse, 0.0, 0.0); }
   let at = frame_of(row) * params.stride;
-  for (var i = lane; i < params.d; i += WG) {
+  for (var i = first; i < params.d; i += column_step()) {
     let v = (x[start + i] - mean) * inverse;
     y[start + i] = v * (1.0 + table[at + params.scale + i]) + table[at + params.shift + i];
   }

@@ -1,4 +1,4 @@
-// A matrix into an image, as `matmul_broadcast` reads it: blocks of 32 rows, and in each block four
+// Weights into an image, as `matmul_broadcast` reads them: blocks of 32 rows, and in each block four
 // numbers of all its rows, then the next four. A workgroup moves 8 rows of 16 vec4s. Rows up to the
 // next multiple of four are zero: they may be steps of a sum.
 
@@ -22,6 +22,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var j = group.y * 16u; j < min(group.y * 16u + 16u, columns); j++) {
     let i = (row / 32u * columns + j) * 32u + row % 32u;
     let v = select(vec4(0.0), x[from_x + j], row < params.rows);
-    textureStore(y, vec2(i % 1024u, i / 1024u), bitcast<vec4<u32>>(v));
+    textureStore(y, vec2(i & 1023u, i >> 10u), bitcast<vec4<u32>>(v));
   }
 }

@@ -1,14 +1,25 @@
+import normCode from "./qk_norm_gradient.wgsl" with { type: "text" };
 import backwardCode from "./qk_rotation_backward.wgsl" with { type: "text" };
 import code from "./qk_rotation.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { addSums, type Place } from "./column_sums.ts";
-import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const QK_ROTATION = joinKernel("qk_rotation", code);
-const QK_ROTATION_BACKWARD = joinKernel("qk_rotation_backward", backwardCode);
-/** Rows of a head per lane of the backward pass. */
+const READ = ["qkv", "q_weights", "k_weights", "rope"];
+const ROTATION = memoryForms("qk_rotation", code, [...READ, "qk"]);
+const ROTATION_BACKWARD = memoryForms("qk_rotation_backward", backwardCode, [
+  ...READ,
+  "dqk",
+  "dqkv",
+]);
+const NORM_GRADIENT = memoryForms("qk_norm_gradient", normCode, [
+  "qkv",
+  "rope",
+  "dqk",
+]);
+/** Rows of a head per workgroup of the norms' gradient. */
 const ITEMS = 16;
 
 /** Rows of one kind of tokens, and their positions. */
@@ -53,18 +64,21 @@ function params(o: RotationOptions): Record<string, number> {
   };
 }
 
+function inputs({ normQ, normK, rope }: RotationOptions): Record<string, Tensor> {
+  return { q_weights: normQ.tensor, k_weights: normK.tensor, rope };
+}
+
 /**
  * Queries and keys, RMS-normalised per head (eps 1e-6) and rotated.
  * @param qkv [R, 3 d] f32
  * @param qk result, [R, 2 d] f32
  */
 export function qkRotation(p: Program, qkv: Tensor, qk: Tensor, options: RotationOptions): void {
-  const { rows, heads, normQ, normK, rope } = options;
+  const { rows, heads } = options;
   if (rows === 0) return;
-  p.dispatch({
-    kernel: QK_ROTATION,
+  dispatchForm(p, ROTATION, {
     params: params(options),
-    buffers: { qkv, q_weights: normQ.tensor, k_weights: normK.tensor, rope, qk },
+    buffers: { qkv, ...inputs(options), qk },
     groups: grid(rows * heads * 2, 64),
   });
 }
@@ -76,7 +90,9 @@ export function rotationScratch(rows: number, heads: number): number {
 
 /** Targets of gradients, and scratch for the norms' first pass. */
 export interface RotationGradients {
-  /** [R, 3 d]: gradients of rotated queries and keys, which become those of qkv. */
+  /** [R, 2 d]: gradients of rotated queries and keys. */
+  readonly dqk: Tensor;
+  /** [R, 3 d], of which those of queries and keys are written. */
   readonly dqkv: Tensor;
   /** Added to; absent if not needed. */
   readonly normQ: Place | undefined;
@@ -85,29 +101,26 @@ export interface RotationGradients {
   readonly partialK: Tensor;
 }
 
-/** Gradients of `qkRotation`, in place, and of the norms' weights. */
+/** Gradients of `qkRotation`, and of the norms' weights. */
 export function qkRotationBackward(
   p: Program,
   qkv: Tensor,
-  { dqkv, normQ, normK, partialQ, partialK }: RotationGradients,
+  { dqk, dqkv, normQ, normK, partialQ, partialK }: RotationGradients,
   options: RotationOptions,
 ): void {
-  const { rows, heads, rope } = options;
+  const { rows, heads } = options;
   if (rows === 0) return;
-  const chunks = Math.ceil(rows / ITEMS) * heads;
-  p.dispatch({
-    kernel: QK_ROTATION_BACKWARD,
+  dispatchForm(p, ROTATION_BACKWARD, {
     params: params(options),
-    buffers: {
-      qkv,
-      q_weights: options.normQ.tensor,
-      k_weights: options.normK.tensor,
-      rope,
-      dqkv,
-      q_partial: partialQ,
-      k_partial: partialK,
-    },
-    groups: grid(chunks * 2, 8),
+    buffers: { qkv, ...inputs(options), dqk, dqkv },
+    groups: grid(rows * heads * 2, 64),
+  });
+  if (!normQ && !normK) return;
+  const chunks = Math.ceil(rows / ITEMS) * heads;
+  dispatchForm(p, NORM_GRADIENT, {
+    params: params(options),
+    buffers: { qkv, rope: options.rope, dqk, q_partial: partialQ, k_partial: partialK },
+    groups: grid(chunks * 2, 1),
   });
   if (normQ) addSums(p, partialQ, [chunks, 64], normQ);
   if (normK) addSums(p, partialK, [chunks, 64], normK);

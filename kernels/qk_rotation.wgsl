@@ -1,4 +1,4 @@
-// Joined after fragments: qk_rotation, lane.
+// Joined after fragments: qk_rotation, qk_weights.
 // qk = rope(w x / rms(x)) of each head's query and key, [R, 3 d] to [R, 2 d], for training: q is not
 // scaled. One lane per row and head, and per one of q and k.
 
@@ -12,8 +12,12 @@ fn rotate(x: vec4<f32>, angle: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(lane: Lane) {
-  let id = item_of(lane, 64u);
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * 64u + lane;
   let d = params.heads * 16u;
   if (id >= params.rows * params.heads * 2u) { return; }
   let which = id % 2u;
@@ -21,13 +25,9 @@ fn main(lane: Lane) {
   let row = id / 2u / params.heads;
   let source = (params.first + row) * 3u * d + which * d + head * 16u;
   let target_at = (params.first + row) * 2u * d + which * d + head * 16u;
-  var sum = 0.0;
-  for (var j = 0u; j < 16u; j++) { sum += dot(qkv[source + j], qkv[source + j]); }
-  let inverse = 1.0 / sqrt(sum / 64.0 + 1e-6);
+  let inverse = inverse_rms(source);
+  let angles = angles_of(row);
   for (var j = 0u; j < 16u; j++) {
-    var w = vec4(0.0);
-    if (which == 0u) { w = q_weights[params.q_weight + j]; }
-    else { w = k_weights[params.k_weight + j]; }
-    qk[target_at + j] = rotate(qkv[source + j] * inverse * w, angle(j, row));
+    qk[target_at + j] = rotate(qkv[source + j] * inverse * weight(which, j), angle(j, angles));
   }
 }

@@ -18,6 +18,9 @@ fn main(lane: Lane) {
   let start = id * params.chunk;
   if (start >= params.count) { return; }
   var sum = 0.0;
-  for (var i = start; i < min(start + params.chunk, params.count); i++) { sum += dot(x[i], x[i]); }
+  for (var i = start; i < min(start + params.chunk, params.count); i++) {
+    let v = x[i];
+    sum += dot(v, v);
+  }
   partial[params.first + id] = sum;
 }

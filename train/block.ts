@@ -19,13 +19,14 @@ import {
   rotationScratch,
 } from "../kernels/qk_rotation.ts";
 import {
-  attentionImages,
-  isAdapted,
-  isTrainedAlone,
   linearBackward,
   linearForward,
+  type LinearShape,
   type Pass,
+  type Rows,
   rowsOf,
+  Updated,
+  vectorOperand,
 } from "./pass.ts";
 
 /** Activations that a block keeps for its backward pass. */
@@ -36,9 +37,9 @@ export interface BlockMemory {
   readonly table: Tensor;
   /** [R, 3 d]. */
   readonly qkv: Tensor;
-  /** Attention's output [R, d], and the logarithms of its rows' sums [R, H]. */
+  /** Attention's output [R, d], and the logarithms of its rows' sums [R, H, 4]. */
   readonly o: Tensor;
-  readonly lse: Tensor;
+  readonly sums: Tensor;
   /** Attention's projected output, and x after it [R, d]. */
   readonly a: Tensor;
   readonly middle: Tensor;
@@ -86,7 +87,7 @@ export function blockMemory(pass: Pass, i: number): BlockMemory {
     table: workspace.tensor(of("modulation"), [countFrames(layout), 6 * d]),
     qkv: workspace.tensor(of("qkv"), [rows, 3 * d]),
     o: workspace.tensor(of("attention"), [rows, d]),
-    lse: workspace.tensor(of("log sums"), [rows, heads]),
+    sums: workspace.exact(of("log sums"), [rows, heads, 4]),
     a: workspace.tensor(of("attention out"), [rows, d]),
     middle: workspace.tensor(of("middle"), [rows, d]),
     hidden: workspace.tensor(of("hidden"), [rows, 4 * d]),
@@ -102,7 +103,7 @@ export function blockScratch({ workspace, layout, sizes: { d } }: Pass): BlockSc
     b: workspace.tensor("scratch b", [rows, d]),
     wide: workspace.tensor("scratch wide", [rows, 4 * d]),
     qk: workspace.tensor("rotated", [rows, 2 * d]),
-    stats: workspace.tensor("norm statistics", [rows, 2]),
+    stats: workspace.exact("norm statistics", [rows, 4]),
   };
 }
 
@@ -166,7 +167,7 @@ function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKin
 }
 
 function rotationOf(pass: Pass, { rotation, norms: [q, k] }: TokenKind): RotationOptions {
-  return { ...rotation, normQ: pass.store.weight(q), normK: pass.store.weight(k) };
+  return { ...rotation, normQ: vectorOperand(pass, q, 64), normK: vectorOperand(pass, k, 64) };
 }
 
 /**
@@ -198,7 +199,7 @@ export function blockForward(
 function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMemory): void {
   const { program: p, layout, sizes: { d, heads, slope } } = pass;
   const { a, qk, stats } = blockScratch(pass);
-  const { table, x, qkv, o, lse } = memory;
+  const { table, x, qkv, o, sums } = memory;
   const condition = rowsOf(stream.condition, 0, countFrames(layout));
   for (const [j, norm] of ["norm1", "norm2"].entries()) {
     const to = rowsOf(table, 0, condition.count, 3 * d * j);
@@ -210,13 +211,11 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
     const { first, rows, projections } = kind;
     for (const [j, name] of projections.entries()) {
       const to = rowsOf(qkv, first, rows, j * d);
-      const again = j > 0 && !isAdapted(pass, projections[j - 1]!);
-      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to, again);
+      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to);
     }
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
-  const images = attentionImages(pass);
-  causalAttention(p, { qk, qkv }, { y: o, lse }, { heads, layout, slope, images });
+  causalAttention(p, { qk, qkv }, { y: o, sums }, { heads, layout, slope });
   for (const { out, first, rows } of kinds) {
     if (!out) continue;
     linearForward(pass, out, [d, d], rowsOf(o, first, rows), rowsOf(memory.a, first, rows));
@@ -227,10 +226,10 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
 
 /** Gradients that go through all blocks. */
 export interface StreamGradients {
-  /** Gradient of the residual stream [R, d], updated in place. */
-  readonly dx: Tensor;
+  /** Gradient of the residual stream [R, d]. */
+  readonly dx: Updated;
   /** Gradient of `condition` [frames, d], added to; absent if not needed. */
-  readonly condition: Tensor | undefined;
+  readonly condition: Updated | undefined;
 }
 
 /** The gradients of a block, beginning with the mlp. */
@@ -249,13 +248,25 @@ export function blockBackward(
   mlpBackward(pass, i, memory, gradients, dtable);
   attentionBackward(pass, i, stream, memory, gradients, dtable);
   for (const [j, norm] of ["norm1", "norm2"].entries()) {
-    linearBackward(pass, `${blockName(i)}.${norm}.linear`, [3 * d, d], {
-      x: rowsOf(stream.condition, 0, frames),
-      dy: rowsOf(dtable, 0, frames, 3 * d * j),
-      dx: gradients.condition && rowsOf(gradients.condition, 0, frames),
-      add: true,
-    });
+    const layer = `${blockName(i)}.${norm}.linear`;
+    const dy = rowsOf(dtable, 0, frames, 3 * d * j);
+    conditionBackward(pass, layer, [3 * d, d], { ...stream, dy }, gradients.condition);
   }
+}
+
+/** The gradients of a layer that reads the condition, whose own is added to. */
+export function conditionBackward(
+  pass: Pass,
+  layer: string,
+  shape: LinearShape,
+  { condition, dy }: { readonly condition: Tensor; readonly dy: Rows },
+  gradient: Updated | undefined,
+): void {
+  const x = rowsOf(condition, 0, dy.count);
+  if (!gradient) return linearBackward(pass, layer, shape, { x, dy, dx: undefined });
+  gradient.update((onto, to) => {
+    linearBackward(pass, layer, shape, { x, dy, dx: rowsOf(to, 0, dy.count), onto });
+  });
 }
 
 function mlpBackward(
@@ -270,23 +281,28 @@ function mlpBackward(
   const rows = countRows(layout);
   const { a, b, wide, stats } = blockScratch(pass);
   const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
-  gateSums(p, { x: mlp, dy: dx }, { layout, at: { gate: 5 * d } }, dtable);
-  gate(p, dx, { layout, table, at: { gate: 5 * d } }, { y: a });
+  const dhidden = new Updated(pass, "scratch wide", wide.shape);
+  gateSums(p, { x: mlp, dy: dx.tensor }, { layout, at: { gate: 5 * d } }, dtable);
+  gate(p, dx.tensor, { layout, table, at: { gate: 5 * d } }, { y: a });
   activation(p, "gelu", { x: hidden, y: wide }, rows * 4 * d);
   linearBackward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], {
     x: all(wide),
     dy: all(a),
     dx: all(wide),
   });
-  activationBackward(p, "gelu", { x: hidden, dy: wide }, rows * 4 * d);
+  dhidden.update((dy, to) => {
+    activationBackward(p, "gelu", { x: hidden, dy, to }, rows * 4 * d);
+  });
   const norm = { layout, table, at: { shift: 3 * d, scale: 4 * d } };
   modulatedNorm(p, middle, norm, { y: b, stats });
   linearBackward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], {
     x: all(b),
-    dy: all(wide),
+    dy: all(dhidden.tensor),
     dx: all(a),
   });
-  modulatedNormBackward(p, { x: middle, stats, dy: a, dx }, norm, dtable);
+  dx.update((dx, to) => {
+    modulatedNormBackward(p, { x: middle, stats, dy: a, dx, to }, norm, dtable);
+  });
 }
 
 function attentionBackward(
@@ -299,11 +315,11 @@ function attentionBackward(
 ): void {
   const { program: p, layout, sizes: { d, heads, slope }, workspace } = pass;
   const { a, b, qk, stats } = blockScratch(pass);
-  const { x, table, qkv, o, lse } = memory;
+  const { x, table, qkv, o, sums } = memory;
   const rows = countRows(layout);
   const after = { layout: layoutAfterAttention(pass, i), table, at: { gate: 2 * d } };
-  gateSums(p, { x: memory.a, dy: dx }, after, dtable);
-  gate(p, dx, after, { y: a });
+  gateSums(p, { x: memory.a, dy: dx.tensor }, after, dtable);
+  gate(p, dx.tensor, after, { y: a });
   const kinds = tokenKinds(pass, i, stream);
   for (const { out, first, rows } of kinds) {
     const part = (tensor: Tensor) => rowsOf(tensor, first, rows);
@@ -311,38 +327,58 @@ function attentionBackward(
     else clear(p, b, first * d, rows * d);
   }
   const dqkv = workspace.tensor("qkv gradient", [rows, 3 * d]);
-  const delta = workspace.tensor("delta", [rows, heads]);
+  const dqk = workspace.tensor("rotated gradient", [rows, 2 * d]);
+  const delta = workspace.exact("delta", [rows, heads, 4]);
   for (const kind of kinds) qkRotation(p, qkv, qk, rotationOf(pass, kind));
-  const buffers = { qk, qkv, y: o, dy: b, lse, delta, dqkv };
-  const images = attentionImages(pass);
-  causalAttentionBackward(p, buffers, { heads, layout, slope, images });
-  for (const kind of kinds) rotationBackward(pass, kind, qkv, dqkv);
+  const buffers = { qk, qkv, y: o, dy: b, sums, delta, dqk, dqkv };
+  causalAttentionBackward(p, buffers, { heads, layout, slope });
+  for (const kind of kinds) rotationBackward(pass, kind, qkv, { dqk, dqkv });
   const norm = { layout, table, at: { shift: 0, scale: d } };
   modulatedNorm(p, x, norm, { y: b, stats });
-  for (const { projections, first, rows } of kinds) {
-    for (const [j, name] of projections.entries()) {
-      linearBackward(pass, name, [d, d], {
-        x: rowsOf(b, first, rows),
-        dy: rowsOf(dqkv, first, rows, j * d),
-        dx: rowsOf(a, first, rows),
-        add: j > 0,
-        again: j > 0 && isTrainedAlone(pass, projections[j - 1]!),
-      });
-    }
-  }
-  modulatedNormBackward(p, { x, stats, dy: a, dx }, norm, dtable);
+  const da = projectionsBackward(pass, kinds, b, dqkv);
+  dx.update((dx, to) => modulatedNormBackward(p, { x, stats, dy: da, dx, to }, norm, dtable));
 }
 
-function rotationBackward(pass: Pass, kind: TokenKind, qkv: Tensor, dqkv: Tensor): void {
+/** The gradients of queries', keys' and values' layers, and the sum of those of their input `x`. */
+function projectionsBackward(
+  pass: Pass,
+  kinds: readonly TokenKind[],
+  x: Tensor,
+  dqkv: Tensor,
+): Tensor {
+  const { sizes: { d } } = pass;
+  const sum = new Updated(pass, "scratch a", x.shape);
+  for (const j of [0, 1, 2]) {
+    sum.update((from, to) => {
+      for (const { projections, first, rows } of kinds) {
+        linearBackward(pass, projections[j]!, [d, d], {
+          x: rowsOf(x, first, rows),
+          dy: rowsOf(dqkv, first, rows, j * d),
+          dx: rowsOf(to, first, rows),
+          ...j > 0 && { onto: from },
+        });
+      }
+    });
+  }
+  return sum.tensor;
+}
+
+function rotationBackward(
+  pass: Pass,
+  kind: TokenKind,
+  qkv: Tensor,
+  { dqk, dqkv }: Readonly<Record<"dqk" | "dqkv", Tensor>>,
+): void {
   const { program: p, store, workspace, sizes: { heads }, layout } = pass;
   const floats = rotationScratch(countRows(layout), heads);
   const [q, k] = kind.norms;
   const gradients = {
+    dqk,
     dqkv,
     normQ: store.find(q, "gradient"),
     normK: store.find(k, "gradient"),
-    partialQ: workspace.tensor("q norm sums", [floats]),
-    partialK: workspace.tensor("k norm sums", [floats]),
+    partialQ: workspace.buffer("q norm sums", [floats]),
+    partialK: workspace.buffer("k norm sums", [floats]),
   };
   qkRotationBackward(p, qkv, gradients, rotationOf(pass, kind));
 }

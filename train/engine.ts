@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { type DeviceBuffer, Memory, size, type Tensor } from "../gpu/memory.ts";
+import { type DeviceBuffer, Memory, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
-import type { DeviceProfile } from "../gpu/tuning.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
 import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";
 import { Distiller } from "./distill/distiller.ts";
@@ -64,7 +64,8 @@ export class Engine implements PassRecorder {
   constructor(settings: TrainerSettings, device: DeviceProfile, division: Division) {
     this.settings = settings;
     this.division = division;
-    this.#device = device;
+    // halves are for GPUs: no form of the kernels gathers them from images
+    this.#device = settings.dtype === "f16" ? { ...device, cpu: false } : device;
     this.parameters = trainedParameters(settings);
     const { all, isTrained } = this.parameters;
     this.#reach = reachOf(isTrained, all.map(({ name }) => name));
@@ -72,15 +73,18 @@ export class Engine implements PassRecorder {
       isTrained,
       ema: settings.ema !== undefined,
     });
-    this.#workspace = new Workspace(this.memory);
-    this.#rope = this.memory.tensor("rope", [this.#spaceFloats() + this.#timeFloats()]);
+    const { dtype } = settings;
+    const kind = tensorKind(this.#device);
+    this.#workspace = new Workspace(this.memory, { kind, dtype });
+    const angles = this.#spaceFloats() + this.#timeFloats();
+    this.#rope = this.memory.tensor("rope", [angles], "f32", kind);
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     // the longest first: shorter ones reuse its memory
     this.pass(division.microBatch, longestStep(settings), "train");
     this.distiller = settings.distill && new Distiller(this, settings.distill);
     this.distiller?.programs(division.microBatch, longestStep(settings));
-    this.update = recordUpdate(this.store, this.memory, device, this);
+    this.update = recordUpdate(this.store, this.memory, this.#device, this);
   }
 
   #spaceFloats(): number {
@@ -120,6 +124,8 @@ export class Engine implements PassRecorder {
       layout: layoutOf(settings, videos, frames),
       columns: settings.width / settings.config.patch,
       recompute,
+      half: settings.dtype === "f16",
+      copied: new Set(),
       adapters: store === this.store ? this.parameters.adapters : undefined,
     };
     const rope = { rope: this.#rope, ropeTime: this.#spaceFloats() / 4 };
@@ -135,7 +141,7 @@ export class Engine implements PassRecorder {
   allocate(gpu: Gpu): void {
     this.memory.allocate(gpu);
     const { config: { axes, patch }, height, width, frames, positions } = this.settings;
-    const rope = new Float32Array(size(this.#rope.shape));
+    const rope = new Float32Array(this.#rope.buffer.bytes / 4);
     rope.set(ropeSpace(Math.max(height, width) / patch, axes[1], axes[2]));
     for (let frame = 0; frame < frames; frame++) {
       const angles = ropeAngles(rounded(frame, positions), axes[0]);

@@ -2,7 +2,6 @@ import type { Memory, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { activation, activationBackward } from "../kernels/activation.ts";
 import { addClasses, addClassesBackward, type ClassRows } from "../kernels/class_table.ts";
-import { clear } from "../kernels/clear.ts";
 import { maskedMse } from "../kernels/masked_mse.ts";
 import {
   countFrames,
@@ -17,11 +16,20 @@ import {
   blockForward,
   blockMemory,
   blockScratch,
+  conditionBackward,
   type Stream,
   windowLayout,
 } from "./block.ts";
 import type { Parameter, ParameterStore } from "./parameters.ts";
-import { linearBackward, linearForward, type Pass, rowsOf } from "./pass.ts";
+import {
+  copyInputs,
+  inputOperand,
+  linearBackward,
+  linearForward,
+  type Pass,
+  rowsOf,
+  Updated,
+} from "./pass.ts";
 import type { TrainerSettings } from "./settings.ts";
 
 /** Inputs of a pass, and the tensor for its loss. */
@@ -87,14 +95,14 @@ export function passTensors(
   const frames = countFrames(layout);
   const features = channels * patch ** 2;
   return {
-    window: workspace.tensor("patches", [rows, features]),
+    window: workspace.buffer("patches", [rows, features]),
     context: contextRows === 0
       ? undefined
-      : workspace.tensor("context patches", [contextRows, channels * contextPatch! ** 2]),
-    expected: workspace.tensor("targets", [rows, features]),
-    timesteps: workspace.tensor("timesteps", [frames, TIMESTEP_WIDTH]),
-    classes: workspace.tensor("classes", [frames], "u32"),
-    weights: workspace.tensor("loss weights", [layout.videos * layout.windowFrames + 1]),
+      : workspace.buffer("context patches", [contextRows, channels * contextPatch! ** 2]),
+    expected: workspace.buffer("targets", [rows, features]),
+    timesteps: workspace.buffer("timesteps", [frames, TIMESTEP_WIDTH]),
+    classes: workspace.buffer("classes", [frames], "u32"),
+    weights: workspace.buffer("loss weights", [layout.videos * layout.windowFrames + 1]),
     ...shared,
   };
 }
@@ -106,12 +114,14 @@ function headMemory({ workspace, layout, sizes: { d, channels, patch } }: Pass) 
   return {
     hidden: workspace.tensor("timestep hidden", [frames, d]),
     activated: workspace.tensor("timestep activated", [frames, d]),
-    embedding: workspace.tensor("timestep embedding", [frames, d]),
+    time: workspace.tensor("timestep embedding", [frames, d]),
+    embedding: workspace.tensor("timestep and class embedding", [frames, d]),
     condition: workspace.tensor("condition", [frames, d]),
     out: workspace.tensor("output", [countRows(layout), d]),
     table: workspace.tensor("out modulation", [layout.videos * layout.windowFrames, 2 * d]),
     v: workspace.tensor("velocity", [rows, channels * patch ** 2]),
-    partial: workspace.tensor("loss of rows", [rows]),
+    dv: workspace.tensor("velocity gradient", [rows, channels * patch ** 2]),
+    partial: workspace.buffer("loss of rows", [rows]),
   };
 }
 
@@ -126,17 +136,18 @@ function classTable({ kind }: Pass["sizes"]["condition"]): string | undefined {
 /** The whole forward pass, up to the loss, which is added to one of the results. */
 export function recordForward(pass: Pass, tensors: PassTensors, slot: number): void {
   const { program: p, layout: { windowTokens: tokens } } = pass;
-  const { partial } = headMemory(pass);
+  const { dv, partial } = headMemory(pass);
   const v = recordVelocity(pass, tensors);
   const { expected, weights, results } = tensors;
   const rows = v.shape[0]!;
-  maskedMse(p, { v, expected, weights, partial }, { rows, tokens, slot }, results);
+  maskedMse(p, { v, dv, expected, weights, partial }, { rows, tokens, slot }, results);
 }
 
 /** The forward pass up to the velocity of the windows [rows, C p p], which it returns. */
 export function recordVelocity(pass: Pass, tensors: PassTensors): Tensor {
   const { program: p, layout, sizes: { d, layers, channels, patch } } = pass;
   const { condition, out, table, v } = headMemory(pass);
+  copyInputs(pass, [tensors.window, tensors.context, tensors.timesteps]);
   embedTimesteps(pass, tensors);
   embedPatches(pass, tensors);
   const stream: Stream = { condition, rope: tensors.rope, ropeTime: tensors.ropeTime };
@@ -162,13 +173,16 @@ function embedTimesteps(pass: Pass, { timesteps, classes }: PassTensors): void {
   const memory = headMemory(pass);
   const frames = countFrames(layout);
   const all = (tensor: Tensor) => rowsOf(tensor, 0, frames);
-  const { hidden, activated, embedding } = memory;
+  const { hidden, activated, time } = memory;
   const first = "timestep_embedder.linear_1";
-  linearForward(pass, first, [d, TIMESTEP_WIDTH], all(timesteps), all(hidden));
+  const input = inputOperand(pass, timesteps);
+  linearForward(pass, first, [d, TIMESTEP_WIDTH], all(input), all(hidden));
   activation(p, "silu", { x: hidden, y: activated }, frames * d);
-  linearForward(pass, "timestep_embedder.linear_2", [d, d], all(activated), all(embedding));
   const table = classTable(condition);
-  if (table) addClasses(p, store.weight(table), embedding, classRows(pass, classes));
+  const embedding = table ? memory.embedding : time;
+  linearForward(pass, "timestep_embedder.linear_2", [d, d], all(activated), all(time));
+  const tensors = { x: time, y: embedding };
+  if (table) addClasses(p, store.weight(table), tensors, classRows(pass, classes));
   activation(p, "silu", { x: embedding, y: memory.condition }, frames * d);
 }
 
@@ -191,7 +205,9 @@ function embedPatches(pass: Pass, tensors: PassTensors): void {
   const { x } = blockMemory(pass, 0);
   for (const { name, shape, first, rows, from } of embedders(pass)) {
     const patches = tensors[from];
-    if (patches) linearForward(pass, name, shape, rowsOf(patches, 0, rows), rowsOf(x, first, rows));
+    if (!patches) continue;
+    const given = rowsOf(inputOperand(pass, patches), 0, rows);
+    linearForward(pass, name, shape, given, rowsOf(x, first, rows));
   }
 }
 
@@ -224,14 +240,14 @@ export function reachOf(isTrained: (name: string) => boolean, names: Iterable<st
 
 /** The whole backward pass; gradients are accumulated. */
 export function recordBackward(pass: Pass, tensors: PassTensors, reach: Reach): void {
-  const { program: p, layout, sizes: { d, layers }, workspace } = pass;
+  const { layout, sizes: { d, layers } } = pass;
   const { condition } = headMemory(pass);
-  const dx = workspace.tensor("stream gradient", [countRows(layout), d]);
+  const dx = new Updated(pass, "stream gradient", [countRows(layout), d]);
   const dcondition = reach.condition
-    ? workspace.tensor("condition gradient", [countFrames(layout), d])
+    ? new Updated(pass, "condition gradient", [countFrames(layout), d])
     : undefined;
-  clear(p, dx, 0, countRows(layout) * d);
-  if (dcondition) clear(p, dcondition, 0, countFrames(layout) * d);
+  dx.clear(countRows(layout) * d);
+  dcondition?.clear(countFrames(layout) * d);
   outBackward(pass, dx, dcondition);
   const stream: Stream = { condition, rope: tensors.rope, ropeTime: tensors.ropeTime };
   for (let i = layers - 1; i >= reach.lowest; i--) {
@@ -243,58 +259,58 @@ export function recordBackward(pass: Pass, tensors: PassTensors, reach: Reach): 
     for (const { name, shape, first, rows, from } of embedders(pass)) {
       const patches = tensors[from];
       if (!patches) continue;
-      const x = rowsOf(patches, 0, rows);
-      linearBackward(pass, name, shape, { x, dy: rowsOf(dx, first, rows), dx: undefined });
+      const x = rowsOf(inputOperand(pass, patches), 0, rows);
+      linearBackward(pass, name, shape, { x, dy: rowsOf(dx.tensor, first, rows), dx: undefined });
     }
   }
   if (dcondition) timestepsBackward(pass, tensors, dcondition);
 }
 
 /** Gradients of the head: proj_out, and the norm before it. */
-function outBackward(pass: Pass, dx: Tensor, dcondition: Tensor | undefined): void {
+function outBackward(pass: Pass, dx: Updated, dcondition: Updated | undefined): void {
   const { program: p, layout, sizes: { d, channels, patch }, workspace } = pass;
-  const { out, table, v, condition } = headMemory(pass);
+  const { out, table, dv, condition } = headMemory(pass);
   const { a, b, stats } = blockScratch(pass);
   const rows = windowRows(layout);
   const norm = { layout: windowLayout(layout), table, at: { scale: 0, shift: d } };
   modulatedNorm(p, out, norm, { y: b, stats });
   const features = channels * patch ** 2;
   const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
-  linearBackward(pass, "proj_out", [features, d], { x: all(b), dy: all(v), dx: all(a) });
+  linearBackward(pass, "proj_out", [features, d], { x: all(b), dy: all(dv), dx: all(a) });
   const dtable = workspace.tensor("out modulation gradient", table.shape);
-  modulatedNormBackward(p, { x: out, stats, dy: a, dx }, norm, dtable);
-  const frames = table.shape[0]!;
-  linearBackward(pass, "norm_out.linear", [2 * d, d], {
-    x: rowsOf(condition, 0, frames),
-    dy: rowsOf(dtable, 0, frames),
-    dx: dcondition && rowsOf(dcondition, 0, frames),
-    add: true,
-  });
+  dx.update((dx, to) => modulatedNormBackward(p, { x: out, stats, dy: a, dx, to }, norm, dtable));
+  const dy = rowsOf(dtable, 0, table.shape[0]!);
+  conditionBackward(pass, "norm_out.linear", [2 * d, d], { condition, dy }, dcondition);
 }
 
 function timestepsBackward(
   pass: Pass,
   { timesteps, classes }: PassTensors,
-  dcondition: Tensor,
+  dcondition: Updated,
 ): void {
-  const { program: p, store, layout, sizes: { d, condition }, workspace } = pass;
-  const { hidden, activated, embedding } = headMemory(pass);
+  const { program: p, store, layout, sizes: { d, condition } } = pass;
+  const memory = headMemory(pass);
   const frames = countFrames(layout);
   const all = (tensor: Tensor) => rowsOf(tensor, 0, frames);
-  activationBackward(p, "silu", { x: embedding, dy: dcondition }, frames * d);
   const table = classTable(condition);
-  const dtable = table && store.find(table, "gradient");
-  if (dtable) addClassesBackward(p, dcondition, dtable, classRows(pass, classes));
-  const dhidden = workspace.tensor("timestep gradient", [frames, d]);
-  linearBackward(pass, "timestep_embedder.linear_2", [d, d], {
-    x: all(activated),
-    dy: all(dcondition),
-    dx: all(dhidden),
+  const embedding = table ? memory.embedding : memory.time;
+  dcondition.update((dy, to) => {
+    activationBackward(p, "silu", { x: embedding, dy, to }, frames * d);
   });
-  activationBackward(p, "silu", { x: hidden, dy: dhidden }, frames * d);
+  const dtable = table && store.find(table, "gradient");
+  if (dtable) addClassesBackward(p, dcondition.tensor, dtable, classRows(pass, classes));
+  const dhidden = new Updated(pass, "timestep gradient", [frames, d]);
+  linearBackward(pass, "timestep_embedder.linear_2", [d, d], {
+    x: all(memory.activated),
+    dy: all(dcondition.tensor),
+    dx: all(dhidden.tensor),
+  });
+  dhidden.update((dy, to) => {
+    activationBackward(p, "silu", { x: memory.hidden, dy, to }, frames * d);
+  });
   linearBackward(pass, "timestep_embedder.linear_1", [d, TIMESTEP_WIDTH], {
-    x: all(timesteps),
-    dy: all(dhidden),
+    x: all(inputOperand(pass, timesteps)),
+    dy: all(dhidden.tensor),
     dx: undefined,
   });
 }

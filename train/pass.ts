@@ -1,17 +1,11 @@
-import type { Tensor } from "../gpu/memory.ts";
+import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import type { CausalOptions } from "../kernels/causal_attention.ts";
-import { columnSums, SUM_CHUNK } from "../kernels/column_sums.ts";
-import {
-  matmul,
-  type Matrix,
-  operandFloats,
-  type OperandImages,
-  usesImages,
-} from "../kernels/matmul.ts";
+import { clear } from "../kernels/clear.ts";
+import { copy } from "../kernels/copy.ts";
+import { columnSums, type Place, SUM_CHUNK } from "../kernels/column_sums.ts";
+import { matmul, type Matrix, packedFloats, packWeights, usesImages } from "../kernels/matmul.ts";
 import { countFrames, countRows, type TokenLayout } from "../kernels/modulated_norm.ts";
 import type { FarSizes } from "../model/config.ts";
-import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -32,7 +26,44 @@ export interface Pass {
   /** Tokens per row of a frame of the window. */
   readonly columns: number;
   readonly recompute: boolean;
+  /** Whether activations and copies of weights are f16. */
+  readonly half: boolean;
   readonly adapters: Adapters | undefined;
+  /** Names of the parameters that the program has copied into images so far. */
+  readonly copied: Set<string>;
+}
+
+/**
+ * A tensor that kernels update: in place, or from an image into another, since an image cannot be
+ * read and written at once.
+ */
+export class Updated {
+  #now: Tensor;
+  #next: Tensor;
+
+  readonly #program: Program;
+
+  constructor({ program, workspace }: Pass, name: string, shape: readonly number[]) {
+    this.#program = program;
+    this.#now = workspace.tensor(name, shape);
+    this.#next = usesImages(program) ? workspace.tensor(`${name}, updated`, shape) : this.#now;
+  }
+
+  /** Its present value. */
+  get tensor(): Tensor {
+    return this.#now;
+  }
+
+  /** Zeroes it. Rows that no update touches stay so. */
+  clear(count: number): void {
+    for (const tensor of new Set([this.#now, this.#next])) clear(this.#program, tensor, 0, count);
+  }
+
+  /** Records an update. */
+  update(write: (from: Tensor, to: Tensor) => void): void {
+    write(this.#now, this.#next);
+    [this.#now, this.#next] = [this.#next, this.#now];
+  }
 }
 
 /** Names of a layer's adapter in diffusers' format. */
@@ -41,13 +72,8 @@ export function adapterNames(layer: string): { readonly a: string; readonly b: s
 }
 
 /** Whether a layer has an adapter. */
-export function isAdapted({ adapters }: Pass, layer: string): boolean {
+function isAdapted({ adapters }: Pass, layer: string): boolean {
   return adapters?.layers.has(layer) ?? false;
-}
-
-/** Whether a layer's weight is trained, and has no adapter. */
-export function isTrainedAlone(pass: Pass, layer: string): boolean {
-  return pass.store.find(`${layer}.weight`, "gradient") !== undefined && !isAdapted(pass, layer);
 }
 
 /** Rows of a matrix, from one on. */
@@ -79,31 +105,35 @@ export function linearForward(
   [n, k]: LinearShape,
   x: Rows,
   y: Rows,
-  again = false,
 ): void {
   if (x.count === 0) return;
-  const { program: p, store } = pass;
-  const weight = { ...store.weight(`${layer}.weight`), stride: k };
-  const bias = store.weight(`${layer}.bias`);
-  const images = operandImages(pass);
-  const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer), images };
-  matmul(p, matrix(x), weight, matrix(y), { ...sizes, packed: { a: again } });
-  if (!isAdapted(pass, layer)) return;
+  const { program: p } = pass;
+  const { weight, bias } = layerOperands(pass, layer, [n, k]);
+  const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer) };
+  if (!isAdapted(pass, layer)) return matmul(p, matrix(x), weight, matrix(y), sizes);
   const { rank, scale } = pass.adapters!;
   const low = adapterInput(pass, layer, k, x);
-  const b = { ...store.weight(adapterNames(layer).b), stride: rank };
-  const up = { m: x.count, n, r: rank, transposeB: true, add: true, scale, images };
-  matmul(p, matrix(low), b, matrix(y), up);
+  const b = weightOperand(pass, adapterNames(layer).b, [n, rank]);
+  const own = adapterSum(pass, y);
+  matmul(p, matrix(low), b, matrix(own), { m: x.count, n, r: rank, transposeB: true, scale });
+  matmul(p, matrix(x), weight, matrix(y), { ...sizes, onto: own.tensor });
+}
+
+/** Where an adapter's part of a result goes, before the rest is added: its place, if need be. */
+function adapterSum({ program, workspace, layout }: Pass, y: Rows): Rows {
+  if (!usesImages(program)) return y;
+  const width = y.tensor.shape.at(-1)!;
+  const rows = Math.max(countRows(layout), countFrames(layout));
+  return { ...y, tensor: workspace.tensor(`adapter sum of ${width}`, [rows, width]) };
 }
 
 /** x A^T of an adapter, in scratch. */
 function adapterInput(pass: Pass, layer: string, k: number, x: Rows): Rows {
-  const { program: p, store } = pass;
   const { rank } = pass.adapters!;
   const low = rowsOf(adapterScratch(pass, "adapter input"), 0, x.count);
-  const a = { ...store.weight(adapterNames(layer).a), stride: k };
-  const images = operandImages(pass);
-  matmul(p, matrix(x), a, matrix(low), { m: x.count, n: rank, r: k, transposeB: true, images });
+  const a = weightOperand(pass, adapterNames(layer).a, [rank, k]);
+  const sizes = { m: x.count, n: rank, r: k, transposeB: true };
+  matmul(pass.program, matrix(x), a, matrix(low), sizes);
   return low;
 }
 
@@ -119,10 +149,8 @@ export interface LinearGradients {
   readonly dy: Rows;
   /** Gradient of x; absent if nothing below is trained. May be x itself. */
   readonly dx: Rows | undefined;
-  /** Adds to dx. */
-  readonly add?: boolean;
-  /** The layer before had the same x, and no adapter. */
-  readonly again?: boolean;
+  /** What the gradient of x is added to, place by place; see `Updated`. */
+  readonly onto?: Tensor;
 }
 
 /** Gradients of a linear layer; those of weight and bias are accumulated, if they are trained. */
@@ -130,34 +158,29 @@ export function linearBackward(
   pass: Pass,
   layer: string,
   [n, k]: LinearShape,
-  { x, dy, dx, add = false, again = false }: LinearGradients,
+  { x, dy, dx, onto }: LinearGradients,
 ): void {
   const count = x.count;
   if (count === 0) return;
   const { program: p, store } = pass;
-  const images = operandImages(pass);
   // first, since dx may be x itself
   const low = isAdapted(pass, layer) ? adapterBackward(pass, layer, [n, k], { x, dy }) : undefined;
   const dw = store.find(`${layer}.weight`, "gradient");
   if (dw) {
-    const sizes = { m: n, n: k, r: count, transposeA: true, add: true, images };
-    const more = { label: "weight gradient", packed: { b: again && !low } };
-    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, ...more });
-  }
-  if (dx) {
-    const weight = { ...store.weight(`${layer}.weight`), stride: k };
-    const sizes = { m: count, n: k, r: n, add, label: "input gradient" };
-    const own = images && { a: images.a, b: images.weight };
-    const packed = { a: dw !== undefined }; // dy, whichever way it is turned
-    matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, images: own, packed });
+    const sizes = { m: n, n: k, r: count, transposeA: true, onto: dw.tensor };
+    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, label: "weight gradient" });
   }
   const db = store.find(`${layer}.bias`, "gradient");
   if (db) columnSums(p, matrix(dy), [count, n], db, sumScratch(pass, count, n));
-  if (!dx || !low) return;
+  if (!dx) return;
+  const { weight } = layerOperands(pass, layer, [n, k]);
+  const sizes = { m: count, n: k, r: n, label: "input gradient" };
+  if (!low) return matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, onto });
   const { rank, scale } = pass.adapters!;
-  const a = { ...store.weight(adapterNames(layer).a), stride: k };
-  const through = { m: count, n: k, r: rank, add: true, scale, images };
-  matmul(p, matrix(low), a, matrix(dx), through);
+  const a = weightOperand(pass, adapterNames(layer).a, [rank, k]);
+  const own = adapterSum(pass, dx);
+  matmul(p, matrix(low), a, matrix(own), { m: count, n: k, r: rank, scale, onto });
+  matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, onto: own.tensor });
 }
 
 /** Gradients of an adapter y += scale (x A^T) B^T. Returns dy B, for the gradient of x. */
@@ -171,17 +194,15 @@ function adapterBackward(
   const { rank, scale } = pass.adapters!;
   const { a, b } = adapterNames(layer);
   const count = x.count;
-  const images = operandImages(pass);
   const low = adapterInput(pass, layer, k, x);
+  const summed = { r: count, transposeA: true, scale };
   const db = { ...store.find(b, "gradient")!, stride: rank };
-  const toB = { m: n, n: rank, r: count, transposeA: true, add: true, scale, images };
-  matmul(p, matrix(dy), matrix(low), db, toB);
+  matmul(p, matrix(dy), matrix(low), db, { ...summed, m: n, n: rank, onto: db.tensor });
   const through = rowsOf(adapterScratch(pass, "adapter gradient"), 0, count);
-  const weightB = { ...store.weight(b), stride: rank };
-  matmul(p, matrix(dy), weightB, matrix(through), { m: count, n: rank, r: n, images });
+  const weightB = weightOperand(pass, b, [n, rank]);
+  matmul(p, matrix(dy), weightB, matrix(through), { m: count, n: rank, r: n });
   const da = { ...store.find(a, "gradient")!, stride: k };
-  const toA = { m: rank, n: k, r: count, transposeA: true, add: true, scale, images };
-  matmul(p, matrix(through), matrix(x), da, toA);
+  matmul(p, matrix(through), matrix(x), da, { ...summed, m: rank, n: k, onto: da.tensor });
   return through;
 }
 
@@ -193,34 +214,60 @@ function sumScratch(pass: Pass, rows: number, columns: number): Tensor {
     chunks * 4 * sizes.d,
     Math.ceil(countFrames(layout) / SUM_CHUNK) * 6 * sizes.d,
   );
-  return workspace.tensor("column sums", [Math.max(most, Math.ceil(rows / SUM_CHUNK) * columns)]);
+  return workspace.buffer("column sums", [Math.max(most, Math.ceil(rows / SUM_CHUNK) * columns)]);
 }
 
-/** Where the operands of a product are packed, on devices that want them in images. */
-function operandImages(
-  { program, workspace, sizes, layout, adapters }: Pass,
-): OperandImages & { readonly weight: Tensor } | undefined {
-  if (!usesImages(program)) return undefined;
-  const { d, channels, patch, contextPatch = 1 } = sizes;
-  const features = channels * Math.max(patch, contextPatch) ** 2;
-  const widest = Math.max(4 * d, features, TIMESTEP_WIDTH);
-  const rows = Math.max(countRows(layout), countFrames(layout), adapters?.rank ?? 0);
-  const weight = Math.max(operandFloats(4 * d, d), operandFloats(features, d), d * widest);
-  const floats = Math.max(operandFloats(rows, widest), operandFloats(d, widest), weight);
-  return {
-    a: workspace.image("operand a", floats),
-    b: workspace.image("operand b", floats),
-    weight: workspace.image("operand weight", Math.max(operandFloats(d, widest), weight)),
-  };
+/** A layer's weight and bias, as products read them. */
+function layerOperands(pass: Pass, layer: string, [n, k]: LinearShape) {
+  const { program: p, store, copied } = pass;
+  const bias = store.weight(`${layer}.bias`);
+  const isNew = !copied.has(`${layer}.weight`);
+  const weight = weightOperand(pass, `${layer}.weight`, [n, k], n);
+  if (!usesImages(p)) return { weight, bias };
+  const first = packedFloats(n, k);
+  if (isNew) copy(p, bias, n, { tensor: weight.tensor, first });
+  return { weight, bias: { tensor: weight.tensor, first } };
 }
 
-/** Where attention's rows are copied to: between products, whose images they may take. */
-export function attentionImages(pass: Pass): CausalOptions["images"] {
-  const images = operandImages(pass);
-  if (!images) return undefined;
-  const { workspace, layout, sizes } = pass;
-  const dy = workspace.image("attention gradient", countRows(layout) * sizes.d);
-  return { qk: images.a, qkv: images.b, dy };
+/** A matrix of parameters as products read it, packed once per program where they read images. */
+function weightOperand(pass: Pass, name: string, [n, k]: LinearShape, more = 0): Matrix {
+  const { program: p, store, workspace, copied } = pass;
+  const weight = { ...store.weight(name), stride: k };
+  const packed = usesImages(p);
+  if (!packed && !pass.half) return weight;
+  const isNew = !copied.has(name);
+  copied.add(name);
+  const tensor = workspace.tensor(`copy of ${name}`, packed ? [packedFloats(n, k) + more] : [n, k]);
+  if (isNew && packed) packWeights(p, weight, [n, k], tensor);
+  if (isNew && !packed) copy(p, weight, n * k, { tensor, first: 0 });
+  return { tensor, stride: k, packed };
+}
+
+/** A vector of parameters where the device gathers from. */
+export function vectorOperand(pass: Pass, name: string, count: number): Place {
+  const { program: p, store, workspace, copied } = pass;
+  const vector = store.weight(name);
+  if (!usesImages(p)) return vector;
+  const image = workspace.exact(`copy of ${name}`, [count]);
+  if (!copied.has(name)) copy(p, vector, count, { tensor: image, first: 0 });
+  copied.add(name);
+  return { tensor: image, first: 0 };
+}
+
+/** What the CPU wrote, where the device gathers from; `copyInputs` has to be recorded first. */
+export function inputOperand({ program, workspace }: Pass, input: Tensor): Tensor {
+  if (!usesImages(program)) return input;
+  return workspace.exact(`copy of ${input.buffer.label}`, input.shape);
+}
+
+/** Copies what the CPU wrote to where the device gathers from. */
+export function copyInputs(pass: Pass, inputs: readonly (Tensor | undefined)[]): void {
+  if (!usesImages(pass.program)) return;
+  for (const input of inputs) {
+    if (!input) continue;
+    const [from, to] = [input, inputOperand(pass, input)].map((tensor) => ({ tensor, first: 0 }));
+    copy(pass.program, from!, size(input.shape), to!);
+  }
 }
 
 /** `transformer_blocks.3.attn.to_q` -> `to_q`, for tables of times. */

@@ -170,7 +170,7 @@ const ATTENTION_FLOPS: Readonly<Record<string, number>> = {
 function flopsOf({ kernel: { name }, params = {} }: Dispatch): number {
   const p = params as Readonly<Record<string, number>>;
   if (name.startsWith("matmul")) return 2 * p.m! * p.n! * p.r!;
-  const plain = name.replace("_broadcast", "");
+  const plain = name.replace(/_(broadcast|image|half).*$/, "");
   const perPair = ATTENTION_FLOPS[plain];
   if (perPair === undefined) return 0;
   return perPair * 64 * p.heads! * p.videos! * seenPairs(p, plain === "causal_attention_keys");
@@ -206,9 +206,6 @@ function checkSettings(settings: TrainerSettings): void {
   const { config, height, width, frames, trainingType } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
   checkCounts(settings);
-  if (settings.dtype !== "f32") {
-    throw wrong("f16 weights and activations are not supported");
-  }
   if (settings.distill) checkDistill(settings.distill, config.condition.kind);
   const patch = config.contextPatch ?? config.patch;
   if (height % patch || width % patch) {

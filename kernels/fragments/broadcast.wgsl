@@ -15,6 +15,3 @@ fn high(x: vec4<f32>) -> mat4x4<f32> {
     subgroupBroadcast(x, 6u), subgroupBroadcast(x, 7u),
   );
 }
-
-// Position of 16 bytes in a texture.
-fn texel(i: u32) -> vec2<u32> { return vec2(i % 1024u, i / 1024u); }

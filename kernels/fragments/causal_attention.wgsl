@@ -1,5 +1,5 @@
 // Shared by the forms of attention for training: the layout of tokens, and a head's 64 numbers as
-// matrices. Comes after causal_rows_memory or causal_rows_image.
+// matrices.
 
 override WG: u32 = 64u;
 override SLOPE: bool = false;
@@ -20,6 +20,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> qk: array<vec4<f32>>;    // [R, 2 d], rotated
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;   // [R, 3 d]
 
 // Tokens of a video's long-term context, which begins its sequence.
 fn context_size() -> u32 { return params.context_frames * params.context_tokens; }
@@ -45,11 +47,11 @@ fn frame_at(s: u32) -> f32 {
 }
 
 fn from_qk(i: u32) -> mat4x4<f32> {
-  return mat4x4(qk_at(i), qk_at(i + 1u), qk_at(i + 2u), qk_at(i + 3u));
+  return mat4x4(qk[i], qk[i + 1u], qk[i + 2u], qk[i + 3u]);
 }
 
 fn from_qkv(i: u32) -> mat4x4<f32> {
-  return mat4x4(qkv_at(i), qkv_at(i + 1u), qkv_at(i + 2u), qkv_at(i + 3u));
+  return mat4x4(qkv[i], qkv[i + 1u], qkv[i + 2u], qkv[i + 3u]);
 }
 
 fn dots(a: mat4x4<f32>, b: mat4x4<f32>) -> f32 {

@@ -1,5 +1,7 @@
 // Parameters of both forms of `matmul`, which read A and B in different ways.
 
+override ADD: bool = false;   // C += instead of C =
+
 struct Params {
   m: u32,          // rows of C
   n: u32,          // columns, a multiple of 4
@@ -12,7 +14,6 @@ struct Params {
   c_first: u32,
   bias_first: u32,
   biased: u32,
-  add: u32,        // 1: C += instead of C =
   scale: f32,      // of the product
 }
 
@@ -20,11 +21,15 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
 
+fn bias_of(column4: u32) -> vec4<f32> {
+  if (params.biased == 0u) { return vec4(0.0); }
+  return bias[params.bias_first + column4];
+}
+
 // Finishes and stores four columns of a row.
-fn write_out(row: u32, column4: u32, sum: vec4<f32>) {
+fn write_out(row: u32, column4: u32, sum: vec4<f32>, own_bias: vec4<f32>) {
   let i = params.c_first + row * params.c_stride + column4;
-  var v = params.scale * sum;
-  if (params.biased > 0u) { v += bias[params.bias_first + column4]; }
-  if (params.add > 0u) { v += c[i]; }
+  var v = params.scale * sum + own_bias;
+  if (ADD) { v += c[i]; }
   c[i] = v;
 }

@@ -1,9 +1,10 @@
-import type { Tensor } from "../../gpu/memory.ts";
+import { size } from "../../gpu/memory.ts";
+import type { Program } from "../../gpu/program.ts";
 import { activation, activationBackward } from "../../kernels/activation.ts";
 import { causalAttention, causalAttentionBackward } from "../../kernels/causal_attention.ts";
 import { addClasses, addClassesBackward } from "../../kernels/class_table.ts";
 import { columnSums } from "../../kernels/column_sums.ts";
-import { matmul, operandFloats, usesImages } from "../../kernels/matmul.ts";
+import { matmul, packedFloats, packWeights, usesImages } from "../../kernels/matmul.ts";
 import { maskedMse } from "../../kernels/masked_mse.ts";
 import {
   gate,
@@ -25,11 +26,22 @@ import {
   rotationTwin,
 } from "../reference/training.ts";
 import { assertClose } from "../support/close.ts";
-import { GPU_TEST, runAll } from "../support/gpu.ts";
+import { GPU_TEST, type Input, runAll } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 
 const floats = (bytes: ArrayBuffer | undefined, count: number) =>
   new Float32Array(bytes!).subarray(0, count);
+
+/** The kind of memory that training keeps activations in. */
+function kindOf(p: Program) {
+  return usesImages(p) ? "texture" : "storage";
+}
+
+/** Makes tensors in that memory, with values or with zeros. */
+function own(p: Program, input: Input) {
+  return (shape: number[], data?: Float32Array) =>
+    input(shape, data ?? new Float32Array(size(shape)), { kind: kindOf(p) });
+}
 
 /** sum of y dy: its gradients are those that dy leads to. */
 function inner(y: ArrayLike<number>, dy: ArrayLike<number>): number {
@@ -46,22 +58,23 @@ for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as cons
     const [x, w] = [randomFloats(m * k, 1), randomFloats(n * k, 2)];
     const [b, dy] = [randomFloats(n, 3), randomFloats(m * n, 4)];
     const [y, dx, dw, db] = await runAll((p, input) => {
+      const kind = kindOf(p);
       const of = (data: Float32Array, rows: number, columns: number) => ({
-        tensor: input([rows, columns], data),
+        tensor: input([rows, columns], data, { kind }),
         stride: columns,
       });
       const zero = (rows: number, columns: number) =>
         of(new Float32Array(rows * columns), rows, columns);
-      const [tx, tw, tdy] = [of(x, m, k), of(w, n, k), of(dy, m, n)];
-      const [y, dx, dw] = [zero(m, n), zero(m, k), zero(n, k)];
-      const sides = [[m, k], [n, k], [m, n], [k, n], [n, m], [k, m]] as const;
-      const floats = Math.max(...sides.map(([rows, r]) => operandFloats(rows, r)));
-      const image = (name: string) => p.memory.tensor(name, [floats], "f32", "texture");
-      const images = usesImages(p) ? { a: image("a"), b: image("b") } : undefined;
-      const bias = { tensor: input([n], b), first: 0 };
-      matmul(p, tx, tw, y, { m, n, r: k, transposeB: true, bias, images });
-      matmul(p, tdy, tw, dx, { m, n: k, r: n, images });
-      matmul(p, tdy, tx, dw, { m: n, n: k, r: m, transposeA: true, add: true, images });
+      const [tx, tdy] = [of(x, m, k), of(dy, m, n)];
+      const [y, dx] = [zero(m, n), zero(m, k)];
+      const weights = { tensor: input([n, k], w), stride: k };
+      const dw = { tensor: input([n, k], new Float32Array(n * k)), stride: k };
+      const image = p.memory.tensor("packed", [packedFloats(n, k)], "f32", "texture");
+      const tw = usesImages(p) ? packWeights(p, weights, [n, k], image) : weights;
+      const bias = { tensor: input([n], b, { kind }), first: 0 };
+      matmul(p, tx, tw, y, { m, n, r: k, transposeB: true, bias });
+      matmul(p, tdy, tw, dx, { m, n: k, r: n });
+      matmul(p, tdy, tx, dw, { m: n, n: k, r: m, transposeA: true, onto: dw.tensor });
       const db = { tensor: input([n], new Float32Array(n)), first: 0 };
       columnSums(p, tdy, [m, n], db, p.scratch([Math.ceil(m / 64) * n]));
       return [y.tensor, dx.tensor, dw.tensor, db.tensor];
@@ -80,10 +93,12 @@ for (const kind of ["gelu", "silu"] as const) {
   Deno.test({ name: `activation() and its gradient are ${kind}'s`, ...GPU_TEST }, async () => {
     const [x, dy] = [randomFloats(68, 1, 12), randomFloats(68, 2)];
     const [y, dx] = await runAll((p, input) => {
-      const [tx, y, dx] = [input([68], x), p.scratch([68]), input([68], dy)];
+      const make = own(p, input);
+      const [tx, y, tdy] = [make([68], x), make([68]), make([68], dy)];
+      const to = usesImages(p) ? make([68]) : tdy;
       activation(p, kind, { x: tx, y }, 68);
-      activationBackward(p, kind, { x: tx, dy: dx }, 68);
-      return [y, dx];
+      activationBackward(p, kind, { x: tx, dy: tdy, to }, 68);
+      return [y, to];
     });
     const twin = (x: number[]) => x.map((v) => activationTwin(kind, v));
     assertClose(floats(y, 68), twin([...x]), 1e-6);
@@ -115,21 +130,14 @@ for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d]
     const [x, dy] = [randomFloats(rows * d, 1, 3), randomFloats(rows * d, 2)];
     const table = randomFloats(frames * 2 * d, 3);
     const [y, dx, dtable] = await runAll((p, input) => {
-      const [tx, tdy] = [input([rows, d], x), input([rows, d], dy)];
-      const dx = input([rows, d], new Float32Array(rows * d));
-      const norm = {
-        layout,
-        table: input([frames, 2 * d], table),
-        at: { shift: 0, scale: d },
-      };
-      const [y, stats, dtable] = [
-        p.scratch([rows, d]),
-        p.scratch([rows, 2]),
-        p.scratch([frames, 2 * d]),
-      ];
+      const make = own(p, input);
+      const [tx, tdy, dx] = [make([rows, d], x), make([rows, d], dy), make([rows, d])];
+      const norm = { layout, table: make([frames, 2 * d], table), at: { shift: 0, scale: d } };
+      const [y, stats, dtable] = [make([rows, d]), make([rows, 4]), make([frames, 2 * d])];
+      const to = usesImages(p) ? make([rows, d]) : dx;
       modulatedNorm(p, tx, norm, { y, stats });
-      modulatedNormBackward(p, { x: tx, stats, dy: tdy, dx }, norm, dtable);
-      return [y, dx, dtable];
+      modulatedNormBackward(p, { x: tx, stats, dy: tdy, dx, to }, norm, dtable);
+      return [y, to, dtable];
     });
     const twin = (x: ArrayLike<number>, table: ArrayLike<number>) =>
       frameOf.flatMap((frame, row) => {
@@ -157,11 +165,12 @@ for (const [videos, windowFrames, windowTokens, contextFrames, contextTokens, d]
     const [x, dy] = [randomFloats(rows * d, 1, 3), randomFloats(rows * d, 2)];
     const [residual, gates] = [randomFloats(rows * d, 3), randomFloats(frames * d, 4)];
     const [y, plain, dx, dgates] = await runAll((p, input) => {
-      const [tx, tdy] = [input([rows, d], x), input([rows, d], dy)];
-      const of = { layout, table: input([frames, d], gates), at: { gate: 0 } };
-      const [y, plain, dx] = [1, 2, 3].map(() => p.scratch([rows, d])) as [Tensor, Tensor, Tensor];
-      const dgates = p.scratch([frames, d]);
-      gate(p, tx, of, { y, residual: input([rows, d], residual) });
+      const make = own(p, input);
+      const [tx, tdy] = [make([rows, d], x), make([rows, d], dy)];
+      const of = { layout, table: make([frames, d], gates), at: { gate: 0 } };
+      const [y, plain, dx] = [make([rows, d]), make([rows, d]), make([rows, d])];
+      const dgates = make([frames, d]);
+      gate(p, tx, of, { y, residual: make([rows, d], residual) });
       gate(p, tx, of, { y: plain });
       gate(p, tdy, of, { y: dx });
       gateSums(p, { x: tx, dy: tdy }, of, dgates);
@@ -193,10 +202,11 @@ for (const classes of CLASSES) {
         const index = input([rows], Uint32Array.from(classes));
         const of = { index, rows, classes: count, width };
         const place = (data: Float32Array) => ({ tensor: input([count, width], data), first: 0 });
-        const [tx, to] = [input([rows, width], x), place(before)];
-        addClasses(p, place(table), tx, of);
-        addClassesBackward(p, input([rows, width], dy), to, of);
-        return [tx, to.tensor];
+        const make = own(p, input);
+        const [y, to] = [make([rows, width]), place(before)];
+        addClasses(p, place(table), { x: make([rows, width], x), y }, of);
+        addClassesBackward(p, make([rows, width], dy), to, of);
+        return [y, to.tensor];
       });
       const twin = (table: ArrayLike<number>) => classTwin(x, table, classes, width);
       assertClose(floats(y, rows * width), twin(table), 1e-6);
@@ -220,12 +230,13 @@ for (const clean of CLEAN) {
       return video.map((isClean) => isClean ? 0 : 2 / (clean.length * noisy * tokens * width));
     });
     const [loss, dv] = await runAll((p, input) => {
-      const tv = input([rows, width], v);
+      const make = own(p, input);
+      const [tv, dv] = [make([rows, width], v), make([rows, width])];
       const results = input([4], new Float32Array(4));
       const weigh = input([weights.length + 1], Float32Array.of(...weights, 8));
-      const all = { v: tv, expected: input([rows, width], expected), weights: weigh };
+      const all = { v: tv, dv, expected: input([rows, width], expected), weights: weigh };
       maskedMse(p, { ...all, partial: p.scratch([rows]) }, { rows, tokens, slot: 1 }, results);
-      return [results, tv];
+      return [results, dv];
     });
     const twin = (v: ArrayLike<number>) => maskedMseTwin(v, expected, clean);
     assertClose([floats(loss, 4)[1]!], [twin(v)], 1e-6);
@@ -240,12 +251,13 @@ Deno.test(
     const [rows, heads, axes] = [18, 2, [16, 24, 24] as const];
     const d = 64 * heads;
     const qkv = randomFloats(rows * 3 * d, 1);
-    const dqk = randomFloats(rows * 3 * d, 2);
+    const dqk = randomFloats(rows * 2 * d, 2);
     const [wq, wk] = [randomFloats(64, 3), randomFloats(64, 4)];
     const space = randomFloats(3 * 48, 5);
     const time = randomFloats(3 * 16, 6);
     const [qk, dqkv, dwq, dwk] = await runAll((p, input) => {
-      const tqkv = input([rows, 3 * d], qkv);
+      const make = own(p, input);
+      const tqkv = make([rows, 3 * d], qkv);
       const zero = () => ({ tensor: input([64], new Float32Array(64)), first: 0 });
       const options = {
         heads,
@@ -257,19 +269,21 @@ Deno.test(
         columns: 3,
         spread: 1,
         axes,
-        rope: input([192], Float32Array.of(...space, ...time)),
+        rope: make([192], Float32Array.of(...space, ...time)),
         time: 36,
-        normQ: { tensor: input([64], wq), first: 0 },
-        normK: { tensor: input([64], wk), first: 0 },
+        normQ: { tensor: make([64], wq), first: 0 },
+        normK: { tensor: make([64], wk), first: 0 },
       };
-      const [qk, dqkv] = [p.scratch([rows, 2 * d]), input([rows, 3 * d], dqk)];
+      const [qk, dqkv] = [make([rows, 2 * d]), make([rows, 3 * d])];
       qkRotation(p, tqkv, qk, options);
       const [partialQ, partialK] = [
         p.scratch([rotationScratch(rows, heads)]),
         p.scratch([rotationScratch(rows, heads)]),
       ];
       const [normQ, normK] = [zero(), zero()];
-      qkRotationBackward(p, tqkv, { dqkv, normQ, normK, partialQ, partialK }, options);
+      const tdqk = make([rows, 2 * d], dqk);
+      const gradients = { dqk: tdqk, dqkv, normQ, normK, partialQ, partialK };
+      qkRotationBackward(p, tqkv, gradients, options);
       return [qk, dqkv, normQ.tensor, normK.tensor];
     });
     const twin = (qkv: ArrayLike<number>, wq: ArrayLike<number>, wk: ArrayLike<number>) =>
@@ -286,17 +300,13 @@ Deno.test(
           return rotationTwin(head, part < heads ? wq : wk, angles);
         }).flat();
       }).flat();
-    const dy = Array.from(
-      { length: rows },
-      (_, row) => [...dqk.subarray(row * 3 * d, row * 3 * d + 2 * d)],
-    ).flat();
     assertClose(floats(qk, rows * 2 * d), twin(qkv, wq, wk), 1e-5);
-    assertClose(floats(dwq, 64), differences(wq, (v) => inner(twin(qkv, v, wk), dy)), 1e-5);
-    assertClose(floats(dwk, 64), differences(wk, (v) => inner(twin(qkv, wq, v), dy)), 1e-5);
+    assertClose(floats(dwq, 64), differences(wq, (v) => inner(twin(qkv, v, wk), dqk)), 1e-5);
+    assertClose(floats(dwk, 64), differences(wk, (v) => inner(twin(qkv, wq, v), dqk)), 1e-5);
     const some = qkv.subarray(0, 8);
     const expected = differences(
       some,
-      (v) => inner(twin(Float64Array.of(...v, ...qkv.subarray(8)), wq, wk), dy),
+      (v) => inner(twin(Float64Array.of(...v, ...qkv.subarray(8)), wq, wk), dqk),
     );
     assertClose(floats(dqkv, 8), expected, 2e-5);
   },
@@ -326,19 +336,16 @@ for (
         const [row, column] = [Math.floor(i / (64 * parts.length)), i % (64 * parts.length)];
         return parts[Math.floor(column / 64)]![row * 64 + column % 64]!;
       });
-    const [y, dqkv] = await runAll((p, input) => {
-      const [qk, qkv] = [input([rows, 128], joined(q, k)), input([rows, 192], joined(q, k, v))];
-      const [y, lse] = [p.scratch([rows, 64]), p.scratch([rows, 1])];
-      const [delta, dqkv] = [p.scratch([rows, 1]), p.scratch([rows, 192])];
-      const image = (name: string) => p.memory.tensor(name, [rows * 192], "f32", "texture");
-      const images = usesImages(p)
-        ? { qk: image("qk"), qkv: image("qkv"), dy: image("dy") }
-        : undefined;
-      const options = { heads: 1, layout, slope, images };
-      causalAttention(p, { qk, qkv }, { y, lse }, options);
-      const buffers = { qk, qkv, y, dy: input([rows, 64], dy), lse, delta, dqkv };
+    const [y, dqk, dqkv] = await runAll((p, input) => {
+      const make = own(p, input);
+      const [qk, qkv] = [make([rows, 128], joined(q, k)), make([rows, 192], joined(q, k, v))];
+      const [y, sums, delta] = [make([rows, 64]), make([rows, 1, 4]), make([rows, 1, 4])];
+      const [dqk, dqkv] = [make([rows, 128]), make([rows, 192])];
+      const options = { heads: 1, layout, slope };
+      causalAttention(p, { qk, qkv }, { y, sums }, options);
+      const buffers = { qk, qkv, y, dy: make([rows, 64], dy), sums, delta, dqk, dqkv };
       causalAttentionBackward(p, buffers, options);
-      return [y, dqkv];
+      return [y, dqk, dqkv];
     });
     const window = windowFrames * windowTokens;
     const order = (video: number) => [
@@ -367,8 +374,8 @@ for (
       return out;
     };
     assertClose(floats(y, rows * 64), twin(q, k, v), 1e-5);
-    const gradient = floats(dqkv, rows * 192);
-    const scale = Math.max(...gradient.map(Math.abs));
+    const [rotated, all] = [floats(dqk, rows * 128), floats(dqkv, rows * 192)];
+    const scale = Math.max(...[...rotated, ...all].map(Math.abs));
     for (const [part, x] of [q, k, v].entries()) {
       for (let i = part; i < rows * 64; i += 131) {
         const moved = (delta: number) => {
@@ -378,7 +385,10 @@ for (
           return inner(twin(a!, b!, c!), dy);
         };
         const expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-        const actual = gradient[Math.floor(i / 64) * 192 + part * 64 + i % 64]!;
+        const row = Math.floor(i / 64);
+        const actual = part < 2
+          ? rotated[row * 128 + part * 64 + i % 64]!
+          : all[row * 192 + 128 + i % 64]!;
         assertClose([actual / scale, 1], [expected / scale, 1], 2e-5, `${part} ${i}`);
       }
     }

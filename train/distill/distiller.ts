@@ -198,15 +198,15 @@ function windowFramesOf({ layout: { videos, windowFrames } }: Pass): number {
 
 /** The window's frames as the teacher has them. */
 function teacherWindow({ workspace }: Pass, { shape }: Tensor): Tensor {
-  return workspace.tensor("teacher patches", shape);
+  return workspace.buffer("teacher patches", shape);
 }
 
 /** How far each frame is to go in all. */
 function spansOf(pass: Pass): Tensor {
-  return pass.workspace.tensor("spans", [windowFramesOf(pass)]);
+  return pass.workspace.buffer("spans", [windowFramesOf(pass)]);
 }
 
 /** How far each frame goes in a call. */
 function lengthsOf(pass: Pass): Tensor {
-  return pass.workspace.tensor("lengths", [windowFramesOf(pass)]);
+  return pass.workspace.buffer("lengths", [windowFramesOf(pass)]);
 }

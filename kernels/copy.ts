@@ -1,0 +1,21 @@
+import code from "./copy.wgsl" with { type: "text" };
+import type { Program } from "../gpu/program.ts";
+import type { Place } from "./column_sums.ts";
+import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
+
+const COPY = memoryForms("copy", code, ["y"]);
+
+/** Copies `count` floats into an image, or into a buffer as f16; all are multiples of 4. */
+export function copy(
+  p: Program,
+  { tensor: x, first }: Place,
+  count: number,
+  { tensor: y, first: to }: Place,
+): void {
+  dispatchForm(p, COPY, {
+    params: { count: count / 4, first: first / 4, to: to / 4 },
+    buffers: { x, y },
+    groups: grid(count / 4, 64),
+  });
+}

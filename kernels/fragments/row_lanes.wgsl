@@ -1,0 +1,20 @@
+// Rows of a training pass among lanes: a workgroup per row, whose lanes share its columns, or ALONE a
+// lane per row, which suits software adapters. And the frame of a row.
+
+override WG: u32 = 64u;
+override ALONE: bool = false;
+
+// The row of a lane, which may lie beyond the last one.
+fn row_place(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
+  let place = group.y * groups.x + group.x;
+  return select(place, place * WG + lane, ALONE);
+}
+
+fn first_column(lane: u32) -> u32 { return select(lane, 0u, ALONE); }
+
+fn column_step() -> u32 { return select(WG, 1u, ALONE); }
+
+fn frame_of(row: u32) -> u32 {
+  if (row < params.window_rows) { return row / params.window_tokens; }
+  return params.window_frames + (row - params.window_rows) / params.context_tokens;
+}
