@@ -4,6 +4,7 @@ import type { Program } from "../gpu/program.ts";
 import { packAdamwStep } from "../kernels/adamw.ts";
 import { joinBatches } from "./batches.ts";
 import { StepRandom } from "./draws.ts";
+import { LossScale } from "./loss_scale.ts";
 import { RESULTS } from "./network.ts";
 import { type ParameterStore, readParameterState, writeParameterState } from "./parameters.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -29,7 +30,7 @@ type OptimiserSettings = Pick<
 
 /** What is on the device, whatever is trained. */
 interface TrainEngine {
-  readonly settings: OptimiserSettings;
+  readonly settings: OptimiserSettings & Partial<Pick<TrainerSettings, "dtype">>;
   readonly store: ParameterStore;
   readonly memory: Memory;
   /** Loss and squares of gradients, summed up on the device. */
@@ -49,11 +50,15 @@ export interface PreparedStep extends Pick<StepResult, "frames" | "tokens"> {
 }
 
 /** A submitted step whose result was not read yet. */
-type Pending = Omit<StepResult, "loss" | "gradNorm" | "finite">;
+interface Pending extends Omit<StepResult, "loss" | "gradNorm" | "finite"> {
+  readonly lossScale: number;
+}
 
 /** Trains on the device, one optimiser step per `submit`; what is trained, its subclasses know. */
 export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
   protected readonly random: StepRandom;
+  /** Factor of the loss and of all gradients, so that f16 can hold them. */
+  protected readonly lossScale: LossScale;
   /** Steps submitted. */
   #step = 0;
   #pending: Pending | undefined;
@@ -67,6 +72,7 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     readonly plan: TrainPlan,
   ) {
     this.random = new StepRandom(engine.settings.seed);
+    this.lossScale = new LossScale(engine.settings.dtype === "f16");
   }
 
   /** @throws {RangeError} a batch of other sizes */
@@ -92,19 +98,20 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     if (this.#parts.length < settings.accumulate) return undefined;
     const step = this.#step + 1;
     const lr = learningRate(settings, step);
+    const lossScale = this.lossScale.scale;
     const { frames, tokens, passes, pass } = this.prepare(joinBatches(this.#parts), step);
     this.#parts = [];
     const before = this.flush(); // blocks until the device is idle, so do everything else first
-    this.#writeStep(step, lr);
+    this.#writeStep(step, lr, lossScale);
     for (let i = 0; i < passes; i++) this.gpu.run(pass(i), ...i === passes - 1 ? [update] : []);
     this.#step = step;
-    this.#pending = { step, lr, frames, tokens };
+    this.#pending = { step, lr, frames, tokens, lossScale };
     return await before;
   }
 
-  #writeStep(step: number, lr: number): void {
+  #writeStep(step: number, lr: number, lossScale: number): void {
     const { results, settings: { betas, weightDecay, eps, clip, ema = 0 } } = this.engine;
-    const numbers = { step, lr, betas, weightDecay, eps, clip, ema, lossScale: 1 };
+    const numbers = { step, lr, betas, weightDecay, eps, clip, ema, lossScale };
     this.gpu.write(results.buffer, 0, new Float32Array(2));
     this.gpu.write(this.engine.step, 0, packAdamwStep(numbers));
   }
@@ -119,19 +126,23 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     if (!pending) return Promise.resolve(undefined);
     return this.gpu.readFloats(this.engine.results).then((results) => {
       const loss = results[RESULTS.loss]!;
-      const gradNorm = Math.sqrt(results[RESULTS.squares]!);
+      const { lossScale, ...of } = pending;
+      const gradNorm = Math.sqrt(results[RESULTS.squares]!) / lossScale;
       const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-      return { ...pending, loss, gradNorm, finite };
+      this.lossScale.note(lossScale, finite);
+      return { ...of, loss, gradNorm, finite };
     });
   }
 
   /** Everything needed to continue. Call `flush` first: the state includes a step in progress. */
   async state(): Promise<TrainState> {
     const { store, settings } = this.engine;
+    const lossScale = this.lossScale.state;
     return {
       step: this.#step,
       ...await readParameterState(store, this.gpu, settings.ema !== undefined),
       random: this.random.state,
+      ...lossScale && { lossScale },
     };
   }
 
@@ -141,6 +152,7 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     this.#parts = [];
     writeParameterState(this.engine.store, this.gpu, state);
     this.random.state = state.random;
+    this.lossScale.restore(state.lossScale);
     this.#step = state.step;
     await this.gpu.idle();
   }

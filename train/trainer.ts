@@ -93,7 +93,7 @@ export class Trainer extends GpuTrainer<Engine> {
     const { settings, division: { microBatch } } = this.engine;
     const first = part * microBatch;
     const count = Math.min(microBatch, batch.videos - first);
-    return arrangeInputs(settings, batch, draws, { first, count, lossScale: 1 });
+    return arrangeInputs(settings, batch, draws, { first, count, lossScale: this.lossScale.scale });
   }
 
   protected override prepare(batch: TrainBatch, step: number): PreparedStep {

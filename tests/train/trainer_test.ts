@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { parseTransformerConfig } from "../../model/config.ts";
 import { initialWeights } from "../../train/initial_weights.ts";
 import { listParameters } from "../../train/parameters.ts";
 import {
   type ParameterSource,
-  RELEASED_SETTINGS,
   type StepResult,
   type TrainBatch,
   Trainer,
@@ -13,48 +11,7 @@ import {
 import { assertClose } from "../support/close.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
-
-const CONFIG = parseTransformerConfig({
-  _class_name: "FAR_Long",
-  attention_head_dim: 64,
-  axes_dims_rope: [16, 24, 24],
-  condition_cfg: { type: "action", num_action_classes: 3 },
-  context_patch_size: 2,
-  in_channels: 4,
-  num_attention_heads: 1,
-  num_layers: 2,
-  out_channels: 4,
-  patch_size: 1,
-  short_term_ctx_winsize: 2,
-  slope_scale: 0.05,
-});
-
-const SETTINGS: TrainerSettings = {
-  ...RELEASED_SETTINGS,
-  config: CONFIG,
-  height: 4,
-  width: 2,
-  batch: 4,
-  frames: 5,
-  trainingType: "long_context",
-  lr: 1e-2,
-  steps: 10,
-  seed: 3,
-};
-
-/** Weights that are not 0 anywhere, so that every gradient has something to say. */
-const WEIGHTS: ParameterSource = (name, shape) => {
-  const count = shape.reduce((a, b) => a * b, 1);
-  const seed = listParameters(CONFIG).findIndex((parameter) => parameter.name === name) + 1;
-  return Promise.resolve(randomFloats(count, seed, name.includes("norm_") ? 1 : 0.2));
-};
-
-function batchOf(videos: number, seed: number): TrainBatch {
-  const { frames, height, width } = SETTINGS;
-  const latents = randomFloats(videos * frames * 4 * height * width, seed, 6);
-  const classes = Int32Array.from({ length: videos * frames }, (_, i) => (i * seed) % 3);
-  return { videos, frames, latents, classes };
-}
+import { SMALL, SMALL_CONFIG, SMALL_WEIGHTS, smallBatch } from "./small_trainer.ts";
 
 /** Two batches as one. */
 function both(a: TrainBatch, b: TrainBatch): TrainBatch {
@@ -69,9 +26,9 @@ function both(a: TrainBatch, b: TrainBatch): TrainBatch {
 async function withTrainer<T>(
   settings: Partial<TrainerSettings>,
   body: (trainer: Trainer) => Promise<T>,
-  weights: ParameterSource | "init" = WEIGHTS,
+  weights: ParameterSource | "init" = SMALL_WEIGHTS,
 ): Promise<T> {
-  const trainer = await Trainer.open(await testGpu(), { ...SETTINGS, ...settings }, weights);
+  const trainer = await Trainer.open(await testGpu(), { ...SMALL, ...settings }, weights);
   try {
     return await body(trainer);
   } finally {
@@ -91,7 +48,7 @@ async function train(trainer: Trainer, batches: readonly TrainBatch[]) {
   return { results, state: await trainer.state() };
 }
 
-const BATCHES = [1, 2, 3].map((seed) => batchOf(4, seed));
+const BATCHES = [1, 2, 3].map((seed) => smallBatch(4, seed));
 
 Deno.test({ name: "Trainer gives the same bits every time", ...GPU_TEST }, async () => {
   const run = () => withTrainer({}, (trainer) => train(trainer, BATCHES));
@@ -134,7 +91,7 @@ Deno.test({ name: "Trainer's micro-batches add up to the batch", ...GPU_TEST }, 
 });
 
 Deno.test({ name: "Trainer's accumulation equals one large batch", ...GPU_TEST }, async () => {
-  const [a, b, c, d] = [1, 2, 3, 4].map((seed) => batchOf(2, seed)) as [
+  const [a, b, c, d] = [1, 2, 3, 4].map((seed) => smallBatch(2, seed)) as [
     TrainBatch,
     TrainBatch,
     TrainBatch,
@@ -209,7 +166,7 @@ for (const microBatch of [4, 2]) {
 Deno.test({ name: "Trainer takes the memory it planned", ...GPU_TEST }, async () => {
   const gpu = await testGpu();
   for (const settings of [{}, { recompute: true }, { microBatch: 1 }, { ema: undefined }]) {
-    const base = { ...SETTINGS, ...settings, trainingType: "base" as const };
+    const base = { ...SMALL, ...settings, trainingType: "base" as const };
     const before = gpu.allocatedBytes;
     const planned = Trainer.plan(base, gpu.adapter);
     await withTrainer(base, async (trainer) => {
@@ -221,7 +178,7 @@ Deno.test({ name: "Trainer takes the memory it planned", ...GPU_TEST }, async ()
 });
 
 Deno.test("Trainer.plan recomputes blocks, then takes fewer videos, as memory asks for it", () => {
-  const plan = (memory?: number) => Trainer.plan(SETTINGS, { cpu: false }, { memory });
+  const plan = (memory?: number) => Trainer.plan(SMALL, { cpu: false }, { memory });
   const whole = plan();
   assert.deepEqual([whole.microBatch, whole.recompute], [4, false]);
   const recomputed = plan(whole.bytes.total - 1);
@@ -232,7 +189,7 @@ Deno.test("Trainer.plan recomputes blocks, then takes fewer videos, as memory as
 
 Deno.test("Trainer.plan takes fewer videos where a software adapter's images end early", () => {
   const plan = (texture: number) =>
-    Trainer.plan(SETTINGS, { cpu: true, subgroupSize: 8 }, { texture }).microBatch;
+    Trainer.plan(SMALL, { cpu: true, subgroupSize: 8 }, { texture }).microBatch;
   // 80 rows of 256 floats in blocks of 32 rows; of two videos 64
   assert.deepEqual([98_304, 98_303, 65_536].map(plan), [4, 2, 2]);
 });
@@ -249,7 +206,7 @@ const WRONG: readonly [Partial<TrainerSettings>, RegExp][] = [
 
 for (const [settings, message] of WRONG) {
   Deno.test(`Trainer.plan refuses ${JSON.stringify(settings)}`, () => {
-    assert.throws(() => Trainer.plan({ ...SETTINGS, ...settings }, { cpu: true }), message);
+    assert.throws(() => Trainer.plan({ ...SMALL, ...settings }, { cpu: true }), message);
   });
 }
 
@@ -371,7 +328,7 @@ for (const targets of LORAS) {
       const { loss, gradients } = await trainer.gradients(BATCHES[0]!);
       assert.deepEqual([...gradients.keys()].toSorted(), [...adapters.keys()].toSorted());
       const merged: ParameterSource = async (name, shape) => {
-        const weight = await WEIGHTS(name, shape);
+        const weight = await SMALL_WEIGHTS(name, shape);
         const layer = `transformer.${name.slice(0, -".weight".length)}`;
         const [a, b] = ["A", "B"].map((x) => adapters.get(`${layer}.lora_${x}.weight`));
         if (!a || !b || !name.endsWith(".weight")) return weight;
@@ -381,7 +338,7 @@ for (const targets of LORAS) {
       const full = await withTrainer({}, (other) => other.gradients(BATCHES[0]!), merged);
       assert.ok(Math.abs(loss / full.loss - 1) < 1e-5, `${loss}, not ${full.loss}`);
       for (
-        const { name, shape: [n, k] } of listParameters(CONFIG) as {
+        const { name, shape: [n, k] } of listParameters(SMALL_CONFIG) as {
           name: string;
           shape: [number, number];
         }[]
@@ -413,7 +370,7 @@ Deno.test("initialWeights() are the released ones", async () => {
   const source = initialWeights(1);
   const deviation = (values: Float32Array) =>
     Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-  for (const { name, shape } of listParameters({ ...CONFIG, d: 256, heads: 4 })) {
+  for (const { name, shape } of listParameters({ ...SMALL_CONFIG, d: 256, heads: 4 })) {
     const values = await source(name, shape);
     const zero = /(norm[12]\.linear|norm_out\.linear|proj_out)\./.test(name) ||
       name.endsWith(".bias");
