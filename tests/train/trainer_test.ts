@@ -189,9 +189,9 @@ Deno.test("Trainer.plan recomputes blocks, then takes fewer videos, as memory as
 
 Deno.test("Trainer.plan takes fewer videos where a software adapter's images end early", () => {
   const plan = (texture: number) =>
-    Trainer.plan(SMALL, { cpu: true, subgroupSize: 8 }, { texture }).microBatch;
-  // 80 rows of 256 floats in blocks of 32 rows; of two videos 64
-  assert.deepEqual([98_304, 98_303, 65_536].map(plan), [4, 2, 2]);
+    Trainer.plan({ ...SMALL, batch: 8 }, { cpu: true, subgroupSize: 8 }, { texture }).microBatch;
+  // 160 rows of 256 floats; of four videos 80
+  assert.deepEqual([163_840, 163_839, 81_920].map(plan), [8, 4, 4]);
 });
 
 const WRONG: readonly [Partial<TrainerSettings>, RegExp][] = [
