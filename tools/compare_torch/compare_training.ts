@@ -9,7 +9,8 @@
  *     deno run -A tools/compare_torch/compare_training.ts env/bin/python FAR_B 5
  */
 import { fileURLToPath } from "node:url";
-import { GpuTimer, measureTrainStep, syntheticPipeline } from "../../app.ts";
+import { GpuTimer } from "../../app.ts";
+import { measureTrainStep, syntheticPipeline } from "../../app_large.ts";
 import { Gpu, loadPipeline } from "../../mod.ts";
 
 const CASES = {
