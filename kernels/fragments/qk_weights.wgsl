@@ -7,4 +7,3 @@ fn weight(which: u32, j: u32) -> vec4<f32> {
   if (which == 0u) { return q_weights[params.q_weight + j]; }
   return k_weights[params.k_weight + j];
 }
-
