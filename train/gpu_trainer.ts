@@ -12,6 +12,9 @@ import type { StepTrainer } from "./run_loop.ts";
 import { learningRate } from "./schedule.ts";
 import type { StepResult, TrainBatch, TrainerSettings, TrainState } from "./settings.ts";
 
+/** Seconds of work that are submitted at once, where a step may be given up. */
+const PATIENCE = 1;
+
 /** Settings of the optimiser. */
 type OptimiserSettings = Pick<
   TrainerSettings,
@@ -64,6 +67,8 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
   #pending: Pending | undefined;
   /** Batches of an incomplete step. */
   #parts: TrainBatch[] = [];
+  /** Duration of a pass, as last measured; unknown at first. */
+  #passSeconds = Infinity;
 
   /** @internal */
   constructor(
@@ -88,25 +93,48 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
 
   /**
    * Starts a step (with accumulation: collects a part of one) and returns the previous step's
-   * result, so that the device never waits.
+   * result, so that the device never waits. If the signal aborts while passes of a long step are yet
+   * to be submitted, the step is given up as if it had never begun, and `step` stays.
    * @throws {RangeError} a batch of other sizes, or classes that the model does not have
    */
-  async submit(batch: TrainBatch): Promise<StepResult | undefined> {
-    const { settings, update } = this.engine;
+  async submit(batch: TrainBatch, signal?: AbortSignal): Promise<StepResult | undefined> {
+    const { settings } = this.engine;
     this.check(batch);
     this.#parts.push(batch);
     if (this.#parts.length < settings.accumulate) return undefined;
     const step = this.#step + 1;
     const lr = learningRate(settings, step);
-    const lossScale = this.lossScale.scale;
-    const { frames, tokens, passes, pass } = this.prepare(joinBatches(this.#parts), step);
+    const lossScale = this.lossScale.begin(step);
+    const random = this.random.state;
+    const prepared = this.prepare(joinBatches(this.#parts), step);
     this.#parts = [];
     const before = this.flush(); // blocks until the device is idle, so do everything else first
     this.#writeStep(step, lr, lossScale);
-    for (let i = 0; i < passes; i++) this.gpu.run(pass(i), ...i === passes - 1 ? [update] : []);
-    this.#step = step;
-    this.#pending = { step, lr, frames, tokens, lossScale };
+    if (await this.#runPasses(prepared, signal)) {
+      const { frames, tokens } = prepared;
+      this.#step = step;
+      this.#pending = { step, lr, frames, tokens, lossScale };
+    } else {
+      this.random.state = random;
+      this.#clearGradients();
+    }
     return await before;
+  }
+
+  /** Submits the passes of a step, long ones one by one. Returns false if it was given up. */
+  async #runPasses({ passes, pass }: PreparedStep, signal?: AbortSignal): Promise<boolean> {
+    for (let i = 0, waited = 0; i < passes; i++) {
+      const isLast = i === passes - 1;
+      this.gpu.run(pass(i), ...isLast ? [this.engine.update] : []);
+      if (isLast || !signal || (i + 1 - waited) * this.#passSeconds < PATIENCE) continue;
+      const start = performance.now();
+      await this.gpu.idle();
+      await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
+      this.#passSeconds = (performance.now() - start) / 1000 / (i + 1 - waited);
+      waited = i + 1;
+      if (signal.aborted) return false;
+    }
+    return true;
   }
 
   #writeStep(step: number, lr: number, lossScale: number): void {
@@ -126,10 +154,10 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     if (!pending) return Promise.resolve(undefined);
     return this.gpu.readFloats(this.engine.results).then((results) => {
       const loss = results[RESULTS.loss]!;
-      const { lossScale, ...of } = pending;
-      const gradNorm = Math.sqrt(results[RESULTS.squares]!) / lossScale;
+      const { lossScale: scale, ...of } = pending;
+      const gradNorm = Math.sqrt(results[RESULTS.squares]!) / scale;
       const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-      this.lossScale.note(lossScale, finite);
+      this.lossScale.note({ step: of.step, scale, finite });
       return { ...of, loss, gradNorm, finite };
     });
   }
@@ -176,11 +204,15 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     for (let i = 0; i < passes; i++) this.gpu.run(pass(i));
     const gradients = await store.read(this.gpu, "gradient");
     const loss = (await this.gpu.readFloats(results))[RESULTS.loss]!;
-    for (const { copies } of store.trained) {
+    this.#clearGradients();
+    return { loss, gradients };
+  }
+
+  #clearGradients(): void {
+    for (const { copies } of this.engine.store.trained) {
       const { buffer } = copies.gradient!;
       this.gpu.write(buffer, 0, new Uint8Array(buffer.bytes));
     }
-    return { loss, gradients };
   }
 
   /** Frees the device's memory. */

@@ -1,4 +1,4 @@
-import type { LossScaleState } from "./settings.ts";
+import type { LossScaleState, ScaledStep } from "./settings.ts";
 
 /**
  * The first gradients are about 2 / (numbers of a frame), far above 6e-8, the least of f16: a factor
@@ -11,7 +11,8 @@ const LARGEST = 2 ** 24;
 
 /**
  * The scale of the loss, and so of all gradients, so that f16 can hold them. An overflow halves it,
- * and the weights stay as they are; many good steps in a row double it.
+ * and the weights stay as they are; many good steps in a row double it. A result is read a step late,
+ * so each step knows those up to the one before the last, also where a run was stopped in between.
  */
 export class LossScale {
   #state: LossScaleState | undefined;
@@ -21,7 +22,7 @@ export class LossScale {
     this.#state = isNeeded ? FIRST : undefined;
   }
 
-  /** The factor. */
+  /** The factor of the current step. */
   get scale(): number {
     return this.#state?.scale ?? 1;
   }
@@ -36,13 +37,26 @@ export class LossScale {
     if (this.#state) this.#state = state ?? FIRST;
   }
 
-  /** Takes note of a step that was computed with this scale. */
-  note(scale: number, finite: boolean): void {
-    // a step that was submitted before the scale changed says nothing about the new one
-    if (!this.#state || scale !== this.#state.scale) return;
-    const goodSteps = finite ? this.#state.goodSteps + 1 : 0;
-    if (!finite) this.#state = { scale: Math.max(scale / 2, 1), goodSteps };
-    else if (goodSteps < GOOD_STEPS) this.#state = { scale, goodSteps };
-    else this.#state = { scale: Math.min(2 * scale, LARGEST), goodSteps: 0 };
+  /** Goes on to a step. Returns its factor. */
+  begin(step: number): number {
+    const last = this.#state?.last;
+    if (last && last.step < step - 1) this.#state = adjusted(this.#state!, last);
+    return this.scale;
   }
+
+  /** Takes note of a step's result. */
+  note(last: ScaledStep): void {
+    if (!this.#state) return;
+    const { last: before, ...state } = this.#state;
+    this.#state = { ...(before ? adjusted(state, before) : state), last };
+  }
+}
+
+/** The state after a result. */
+function adjusted({ scale, goodSteps }: LossScaleState, result: ScaledStep): LossScaleState {
+  // a step that was submitted before the scale changed says nothing about the new one
+  if (result.scale !== scale) return { scale, goodSteps };
+  if (!result.finite) return { scale: Math.max(scale / 2, 1), goodSteps: 0 };
+  if (goodSteps < GOOD_STEPS - 1) return { scale, goodSteps: goodSteps + 1 };
+  return { scale: Math.min(2 * scale, LARGEST), goodSteps: 0 };
 }

@@ -204,6 +204,11 @@ export abstract class Run<
     return await data.train.batch(sampler.next());
   }
 
+  giveBack(batches: number): void {
+    const { sampler, settings: { batch } } = this.parts;
+    sampler.seek(sampler.position - batches * batch);
+  }
+
   async load(step: number): Promise<TrainState> {
     const { folder, origin } = this.parts;
     const path = join(folder.path, CHECKPOINTS, `step-${step}`);

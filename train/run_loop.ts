@@ -19,7 +19,8 @@ export class TrainingError extends Error {
 /** A trainer that takes steps, whatever it trains. */
 export interface StepTrainer {
   readonly step: number;
-  submit(batch: TrainBatch): Promise<StepResult | undefined>;
+  /** Once the signal aborts, a long step may be given up: then `step` stays. */
+  submit(batch: TrainBatch, signal?: AbortSignal): Promise<StepResult | undefined>;
   flush(): Promise<StepResult | undefined>;
   state(): Promise<TrainState>;
   restore(state: TrainState): Promise<void>;
@@ -37,6 +38,8 @@ export interface RunTask {
   readonly patience: number;
   /** The next batch. */
   next(): Promise<TrainBatch>;
+  /** Gives back the batches of a step that was given up. */
+  giveBack(batches: number): void;
   /** Loss on held-out clips; undefined if there are none. */
   validate(): Promise<Validation | undefined>;
   /** Writes a checkpoint and the current model. Returns the checkpoint's path. */
@@ -99,7 +102,9 @@ export class RunLoop {
       }
       const stopped = this.#options.signal?.aborted === true; // read once per step
       const ends = this.#submitted >= this.#options.steps;
-      if (this.#submitted > this.#done && (stopped || ends || this.#isDue(this.#submitted))) {
+      const waits = this.#submitted > this.#done;
+      if (stopped && !waits && this.#done > this.#saved) await this.#pause(stopped, ends);
+      if (waits && (stopped || ends || this.#isDue(this.#submitted))) {
         const step = this.#submitted;
         const last = await trainer.flush();
         if (last) yield* this.#finish(last);
@@ -111,11 +116,13 @@ export class RunLoop {
 
   async #submit(): Promise<StepResult | undefined> {
     const { trainer, accumulate } = this.#task;
+    const { signal } = this.#options;
     let before: StepResult | undefined;
     for (let part = 0; part < accumulate; part++) {
-      before = await trainer.submit(await this.#task.next()) ?? before;
+      before = await trainer.submit(await this.#task.next(), signal) ?? before;
     }
-    this.#submitted++;
+    if (trainer.step > this.#submitted) this.#submitted++;
+    else this.#task.giveBack(accumulate);
     return before;
   }
 

@@ -60,6 +60,15 @@ export interface TrainState {
 export interface LossScaleState {
   readonly scale: number;
   readonly goodSteps: number;
+  /** The last result, which the next step does not know yet. */
+  readonly last?: ScaledStep;
+}
+
+/** How a step with scaled gradients went. */
+export interface ScaledStep {
+  readonly step: number;
+  readonly scale: number;
+  readonly finite: boolean;
 }
 
 /** Low-rank adapters on frozen weights: W + scale B A, scale = alpha / rank. */

@@ -137,17 +137,26 @@ export async function goldenCurve(name: string): Promise<GoldenCurve> {
   };
 }
 
-/** Trains along a curve. Returns how far each step's loss is from the curve's, relatively. */
-export async function followCurve(
+/** Trains along a curve. Returns the loss of each step; NaN where the step was not finite. */
+export async function curveLosses(
   trainer: Trainer,
-  { log, batch }: GoldenCurve,
+  { batch }: GoldenCurve,
   steps: number,
 ): Promise<number[]> {
   const losses: number[] = [];
-  for (let i = 0; i < steps; i++) {
-    const before = await trainer.submit(batch(i));
-    if (before) losses.push(before.loss);
+  for (let i = 0; i <= steps; i++) {
+    const before = await (i < steps ? trainer.submit(batch(i)) : trainer.flush());
+    if (before) losses.push(before.finite ? before.loss : NaN);
   }
-  losses.push((await trainer.flush())!.loss);
-  return losses.map((loss, i) => Math.abs(loss / log[i]!.loss - 1));
+  return losses;
+}
+
+/** Trains along a curve. Returns how far each step's loss is from the curve's, relatively. */
+export async function followCurve(
+  trainer: Trainer,
+  curve: GoldenCurve,
+  steps: number,
+): Promise<number[]> {
+  const losses = await curveLosses(trainer, curve, steps);
+  return losses.map((loss, i) => Math.abs(loss / curve.log[i]!.loss - 1));
 }

@@ -38,25 +38,51 @@ Deno.test({ name: "training in f16 takes half the bytes of activations", ...GPU_
   assert.ok(half.activations < exact.activations, `${half.activations} ${exact.activations}`);
 });
 
-Deno.test("LossScale halves at overflows and doubles after 2000 good steps", () => {
-  const scale = new LossScale(true);
-  assert.equal(scale.scale, 1024);
-  scale.note(1024, false);
-  assert.equal(scale.scale, 512);
-  scale.note(1024, false); // of a step submitted before
-  assert.equal(scale.scale, 512);
-  for (let i = 0; i < 1999; i++) scale.note(512, true);
-  assert.deepEqual(scale.state, { scale: 512, goodSteps: 1999 });
-  scale.note(512, true);
-  assert.deepEqual(scale.state, { scale: 1024, goodSteps: 0 });
-  const again = new LossScale(true);
-  again.restore({ scale: 8, goodSteps: 3 });
-  assert.equal(again.scale, 8);
+/** The scale of each step, results being read a step late, or at once after some steps. */
+function scales(bad: readonly number[], steps: number, isRead: (step: number) => boolean) {
+  let scale = new LossScale(true);
+  const used: number[] = [];
+  for (let step = 1; step <= steps; step++) {
+    used.push(scale.begin(step));
+    const late = (at: number) => ({ step: at, scale: used[at - 1]!, finite: !bad.includes(at) });
+    if (step > 1 && !isRead(step - 1)) scale.note(late(step - 1));
+    if (!isRead(step)) continue;
+    scale.note(late(step));
+    const { state } = scale;
+    scale = new LossScale(true); // the run is stopped, and resumed
+    scale.restore(state);
+  }
+  return used;
+}
+
+Deno.test("LossScale halves at overflows, and knows them two steps later", () => {
+  assert.deepEqual(scales([], 3, () => false), [1024, 1024, 1024]);
+  // step 2 was submitted with the scale of step 1, so that its overflow says nothing new
+  assert.deepEqual(scales([1, 2, 3], 6, () => false), [1024, 1024, 512, 512, 256, 256]);
+});
+
+Deno.test("LossScale is the same wherever a run is stopped", () => {
+  for (const bad of [[1], [2], [1, 2], [2, 3], [1, 2, 3, 4, 5], [3, 5, 6]]) {
+    const whole = scales(bad, 8, () => false);
+    for (let stop = 1; stop <= 8; stop++) {
+      assert.deepEqual(scales(bad, 8, (step) => step === stop), whole, `${bad} at ${stop}`);
+    }
+    assert.deepEqual(scales(bad, 8, () => true), whole, `${bad}`);
+  }
+});
+
+Deno.test("LossScale doubles after 2000 good steps", () => {
+  const used = scales([1], 4010, (step) => step % 7 === 0);
+  assert.equal(used[2], 512);
+  const doubled = used.indexOf(1024, 3);
+  // after 2000 good steps with 512, of which the first is step 3
+  assert.equal(doubled, 3 + 2000);
+  assert.equal(used.indexOf(2048), doubled + 2001);
 });
 
 Deno.test("LossScale stays 1 where none is needed", () => {
   const scale = new LossScale(false);
-  scale.note(1, false);
+  scale.note({ step: 1, scale: 1, finite: false });
   scale.restore({ scale: 8, goodSteps: 3 });
-  assert.deepEqual([scale.scale, scale.state], [1, undefined]);
+  assert.deepEqual([scale.begin(3), scale.state], [1, undefined]);
 });

@@ -2,8 +2,17 @@ import assert from "node:assert/strict";
 import { type LoopOptions, RunLoop, type RunTask } from "../../train/run_loop.ts";
 import type { StepResult, TrainState } from "../../train/settings.ts";
 
-/** A run of nothing: `bad` says how often a step's numbers are not finite. */
-function fakeRun(bad: Record<number, number>, options: Partial<LoopOptions> = {}, start = 0) {
+/**
+ * A run of nothing: `bad` says how often a step's numbers are not finite. A signal comes in the
+ * middle of step `given`, which is given up.
+ */
+function fakeRun(
+  bad: Record<number, number>,
+  options: Partial<LoopOptions> = {},
+  start = 0,
+  given?: number,
+) {
+  const stop = given === undefined ? undefined : new AbortController();
   const lines: Record<string, unknown>[] = [];
   const did: string[] = [];
   let step = start;
@@ -15,9 +24,14 @@ function fakeRun(bad: Record<number, number>, options: Partial<LoopOptions> = {}
     return { step, loss, gradNorm: 1, lr: 1, frames: 1, tokens: 1, finite };
   };
   const trainer = {
-    step: start,
-    submit: () => {
+    get step() {
+      return step;
+    },
+    submit: (_batch: unknown, signal?: AbortSignal) => {
       const before = pending;
+      pending = undefined;
+      if (step + 1 === given) stop!.abort(new Error("stop"));
+      if (signal?.aborted && step + 1 === given) return Promise.resolve(before);
       step++;
       pending = result();
       return Promise.resolve(before);
@@ -45,13 +59,15 @@ function fakeRun(bad: Record<number, number>, options: Partial<LoopOptions> = {}
     accumulate: 1,
     patience: 0,
     next: () => Promise.resolve({}),
+    giveBack: (batches: number) => did.push(`give back ${batches}`),
     validate: () => note(`validate ${step}`).then(() => ({ loss: 1 })),
     save: (state: TrainState) => note(`save ${state.step}`),
     load: (at: number) => Promise.resolve({ step: at } as TrainState),
     sample: (at: number) => note(`sample ${at}`),
     report: () => Promise.resolve(),
   } as unknown as RunTask;
-  const whole = { steps: 6, saveEvery: 2, validateEvery: 0, ...options };
+  const signal = stop?.signal;
+  const whole = { steps: 6, saveEvery: 2, validateEvery: 0, signal, ...options };
   return { loop: new RunLoop(whole, task), did, lines };
 }
 
@@ -117,4 +133,20 @@ Deno.test("RunLoop saves at a signal, and catches up when it continues", async (
   const resumed = fakeRun({}, often, 3);
   assert.deepEqual(await steps(resumed.loop), [4, 5, 6]);
   assert.deepEqual(resumed.did.slice(0, 3), ["validate 3", "sample 3", "validate 4"]);
+});
+
+Deno.test("RunLoop saves the step before the one that a signal interrupts", async () => {
+  for (
+    const [given, expected] of [
+      [1, ["give back 1"]], // nothing is done yet
+      [2, ["give back 1", "save 1"]],
+      [3, ["save 2", "give back 1"]],
+      [4, ["save 2", "give back 1", "save 3"]],
+      [6, ["save 2", "save 4", "give back 1", "save 5"]],
+    ] as const
+  ) {
+    const { loop, did } = fakeRun({}, {}, 0, given);
+    await assert.rejects(steps(loop), /stop/);
+    assert.deepEqual(did, expected);
+  }
 });

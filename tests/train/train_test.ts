@@ -8,6 +8,8 @@ import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { uniform } from "../support/random.ts";
 import { TOY_CONFIG, writeToyWorld } from "./toy_world.ts";
 
+/** What the released trainer does not save. */
+const EXTRAS = "train_state.json";
 const VAE = new URL("../fixtures/goldens/far-action", import.meta.url).pathname;
 
 async function inFolder(test: (folder: string) => Promise<void>) {
@@ -47,28 +49,85 @@ Deno.test({
       const options = await toyOptions(folder, { steps: 8, saveEvery: 100 });
       const whole = await collect(options);
       const stopped = { ...options, output: join(folder, "stopped") };
-      for (const last of [3, 5]) {
-        const stop = new AbortController();
-        const reason = new Error("stopped");
-        await assert.rejects(async () => {
-          for await (const { step } of train({ ...stopped, signal: stop.signal })) {
-            if (step === last) stop.abort(reason);
-          }
-        }, reason);
-      }
+      for (const last of [3, 5]) await trainUntil(stopped, last);
       const events: TrainEvent[] = [];
       await collect({ ...stopped, onEvent: (event) => events.push(event) });
       assert.ok(events.some(({ event }) => event === "resumed"));
-      for (const name of ["model.safetensors", "ema.pth", "optimizer.bin", "random_states_0.pkl"]) {
-        const at = (run: string) => Deno.readFile(join(run, "checkpoints", "step-8", name));
-        assert.deepEqual(await at(stopped.output), await at(options.output), name);
-      }
+      await assertSameCheckpoint(8, stopped.output, options.output);
       const log = (await Deno.readTextFile(join(stopped.output, "log.jsonl"))).trim().split("\n")
         .map((line) => JSON.parse(line));
       const steps = log.filter((line) => line.event === undefined);
       assert.deepEqual(steps.map(({ step }) => step), [1, 2, 3, 4, 5, 6, 7, 8]);
       assert.deepEqual(steps.map(({ loss }) => loss), whole.map(({ loss }) => loss));
       await assert.rejects(collect({ ...stopped, lr: 1e-4 }), /`lr` was 0.002 and is now 0.0001/);
+    }),
+});
+
+/** Asserts that the checkpoints of a step are the same in two runs. */
+async function assertSameCheckpoint(step: number, a: string, b: string) {
+  const names = ["model.safetensors", "ema.pth", "optimizer.bin", "random_states_0.pkl", EXTRAS];
+  for (const name of names) {
+    const at = (run: string) => Deno.readFile(join(run, "checkpoints", `step-${step}`, name));
+    assert.deepEqual(await at(a), await at(b), name);
+  }
+}
+
+/** Trains until the signal comes in a step, which is awaited. */
+async function trainUntil(options: TrainOptions, last: number) {
+  const stop = new AbortController();
+  const reason = new Error("stopped");
+  await assert.rejects(async () => {
+    for await (const { step } of train({ ...options, signal: stop.signal })) {
+      if (step === last) stop.abort(reason);
+    }
+  }, reason);
+}
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() in f16, stopped around overflows and resumed, equals a run that was not",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, { steps: 1, dtype: "f16", saveEvery: 100 });
+      await collect(options);
+      const extras = join(options.output, "checkpoints", "step-1", EXTRAS);
+      const record = JSON.parse(await Deno.readTextFile(extras));
+      assert.equal(record.lossScale.scale, 1024);
+      record.lossScale = { scale: 2 ** 24, goodSteps: 1998 };
+      await Deno.writeTextFile(extras, JSON.stringify(record));
+      const from = join(options.output, "checkpoints", "step-1");
+      const whole = { ...options, output: join(folder, "whole"), from, steps: 16 };
+      await collect(whole);
+      const stopped = { ...whole, output: join(folder, "stopped") };
+      for (const last of [2, 4, 7]) await trainUntil(stopped, last);
+      await collect(stopped);
+      await assertSameCheckpoint(16, stopped.output, whole.output);
+      const log = await Deno.readTextFile(join(whole.output, "log.jsonl"));
+      assert.match(log, /"loss":(null|[^,]*),"grad_norm":null/); // there were overflows
+      assert.match(log.trim().split("\n").at(-1)!, /"step":16,"loss":[\d.]+,"grad_norm":[\d.]+/);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
+  name: "train() gives up a long step at a signal, and computes it later",
+  fn: () =>
+    inFolder(async (folder) => {
+      const options = await toyOptions(folder, { steps: 3, saveEvery: 100, microBatch: 1 });
+      await collect(options);
+      const stopped = { ...options, output: join(folder, "stopped") };
+      await trainUntil(stopped, 1);
+      // the first step after a start is awaited pass by pass: a signal in it ends it
+      const stop = new AbortController();
+      const run = train({
+        ...stopped,
+        signal: stop.signal,
+        onEvent: ({ event }) => event === "resumed" && stop.abort(new Error("stopped")),
+      });
+      await assert.rejects(run.next(), /stopped/);
+      const steps = await collect(stopped);
+      assert.equal(steps.at(-1)?.step, 3);
+      await assertSameCheckpoint(3, stopped.output, options.output);
     }),
 });
 
