@@ -11,7 +11,12 @@ import {
   UnsupportedMediaError,
 } from "./errors.ts";
 import { turn } from "./exif.ts";
-import { adviseFfmpeg, openWithFfmpeg } from "./ffmpeg_reader.ts";
+import {
+  adviseFfmpeg,
+  openWithFfmpeg,
+  type PlanesToRgb,
+  readPlanesWithFfmpeg,
+} from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import {
   type CollectedFrames,
@@ -34,6 +39,7 @@ import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openY4m } from "./y4m.ts";
 import type { ResizeMethod } from "./resize.ts";
 import { type FileType, fileType, readBytes, sniff } from "./file_type.ts";
+import type { VideoStream } from "./video_reader.ts";
 
 /** Which frames of a source to read, and how. */
 export interface ClipOptions extends PickOptions {
@@ -140,6 +146,7 @@ export async function openFile(
 async function readVideo(path: string, picks: Picks, options: ClipOptions): Promise<Clip> {
   const failure = await tryNative(path, picks, options);
   if (!(failure instanceof MediaError)) return failure;
+  if (failure instanceof CutColourError) return await readOdd(path, failure, picks, options);
   const stream = await openWithFfmpeg(path);
   if (!stream) throw failure instanceof UnsupportedMediaError ? adviseFfmpeg(failure) : failure;
   try {
@@ -155,6 +162,32 @@ async function readVideo(path: string, picks: Picks, options: ClipOptions): Prom
       (error instanceof TooFewFramesError && failure instanceof UnsupportedMediaError);
     throw isKnown ? error : failure;
   }
+}
+
+/** A video whose frames have odd sides, of which the native codecs lose the last colours. */
+class CutColourError extends UnsupportedMediaError {
+  constructor(message: string, readonly cut: PlanesToRgb, readonly facts: FrameStream) {
+    super(message);
+  }
+}
+
+/** Reads a video of odd sides with ffmpeg, or else natively with its last colours guessed. */
+async function readOdd(
+  path: string,
+  { cut, facts }: CutColourError,
+  picks: Picks,
+  options: ClipOptions,
+): Promise<Clip> {
+  const warnings = [...facts.warnings];
+  const frames = await readPlanesWithFfmpeg(path, cut, warnings);
+  try {
+    if (frames) return await collect(path, { ...facts, frames, warnings }, picks, options);
+  } catch (error) {
+    if (!(error instanceof MediaError) || error instanceof TooMuchError) throw error;
+  }
+  const clip = await tryNative(path, picks, options, true);
+  if (clip instanceof MediaError) throw clip;
+  return clip;
 }
 
 /** The library that reads videos is large: it is loaded when a video is read. */
@@ -174,16 +207,20 @@ async function tryNative(
   path: string,
   picks: Picks,
   options: ClipOptions,
+  guessColour = false,
 ): Promise<Clip | MediaError> {
   const { openVideo } = await videoReader();
   let isCutOff = false;
+  let opened: VideoStream | undefined;
   try {
-    using stream = await named(path, () => openVideo(path, picks));
+    using stream = await named(path, () => openVideo(path, picks, guessColour));
+    opened = stream;
     isCutOff = stream.isCutOff;
     return await collect(path, stream, picks, options);
   } catch (error) {
     const isFinal = error instanceof TooMuchError || error instanceof StuckMediaError;
     if (!(error instanceof MediaError) || isFinal) throw error;
+    if (opened?.cutColour) return new CutColourError(error.message, opened.cutColour, opened);
     if (!(error instanceof TooFewFramesError)) return error;
     if (!isCutOff) throw error; // Then ffmpeg will not find more frames in it either.
     return new TooFewFramesError(`${error.message}; it is cut off`);

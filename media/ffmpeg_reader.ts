@@ -1,5 +1,6 @@
 import { MOST_PIXELS } from "./budget.ts";
 import { ByteQueue } from "./byte_queue.ts";
+import { type YuvColour, yuvToRgb } from "./color.ts";
 import { MediaError } from "./errors.ts";
 import {
   ffmpegFailure,
@@ -9,6 +10,8 @@ import {
   startFfmpeg,
 } from "./ffmpeg_program.ts";
 import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
+import type { RgbFrame } from "./frames.ts";
+import { pictureOf, type PlaneLayout, planesOf } from "./y4m.ts";
 
 /** Swscale is off by up to 3 levels without; chroma is left unfiltered, as `yuvToRgb` leaves it. */
 const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
@@ -43,23 +46,69 @@ export async function openWithFfmpeg(
   return { frames, ...(picture ? {} : await probe(path)), lossy: true, warnings };
 }
 
-async function* readPictures(
+/** Planes of a video, and what makes upright RGB of them. */
+export interface PlanesToRgb {
+  readonly layout: PlaneLayout;
+  readonly colour: YuvColour;
+  turn(frame: RgbFrame): RgbFrame;
+}
+
+/**
+ * Frames of a 4:2:0 or 4:2:2 video in its own planes, converted here: libswscale stretches 17 rows
+ * of colour over 33 of light, FFmpeg's filter pad overwrites the last colours of odd sides, and its
+ * .y4m of more than 8 bits leaves half of such a sample out.
+ *
+ * @returns undefined if there is no ffmpeg
+ */
+export async function readPlanesWithFfmpeg(
+  path: string,
+  { layout, colour, turn }: PlanesToRgb,
+  warnings: string[],
+): Promise<AsyncIterable<LazyFrame> | undefined> {
+  const version = await ffmpegVersion();
+  if (!version) return undefined;
+  const input = ["-noautorotate", "-max_pixels", String(MOST_PIXELS), ...inputOptions(path)];
+  const { bits, chroma } = layout;
+  const format = `yuv${chroma?.[1] ? "420" : "422"}p${bits > 8 ? `${bits}le` : ""}`;
+  const output = ["-f", "rawvideo", "-pix_fmt", format, "pipe:1"];
+  const args = [...input, "-map", "0:v:0", ...keepFramesOption(version), ...output];
+  return readOutput(path, args, warnings, async function* (pieces) {
+    const bytes = new ByteQueue(pieces);
+    for (let index = 0;; index++) {
+      const data = await bytes.read(planesOf(layout).bytesPerFrame);
+      if (!data) return;
+      yield { index, pixels: () => turn(yuvToRgb(pictureOf(layout, data), colour)) };
+    }
+  });
+}
+
+function readPictures(
   path: string,
   input: string[],
   warnings: string[],
 ): AsyncGenerator<LazyFrame> {
   const pixels = ["-sws_flags", EXACT_COLOURS, "-pix_fmt", "rgb24"];
   const output = [...pixels, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
-  const child = startFfmpeg([...input, ...output], "null");
+  return readOutput(path, [...input, ...output], warnings, parsePictures);
+}
+
+/** Runs ffmpeg and parses what it writes. */
+async function* readOutput(
+  path: string,
+  args: string[],
+  warnings: string[],
+  parse: (pieces: AsyncGenerator<Uint8Array>) => AsyncGenerator<LazyFrame>,
+): AsyncGenerator<LazyFrame> {
+  const child = startFfmpeg(args, "null");
   const complaints = new Response(child.stderr).text();
   let isStuck = false;
-  const bytes = new ByteQueue(chunksOf(child.stdout, () => {
+  const pieces = chunksOf(child.stdout, () => {
     isStuck = true;
     child.kill("SIGKILL");
-  }));
+  });
   let isEmpty = true;
   try {
-    for await (const frame of parsePictures(bytes)) {
+    for await (const frame of parse(pieces)) {
       isEmpty = false;
       yield frame;
     }
@@ -68,7 +117,7 @@ async function* readPictures(
     if (words.trim()) warnings.push(`"${path}" is damaged: ${ffmpegFailure(words).message}`);
   } finally {
     // Reading may stop before the end: then ffmpeg has no reader.
-    await bytes.close();
+    await pieces.return(undefined);
     await complaints;
     await child.status;
   }
@@ -93,7 +142,8 @@ async function* chunksOf(
 }
 
 /** Parses PPM pictures, each of which has its own size. */
-async function* parsePictures(bytes: ByteQueue): AsyncGenerator<LazyFrame> {
+async function* parsePictures(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<LazyFrame> {
+  const bytes = new ByteQueue(pieces);
   for (let index = 0; await bytes.readLine() === "P6"; index++) {
     const [width = 0, height = 0] = (await bytes.readLine() ?? "").split(" ").map(Number);
     await bytes.readLine(); // 255

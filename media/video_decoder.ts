@@ -3,6 +3,7 @@ import { type Plane, type YuvColour, type YuvPicture, yuvToRgb } from "./color.t
 import type { Packet } from "./demux.ts";
 import { MediaError, reasonOf, UnsupportedMediaError } from "./errors.ts";
 import type { RgbFrame } from "./frames.ts";
+import type { PlaneLayout } from "./y4m.ts";
 import {
   type CodecDecoder,
   type CodecFrame,
@@ -102,6 +103,28 @@ export class DecodedFrame {
   constructor(readonly frame: CodecFrame, readonly tags: ColourTags) {}
 
   /**
+   * Whether the last column or row of colour is missing: the addon rounds the sides of chroma
+   * planes down, and converts and crops pictures by the same planes.
+   */
+  get isColourCut(): boolean {
+    const { width, height, chroma } = this.layout;
+    return chroma !== undefined && ((width & chroma[0]) | (height & chroma[1])) === 1;
+  }
+
+  /** The layout of all its planes, if it is one whose chroma may be cut. */
+  get layout(): PlaneLayout {
+    const { width, height } = this.frame.visibleRect;
+    const [, kind, bits = "8"] = /^I(420|422)A?(?:P(10|12))?$/.exec(this.frame.format ?? "") ?? [];
+    const chroma = kind ? [1, kind === "420" ? 1 : 0] as const : undefined;
+    return { width, height, bits: Number(bits), chroma, alpha: false };
+  }
+
+  /** The colour matrix and range. @throws {MediaError} if the stream names an unknown matrix */
+  get colour(): YuvColour {
+    return colourOf(this.tags, this.frame.colorSpace);
+  }
+
+  /**
    * Copies the picture out as RGB.
    *
    * @throws {MediaError} when its pixel format is unknown, or it is too large
@@ -116,7 +139,7 @@ export class DecodedFrame {
     const packed = /^(RGB|BGR)[AX]$/.exec(frame.format);
     if (packed) return fromPacked(bytes, layout[0]!, width, height, packed[1] === "BGR");
     const picture = describePlanes(frame.format, bytes, layout, width, height);
-    return yuvToRgb(picture, colourOf(this.tags, frame.colorSpace));
+    return yuvToRgb(picture, this.colour);
   }
 }
 
@@ -163,7 +186,7 @@ function describePlanes(
   if (planar) {
     const chromaShiftX = planar[1] === "444" ? 0 : 1;
     const chromaShiftY = planar[1] === "420" ? 1 : 0;
-    // The addon rounds chroma sizes down and omits the last column and row of odd pictures.
+    // See `isColourCut`.
     const chromaColumns = width >> chromaShiftX;
     const chromaRows = height >> chromaShiftY;
     const hasChroma = chromaColumns > 0 && chromaRows > 0;

@@ -2,9 +2,10 @@ import { checkSize } from "./budget.ts";
 import { readContainerTags } from "./container_tags.ts";
 import { explain, type PacketPlace, type VideoIndex } from "./demux.ts";
 import { Demuxer } from "./demuxer.ts";
-import { MediaError, StuckMediaError } from "./errors.ts";
+import { MediaError, StuckMediaError, UnsupportedMediaError } from "./errors.ts";
+import type { PlanesToRgb } from "./ffmpeg_reader.ts";
 import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
-import { mirror, rotate } from "./frames.ts";
+import { mirror, type RgbFrame, rotate } from "./frames.ts";
 import { GuardedFile } from "./guarded_source.ts";
 import { checkMp4Tables } from "./mp4_limits.ts";
 import type { Picks } from "./picks.ts";
@@ -15,6 +16,8 @@ export interface VideoStream extends FrameStream, Disposable {
   /** Whether the file ends earlier than its index says. */
   readonly isCutOff: boolean;
   readonly video: VideoFacts;
+  /** Set when a frame was refused because its last colours are missing; another may read them. */
+  readonly cutColour?: PlanesToRgb;
 }
 
 /**
@@ -22,10 +25,16 @@ export interface VideoStream extends FrameStream, Disposable {
  * evened out; mirroring, rotation and edit list are applied.
  *
  * @param picks decides where decoding begins; the frames keep their places in the file
+ * @param guessColour repeats colours where the last ones are missing (`DecodedFrame.isColourCut`),
+ *   with a warning; such a frame is refused otherwise
  * @throws {MediaError} without the file's name, if it is not such a file, contains no video, or the
  *   codec is unknown
  */
-export async function openVideo(path: string, picks: Picks): Promise<VideoStream> {
+export async function openVideo(
+  path: string,
+  picks: Picks,
+  guessColour = false,
+): Promise<VideoStream> {
   const demuxer = new Demuxer();
   try {
     const index = await demuxer.readIndex(path);
@@ -33,7 +42,7 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
     colourOf(tags, {}); // Refuses colours that the decoder cannot return.
     checkSize(config.codedWidth, config.codedHeight);
     const warnings: string[] = [];
-    const stream = {
+    const stream: OpeningStream = {
       fps: frameRate(places),
       lossy: true,
       metadata,
@@ -52,16 +61,41 @@ export async function openVideo(path: string, picks: Picks): Promise<VideoStream
     if (index.isHdr) {
       warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
     }
-    const onDamage = (at: number) => {
-      stream.isCutOff = true;
-      warnings.push(`"${path}" is damaged: only its first ${at} frames can be read`);
+    const entry = {
+      ...entryPoint(places, picks.start),
+      onDamage(at: number) {
+        stream.isCutOff = true;
+        warnings.push(`"${path}" is damaged: only its first ${at} frames can be read`);
+      },
+      onCutColour: (cut: PlanesToRgb) => handleCutColour(path, stream, cut, guessColour),
     };
-    const entry = { ...entryPoint(places, picks.start), onDamage };
     return Object.assign(stream, { frames: decodeFrames(demuxer, index, entry) });
   } catch (error) {
     demuxer[Symbol.dispose]();
     throw error;
   }
+}
+
+/** A stream whose facts are still found out. */
+type OpeningStream = Omit<VideoStream, "frames" | "isCutOff" | "cutColour"> & {
+  isCutOff: boolean;
+  cutColour?: PlanesToRgb;
+};
+
+/** Warns once that colours are guessed. @throws {MediaError} if they may not be */
+function handleCutColour(
+  path: string,
+  stream: OpeningStream,
+  cut: PlanesToRgb,
+  guessColour: boolean,
+): void {
+  if (!guessColour) {
+    stream.cutColour = cut;
+    throw new UnsupportedMediaError("the last colours of its odd sides are missing");
+  }
+  const text = `"${path}" has odd sides: the colours of its last column and row are guessed; ` +
+    "with ffmpeg installed they are read";
+  if (!stream.warnings.includes(text)) stream.warnings.push(text);
 }
 
 /**
@@ -128,16 +162,22 @@ function isHidden(timestamp: number): boolean {
 async function* decodeFrames(
   demuxer: Demuxer,
   { config, tags, places, end, rotation, isMirrored }: VideoIndex,
-  entry: EntryPoint & { readonly onDamage: (index: number) => void },
+  entry: EntryPoint & {
+    readonly onDamage: (index: number) => void;
+    readonly onCutColour: (cut: PlanesToRgb) => void;
+  },
 ): AsyncGenerator<LazyFrame> {
   using decoder = new AddonDecoder(config, tags);
   const count = shownOf(places, end).length;
   let index = entry.frame;
+  const turn = (frame: RgbFrame) => rotate(isMirrored ? mirror(frame) : frame, rotation);
   const lazy = (decoded: DecodedFrame): LazyFrame => ({
     index: index++,
     pixels: async () => {
-      const frame = await decoded.toRgb();
-      return rotate(isMirrored ? mirror(frame) : frame, rotation);
+      if (decoded.isColourCut) {
+        entry.onCutColour({ layout: decoded.layout, colour: decoded.colour, turn });
+      }
+      return turn(await decoded.toRgb());
     },
   });
   let damage: unknown;

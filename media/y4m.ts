@@ -4,18 +4,22 @@ import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
 
-/** The stream header of a .y4m. */
-export interface Y4mHeader {
+/** How planes of luma and chroma follow each other without gaps; chroma sides are rounded up. */
+export interface PlaneLayout {
   readonly width: number;
   readonly height: number;
-  /** Frames per second; unknown if the file has 0:0. */
-  readonly fps?: number;
   /** Bits per sample. */
   readonly bits: number;
   /** log2 of the pixels that share a chroma sample, across and down; absent in grey video. */
   readonly chroma?: readonly [across: number, down: number];
   /** Whether a fourth plane follows, of transparency. */
   readonly alpha: boolean;
+}
+
+/** The stream header of a .y4m. */
+export interface Y4mHeader extends PlaneLayout {
+  /** Frames per second; unknown if the file has 0:0. */
+  readonly fps?: number;
   readonly fullRange: boolean;
 }
 
@@ -113,7 +117,7 @@ async function* readFrames(
 }
 
 /** Sizes of the planes of one frame, in samples and bytes. */
-function planesOf({ width, height, bits, chroma, alpha }: Y4mHeader) {
+export function planesOf({ width, height, bits, chroma, alpha }: PlaneLayout) {
   const luma = width * height;
   const chromaWidth = chroma ? (width + (1 << chroma[0]) - 1) >> chroma[0] : 0;
   const chromaSize = chroma ? chromaWidth * ((height + (1 << chroma[1]) - 1) >> chroma[1]) : 0;
@@ -121,9 +125,10 @@ function planesOf({ width, height, bits, chroma, alpha }: Y4mHeader) {
   return { luma, chromaWidth, chromaSize, bytesPerFrame: samples * (bits > 8 ? 2 : 1) };
 }
 
-function pictureOf(header: Y4mHeader, bytes: Uint8Array): YuvPicture {
-  const { width, height, bits, chroma } = header;
-  const { luma, chromaWidth, chromaSize } = planesOf(header);
+/** Gives the planes of one frame names. More than 8 bits are two bytes, the lower first. */
+export function pictureOf(layout: PlaneLayout, bytes: Uint8Array): YuvPicture {
+  const { width, height, bits, chroma } = layout;
+  const { luma, chromaWidth, chromaSize } = planesOf(layout);
   const data = bits > 8 ? new Uint16Array(bytes.slice().buffer) : bytes;
   const plane = (offset: number, stride: number): Plane => ({ data, offset, stride, step: 1 });
   return {
