@@ -107,3 +107,4 @@ export { FileSource } from "./files/file_source.ts";
 export { makeFolder } from "./files/folders.ts";
 export { WorkFolder } from "./files/work_folder.ts";
 export { readShardIndex } from "./weights/shard_index.ts";
+export type { TensorInfo } from "./weights/tensor_file.ts";

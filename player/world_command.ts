@@ -5,21 +5,22 @@ import { recipeOf } from "./recipe.ts";
 import type { WorldFile } from "./world_file.ts";
 
 /**
- * The command of far that makes the frames up to a given one again; undefined where none does. Clips are named as they are in the model's folder.
+ * The command of far that makes the frames up to a given one again; undefined where none does. It is for
+ * the page's folder, where the clips are.
  */
 export function commandOf(
   game: Game,
   frame: number,
   { info }: Pipeline,
-  { settings, clips }: WorldFile,
+  { model = info.name, settings, clips }: WorldFile,
 ): string | undefined {
   const recipe = recipeOf(game, frame, settings.memoryFrames);
   if (!recipe) return undefined;
   const { last, actions } = recipe;
   const clip = clips.find(({ name }) => name === last.clip);
   const options: Record<string, string | number | undefined> = {
-    model: info.name,
-    context: clip && `${info.name}/clips/${clip.name}.npz`,
+    model,
+    context: clip?.path,
     "context-frames": last.contextFrames,
     frames: last.generated,
     actions: actions.text() || undefined,

@@ -43,6 +43,8 @@ export interface WorldPart {
 /** `world.json` of an exported world: everything small, and the paths of the rest. */
 export interface WorldFile {
   readonly version: typeof VERSION;
+  /** The model as `far generate --model` finds it; absent: its name. */
+  readonly model?: string;
   readonly far: JsonObject;
   readonly modelIndex: JsonObject;
   readonly scheduler: JsonObject;
@@ -66,6 +68,7 @@ export function parseWorldFile(text: string): WorldFile {
   if (world.version !== VERSION) throw new SyntaxError(`its version is ${world.version}`);
   return {
     version: VERSION,
+    model: world.model === undefined ? undefined : words(world.model, "model"),
     far: object(world.far, "far"),
     modelIndex: object(world.modelIndex, "modelIndex"),
     scheduler: object(world.scheduler, "scheduler"),

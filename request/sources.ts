@@ -6,6 +6,7 @@ import {
   readMetadata,
   recordedActions,
   type ResizeMethod,
+  type TensorInfo,
 } from "../app.ts";
 import {
   CheckpointError,
@@ -172,15 +173,19 @@ async function videoActions(
   return isWhole ? own : undefined; // for more frames, or for fewer
 }
 
-/** `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them. */
+/**
+ * `frames` [videos, t, 3, H, W] or [t, 3, H, W], as `far generate` writes them, or U8 [t, H, W, 3], as
+ * `far export` does.
+ */
 async function readTensors(path: string, options: SourceOptions): Promise<Source> {
   const file = await SafetensorsFile.open(path);
   try {
     const name = file.tensors.has("context_frames") && !file.tensors.has("frames")
       ? "context_frames"
       : "frames";
-    const shape = file.tensors.get(name)?.shape ?? [];
-    const [videos, length, channels, height, width] = shape.length === 4 ? [1, ...shape] : shape;
+    const info = file.tensors.get(name);
+    const shape = info?.shape ?? [];
+    const [videos, length, channels, height, width] = shapeOfVideos(info);
     if (shape.length < 4 || shape.length > 5 || channels !== 3) {
       const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it is missing";
       throw new CheckpointError(
@@ -192,8 +197,10 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
     const size = { width: width!, height: height! };
     checkFloatFrames(path, size, videos! * length!);
     if (options.fit) checkFloatFrames(path, fittedSize(size, options.fit), videos! * picked.length);
-    const all = await readFloats(file, name);
     const values = 3 * height! * width!;
+    const all = arePictures(info)
+      ? joinFrames([picturesIn(await file.read(info), size)]).data
+      : await readFloats(file, name);
     const joined = Array.from({ length: videos! }, (_, video) =>
       picked.map((frame) => {
         const at = (video * length! + frame) * values;
@@ -208,6 +215,27 @@ async function readTensors(path: string, options: SourceOptions): Promise<Source
   } finally {
     file.close();
   }
+}
+
+/** Whether a tensor holds pictures as bytes, U8 [t, H, W, 3]. */
+function arePictures(info: TensorInfo | undefined): info is TensorInfo {
+  return info?.dtype === "U8" && info.shape.length === 4 && info.shape[3] === 3;
+}
+
+/** A tensor of frames as [videos, t, 3, H, W]. */
+function shapeOfVideos(info: TensorInfo | undefined): readonly number[] {
+  const shape = info?.shape ?? [];
+  if (!arePictures(info)) return shape.length === 4 ? [1, ...shape] : shape;
+  const [length, height, width] = shape;
+  return [1, length!, 3, height!, width!];
+}
+
+function picturesIn(bytes: Uint8Array, size: Size): FloatFrame[] {
+  const each = 3 * size.width * size.height;
+  return Array.from(
+    { length: bytes.length / each },
+    (_, i) => toFloat({ ...size, data: bytes.subarray(i * each, (i + 1) * each) }),
+  );
 }
 
 /** @throws {MediaError} values outside [0, 1] */

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, isAbsolute, join, resolve } from "node:path";
 import page from "../../player/page.html" with { type: "text" };
 import style from "../../player/page.css" with { type: "text" };
 import { VERSION, WORLD_FILE, type WorldFile } from "../../player/world_file.ts";
@@ -26,11 +26,18 @@ export async function run({ options: given, operands, terminal, signal }: Export
   const { output, web, overwrite } = given;
   if (!web) throw new UsageError("Say what to make: give --web, for a page that plays the model");
   if (output === undefined) throw new UsageError("Say where to write: give --output DIR");
-  const folder = await modelPath(operands[0] ?? DEMO);
+  const named = operands[0] ?? DEMO;
+  const folder = await modelPath(named);
   const work = await WorkFolder.open(output, crypto.randomUUID(), overwrite);
   try {
     const note = given.quiet ? () => {} : (text: string) => terminal.note(`warning: ${text}`);
-    const bytes = await writeWorld(work.path, folder, given as PlayValues, note, signal);
+    const bytes = await writeWorld(
+      work.path,
+      { folder, typed: publicName(named) },
+      given as PlayValues,
+      note,
+      signal,
+    );
     await work.commit();
     if (given.quiet) return;
     const size = (bytes / 1e6).toFixed(1);
@@ -43,7 +50,7 @@ export async function run({ options: given, operands, terminal, signal }: Export
 /** Writes all files of the page. @returns how many bytes a visitor loads */
 async function writeWorld(
   to: string,
-  folder: string,
+  { folder, typed }: { folder: string; typed: string },
   given: PlayValues,
   warn: (text: string) => void,
   signal: AbortSignal,
@@ -74,6 +81,7 @@ async function writeWorld(
   const { steps = STEPS, guidance = 1, solver = "euler", seed = 0n, label } = options;
   const world: WorldFile = {
     version: VERSION,
+    model: typed,
     far: { ...model.far, name: info.name },
     modelIndex: model.modelIndex,
     scheduler: model.scheduler,
@@ -98,6 +106,12 @@ async function writeWorld(
   const files = [world.transformer, world.vae].flatMap(({ weights }) => weights);
   const pieces = files.flatMap(({ pieces }) => pieces);
   return pieces.reduce((sum, { bytes }) => sum + bytes, text.length + script);
+}
+
+/** A model as it was typed, but without folders of this machine, which are nobody else's business. */
+function publicName(typed: string): string {
+  const isElsewhere = isAbsolute(typed) || typed.startsWith(".");
+  return isElsewhere ? basename(resolve(typed)) : typed;
 }
 
 /** JSON's numbers are exact up to 2^53. */

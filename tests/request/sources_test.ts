@@ -78,6 +78,29 @@ Deno.test("readSource() picks the frames of every video of tensors", () =>
     await assert.rejects(readSource(path, { start: 3 }), { message: /frame 3 is needed$/ });
   }));
 
+Deno.test("readSource() reads pictures of tensors, U8 [t, H, W, 3], as it does those of an .npz", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "clip-0.safetensors");
+    const data = Uint8Array.from({ length: 3 * 2 * 4 * 3 }, (_, i) => 3 * i);
+    const frames = { name: "frames", dtype: "U8", shape: [3, 2, 4, 3], data } as const;
+    const actions = new Uint8Array(Int32Array.of(2, 0, 1).buffer);
+    const file = await createOutput(path);
+    await writeSafetensors(file, [
+      frames,
+      { name: "actions", dtype: "I32", shape: [3], data: actions },
+    ]);
+    await file.commit();
+    const source = await readSource(path, { start: 1, count: 2 });
+    const { videos, width, height } = source;
+    assert.deepEqual([videos, source.frames, width, height], [1, 2, 4, 2]);
+    const planar = Array.from({ length: 2 * 3 * 8 }, (_, i) => {
+      const [frame, channel, pixel] = [1 + Math.floor(i / 24), Math.floor(i / 8) % 3, i % 8];
+      return Math.fround(data[frame * 24 + pixel * 3 + channel]! / 255);
+    });
+    assert.deepEqual(Array.from(source.data), planar);
+    assert.deepEqual(await source.actions!(CLASSES), [[0, 1]]);
+  }));
+
 Deno.test("readSource() refuses tensors outside [0, 1] in the frames it reads", () =>
   inFolder(async (folder) => {
     const path = join(folder, "t.safetensors");

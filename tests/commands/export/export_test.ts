@@ -12,6 +12,7 @@ import { recorder } from "../../support/recorder.ts";
 import { CHROMIUM, downloadOf, SWIFTSHADER, until, withBrowser } from "../../support/chromium.ts";
 import { assertAccessible } from "../../support/page_checks.ts";
 import { inFolder } from "../../support/folder.ts";
+import { assertCommandMakes } from "../play/copied_command.ts";
 import { answer } from "../../../commands/serve/static_files.ts";
 
 if (!CHROMIUM) {
@@ -76,6 +77,12 @@ async function loseDevice(page: Page, folder: string): Promise<void> {
   const gif = join(folder, "lost.gif");
   await downloadOf(page, page.getByRole("button", { name: "Share GIF" }), gif);
   assert.equal((await readClip(gif)).frames.length, 2);
+}
+
+async function copiedCommand(page: Page): Promise<string> {
+  await page.getByRole("button", { name: "Copy command" }).click();
+  await until(page, `document.getElementById("copied").textContent === "copied"`);
+  return await page.evaluate<string>("navigator.clipboard.readText()");
 }
 
 /** Hosts that fail to send weights, and what the page says then. */
@@ -192,7 +199,9 @@ Deno.test({
       await Deno.writeTextFile(join(site, "frames.html"), page);
       await withBrowser(async (browser) => {
         await serving(site, async (url) => {
-          const page = await browser.newPage();
+          const context = await browser.newContext();
+          await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+          const page = await context.newPage();
           const own = await frameInDeno();
           await page.goto(`${url}frames.html`);
           await until(page, "globalThis.frameOf");
@@ -211,6 +220,9 @@ Deno.test({
             return Math.max(most, Math.abs(drawn[4 * pixel + plane]! - 255 * own[i]!));
           }, 0);
           assert.ok(off <= 0.5 + 255 * MOST_DIFFERENCE, `a pixel is off by ${off} of 255`);
+          const command = await copiedCommand(page);
+          assert.match(command, /^far generate --model demo --context clip-0\.safetensors /);
+          await assertCommandMakes(command, drawn.filter((_, i) => i % 4 < 3), site);
           for (const [name, file, start] of SAVED) {
             const to = join(folder, file);
             await downloadOf(page, page.getByRole("button", { name }), to);

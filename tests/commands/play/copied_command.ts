@@ -9,11 +9,15 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const MOST_OFF = 1;
 
 /**
- * Runs a command as a shell does, word for word, where the page was started, with one more output
- * whose numbers are exact.
+ * Runs a command as a shell does, word for word, with one more output whose numbers are exact.
  * @param pixels [height, width, 3] of the last frame that it must make
+ * @param cwd where it is run: where the page was started
  */
-export async function assertCommandMakes(command: string, pixels: number[]): Promise<void> {
+export async function assertCommandMakes(
+  command: string,
+  pixels: number[],
+  cwd = ROOT,
+): Promise<void> {
   assert.match(command, /^far generate .* --output walk\.mp4$/);
   await inFolder(async (folder) => {
     const script = `#!/bin/sh\nexec '${Deno.execPath()}' run -A --no-check '${ROOT}/cli.ts' "$@"\n`;
@@ -22,7 +26,7 @@ export async function assertCommandMakes(command: string, pixels: number[]): Pro
     const here = command.replace("walk.mp4", `${folder}/walk.mp4`); // the test leaves nothing behind
     const { success, stderr } = await new Deno.Command("sh", {
       args: ["-c", `${here} --output '${exact}'`],
-      cwd: ROOT,
+      cwd,
       env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
     }).output();
     assert.ok(success, new TextDecoder().decode(stderr));
