@@ -218,7 +218,7 @@ export function table(
   left: number,
 ): string {
   const widths = head.map((name, i) =>
-    Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length))
+    rows.reduce((most, row) => Math.max(most, (row[i] ?? "").length), name.length)
   );
   return [head, ...rows].map((row) =>
     row.map((cell, i) => i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))

@@ -101,8 +101,9 @@ export function plotOf(frames: readonly ComparedFrame[]): string {
     ssim: all.reduce((sum, { ssim }) => sum + ssim, 0) / all.length,
   }));
   const finite = perFrame.map(({ psnr }) => psnr).filter(Number.isFinite);
-  const psnr = { low: 0, high: Math.max(10, Math.ceil(Math.max(0, ...finite) / 10) * 10) };
-  const ssim = { low: Math.min(0, ...perFrame.map(({ ssim }) => ssim)), high: 1 };
+  const most = finite.reduce((a, b) => Math.max(a, b), 0);
+  const psnr = { low: 0, high: Math.max(10, Math.ceil(most / 10) * 10) };
+  const ssim = { low: perFrame.reduce((least, { ssim }) => Math.min(least, ssim), 0), high: 1 };
   const xs = { low: perFrame[0]!.frame, high: Math.max(perFrame.at(-1)!.frame, 1) };
   const { width, height, left, right, top, bottom } = PLOT;
   const line = (key: "psnr" | "ssim", axis: Axis, color: string) => {

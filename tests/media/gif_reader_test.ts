@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MediaError } from "../../media/errors.ts";
 import type { RgbFrame } from "../../media/frames.ts";
 import { openGif, readGifComments } from "../../media/gif_reader.ts";
+import { fromComments } from "../../media/text_tags.ts";
 import { delayOf } from "../../media/gif_frame.js";
 import { fixture } from "./support/expected.ts";
 
@@ -148,6 +149,31 @@ Deno.test("readGifComments() finds comments", () => {
     readGifComments(Uint8Array.of(...HEADER, 1, 0, 1, 0, 0, 0, 0, ...comment, 0x3b)),
     ["abc"],
   );
+});
+
+/** A GIF without pictures that has `part` a million times between `before` and `after`. */
+function gifOfMany(before: number[], part: number[], after: number[]): Uint8Array {
+  const head = [...HEADER, 1, 0, 1, 0, 0, 0, 0, ...before];
+  const bytes = new Uint8Array(head.length + 1e6 * part.length + after.length + 1);
+  bytes.set(head);
+  for (let i = 0; i < 1e6; i++) bytes.set(part, head.length + i * part.length);
+  bytes.set([...after, 0x3b], bytes.length - after.length - 1);
+  return bytes;
+}
+
+Deno.test("readGifComments() finds a million comments, and one of a million pieces", () => {
+  const comments = readGifComments(gifOfMany([], [0x21, 0xfe, 1, 97, 0], []));
+  assert.deepEqual([comments.length, comments.at(-1)], [1e6, "a"]);
+  assert.deepEqual(fromComments(comments), { comment: "a" });
+  const [long] = readGifComments(gifOfMany([0x21, 0xfe], [1, 97], [0]));
+  assert.equal(long, "a".repeat(1e6));
+});
+
+Deno.test("openGif() finds no picture among a million extensions", () => {
+  for (const part of [[0x21, 0xff, 0], [0x21, 0xf9, 4, 0, 1, 0, 0, 0], [0]]) {
+    const { frames } = openGif(gifOfMany([], part, []), "x");
+    assert.equal([...frames as Iterable<unknown>].length, 0);
+  }
 });
 
 Deno.test("delayOf() keeps the speed over the whole", () => {

@@ -67,7 +67,12 @@ export async function surveyClips(options: SurveyOptions): Promise<Survey> {
   }
   const fps = typeof beside?.fps === "number" ? beside.fps : first.fps;
   const { width, height } = size ?? first;
-  return { clips, width, height, frames: Math.min(...seen.map((c) => c.frames)), names, fps };
+  return { clips, width, height, frames: fewestFrames(seen), names, fps };
+}
+
+/** @internal Frames of the shortest clip; there may be more clips than a call takes arguments. */
+export function fewestFrames(clips: readonly { readonly frames: number }[]): number {
+  return clips.reduce((least, { frames }) => Math.min(least, frames), Infinity);
 }
 
 /** Reads a clip frame by frame, keeping none. */

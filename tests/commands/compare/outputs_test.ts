@@ -44,6 +44,12 @@ Deno.test("plotOf() draws the mean of all videos, without equal pictures", () =>
   assert.match(svg, />frame 4</);
 });
 
+Deno.test("csvOf() and plotOf() take half a million frames", () => {
+  const many = Array.from({ length: 5e5 }, (_, a) => ({ ...FRAMES[0]!, a, psnr: 20 }));
+  assert.equal(csvOf(many).split("\n").length, 5e5 + 2);
+  assert.match(plotOf(many), />frame 0</);
+});
+
 Deno.test("checkOutputs() refuses what cannot be written before anything is read", () => {
   checkOutputs(["side.mp4", "n.csv"], "curve.svg");
   assert.throws(() => checkOutputs(["-"], undefined), { name: "UsageError" });

@@ -57,3 +57,8 @@ Deno.test("Sampler fills a batch from fewer clips than it has", () => {
   const sampler = new Sampler({ starts: [1, 1], batch: 5, seed: 0, shuffle: true });
   assert.equal(sampler.next().length, 5);
 });
+
+Deno.test("Sampler draws every one of a million clips once an epoch", () => {
+  const sampler = new Sampler({ starts: Array(1e6).fill(2), batch: 1e6, seed: 0, shuffle: true });
+  assert.equal(new Set(sampler.next().map(({ clip }) => clip)).size, 1e6);
+});

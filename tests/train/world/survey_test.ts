@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { encodeNpz } from "../../../media/npz.ts";
-import { surveyClips } from "../../../train/world/survey.ts";
+import { fewestFrames, surveyClips } from "../../../train/world/survey.ts";
 import { inFolder } from "../../support/folder.ts";
 
 /** A clip, and the text of its actions. */
@@ -65,3 +65,8 @@ Deno.test("surveyClips() leaves out what it may, and finds size, length and name
     const given = await surveyClips({ clips: sources, skipBad: true, names: ["a", "b", "c"] });
     assert.deepEqual(given.names, ["a", "b", "c"]);
   }));
+
+Deno.test("fewestFrames() finds the shortest of a million clips", () => {
+  const clips = Array.from({ length: 1e6 }, (_, i) => ({ frames: i === 777_777 ? 3 : 16 }));
+  assert.equal(fewestFrames(clips), 3);
+});
