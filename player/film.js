@@ -14,6 +14,9 @@ export class Film {
   #branch;
   #at;
   #goTo;
+  #session;
+  /** Names that were given, by the frame with which each branch begins. */
+  #names = {};
 
   /** @param goTo called with the number of a frame that was chosen */
   constructor(goTo) {
@@ -21,10 +24,19 @@ export class Film {
     byId("branch-name").onchange = ({ target }) => {
       if (!this.#branch) return;
       this.#branch.name = target.value.trim() || this.#branch.name;
+      this.#names[this.#branch.first] = this.#branch.name;
+      if (this.#session) history.replaceState({ session: this.#session, names: this.#names }, "");
       this.#showBranches();
     };
     byId("other").onchange = () => this.#compare();
     byId("compared").oninput = () => this.#drawCompared();
+  }
+
+  /** The program whose frames these are: a page that is loaded again knows its branches' names. */
+  set session(session) {
+    if (session === undefined || session === this.#session) return;
+    this.#session = session;
+    if (history.state?.session === session) this.#names = history.state.names;
   }
 
   /** Number of the frame on the screen. */
@@ -45,8 +57,10 @@ export class Film {
     if (this.#frames.has(frame.id)) return this.show(frame.id);
     this.#frames.set(frame.id, frame);
     if (this.#frames.size > MOST_FRAMES) this.#frames.delete(this.#frames.keys().next().value);
-    const follows = frame.parent >= 0 && this.#branch?.tip === frame.parent;
-    if (!follows) this.#newBranch(frame);
+    const followed = frame.parent >= 0 && this.#branches.find(({ tip }) => tip === frame.parent);
+    const follows = followed && followed === this.#branch;
+    if (!followed) this.#newBranch(frame);
+    else if (!follows) this.#choose(followed);
     this.#branch.tip = frame.id;
     if (follows) this.#append(frame);
     else this.#drawFilm();
@@ -64,8 +78,8 @@ export class Film {
   }
 
   #newBranch(frame) {
-    const name = `Branch ${this.#branches.length + 1}`;
-    this.#branch = { name, tip: frame.id };
+    const name = this.#names[frame.id] ?? `Branch ${this.#branches.length + 1}`;
+    this.#branch = { name, first: frame.id, tip: frame.id };
     this.#branches.push(this.#branch);
     this.#showBranches();
   }

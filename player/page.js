@@ -83,6 +83,7 @@ function showError(text) {
 function setUp(message) {
   if (welcome?.session !== message.session && film.at !== undefined) return refuseNewWorld();
   welcome = message;
+  film.session = welcome.session;
   document.title = `far play: ${welcome.model}`;
   byId("model").textContent = welcome.model;
   byId("description").textContent = welcome.description;

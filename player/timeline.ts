@@ -81,6 +81,22 @@ export class Timeline {
     return frames.reverse();
   }
 
+  /**
+   * The newest frames of all branches, oldest first; those that lead to one before all others.
+   * @param mostBytes of their pictures
+   */
+  newest(id: number, mostBytes: number): KeptFrame[] {
+    const chosen = new Set<KeptFrame>();
+    let bytes = 0;
+    for (const frame of [...this.path(id).reverse(), ...[...this.#frames.values()].reverse()]) {
+      if (chosen.has(frame)) continue;
+      bytes += frame.shown.picture.data.length;
+      if (bytes > mostBytes && chosen.size > 0) break;
+      chosen.add(frame);
+    }
+    return [...chosen].sort((a, b) => a.shown.id - b.shown.id);
+  }
+
   /** Whether all frames since the beginning are kept. */
   isWhole(path: readonly KeptFrame[]): boolean {
     return path.length > 0 && path[0]!.shown.parent === undefined;

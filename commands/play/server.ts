@@ -51,8 +51,9 @@ const LONGEST_MESSAGE = 4096;
 const MOST_WAITING = 4 << 20;
 /** A page that lags by this many bytes of answers is closed. */
 const MOST_UNREAD = MOST_WAITING + (1 << 20);
-/** Past frames sent to a new page. */
-const MOST_PAST = 200;
+/** Past frames sent to a new page, and bytes of their pictures: fewer than make a page lag. */
+const MOST_PAST = 1000;
+const MOST_PAST_BYTES = 3 << 20;
 /** Time for pages to close. */
 const GOODBYE_MS = 200;
 const GOING_AWAY = 1001;
@@ -179,8 +180,8 @@ export class PlayServer implements GameWatcher {
   #welcome(page: WebSocket): void {
     send(page, JSON.stringify(this.#options.welcome));
     const { shown, timeline } = this.#game;
-    const path = shown ? timeline.path(shown.id).slice(-MOST_PAST) : [];
-    for (const { shown } of path) send(page, frameMessage({ ...shown, rate: 0 }));
+    const past = shown ? timeline.newest(shown.id, MOST_PAST_BYTES).slice(-MOST_PAST) : [];
+    for (const { shown } of past) send(page, frameMessage({ ...shown, rate: 0 }));
     send(page, JSON.stringify(stateOf(this.#game))); // last, or the page would count those frames twice
     this.#game.attended = true;
   }

@@ -27,6 +27,19 @@ Deno.test("Timeline finds the path to each frame of each branch", () => {
   assert.equal(timeline.isWhole(timeline.path(4)), true);
 });
 
+Deno.test("Timeline gives the newest frames of all branches, those of one before the others", () => {
+  const timeline = new Timeline();
+  const parents = [undefined, 0, 1, 0, 3, undefined];
+  for (const [id, parent] of parents.entries()) timeline.add(kept(id, parent, 30));
+  const newest = (id: number, frames: number) =>
+    timeline.newest(id, 30 * frames).map(({ shown }) => shown.id);
+  assert.deepEqual(newest(2, 6), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(newest(2, 5), [0, 1, 2, 4, 5]);
+  assert.deepEqual(newest(2, 3), [0, 1, 2]);
+  assert.deepEqual(newest(2, 2), [1, 2]);
+  assert.deepEqual(newest(2, 0), [2]); // a page needs a picture
+});
+
 Deno.test("Timeline drops the oldest frames, and never the newest", () => {
   const timeline = new Timeline(3 * 1_004_000);
   for (let id = 0; id < 6; id++) timeline.add(kept(id, id ? id - 1 : undefined, 1_000_000));

@@ -121,6 +121,17 @@ async function timeMachine(page: Page): Promise<void> {
   await until(page, `${FILM} === ${length} && ${PIXELS} === ${JSON.stringify(seen[0])}`);
   await branches.getByRole("button", { name: "to the right" }).click();
   await until(page, `${PIXELS} === ${JSON.stringify(tip)}`);
+  await page.reload();
+  await until(page, `${CONNECTED} && ${PIXELS} === ${JSON.stringify(tip)}`);
+  const names = ["Branch 1", "to the right"];
+  assert.deepEqual(await branches.getByRole("button").allTextContents(), names);
+  await branches.getByRole("button", { name: "Branch 1" }).click();
+  await until(page, `${FILM} === ${length} && ${PIXELS} === ${JSON.stringify(seen[0])}`);
+  await page.keyboard.press("ArrowUp"); // it goes on where it ended, and is no third one
+  await until(page, `${FILM} === ${length + 1} && ${HELD}`);
+  await page.reload();
+  await until(page, `${CONNECTED} && ${FILM} === ${length + 1}`);
+  assert.deepEqual(await branches.getByRole("button").allTextContents(), names);
 }
 
 async function copyCommand(page: Page): Promise<void> {
