@@ -58,7 +58,7 @@ function checkTwins(names: readonly string[], repository: string): void {
     const parts = name.split("/");
     for (let depth = 1; depth <= parts.length; depth++) {
       const path = parts.slice(0, depth).join("/");
-      const key = path.normalize("NFKC").toLowerCase();
+      const key = path.normalize("NFKC").toUpperCase().toLowerCase(); // also folds sharp s
       const twin = seen.get(key);
       const whole = depth === parts.length;
       if (twin !== undefined && (twin !== path || whole)) {

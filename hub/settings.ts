@@ -20,13 +20,16 @@ export interface HubSettings {
   readonly timeout: number;
 }
 
+/** A day, in seconds: timers of more than 2^31 milliseconds fire at once. */
+const LONGEST_TIMEOUT = 86_400;
+
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
 
 /** A variable of this process; undefined also where reading it is not permitted. */
 function processEnvironment(name: string): string | undefined {
   try {
-    return Deno.env.get(name) || undefined;
+    return Deno.env.get(name);
   } catch {
     return undefined;
   }
@@ -37,16 +40,16 @@ function processEnvironment(name: string): string | undefined {
  * @throws {CheckpointError} the endpoint is not a web address
  */
 export async function hubSettings(
-  environment: Environment = processEnvironment,
+  variables: Environment = processEnvironment,
 ): Promise<HubSettings> {
+  const environment: Environment = (name) => variables(name) || undefined; // empty is not set
+  const expand = (path: string) => expandVariables(path, variables);
   const home = expand(
     environment("HF_HOME") ??
       join(environment("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface"),
-    environment,
   );
   const cache = expand(
     environment("HF_HUB_CACHE") ?? environment("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
-    environment,
   );
   const endpoint = (environment("HF_ENDPOINT") ?? "https://huggingface.co").replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
@@ -62,10 +65,10 @@ export async function hubSettings(
     endpoint,
     cache,
     models: join(dirname(cache), "far"),
-    token: await readToken(environment, home),
+    token: await readToken(environment, home, expand),
     offline: isSet(environment("HF_HUB_OFFLINE")),
     copies: isSet(environment("HF_HUB_DISABLE_SYMLINKS")),
-    timeout: timeout > 0 ? timeout : 30,
+    timeout: timeout > 0 ? Math.min(timeout, LONGEST_TIMEOUT) : 30,
   };
 }
 
@@ -73,7 +76,7 @@ export async function hubSettings(
  * `~`, `$NAME` and `${NAME}` as the Python client expands them: files of variables for containers
  * contain them unexpanded. Unknown names stay.
  */
-function expand(path: string, environment: Environment): string {
+function expandVariables(path: string, environment: Environment): string {
   return path.replace(/^~(?=\/|$)/, homedir())
     .replace(/\$(?:([A-Za-z0-9_]+)|\{([^}]*)\})/g, (whole, plain?: string, braced?: string) => {
       return environment(plain ?? braced ?? "") ?? whole;
@@ -81,10 +84,14 @@ function expand(path: string, environment: Environment): string {
 }
 
 /** HF_TOKEN, or the file that the Python client's login writes. */
-async function readToken(environment: Environment, home: string): Promise<string | undefined> {
+async function readToken(
+  environment: Environment,
+  home: string,
+  expand: (path: string) => string,
+): Promise<string | undefined> {
   if (isSet(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return undefined;
   const given = environment("HF_TOKEN") ?? environment("HUGGING_FACE_HUB_TOKEN");
-  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"), environment);
+  const path = expand(environment("HF_TOKEN_PATH") ?? join(home, "token"));
   const token = (given ?? await Deno.readTextFile(path).catch(() => "")).trim();
   if (token === "") return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;

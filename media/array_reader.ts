@@ -29,7 +29,7 @@ export async function openNpz(path: string): Promise<ArrayStream> {
     const header = await file.header(name);
     const shape = videoShape(header, path);
     const actions = file.names.includes("actions")
-      ? readActions(await file.readList("actions"), shape.count, path)
+      ? await readActions(() => file.readList("actions"), shape.count, path)
       : {};
     return {
       frames: streamFrames(shape, () => file.stream(name), path),
@@ -94,11 +94,20 @@ function videoShape({ type, shape, bytes }: NpyHeader, path: string): VideoShape
 }
 
 /** Some data sets have other things by this name, so it is an error only if actions are needed. */
-function readActions(
-  { type, shape, data }: NpyArray,
+async function readActions(
+  read: () => Promise<NpyArray>,
   count: number,
   path: string,
-): Pick<FrameStream, "actions" | "unusableActions"> {
+): Promise<Pick<FrameStream, "actions" | "unusableActions">> {
+  let array: NpyArray;
+  try {
+    array = await read();
+  } catch (error) {
+    if (!(error instanceof MediaError) || error instanceof TooMuchError) throw error;
+    const why = error.message.replace(/^.*: actions": /s, "");
+    return { unusableActions: `Cannot use the actions of "${path}": ${why}` };
+  }
+  const { type, shape, data } = array;
   if (shape.length !== 1 || !/[iu]/.test(type)) {
     return {
       unusableActions:

@@ -252,13 +252,28 @@ const SIGNATURES: readonly [start: string, what: string][] = [
   ["\x89hdf", "an HDF5 file"],
   ["\x1aE\xdf\xa3", "a video"],
   ["\x93numpy", "an array of numpy"],
+  ["\xef\xbb\xbf", "text"], // with a byte-order mark
+  ["\xff\xfe", "text in UTF-16"],
+  ["\xfe\xff", "text in UTF-16"],
 ];
 
 /** What a file that is not safetensors is, by its first bytes. */
 function otherFormat(bytes: Uint8Array): string | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 64)).trimStart().toLowerCase();
   if (start.startsWith("ftyp", 4)) return "a video"; // MP4 and MOV begin with a length
-  return SIGNATURES.find(([signature]) => start.startsWith(signature.toLowerCase()))?.[1];
+  const known = SIGNATURES.find(([signature]) => start.startsWith(signature.toLowerCase()))?.[1];
+  return known ?? (isForeignText(bytes.subarray(0, 64)) ? "text" : undefined);
+}
+
+/** Whether it is text that is not ASCII alone, in UTF-8; the last character may be cut. */
+function isForeignText(bytes: Uint8Array): boolean {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return text.length >= LENGTH_BYTES / 2 && /[^\p{ASCII}]/u.test(text) &&
+      !/[^\P{Cc}\s]/u.test(text);
+  } catch {
+    return false;
+  }
 }
 
 function fail(reason: CheckpointReason, detail: string): never {

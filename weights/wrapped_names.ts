@@ -15,6 +15,12 @@ const OUTER = [
   "net.",
   "network.",
   "generator.",
+  "base_model.", // adapters that were merged
+  "diffusion_model.", // LDM and ComfyUI, within `model.`
+  "transformer.",
+  "denoiser.",
+  "student.",
+  "_module.", // Opacus
   "shadow.", // averaged copies
   "ema.",
   "model_ema.",

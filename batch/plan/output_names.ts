@@ -35,14 +35,22 @@ export function fillIn(
 }
 
 /**
- * Checks that outputs stay inside the output folder and have names valid on every system.
+ * Checks that the outputs of a job stay inside the output folder, have names valid on every
+ * system, and are files of their own.
  * @throws {UsageError} names the first invalid one
  */
 export function checkOutputNames(names: readonly string[], where: string): void {
+  const taken = new TakenNames<string>();
   for (const name of names) {
     const fault = nameFault(name);
     if (fault) {
       throw new UsageError(`Cannot use "output" in ${where}: "${printable(name)}" ${fault}`);
+    }
+    const other = taken.take(name, name);
+    if (other !== undefined && other !== name) {
+      throw new UsageError(
+        `Cannot use "output" in ${where}: "${other}" and "${name}" would be one file`,
+      );
     }
   }
   try {

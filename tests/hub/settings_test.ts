@@ -20,7 +20,7 @@ Deno.test("hubSettings() finds the cache as the Python client does", async () =>
   equal(await cache({ HF_HOME: "/h/~" }), "/h/~/hub");
 });
 
-// What huggingface_hub makes of them, with X=/data and Y=$X/y.
+// What huggingface_hub makes of them, with X=/data, Y=$X/y and an empty E.
 const EXPANDED: [name: string, value: string, cache: string][] = [
   ["HF_HOME", "$X/hf", "/data/hf/hub"],
   ["HF_HOME", "${X}/hf", "/data/hf/hub"],
@@ -36,12 +36,22 @@ const EXPANDED: [name: string, value: string, cache: string][] = [
   ["HF_HUB_CACHE", "/p/${X", "/p/${X"],
   ["HF_HUB_CACHE", "~x", "~x"],
   ["HF_HUB_CACHE", "/q/$5", "/q/$5"],
+  ["HF_HOME", "$E/hf", "/hf/hub"],
+  ["HF_HUB_CACHE", "/a${E}b", "/ab"],
+  ["HF_HUB_CACHE", "$X${E}$X", "/data/data"],
 ];
 for (const [name, value, expected] of EXPANDED) {
   Deno.test(`hubSettings() expands ${name}=${value} as the Python client does`, async () => {
-    equal((await settings({ X: "/data", Y: "$X/y", [name]: value })).cache, expected);
+    equal((await settings({ X: "/data", Y: "$X/y", E: "", [name]: value })).cache, expected);
   });
 }
+
+Deno.test("hubSettings() keeps the time-out below what a timer can count", async () => {
+  const times = { "12": 12, "0": 30, "-1": 30, "x": 30, "": 30, "3000000": 86400, Infinity: 86400 };
+  for (const [HF_HUB_DOWNLOAD_TIMEOUT, seconds] of Object.entries(times)) {
+    equal((await settings({ ...NOWHERE, HF_HUB_DOWNLOAD_TIMEOUT })).timeout, seconds);
+  }
+});
 
 Deno.test("hubSettings() reads the endpoint, and refuses anything else", async () => {
   equal((await settings(NOWHERE)).endpoint, "https://huggingface.co");

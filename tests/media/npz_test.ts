@@ -9,6 +9,7 @@ import { toRgb } from "../../media/frames.ts";
 import { encodeNpz, NpzFile } from "../../media/npz.ts";
 import { fixture } from "./support/expected.ts";
 import { inFolder } from "./support/folder.ts";
+import { zip } from "../weights/torch_bytes.ts";
 
 const FRAMES = Uint8Array.from({ length: 180 }, (_, i) => i * 7 % 256);
 const DMLAB = `${import.meta.dirname}/../fixtures/clips/dmlab-5.npz`;
@@ -76,7 +77,6 @@ const REFUSED: [file: string, message: RegExp][] = [
   ["fortran.npy", /ascontiguousarray/],
   ["bools.npy", /must be \(T, H, W, 3\) of uint8 or float, but is \(3, 4, 5, 3\) of \|b1/],
   ["grey.npy", /must be \(T, H, W, 3\)/],
-  ["strings.npz", /actions.*"<U5"/],
   ["no_video.npz", /it has no array "video", only "pixels", "more"/],
 ];
 for (const [file, message] of REFUSED) {
@@ -343,3 +343,45 @@ Deno.test("readClip() says what is wrong with actions, and reads the frames", ()
     assert.deepEqual([frames.length, actions], [3, undefined]);
     assert.match(unusableActions!, /it has 3 frames but 2 actions/);
   }));
+
+Deno.test("readClip() reads the frames beside words that numpy saved as actions", async () => {
+  const { frames, unusableActions } = await readClip(fixture("strings.npz"));
+  assert.equal(frames.length, 3);
+  assert.match(unusableActions!, /its elements are "<U5"/);
+});
+
+/** Arrays of three elements as numpy saves them: descr of the header, and bytes per element. */
+const STRANGE_ACTIONS: [descr: string, size: number][] = [
+  ["'<U4'", 16],
+  ["'|S1'", 1],
+  ["'|O'", 8],
+  ["'>i4'", 4],
+  ["'<c8'", 8],
+  ["'<M8[D]'", 8],
+  ["'|b1'", 1],
+  ["'<f8'", 8],
+  ["[('a', '<i4'), ('b', '<f4')]", 8],
+];
+
+/** A .npy with any `descr`. */
+function npyOf(descr: string, shape: string, data: Uint8Array): Uint8Array {
+  const header = `{'descr': ${descr}, 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117);
+  const start = [0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, 118, 0];
+  return Uint8Array.of(...start, ...new TextEncoder().encode(`${header}\n`), ...data);
+}
+
+for (const [descr, size] of STRANGE_ACTIONS) {
+  Deno.test(`readClip() reads the frames beside actions of ${descr}`, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "x.npz");
+      const video = npyOf("'|u1'", "(3, 4, 5, 3)", FRAMES);
+      const strange = npyOf(descr, "(3,)", new Uint8Array(3 * size));
+      await Deno.writeFile(
+        path,
+        zip([{ name: "video.npy", data: video }, { name: "actions.npy", data: strange }]),
+      );
+      const { frames, actions, unusableActions } = await readClip(path);
+      assert.deepEqual([frames.length, actions], [3, undefined]);
+      assert.match(unusableActions!, /^Cannot use the actions of ".*x\.npz": [^:]+$/);
+    }));
+}

@@ -316,6 +316,14 @@ const OTHERS: [what: string, start: Uint8Array, message: RegExp][] = [
   ["a git-lfs pointer", text("version https://git-lfs.github.com/spec/v1\noid"), /git lfs pull/],
   ["a pickle", hex("80 02 8a 0a 6c fc 9c 46 f9 20"), /pickle/],
   ["an MP4", joined(hex("00 00 00 20"), text("ftypisom"), new Uint8Array(9)), /it is a video, not/],
+  ["text in UTF-16", hex("ff fe 68 00 69 00 20 00 74 00 68 00"), /it is text in UTF-16, not/],
+  ["text with a byte-order mark", joined(hex("ef bb bf"), text("hello there")), /it is text, not/],
+  ["text in Russian", text("Не найдено: см. документацию"), /it is text, not/],
+  [
+    "text in Chinese, cut",
+    text("没有找到文件，请看说明书".repeat(9)).subarray(0, 100),
+    /it is text, not/,
+  ],
   ["a WebM", hex("1a 45 df a3 01 00 00 00 00 00 00 1f"), /it is a video, not/],
 ];
 for (const [what, bytes, message] of OTHERS) {

@@ -54,6 +54,11 @@ Deno.test("checkOutputNames() refuses unusable names, with line and field", () =
     assert.throws(() => checkOutputNames(names, "j:3"), pattern);
   refused(["../a.mp4"], /"output" in j:3: "\.\.\/a\.mp4" must be inside the output folder$/);
   refused(["a.mp4", "a.mp4"], /"output" in j:3: .*twice/);
+  refused(["a.png", "A.png"], /"a\.png" and "A\.png" would be one file$/);
+  refused(["b/é.mp4", "b/e\u0301.mp4"], /would be one file$/);
+  refused(["f-%d.png", "f-0.png"], /"f-%d\.png" and "f-0\.png" would be one file$/);
+  refused(["f-12.png", "f-%d.png"], /would be one file$/);
+  checkOutputNames(["f-%d.png", "f-x.png", "f-0.mp4"], "j:3");
   refused(["a.avi"], /"output" in j:3: .*\.safetensors/);
 });
 
