@@ -123,15 +123,16 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
 
   /** Submits the passes of a step, long ones one by one. Returns false if it was given up. */
   async #runPasses({ passes, pass }: PreparedStep, signal?: AbortSignal): Promise<boolean> {
-    for (let i = 0, waited = 0; i < passes; i++) {
+    let [waited, start] = [0, performance.now()];
+    for (let i = 0; i < passes; i++) {
       const isLast = i === passes - 1;
       this.gpu.run(pass(i), ...isLast ? [this.engine.update] : []);
       if (isLast || !signal || (i + 1 - waited) * this.#passSeconds < PATIENCE) continue;
-      const start = performance.now();
       await this.gpu.idle();
       await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
-      this.#passSeconds = (performance.now() - start) / 1000 / (i + 1 - waited);
-      waited = i + 1;
+      const now = performance.now(); // since the start: a driver may wait in `run` too
+      this.#passSeconds = (now - start) / 1000 / (i + 1 - waited);
+      [waited, start] = [i + 1, now];
       if (signal.aborted) return false;
     }
     return true;
