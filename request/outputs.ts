@@ -11,7 +11,7 @@ import {
 } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
 import { TensorWriter, type TensorWriterOptions } from "./tensor_writer.ts";
-import { viewingScale } from "./viewing_scale.ts";
+import { sizeMetadata, viewingScale } from "./viewing_scale.ts";
 import { didYouMean } from "../cli/suggest.ts";
 
 /** Writes finished frames of all videos to files. */
@@ -211,13 +211,15 @@ class VideoOutput implements Output {
     const { count, from, frames, actions: lists, format = "mp4", metadata, ...rest } = options;
     const name = numberedPath(path, video, count);
     const actions = (lists?.[video] ?? lists?.[0])?.slice(from);
+    const scale = viewingScale(name, options);
+    const enlarged = metadata && sizeMetadata(options, scale);
     const recorded = metadata && actions && { [ACTIONS_KEY]: formatClassList(actions) };
     const writer = await openFrameWriter(name, {
       ...rest,
       format,
-      scale: viewingScale(name, options),
+      scale,
       labels: sheetLabels(options, actions),
-      metadata: { ...metadata, ...recorded },
+      metadata: { ...metadata, ...enlarged, ...recorded },
       frames: frames === undefined ? undefined : frames - from,
       actions,
     });

@@ -18,3 +18,11 @@ export function viewingScale(
   if (!VIEWED.includes(extname(path).toLowerCase())) return 1;
   return Math.ceil(VIEWING_SIDE / Math.max(width, height)) || 1;
 }
+
+/** Key of the size that the model made, in the metadata of enlarged pictures. */
+export const SIZE_KEY = "far.size";
+
+/** Metadata of pictures that are enlarged `scale` times: the size that the model made. */
+export function sizeMetadata({ width, height }: Size, scale = 1): Record<string, string> {
+  return scale > 1 ? { [SIZE_KEY]: `${width}x${height}` } : {};
+}

@@ -3,6 +3,7 @@ import { printable, readClipFacts, type VideoFacts } from "../../app.ts";
 import { NpzFile } from "../../mod.ts";
 import type { Inspection } from "./inspection.ts";
 import { type Settings, settingsOf } from "../../cli/settings.ts";
+import { SIZE_KEY } from "../../request/viewing_scale.ts";
 import { commandJson, commandLines } from "./made_by.ts";
 
 /** Longer lists are not shown. */
@@ -18,9 +19,13 @@ export async function inspectClip(path: string): Promise<Inspection> {
 async function inspectVideo(path: string): Promise<Inspection> {
   const { width, height, fps, lossy, isFloat, metadata, video } = await readClipFacts(path);
   const settings = settingsOf(metadata);
+  const own = metadata[SIZE_KEY];
+  const made = own !== undefined && /^\d{1,6}x\d{1,6}$/.test(own) ? `, made at ${own}` : "";
   const lines = [
     `file        ${path}`,
-    `video       ${width}x${height}${fps === undefined ? "" : `, ${round(fps)} frames/s`}, ` +
+    `video       ${width}x${height}${made}${
+      fps === undefined ? "" : `, ${round(fps)} frames/s`
+    }, ` +
     `${isFloat ? "floats" : "8-bit"}, ${lossy ? "lossy" : "exact"}`,
     ...factLines(video),
     ...settingsLines(settings, metadata),

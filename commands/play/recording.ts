@@ -1,6 +1,7 @@
 import { ACTIONS_KEY } from "../../app.ts";
 import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod.ts";
 import type { Settings } from "../../cli/settings.ts";
+import { sizeMetadata } from "../../request/viewing_scale.ts";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
 import type { GameWatcher, Shown } from "../../player/game.ts";
@@ -34,7 +35,7 @@ export class Recording implements GameWatcher {
 
   /** @throws {MediaError} the file cannot be created, or its format cannot be written here */
   static async open(path: string, options: RecordingOptions): Promise<Recording> {
-    const metadata: Record<string, string> = {};
+    const metadata = sizeMetadata(options, options.scale);
     const actions = options.names.length > 0 ? [] : undefined;
     const writer = await openFrameWriter(path, { ...options, metadata, actions });
     return new Recording(writer, metadata, actions, options);

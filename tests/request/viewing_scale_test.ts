@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { viewingScale } from "../../request/viewing_scale.ts";
+import { sizeMetadata, viewingScale } from "../../request/viewing_scale.ts";
 
 const CASES: readonly [path: string, width: number, height: number, scale: number][] = [
   ["a.mp4", 64, 64, 4],
@@ -26,3 +26,9 @@ for (const [path, width, height, scale] of CASES) {
     }
   });
 }
+
+Deno.test("sizeMetadata() keeps the model's size where pictures are enlarged", () => {
+  const size = { width: 64, height: 48 };
+  assert.deepEqual(sizeMetadata(size, 4), { "far.size": "64x48" });
+  for (const scale of [1, undefined]) assert.deepEqual(sizeMetadata(size, scale), {});
+});
