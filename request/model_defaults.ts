@@ -75,8 +75,21 @@ function fileFault(path: string, folder: string): string | undefined {
   const place = realPath(isPattern(path) ? dirname(whole) : whole);
   if (place === undefined) return undefined; // reading it reports that it is missing
   const roots = rootsOf(folder);
-  const inside = roots.some((root) => place === root || place.startsWith(root + sep));
-  return inside ? undefined : "is a link that leaves the model's folder";
+  const isInside = (file: string) =>
+    roots.some((root) => file === root || file.startsWith(root + sep));
+  if (!isInside(place)) return "is a link that leaves the model's folder";
+  const stray = linksIn(place).find((link) => !isInside(realPath(link) ?? link));
+  return stray && `holds "${basename(stray)}", a link that leaves the model's folder`;
+}
+
+/** Links in a folder of pictures; none if it is a file or cannot be read. */
+function linksIn(place: string): string[] {
+  try {
+    const entries = [...Deno.readDirSync(place)];
+    return entries.filter(({ isSymlink }) => isSymlink).map(({ name }) => join(place, name));
+  } catch {
+    return [];
+  }
 }
 
 /** The folder itself; in the hub's cache its files are links to blobs of the same repository. */

@@ -101,3 +101,22 @@ Deno.test("parseModelDefaults() takes files inside the folder, and blobs of the 
     const { actions } = parseModelDefaults({ actions: "clip.npz" }, folder);
     assert.equal(actions, join(folder, "clip.npz"));
   }));
+
+for (const context of ["frames", "frames/%d.png", "frames/", ".", "%d.png"]) {
+  Deno.test(`parseModelDefaults() refuses ${context} with a picture that is a link outside`, () =>
+    inFolder(async (root) => {
+      const folder = join(root, "model");
+      await Deno.mkdir(join(folder, "frames"), { recursive: true });
+      await Deno.writeTextFile(join(root, "secret.png"), "");
+      const read = () => parseModelDefaults({ context }, folder);
+      for (const place of [folder, join(folder, "frames")]) {
+        await Deno.writeTextFile(join(place, "1.png"), "");
+        await Deno.symlink("1.png", join(place, "2.png"));
+      }
+      assert.equal(read().context, join(folder, context));
+      for (const place of [folder, join(folder, "frames")]) {
+        await Deno.symlink(join(root, "secret.png"), join(place, "3.png"));
+      }
+      assert.throws(read, /holds "3\.png", a link that leaves the model's folder$/);
+    }));
+}
