@@ -129,7 +129,7 @@ Deno.test("examples that no test can run are at least command lines that far tak
     } else if (args.join(" ") === "task install") {
       assert.match(line, INSTALL); // tested below
     } else {
-      const file = args.find((arg) => arg.startsWith("examples/"));
+      const file = args.find((arg) => /^(examples|tools)\//.test(arg));
       assert.ok(file && Deno.statSync(join(ROOT, file)).isFile, `${page}: ${line}`);
     }
   }
