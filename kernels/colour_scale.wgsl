@@ -6,7 +6,7 @@ struct Params {
   count: u32,     // pixels
 }
 
-override BACKWARD: u32;
+override BACKWARD: bool = false;
 const MEAN = vec4(-0.030, -0.088, -0.188, 0.0);
 const DEVIATION = vec4(0.458, 0.448, 0.450, 1.0);
 
@@ -19,5 +19,5 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let colour = vec4(x[id].xyz, 0.0);
-  if (BACKWARD == 1u) { y[id] += colour / DEVIATION; } else { y[id] = (colour - MEAN) / DEVIATION; }
+  if (BACKWARD) { y[id] += colour / DEVIATION; } else { y[id] = (colour - MEAN) / DEVIATION; }
 }

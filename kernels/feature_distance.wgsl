@@ -9,7 +9,7 @@ struct Params {
   scale: f32,
 }
 
-override ADDS: u32;
+override ADDS: bool = false;
 const EPSILON = 1e-10;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -45,6 +45,6 @@ fn main(lane: Lane) {
     let apart = y[first + q] * inverse.y - x[first + q] * inverse.x;
     let slope = params.scale * inverse.y * (2.0 * head[q] * apart - turn * y[first + q]);
     let own = select(vec4(0.0), slope, exists);
-    if (ADDS == 1u) { dy[first + q] += own; } else { dy[first + q] = own; }
+    if (ADDS) { dy[first + q] += own; } else { dy[first + q] = own; }
   }
 }

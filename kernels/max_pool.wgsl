@@ -9,7 +9,7 @@ struct Params {
   quads: u32,     // C / 4
 }
 
-override BACKWARD: u32;
+override BACKWARD: bool = false;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;          // [B, H, W, C]
@@ -32,7 +32,7 @@ fn main(lane: Lane) {
     first = select(first, vec4(i), value > most);
     most = max(most, value);
   }
-  if (BACKWARD == 0u) {
+  if (!BACKWARD) {
     to[id] = most;
     return;
   }

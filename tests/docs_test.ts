@@ -114,6 +114,8 @@ const EXAMPLES = COMMANDS.flatMap(({ name, examples }) =>
   }))
 );
 
+const TASKS = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).tasks;
+
 Deno.test("examples that no test can run are at least command lines that far takes", async () => {
   for (const { page, line } of [...LINES, ...EXAMPLES]) {
     const [program, ...args] = words(line);
@@ -128,6 +130,8 @@ Deno.test("examples that no test can run are at least command lines that far tak
       assert.equal(line, "npm install --global deno@2.9.6");
     } else if (args.join(" ") === "task install") {
       assert.match(line, INSTALL); // tested below
+    } else if (args[0] === "task") {
+      assert.ok(args[1]! in TASKS, `${page}: ${line}`);
     } else {
       const file = args.find((arg) => /^(examples|tools)\//.test(arg));
       assert.ok(file && Deno.statSync(join(ROOT, file)).isFile, `${page}: ${line}`);
@@ -170,8 +174,7 @@ const INSTALL = /^deno task install$/m;
 
 Deno.test("README's installation is a task; tests/tools/install_test.ts runs it", () => {
   assert.match(Deno.readTextFileSync(join(ROOT, "README.md")), INSTALL);
-  const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-  assert.match(tasks.install, /tools\/install/);
+  assert.match(TASKS.install, /tools\/install/);
 });
 
 Deno.test("links between pages lead somewhere", () => {
