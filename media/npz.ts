@@ -23,6 +23,9 @@ const DATE = new Date(1980, 0, 1);
 /** The format has 32-bit offsets, and fflate supports no others. */
 const LONGEST = 2 ** 32 - 1;
 
+/** Most arrays that an error names. */
+const MOST_NAMED = 8;
+
 /** An open .npz: named arrays, read one at a time. */
 export class NpzFile implements Disposable {
   readonly #source: FileSource;
@@ -123,10 +126,13 @@ export class NpzFile implements Disposable {
     }
   }
 
+  /** @throws {MediaError} there is none, but others */
   #array(name: string): ZipEntry {
     const entry = this.#entries.get(`${name}.npy`);
     if (entry) return entry;
-    const names = this.names.map(quote).join(", ") || "none";
+    const named = this.names.slice(0, MOST_NAMED).map(quote).join(", ") || "none";
+    const more = this.names.length - MOST_NAMED;
+    const names = more > 0 ? `${named} and ${more} more` : named;
     throw new MediaError(
       `Cannot read "${this.#source.path}": it has no array "${name}", only ${names}`,
     );

@@ -350,6 +350,15 @@ Deno.test("readClip() reads the frames beside words that numpy saved as actions"
   assert.match(unusableActions!, /its elements are "<U5"/);
 });
 
+Deno.test("readClip() names the first of many arrays, none of which is a video", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "x.npz");
+    const names = Array.from({ length: 2000 }, (_, i) => `a${i}.npy`);
+    await Deno.writeFile(path, zip(names.map((name) => ({ name, data: new Uint8Array() }))));
+    const few = /it has no array "video", only "a0", ("a\d", ){6}"a7" and 1992 more$/;
+    await assert.rejects(readClip(path), few);
+  }));
+
 /** Arrays of three elements as numpy saves them: descr of the header, and bytes per element. */
 const STRANGE_ACTIONS: [descr: string, size: number][] = [
   ["'<U4'", 16],
