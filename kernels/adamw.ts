@@ -1,13 +1,13 @@
 import code from "./adamw.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { type DeviceBuffer, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 
 /** Lines to remove from the shader if there are no averaged weights to bind. */
 const SHADOW = /^.*shadow.*\n/gm;
-const ADAMW = defineKernel("adamw", code.replaceAll(SHADOW, ""));
-const ADAMW_EMA = defineKernel("adamw_ema", code);
+const ADAMW = joinKernel("adamw", code.replaceAll(SHADOW, ""));
+const ADAMW_EMA = joinKernel("adamw_ema", code);
 
 /** Numbers of one step. */
 export interface AdamwStep {

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // One AdamW step with clipping by the norm of all gradients and, with EMA, an average of the weights:
 //   g *= min(1, clip / (norm + 1e-6));  p *= 1 - lr wd;  m += (1 - b1)(g - m);
 //   s = b2 s + (1 - b2) g g;  p -= lr / (1 - b1^k) m / (sqrt(s) / sqrt(1 - b2^k) + eps);
@@ -31,12 +32,8 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> shadow: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let i = item_of(lane, 64u);
   if (i >= params.count) { return; }
   let squares = results[1];
   let raw = gradient[i];

@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y[row, :] = x[row, :] + table[class of row, :]. One lane per vec4.
 
 struct Params {
@@ -13,12 +14,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let row = id / params.width;
   if (row >= params.rows) { return; }
   y[id] = x[id] + table[params.first + index[row] * params.width + id % params.width];

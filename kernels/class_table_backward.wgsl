@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // dtable[class, :] += the sum of dx[row, :] over the rows of the class, in their order: a scatter-add
 // without atomics. One lane per vec4 of the table.
 
@@ -14,12 +15,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dtable: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let own = id / params.width;
   if (own >= params.classes) { return; }
   var sum = vec4(0.0);

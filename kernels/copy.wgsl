@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // Part of a buffer into another, as f16, or into an image. One lane per vec4.
 
 struct Params {
@@ -11,12 +12,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   y[params.to + id] = x[params.first + id];
 }

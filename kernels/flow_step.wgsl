@@ -1,3 +1,4 @@
+// Joined after fragments: lane.
 // y = x + c v, or with ADD y += c v, where c is of the row's frame. One lane per vec4.
 
 override ADD: bool = false;
@@ -14,12 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let i = item_of(lane, 64u);
   if (i >= params.count) { return; }
   let step = c[i / params.width] * v[i];
   if (ADD) { y[i] += step; } else { y[i] = x[i] + step; }

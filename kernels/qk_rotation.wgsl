@@ -1,4 +1,4 @@
-// Joined after fragments: qk_rotation, qk_weights.
+// Joined after fragments: qk_rotation, qk_weights, lane.
 // qk = rope(w x / rms(x)) of each head's query and key, [R, 3 d] to [R, 2 d], for training: q is not
 // scaled. One lane per row and head, and per one of q and k.
 
@@ -12,12 +12,8 @@ fn rotate(x: vec4<f32>, angle: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let d = params.heads * 16u;
   if (id >= params.rows * params.heads * 2u) { return; }
   let which = id % 2u;

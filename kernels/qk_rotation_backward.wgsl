@@ -1,4 +1,4 @@
-// Joined after fragments: qk_rotation, qk_weights.
+// Joined after fragments: qk_rotation, qk_weights, lane.
 // The gradient of `qk_rotation`: dqk, of rotated queries and keys, becomes that of x, the first two
 // thirds of dqkv. With u = w n, n = x / rms(x) and g = w (dqk rotated back),
 // dx = (g - n mean(g n)) / rms(x). One lane per row and head, and per one of q and k.
@@ -7,12 +7,8 @@
 @group(0) @binding(6) var<storage, read_write> dqkv: array<vec4<f32>>;  // [R, 3 d]
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * 64u + lane;
+fn main(lane: Lane) {
+  let id = item_of(lane, 64u);
   let d = params.heads * 16u;
   if (id >= params.rows * params.heads * 2u) { return; }
   let which = id % 2u;
