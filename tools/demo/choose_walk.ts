@@ -4,7 +4,8 @@
  *
  *     deno run -A tools/demo/choose_walk.ts MODEL CLIP [SEED [FRAMES]]
  */
-import { isRgb, LiveWorld, loadPipeline, readClip, toFloat, toRgb } from "../../mod.ts";
+import { LiveWorld, loadPipeline, toRgb } from "../../mod.ts";
+import { contextOf, readViews } from "./clips.ts";
 import { longestStare, roomAhead } from "./judge.ts";
 import { FORWARD, LEFT, RIGHT } from "./maze.ts";
 import { spelled } from "./walks.ts";
@@ -16,17 +17,10 @@ const WALK_AT = 2;
 
 const [model, path, seed = "0", frames = "48"] = Deno.args;
 if (model === undefined || path === undefined) throw new Error("name a model and a clip");
-const clip = await readClip(path, { count: GIVEN });
-const views = clip.frames.map((frame) => (isRgb(frame) ? frame : toRgb(frame)).data);
-const { width, height } = clip;
-const context = new Float32Array(GIVEN * 3 * width * height);
-for (const [i, data] of views.entries()) {
-  context.set(toFloat({ width, height, data }).data, i * 3 * width * height);
-}
+const { views, actions: given } = await readViews(path, { count: GIVEN });
 const pipeline = await loadPipeline(model);
 const world = await LiveWorld.start(pipeline, {
-  ...{ context, contextFrames: GIVEN, actions: clip.actions!, width, height },
-  ...{ steps: 8, seed: Number(seed) },
+  ...{ ...contextOf(views), actions: given, steps: 8, seed: Number(seed) },
 });
 const actions: number[] = [];
 let side = LEFT;

@@ -1,4 +1,6 @@
 import { encodeNpz } from "../../media/npz.ts";
+import { type ClipOptions, isRgb, readClip, toFloat, toRgb } from "../../mod.ts";
+import type { View } from "./judge.ts";
 import type { Walk } from "./walks.ts";
 
 /** Writes a walk as an .npz of `video` and `actions`, as `far train` and `far evaluate` read it. */
@@ -15,4 +17,26 @@ export async function writeClip(path: string, { views, actions }: Walk): Promise
     },
   };
   await Deno.writeFile(path, encodeNpz(arrays));
+}
+
+/** The views of a clip and the moves that led to them. */
+export async function readViews(
+  path: string,
+  options: ClipOptions = {},
+): Promise<{ views: View[]; actions: number[] }> {
+  const { frames, actions } = await readClip(path, options);
+  return {
+    views: frames.map((frame) => (isRgb(frame) ? frame : toRgb(frame)).data),
+    actions: actions!,
+  };
+}
+
+/** Views as a context, [views, 3, side, side] in [0, 1], with its sizes. */
+export function contextOf(views: readonly View[]) {
+  const side = Math.sqrt(views[0]!.length / 3);
+  const context = new Float32Array(views.length * 3 * side * side);
+  for (const [i, data] of views.entries()) {
+    context.set(toFloat({ width: side, height: side, data }).data, i * 3 * side * side);
+  }
+  return { context, contextFrames: views.length, width: side, height: side };
 }

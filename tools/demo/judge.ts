@@ -1,7 +1,7 @@
 /** Judges videos of the maze by their pictures alone: does each move do what its name says? */
-import { FORWARD, LEFT, RIGHT, STAY, TURN, WALL_HEIGHT } from "./maze.ts";
+import { FIELD_OF_VIEW, FORWARD, LEFT, RIGHT, STAY, TURN, WALL_HEIGHT } from "./maze.ts";
 
-const HALF_VIEW = Math.tan(Math.PI / 6);
+const HALF_VIEW = Math.tan(FIELD_OF_VIEW / 2);
 /** Factors by which a step ahead enlarges what is far and near. */
 const ZOOMS = [1.03, 1.06, 1.1, 1.15, 1.2, 1.3];
 /** Pictures this alike (mean difference of a value, of 255) cannot be told apart. */

@@ -18,7 +18,7 @@ export const TURN = Math.PI / 12;
 const STEP = 0.2;
 /** The walker keeps this many cells from the wall ahead. */
 const CLEARANCE = 0.5;
-const FIELD_OF_VIEW = Math.PI / 3;
+export const FIELD_OF_VIEW = Math.PI / 3;
 /** Height of the walls in cells. */
 export const WALL_HEIGHT = 0.8;
 

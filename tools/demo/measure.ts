@@ -8,7 +8,8 @@
  * sharpness are of everything that was made.
  */
 import { join } from "node:path";
-import { isRgb, loadPipeline, type Pipeline, readClip, toFloat, toRgb } from "../../mod.ts";
+import { loadPipeline, type Pipeline, toRgb } from "../../mod.ts";
+import { contextOf, readViews } from "./clips.ts";
 import { gradientEnergy, obedience, type View } from "./judge.ts";
 import { ACTIONS, LEFT, RIGHT } from "./maze.ts";
 
@@ -21,21 +22,6 @@ interface Sample {
   readonly actions: number[];
 }
 
-async function readSample(path: string): Promise<Sample> {
-  const clip = await readClip(path);
-  const views = clip.frames.map((frame) => (isRgb(frame) ? frame : toRgb(frame)).data);
-  return { views, actions: clip.actions! };
-}
-
-/** The first views as [CONTEXT, 3, side, side] in [0, 1]. */
-function contextOf(views: readonly View[], side: number): Float32Array {
-  const context = new Float32Array(CONTEXT * 3 * side * side);
-  for (const [i, data] of views.slice(0, CONTEXT).entries()) {
-    context.set(toFloat({ width: side, height: side, data }).data, i * 3 * side * side);
-  }
-  return context;
-}
-
 /** The given views and those made after them by the actions that follow. */
 async function continued(
   pipeline: Pipeline,
@@ -44,15 +30,11 @@ async function continued(
   steps: number,
 ): Promise<Sample> {
   const given = sample.actions.slice(0, CONTEXT);
-  const side = Math.sqrt(sample.views[0]!.length / 3);
   const views = sample.views.slice(0, CONTEXT);
   const frames = pipeline.generate({
+    ...contextOf(views),
     frames: actions.length,
-    contextFrames: CONTEXT,
-    context: contextOf(sample.views, side),
     actions: [...given, ...actions],
-    width: side,
-    height: side,
     steps,
   });
   for await (const { kind, pixels } of frames) {
@@ -77,7 +59,7 @@ const walked: { truth: Sample; made: Sample }[] = [];
 const returned: Sample[] = [];
 const pipeline = await loadPipeline(model);
 for (const [i, name] of names.entries()) {
-  const truth = await readSample(join(folder, name));
+  const truth = await readViews(join(folder, name));
   const made = await continued(pipeline, truth, truth.actions.slice(CONTEXT), Number(steps));
   walked.push({ truth, made });
   const trip = [...Array<number>(TURNS).fill(LEFT), ...Array<number>(TURNS).fill(RIGHT)];
