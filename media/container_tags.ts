@@ -24,8 +24,8 @@ const UTF8 = 1;
 /**
  * Text tags of an MP4, MOV, WebM or Matroska file; none for other files.
  *
- * @throws {MediaError} without the file's name, when it ends too early or has too much text Source:
- * QuickTime File Format, "Metadata"; RFC 9559
+ * @throws {MediaError} without the file's name, when it ends too early or has too much text
+ * Source: QuickTime File Format, "Metadata"; RFC 9559
  */
 export function readContainerTags(file: Bytes): Tags {
   if (file.size < 8) return {};

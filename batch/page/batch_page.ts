@@ -125,7 +125,9 @@ export class BatchPage {
   #writeSoon(): void {
     if (this.#timer !== undefined || this.#closed) return;
     this.#timer = setTimeout(() => {
-      this.#writing = this.#write().then(() => this.#timer = undefined).then(() => {});
+      this.#writing = this.#write().then(() => {
+        this.#timer = undefined;
+      });
     }, this.#pause);
   }
 

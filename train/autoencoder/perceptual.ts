@@ -11,9 +11,6 @@ import { type Parameter, ParameterStore } from "../parameters.ts";
 import { convForward, convInputGradient, type ConvSpec, type Tape } from "./layers.ts";
 import { groupLabel } from "./parameters.ts";
 
-/** The first weights that lead to a picture are those of its colours. */
-const STAGE_LIST = STAGES.vgg;
-
 function specOf({ index, inputs, outputs }: Convolution): ConvSpec {
   return { names: [`vgg.${index}`], inputs, outputs, size: 3, bias: true };
 }
@@ -84,7 +81,7 @@ export class PerceptualLoss {
 
   #features(t: Tape, x: Tensor): Features[] {
     let y = x;
-    return STAGE_LIST.map(({ pool, convolutions }) => {
+    return STAGES.vgg.map(({ pool, convolutions }) => {
       const before = y;
       if (pool !== undefined) y = maxPool(t.program, y);
       const layers = convolutions.map((convolution) => {
@@ -107,7 +104,7 @@ function stageBackward(t: Tape, { before, layers }: Features, dy: Tensor, pools:
 }
 
 /** The weights of VGG16 that LPIPS needs. */
-export const PERCEPTUAL_PARAMETERS: readonly Parameter[] = STAGE_LIST.flatMap(({ convolutions }) =>
+export const PERCEPTUAL_PARAMETERS: readonly Parameter[] = STAGES.vgg.flatMap(({ convolutions }) =>
   convolutions.flatMap(({ index, inputs, outputs }) => [
     { name: `vgg.${index}.weight`, shape: [outputs, inputs, 3, 3] },
     { name: `vgg.${index}.bias`, shape: [outputs] },
