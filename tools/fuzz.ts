@@ -5,8 +5,11 @@
  *
  *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|mp4|webm|... COUNT [SEED] [FROM]
  *
- * Each run is a child process, which is ended where an input takes too long. Input number i of a seed is always the same one: a crash is repeated with COUNT 1 and FROM i.
+ * COUNT is a number of inputs, or seconds of processor time (3600s) that are spent on as many as
+ * they suffice for. Inputs are read in child processes, which are ended where one takes too long.
+ * Input number i of a seed is always the same: a crash is repeated with COUNT 1 and FROM i.
  */
+import { join } from "node:path";
 import { cpuUsage } from "node:process";
 import { MediaError } from "../media/errors.ts";
 import { NpyStream } from "../media/npy_stream.ts";
@@ -20,7 +23,7 @@ import { DTYPE_BITS } from "../weights/tensor_file.ts";
 import { torchNames } from "../weights/torch_pickle.ts";
 import { checkCrc, readZip } from "../files/zip.ts";
 import { UsageError } from "../cli/errors.ts";
-import { runChild } from "./fuzz_child.ts";
+import { runChild, scratchFolder } from "./fuzz_child.ts";
 import { hubTarget } from "./fuzz_hub.ts";
 import { MEDIA_TARGETS } from "./fuzz_media.ts";
 import { Mutator } from "./fuzz_mutator.ts";
@@ -61,12 +64,14 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
     const files = names.map((name) => array(`${name}.npy`));
     return Promise.resolve({ make: (m) => m.array(m.pick(files)), read: readArray });
   },
-  npz: async () => {
+  npz: () => {
     const names = ["stored", "compressed", "streamed", "zip64", "strings"];
     const files = names.map((name) => array(`${name}.npz`));
-    const path = await Deno.makeTempFile({ suffix: ".npz" });
-    globalThis.addEventListener("unload", () => Deno.removeSync(path));
-    return { make: (m) => m.archive(m.pick(files)), read: (input) => readArrays(path, input) };
+    const path = join(scratchFolder(), "a.npz");
+    return Promise.resolve({
+      make: (m) => m.archive(m.pick(files)),
+      read: (input) => readArrays(path, input),
+    });
   },
   "queue-job": () => Promise.resolve(QUEUE_JOB),
   "queue-answer": () => Promise.resolve(QUEUE_ANSWER),
@@ -163,17 +168,21 @@ export interface Tally {
   slowest: number;
 }
 
-/** Runs inputs `from`..`to` of a seed; `onInput` is told each. @throws on the first bug */
+/**
+ * Runs inputs `from`..`to` of a seed; `onInput` is told each and may end the run before the next.
+ *
+ * @throws on the first bug
+ */
 export async function fuzz(
   target: Target,
   seed: number,
   [from, to]: readonly [number, number],
-  onInput: (index: number) => void = () => {},
+  onInput: (index: number) => boolean = () => true,
 ): Promise<Tally> {
   const tally: Tally = { accepted: 0, refused: new Map(), slowest: 0 };
   const { slow = SLOW_MS } = target;
   for (let i = from; i < to; i++) {
-    onInput(i);
+    const isLast = !onInput(i);
     const input = target.make(new Mutator(seed, i));
     const { reason, took: first } = await attempt(target, input, `Input ${i} of seed ${seed}`);
     let took = first;
@@ -185,6 +194,7 @@ export async function fuzz(
     tally.slowest = Math.max(tally.slowest, took);
     if (reason === undefined) tally.accepted++;
     else tally.refused.set(reason, (tally.refused.get(reason) ?? 0) + 1);
+    if (isLast) break;
   }
   return tally;
 }
@@ -222,47 +232,77 @@ function hex(bytes: Uint8Array): string {
 /** Parts of a run: each begins with a fresh process, as native code may leak. */
 const PART = 50_000;
 
-async function runAll(name: string, count: number, seed: number, from: number): Promise<void> {
-  for (let at = from; at < from + count; at += PART) {
-    const part = Math.min(PART, from + count - at);
-    const args = ["--child", name, part, seed, at].map(String);
-    const { code, at: last, isStuck } = await runChild(import.meta.url, args);
-    if (code === 0) continue;
-    console.error(`${name}: ${isStuck ? "stuck" : "failed"} at input ${last} of seed ${seed}`);
-    Deno.exit(1);
-  }
+/** How much is asked for: inputs, or milliseconds of processor time. */
+interface Limits {
+  readonly inputs: number;
+  readonly cpuMs: number;
 }
 
-async function runPart(name: string, count: number, seed: number, from: number): Promise<void> {
+async function runAll(name: string, limits: Limits, seed: number, from: number): Promise<void> {
+  let [at, spent] = [from, 0];
+  while (at < from + limits.inputs && spent < limits.cpuMs) {
+    const part = Math.min(PART, from + limits.inputs - at);
+    const args = ["--child", name, part, limits.cpuMs - spent, seed, at].map(String);
+    const { code, at: last, cpuMs, isStuck } = await runChild(import.meta.url, args);
+    if (code !== 0) {
+      console.error(`${name}: ${isStuck ? "stuck" : "failed"} at input ${last} of seed ${seed}`);
+      Deno.exit(1);
+    }
+    [at, spent] = [last + 1, spent + cpuMs];
+  }
+  const seconds = spent / 1000;
+  const speed = ((at - from) / seconds).toFixed(0);
+  console.error(
+    `${name}: ${at - from} inputs in ${
+      seconds.toFixed(0)
+    } s of processor time, ${speed} per second`,
+  );
+}
+
+/** Reads inputs until one of the limits, and writes their numbers for the parent. */
+async function runPart(name: string, limits: Limits, seed: number, from: number): Promise<void> {
   const start = performance.now();
-  const to = from + count;
-  let told = 0;
+  let [told, at] = [0, from];
+  const write = () => {
+    told = performance.now();
+    Deno.stdout.writeSync(new TextEncoder().encode(`${at} ${processMs().toFixed(0)}\n`));
+  };
   const tell = (index: number) => {
-    const now = performance.now();
+    at = index;
     // Each where they are slow, few where they are fast; and each where there are few.
-    if (count > 10 && now - told < 50) return;
-    told = now;
-    Deno.stdout.writeSync(new TextEncoder().encode(`${index}\n`));
+    if (limits.inputs <= 10 || performance.now() - told >= 50) write();
+    return processMs() < limits.cpuMs;
   };
   const target = await TARGETS[name]!();
-  const { accepted, refused, slowest } = await fuzz(target, seed, [from, to], tell);
+  const tally = await fuzz(target, seed, [from, from + limits.inputs], tell);
+  write();
   const seconds = (performance.now() - start) / 1000;
-  const reasons = [...refused].sort(([, a], [, b]) => b - a);
+  const reasons = [...tally.refused].sort(([, a], [, b]) => b - a);
   console.error(
-    `${name}: inputs ${from} to ${to} of seed ${seed} in ${seconds.toFixed(0)} s, ` +
-      `${accepted} accepted, slowest ` +
-      `${slowest.toFixed(0)} ms, RSS ${(Deno.memoryUsage().rss / 1e6).toFixed(0)} MB\n  ` +
+    `${name}: inputs ${from} to ${at + 1} of seed ${seed} in ${seconds.toFixed(0)} s, ` +
+      `${(processMs() / 1000).toFixed(0)} s of processor time, ` +
+      `${tally.accepted} accepted, slowest ${tally.slowest.toFixed(0)} ms, ` +
+      `RSS ${(Deno.memoryUsage().rss / 1e6).toFixed(0)} MB\n  ` +
       reasons.map(([reason, times]) => `${reason} ${times}`).join(", "),
   );
 }
 
+/** "1000" as inputs, "60s" as seconds. */
+function parseLimits(text: string): Limits {
+  const [, digits = "0", unit] = /^(\d+)(s?)$/.exec(text) ?? [];
+  const number = Number(digits);
+  return unit ? { inputs: Infinity, cpuMs: 1000 * number } : { inputs: number, cpuMs: Infinity };
+}
+
 if (import.meta.main) {
   const isChild = Deno.args[0] === "--child";
-  const [name = "", ...numbers] = isChild ? Deno.args.slice(1) : Deno.args;
-  const [count = 0, seed = 1, from = 0] = numbers.map(Number);
-  if (!TARGETS[name] || ![count, seed, from].every(Number.isInteger) || count < 1) {
+  const [name = "", count = "", ...numbers] = isChild ? Deno.args.slice(1) : Deno.args;
+  const cpuMs = isChild ? Number(numbers.shift()) : undefined;
+  const limits = { ...parseLimits(count), ...(cpuMs === undefined ? {} : { cpuMs }) };
+  const [seed = 1, from = 0] = numbers.map(Number);
+  if (!TARGETS[name] || ![seed, from].every(Number.isInteger) || !(limits.inputs >= 1)) {
     console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED] [FROM]`);
     Deno.exit(2);
   }
-  await (isChild ? runPart : runAll)(name, count, seed, from);
+  await (isChild ? runPart : runAll)(name, limits, seed, from);
 }

@@ -2,6 +2,7 @@
  * Runs a part of a fuzzing run in a process of its own, which is ended when an input takes too long
  * or too much memory: no timer in that process could.
  */
+import { existsSync } from "node:fs";
 
 /** Milliseconds that one input may take, whatever the machine does besides. */
 const DEADLINE = 120_000;
@@ -9,12 +10,14 @@ const DEADLINE = 120_000;
 /** How a child came to its end. */
 export interface ChildEnd {
   readonly code: number;
-  /** The input that was being read. */
+  /** The input that was read last, or was being read. */
   readonly at: number;
+  /** Milliseconds of processor time that it had taken by then. */
+  readonly cpuMs: number;
   readonly isStuck: boolean;
 }
 
-/** Starts `script` with `args`, and follows the numbers that it writes, one a line. */
+/** Starts `script` with `args`; it writes the number of each input and its processor time. */
 export async function runChild(script: string, args: readonly string[]): Promise<ChildEnd> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--v8-flags=--max-old-space-size=2048", script, ...args],
@@ -22,7 +25,7 @@ export async function runChild(script: string, args: readonly string[]): Promise
     stderr: "inherit",
   });
   const child = command.spawn();
-  let [at, isStuck, rest] = [-1, false, ""];
+  let [at, cpuMs, isStuck, rest] = [-1, 0, false, ""];
   const giveUp = () => {
     isStuck = true;
     child.kill("SIGKILL");
@@ -39,10 +42,19 @@ export async function runChild(script: string, args: readonly string[]): Promise
     timer = setTimeout(giveUp, DEADLINE);
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
-    at = Number(lines.at(-1) ?? at);
+    [at = at, cpuMs = cpuMs] = lines.at(-1)?.split(" ").map(Number) ?? [];
   }
   clearTimeout(timer);
   const { code } = await child.status;
   Deno.removeSignalListener("SIGINT", stop);
-  return { code, at, isStuck };
+  return { code, at, cpuMs, isStuck };
+}
+
+/** A folder for what is read from files, in memory where there is such a place. */
+export function scratchFolder(): string {
+  const memory = "/dev/shm";
+  const isThere = Deno.build.os === "linux" && existsSync(memory);
+  const folder = Deno.makeTempDirSync(isThere ? { dir: memory } : {});
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return folder;
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { HubSettings } from "../hub/settings.ts";
 import { HubRepository } from "../hub/repository.ts";
 import type { Target } from "./fuzz.ts";
+import { scratchFolder } from "./fuzz_child.ts";
 import { inputFrom, parsed } from "./fuzz_queue.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
@@ -35,6 +36,23 @@ const HUB = {
   store: { status: 200, headers: { "content-length": "3", "content-range": "" }, body: "{}\n" },
 };
 
+/** The same, but the first answer for a file breaks off, and the next continues it. */
+const CUT = {
+  ...HUB,
+  store: { status: 200, headers: { "etag": `"${SHA256}"` }, body: "{" },
+  again: { status: 206, headers: { "content-range": "bytes 1-2/3" }, body: "}\n" },
+};
+
+/** Statuses, lengths, ranges, tags, places and pages that a server may answer with. */
+const ANSWERS: readonly unknown[] = [
+  ...[202, 204, 206, 301, 304, 307, 308, 401, 403, 404, 408, 416, 418, 429, 500, 503, 599],
+  ...["0", "2", "4", "3, 3", "-3", "3x", "9007199254740993", "gzip", "bytes 0-2/3", "bytes */3"],
+  ...["file:///etc/passwd", "http://store.example/x", "https://hub.example/a/b", "//[", "data:,{}"],
+  ...["https://hf_secret@store.example/", "ftp://store.example/", "?", "../../..", SHA1, SHA256],
+  ...['<https://hub.example/api/x>; rel="next"', '<file:///x>; rel="next"', '<x>; rel="next"'],
+  ...["TRANSFORMER/model.safetensors", "config.json", "Config.json", "{}\n{}\n", "{}", "\n{}"],
+];
+
 type Json = Readonly<Record<string, unknown>>;
 
 const record = (value: unknown): Json =>
@@ -58,10 +76,13 @@ function answer(described: unknown, body: string): Response {
 }
 
 function fakeFetch(described: Json): typeof fetch {
+  let asked = 0;
   return (input) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
-    const { info, tree, api, small, moved, store } = described;
-    if (url.origin !== "https://hub.example") return Promise.resolve(answer(store, "{}\n"));
+    const { info, tree, api, small, moved, store, again = store } = described;
+    if (url.origin !== "https://hub.example") {
+      return Promise.resolve(answer(asked++ === 0 ? store : again, "{}\n"));
+    }
     if (url.pathname.includes("/revision/")) {
       return Promise.resolve(answer(api, JSON.stringify(info ?? null)));
     }
@@ -74,8 +95,7 @@ function fakeFetch(described: Json): typeof fetch {
 
 /** Whole pulls from a hub that answers anything: what comes is in the cache, and is right. */
 export function hubTarget(): Target {
-  const root = Deno.makeTempDirSync();
-  globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+  const root = scratchFolder();
   const cache = join(root, "cache");
   const settings: HubSettings = {
     endpoint: "https://hub.example",
@@ -88,7 +108,7 @@ export function hubTarget(): Target {
   };
   return {
     slow: 10_000, // it writes and syncs files
-    make: (m) => inputFrom(m, [HUB]),
+    make: (m) => inputFrom(m, [HUB, CUT], ANSWERS),
     read: async (input) => {
       const tools = {
         fetch: fakeFetch(record(parsed(input))),

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { viewOf } from "../files/bytes.ts";
 import { MOST_PIXELS } from "../media/budget.ts";
@@ -10,6 +11,7 @@ import { decodeImage, imageSize, type ImageType, readPngText } from "../media/im
 import { readVideoTags } from "../media/video_reader.ts";
 import { openY4m } from "../media/y4m.ts";
 import type { Target } from "./fuzz.ts";
+import { scratchFolder } from "./fuzz_child.ts";
 import type { Mutator } from "./fuzz_mutator.ts";
 
 const FIXTURES = new URL("../tests/fixtures/media/", import.meta.url);
@@ -44,8 +46,7 @@ const fixture = (name: string) => Deno.readFileSync(new URL(name, FIXTURES));
 /** Index, tags and packets of a container, as the thread that reads it does. */
 function containerTarget(names: readonly string[], marks: readonly string[]): Target {
   const files = names.map(fixture);
-  const path = Deno.makeTempFileSync();
-  globalThis.addEventListener("unload", () => Deno.removeSync(path));
+  const path = join(scratchFolder(), "a");
   return {
     slow: SLOW_MEDIA_MS,
     make: (m) => m.fields(m.pick(files), marks),

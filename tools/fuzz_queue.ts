@@ -75,7 +75,7 @@ const VALUES: readonly unknown[] = [
 const NAMES = ["__proto__", "constructor", "output", "context", "noise", "shared", "7", "x"];
 
 /** A copy with one to three places changed, taken out, doubled or put in. */
-function mutate(m: Mutator, whole: unknown): unknown {
+function mutate(m: Mutator, whole: unknown, values: readonly unknown[]): unknown {
   const copy = structuredClone(whole);
   for (let times = 1 + m.below(3); times > 0; times--) {
     let place = copy as Record<string, unknown>;
@@ -88,7 +88,7 @@ function mutate(m: Mutator, whole: unknown): unknown {
     const name = names.length === 0 || m.chance(0.2) ? m.pick(NAMES) : m.pick(names);
     if (m.chance(0.15)) delete place[name];
     else {
-      const other = m.chance(0.1) && names.length > 0 ? place[m.pick(names)] : m.pick(VALUES);
+      const other = m.chance(0.1) && names.length > 0 ? place[m.pick(names)] : m.pick(values);
       const value = structuredClone(other); // a circle is no JSON
       Object.defineProperty(place, name, {
         value,
@@ -101,10 +101,14 @@ function mutate(m: Mutator, whole: unknown): unknown {
   return copy;
 }
 
-/** One of the seeds with a few places changed, as JSON. */
-export function inputFrom(m: Mutator, seeds: readonly unknown[]): Uint8Array {
+/** One of the seeds with a few places changed, as JSON. @param own values for this format alone */
+export function inputFrom(
+  m: Mutator,
+  seeds: readonly unknown[],
+  own: readonly unknown[] = [],
+): Uint8Array {
   const whole = m.pick(seeds);
-  const value = m.chance(0.05) ? m.pick(VALUES) : mutate(m, whole);
+  const value = m.chance(0.05) ? m.pick(VALUES) : mutate(m, whole, [...VALUES, ...own]);
   const text = JSON.stringify(value);
   return new TextEncoder().encode(m.chance(0.2) ? m.json(text, ["null", "..", "[]"]) : text);
 }
