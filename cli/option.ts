@@ -44,6 +44,8 @@ export interface OptionSpec {
    * runs (default). Records, checkpoints and batches depend on it.
    */
   readonly decides?: "frames" | "files" | "run";
+  /** The file to read that a value names, for an option whose values may name one. */
+  readonly reads?: (value: string) => string | undefined;
   /** Whether the videos of one batch on the GPU may differ in it. */
   readonly varies?: true;
 }
@@ -81,6 +83,18 @@ export type DecidingOptions<T extends OptionTable> = {
 export function decidingOptions<T extends OptionTable>(table: T): DecidingOptions<T> {
   const rows = Object.entries(table).filter(([, { decides = "run" }]) => decides !== "run");
   return Object.fromEntries(rows) as DecidingOptions<T>;
+}
+
+/** The files to read that values of a table's options name, by option. */
+export function filesToRead(
+  table: OptionTable,
+  values: Readonly<Record<string, unknown>>,
+): Map<string, string> {
+  const named = Object.entries(table).flatMap(([key, { reads }]) => {
+    const path = values[key] === undefined ? undefined : reads?.(String(values[key]));
+    return path === undefined ? [] : [[key, path] as const];
+  });
+  return new Map(named);
 }
 
 /** What an option affects, by its name on the command line; "run" for unknown ones. */

@@ -7,12 +7,6 @@ import { readText } from "../cli/text_file.ts";
 
 /** A header of a sparse file can announce any number of actions. */
 const MOST_ACTIONS = 1_000_000;
-const EXTENSIONS = [".npz", ".safetensors", ".json", ".txt"];
-
-/** Whether `--actions` names a file; otherwise it is a list. */
-export function isActionFile(given: string): boolean {
-  return EXTENSIONS.includes(extname(given).toLowerCase());
-}
 
 /**
  * Reads `--actions`: a list, or the name of a .npz or .safetensors (`actions`), .json or .txt.

@@ -1,7 +1,6 @@
 import { basename, dirname, isAbsolute, join, sep } from "node:path";
 import { isPattern } from "../app.ts";
-import { isActionFile } from "./action_file.ts";
-import { optionKey, type Values } from "../cli/option.ts";
+import { filesToRead, optionKey, type Values } from "../cli/option.ts";
 import { GENERATE_OPTIONS } from "./options.ts";
 import { checkSettings } from "../cli/settings_file.ts";
 
@@ -34,6 +33,9 @@ const HARMLESS = [
   "scale",
   "onlyGenerated",
 ];
+const HARMLESS_OPTIONS = Object.fromEntries(
+  Object.entries(GENERATE_OPTIONS).filter(([key]) => HARMLESS.includes(key)),
+);
 
 /**
  * Reads `defaults` of a model's far.json. The folder may be a stranger's, so it may only set
@@ -49,12 +51,10 @@ export function parseModelDefaults(json: unknown, folder: string): Values<typeof
     ...problems,
     ...strange.map((name) => `Cannot use "${name}" in ${where}: a model may not set it`),
   ];
-  for (const name of ["context", "actions"] as const) {
-    const value = values[name];
-    if (value === undefined || (name === "actions" && !isActionFile(value))) continue;
-    const fault = fileFault(value, folder);
-    if (fault) all.push(`Cannot use "${name}" in ${where}: "${value}" ${fault}`);
-    else values[name] = join(folder, value);
+  for (const [name, path] of filesToRead(HARMLESS_OPTIONS, values)) {
+    const fault = fileFault(path, folder);
+    if (fault) all.push(`Cannot use "${name}" in ${where}: "${path}" ${fault}`);
+    else Object.assign(values, { [name]: join(folder, path) });
   }
   if (all.length > 0) throw new TypeError(all.join("\n"));
   return values;

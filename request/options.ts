@@ -10,6 +10,8 @@ import {
   PROGRESS_OPTION,
 } from "../cli/common_options.ts";
 import type { OptionTable, Values } from "../cli/option.ts";
+import { actionFile } from "./actions.ts";
+import { parseLora } from "./lora.ts";
 import {
   choice,
   flag,
@@ -85,11 +87,14 @@ export const LORA_OPTION = section(INPUT, {
   lora: path(
     "FILE[:SCALE]",
     "LoRA to add to the model: a .safetensors of far train --lora, peft or diffusers",
+    { reads: (value: string) => parseLora(value).path },
   ),
 }, { decides: "frames" }) satisfies OptionTable;
 
 const CONTEXT_OPTIONS = section(INPUT, {
-  context: path("SOURCE", `frames to continue: ${SOURCE_HELP}`, { short: "c", varies: true }),
+  context: path("SOURCE", `frames to continue: ${SOURCE_HELP}`, {
+    ...{ short: "c", varies: true, reads: (value: string) => value },
+  }),
   contextFrames: integer("K", "number of context frames; 0 starts from nothing", {
     min: 0,
     default: "the model's, otherwise all",
@@ -101,13 +106,15 @@ const CONTEXT_OPTIONS = section(INPUT, {
     "LIST",
     "one action per frame, by name or number; name*8 repeats it: forward*8,left*3; or a file " +
       "(.npz .safetensors .json .txt). For context and generated frames, or the generated ones only",
-    { short: "a", most: MOST_FRAMES, varies: true },
+    { short: "a", most: MOST_FRAMES, varies: true, reads: actionFile },
   ),
   label: list("L", "class, by number or name; a list gives one per video of --count", {
     most: MOST_VIDEOS,
     varies: true,
   }),
-  noise: path("FILE", "take `noise` from a .safetensors instead of --seed", { varies: true }),
+  noise: path("FILE", "take `noise` from a .safetensors instead of --seed", {
+    ...{ varies: true, reads: (value: string) => value },
+  }),
 }, { decides: "frames" });
 
 const SAMPLING_OPTIONS = section(GENERATION, {

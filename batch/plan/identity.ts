@@ -1,13 +1,12 @@
 import { dirname, join } from "node:path";
 import { isPattern, sha256 } from "../../app.ts";
-import { isActionFile } from "../../request/action_file.ts";
 import type { SettingValue } from "../../cli/settings.ts";
-import { optionName } from "../../cli/option.ts";
+import { filesToRead, optionName } from "../../cli/option.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { parseLora } from "../../request/lora.ts";
 import { whyUnreadable } from "../../cli/text_file.ts";
 import type { Digests } from "./digest.ts";
 import type { JobValues } from "./manifest.ts";
+import { JOB_OPTIONS } from "./options.ts";
 
 /** Key of a job's hash in the metadata of its outputs. */
 export const JOB_KEY = "far.job";
@@ -28,13 +27,7 @@ export function jsonOf(values: JobValues): Record<string, SettingValue> {
 
 /** Files that a job reads, by option. */
 export function inputsOf(values: JobValues): Map<string, string> {
-  const inputs = new Map<string, string>();
-  if (values.context !== undefined) inputs.set("context", values.context);
-  if (values.noise !== undefined) inputs.set("noise", values.noise);
-  if (values.lora !== undefined) inputs.set("lora", parseLora(values.lora).path);
-  const { actions } = values;
-  if (actions !== undefined && isActionFile(actions)) inputs.set("actions", actions);
-  return inputs;
+  return filesToRead(JOB_OPTIONS, values);
 }
 
 /**

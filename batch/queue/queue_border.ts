@@ -1,9 +1,7 @@
 import { isAbsolute } from "node:path";
 import { printable } from "../../app.ts";
-import { isActionFile } from "../../request/action_file.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { optionKey } from "../../cli/option.ts";
-import { parseLora } from "../../request/lora.ts";
+import { filesToRead, optionKey } from "../../cli/option.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
 import { JOB_OPTIONS } from "../plan/options.ts";
@@ -21,7 +19,7 @@ const MOST_OUTPUTS = 10_000;
 const DIGEST = /^[0-9a-f]{64}$/;
 const IDENTITY = /^[0-9a-f]{8,64}$/;
 /** Options whose value may name a file that the job reads. */
-const FILE_OPTIONS = ["context", "noise", "actions", "lora"];
+const FILE_OPTIONS = Object.entries(JOB_OPTIONS).flatMap(([key, row]) => "reads" in row ? key : []);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -184,8 +182,10 @@ function optionsOf(
       refuse("options", `a job's own, but has "${printable(name)}"`);
     }
     if (!isSetting(given)) refuse(`option "${name}"`, "a text, a number, true, false or a list");
-    if (!shared && namesFile(key, given)) refuse(`option "${name}"`, "sent as an input");
     options[name] = given;
+    if (!shared && filesOf({ [name]: given }).size > 0) {
+      refuse(`option "${name}"`, "sent as an input");
+    }
   }
   const { problems } = checkSettings(JOB_OPTIONS, options, where);
   if (problems.length > 0) throw new UsageError(printable(problems[0]!));
@@ -197,21 +197,10 @@ function isSetting(value: unknown): value is SettingValue {
   return simple(value) || (Array.isArray(value) && value.every(simple));
 }
 
-/** Whether an option of a job names a file: by its kind, or actions that are in one. */
-function namesFile(key: string, value: SettingValue): boolean {
-  if (key === "actions") return [value].flat().some((one) => isActionFile(String(one)));
-  return JOB_OPTIONS[key as keyof typeof JOB_OPTIONS].kind === "path";
-}
-
 /** Files that the options of a shared job name, by option. */
 export function filesOf(options: QueueJob["options"]): Map<string, string> {
-  const named = Object.entries(options)
-    .filter(([name, value]) => namesFile(optionKey(name), value))
-    .map(([name, value]) => {
-      const text = String(value);
-      return [name, name === "lora" ? parseLora(text).path : text] as const;
-    });
-  return new Map(named);
+  const byKey = Object.entries(options).map(([name, value]) => [optionKey(name), value]);
+  return filesToRead(JOB_OPTIONS, Object.fromEntries(byKey));
 }
 
 function inputsOf(value: unknown, refuse: Refuse): Record<string, SentInput> {

@@ -7,12 +7,11 @@ import {
   readCheckpoint,
   resumedOptions,
 } from "./checkpoint.ts";
-import { isActionFile } from "../../request/action_file.ts";
 import type { Call } from "../../cli/command.ts";
+import { filesToRead } from "../../cli/option.ts";
 import { asUsage, InterruptedError, UsageError } from "../../cli/errors.ts";
-import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { GENERATE_OPTIONS } from "../../request/options.ts";
+import { GENERATE_OPTIONS } from "../../request/options.ts";
 import { outputOptions } from "../../request/output_options.ts";
 import { type KeepOptions, keepOutputs, madeBy, madeWith } from "../../request/existing_outputs.ts";
 import { factsOf, runWarnings } from "../../request/run_warnings.ts";
@@ -59,17 +58,13 @@ export async function run(call: GenerateCall): Promise<void> {
   await keepFiles(given, options.count ?? 1, madeBy("generate"));
   // before reading the weights, which can take long, so that errors show at once
   const request = await orAborted(buildRequest(given, options, info), call.signal);
-  await keepInputs(paths, request.generate.count ?? 1, filesRead(options));
+  const inputs = filesToRead(GENERATE_OPTIONS, options).values();
+  await keepInputs(paths, request.generate.count ?? 1, [...inputs]);
   watch.lap("context");
   await withPipeline(model, { ...call, options }, async (pipeline) => {
     watch.lap("load");
     await generate({ ...call, options: given }, pipeline, request, { watch, begun });
   });
-}
-
-function filesRead({ context, actions, noise, lora }: GenerateValues): (string | undefined)[] {
-  const listed = actions !== undefined && isActionFile(actions) ? actions : undefined;
-  return [context, noise, listed, lora === undefined ? undefined : parseLora(lora).path];
 }
 
 /** Checks all files that a run would write, except the one it resumes from. */

@@ -1,11 +1,10 @@
 import { extname } from "node:path";
-import { openModelFolder } from "../../app.ts";
 import { loadPipeline } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { inFlags } from "../../cli/flags.ts";
-import { parseLora } from "../../request/lora.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
+import { openModel } from "../../request/with_pipeline.ts";
 import { actionKeys, idleAction, labelNames } from "../../player/action_keys.ts";
 import { StartClips } from "./clips.ts";
 import { Game } from "../../player/game.ts";
@@ -29,14 +28,7 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
   const { options: given, signal, terminal } = call;
   checkOptions(given);
   if (given.record !== undefined) await keepOutputs([given.record], given);
-  const folder = await modelPath(given.model ?? DEMO);
-  const { far } = await openModelFolder(folder);
-  const options = withModelDefaults(given, far?.defaults, folder);
-  if (given.seed === -1n) terminal.note(`seed ${options.seed}`);
-  if (!given.quiet) terminal.note("loading the model ...");
-  const { dtype, backend, flexrope: slope } = options;
-  const lora = given.lora === undefined ? undefined : parseLora(given.lora);
-  const pipeline = await loadPipeline(folder, { dtype, backend, slope, lora });
+  const { pipeline, options } = await load(call);
   try {
     const { info } = pipeline;
     const size = pictureSize(options, info);
@@ -45,13 +37,26 @@ export async function run(call: Call<typeof PLAY_OPTIONS>): Promise<void> {
       terminal.note(`warning: ${text}`);
     }
     const choice = { ...options, upTo: given.contextFrames === undefined };
-    const clips = await StartClips.find(choice, folder, { ...size, multiple: info.multiple });
+    const clips = await StartClips.find(choice, info.path, { ...size, multiple: info.multiple });
     const keys = actionKeys(info);
     const fps = options.fps ?? info.fps;
     await play({ pipeline, options, size, clips, keys, fps, terminal, signal });
   } finally {
     if (!signal.aborted) await pipeline.close();
   }
+}
+
+/** Loads the model; its defaults are the options that were not given. */
+async function load(
+  { options: given, terminal }: Call<typeof PLAY_OPTIONS>,
+): Promise<Pick<PlaySetup, "pipeline" | "options">> {
+  const folder = await modelPath(given.model ?? DEMO);
+  using model = await openModel(folder, given.lora);
+  const options = withModelDefaults(given, model.info.defaults, folder);
+  if (given.seed === -1n) terminal.note(`seed ${options.seed}`);
+  if (!given.quiet) terminal.note("loading the model ...");
+  const { dtype, backend, flexrope: slope } = options;
+  return { pipeline: await loadPipeline(model, { dtype, backend, slope }), options };
 }
 
 const RECORDS = [".mp4", ".mov", ".webm", ".mkv", ".gif", ".y4m", ".npz"];

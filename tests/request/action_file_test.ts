@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isActionFile, readActionLists } from "../../request/action_file.ts";
+import { readActionLists } from "../../request/action_file.ts";
+import { actionFile } from "../../request/actions.ts";
 import { inFolder } from "../support/folder.ts";
 import { H, T } from "../weights/safetensors_bytes.ts";
 
@@ -19,9 +20,9 @@ Deno.test("readActionLists() reads lists and text files", () =>
     });
   }));
 
-Deno.test("isActionFile() distinguishes files from lists", () => {
-  for (const name of ["a.npz", "b/c.safetensors", "x.JSON", "y.txt"]) assert(isActionFile(name));
-  for (const list of ["forward*3,left", "0,1", "left"]) assert(!isActionFile(list));
+Deno.test("actionFile() distinguishes files from lists", () => {
+  for (const name of ["a.npz", "b/c.safetensors", "x.JSON", "y.txt"]) assert(actionFile(name));
+  for (const list of ["forward*3,left", "0,1", "left"]) assert(!actionFile(list));
 });
 
 Deno.test("readActionLists() reads the actions of a data set's clip", async () => {
