@@ -94,7 +94,7 @@ async function install(path: string, dir: string): Promise<void> {
   if (!WINDOWS) await Deno.chmod(path, 0o755);
   say(`"${path}" runs far from ${CLONE}`);
   if (/[/\\]_npx[/\\]/.test(installed.deno)) {
-    say(`Its Deno lies in npx's cache, which npm may empty: npm install --global deno, and again`);
+    say("Its Deno is in npx's cache, which npm may empty: `npm install --global deno`, then again");
   }
   const folders = (Deno.env.get("PATH") ?? "").split(delimiter);
   if (!folders.some((folder) => resolve(folder || ".") === dir)) say(`Add ${dir} to your PATH`);
@@ -125,7 +125,9 @@ async function main(args: readonly string[]): Promise<number> {
     await (action === "install" ? install(path, dir) : uninstall(path));
     return 0;
   } catch (error) {
-    console.error(`error: ${(error as Error).message}`);
+    const { message } = error as Error;
+    const [, reason] = /^(.*) \(os error \d+\)/.exec(message) ?? [];
+    console.error(`error: ${reason ? `Cannot ${action} "${path}": ${reason}` : message}`);
     return 1;
   }
 }

@@ -197,15 +197,17 @@ async function makeFrames(
   }
 }
 
-/** Message of a stopped run: how many frames its outputs have. */
+/** Message of a stopped run: how many frames its outputs have, with those given. */
 function keptText(
   { signal, outcome }: InterruptedError,
   made: number,
-  { generatedFrames }: RunPlan,
-  { output = [], checkpoint }: GenerateValues,
+  { contextFrames, generatedFrames }: RunPlan,
+  { output = [], checkpoint, onlyGenerated }: GenerateValues,
 ): InterruptedError {
-  const kept = `${listNames(output)} ${output.length > 1 ? "have" : "has"} ${made} of ` +
-    `${count(generatedFrames, "frame")}`;
+  const given = onlyGenerated ? 0 : contextFrames;
+  const context = given > 0 ? ` (${given} of context)` : "";
+  const kept = `${listNames(output)} ${output.length > 1 ? "have" : "has"} ${given + made} of ` +
+    `${count(given + generatedFrames, "frame")}${context}`;
   return new InterruptedError(signal, checkpoint ? `${kept}; ${outcome}` : kept);
 }
 

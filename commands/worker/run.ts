@@ -12,6 +12,7 @@ import type { Call } from "../../cli/command.ts";
 import { escaped } from "../../cli/escape.ts";
 import { interrupted, InterruptedError, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
+import { count } from "../../request/report.ts";
 
 type WorkerCall = Call<typeof WORKER_OPTIONS>;
 
@@ -95,36 +96,41 @@ async function serve(
   const interrupt = () => stop.abort(signal.reason);
   signal.addEventListener("abort", interrupt);
   if (signal.aborted) interrupt();
+  let error: unknown;
   try {
     // react to signals whatever the connection is waiting for
     await orAborted(
       serveUntilIdle(worker, finder, options.idle ?? Infinity, stop.signal),
       stop.signal,
     );
-  } catch (error) {
-    throw interrupted(error, "unfinished jobs are back on the queue");
-  } finally {
-    signal.removeEventListener("abort", interrupt);
-    await worker.pause();
-    const { reason } = stop.signal;
-    // a terminated worker may finish its jobs; an interrupted or broken one cannot
-    const patience = reason instanceof InterruptedError && reason.status === 143
-      ? options.drain ?? DRAIN_SECONDS
-      : 0;
-    await drain(worker, supervisor, patience);
+  } catch (thrown) {
+    error = thrown;
   }
+  signal.removeEventListener("abort", interrupt);
+  await worker.pause();
+  const { reason } = stop.signal;
+  // a terminated worker may finish its jobs; an interrupted or broken one cannot
+  const patience = reason instanceof InterruptedError && reason.status === 143
+    ? options.drain ?? DRAIN_SECONDS
+    : 0;
+  const left = await drain(worker, supervisor, patience);
+  if (error === undefined) return;
+  const back = `${count(left, "unfinished job")} ${left > 1 ? "go" : "goes"} back to the queue`;
+  throw interrupted(error, left > 0 ? back : "no job is left unfinished");
 }
 
-/** Waits for current jobs for a limited time; the rest goes back to the queue. */
+/** Waits for current jobs for a limited time. @returns how many go back to the queue */
 async function drain(
   worker: QueueWorker,
   supervisor: Supervisor,
   seconds: number,
-): Promise<void> {
+): Promise<number> {
   const reason = new GivenBackError("the worker is stopping");
   supervisor.withdraw(reason);
   const end = performance.now() + seconds * 1000;
   while (worker.active > 0 && performance.now() < end) await setTimeout(TICK_MS);
+  const left = worker.active;
   await supervisor.kill(reason);
   await worker.close();
+  return left;
 }

@@ -101,6 +101,26 @@ Deno.test(
     }),
 );
 
+Deno.test(
+  { name: "deno task install says which path cannot be used, and why", ignore },
+  () =>
+    inFolder(async (folder) => {
+      await Deno.writeTextFile(join(folder, "file"), "");
+      await Deno.mkdir(join(folder, "dir", "far"), { recursive: true });
+      const cases = [
+        ["install", "/proc/x", "No such file or directory"],
+        ["install", join(folder, "file"), "Not a directory"],
+        ["uninstall", join(folder, "file"), "Not a directory"],
+        ["install", join(folder, "dir"), "Is a directory"],
+      ] as const;
+      for (const [action, dir, reason] of cases) {
+        const { code, said } = await task(action, dir);
+        assert.equal(code, 1);
+        assert.equal(said, `error: Cannot ${action} "${join(dir, "far")}": ${reason}\n`);
+      }
+    }),
+);
+
 for (
   const [what, place] of [
     ["the clone", { deno: Deno.execPath(), folder: "/moved/'a' clone" }],

@@ -372,20 +372,23 @@ Deno.test("far generate that is stopped finishes its outputs with the frames the
   inFolder(async (folder) => {
     const names = ["a.mp4", "a.gif", "a.npz", "a.safetensors", "a.y4m", "s.png"];
     const outputs = names.flatMap((name) => ["-o", join(folder, name)]);
-    for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-      const { status, said } = await stopped(outputs, 2, signal);
+    const cases = [
+      ["SIGINT", 130, [], "3 of 10 frames \\(1 of context\\)"],
+      ["SIGTERM", 143, ["--only-generated"], "2 of 9 frames"],
+      ["SIGINT", 130, ["--context-frames", "0"], "2 of 9 frames"],
+    ] as const;
+    for (const [signal, expected, args, have] of cases) {
+      const { status, said } = await stopped([...outputs, ...args], 2, signal);
       assert.equal(status, expected);
-      assert.match(
-        said!,
-        new RegExp(`^Stopped by ${signal}: .*s\\.png have 2 of 9 frames$`),
-      );
+      assert.match(said!, new RegExp(`^Stopped by ${signal}: .*s\\.png have ${have}$`));
+      const there = parseInt(have);
       for (const name of ["a-0.mp4", "a-1.gif", "a-0.npz", "a-1.y4m"]) {
-        assert.equal((await readClip(join(folder, name))).frames.length, 1 + 2, name);
+        assert.equal((await readClip(join(folder, name))).frames.length, there, name);
       }
       assert(Deno.statSync(join(folder, "s-1.png")).isFile);
       const file = await SafetensorsFile.open(join(folder, "a.safetensors"));
-      assert.deepEqual(file.tensors.get("frames")!.shape, [2, 3, 3, 64, 64]);
-      assert.deepEqual(file.tensors.get("actions")!.shape, [3]);
+      assert.deepEqual(file.tensors.get("frames")!.shape, [2, there, 3, 64, 64]);
+      assert.deepEqual(file.tensors.get("actions")!.shape, [there]);
       file.close();
       for (const { name } of [...Deno.readDirSync(folder)]) {
         assert.doesNotMatch(name, /partial/);

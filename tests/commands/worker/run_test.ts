@@ -151,6 +151,7 @@ Deno.test(
       first.child.kill("SIGTERM");
       const { code, stderr } = await first.ended;
       assert.equal(code, 143, stderr);
+      assert.match(stderr, /^Stopped by SIGTERM: no job is left unfinished$/m);
       const left = await status(server.url);
       assert.equal(left.active, 0);
       assert.ok(left.waiting! > 0, JSON.stringify(left));
@@ -170,7 +171,9 @@ Deno.test(
       const producer = batch(JOBS(300)); // more than can be done before the signals arrive
       await until("a job is done", () => lineCount(results) >= 1);
       first.child.kill("SIGINT");
-      assert.equal((await first.ended).code, 130);
+      const given = await first.ended;
+      assert.equal(given.code, 130);
+      assert.match(given.stderr, /^Stopped by SIGINT: (\d+ unfinished jobs? go|no job is left)/m);
       const left = await status(server.url);
       assert.equal(left.active, 0, JSON.stringify(left));
       producer.child.kill("SIGINT");
