@@ -138,21 +138,21 @@ export class Memory {
     return { buffer: this.buffer(label, tensorBytes(shape, dtype), kind), shape, dtype };
   }
 
-  /** Takes an activation buffer: the best fit among the free ones, or a new one. */
-  take(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+  /** Takes memory for activations: the best fit among what is free, or new. */
+  take(shape: readonly number[], dtype: Dtype = "f32", kind: MemoryKind = "storage"): Tensor {
     const bytes = tensorBytes(shape, dtype);
     let best = -1;
     for (const [i, buffer] of this.#free.entries()) {
-      const fits = buffer.bytes >= bytes;
+      const fits = buffer.kind === kind && buffer.bytes >= bytes;
       if (fits && (best < 0 || buffer.bytes < this.#free[best]!.bytes)) best = i;
     }
     const buffer = best < 0
-      ? this.buffer(`activation ${this.#buffers.length}`, bytes)
+      ? this.buffer(`activation ${this.#buffers.length}`, bytes, kind)
       : this.#free.splice(best, 1)[0]!;
     return { buffer, shape, dtype };
   }
 
-  /** Gives an activation buffer back for reuse. */
+  /** Gives memory for activations back for reuse. */
   release(tensor: Tensor): void {
     this.#free.push(tensor.buffer);
   }

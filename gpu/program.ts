@@ -2,7 +2,7 @@ import { GpuError } from "./errors.ts";
 import type { Gpu, Runnable } from "./gpu.ts";
 import type { DeviceProfile } from "./tuning.ts";
 import { type Kernel, packParams } from "./kernel.ts";
-import type { DeviceBuffer, Dtype, Memory, Tensor } from "./memory.ts";
+import type { DeviceBuffer, Dtype, Memory, MemoryKind, Tensor } from "./memory.ts";
 
 /** Workgroups in x, y, z; a function if they depend on a number that changes from run to run. */
 export type Groups = readonly [number, number, number] | (() => readonly [number, number, number]);
@@ -58,12 +58,21 @@ export class Program implements Runnable {
   }
 
   /** An intermediate tensor; its memory is reused when the enclosing `scope` ends. */
-  scratch(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
-    const tensor = this.memory.take(shape, dtype);
+  scratch(
+    shape: readonly number[],
+    dtype: Dtype = "f32",
+    kind: MemoryKind = "storage",
+  ): Tensor {
+    const tensor = this.memory.take(shape, dtype, kind);
     const scope = this.#scopes.at(-1);
     if (!scope) throw new GpuError("internal", `Cannot take scratch in ${this.label}: no scope`);
     scope.push(tensor);
     return tensor;
+  }
+
+  /** Scratch in f32, in the kind of memory that another tensor lies in. */
+  like({ buffer }: Tensor, shape: readonly number[]): Tensor {
+    return this.scratch(shape, "f32", buffer.kind);
   }
 
   /** Runs `body` and then gives back the tensors taken in it, except the one it returns. */

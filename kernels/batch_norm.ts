@@ -2,22 +2,23 @@ import code from "./batch_norm.wgsl" with { type: "text" };
 import backwardCode from "./batch_norm_backward.wgsl" with { type: "text" };
 import statisticsCode from "./batch_statistics.wgsl" with { type: "text" };
 import sumsCode from "./batch_sums.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import type { NormWeights } from "./channel_norm.ts";
 import { clear } from "./clear.ts";
 import { addSums, SUM_CHUNK } from "./column_sums.ts";
 import { eachLane } from "./lanes.ts";
 import { type NormSums, normSums } from "./norm_sums.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const BATCH_NORM = joinKernel("batch_norm", code);
-const BATCH_NORM_BACKWARD = joinKernel("batch_norm_backward", backwardCode);
-const BATCH_STATISTICS = defineKernel("batch_statistics", statisticsCode);
-const BATCH_SUMS = defineKernel("batch_sums", sumsCode);
+const BATCH_NORM = memoryForms("batch_norm", code, ["x", "residual", "y"]);
+const BATCH_NORM_BACKWARD = memoryForms("batch_norm_backward", backwardCode, ["x", "dy", "dx"]);
+const BATCH_STATISTICS = memoryForms("batch_statistics", statisticsCode, ["x"]);
+const BATCH_SUMS = memoryForms("batch_sums", sumsCode, ["x"]);
 const EPS = 1e-5;
 const MOMENTUM = 0.1;
+/** Pixels of a lane that applies a norm. */
+const PIXELS_A_LANE = 16;
 
 /** Weights of a batch norm and its running statistics, [C] each. */
 export interface BatchNormWeights extends NormWeights {
@@ -52,11 +53,18 @@ export function batchNorm(
   const pixels = size(x.shape) / 4 / channels;
   statistics(p, w, { x, stats }, pixels, mode);
   const { weight, bias } = w;
-  eachLane(p, BATCH_NORM, pixels * channels, {
-    params: { channels },
+  const { count, params } = perChannel(pixels, channels);
+  eachLane(p, BATCH_NORM, count, {
+    params,
     buffers: { x, stats, weight, bias, residual, y },
   });
   return stats;
+}
+
+/** Lanes, and their parameters, that each compute four channels of several pixels. */
+function perChannel(pixels: number, channels: number) {
+  const strides = Math.ceil(pixels / PIXELS_A_LANE);
+  return { count: strides * channels, params: { channels, pixels, strides } };
 }
 
 function statistics(
@@ -73,15 +81,13 @@ function statistics(
   p.scope(() => {
     const partial = p.scratch([chunks, 2, 4 * channels]);
     if (training) {
-      p.dispatch({
-        kernel: BATCH_SUMS,
+      dispatchForm(p, BATCH_SUMS, {
         params: { pixels, channels, chunk: SUM_CHUNK },
         buffers: { x, partial },
         groups: [Math.ceil(channels / 8), chunks, 1],
       });
     }
-    p.dispatch({
-      kernel: BATCH_STATISTICS,
+    dispatchForm(p, BATCH_STATISTICS, {
       constants: { TRAINING: Number(training) },
       params: { pixels, channels, chunks, momentum, eps: EPS },
       buffers: { x, partial, running_mean: runningMean, running_var: runningVar, stats },
@@ -100,15 +106,16 @@ export function batchNormBackward(
   { x, dy, dx, stats }: Readonly<Record<"x" | "dy" | "dx" | "stats", Tensor>>,
 ): NormSums {
   const channels = x.shape.at(-1)!;
-  const count = size(x.shape);
+  const pixels = size(x.shape) / channels;
   const partial = normSums(p, { x, dy, stats }, "channel");
   const sums = p.scratch([2, channels]);
   clear(p, sums, 0, 2 * channels);
   const shape = partial.weight.shape as [number, number];
   addSums(p, partial.weight, shape, { tensor: sums, first: 0 });
   addSums(p, partial.bias, shape, { tensor: sums, first: channels });
-  eachLane(p, BATCH_NORM_BACKWARD, count / 4, {
-    params: { channels: channels / 4, inverse: channels / count },
+  const { count, params } = perChannel(pixels, channels / 4);
+  eachLane(p, BATCH_NORM_BACKWARD, count, {
+    params,
     buffers: { x, dy, stats, sums, weight, dx },
   });
   return partial;

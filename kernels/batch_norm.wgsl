@@ -1,10 +1,12 @@
 // Joined after fragments: lane.
 // y = residual + (x - mean) inverse weight + bias, mean and inverse deviation by channel.
-// One lane per vec4.
+// One lane computes the same four channels of several pixels, so that it reads their numbers once.
 
 struct Params {
-  count: u32,      // vec4s
+  count: u32,      // lanes: C / 4 of each `strides` pixels
   channels: u32,   // vec4s
+  pixels: u32,
+  strides: u32,    // from pixel to pixel of a lane
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,6 +22,12 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c = id % params.channels;
-  let normed = (x[id] - stats[c]) * stats[params.channels + c];
-  y[id] = residual[id] + normed * weight[c] + bias[c];
+  let mean = stats[c];
+  let inverse = stats[params.channels + c];
+  let own_weight = weight[c];
+  let own_bias = bias[c];
+  for (var pixel = id / params.channels; pixel < params.pixels; pixel += params.strides) {
+    let i = pixel * params.channels + c;
+    y[i] = residual[i] + (x[i] - mean) * inverse * own_weight + own_bias;
+  }
 }

@@ -1,11 +1,13 @@
 // Joined after fragments: lane.
 // dx of a batch norm with the batch's own statistics: with n the normalised x and means over pixels,
-// dx = weight inverse (dy - mean(dy) - n mean(dy n)). One lane per vec4.
+// dx = weight inverse (dy - mean(dy) - n mean(dy n)).
+// One lane computes the same four channels of several pixels, so that it reads their numbers once.
 
 struct Params {
-  count: u32,      // vec4s
+  count: u32,      // lanes: C / 4 of each `strides` pixels
   channels: u32,   // vec4s
-  inverse: f32,    // 1 / pixels
+  pixels: u32,
+  strides: u32,    // from pixel to pixel of a lane
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,8 +23,14 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c = id % params.channels;
+  let mean = stats[c];
   let inverse = stats[params.channels + c];
-  let normed = (x[id] - stats[c]) * inverse;
-  let means = (sums[params.channels + c] + normed * sums[c]) * params.inverse;
-  dx[id] = weight[c] * inverse * (dy[id] - means);
+  let of_slopes = sums[c] / f32(params.pixels);
+  let of_all = sums[params.channels + c] / f32(params.pixels);
+  let factor = weight[c] * inverse;
+  for (var pixel = id / params.channels; pixel < params.pixels; pixel += params.strides) {
+    let i = pixel * params.channels + c;
+    let normed = (x[i] - mean) * inverse;
+    dx[i] = factor * (dy[i] - (of_all + normed * of_slopes));
+  }
 }

@@ -1,11 +1,11 @@
 import code from "./channel_norm.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { grid } from "./grid.ts";
+import { dispatchForm, memoryForms, updated, updating } from "./memory_forms.ts";
 
-const CHANNEL_NORM = defineKernel("channel_norm", code);
+const CHANNEL_NORM = memoryForms("channel_norm", code, ["x", "y"]);
 /** @internal What the mean of squares is raised by. */
 export const EPS = 1e-5;
 
@@ -40,17 +40,16 @@ export function channelNorm(
     throw new ShapeError(`Cannot run channel_norm [${w.weight.shape}] on x [${x.shape}]`);
   }
   if (into) expectShape("channel_norm into", into, x.shape);
-  const y = into ?? p.scratch(x.shape);
+  const y = into ? updated(p, into) : p.like(x, x.shape);
   const pixels = size(x.shape) / channels;
-  p.dispatch({
-    kernel: CHANNEL_NORM,
+  dispatchForm(p, CHANNEL_NORM, {
     constants: {
       WG: p.device.cpu ? 8 : 32,
       RELU: Number(activation === "relu"),
       RESIDUAL: Number(into !== undefined),
     },
     params: { channels, pixels, eps: EPS },
-    buffers: { x, weight: w.weight, bias: w.bias, y },
+    buffers: { x, weight: w.weight, bias: w.bias, ...updating("y", into ?? x, y) },
     groups: grid(pixels, 1),
   });
   return y;

@@ -1,12 +1,12 @@
 import code from "./channel_norm_backward.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { EPS, type NormWeights } from "./channel_norm.ts";
 import { grid } from "./grid.ts";
 import { type NormSums, normSums } from "./norm_sums.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const CHANNEL_NORM_BACKWARD = defineKernel("channel_norm_backward", code);
+const CHANNEL_NORM_BACKWARD = memoryForms("channel_norm_backward", code, ["x", "dy", "dx"]);
 
 /**
  * Gradients of `channelNorm` without activation: dx, and sums for those of weight and bias.
@@ -23,8 +23,7 @@ export function channelNormBackward(
   expectShape("channel_norm_backward dx", dx, x.shape);
   const pixels = size(x.shape) / channels;
   const stats = p.scratch([pixels]);
-  p.dispatch({
-    kernel: CHANNEL_NORM_BACKWARD,
+  dispatchForm(p, CHANNEL_NORM_BACKWARD, {
     constants: { WG: p.device.cpu ? 8 : 32 },
     params: { channels, pixels, eps: EPS },
     buffers: { x, weight, dy, dx, stats },

@@ -2,10 +2,10 @@ import code from "./channel_shortcut.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms, updated, updating } from "./memory_forms.ts";
 
-const CHANNEL_SHORTCUT = joinKernel("channel_shortcut", code);
+const CHANNEL_SHORTCUT = memoryForms("channel_shortcut", code, ["x", "y"]);
 
 /**
  * Changes the number of channels without weights: averages neighbours or repeats each.
@@ -17,20 +17,23 @@ const CHANNEL_SHORTCUT = joinKernel("channel_shortcut", code);
  */
 export function channelShortcut(p: Program, x: Tensor, channels: number): Tensor {
   checkChannels(x, channels);
-  const y = p.scratch([...x.shape.slice(0, -1), channels]);
+  const y = p.like(x, [...x.shape.slice(0, -1), channels]);
   const averaged = Math.max(1, x.shape.at(-1)! / channels);
-  run(p, x, y, { scale: 1 / averaged, added: 0 });
+  run(p, x, x, y, { scale: 1 / averaged, added: 0 });
   return y;
 }
 
 /**
  * Adds the gradient of `channelShortcut` from dx's channels to dy's to dx.
+ * @returns dx, or if that is an image another one
  * @throws {ShapeError}
  */
-export function channelShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+export function channelShortcutBackward(p: Program, dy: Tensor, dx: Tensor): Tensor {
   const [from, channels] = [dx.shape.at(-1)!, dy.shape.at(-1)!];
   checkChannels(dy, from);
-  run(p, dy, dx, { scale: Math.min(1, channels / from), added: 1 });
+  const to = updated(p, dx);
+  run(p, dy, dx, to, { scale: Math.min(1, channels / from), added: 1 });
+  return to;
 }
 
 function checkChannels(x: Tensor, channels: number): void {
@@ -42,12 +45,13 @@ function checkChannels(x: Tensor, channels: number): void {
 function run(
   p: Program,
   x: Tensor,
+  onto: Tensor,
   y: Tensor,
   options: { readonly scale: number; readonly added: number },
 ): void {
-  const count = size(y.shape);
+  const count = size(y.shape) / 4;
   eachLane(p, CHANNEL_SHORTCUT, count, {
     params: { inputs: x.shape.at(-1)!, outputs: y.shape.at(-1)!, ...options },
-    buffers: { x, y },
+    buffers: { x, ...updating("y", onto, y) },
   });
 }

@@ -4,15 +4,18 @@ import sumsCode from "./filter_sums.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
+import type { DeviceProfile } from "../gpu/tuning.ts";
 import type { Place } from "./column_sums.ts";
-import { copy } from "./copy.ts";
 import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { imageForm, inImage, memoryForms } from "./memory_forms.ts";
 
 const GRADIENT = joinKernel("conv2d_gradient", code);
-const BROADCAST = joinKernel("conv2d_gradient_broadcast", broadcastCode);
-const FILTER_SUMS = joinKernel("filter_sums", sumsCode);
+const BROADCAST = imageForm(joinKernel("conv2d_gradient_broadcast", broadcastCode), [
+  "dy",
+  "partial",
+]);
+const FILTER_SUMS = memoryForms("filter_sums", sumsCode, ["partial"]);
 
 /** Rows and columns of a workgroup's tile on GPUs. */
 const TILE = 64;
@@ -30,15 +33,13 @@ export interface Conv2dGradientOptions {
   readonly size: number;
   /** First channel of dy (0), a multiple of 4. */
   readonly offset?: number;
-  /** Scratch for x on devices that gather from images. */
-  readonly image: Tensor | undefined;
 }
 
 /**
  * target += gradient of a convolution's weight, stride 1 and padded with zeros: products summed over
  * pixels in two passes of a fixed order.
  * @param x its input [B, H, W, inputs padded to 4]
- * @param dy gradient of its output [B, H, W, channels]
+ * @param dy gradient of its output [B, H, W, channels], in an image if x lies in one
  * @throws {ShapeError}
  */
 export function conv2dGradient(
@@ -57,11 +58,7 @@ export function conv2dGradient(
       `Cannot find the gradient [${n}, ${inputs}] of [${x.shape}], [${dy.shape}]`,
     );
   }
-  const broadcast = tensorKind(p.device) === "texture";
-  const image = broadcast && options.image ? options.image : x;
-  if (image !== x) {
-    copy(p, { tensor: x, first: 0 }, b * height * width * k, { tensor: image, first: 0 });
-  }
+  const broadcast = inImage(x);
   const tile = broadcast ? BROADCAST_ROWS.find((most) => n <= most) ?? 32 : TILE;
   const wide = k > 32;
   const across = Math.ceil(k / (broadcast && !wide ? 32 : TILE));
@@ -70,7 +67,7 @@ export function conv2dGradient(
   const chunk = chunkRows(p.device, b * height, tiles * across * taps ** 2, bytes);
   const chunks = Math.ceil(b * height / chunk);
   p.scope(() => {
-    const partial = p.scratch([chunks, taps ** 2, rows, k]);
+    const partial = p.like(x, [chunks, taps ** 2, rows, k]);
     p.dispatch({
       kernel: broadcast ? BROADCAST : GRADIENT,
       label: "filter gradient",
@@ -79,7 +76,7 @@ export function conv2dGradient(
         ...{ rows: b * height, height, width, chunk, tiles },
         ...{ n4: rows / 4, k4: k / 4, stride: stride / 4, first: offset / 4 },
       },
-      buffers: { dy, x: image, partial },
+      buffers: { dy, x, partial },
       groups: [tiles * across, taps ** 2, chunks],
     });
     filterSums(p, partial, { n, inputs }, target);
@@ -94,7 +91,7 @@ export function filterSums(
   { tensor, first }: Place,
 ): void {
   const [chunks, taps, rows, columns] = partial.shape as [number, number, number, number];
-  const count = taps * n * inputs;
+  const count = taps * n * columns / 4;
   eachLane(p, FILTER_SUMS, count, {
     params: { n, rows, inputs, columns, taps, chunks, first },
     buffers: { partial, y: tensor },

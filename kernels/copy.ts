@@ -4,9 +4,9 @@ import type { Place } from "./column_sums.ts";
 import { grid } from "./grid.ts";
 import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const COPY = memoryForms("copy", code, ["y"]);
+const COPY = memoryForms("copy", code, ["x", "y"]);
 
-/** Copies `count` floats into an image, or into a buffer as f16; all are multiples of 4. */
+/** Copies `count` floats between buffers and images, or into a buffer as f16; all are multiples of 4. */
 export function copy(
   p: Program,
   { tensor: x, first }: Place,

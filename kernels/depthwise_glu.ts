@@ -2,10 +2,10 @@ import code from "./depthwise_glu.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
-const DEPTHWISE_GLU = joinKernel("depthwise_glu", code);
+const DEPTHWISE_GLU = memoryForms("depthwise_glu", code, ["x", "w", "bias", "y"]);
 
 /** Weights of a depthwise 3 x 3 convolution. */
 export interface DepthwiseWeights {
@@ -28,7 +28,7 @@ export function depthwiseGlu(p: Program, w: DepthwiseWeights, x: Tensor): Tensor
   if (x.shape.length !== 4 || both % 8 || taps! < 9 || stride !== both) {
     throw new ShapeError(`Cannot run depthwise_glu [${w.weight.shape}] on x [${x.shape}]`);
   }
-  const y = p.scratch([b, height, width, both / 2]);
+  const y = p.like(x, [b, height, width, both / 2]);
   const count = size(y.shape) / 4;
   eachLane(p, DEPTHWISE_GLU, count, {
     params: { height, width, channels: both / 2, taps: 9 },

@@ -1,18 +1,21 @@
 import code from "./depthwise_glu_backward.wgsl" with { type: "text" };
 import inputCode from "./depthwise_input_gradient.wgsl" with { type: "text" };
 import weightCode from "./depthwise_weight_gradient.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { columnSums, type Place, SUM_CHUNK } from "./column_sums.ts";
 import { filterSums } from "./conv2d_gradient.ts";
 import type { DepthwiseWeights } from "./depthwise_glu.ts";
 import { eachLane } from "./lanes.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const BACKWARD = joinKernel("depthwise_glu_backward", code);
-const INPUT_GRADIENT = joinKernel("depthwise_input_gradient", inputCode);
-const WEIGHT_GRADIENT = defineKernel("depthwise_weight_gradient", weightCode);
+const BACKWARD = memoryForms("depthwise_glu_backward", code, ["x", "w", "bias", "dy", "dh", "y"]);
+const INPUT_GRADIENT = memoryForms("depthwise_input_gradient", inputCode, ["dy", "w", "dx"]);
+const WEIGHT_GRADIENT = memoryForms("depthwise_weight_gradient", weightCode, [
+  "x",
+  "dy",
+  "partial",
+]);
 const TAPS = 9;
 /** Approximate number of pixels per lane in the first pass. */
 const CHUNK = 256;
@@ -40,7 +43,7 @@ export function depthwiseGluBackward(
   expectShape("depthwise_glu_backward dy", dy, [b, height, width, both / 2]);
   expectShape("depthwise_glu_backward dx", dx, x.shape);
   p.scope(() => {
-    const dh = p.scratch(x.shape);
+    const dh = p.like(x, x.shape);
     const count = size(dy.shape) / 4;
     eachLane(p, BACKWARD, count, {
       params: { height, width, channels: both / 2, taps: TAPS },
@@ -62,12 +65,11 @@ function weightGradient(p: Program, x: Tensor, dy: Tensor, target: Place): void 
   const [b, height, width, channels] = x.shape as [number, number, number, number];
   const chunk = Math.max(1, Math.floor(CHUNK / width));
   const chunks = Math.ceil(b * height / chunk);
-  const partial = p.scratch([chunks, TAPS, channels, 1]);
-  p.dispatch({
-    kernel: WEIGHT_GRADIENT,
+  const partial = p.like(x, [chunks, TAPS, 1, channels]);
+  dispatchForm(p, WEIGHT_GRADIENT, {
     params: { rows: b * height, height, width, channels: channels / 4, chunk },
     buffers: { x, dy, partial },
     groups: [Math.ceil(channels / 32), TAPS, chunks],
   });
-  filterSums(p, partial, { n: channels, inputs: 1 }, target);
+  filterSums(p, partial, { n: 1, inputs: channels }, target);
 }

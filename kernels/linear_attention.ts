@@ -4,13 +4,13 @@ import quadraticCode from "./quadratic_attention.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 import { eachLane } from "./lanes.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const STATE = joinKernel("linear_attention_state", stateCode);
-const LINEAR = joinKernel("linear_attention", code);
-const QUADRATIC = joinKernel("quadratic_attention", quadraticCode);
+const STATE = memoryForms("linear_attention_state", stateCode, ["qkv", "state"]);
+const LINEAR = memoryForms("linear_attention", code, ["qkv", "state", "y"]);
+const QUADRATIC = memoryForms("quadratic_attention", quadraticCode, ["qkv", "y"]);
 /** Added to the sum of a token's weights. */
 export const ATTENTION_EPS = 1e-15;
 
@@ -30,7 +30,7 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
   }
   const groups = channels / (3 * dim);
   const tokens = height * width;
-  const y = p.scratch([b, height, width, groups * dim]);
+  const y = p.like(qkv, [b, height, width, groups * dim]);
   const params = { tokens, groups, dim, eps: ATTENTION_EPS };
   const count = size(y.shape) / 4;
   if (tokens <= dim) {
@@ -49,10 +49,9 @@ export function linearAttention(p: Program, qkv: Tensor, dim: number): Tensor {
 export function attentionState(p: Program, qkv: Tensor, dim: number): Tensor {
   const [b, height, width, channels] = qkv.shape as [number, number, number, number];
   const groups = channels / (3 * dim);
-  const state = p.scratch([b, groups, dim / 4 + 1, dim, 4]);
+  const state = p.like(qkv, [b, groups, dim / 4 + 1, dim, 4]);
   const lanes = size(state.shape) / 16; // four rows of four columns each
-  p.dispatch({
-    kernel: STATE,
+  dispatchForm(p, STATE, {
     params: { count: lanes, tokens: height * width, groups, dim },
     buffers: { qkv, state },
     groups: grid(lanes, 32),

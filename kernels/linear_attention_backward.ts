@@ -3,14 +3,30 @@ import stateCode from "./linear_attention_gradient_state.wgsl" with { type: "tex
 import quotientCode from "./linear_attention_quotient.wgsl" with { type: "text" };
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
 import { ATTENTION_EPS, attentionState } from "./linear_attention.ts";
 import { eachLane } from "./lanes.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const QUOTIENT = joinKernel("linear_attention_quotient", quotientCode);
-const GRADIENT_STATE = joinKernel("linear_attention_gradient_state", stateCode);
-const BACKWARD = joinKernel("linear_attention_backward", code);
+const QUOTIENT = memoryForms("linear_attention_quotient", quotientCode, [
+  "qkv",
+  "state",
+  "y",
+  "dy",
+  "da",
+]);
+const GRADIENT_STATE = memoryForms("linear_attention_gradient_state", stateCode, [
+  "qkv",
+  "da",
+  "dstate",
+]);
+const BACKWARD = memoryForms("linear_attention_backward", code, [
+  "qkv",
+  "state",
+  "dstate",
+  "da",
+  "dqkv",
+]);
 
 /**
  * Gradient of `linearAttention`, the same for both forms.
@@ -31,15 +47,14 @@ export function linearAttentionBackward(
   const params = { tokens, groups, dim };
   p.scope(() => {
     const state = attentionState(p, qkv, dim);
-    const dstate = p.scratch(state.shape);
-    const [da, db] = [p.scratch(y.shape), p.scratch([rows])];
+    const dstate = p.like(qkv, state.shape);
+    const [da, db] = [p.like(y, y.shape), p.scratch([rows])];
     eachLane(p, QUOTIENT, rows, {
       params: { ...params, eps: ATTENTION_EPS },
       buffers: { qkv, state, y, dy, da, db },
     });
     const lanes = size(state.shape) / 16;
-    p.dispatch({
-      kernel: GRADIENT_STATE,
+    dispatchForm(p, GRADIENT_STATE, {
       params: { ...params, count: lanes },
       buffers: { qkv, da, db, dstate },
       groups: grid(lanes, 32),

@@ -35,12 +35,15 @@ export function dispatchForm(
 
 /** The form for the memory that tensors lie in. */
 function formFor({ storage, names, others }: MemoryForms, buffers: Dispatch["buffers"]): Kernel {
-  const images = names.some((name) => buffers[name] && inImage(buffers[name]));
+  const images = names.filter((name) => {
+    const bound = buffers[`${name}_to`] ?? buffers[name];
+    return bound && inImage(bound);
+  });
   const half = names.filter((name) => isHalf(buffers[name]));
-  if (!images && half.length === 0) return storage;
-  const key = images ? "images" : half.join(" ");
+  if (images.length + half.length === 0) return storage;
+  const key = images.length > 0 ? `images ${images.join(" ")}` : half.join(" ");
   const made = others.get(key) ??
-    (images ? imageForm(storage, names) : halfForm(storage, half));
+    (images.length > 0 ? imageForm(storage, images) : halfForm(storage, half));
   others.set(key, made);
   return made;
 }
@@ -54,6 +57,20 @@ export function inImage(bound: Tensor | DeviceBuffer): boolean {
   return ("buffer" in bound ? bound.buffer : bound).kind === "texture";
 }
 
+/** Where the update of a tensor goes: itself, or, if it is an image, another one, in scratch. */
+export function updated(p: Program, tensor: Tensor): Tensor {
+  return inImage(tensor) ? p.like(tensor, tensor.shape) : tensor;
+}
+
+/** Bindings of an array that a kernel updates, from one tensor to another if they are images. */
+export function updating(
+  name: string,
+  from: Tensor,
+  to: Tensor,
+): Readonly<Record<string, Tensor>> {
+  return inImage(to) ? { [name]: from, [`${name}_to`]: to } : { [name]: to };
+}
+
 /**
  * A kernel whose arrays of these names are images, row after row. An image cannot be read and
  * written at once: an array that is updated becomes two, `x` that is read and `x_to`.
@@ -64,7 +81,8 @@ export function imageForm({ name, sources }: Kernel, names: readonly string[]): 
     ...sources,
     { file: "fragments/texel.wgsl", code: `\n${texel}` },
   ];
-  return defineKernel(`${name}_image`, rewritten(name, joined, names, declareImage));
+  const image = `${name}_image_${names.join("_")}`;
+  return defineKernel(image, rewritten(name, joined, names, declareImage));
 }
 
 /** A kernel whose arrays of these names are half floats, two to a word: any device unpacks them. */

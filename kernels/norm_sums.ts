@@ -1,10 +1,10 @@
 import code from "./norm_sums.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/kernel.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { SUM_CHUNK } from "./column_sums.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const NORM_SUMS = defineKernel("norm_sums", code);
+const NORM_SUMS = memoryForms("norm_sums", code, ["x", "dy"]);
 
 /** First pass of a norm's gradients: sums of chunks of pixels, [chunks, C] each. */
 export interface NormSums {
@@ -25,8 +25,7 @@ export function normSums(
   const pixels = size(x.shape) / channels;
   const chunks = Math.ceil(pixels / SUM_CHUNK);
   const [weight, bias] = [p.scratch([chunks, channels]), p.scratch([chunks, channels])];
-  p.dispatch({
-    kernel: NORM_SUMS,
+  dispatchForm(p, NORM_SUMS, {
     constants: { BY_CHANNEL: Number(by === "channel") },
     params: { pixels, channels: channels / 4, chunk: SUM_CHUNK },
     buffers: { x, dy, stats, weight, bias },

@@ -2,10 +2,10 @@ import code from "./pixel_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
-const PIXEL_SHUFFLE = joinKernel("pixel_shuffle", code);
+const PIXEL_SHUFFLE = memoryForms("pixel_shuffle", code, ["x", "shortcut", "y"]);
 
 /**
  * Doubles height and width, four channels to four places, (channel, row, column) with the column
@@ -27,7 +27,7 @@ export function pixelShuffle(p: Program, x: Tensor, shortcut?: Tensor): Tensor {
     throw new ShapeError(`Cannot shuffle [${shortcut?.shape}] with x [${x.shape}]`);
   }
   const n4 = Math.ceil(channels / 16);
-  const y = p.scratch([b, 2 * height, 2 * width, 4 * n4]);
+  const y = p.like(x, [b, 2 * height, 2 * width, 4 * n4]);
   const count = size(y.shape) / 16;
   eachLane(p, PIXEL_SHUFFLE, count, {
     constants: { SHORTCUT: Number(shortcut !== undefined) },

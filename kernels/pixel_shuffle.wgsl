@@ -13,8 +13,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, h, w, 4 N]
-@group(0) @binding(2) var<storage, read> shortcut: array<f32>;      // [B, h, w, shortcut]
+@group(0) @binding(2) var<storage, read> shortcut: array<vec4<f32>>; // [B, h, w, shortcut]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [B, 2 h, 2 w, N padded to 4]
+
+fn shortcut_at(i: u32) -> f32 { return shortcut[i / 4u][i % 4u]; }
 
 // Channel n at the four places.
 fn places(pixel: u32, n: u32) -> vec4<f32> {
@@ -24,7 +26,7 @@ fn places(pixel: u32, n: u32) -> vec4<f32> {
     let repeat = 4u * params.channels / params.shortcut;
     let q = 4u * n + vec4(0u, 1u, 2u, 3u);
     let at = pixel * params.shortcut + q / repeat;
-    v += vec4(shortcut[at.x], shortcut[at.y], shortcut[at.z], shortcut[at.w]);
+    v += vec4(shortcut_at(at.x), shortcut_at(at.y), shortcut_at(at.z), shortcut_at(at.w));
   }
   return v;
 }

@@ -2,10 +2,10 @@ import code from "./pixel_unshuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
-const PIXEL_UNSHUFFLE = joinKernel("pixel_unshuffle", code);
+const PIXEL_UNSHUFFLE = memoryForms("pixel_unshuffle", code, ["x", "shortcut", "y"]);
 
 /**
  * Halves height and width, four places to four channels, (channel, row, column) with the column
@@ -34,7 +34,7 @@ export function pixelUnshuffle(
       `Cannot unshuffle [${shortcut?.shape}] with x [${x.shape}] to ${channels}`,
     );
   }
-  const y = p.scratch([b, height / 2, width / 2, channels]);
+  const y = p.like(x, [b, height / 2, width / 2, channels]);
   const count = size(y.shape) / 4;
   eachLane(p, PIXEL_UNSHUFFLE, count, {
     constants: { SHORTCUT: Number(shortcut !== undefined) },

@@ -15,16 +15,20 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;             // [B, 2 h, 2 w, stride]
-@group(0) @binding(2) var<storage, read> shortcut: array<f32>;      // [B, 2 h, 2 w, shortcut]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [B, 2 h, 2 w, stride]
+@group(0) @binding(2) var<storage, read> shortcut: array<vec4<f32>>; // [B, 2 h, 2 w, shortcut]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [B, h, w, N]
+
+fn x_at(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn shortcut_at(i: u32) -> f32 { return shortcut[i / 4u][i % 4u]; }
 
 // Mean of the channels of the unshuffled shortcut that go into channel n.
 fn mean_of(place: vec4<u32>, n: u32) -> f32 {
   let group = 4u * params.shortcut / params.channels;
   var sum = 0.0;
   for (var q = n * group; q < (n + 1u) * group; q++) {
-    sum += shortcut[place[q % 4u] * params.shortcut + q / 4u];
+    sum += shortcut_at(place[q % 4u] * params.shortcut + q / 4u);
   }
   return sum / f32(group);
 }
@@ -40,7 +44,7 @@ fn main(lane: Lane) {
   let corner = 4u * row * params.width + 2u * (pixel % params.width);
   let place = corner + vec4(0u, 1u, 2u * params.width, 2u * params.width + 1u);
   let at = place * params.stride + k;
-  var v = vec4(x[at.x], x[at.y], x[at.z], x[at.w]);
+  var v = vec4(x_at(at.x), x_at(at.y), x_at(at.z), x_at(at.w));
   if (SHORTCUT) {
     let n = 4u * k;
     v += vec4(

@@ -3,42 +3,46 @@ import unshuffleCode from "./unshuffle_shortcut_backward.wgsl" with { type: "tex
 import { ShapeError } from "../gpu/errors.ts";
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms, updated, updating } from "./memory_forms.ts";
 
-const SHUFFLE = joinKernel("shuffle_shortcut_backward", shuffleCode);
-const UNSHUFFLE = joinKernel("unshuffle_shortcut_backward", unshuffleCode);
+const SHUFFLE = memoryForms("shuffle_shortcut_backward", shuffleCode, ["dy", "dx"]);
+const UNSHUFFLE = memoryForms("unshuffle_shortcut_backward", unshuffleCode, ["dy", "dx"]);
 
 /**
  * Adds the gradient through the shortcut of `pixelUnshuffle` to dx.
  * @param dy [B, h, w, N] f32
  * @param dx [B, 2 h, 2 w, C] f32, 4 C a multiple of N
+ * @returns dx, or if that is an image another one
  * @throws {ShapeError}
  */
-export function unshuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+export function unshuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): Tensor {
   const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
   checkShapes(dx, dy, channels % 4 || 4 * channels % outputs);
-  const count = size(dx.shape) / 4;
+  const [to, count] = [updated(p, dx), size(dx.shape) / 4];
   eachLane(p, UNSHUFFLE, count, {
     params: { width: dx.shape[2]!, channels, outputs },
-    buffers: { dy, dx },
+    buffers: { dy, ...updating("dx", dx, to) },
   });
+  return to;
 }
 
 /**
  * Adds the gradient through the shortcut of `pixelShuffle` to dx.
  * @param dy [B, 2 h, 2 w, N] f32
  * @param dx [B, h, w, C] f32, 4 N a multiple of C
+ * @returns dx, or if that is an image another one
  * @throws {ShapeError}
  */
-export function shuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): void {
+export function shuffleShortcutBackward(p: Program, dy: Tensor, dx: Tensor): Tensor {
   const [outputs, channels] = [dy.shape.at(-1)!, dx.shape.at(-1)!];
   checkShapes(dy, dx, 4 * outputs % channels);
-  const count = size(dx.shape);
+  const [to, count] = [updated(p, dx), size(dx.shape) / 4];
   eachLane(p, SHUFFLE, count, {
     params: { width: dx.shape[2]!, channels, outputs },
-    buffers: { dy, dx },
+    buffers: { dy, ...updating("dx", dx, to) },
   });
+  return to;
 }
 
 function checkShapes(fine: Tensor, coarse: Tensor, rest: number): void {

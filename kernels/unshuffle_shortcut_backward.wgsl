@@ -10,8 +10,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;             // [B, H / 2, W / 2, outputs]
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;       // [B, H / 2, W / 2, outputs]
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>; // [B, H, W, K]
+
+fn dy_at(i: u32) -> f32 { return dy[i / 4u][i % 4u]; }
 
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
@@ -24,5 +26,5 @@ fn main(lane: Lane) {
   let q = 16u * (id % k4s) + vec4(0u, 4u, 8u, 12u) + 2u * (row % 2u) + column % 2u;
   let size = 4u * params.channels / params.outputs;
   let at = (row / 2u * (params.width / 2u) + column / 2u) * params.outputs + q / size;
-  dx[id] += vec4(dy[at.x], dy[at.y], dy[at.z], dy[at.w]) / f32(size);
+  dx[id] += vec4(dy_at(at.x), dy_at(at.y), dy_at(at.z), dy_at(at.w)) / f32(size);
 }

@@ -20,6 +20,7 @@ import {
   shuffleShortcutBackward,
   unshuffleShortcutBackward,
 } from "../../kernels/shortcut_backward.ts";
+import { inKind } from "../../train/autoencoder/layers.ts";
 import {
   batchNormTwin,
   batchStatistics,
@@ -96,9 +97,6 @@ for (const by of BY) {
       const [k4, n4] = [Math.ceil(k / 4) * 4, Math.ceil(n / 4) * 4];
       const [dx, dw] = await runBy(by, (p, input) => {
         const kind = tensorKind(p.device);
-        const image = kind === "texture"
-          ? p.memory.tensor("image", [pixels * k4], "f32", kind)
-          : undefined;
         const first = 8; // weights lie somewhere among others
         const source = input(
           [first + weight.length],
@@ -108,12 +106,12 @@ for (const by of BY) {
         const shape = [k, n * size ** 2] as const;
         const options = { dtype: "F32", shape, taps: size ** 2, first, transposed: true } as const;
         packWeight(p, source.buffer, packed, options);
-        const tdy = input([b, h, w, n4], pad(dy, n));
+        const tdy = inKind(p, input([b, h, w, n4], pad(dy, n)), kind);
         const dx = conv2d(p, { weight: packed, inputs: n4, outputs: k }, tdy);
         const dw = input([4 + weight.length], new Float32Array(4 + weight.length).fill(0.5));
-        const tx = input([b, h, w, k4], pad(x, k));
-        conv2dGradient(p, tx, tdy, { tensor: dw, first: 4 }, { n, inputs: k, size, image });
-        return [dx, dw];
+        const tx = inKind(p, input([b, h, w, k4], pad(x, k)), kind);
+        conv2dGradient(p, tx, tdy, { tensor: dw, first: 4 }, { n, inputs: k, size });
+        return [inKind(p, dx, "storage"), dw];
       });
       const loss = (x: ArrayLike<number>, weight: ArrayLike<number>) =>
         inner(convTwin(x, weight, sizes), dy);
@@ -147,12 +145,11 @@ Deno.test(
     for (const by of BY) {
       const [dw] = await runBy(by, (p, input) => {
         const kind = tensorKind(p.device);
-        const image = kind === "texture"
-          ? p.memory.tensor("image", [pixels * 8], "f32", kind)
-          : undefined;
         const target = { tensor: input([64], new Float32Array(64)), first: 0 };
-        const [tx, tdy] = [input([2, 70, 3, 8], x), input([2, 70, 3, 24], dy)];
-        conv2dGradient(p, tx, tdy, target, { n: 8, inputs: 8, size: 1, offset: 8, image });
+        const [tx, tdy] = [input([2, 70, 3, 8], x), input([2, 70, 3, 24], dy)].map((tensor) =>
+          inKind(p, tensor, kind)
+        );
+        conv2dGradient(p, tx!, tdy!, target, { n: 8, inputs: 8, size: 1, offset: 8 });
         return [target.tensor];
       });
       const part = [...dy].filter((_, i) => i % 24 >= 8 && i % 24 < 16);

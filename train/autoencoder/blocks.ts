@@ -1,5 +1,4 @@
 import type { Tensor } from "../../gpu/memory.ts";
-import { activation, activationBackward } from "../../kernels/activation.ts";
 import { add } from "../../kernels/add.ts";
 import { batchNorm, batchNormBackward } from "../../kernels/batch_norm.ts";
 import { channelNorm } from "../../kernels/channel_norm.ts";
@@ -14,9 +13,10 @@ import {
   shuffleShortcutBackward,
   unshuffleShortcutBackward,
 } from "../../kernels/shortcut_backward.ts";
-import { size } from "../../gpu/memory.ts";
 import type { Stage } from "../../model/autoencoder_config.ts";
 import {
+  activated,
+  activatedBackward,
   addNormGradients,
   convForward,
   convGradients,
@@ -80,29 +80,22 @@ function resBlock(t: Tape, name: string, stage: Stage, x: Tensor, again: boolean
   const conv2: ConvSpec = { ...spec, names: [`${name}.conv2`] };
   // the gradient of a ReLU needs only its result
   const hidden = convForward(t, conv1, x, kind === "relu" ? { activation: "relu" } : {});
-  const activated = () => {
-    if (kind === "relu") return hidden;
-    const y = p.scratch(hidden.shape);
-    activation(p, kind, { x: hidden, y }, size(y.shape));
-    return y;
-  };
-  const z = p.scope(() => convForward(t, conv2, activated()));
-  const y = p.scratch(x.shape);
+  const inner = () => kind === "relu" ? hidden : activated(p, kind, hidden);
+  const z = p.scope(() => convForward(t, conv2, inner()));
+  const y = p.like(x, x.shape);
   const norm = stage.norm === "batch_norm"
     ? residualBatchNorm(t, `${name}.norm`, { x, z, y }, again)
     : residualNorm(t, `${name}.norm`, { x, z, y });
-  const back = (dy: Tensor) => {
+  const back = (dy: Tensor) =>
     p.scope(() => {
-      const dz = p.scratch(z.shape);
+      const dz = p.like(z, z.shape);
       norm.back(dy, dz);
-      convGradients(t, conv2, activated(), dz);
-      const dhidden = convInputGradient(t, conv2, dz);
-      activationBackward(p, kind, { x: hidden, dy: dhidden }, size(hidden.shape));
+      convGradients(t, conv2, inner(), dz);
+      const dinner = convInputGradient(t, conv2, dz);
+      const dhidden = activatedBackward(p, kind, hidden, dinner);
       convGradients(t, conv1, x, dhidden);
-      convInputGradient(t, conv1, dhidden, dy);
+      return convInputGradient(t, conv1, dhidden, dy);
     });
-    return dy;
-  };
   return { y, back };
 }
 
@@ -116,20 +109,18 @@ function attention(t: Tape, name: string, c: number, headDim: number, x: Tensor)
   const qkv = convForward(t, toQkv, x);
   const o = linearAttention(p, qkv, headDim);
   const z = convForward(t, toOut, o);
-  const y = p.scratch(x.shape);
+  const y = p.like(x, x.shape);
   const norm = residualNorm(t, `${name}.norm_out`, { x, z, y });
-  const back = (dy: Tensor) => {
+  const back = (dy: Tensor) =>
     p.scope(() => {
-      const [dz, dqkv] = [p.scratch(z.shape), p.scratch(qkv.shape)];
+      const [dz, dqkv] = [p.like(z, z.shape), p.like(qkv, qkv.shape)];
       norm.back(dy, dz);
       convGradients(t, toOut, o, dz);
       const dattended = convInputGradient(t, toOut, dz);
       linearAttentionBackward(p, { qkv, y: o, dy: dattended, dqkv }, headDim);
       convGradients(t, toQkv, x, dqkv);
-      convInputGradient(t, toQkv, dqkv, dy);
+      return convInputGradient(t, toQkv, dqkv, dy);
     });
-    return dy;
-  };
   return { y, back };
 }
 
@@ -141,34 +132,28 @@ function gatedConv(t: Tape, name: string, c: number, x: Tensor): Layer {
   };
   const point: ConvSpec = { names: [`${name}.conv_point`], inputs: 4 * c, outputs: c, size: 1 };
   const hidden = convForward(t, inverted, x);
-  const activated = () => {
-    const y = p.scratch(hidden.shape);
-    activation(p, "silu", { x: hidden, y }, size(y.shape));
-    return y;
-  };
-  const depth = () => depthwiseWeights(t, `${name}.conv_depth`, 8 * c);
-  const z = p.scope(() => convForward(t, point, depthwiseGlu(p, depth(), activated())));
-  const y = p.scratch(x.shape);
+  const inner = () => activated(p, "silu", hidden);
+  const depth = () => depthwiseWeights(t, `${name}.conv_depth`, hidden);
+  const z = p.scope(() => convForward(t, point, depthwiseGlu(p, depth(), inner())));
+  const y = p.like(x, x.shape);
   const norm = residualNorm(t, `${name}.norm`, { x, z, y });
-  const back = (dy: Tensor) => {
+  const back = (dy: Tensor) =>
     p.scope(() => {
-      const dz = p.scratch(z.shape);
+      const dz = p.like(z, z.shape);
       norm.back(dy, dz);
       const dgated = convInputGradient(t, point, dz);
-      const gated = p.scratch(dgated.shape);
-      const dhidden = p.scratch(hidden.shape);
-      const tensors = { x: activated(), dy: dgated, y: gated, dx: dhidden };
+      const gated = p.like(dgated, dgated.shape);
+      const dinner = p.like(hidden, hidden.shape);
+      const tensors = { x: inner(), dy: dgated, y: gated, dx: dinner };
       depthwiseGluBackward(p, depth(), tensors, {
         weight: t.store.find(`${name}.conv_depth.weight`, "gradient"),
         bias: t.store.find(`${name}.conv_depth.bias`, "gradient"),
       });
       convGradients(t, point, gated, dz);
-      activationBackward(p, "silu", { x: hidden, dy: dhidden }, size(hidden.shape));
+      const dhidden = activatedBackward(p, "silu", hidden, dinner);
       convGradients(t, inverted, x, dhidden);
-      convInputGradient(t, inverted, dhidden, dy);
+      return convInputGradient(t, inverted, dhidden, dy);
     });
-    return dy;
-  };
   return { y, back };
 }
 
@@ -200,17 +185,16 @@ export function blocks(
       block(t, `${name}.${first + i}`, stage, { headDim, x: input, again });
     if (t.recompute) {
       y = p.scope(() => run(false).y);
-      backs.push((dy) => {
-        p.scope(() => void run(true).back(dy));
-        return dy;
-      });
+      backs.push((dy) => p.scope(() => run(true).back(dy)));
     } else {
       const layer = run(false);
       y = layer.y;
       backs.push(layer.back);
     }
   }
-  return { y, back: (dy) => backs.reduceRight((gradient, back) => back(gradient), dy) };
+  const back = (dy: Tensor) =>
+    p.scope(() => backs.reduceRight((gradient, back) => back(gradient), dy));
+  return { y, back };
 }
 
 /**
@@ -227,8 +211,7 @@ export function down(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Lay
       const dconv = pixelShuffle(p, dy);
       convGradients(t, spec, x, dconv);
       const dx = convInputGradient(t, spec, dconv);
-      if (shortcut) unshuffleShortcutBackward(p, dy, dx);
-      return dx;
+      return shortcut ? unshuffleShortcutBackward(p, dy, dx) : dx;
     });
   return { y, back };
 }
@@ -245,8 +228,7 @@ export function up(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Layer
       const dconv = pixelUnshuffle(p, dy, spec.outputs);
       convGradients(t, spec, x, dconv);
       const dx = convInputGradient(t, spec, dconv);
-      if (shortcut) shuffleShortcutBackward(p, dy, dx);
-      return dx;
+      return shortcut ? shuffleShortcutBackward(p, dy, dx) : dx;
     });
   return { y, back };
 }

@@ -13,7 +13,7 @@ import { RESULTS } from "../network.ts";
 import type { Parameter } from "../parameters.ts";
 import { ParameterStore } from "../parameters.ts";
 import { recordUpdate } from "../update.ts";
-import { ceil4, type Tape } from "./layers.ts";
+import { ceil4, inKind, type Tape } from "./layers.ts";
 import { decode, encode } from "./network.ts";
 import { groupLabel, listAutoencoderParameters, trainedBy } from "./parameters.ts";
 import { PERCEPTUAL_PARAMETERS, PerceptualLoss } from "./perceptual.ts";
@@ -40,7 +40,6 @@ export class AutoencoderEngine {
   readonly reconstructed: Tensor;
   readonly #device: DeviceProfile;
   readonly #packed: Tensor;
-  readonly #image: Tensor | undefined;
   readonly #perceptual: PerceptualLoss | undefined;
   readonly #passes = new Map<string, Program>();
 
@@ -67,9 +66,6 @@ export class AutoencoderEngine {
       : undefined;
     const packed = [...this.parameters, ...this.#perceptual ? PERCEPTUAL_PARAMETERS : []];
     this.#packed = this.memory.tensor("packed", [largestWeight(packed)], "f32", kind);
-    this.#image = kind === "texture"
-      ? this.memory.tensor("operand", [largestInput(settings, shape[0])], "f32", kind)
-      : undefined;
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     const pictures = settings.batch * settings.frames;
@@ -100,7 +96,6 @@ export class AutoencoderEngine {
       program,
       store: this.store,
       packed: this.#packed,
-      image: this.#image,
       training: kind === "train",
       recompute: this.division.recompute,
     };
@@ -117,25 +112,28 @@ export class AutoencoderEngine {
       shape: [pictures, height, width],
     });
     const x = readImage(p, images(this.#pictures));
-    const encoded = encode(t, sizes, x);
+    const kind = tensorKind(p.device);
+    const encoded = encode(t, sizes, inKind(p, x, kind));
     const decoded = decode(t, sizes, this.#noised(t, encoded.y));
-    const dy = p.scratch(decoded.y.shape);
+    const y = inKind(p, decoded.y, "storage");
+    const dy = p.scratch(y.shape);
     const slot = t.training ? RESULTS.loss : RESULTS.validation;
     const whole = t.training ? batch * frames * accumulate : pictures;
     const to = { results: this.results, slot };
-    pictureLoss(p, { x, y: decoded.y, dy }, loss, whole, to);
+    pictureLoss(p, { x, y, dy }, loss, whole, to);
     const structure = { weight: loss.structure, pictures: whole };
-    structureLoss(p, { x, y: decoded.y, dy }, structure, to);
+    structureLoss(p, { x, y, dy }, structure, to);
     const perceptual = { weight: loss.lpips, pictures: whole };
-    this.#perceptual?.record(t, { x, y: decoded.y, dy }, perceptual, to);
-    if (t.training) encoded.back(decoded.back(dy));
-    else writeImage(p, decoded.y, images(this.reconstructed));
+    this.#perceptual?.record(t, { x, y, dy }, perceptual, to);
+    if (t.training) encoded.back(decoded.back(inKind(p, dy, kind)));
+    else writeImage(p, y, images(this.reconstructed));
   }
 
   #noised({ program: p, training }: Tape, latents: Tensor): Tensor {
     if (!this.#noise || !training) return latents;
-    const y = p.scratch(latents.shape);
-    add(p, latents, { ...this.#noise, shape: latents.shape }, y);
+    const y = p.like(latents, latents.shape);
+    const noise = inKind(p, { ...this.#noise, shape: latents.shape }, latents.buffer.kind);
+    add(p, latents, noise, y);
     return y;
   }
 
@@ -160,17 +158,6 @@ function largestWeight(parameters: readonly Parameter[]): number {
     const outputs = /\.to_[qkv]\.weight$/.test(name) ? 3 * n! : n!;
     const of = (k: number, columns: number) => size(packedShape(ceil4(k) * size(taps), columns));
     return Math.max(of(inputs, outputs), of(outputs, inputs));
-  });
-  return Math.max(...floats);
-}
-
-/** Floats of the largest input of a convolution. */
-function largestInput({ sizes, height, width }: AutoencoderSettings, pictures: number): number {
-  const floats = [...sizes.encoder.entries(), ...sizes.decoder.entries()].map(([i, stage]) => {
-    const pixels = pictures * height * width / 4 ** i;
-    const widest = stage.kind === "EfficientViTBlock" ? 4 * stage.channels : stage.channels;
-    return pixels *
-      Math.max(widest, i === sizes.encoder.length - 1 ? ceil4(sizes.latentChannels) : 4);
   });
   return Math.max(...floats);
 }

@@ -1,10 +1,13 @@
-import type { Tensor } from "../../gpu/memory.ts";
+import { type MemoryKind, size as count, type Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
+import { activation, activationBackward, type ActivationKind } from "../../kernels/activation.ts";
 import type { NormWeights } from "../../kernels/channel_norm.ts";
 import { addSums, columnSums, type Place, SUM_CHUNK } from "../../kernels/column_sums.ts";
 import { conv2d, type Conv2dOptions } from "../../kernels/conv2d.ts";
 import { conv2dGradient } from "../../kernels/conv2d_gradient.ts";
+import { copy } from "../../kernels/copy.ts";
 import type { DepthwiseWeights } from "../../kernels/depthwise_glu.ts";
+import { updated } from "../../kernels/memory_forms.ts";
 import type { NormSums } from "../../kernels/norm_sums.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
 import type { ParameterStore } from "../parameters.ts";
@@ -15,8 +18,6 @@ export interface Tape {
   readonly store: ParameterStore;
   /** Scratch for one layer's packed weights. */
   readonly packed: Tensor;
-  /** Scratch for one layer's input, on devices that gather from images. */
-  readonly image: Tensor | undefined;
   /** Whether to use the statistics of the batch instead of the running ones. */
   readonly training: boolean;
   /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
@@ -26,7 +27,7 @@ export interface Tape {
 /** A layer's result and its backward function. */
 export interface Layer {
   readonly y: Tensor;
-  /** Takes dy, which it may overwrite, and returns dx; adds to the gradients of weights. */
+  /** Takes dy, which it may overwrite, and returns dx, maybe the same; adds to the gradients of weights. */
   readonly back: (dy: Tensor) => Tensor;
 }
 
@@ -119,8 +120,7 @@ export function convGradients(t: Tape, spec: ConvSpec, x: Tensor, dy: Tensor): v
   for (const [i, name] of names.entries()) {
     const target = t.store.find(`${name}.weight`, "gradient");
     if (!target) continue;
-    const options = { n, inputs, size, offset: i * n, image: t.image };
-    conv2dGradient(t.program, x, dy, target, options);
+    conv2dGradient(t.program, x, dy, target, { n, inputs, size, offset: i * n });
   }
   const target = bias ? t.store.find(`${names[0]}.bias`, "gradient") : undefined;
   if (target) addColumns(t.program, dy, target);
@@ -135,12 +135,42 @@ function addColumns(p: Program, dy: Tensor, target: Place): void {
   });
 }
 
-/** The weights of a depthwise 3 x 3 convolution in scratch, in its kernels' layout. */
-export function depthwiseWeights(t: Tape, name: string, channels: number): DepthwiseWeights {
-  const weight = t.program.scratch([12, channels]); // nine taps, padded to whole vec4s
+/** The weights of a depthwise 3 x 3 convolution of x in scratch, in its kernels' layout. */
+export function depthwiseWeights(t: Tape, name: string, x: Tensor): DepthwiseWeights {
+  const channels = x.shape.at(-1)!;
+  const { program: p } = t;
+  const weight = p.like(x, [12, channels]); // nine taps, padded to whole vec4s
   const { tensor, first } = t.store.weight(`${name}.weight`);
-  packWeight(t.program, tensor.buffer, weight, { dtype: "F32", shape: [channels, 9], first });
-  return { weight, bias: vector(t, `${name}.bias`) };
+  packWeight(p, tensor.buffer, weight, { dtype: "F32", shape: [channels, 9], first });
+  const bias = vector(t, `${name}.bias`);
+  return { weight, bias: inKind(p, bias, x.buffer.kind) };
+}
+
+/** A tensor in this kind of memory: itself, or a copy. */
+export function inKind(p: Program, tensor: Tensor, kind: MemoryKind): Tensor {
+  if (tensor.buffer.kind === kind) return tensor;
+  const to = p.scratch(tensor.shape, "f32", kind);
+  copy(p, { tensor, first: 0 }, count(tensor.shape), { tensor: to, first: 0 });
+  return to;
+}
+
+/** act(x). */
+export function activated(p: Program, kind: ActivationKind, x: Tensor): Tensor {
+  const y = p.like(x, x.shape);
+  activation(p, kind, { x, y }, count(x.shape));
+  return y;
+}
+
+/** dy act'(x): in the place of dy, unless it is an image. */
+export function activatedBackward(
+  p: Program,
+  kind: ActivationKind,
+  x: Tensor,
+  dy: Tensor,
+): Tensor {
+  const to = updated(p, dy);
+  activationBackward(p, kind, { x, dy, to }, count(x.shape));
+  return to;
 }
 
 /** Channels rounded up to whole vec4s. */

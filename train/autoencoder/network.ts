@@ -1,6 +1,5 @@
 import { ShapeError } from "../../gpu/errors.ts";
-import { size, type Tensor } from "../../gpu/memory.ts";
-import { activationBackward } from "../../kernels/activation.ts";
+import type { Tensor } from "../../gpu/memory.ts";
 import { channelNorm } from "../../kernels/channel_norm.ts";
 import { channelNormBackward } from "../../kernels/channel_norm_backward.ts";
 import { channelShortcut, channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
@@ -8,6 +7,7 @@ import { finest } from "../../model/autoencoder.ts";
 import type { AutoencoderSizes, Stage } from "../../model/autoencoder_config.ts";
 import { blocks, down, up } from "./blocks.ts";
 import {
+  activatedBackward,
   addNormGradients,
   convForward,
   convGradients,
@@ -41,9 +41,7 @@ function shortcutConv(t: Tape, spec: ConvSpec, x: Tensor): Layer {
   const y = convForward(t, spec, x, { into: channelShortcut(p, x, spec.outputs) });
   const back = (dy: Tensor) => {
     convGradients(t, spec, x, dy);
-    const dx = convInputGradient(t, spec, dy);
-    channelShortcutBackward(p, dy, dx);
-    return dx;
+    return channelShortcutBackward(p, dy, convInputGradient(t, spec, dy));
   };
   return { y, back };
 }
@@ -124,9 +122,8 @@ function out(t: Tape, decoder: readonly Stage[], x: Tensor): Layer {
     : plainConv(t, conv3("decoder.conv_out", channels, RGB), normed);
   const back = (dy: Tensor) =>
     p.scope(() => {
-      const dnormed = last.back(dy);
-      activationBackward(p, "relu", { x: normed, dy: dnormed }, size(normed.shape));
-      const dx = p.scratch(x.shape);
+      const dnormed = activatedBackward(p, "relu", normed, last.back(dy));
+      const dx = p.like(x, x.shape);
       const sums = channelNormBackward(p, weights, { x, dy: dnormed, dx });
       addNormGradients(t, "decoder.norm_out", sums);
       return dx;

@@ -5,7 +5,7 @@ import { tensorKind } from "../../../gpu/tuning.ts";
 import type { Tensor } from "../../../gpu/memory.ts";
 import type { Stage } from "../../../model/autoencoder_config.ts";
 import { blocks, down, up } from "../../../train/autoencoder/blocks.ts";
-import type { ConvSpec, Layer, Tape } from "../../../train/autoencoder/layers.ts";
+import { type ConvSpec, inKind, type Layer, type Tape } from "../../../train/autoencoder/layers.ts";
 import { groupLabel, isStatistic } from "../../../train/autoencoder/parameters.ts";
 import { type Parameter, ParameterStore } from "../../../train/parameters.ts";
 import {
@@ -121,16 +121,15 @@ async function runBlock(
   const tape: Tape = {
     ...{ program, store, training: true, recompute },
     packed: memory.tensor("packed", [2 ** 15], "f32", kind),
-    image: kind === "texture" ? memory.tensor("image", [2 ** 14], "f32", kind) : undefined,
   };
   const given = memory.tensor("x", [...place, C]);
   let dx: Tensor | undefined;
   let slope: Tensor | undefined;
   program.scope(() => {
-    const { y, back } = record(tape, given);
+    const { y, back } = record(tape, inKind(program, given, kind));
     assert.equal(size(y.shape), dy.length);
     slope = memory.tensor("dy", y.shape);
-    dx = back(slope);
+    dx = inKind(program, back(inKind(program, slope, kind)), "storage");
   });
   program.finish();
   memory.allocate(gpu);

@@ -58,7 +58,7 @@ for (const { width, height, near, ...expected } of REFERENCE) {
       const kind = tensorKind(gpu.adapter);
       const packed = memory.tensor("packed", [size(packedShape(512 * 9, 512))], "f32", kind);
       const store = new ParameterStore(memory, [], { isTrained: () => false, ema: false });
-      const tape = { program, store, packed, image: undefined, training: true, recompute: false };
+      const tape = { program, store, packed, training: true, recompute: false };
       program.scope(() => {
         const tensors = { x: x!, y: y!, dy: dy! };
         loss.record(tape, tensors, { weight: 2, pictures: 1 }, { results, slot: 1 });
