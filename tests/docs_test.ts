@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { main } from "../cli.ts";
 import { COMMANDS } from "../commands/table.ts";
 import { parseCommandLine } from "../cli/program.ts";
 import { makeDocs } from "../tools/make_docs.ts";
+import { GPU_TEST, onTestGpu } from "./support/gpu.ts";
+import { recorder } from "./support/recorder.ts";
 import { makeQuickDemo } from "./support/quick_demo.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
@@ -35,20 +38,28 @@ const QUICK = await Deno.makeTempDir({ prefix: "far-quick-" });
 await makeQuickDemo(QUICK);
 globalThis.addEventListener("unload", () => Deno.removeSync(QUICK, { recursive: true }));
 
-/** A folder in which `far` is the program, and the demo model is where it is in a clone. */
+/** A folder in which `far` is the program, and a quick model is where the demo is in a clone. */
 async function inFolder(act: (folder: string, path: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "far-docs-" });
   const bin = join(folder, ".bin");
   await Deno.mkdir(bin);
   const far = `#!/bin/sh\nexec '${Deno.execPath()}' run -A --quiet '${ROOT}cli.ts' "$@"\n`;
   await Deno.writeTextFile(join(bin, "far"), far, { mode: 0o755 });
-  await Deno.symlink(join(ROOT, "weights"), join(folder, "weights"));
+  await Deno.mkdir(join(folder, "weights"));
+  await Deno.symlink(QUICK, join(folder, "weights/demo"));
   try {
     await act(folder, `${bin}:${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Variables of the examples. */
+const ENV = (folder: string) => ({
+  NO_COLOR: "1",
+  HF_HOME: join(folder, "hub"),
+  FAR_MODEL: QUICK,
+});
 
 async function run(
   program: string,
@@ -60,10 +71,47 @@ async function run(
   const { success, stderr } = await new Deno.Command(program, {
     args,
     cwd,
-    env: { PATH: path, NO_COLOR: "1", HF_HOME: join(cwd, "hub"), FAR_MODEL: QUICK, ...env },
+    env: { PATH: path, ...ENV(cwd), ...env },
     stdout: "null",
   }).output();
   assert.ok(success, `${args.at(-1)}\n${new TextDecoder().decode(stderr)}`);
+}
+
+/** Runs a shell's lines; those that only call far run in this process, where less must start. */
+async function runScript(
+  script: string,
+  folder: string,
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  // what a shell must read: pipes, files' contents on several lines, other programs, a batch's child
+  const plain = /^far (?!batch)[^|<>\n]*$\n?/gm;
+  for (const line of /<</.test(script) ? [script] : script.split(/(?<=\n)/)) {
+    if (!line.match(plain)) await run("sh", ["-eu", "-c", line], folder, path, env);
+    else await runHere(words(line.replace(/ +#.*/, "")).slice(1), folder, env);
+  }
+}
+
+async function runHere(
+  args: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const before = Deno.env.toObject();
+  const here = Deno.cwd();
+  const terminal = recorder();
+  Deno.chdir(folder);
+  for (const [name, value] of Object.entries({ ...ENV(folder), ...env })) Deno.env.set(name, value);
+  try {
+    const status = await onTestGpu(() => main(args, terminal));
+    assert.equal(status, 0, `far ${args.join(" ")}\n${terminal.stderr.join("\n")}`);
+  } finally {
+    Deno.chdir(here);
+    for (const name of [...Object.keys(ENV(folder)), ...Object.keys(env)]) {
+      if (before[name] === undefined) Deno.env.delete(name);
+      else Deno.env.set(name, before[name]);
+    }
+  }
 }
 
 for (const page of PAGES) {
@@ -72,9 +120,10 @@ for (const page of PAGES) {
   Deno.test({
     name: `the shell examples of ${page} work`,
     ignore: !HAS_FFMPEG,
+    ...GPU_TEST,
     fn: () =>
       inFolder(async (folder, path) => {
-        for (const script of scripts) await run("sh", ["-eu", "-c", script], folder, path);
+        for (const script of scripts) await runScript(script, folder, path);
       }),
   });
 }
@@ -159,6 +208,7 @@ async function prepareExamples(folder: string, path: string): Promise<void> {
 Deno.test({
   name: "the examples in far help work",
   ignore: !HAS_FFMPEG,
+  ...GPU_TEST,
   fn: () =>
     inFolder(async (folder, path) => {
       await prepareExamples(folder, path);
@@ -166,7 +216,7 @@ Deno.test({
         .filter((line) => !ELSEWHERE.test(line));
       assert.ok(lines.length >= 12);
       const env = { FAR_MODEL: join(folder, "quick") };
-      for (const line of lines) await run("sh", ["-eu", "-c", line], folder, path, env);
+      for (const line of lines) await runScript(line, folder, path, env);
     }),
 });
 

@@ -17,6 +17,19 @@ export function testGpu(): Promise<Gpu> {
   return shared ??= Gpu.open();
 }
 
+/** Lets all that opens a device while `body` runs have the shared one, with its pipelines. */
+export async function onTestGpu<T>(body: () => Promise<T>): Promise<T> {
+  const gpu = await testGpu();
+  const { open } = Gpu;
+  Gpu.open = () => Promise.resolve(gpu);
+  gpu.close = () => Promise.resolve();
+  try {
+    return await body();
+  } finally {
+    Gpu.open = open;
+  }
+}
+
 /** Divides whatever can be divided: products by k, the keys of an attention. */
 const DIVIDED = new Proxy<TuningTable>({}, { get: () => ({ slices: 2, keys: 4, split: 2 }) });
 
