@@ -11,12 +11,8 @@ import {
   UnsupportedMediaError,
 } from "./errors.ts";
 import { turn } from "./exif.ts";
-import {
-  adviseFfmpeg,
-  openWithFfmpeg,
-  type PlanesToRgb,
-  readPlanesWithFfmpeg,
-} from "./ffmpeg_reader.ts";
+import type { PlanesToRgb } from "./ffmpeg_probe.ts";
+import { adviseFfmpeg, openWithFfmpeg, readPlanesWithFfmpeg } from "./ffmpeg_reader.ts";
 import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import {
   type CollectedFrames,

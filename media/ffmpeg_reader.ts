@@ -1,6 +1,6 @@
 import { MOST_PIXELS } from "./budget.ts";
 import { ByteQueue } from "./byte_queue.ts";
-import { type YuvColour, yuvToRgb } from "./color.ts";
+import { yuvToRgb } from "./color.ts";
 import { MediaError } from "./errors.ts";
 import {
   ffmpegFailure,
@@ -9,9 +9,9 @@ import {
   keepFramesOption,
   startFfmpeg,
 } from "./ffmpeg_program.ts";
-import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
-import type { RgbFrame } from "./frames.ts";
-import { pictureOf, type PlaneLayout, planesOf } from "./y4m.ts";
+import { type PictureFormat, type PlanesToRgb, probeVideo } from "./ffmpeg_probe.ts";
+import type { FrameStream, LazyFrame } from "./frame_stream.ts";
+import { pictureOf, planesOf } from "./y4m.ts";
 
 /** Swscale is off by up to 3 levels without; chroma is left unfiltered, as `yuvToRgb` leaves it. */
 const EXACT_COLOURS = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
@@ -28,51 +28,55 @@ const PATIENCE = 60_000;
  */
 export async function openWithFfmpeg(
   path: string,
-  picture?: "jpeg_pipe" | "webp_pipe",
+  picture?: PictureFormat,
 ): Promise<FrameStream | undefined> {
   const version = await ffmpegVersion();
   if (!version) return undefined;
   const warnings: string[] = [];
-  const input = [
-    ...(picture ? ["-noautorotate"] : []),
-    ...["-max_pixels", String(MOST_PIXELS)],
-    ...inputOptions(path, picture),
-  ];
-  const frames = readPictures(
-    path,
-    [...input, "-map", "0:v:0", ...keepFramesOption(version)],
-    warnings,
-  );
-  return { frames, ...(picture ? {} : await probe(path)), lossy: true, warnings };
+  const { planes, ...facts } = await probeVideo(path, picture);
+  const turned = planes || picture ? ["-noautorotate"] : [];
+  const input = [...turned, ...inputArgs(path, version, picture)];
+  const frames = planes
+    ? readPlanes(path, input, planes, warnings)
+    : readPictures(path, input, warnings);
+  return { frames, ...(picture ? {} : facts), lossy: true, warnings };
 }
 
-/** Planes of a video, and what makes upright RGB of them. */
-export interface PlanesToRgb {
-  readonly layout: PlaneLayout;
-  readonly colour: YuvColour;
-  turn(frame: RgbFrame): RgbFrame;
+/** Options of the first video of a file, every frame of it once. */
+function inputArgs(path: string, version: string, picture?: PictureFormat): string[] {
+  const input = ["-max_pixels", String(MOST_PIXELS), ...inputOptions(path, picture)];
+  return [...input, "-map", "0:v:0", ...keepFramesOption(version)];
 }
 
 /**
- * Frames of a 4:2:0 or 4:2:2 video in its own planes, converted here: libswscale stretches 17 rows
- * of colour over 33 of light, FFmpeg's filter pad overwrites the last colours of odd sides, and its
- * .y4m of more than 8 bits leaves half of such a sample out.
+ * Frames of a video in its own planes, as `readPlanes` gives them.
  *
  * @returns undefined if there is no ffmpeg
  */
 export async function readPlanesWithFfmpeg(
   path: string,
-  { layout, colour, turn }: PlanesToRgb,
+  planes: PlanesToRgb,
   warnings: string[],
 ): Promise<AsyncIterable<LazyFrame> | undefined> {
   const version = await ffmpegVersion();
   if (!version) return undefined;
-  const input = ["-noautorotate", "-max_pixels", String(MOST_PIXELS), ...inputOptions(path)];
-  const { bits, chroma } = layout;
-  const format = `yuv${chroma?.[1] ? "420" : "422"}p${bits > 8 ? `${bits}le` : ""}`;
-  const output = ["-f", "rawvideo", "-pix_fmt", format, "pipe:1"];
-  const args = [...input, "-map", "0:v:0", ...keepFramesOption(version), ...output];
-  return readOutput(path, args, warnings, async function* (pieces) {
+  return readPlanes(path, ["-noautorotate", ...inputArgs(path, version)], planes, warnings);
+}
+
+/**
+ * Planes converted here: libswscale stretches 17 rows of colour over 33 of light, FFmpeg's filter
+ * pad overwrites the last colours of odd sides, and its .y4m of more than 8 bits leaves half of
+ * such a sample out.
+ */
+function readPlanes(
+  path: string,
+  input: readonly string[],
+  { layout, format, colour, turn }: PlanesToRgb,
+  warnings: string[],
+): AsyncGenerator<LazyFrame> {
+  const size = `${layout.width}x${layout.height}`;
+  const output = ["-f", "rawvideo", "-pix_fmt", format, "-s", size, "pipe:1"];
+  return readOutput(path, [...input, ...output], warnings, async function* (pieces) {
     const bytes = new ByteQueue(pieces);
     for (let index = 0;; index++) {
       const data = await bytes.read(planesOf(layout).bytesPerFrame);
@@ -151,44 +155,6 @@ async function* parsePictures(pieces: AsyncIterable<Uint8Array>): AsyncGenerator
     if (!data) return;
     yield { index, pixels: () => ({ width, height, data }) };
   }
-}
-
-/** Rate, codec and length of the first video; nothing if ffprobe is missing. */
-async function probe(path: string): Promise<{ fps?: number; video?: VideoFacts }> {
-  const what = "stream=avg_frame_rate,r_frame_rate,codec_name,nb_frames,duration:format=duration";
-  const shape = ["-select_streams", "v:0", "-show_entries", what, "-of", "json"];
-  try {
-    const command = new Deno.Command("ffprobe", {
-      args: ["-v", "error", ...shape, ...inputOptions(path)],
-      stdin: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    const { stdout } = await command.output();
-    return parseProbe(JSON.parse(new TextDecoder().decode(stdout)));
-  } catch {
-    return {};
-  }
-}
-
-function parseProbe(
-  { streams: [stream = {}] = [], format }: {
-    readonly streams?: readonly Record<string, unknown>[];
-    readonly format?: Record<string, unknown>;
-  },
-): { fps?: number; video?: VideoFacts } {
-  const positive = (value: unknown) => Number(value) > 0 ? Number(value) : undefined;
-  const fps = rateOf(stream.avg_frame_rate) ?? rateOf(stream.r_frame_rate);
-  const { codec_name } = stream;
-  if (typeof codec_name !== "string") return { fps };
-  const duration = positive(stream.duration) ?? positive(format?.duration);
-  return { fps, video: { codec: codec_name, frames: positive(stream.nb_frames), duration } };
-}
-
-/** A fraction such as `30000/1001`; `0/0` stands for unknown. */
-function rateOf(text: unknown): number | undefined {
-  const [over, under] = String(text).split("/").map(Number);
-  return over && under ? over / under : undefined;
 }
 
 /** Adds to an error that ffmpeg would help. */

@@ -3,7 +3,7 @@ import { readContainerTags } from "./container_tags.ts";
 import { explain, type PacketPlace, type VideoIndex } from "./demux.ts";
 import { Demuxer } from "./demuxer.ts";
 import { MediaError, StuckMediaError, UnsupportedMediaError } from "./errors.ts";
-import type { PlanesToRgb } from "./ffmpeg_reader.ts";
+import { planesFormat, type PlanesToRgb } from "./ffmpeg_probe.ts";
 import type { FrameStream, LazyFrame, VideoFacts } from "./frame_stream.ts";
 import { mirror, type RgbFrame, rotate } from "./frames.ts";
 import { GuardedFile } from "./guarded_source.ts";
@@ -175,7 +175,9 @@ async function* decodeFrames(
     index: index++,
     pixels: async () => {
       if (decoded.isColourCut) {
-        entry.onCutColour({ layout: decoded.layout, colour: decoded.colour, turn });
+        const { layout, colour } = decoded;
+        const format = planesFormat(layout.chroma?.[1] ? "420" : "422", layout.bits);
+        entry.onCutColour({ layout, format, colour, turn });
       }
       return turn(await decoded.toRgb());
     },

@@ -251,10 +251,10 @@ export class QueueWorker {
     await Promise.all([...this.#workers.values()].map((worker) => worker.pause(true)));
   }
 
-  /** Disconnects from the queue. */
-  async close(): Promise<void> {
+  /** Disconnects from the queue. @param seconds most that a silent server may take for it */
+  async close(seconds = GOODBYE_SECONDS): Promise<void> {
     const closing = [...this.#workers.values()].map((worker) => worker.close());
-    await inTime(Promise.allSettled(closing), GOODBYE_SECONDS).catch(() => {});
+    await inTime(Promise.allSettled(closing), Math.min(seconds, GOODBYE_SECONDS)).catch(() => {});
   }
 }
 

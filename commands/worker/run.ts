@@ -109,11 +109,11 @@ async function serve(
   signal.removeEventListener("abort", interrupt);
   await worker.pause();
   const { reason } = stop.signal;
+  const patience = options.drain ?? DRAIN_SECONDS;
   // a terminated worker may finish its jobs; an interrupted or broken one cannot
-  const patience = reason instanceof InterruptedError && reason.status === 143
-    ? options.drain ?? DRAIN_SECONDS
-    : 0;
-  const left = await drain(worker, supervisor, patience);
+  const mayFinish = reason instanceof InterruptedError && reason.status === 143;
+  const left = await drain(worker, supervisor, mayFinish ? patience : 0);
+  await worker.close(Math.max(1, patience));
   if (error === undefined) return;
   const back = `${count(left, "unfinished job")} ${left > 1 ? "go" : "goes"} back to the queue`;
   throw interrupted(error, left > 0 ? back : "no job is left unfinished");
@@ -131,6 +131,5 @@ async function drain(
   while (worker.active > 0 && performance.now() < end) await setTimeout(TICK_MS);
   const left = worker.active;
   await supervisor.kill(reason);
-  await worker.close();
   return left;
 }

@@ -12,6 +12,15 @@ const VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"];
 const AV1 = ["-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime"];
 const X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "10"];
 
+const SHIFTS: Readonly<Record<string, readonly [number, number]>> = {
+  "420": [1, 1],
+  "411": [2, 0],
+  "410": [2, 2],
+  "422": [1, 0],
+  "440": [0, 1],
+  "444": [0, 0],
+};
+
 /** `guessed`: whether the addon alone loses colours, which the picture is made to show. */
 const VIDEOS: [
   name: string,
@@ -66,13 +75,9 @@ async function planesOf(
   const raw = await ffmpeg(
     ["-v", "error", "-noautorotate", "-i", path, "-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"],
   );
-  const [shiftX, shiftY] = pixels.includes("420")
-    ? [1, 1]
-    : pixels.includes("422")
-    ? [1, 0]
-    : [0, 0];
-  const [columns, rows] = [(width + shiftX) >> shiftX, (height + shiftY) >> shiftY];
-  const bits = pixels.includes("10") ? 10 : 8;
+  const [shiftX, shiftY] = SHIFTS[/\d{3}/.exec(pixels)![0]]!;
+  const [columns, rows] = [-(-width >> shiftX), -(-height >> shiftY)];
+  const bits = pixels.includes("p10") ? 10 : 8;
   const data = bits === 8 ? raw : new Uint16Array(raw.slice().buffer);
   const size = width * height + 2 * columns * rows;
   assert.equal(data.length, FRAMES * size);
@@ -87,7 +92,7 @@ async function planesOf(
     const u = plane(width * height, columns);
     const v = plane(width * height + columns * rows, columns);
     const picture = { width, height, bits, chromaShiftX: shiftX, chromaShiftY: shiftY, y, u, v };
-    return yuvToRgb(picture, { matrix: "bt601", fullRange: false });
+    return yuvToRgb(picture, { matrix: "bt601", fullRange: pixels.includes("j") });
   });
 }
 
@@ -129,13 +134,79 @@ for (const [name, size, pixels, codec, guessed] of VIDEOS) {
     }));
 }
 
-for (const degrees of [90, 180, 270]) {
-  Deno.test(`readClip() turns a video of odd sides by ${degrees} degrees`, {
+const MPEG4 = ["-c:v", "mpeg4", "-qscale:v", "2"];
+const FFV1 = ["-c:v", "ffv1"];
+
+/** Codecs that ffmpeg alone decodes here. */
+const FFMPEG_ONLY: [name: string, size: [number, number], pixels: string, codec: string[]][] = [
+  ["mpeg4.avi", [47, 33], "yuv420p", MPEG4],
+  ["mpeg4.mp4", [46, 33], "yuv420p", MPEG4],
+  ["mpeg2.ts", [47, 33], "yuv420p", ["-c:v", "mpeg2video", "-qscale:v", "2"]],
+  ["mjpeg.avi", [47, 33], "yuvj420p", ["-c:v", "mjpeg", "-qscale:v", "2"]],
+  ["flv1.flv", [47, 32], "yuv420p", ["-c:v", "flv1", "-qscale:v", "2"]],
+  ["theora.ogv", [47, 33], "yuv420p", ["-c:v", "libtheora", "-q:v", "8"]],
+  ["prores.mov", [47, 33], "yuv422p10le", ["-c:v", "prores_ks"]],
+  ["ffv1.mkv", [47, 33], "yuv420p", FFV1],
+  ["ffv1.mkv", [47, 33], "yuv420p10le", FFV1],
+  ["ffv1.mkv", [47, 33], "yuv422p", FFV1],
+  ["ffv1.mkv", [46, 33], "yuv440p", FFV1],
+  ["ffv1.mkv", [46, 33], "yuv411p", FFV1],
+  ["ffv1.mkv", [46, 34], "yuv410p", FFV1],
+  ["ffv1.mkv", [47, 33], "yuv444p", FFV1],
+];
+
+for (const [name, size, pixels, codec] of FFMPEG_ONLY) {
+  Deno.test(`readClip() reads ${name} of ${size.join("x")} in ${pixels} in its own planes`, {
+    ignore: !HAS_FFMPEG,
+  }, () =>
+    inFolder(async (folder) => {
+      const path = join(folder, name);
+      await makeVideo(path, size, pixels, codec);
+      const { frames, warnings } = await readClip(path);
+      assertSame(frames as RgbFrame[], await planesOf(path, size, pixels));
+      assert.deepEqual(warnings, []);
+    }));
+}
+
+Deno.test("readClip() shows a mirrored video of odd sides as ffmpeg does", {
+  ignore: !HAS_FFMPEG,
+}, () =>
+  inFolder(async (folder) => {
+    const [plain, path] = [join(folder, "plain.mp4"), join(folder, "mirrored.mp4")];
+    await makeVideo(plain, [47, 33], "yuv420p", MPEG4);
+    await ffmpeg(["-v", "error", "-i", plain, "-c", "copy", path]);
+    const bytes = await Deno.readFile(path);
+    const at = new TextDecoder("latin1").decode(bytes).indexOf("tkhd") + 4 + 40;
+    new DataView(bytes.buffer).setInt32(at, -0x10000); // x becomes -x
+    await Deno.writeFile(path, bytes);
+    const flags = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
+    const output = ["-sws_flags", flags, "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"];
+    const raw = await ffmpeg(["-v", "error", "-i", path, ...output]);
+    const size = raw.length / FRAMES;
+    assertSame(
+      (await readClip(path)).frames as RgbFrame[],
+      [0, 1, 2].map((k) => ({
+        width: 47,
+        height: 33,
+        data: raw.subarray(k * size, (k + 1) * size),
+      })),
+    );
+  }));
+
+for (
+  const [degrees, codec] of [90, 180, 270].flatMap((degrees) =>
+    [
+      [degrees, VP9],
+      [degrees, MPEG4],
+    ] as const
+  )
+) {
+  Deno.test(`readClip() turns a video of odd sides by ${degrees} degrees in ${codec[1]}`, {
     ignore: !HAS_FFMPEG,
   }, () =>
     inFolder(async (folder) => {
       const [plain, path] = [join(folder, "plain.mp4"), join(folder, "turned.mp4")];
-      await makeVideo(plain, [47, 33], "yuv420p", VP9);
+      await makeVideo(plain, [47, 33], "yuv420p", codec);
       const turn = ["-metadata:s:v", `rotate=${degrees}`];
       await ffmpeg(["-v", "error", "-i", plain, "-c", "copy", ...turn, path]);
       const wanted = (await planesOf(path, [47, 33], "yuv420p")).map((frame) =>
