@@ -1,3 +1,4 @@
+import { EVEN } from "../model/scheduler.ts";
 import { checkMemory, WEIGHTS } from "../run/memory_check.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory } from "../gpu/memory.ts";
@@ -97,5 +98,6 @@ function describe(name: string, sizes: FarSizes, compression: number): ModelInfo
     positions: "exact",
     timesteps: "exact",
     windowCache: "encode",
+    schedule: EVEN,
   };
 }

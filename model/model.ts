@@ -9,6 +9,8 @@ import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_con
 import { type Condition, type FarSizes, parseTransformerConfig } from "./config.ts";
 import { type Rounding, ROUNDINGS } from "./embeddings.ts";
 import { type FillOptions, Loader, type WeightSource } from "./loader.ts";
+import type { NoiseSchedule } from "./scheduler.ts";
+import { parseSchedulerConfig } from "./scheduler_config.ts";
 import { isUnusedByInference, loadTransformer, type TransformerWeights } from "./transformer.ts";
 
 /** Facts about a model from far.json and its configurations. */
@@ -47,6 +49,8 @@ export interface ModelInfo {
   readonly positions: Rounding;
   /** How timesteps were rounded in training. */
   readonly timesteps: Rounding;
+  /** How the noise levels of the steps are spaced. */
+  readonly schedule: NoiseSchedule;
   /** How live worlds treat the window of this model, if that was checked. */
   readonly windowCache: WindowCache;
 }
@@ -111,12 +115,14 @@ const UNREAD: WeightSource = {
  * Reads the configurations of a model folder.
  * @throws {TypeError} names the entry that is not supported
  */
-export function parseConfigs(folder: ModelFolder): Pick<OpenModel, "sizes" | "vae"> {
-  checkScheduler(folder);
+export function parseConfigs(
+  folder: ModelFolder,
+): Pick<OpenModel, "sizes" | "vae"> & Pick<ModelInfo, "schedule"> {
+  const schedule = parseSchedulerConfig(folder.scheduler, folder.path);
   const sizes = parseTransformerConfig(folder.transformer.config);
   const vae = parseAutoencoderConfig(folder.vae.config);
   checkChannels(sizes, vae);
-  return { sizes, vae };
+  return { sizes, vae, schedule };
 }
 
 /** @throws {TypeError} the autoencoder's latents are not those of the transformer */
@@ -128,8 +134,6 @@ export function checkChannels({ channels }: FarSizes, { latentChannels }: Autoen
   );
 }
 
-const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
-
 /**
  * Checks a model folder's configurations and reads the headers of its weights.
  * @throws {CheckpointError} a file is missing or malformed; lists all wrong names and shapes
@@ -137,7 +141,7 @@ const FAR_SCHEDULER = "FlowMatchEulerDiscreteScheduler";
  * @internal
  */
 export async function openModel(folder: ModelFolder, parts?: ModelParts): Promise<OpenModel> {
-  const { sizes, vae } = parseConfigs(folder);
+  const { sizes, vae, schedule } = parseConfigs(folder);
   const opened: Checkpoint[] = [];
   const open = async (part: ModelFolder["vae"]) => {
     const checkpoint = await part.open();
@@ -157,7 +161,8 @@ export async function openModel(folder: ModelFolder, parts?: ModelParts): Promis
       () => checkpoints.transformer?.finish(isUnusedByInference),
       () => checkpoints.vae.finish(isBatchCount),
     ]);
-    const info = describeModel(folder, sizes, vae.compression, countParameters(opened));
+    const parameters = countParameters(opened);
+    const info = { ...describeModel(folder, sizes, vae.compression, parameters), schedule };
     return { info, sizes, vae, checkpoints, [Symbol.dispose]: () => closeAll(opened) };
   } catch (error) {
     closeAll(opened);
@@ -230,24 +235,6 @@ function finishAll(checks: (() => void)[]): void {
   if (errors[0]) throw errors[0];
 }
 
-function checkScheduler({ path, scheduler }: ModelFolder): void {
-  const wrong = scheduler._class_name !== FAR_SCHEDULER
-    ? `scheduler ${JSON.stringify(scheduler._class_name)}`
-    : (scheduler.shift ?? 1) !== 1
-    ? `scheduler shift ${scheduler.shift}`
-    : (scheduler.num_train_timesteps ?? 1000) !== 1000
-    ? `num_train_timesteps ${scheduler.num_train_timesteps}`
-    : [
-      "use_dynamic_shifting",
-      "use_karras_sigmas",
-      "use_beta_sigmas",
-      "use_exponential_sigmas",
-      "invert_sigmas",
-    ].find((name) => scheduler[name] === true);
-  if (!wrong) return;
-  throw new TypeError(`Cannot use model "${path}": ${wrong} is not supported`);
-}
-
 function countParameters(checkpoints: readonly Checkpoint[]): number {
   let count = 0;
   for (const checkpoint of checkpoints) {
@@ -263,7 +250,7 @@ function describeModel(
   sizes: FarSizes,
   compression: number,
   parameters: number,
-): ModelInfo {
+): Omit<ModelInfo, "schedule"> {
   const far = folder.far ?? {};
   // texts of a stranger, which are displayed
   const text = (value: unknown) => typeof value === "string" ? printable(value) : undefined;

@@ -9,6 +9,7 @@ import {
 import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
 import { parseTransformerConfig } from "../model/config.ts";
 import { checkChannels } from "../model/model.ts";
+import type { NoiseSchedule } from "../model/scheduler.ts";
 import { isFile } from "../files/file_source.ts";
 import { openCheckpoint } from "../weights/open_checkpoint.ts";
 import {
@@ -64,6 +65,8 @@ export interface ConvertOptions {
   readonly lora?: LoraOptions;
   /** far.json (the preset's). */
   readonly far?: JsonObject;
+  /** How the model spaces its noise levels (evenly). */
+  readonly schedule?: NoiseSchedule;
   /** Folder of start clips to copy. */
   readonly clips?: string;
   /** Type in which floats are written (keep). */
@@ -247,7 +250,7 @@ async function writeModel(
   );
   await Deno.mkdir(join(folder.path, "scheduler"), { recursive: true });
   const scheduler = join(folder.path, "scheduler", "scheduler_config.json");
-  await writeWhole(scheduler, configText(schedulerConfig()));
+  await writeWhole(scheduler, configText(schedulerConfig(options.schedule)));
   const far = options.far ?? (options.preset ? presetFarJson(options.preset) : undefined);
   const name = basename(resolve(options.output));
   await writeWhole(join(folder.path, "far.json"), configText(far ?? { name }));

@@ -1,4 +1,6 @@
 /** The small files of a model folder, as FARPipeline.save_pretrained writes them. */
+import { EVEN, type NoiseSchedule } from "../model/scheduler.ts";
+import { scheduleEntries } from "../model/scheduler_config.ts";
 import { CheckpointError } from "../files/errors.ts";
 import type { JsonObject } from "../files/json.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
@@ -30,8 +32,8 @@ export function modelIndex(transformer: JsonObject): JsonObject {
   };
 }
 
-/** scheduler_config.json of every released model. */
-export function schedulerConfig(): JsonObject {
+/** scheduler_config.json of every released model, or of one with other noise levels. */
+export function schedulerConfig(noise: NoiseSchedule = EVEN): JsonObject {
   return {
     _class_name: "FlowMatchEulerDiscreteScheduler",
     _diffusers_version: DIFFUSERS,
@@ -41,8 +43,7 @@ export function schedulerConfig(): JsonObject {
     max_image_seq_len: 4096,
     max_shift: 1.15,
     num_train_timesteps: 1000,
-    shift: 1,
-    shift_terminal: null,
+    ...scheduleEntries(noise),
     use_beta_sigmas: false,
     use_dynamic_shifting: false,
     use_exponential_sigmas: false,

@@ -1,3 +1,4 @@
+import { EVEN } from "../model/scheduler.ts";
 import { Memory } from "../gpu/memory.ts";
 import type { JsonObject } from "../files/json.ts";
 import {
@@ -52,6 +53,7 @@ export function configuredMemory(
       info: {
         positions: "exact",
         timesteps: "exact",
+        schedule: EVEN,
         name: autoencoder,
         condition: sizes.condition,
         channels: sizes.channels,

@@ -71,7 +71,14 @@ export interface ResolvedOptions {
 /** Properties of a model that decide which options fit. */
 export type OptionsInfo = Pick<
   ModelInfo,
-  "name" | "condition" | "channels" | "compression" | "multiple" | "positions" | "timesteps"
+  | "name"
+  | "condition"
+  | "channels"
+  | "compression"
+  | "multiple"
+  | "positions"
+  | "timesteps"
+  | "schedule"
 >;
 
 /** Latent side of the released models' pictures, for models that do not name a size. */
@@ -100,7 +107,7 @@ export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedO
   const steps = o.steps ?? 50;
   const frames = contextFrames + generated;
   const timesteps = o.timesteps ?? info.timesteps;
-  const calls = schedule(steps, o.solver ?? "euler")
+  const calls = schedule(steps, o.solver ?? "euler", info.schedule)
     .map((call) => ({ ...call, timestep: rounded(call.timestep, timesteps) }));
   const { classOf, classes } = resolveClasses(o, info, videos, frames, guidance);
   return {

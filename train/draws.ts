@@ -32,11 +32,6 @@ export interface DistilledFrames {
 /** Noise levels that training draws from. */
 export const NOISE_LEVELS = 1000;
 
-/** Sigma of a drawn index. */
-export function sigmaOf(index: number): number {
-  return Math.fround((NOISE_LEVELS - index) / NOISE_LEVELS);
-}
-
 /** Both generators of a run, seeded as the released trainer's `set_seed` does. */
 export class StepRandom {
   readonly #torch: CpuGenerator;

@@ -1,7 +1,8 @@
 import type { TokenLayout } from "../kernels/modulated_norm.ts";
 import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
-import { NOISE_LEVELS, sigmaOf, type StepDraws } from "./draws.ts";
+import { trainedSigma } from "../model/scheduler.ts";
+import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
 
 /** Inputs of the device for a part of a step; rows in the order of `TokenLayout`. */
@@ -141,7 +142,7 @@ function frameNumbers(
     const timestep = inWindow ? CLEAN : CONTEXT;
     return { sigma: own ? 1 : NaN, taught: false, timestep, weight };
   }
-  const sigma = distilled?.sigma[drawn] ?? sigmaOf(sigmaIndex[drawn]!);
+  const sigma = distilled?.sigma[drawn] ?? trainedSigma(sigmaIndex[drawn]!, settings.noise);
   const timestep = rounded(fround(sigma * NOISE_LEVELS), settings.timesteps);
   const taught = distilled !== undefined && distilled.studentStep[drawn]! >= 0;
   return { sigma, taught, timestep, weight };

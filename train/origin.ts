@@ -8,6 +8,8 @@ import { type AutoencoderSizes, parseAutoencoderConfig } from "../model/autoenco
 import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { ROUNDINGS } from "../model/embeddings.ts";
 import { farWord } from "../model/model.ts";
+import { EVEN, type NoiseSchedule } from "../model/scheduler.ts";
+import { parseSchedulerConfig } from "../model/scheduler_config.ts";
 import { type Shapes, transformerShapes } from "../released/architecture.ts";
 import { loadPipeline } from "../released/load_pipeline.ts";
 import { findWeights } from "../weights/open_checkpoint.ts";
@@ -29,6 +31,8 @@ export interface Origin {
   readonly vaeFolder: string;
   readonly vae: AutoencoderSizes;
   readonly initial: ParameterSource | "init";
+  /** How the model to fine-tune spaces its noise levels. */
+  readonly noise: NoiseSchedule;
   /** far.json of the model to fine-tune. */
   readonly far: JsonObject;
   readonly names: readonly string[] | undefined;
@@ -72,6 +76,7 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     vaeFolder: vaeFolder.path,
     vae,
     initial: base ? weightsOf(base.transformer) : "init",
+    noise: base ? parseSchedulerConfig(base.scheduler, base.path) : EVEN,
     far,
     names: options.names ?? namesIn(far[kind]) ?? dataFacts.actions,
     dataFacts,
@@ -145,7 +150,10 @@ export function settingsOf(
   latent: { readonly height: number; readonly width: number },
 ): TrainerSettings {
   const whole = { ...options, ...roundingsOf(origin, options) };
-  return trainerSettings(whole, origin.sizes, latent, origin.vae.scalingFactor);
+  return trainerSettings(whole, origin.sizes, latent, {
+    scalingFactor: origin.vae.scalingFactor,
+    noise: origin.noise,
+  });
 }
 
 /** far.json of the trained model. */

@@ -3,10 +3,12 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { ResizeMethod } from "../media/resize.ts";
 import type { FarSizes } from "../model/config.ts";
+import { EVEN } from "../model/scheduler.ts";
 import {
   DISTILL_CLEAN_CONTEXT,
-  DISTILL_DEFAULTS,
+  distilledSchedule,
   type DistillOptions,
+  distillSettings,
 } from "./distill/settings.ts";
 import { RELEASED_SETTINGS, type TrainerSettings } from "./settings.ts";
 
@@ -152,7 +154,7 @@ export function trainerSettings(
   options: TrainOptions,
   config: FarSizes,
   latent: { readonly height: number; readonly width: number },
-  scalingFactor: number,
+  { scalingFactor, noise }: Pick<TrainerSettings, "scalingFactor" | "noise">,
 ): TrainerSettings {
   const given = Object.fromEntries(
     RECIPE.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
@@ -170,9 +172,10 @@ export function trainerSettings(
     steps: options.steps,
     ema: ema === 0 ? undefined : ema,
     ...(options.distill && {
-      distill: { ...DISTILL_DEFAULTS, ...options.distill },
+      distill: distillSettings(options.distill),
       cleanContext: options.cleanContext ?? DISTILL_CLEAN_CONTEXT,
     }),
+    noise: options.distill ? distilledSchedule(options.distill, noise) : noise,
     scalingFactor,
   };
 }
@@ -208,10 +211,11 @@ export function settingsRecord(
   config: JsonObject,
   data: JsonObject,
 ): JsonObject {
-  const { distill, ...rest } = settings;
+  const { distill, noise, ...rest } = settings;
   const own = Object.entries(rest).filter(([key]) => key !== "config" && !FREE.has(key));
   const { steps, ...how } = distill ?? {};
-  const record = { ...Object.fromEntries(own), ...how, distill: steps, config, data };
+  const shifted = JSON.stringify(noise) === JSON.stringify(EVEN) ? {} : noise;
+  const record = { ...Object.fromEntries(own), ...how, distill: steps, ...shifted, config, data };
   return JSON.parse(JSON.stringify(record)) as JsonObject;
 }
 

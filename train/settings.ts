@@ -1,5 +1,6 @@
 import type { FarSizes } from "../model/config.ts";
 import type { Rounding } from "../model/embeddings.ts";
+import { EVEN, type NoiseSchedule } from "../model/scheduler.ts";
 import type { DistillSettings } from "./distill/settings.ts";
 import type { GeneratorState } from "../run/noise.ts";
 
@@ -139,6 +140,8 @@ export interface TrainerSettings {
   readonly positions: Rounding;
   /** "bf16" rounds timesteps as the released runs did. */
   readonly timesteps: Rounding;
+  /** How noise levels are spaced, which decides those that are drawn. */
+  readonly noise: NoiseSchedule;
   /** Factor of raw latents. */
   readonly scalingFactor: number;
 }
@@ -161,6 +164,7 @@ export const RELEASED_SETTINGS = {
   dtype: "f32",
   positions: "exact",
   timesteps: "exact",
+  noise: EVEN,
   scalingFactor: 0.2889,
 } as const satisfies Partial<TrainerSettings>;
 

@@ -50,11 +50,12 @@ export class TrainRun extends Run<TrainOptions, Origin, TrainerSettings, Trainer
   override readonly patience = this.parts.settings.dtype === "f16" ? F16_PATIENCE : 0;
 
   protected override async begin(): Promise<void> {
-    const { folder, trainer, origin: { config, vaeFolder: vae, shapes } } = this.parts;
+    const { folder, trainer, settings, origin: { config, vaeFolder: vae, shapes } } = this.parts;
     const state = await trainer.state();
     if (!await folder.isBegun()) {
       const weights = new Map([...state.parameters].filter(([name]) => shapes.has(name)));
-      await folder.writeModel({ config, vae, far: await this.#far(), shapes }, weights);
+      const { noise } = settings;
+      await folder.writeModel({ config, vae, far: await this.#far(), shapes, noise }, weights);
     }
     // the run may have been killed between its last checkpoint and these
     if (trainer.step > 0) await this.writeModel(state);

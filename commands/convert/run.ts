@@ -64,7 +64,7 @@ export async function run({ options, terminal, signal }: ConvertCall): Promise<v
 /** Sources to convert: a model with everything next to its weights, or two files. */
 async function sourcesOf(
   { model, transformer, vae }: ConvertCall["options"],
-): Promise<Pick<ConvertOptions, "transformer" | "vae" | "far" | "clips">> {
+): Promise<Pick<ConvertOptions, "transformer" | "vae" | "far" | "schedule" | "clips">> {
   if (model === undefined) {
     if (transformer && vae) return { transformer, vae };
     const missing = transformer
@@ -78,12 +78,13 @@ async function sourcesOf(
     throw new UsageError("Give --model, or --transformer and --vae, but not both");
   }
   const folder = await openModelFolder(await modelPath(model));
-  parseConfigs(folder); // refuses what cannot be run, in the same words
+  const { schedule } = parseConfigs(folder); // refuses what cannot be run, in the same words
   const clips = join(folder.path, "clips");
   return {
     transformer: folder.transformer.path,
     vae: folder.vae.path,
     far: folder.far,
+    schedule,
     ...(await isFolder(clips) && { clips }),
   };
 }

@@ -9,6 +9,7 @@ import {
   type OpenWeights,
   recognise,
 } from "../../app.ts";
+import type { ModelInfo } from "../../mod.ts";
 import type { Inspection } from "./inspection.ts";
 import {
   configLine,
@@ -65,7 +66,7 @@ export async function inspectModel(
   for (const part of parts) {
     for (const line of describePart(part, list)) lines.push(line); // too many to spread
   }
-  lines.push(...describeMemory(memory));
+  lines.push(...describeSchedule(model.info), ...describeMemory(memory));
   return { lines, json: toJson(folder, parts, memory) };
 }
 
@@ -117,6 +118,17 @@ function memoryOf(
 
 function numberOf(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
+}
+
+/** Where noise levels are not even, as those of the released models are. */
+function describeSchedule({ schedule: { shift, shiftTerminal } }: ModelInfo): string[] {
+  const facts = [
+    ...(shift === 1 ? [] : [`shift ${shift}`]),
+    ...(shiftTerminal === undefined
+      ? []
+      : [`the last step begins at noise level ${shiftTerminal}`]),
+  ];
+  return facts.length === 0 ? [] : [`steps       ${facts.join(", ")}`];
 }
 
 function describeMemory(memory: Memory | undefined): string[] {

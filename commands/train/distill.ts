@@ -8,7 +8,14 @@ import type { TRAIN_OPTIONS } from "./spec.ts";
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /** How to distill. */
-const HOW = ["guidance", "teacherSteps", "flowShare", "ownContext"] as const;
+const HOW = [
+  "guidance",
+  "teacherSteps",
+  "flowShare",
+  "ownContext",
+  "shift",
+  "shiftTerminal",
+] as const;
 /** Options that begin another model than the one that is distilled. */
 const OTHERS = ["architecture", "transformer", "preset", "vae"] as const;
 

@@ -110,10 +110,14 @@ export const TRAIN_OPTIONS = {
       min: 1,
       default: "1: none",
     }),
-    teacherSteps: integer("N", "steps of --model in each step that --distill makes", {
-      min: 1,
-      default: "8",
-    }),
+    teacherSteps: integer(
+      "N",
+      "steps of --model, by Adams and Bashforth, in each step that --distill makes",
+      {
+        min: 1,
+        default: "4",
+      },
+    ),
     flowShare: number("SHARE", "share of the videos that --distill trains as usual", {
       min: 0,
       max: 1,
@@ -124,6 +128,16 @@ export const TRAIN_OPTIONS = {
       "share of the steps, the last, in which --distill goes on from frames of its own",
       { min: 0, max: 1, default: "0.2" },
     ),
+    shift: number("S", "shift of the noise levels at which the steps of --distill begin", {
+      min: 0.001,
+      max: 1000,
+      default: "that of --model",
+    }),
+    shiftTerminal: number("SIGMA", "noise level at which the last step of --distill begins", {
+      min: 0.001,
+      max: 0.999,
+      default: "1/STEPS",
+    }),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
     modelSize: choice(["small", "base"], "NAME", "of both models, where neither is given", {

@@ -94,7 +94,13 @@ const CASES: Case[] = [
   ["vae", { _class_name: "AutoencoderKL" }, /class "AutoencoderKL" is not AutoencoderDC/],
   ["vae", { force_upcast: true }, /config entry "force_upcast" is not supported/],
   ["scheduler", { _class_name: "DDIMScheduler" }, /scheduler "DDIMScheduler" is not supported/],
-  ["scheduler", { shift: 3 }, /scheduler shift 3 is not supported/],
+  ["scheduler", { shift: 0 }, /scheduler shift 0 is not supported/],
+  ["scheduler", { shift: "3" }, /scheduler shift "3" is not supported/],
+  ["scheduler", { shift: null }, /scheduler shift null is not supported/],
+  ["scheduler", { shift_terminal: 1 }, /scheduler shift_terminal 1 is not supported/],
+  ["scheduler", { shift_terminal: -0.1 }, /scheduler shift_terminal -0.1 is not supported/],
+  ["scheduler", { shift_terminal: [0.5] }, /scheduler shift_terminal \[0.5\] is not supported/],
+  ["scheduler", { num_train_timesteps: 500 }, /num_train_timesteps 500 is not supported/],
   ["scheduler", { use_karras_sigmas: true }, /use_karras_sigmas is not supported/],
 ];
 

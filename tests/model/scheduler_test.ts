@@ -1,10 +1,28 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { flowMatchTimes, schedule, type Solver } from "../../model/scheduler.ts";
+import { flowMatchTimes, schedule, type Solver, trainedSigma } from "../../model/scheduler.ts";
 
 const GOLDENS = JSON.parse(
   readFileSync(new URL("../fixtures/goldens/scheduler.json", import.meta.url), "utf8"),
 ) as Record<string, { timesteps: number[]; sigmas: number[] }>;
+
+/** SHA-256, of which 16 digits are kept, of float32 numbers that diffusers 0.32.2 computes. */
+const SHIFTED = JSON.parse(
+  readFileSync(new URL("../fixtures/goldens/scheduler_shifts.json", import.meta.url), "utf8"),
+) as readonly {
+  shift: number;
+  shiftTerminal?: number;
+  two: number[];
+  trained?: string;
+  runs: Record<string, string>;
+}[];
+
+function digestOf(...lists: readonly Float32Array[]): string {
+  const hash = createHash("sha256");
+  for (const list of lists) hash.update(new Uint8Array(list.buffer as ArrayBuffer));
+  return hash.digest("hex").slice(0, 16);
+}
 
 /** A velocity field of time and place; x is integrated as the sampler does, in doubles. */
 function integrate(steps: number, solver: Solver, velocity: (x: number, sigma: number) => number) {
@@ -29,6 +47,25 @@ for (const [steps, golden] of Object.entries(GOLDENS)) {
     assert.deepEqual(Array.from(sigmas), golden.sigmas);
   });
 }
+
+for (const { shift, shiftTerminal, two, trained, runs } of SHIFTED) {
+  const noise = { shift, ...(shiftTerminal !== undefined && { shiftTerminal }) };
+  Deno.test(`flowMatchTimes() equals the released scheduler's with ${JSON.stringify(noise)}`, () => {
+    assert.deepEqual(Array.from(flowMatchTimes(2, noise).sigmas), two);
+    for (const [steps, digest] of Object.entries(runs)) {
+      const { sigmas, timesteps } = flowMatchTimes(Number(steps), noise);
+      assert.equal(digestOf(sigmas, timesteps), digest, `${steps} steps`);
+    }
+    if (trained === undefined) return;
+    const levels = Float32Array.from({ length: 1000 }, (_, index) => trainedSigma(index, noise));
+    assert.equal(digestOf(levels), trained);
+  });
+}
+
+Deno.test("flowMatchTimes() leaves a single step as it is", () => {
+  const { sigmas } = flowMatchTimes(1, { shift: 3, shiftTerminal: 0.5 }); // NaN in diffusers
+  assert.deepEqual(Array.from(sigmas), [1, 0]);
+});
 
 Deno.test("flowMatchTimes() refuses counts that are not numbers of steps", () => {
   for (const steps of [0, -1, 2.5, NaN, Infinity, 1001]) {

@@ -22,6 +22,7 @@ const MAZE: ModelInfo = {
   positions: "exact",
   timesteps: "exact",
   windowCache: "encode",
+  schedule: { shift: 1 },
 };
 const UCF: ModelInfo = { ...MAZE, name: "ucf", condition: { kind: "label", count: 3 } };
 const PLAIN: ModelInfo = { ...MAZE, name: "plain", condition: { kind: "none", count: 0 } };

@@ -28,6 +28,7 @@ const INFO: ModelInfo = {
   positions: "exact",
   timesteps: "exact",
   windowCache: "encode",
+  schedule: { shift: 1 },
 };
 const DEFAULTS = {
   context: "clips/0.npz",

@@ -1,16 +1,17 @@
 import type { Gpu } from "../../gpu/gpu.ts";
-import type { Tensor } from "../../gpu/memory.ts";
+import { size, type Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
 import { flowStep } from "../../kernels/flow_step.ts";
 import { rounded, TIMESTEP_WIDTH } from "../../model/embeddings.ts";
 import { flowMatchTimes } from "../../model/scheduler.ts";
+import { windowRows } from "../../kernels/modulated_norm.ts";
 import { type PassInputs, projectTimestep } from "../inputs.ts";
 import { type PassRecorder, type RecordedPass, recordVelocity } from "../network.ts";
 import { ParameterStore } from "../parameters.ts";
 import type { Pass } from "../pass.ts";
 import type { ParameterSource } from "../settings.ts";
 import type { StepDraws } from "../draws.ts";
-import { type StudentStep, studentSteps } from "./levels.ts";
+import { type StudentStep, studentSteps, type TeacherCall, teacherCalls } from "./levels.ts";
 import type { DistillSettings } from "./settings.ts";
 
 /** A part of a step whose inputs are on the device. */
@@ -27,6 +28,8 @@ interface FrameCall {
   readonly timestep?: number;
   /** How far along the velocity. */
   readonly length: number;
+  /** How much farther until the teacher's next call. */
+  readonly ahead?: number;
 }
 
 /**
@@ -45,7 +48,7 @@ export class Distiller {
   constructor(engine: PassRecorder, settings: DistillSettings) {
     this.#engine = engine;
     this.#settings = settings;
-    this.#steps = studentSteps(settings);
+    this.#steps = studentSteps(settings, engine.settings.noise);
     const own = engine.parameters.all.filter(({ name }) => !name.includes(".lora_"));
     const options = { isTrained: () => false, ema: false, labelOf: () => "teacher" };
     this.store = new ParameterStore(engine.memory, own, options);
@@ -85,7 +88,10 @@ export class Distiller {
     const own = distilled!.own.subarray(contextFrames, frames); // in all videos the same
     if (!own.includes(1)) return;
     const student = this.#studentPass(videos, frames);
-    const { sigmas, timesteps } = flowMatchTimes(this.#settings.steps);
+    const { sigmas, timesteps } = flowMatchTimes(
+      this.#settings.steps,
+      this.#engine.settings.noise,
+    );
     for (let made = own.indexOf(1); made <= own.lastIndexOf(1); made++) {
       for (const [i, timestep] of timesteps.entries()) {
         const length = sigmas[i + 1]! - sigmas[i]!;
@@ -113,15 +119,17 @@ export class Distiller {
     gpu.write(spansOf(teacher.pass).buffer, 0, Float32Array.from(spans));
     const conditional = [guidance, classes] as const;
     const unconditional = [1 - guidance, new Uint32Array(classes.length).fill(nullClass)] as const;
+    const halves = guidance > 1 ? [unconditional, conditional] : [conditional];
+    const calls = steps.map((step) => step && teacherCalls(step, teacherSteps));
+    const ahead = aheadOf(teacher.pass);
+    const none = new Float32Array(size(ahead.shape));
+    gpu.write(ahead.buffer, 0, none);
     for (let k = 0; k < teacherSteps; k++) {
       gpu.run(move.program);
-      for (const [weight, chosen] of guidance > 1 ? [unconditional, conditional] : [conditional]) {
+      gpu.write(ahead.buffer, 0, none);
+      for (const [weight, chosen] of halves) {
         gpu.write(teacher.tensors.classes.buffer, 0, chosen);
-        this.#writeCall(gpu, part, teacher, (frame) => {
-          const [from, to] = steps[frame]?.teacher.slice(k, k + 2) ?? [];
-          if (from === undefined || to === undefined) return { length: 0 };
-          return { timestep: 1000 * from, length: weight * (to - from) / spans[frame]! };
-        });
+        this.#writeCall(gpu, part, teacher, (frame) => teacherCall(calls[frame]?.[k], weight));
         gpu.run(teacher.program);
       }
     }
@@ -154,6 +162,8 @@ export class Distiller {
     }
     gpu.write(tensors.timesteps.buffer, 0, rows);
     gpu.write(lengthsOf(pass).buffer, 0, Float32Array.from(calls, ({ length }) => length));
+    const ahead = Float32Array.from(calls, ({ ahead = 0 }) => ahead);
+    gpu.write(lengthsAheadOf(pass).buffer, 0, ahead);
   }
 
   #project(timestep: number): Float32Array {
@@ -163,22 +173,25 @@ export class Distiller {
     return known;
   }
 
-  /** Where the teacher's steps have led so far: x + span target. */
+  /** Where the teacher's steps have led so far: x + span (target + ahead). */
   #movePass(videos: number, frames: number): RecordedPass {
     return this.#engine.record(`move ${videos} ${frames}`, videos, frames, (pass, tensors) => {
       const { window: x, expected: v } = tensors;
       const y = teacherWindow(pass, x);
-      flowStep(pass.program, { x, v, c: spansOf(pass), y }, windowFramesOf(pass));
+      const c = spansOf(pass);
+      flowStep(pass.program, { x, v, c, y }, windowFramesOf(pass));
+      flowStep(pass.program, { v: aheadOf(pass), c, y }, windowFramesOf(pass));
     });
   }
 
-  /** The teacher's velocity there, of which a part is added to the target. */
+  /** The teacher's velocity there, of which a part is added to the target, and one ahead of it. */
   #teacherPass(videos: number, frames: number): RecordedPass {
     return this.#engine.record(`teacher ${videos} ${frames}`, videos, frames, (pass, tensors) => {
       const window = teacherWindow(pass, tensors.window);
       const v = recordVelocity(pass, { ...tensors, window });
-      const step = { v, c: lengthsOf(pass), y: tensors.expected };
-      flowStep(pass.program, step, windowFramesOf(pass));
+      const frames = windowFramesOf(pass);
+      flowStep(pass.program, { v, c: lengthsOf(pass), y: tensors.expected }, frames);
+      flowStep(pass.program, { v, c: lengthsAheadOf(pass), y: aheadOf(pass) }, frames);
     }, this.store);
   }
 
@@ -190,6 +203,13 @@ export class Distiller {
       flowStep(pass.program, step, windowFramesOf(pass));
     });
   }
+}
+
+/** A call for a frame; none where it is not taught. @param weight of this half of guidance */
+function teacherCall(call: TeacherCall | undefined, weight: number): FrameCall {
+  if (!call) return { length: 0 };
+  const { sigma, share, ahead } = call;
+  return { timestep: 1000 * sigma, length: weight * share, ahead: weight * ahead };
 }
 
 function windowFramesOf({ layout: { videos, windowFrames } }: Pass): number {
@@ -209,4 +229,14 @@ function spansOf(pass: Pass): Tensor {
 /** How far each frame goes in a call. */
 function lengthsOf(pass: Pass): Tensor {
   return pass.workspace.buffer("lengths", [windowFramesOf(pass)]);
+}
+
+/** What the teacher's last velocity adds to the target until the next call. */
+function aheadOf({ workspace, layout, sizes: { channels, patch } }: Pass): Tensor {
+  return workspace.buffer("ahead", [windowRows(layout), channels * patch ** 2]);
+}
+
+/** How much of a velocity goes there, by frame. */
+function lengthsAheadOf(pass: Pass): Tensor {
+  return pass.workspace.buffer("lengths ahead", [windowFramesOf(pass)]);
 }

@@ -1,4 +1,5 @@
-import { sigmaOf, type StepDraws } from "../draws.ts";
+import { trainedSigma } from "../../model/scheduler.ts";
+import type { StepDraws } from "../draws.ts";
 import { splitFrames } from "../inputs.ts";
 import type { TrainerSettings } from "../settings.ts";
 import { stepOf, studentSteps } from "./levels.ts";
@@ -32,7 +33,8 @@ export function distillDraws(
     ? draws.clean
     : draws.clean.map((_, i) => Number(i % frames !== newest));
   const own = clean.map((_, i) => Number(i % frames < newest && i % frames >= newest - ownFrames));
-  const students = studentSteps(distill);
+  const students = studentSteps(distill, settings.noise);
+  const sigmaOf = (index: number) => trainedSigma(index, settings.noise);
   const taught = videos - (step === 0 ? 0 : flowVideos(distill.flowShare, step, videos));
   const studentStep = Int32Array.from(
     draws.sigmaIndex,

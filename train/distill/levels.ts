@@ -1,35 +1,48 @@
-import { flowMatchTimes } from "../../model/scheduler.ts";
+import { flowMatchTimes, type NoiseSchedule } from "../../model/scheduler.ts";
 import type { DistillSettings } from "./settings.ts";
 
 /** One step of the student, from a noise level to the next. */
 export interface StudentStep {
   readonly from: number;
   readonly to: number;
-  /** Noise levels of the teacher between them, both included. */
-  readonly teacher: readonly number[];
+}
+
+/** The student's steps: those that the sampler takes. */
+export function studentSteps(
+  { steps }: Pick<DistillSettings, "steps">,
+  noise: NoiseSchedule,
+): StudentStep[] {
+  const { sigmas } = flowMatchTimes(steps, noise);
+  return Array.from({ length: steps }, (_, i) => ({ from: sigmas[i]!, to: sigmas[i + 1]! }));
+}
+
+/** Index of the step in which a noise level above 0 lies; the last one's, if it lies below all. */
+export function stepOf(steps: readonly StudentStep[], sigma: number): number {
+  return steps.findLastIndex(({ from }) => from >= sigma);
+}
+
+/** Where the teacher is called in a student's step, and what becomes of its velocity. */
+export interface TeacherCall {
+  /** Noise level of the call. */
+  readonly sigma: number;
+  /** Its share of the student's velocity. */
+  readonly share: number;
+  /** What it adds to that until the next call. */
+  readonly ahead: number;
 }
 
 /**
- * The student's steps are those of the sampler. The teacher takes the sampler's steps too, so many
- * that each of the student's holds `teacherSteps` of them; but the last, from 0.001 on, is one step
- * for both. A single step of the student is all steps of the teacher.
+ * The teacher's `count` equal steps in a step of the student, by the two-step method of Adams and
+ * Bashforth: x + h (3/2 v - 1/2 v'), after Euler's first step. Their sum up to step k is
+ * h (v0 / 2 + v1 + ... + v(k-1)) + h/2 v(k-1), of which the last term is gone in the next step.
  */
-export function studentSteps(
-  { steps, teacherSteps }: Pick<DistillSettings, "steps" | "teacherSteps">,
-): StudentStep[] {
-  const { sigmas } = flowMatchTimes(steps);
-  if (steps === 1) {
-    return [{ from: 1, to: 0, teacher: [...flowMatchTimes(teacherSteps).sigmas] }];
-  }
-  const fine = flowMatchTimes((steps - 1) * teacherSteps + 1).sigmas;
-  return Array.from({ length: steps }, (_, i) => ({
-    from: sigmas[i]!,
-    to: sigmas[i + 1]!,
-    teacher: [...fine.slice(i * teacherSteps, (i + 1) * teacherSteps + 1)],
-  }));
-}
-
-/** Index of the step in which a noise level above 0 lies. */
-export function stepOf(steps: readonly StudentStep[], sigma: number): number {
-  return steps.findLastIndex(({ from }) => from >= sigma);
+export function teacherCalls({ from, to }: StudentStep, count: number): TeacherCall[] {
+  return Array.from({ length: count }, (_, k) => {
+    const halves = 2 - Number(k === 0) + Number(k === count - 1);
+    return {
+      sigma: from + (to - from) * k / count,
+      share: halves / (2 * count),
+      ahead: 1 / (2 * count),
+    };
+  });
 }

@@ -1,3 +1,5 @@
+import type { NoiseSchedule } from "../../model/scheduler.ts";
+
 /** How a model learns to take few large steps from its own, many small ones. */
 export interface DistillSettings {
   /** Steps per frame that the student takes. */
@@ -13,15 +15,37 @@ export interface DistillSettings {
 }
 
 /** What is given, and completed by the defaults. */
-export type DistillOptions = Pick<DistillSettings, "steps"> & Partial<DistillSettings>;
+export type DistillOptions =
+  & Pick<DistillSettings, "steps">
+  & Partial<DistillSettings>
+  & Partial<NoiseSchedule>;
+
+/**
+ * Noise levels of the student's steps: without a word to the contrary all are equally long, where
+ * those of a released model end with one from 0.001 on, which adds nothing.
+ * @param model that of the model to distill
+ */
+export function distilledSchedule(
+  { steps, shift, shiftTerminal = 1 / steps }: DistillOptions,
+  model: NoiseSchedule,
+): NoiseSchedule {
+  return { shift: shift ?? model.shift, ...(steps > 1 && { shiftTerminal }) };
+}
 
 /** What is taken unless it is given. */
 export const DISTILL_DEFAULTS = {
   guidance: 1,
-  teacherSteps: 8,
+  teacherSteps: 4,
   flowShare: 0.25,
   ownContext: 0.2,
 } as const satisfies Omit<DistillSettings, "steps">;
+
+/** Completes what is given. */
+export function distillSettings(
+  { shift: _, shiftTerminal: __, ...given }: DistillOptions,
+): DistillSettings {
+  return { ...DISTILL_DEFAULTS, ...given };
+}
 
 /**
  * Share of window frames given clean while a model is distilled: more than in training, since it is
@@ -38,9 +62,6 @@ export function checkDistill(
   for (const [name, value] of [["steps", steps], ["teacherSteps", teacherSteps]] as const) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw wrong(`with ${name} ${value}: a whole number above 0 is needed`);
-  }
-  if (Math.max(1, steps - 1) * teacherSteps > 999) {
-    throw wrong(`${steps} steps of ${teacherSteps} each: a flow has 1000 noise levels`);
   }
   for (const [name, value] of [["flowShare", flowShare], ["ownContext", ownContext]] as const) {
     if (value >= 0 && value < 1 || name === "ownContext" && value === 1) continue;

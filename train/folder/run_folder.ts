@@ -9,6 +9,7 @@ import { bytesOf } from "../../files/bytes.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
+import type { NoiseSchedule } from "../../model/scheduler.ts";
 import { configText, modelIndex, schedulerConfig } from "../../released/model_files.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { changedSettings } from "../run_options.ts";
@@ -23,6 +24,7 @@ export interface ModelFiles {
   readonly vae: string;
   readonly far: JsonObject;
   readonly shapes: Shapes;
+  readonly noise: NoiseSchedule;
 }
 
 const SETTINGS = "settings.json";
@@ -95,7 +97,7 @@ export class RunFolder {
 
   /** Makes it a model folder. */
   async writeModel(
-    { config, vae, far, shapes }: ModelFiles,
+    { config, vae, far, shapes, noise }: ModelFiles,
     weights: ReadonlyMap<string, Float32Array>,
   ): Promise<void> {
     for (const part of PARTS) await makeFolder(join(this.path, part));
@@ -103,7 +105,7 @@ export class RunFolder {
     await writeWhole(join(this.path, "transformer", "config.json"), configText(config));
     await writeWhole(
       join(this.path, "scheduler", "scheduler_config.json"),
-      configText(schedulerConfig()),
+      configText(schedulerConfig(noise)),
     );
     await this.writeWeights(weights, shapes);
     await this.writeFar(far);

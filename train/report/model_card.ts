@@ -3,6 +3,7 @@ import type { LogLine } from "../folder/train_log.ts";
 import type { OpenedData } from "../data/open_data.ts";
 import type { Origin } from "../origin.ts";
 import type { TrainOptions } from "../run_options.ts";
+import { studentSteps } from "../distill/levels.ts";
 import type { TrainerSettings } from "../trainer.ts";
 
 /** Facts about a transformer's run, for its model card. */
@@ -64,14 +65,13 @@ ${table.join("\n")}
 ${options.command ? `\nThe command:\n\n\`\`\`sh\n${options.command}\n\`\`\`\n` : ""}`;
 }
 
-function distilledTo({ settings: { distill } }: RunFacts): string | undefined {
+function distilledTo({ settings: { distill, noise } }: RunFacts): string | undefined {
   if (!distill) return undefined;
   const { steps, teacherSteps, guidance } = distill;
   const guided = guidance > 1 ? ` with guidance ${guidance}` : "";
-  return `${
-    steps === 1 ? "1 step" : `${steps} steps`
-  } per frame, each from ${teacherSteps} of the ` +
-    `teacher${guided}`;
+  const levels = studentSteps(distill, noise).map(({ from }) => Number(from.toFixed(3)));
+  return `${steps === 1 ? "1 step" : `${steps} steps`} per frame, from noise levels ` +
+    `${levels.join(", ")}, each from ${teacherSteps} of the teacher${guided}`;
 }
 
 function frozen({ settings: { freeze = [] } }: RunFacts): string {

@@ -1,3 +1,4 @@
+import { EVEN } from "../../model/scheduler.ts";
 import { join } from "node:path";
 import { parseTransformerConfig } from "../../model/config.ts";
 import { Gpu } from "../../gpu/gpu.ts";
@@ -90,7 +91,7 @@ async function measureTransformer(
 ): Promise<Omit<PlannedPart<TrainOptions>, "options">> {
   const config = parseTransformerConfig(options.config!);
   const latent = { height: height / compression, width: width / compression };
-  const settings = trainerSettings(options, config, latent, 1);
+  const settings = trainerSettings(options, config, latent, { scalingFactor: 1, noise: EVEN });
   const { batch, frames, seed, accumulate } = settings;
   const noise = new CpuGenerator(seed);
   const floats = config.channels * latent.height * latent.width;

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, notDeepEqual, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { describeConverted, run } from "../../../commands/convert/run.ts";
+import { inspectModel } from "../../../commands/inspect/model.ts";
 import { InterruptedError } from "../../../cli/errors.ts";
 import { loadPipeline } from "../../../released/load_pipeline.ts";
 import { pairOf, writeAdapters } from "../../support/adapters.ts";
@@ -110,13 +111,17 @@ Deno.test(
   },
 );
 
-Deno.test("far convert --model keeps types, names and clips", async () => {
+Deno.test("far convert --model keeps types, names, clips and noise levels", async () => {
   await withTiny(async (folder, options) => {
     await convert({ ...options, dtype: "bf16" });
     const model = join(folder, "model");
     await Deno.writeTextFile(join(model, "far.json"), '{"name": "mine", "fps": 5}');
     await Deno.mkdir(join(model, "clips"));
     await Deno.writeTextFile(join(model, "clips", "0.npz"), "a clip");
+    const scheduler = (path: string) => join(path, "scheduler", "scheduler_config.json");
+    const even = JSON.parse(await Deno.readTextFile(scheduler(model)));
+    const shifted = { ...even, shift: 3, shift_terminal: 0.25 };
+    await Deno.writeTextFile(scheduler(model), JSON.stringify(shifted));
     const mergeLora = await writeAdapters(join(folder, "lora.safetensors"), LORA);
     const output = join(folder, "merged");
     const { stdout } = await convert({ model, mergeLora, output, json: true });
@@ -126,6 +131,8 @@ Deno.test("far convert --model keeps types, names and clips", async () => {
       fps: 5,
     });
     equal(await Deno.readTextFile(join(output, "clips", "0.npz")), "a clip");
+    deepEqual(JSON.parse(await Deno.readTextFile(scheduler(output))), shifted);
+    match((await inspectModel(output, {})).lines.join("\n"), /steps +shift 3, .* noise level 0.25/);
   });
 });
 

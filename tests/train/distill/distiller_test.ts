@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { type FarSizes, parseTransformerConfig } from "../../../model/config.ts";
-import { flowMatchTimes, schedule } from "../../../model/scheduler.ts";
-import { DISTILL_DEFAULTS, type DistillOptions } from "../../../train/distill/settings.ts";
-import { sigmaOf, StepRandom } from "../../../train/draws.ts";
+import { flowMatchTimes, schedule, trainedSigma } from "../../../model/scheduler.ts";
+import {
+  distilledSchedule,
+  type DistillOptions,
+  distillSettings,
+} from "../../../train/distill/settings.ts";
+import { StepRandom } from "../../../train/draws.ts";
 import { listParameters } from "../../../train/parameters.ts";
 import {
   type ParameterSource,
@@ -56,7 +60,8 @@ function settingsOf(
     seed: 3,
     cleanContext: 0.5,
     conditionDropout: 0,
-    distill: { ...DISTILL_DEFAULTS, ...distill },
+    distill: distillSettings(distill),
+    noise: distilledSchedule(distill, RELEASED_SETTINGS.noise),
     ...more,
   };
 }
@@ -93,7 +98,7 @@ async function withTrainer<T>(
 
 /** The loss of the first step, whose contexts the student makes, by plain loops. */
 async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<number> {
-  const { config, scalingFactor, seed, distill } = settings;
+  const { config, scalingFactor, seed, distill, noise: levels } = settings;
   const { steps, teacherSteps, guidance, flowShare } = distill!;
   const source = weightsOf(config);
   const weights = new Map<string, Float32Array>();
@@ -133,12 +138,12 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
     const before = Array.from({ length: n - 3 }, (_, f) => truth(f));
     for (const f of [n - 3, n - 2]) {
       const x = noise(f);
-      for (const { timestep, c0 } of schedule(steps)) {
+      for (const { timestep, c0 } of schedule(steps, "euler", levels)) {
         for (const [i, v] of velocity(before, x, timestep).entries()) x[i]! += c0 * v;
       }
       before.push(x);
     }
-    const sigma = sigmaOf(draws.sigmaIndex[video * n + n - 1]!);
+    const sigma = trainedSigma(draws.sigmaIndex[video * n + n - 1]!, levels);
     const mixed = (sigma: number) => {
       const [e, x0] = [noise(n - 1), truth(n - 1)];
       return e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
@@ -149,14 +154,18 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
       const x0 = truth(n - 1);
       target = noise(n - 1).map((value, i) => value - x0[i]!);
     } else {
-      // the part of the sampler's own run, in many steps, that the student's step spans
-      const { sigmas } = flowMatchTimes(steps);
+      const { sigmas } = flowMatchTimes(steps, levels);
       const step = sigmas.findLastIndex((at) => at >= sigma);
       from = sigmas[step]!;
       const x = mixed(from);
-      const all = schedule(steps === 1 ? teacherSteps : (steps - 1) * teacherSteps + 1);
-      for (const { timestep, c0 } of all.slice(step * teacherSteps, (step + 1) * teacherSteps)) {
-        for (const [i, v] of velocity(before, x, timestep, guidance).entries()) x[i]! += c0 * v;
+      const h = (sigmas[step + 1]! - from) / teacherSteps;
+      let last: Float32Array | undefined;
+      for (let k = 0; k < teacherSteps; k++) {
+        const v = velocity(before, x, Math.fround(1000 * (from + k * h)), guidance);
+        for (const [i, value] of v.entries()) {
+          x[i]! += h * (last ? 1.5 * value - 0.5 * last[i]! : value);
+        }
+        last = v;
       }
       target = x.map((value, i) => (value - mixed(from)[i]!) / (sigmas[step + 1]! - from));
     }
@@ -170,6 +179,7 @@ const TARGETS = [
   { title: "2 steps", config: LONG, distill: { steps: 2, teacherSteps: 3 } },
   { title: "1 step, guided", config: LONG, distill: { steps: 1, teacherSteps: 4, guidance: 2.5 } },
   { title: "4 steps, flow alone too", config: LONG, distill: { steps: 4, flowShare: 0.5 } },
+  { title: "3 steps, shifted", config: LONG, distill: { steps: 3, shift: 5, shiftTerminal: 0.2 } },
   { title: "without long-term context", config: configOf(false, "action"), distill: { steps: 3 } },
   { title: "labels, guided", config: configOf(false, "label"), distill: { steps: 2, guidance: 4 } },
   { title: "no condition", config: configOf(false, undefined), distill: { steps: 2 } },
@@ -274,7 +284,6 @@ Deno.test("a plan of distillation counts the teacher's weights and steps", () =>
 const REFUSED = [
   [{ steps: 0 }, /steps 0: a whole number/],
   [{ steps: 2, teacherSteps: 1.5 }, /teacherSteps 1.5: a whole number/],
-  [{ steps: 500, teacherSteps: 8 }, /500 steps of 8 each/],
   [{ steps: 2, flowShare: 1 }, /flowShare 1/],
   [{ steps: 2, ownContext: -0.1 }, /ownContext -0.1/],
   [{ steps: 2, guidance: 0.5 }, /guidance 0.5/],

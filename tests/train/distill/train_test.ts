@@ -57,9 +57,13 @@ Deno.test({
       assert.equal(defaults.guidance, 1);
       assert.match(description, /^Distilled with far, to 2 steps/);
       const card = await Deno.readTextFile(join(options.output, "README.md"));
-      assert.match(card, /\| distilled to \| 2 steps per frame, each from 2 of the teacher with/);
+      assert.match(
+        card,
+        /\| distilled to \| 2 steps per frame, from noise levels 1, 0.5, each from 2 of/,
+      );
       const pipeline = await loadPipeline(options.output, { gpu: options.gpu! });
       assert.equal(pipeline.info.defaults.steps, 2);
+      assert.deepEqual(pipeline.info.schedule, { shift: 1, shiftTerminal: 0.5 });
       await pipeline.close();
     }),
 });
