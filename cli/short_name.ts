@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { didYouMean } from "./suggest.ts";
 
 /** Most names that an error lists. */
 const MOST_LISTED = 6;
@@ -24,6 +25,11 @@ export function fullName(short: string, names: readonly string[]): string | unde
       found.slice(0, MOST_LISTED).join(", ")
     }${more}: give more of the name`,
   );
+}
+
+/** ` (did you mean "minecraft"?)` if a name or one of its words is close, otherwise empty. */
+export function nearName(short: string, names: readonly string[]): string {
+  return didYouMean(short, [...names, ...names.flatMap((name) => name.split(/[_/]/))]);
 }
 
 function wordsOf(name: string): string[] {

@@ -1,7 +1,6 @@
 import { type Preset, PRESETS } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
-import { fullName } from "../cli/short_name.ts";
-import { didYouMean } from "../cli/suggest.ts";
+import { fullName, nearName } from "../cli/short_name.ts";
 
 /** The released configuration for a name or a short form. @throws {UsageError} there is none */
 export function presetNamed(name: string): Preset {
@@ -10,6 +9,6 @@ export function presetNamed(name: string): Preset {
   const preset = PRESETS.find((preset) => preset.name === full);
   if (preset) return preset;
   throw new UsageError(
-    `Cannot find preset "${name}"${didYouMean(name, names)}; see \`far models\``,
+    `Cannot find preset "${name}"${nearName(name, names)}; see \`far models\``,
   );
 }

@@ -7,6 +7,8 @@ export function bashCompletions(commands: readonly CommandWords[]): string {
 _far() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" options="" words=""
   COMPREPLY=()
+  if [ "$prev" = "=" ]; then prev="\${COMP_WORDS[COMP_CWORD-2]}"; fi
+  if [ "$cur" = "=" ]; then cur=""; fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     _far_words "${names} --help --version"
     return

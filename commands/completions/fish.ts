@@ -34,7 +34,10 @@ function optionLine(seen: string, { long, short, help, value }: OptionWords): st
 
 function values(value: Value): string {
   if (value.kind === "words") return `-f -a ${quote(value.words.join(" "))}`;
-  if (value.kind === "names") return `-F -a ${quote(`(__far_names ${value.names})`)}`;
+  const orFiles = value.kind === "names" && ["models", "actions"].includes(value.names);
+  if (value.kind === "names") {
+    return `${orFiles ? "-F" : "-f"} -a ${quote(`(__far_names ${value.names})`)}`;
+  }
   return value.kind === "files" ? "-F" : "-f";
 }
 

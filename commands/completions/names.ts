@@ -35,7 +35,8 @@ async function actions(words: readonly string[]): Promise<string[]> {
 }
 
 /** The model on a command line: `-m NAME`, `--model NAME` or `--model=NAME`. */
-function modelOf(words: readonly string[]): string {
+function modelOf(given: readonly string[]): string {
+  const words = given.filter((word) => word !== "="); // bash splits there
   const at = words.findLastIndex((word) => word === "-m" || word === "--model");
   const glued = words.findLast((word) => word.startsWith("--model="))?.slice("--model=".length);
   return (at >= 0 ? words[at + 1] : glued) ?? environment("FAR_MODEL") ?? DEMO;

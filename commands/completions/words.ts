@@ -12,7 +12,7 @@ export type Value =
   | { readonly kind: "none" }
   | { readonly kind: "words"; readonly words: readonly string[] }
   | { readonly kind: "files" }
-  /** Names from the program, and files. */
+  /** Names from the program; files too where they may be folders of models or files of actions. */
   | { readonly kind: "names"; readonly names: Asked }
   | { readonly kind: "text" };
 

@@ -4,8 +4,7 @@ import { sizeText } from "../../cli/amounts.ts";
 import type { Call } from "../../cli/command.ts";
 import { environment } from "../../cli/environment.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { fullName } from "../../cli/short_name.ts";
-import { didYouMean } from "../../cli/suggest.ts";
+import { fullName, nearName } from "../../cli/short_name.ts";
 import { DEMO } from "../../request/model_path.ts";
 import type { MODELS_OPTIONS } from "./spec.ts";
 
@@ -24,7 +23,7 @@ export async function remove(
   const name = fullName(given, names);
   if (name === undefined) {
     const why = given === DEMO ? "it is part of the program" : "no pulled model has that name";
-    throw new UsageError(`Cannot remove "${given}": ${why}${didYouMean(given, names)}`);
+    throw new UsageError(`Cannot remove "${given}": ${why}${nearName(given, names)}`);
   }
   const files = await modelFiles(name, settings);
   if (files.paths.length === 0) {

@@ -23,7 +23,7 @@ export async function run(call: Call<typeof MODELS_OPTIONS>): Promise<void> {
   const { operands: [action, name], options, terminal } = call;
   if (action === "rm" && name !== undefined) return await remove(name, call);
   if (action !== undefined) {
-    const what = action === "rm" ? "Say what to remove" : `Cannot do "${action}" with models`;
+    const what = action === "rm" ? "Say what to remove" : `There is no "far models ${action}"`;
     throw new UsageError(`${what}: far models lists them, far models rm NAME removes one`);
   }
   const settings = await hubSettings(environment);

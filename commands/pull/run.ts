@@ -20,8 +20,7 @@ import { environment } from "../../cli/environment.ts";
 import { interrupted, UsageError } from "../../cli/errors.ts";
 import { ByteProgress } from "../../cli/byte_progress.ts";
 import type { PULL_OPTIONS } from "./spec.ts";
-import { fullName } from "../../cli/short_name.ts";
-import { didYouMean } from "../../cli/suggest.ts";
+import { fullName, nearName } from "../../cli/short_name.ts";
 
 type PullCall = Call<typeof PULL_OPTIONS>;
 
@@ -73,8 +72,7 @@ export async function run(call: PullCall): Promise<void> {
 /** @throws {UsageError} neither a preset nor a repository */
 function targetNamed(name: string, revision: string | undefined): HubTarget {
   if (!name.includes("/")) {
-    const released = PRESETS.map((preset) => preset.name);
-    const hint = didYouMean(name, [...released, ...released.flatMap((one) => one.split("_"))]);
+    const hint = nearName(name, PRESETS.map((preset) => preset.name));
     throw new UsageError(
       `Cannot pull "${name}": it is neither a released model nor owner/name of a repository` +
         (hint || "; see `far models`"),

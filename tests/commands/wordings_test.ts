@@ -37,7 +37,7 @@ const REFUSED: readonly [argv: readonly string[], status: number, line: RegExp][
   [
     ["models", "x"],
     2,
-    /^error: Cannot do "x" with models: far models lists them, far models rm NAME/,
+    /^error: There is no "far models x": far models lists them, far models rm NAME/,
   ],
   [["pull", "mincraft"], 2, /^error: Cannot pull "mincraft": .* \(did you mean "minecraft"\?\)/],
   [["-v"], 2, /^error: Unknown option '-v' \(use --version\)/],

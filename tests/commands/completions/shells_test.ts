@@ -80,6 +80,8 @@ Deno.test({
     assert.deepEqual(await bash("far", "help", "pl"), ["play"]);
     assert.deepEqual(await bash("far", "generate", "-m", "a"), ["a-models"]);
     assert.deepEqual(await bash("far", "generate", "-a", "b"), ["b-b"]);
+    assert.deepEqual(await bash("far", "generate", "--model", "=", "a"), ["a-models"]);
+    assert.deepEqual(await bash("far", "generate", "--rng", "="), ["torch", "cuda"]);
     assert.deepEqual(await bash("far", "pull", "a"), ["a-released"]);
     assert.deepEqual(await bash("far", "models", "rm", "a"), ["a-local"]);
     assert.deepEqual(await bash("far", "convert", "--preset", "a"), ["a-released"]);
@@ -102,6 +104,9 @@ Deno.test({
     assert.deepEqual(await fish("far generate -m cl"), ["clip.npz"]); // a folder
     assert.deepEqual(await fish("far generate -a b"), ["b-b"]);
     assert.deepEqual(await fish("far models rm a"), ["a-local"]);
+    assert.deepEqual((await fish("far models rm ")).filter((name) => /clip/.test(name)), []);
+    assert.deepEqual((await fish("far pull ")).filter((name) => /clip/.test(name)), []);
+    assert.deepEqual(await fish("far generate --model=a"), ["--model=a-models"]);
     assert.deepEqual((await fish("far completions ")).sort(), ["bash", "fish", "zsh"]);
   },
 });
