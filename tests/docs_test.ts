@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { main } from "../cli.ts";
 import { COMMANDS } from "../commands/table.ts";
 import { parseCommandLine } from "../cli/program.ts";
 import { makeDocs } from "../tools/make_docs.ts";
-import { GPU_TEST, onTestGpu } from "./support/gpu.ts";
-import { recorder } from "./support/recorder.ts";
+import { FarLines } from "./support/far_lines.ts";
 import { makeQuickDemo } from "./support/quick_demo.ts";
 import { HAS_FFMPEG } from "./media/support/ffmpeg.ts";
 
@@ -77,40 +75,21 @@ async function run(
   assert.ok(success, `${args.at(-1)}\n${new TextDecoder().decode(stderr)}`);
 }
 
-/** Runs a shell's lines; those that only call far run in this process, where less must start. */
-async function runScript(
-  script: string,
+/** Runs shell scripts; lines that only call far run in one process. */
+async function runScripts(
+  scripts: readonly string[],
   folder: string,
   path: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  // what a shell must read: pipes, files' contents on several lines, other programs, a batch's child
-  const plain = /^far (?!batch)[^|<>\n]*$\n?/gm;
-  for (const line of /<</.test(script) ? [script] : script.split(/(?<=\n)/)) {
-    if (!line.match(plain)) await run("sh", ["-eu", "-c", line], folder, path, env);
-    else await runHere(words(line.replace(/ +#.*/, "")).slice(1), folder, env);
-  }
-}
-
-async function runHere(
-  args: readonly string[],
-  folder: string,
-  env: Readonly<Record<string, string>>,
-): Promise<void> {
-  const before = Deno.env.toObject();
-  const here = Deno.cwd();
-  const terminal = recorder();
-  Deno.chdir(folder);
-  for (const [name, value] of Object.entries({ ...ENV(folder), ...env })) Deno.env.set(name, value);
-  try {
-    const status = await onTestGpu(() => main(args, terminal));
-    assert.equal(status, 0, `far ${args.join(" ")}\n${terminal.stderr.join("\n")}`);
-  } finally {
-    Deno.chdir(here);
-    for (const name of [...Object.keys(ENV(folder)), ...Object.keys(env)]) {
-      if (before[name] === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, before[name]);
-    }
+  await using far = new FarLines(folder, { ...ENV(folder), ...env });
+  // files' contents are on several lines
+  for (const line of scripts.flatMap((text) => /<</.test(text) ? [text] : text.split(/\n(?=.)/))) {
+    // not what a shell must read, nor a batch, which starts a process of its own program
+    if (/^far (?!batch)[^|<>\n]*\n?$/.test(line)) {
+      const { status, stderr } = await far.run(words(line.replace(/ +#.*/, "")).slice(1));
+      assert.equal(status, 0, `${line}\n${stderr.join("\n")}`);
+    } else await run("sh", ["-eu", "-c", line], folder, path, env);
   }
 }
 
@@ -120,10 +99,9 @@ for (const page of PAGES) {
   Deno.test({
     name: `the shell examples of ${page} work`,
     ignore: !HAS_FFMPEG,
-    ...GPU_TEST,
     fn: () =>
       inFolder(async (folder, path) => {
-        for (const script of scripts) await runScript(script, folder, path);
+        await runScripts(scripts, folder, path);
       }),
   });
 }
@@ -208,7 +186,6 @@ async function prepareExamples(folder: string, path: string): Promise<void> {
 Deno.test({
   name: "the examples in far help work",
   ignore: !HAS_FFMPEG,
-  ...GPU_TEST,
   fn: () =>
     inFolder(async (folder, path) => {
       await prepareExamples(folder, path);
@@ -216,7 +193,7 @@ Deno.test({
         .filter((line) => !ELSEWHERE.test(line));
       assert.ok(lines.length >= 12);
       const env = { FAR_MODEL: join(folder, "quick") };
-      for (const line of lines) await runScript(line, folder, path, env);
+      await runScripts(lines, folder, path, env);
     }),
 });
 
