@@ -4,6 +4,7 @@ import { COMMON_OPTIONS, CONFIG } from "../../cli/common_options.ts";
 import { NOTHING } from "../../cli/permissions.ts";
 import { COMMANDS } from "../../commands/table.ts";
 import { parseCommandLine } from "../../cli/program.ts";
+import { withVariables } from "../support/environment.ts";
 
 const paint = defineCommand({
   name: "paint",
@@ -103,14 +104,16 @@ Deno.test("parseCommandLine(): the command line overrides --config, which overri
   const path = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(path, '{"coats": 3, "colour": "red"}');
-    Deno.env.set("FAR_TEST_COLOUR", "blue");
-    assert.deepEqual((await call("paint north")).options, { colour: "blue" });
-    const { options } = await call(`paint north --coats 5 --config ${path}`);
+    const withColour = <T>(colour: string, body: () => Promise<T>) =>
+      withVariables({ FAR_TEST_COLOUR: colour }, body);
+    const blue = await withColour("blue", () => call("paint north"));
+    assert.deepEqual(blue.options, { colour: "blue" });
+    const line = `paint north --coats 5 --config ${path}`;
+    const { options } = await withColour("blue", () => call(line));
     assert.deepEqual(options, { coats: 5, colour: "red", config: path });
-    Deno.env.set("FAR_TEST_COLOUR", "green");
-    assert.match(await refused("paint north"), /^Cannot use FAR_TEST_COLOUR green: it must be/);
+    const green = await withColour("green", () => refused("paint north"));
+    assert.match(green, /^Cannot use FAR_TEST_COLOUR green: it must be/);
   } finally {
-    Deno.env.delete("FAR_TEST_COLOUR");
     await Deno.remove(path);
   }
 });

@@ -1,21 +1,19 @@
 import assert from "node:assert/strict";
 import { PROCESS_TERMINAL, screenColumns, visible } from "../../cli/terminal.ts";
+import { withVariables } from "../support/environment.ts";
 
-Deno.test("PROCESS_TERMINAL is live if stderr is a terminal that can move its cursor", () => {
+Deno.test("PROCESS_TERMINAL is live if stderr is a terminal that can move its cursor", async () => {
   const { isTerminal } = Deno.stderr;
-  const term = Deno.env.get("TERM");
   try {
     for (const screen of [true, false]) {
       Deno.stderr.isTerminal = () => screen;
       for (const kind of ["xterm", "dumb"]) {
-        Deno.env.set("TERM", kind);
-        assert.equal(PROCESS_TERMINAL.live, screen && kind === "xterm", `${screen} ${kind}`);
+        const live = await withVariables({ TERM: kind }, () => PROCESS_TERMINAL.live);
+        assert.equal(live, screen && kind === "xterm", `${screen} ${kind}`);
       }
     }
   } finally {
     Deno.stderr.isTerminal = isTerminal;
-    if (term === undefined) Deno.env.delete("TERM");
-    else Deno.env.set("TERM", term);
   }
 });
 

@@ -4,6 +4,7 @@ import { main } from "../../cli.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { inFolder } from "../support/folder.ts";
 import { recorder } from "../support/recorder.ts";
+import { withVariables } from "../support/environment.ts";
 
 const GOLDEN = join(import.meta.dirname!, "../fixtures/goldens/far-uncond");
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
@@ -132,15 +133,9 @@ async function refusalOf(...argv: string[]): Promise<string | undefined> {
 
 /** What `far models` says of the only model in a cache. */
 async function problemIn(cache: string): Promise<string | undefined> {
-  const before = Deno.env.get("HF_HUB_CACHE");
   const terminal = recorder();
-  Deno.env.set("HF_HUB_CACHE", cache);
-  try {
-    assert.equal(await main(["models", "--json"], terminal), 0);
-  } finally {
-    if (before === undefined) Deno.env.delete("HF_HUB_CACHE");
-    else Deno.env.set("HF_HUB_CACHE", before);
-  }
+  const list = () => main(["models", "--json"], terminal);
+  assert.equal(await withVariables({ HF_HUB_CACHE: cache }, list), 0);
   const { models } = JSON.parse(terminal.stdout);
   const found = models.filter(({ name }: { name: string }) => name === "me/world");
   assert.equal(found.length, 1, "it is listed");

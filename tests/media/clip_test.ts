@@ -6,6 +6,7 @@ import { distance, expectedOf, fixture } from "./support/expected.ts";
 import type { RgbFrame } from "../../media/frames.ts";
 import { decodeWithFfmpeg, difference, HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
+import { withoutFfmpeg } from "../support/environment.ts";
 
 // Differences of cell means to ffmpeg's exact conversion: rounding of the stored mean and of bytes.
 const EXACT = 0.2;
@@ -234,15 +235,10 @@ Deno.test("readClip() closes a .y4m and ffmpeg when it has enough frames", async
 
 Deno.test("readClip() says where ffmpeg would help", () =>
   inFolder(async (folder) => {
-    const path = Deno.env.get("PATH")!;
     const strange = join(folder, "clip.avi");
     await Deno.writeTextFile(strange, "RIFF    AVI LIST");
-    Deno.env.set("PATH", "");
-    try {
-      for (const source of [strange, fixture("still_444.jpg")]) {
-        await assert.rejects(readClip(source), /; with ffmpeg installed more can be read$/);
-      }
-    } finally {
-      Deno.env.set("PATH", path);
+    for (const source of [strange, fixture("still_444.jpg")]) {
+      const reading = withoutFfmpeg(() => readClip(source));
+      await assert.rejects(reading, /; with ffmpeg installed more can be read$/);
     }
   }));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { reportCodecs } from "../../media/codec_report.ts";
+import { withoutAddon } from "../support/environment.ts";
 
 Deno.test("reportCodecs() finds that every native codec works both ways", async () => {
   const report = await reportCodecs();
@@ -14,13 +15,8 @@ Deno.test("reportCodecs() finds that every native codec works both ways", async 
 });
 
 Deno.test("reportCodecs() says what is used if the addon is off", async () => {
-  Deno.env.set("FAR_NO_ADDON", "1");
-  try {
-    const { addon, codecs, writer, ffmpeg } = await reportCodecs();
-    assert.match(addon!, /disabled/);
-    assert.deepEqual(codecs, []);
-    assert.equal(writer, ffmpeg ? "ffmpeg" : "none");
-  } finally {
-    Deno.env.delete("FAR_NO_ADDON");
-  }
+  const { addon, codecs, writer, ffmpeg } = await withoutAddon(reportCodecs);
+  assert.match(addon!, /disabled/);
+  assert.deepEqual(codecs, []);
+  assert.equal(writer, ffmpeg ? "ffmpeg" : "none");
 });

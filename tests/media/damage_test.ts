@@ -8,6 +8,7 @@ import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
+import { withoutFfmpeg } from "../support/environment.ts";
 
 /** The same stream of numbers in every run. */
 function numbers(seed: number): (below: number) => number {
@@ -19,14 +20,8 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** What ffmpeg makes of a file is not the question. */
-async function withoutFfmpeg(test: (folder: string) => Promise<void>): Promise<void> {
-  const programs = Deno.env.get("PATH")!;
-  Deno.env.set("PATH", "");
-  try {
-    await inFolder(test);
-  } finally {
-    Deno.env.set("PATH", programs);
-  }
+async function inFolderAlone(test: (folder: string) => Promise<void>): Promise<void> {
+  await withoutFfmpeg(() => inFolder(test));
 }
 
 const openVideoOf = (path: string) => openVideo(path, new Picks());
@@ -43,7 +38,7 @@ const FILES = [
 ];
 for (const file of FILES) {
   Deno.test(`readClip() reads a damaged ${file} or gives one line`, () =>
-    withoutFfmpeg(async (folder) => {
+    inFolderAlone(async (folder) => {
       const whole = Deno.readFileSync(fixture(file));
       const next = numbers(file.length);
       const path = join(folder, file);
@@ -65,7 +60,7 @@ for (const file of FILES) {
 }
 
 Deno.test("readClip() does not pass a demuxer's call for reports on", () =>
-  withoutFfmpeg(async (folder) => {
+  inFolderAlone(async (folder) => {
     const bytes = Deno.readFileSync(fixture("mpeg4.mp4"));
     const at = Math.floor(0.6 * bytes.length); // in the index, which ends where it says it goes on
     const path = join(folder, "a.mp4");
@@ -133,7 +128,7 @@ Deno.test("readClip() refuses MP4 tables that announce more entries than they ho
   }));
 
 Deno.test("readClip() refuses boxes that nest without an end", () =>
-  withoutFfmpeg(async (folder) => {
+  inFolderAlone(async (folder) => {
     const depth = 200_000;
     const bytes = new Uint8Array(8 * depth);
     const view = new DataView(bytes.buffer);

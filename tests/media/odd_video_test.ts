@@ -5,6 +5,7 @@ import { type Plane, yuvToRgb } from "../../media/color.ts";
 import { type RgbFrame, rotate } from "../../media/frames.ts";
 import { difference, ffmpeg, HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
+import { withoutFfmpeg } from "../support/environment.ts";
 
 const FRAMES = 3;
 const VP8 = ["-c:v", "libvpx"];
@@ -102,16 +103,6 @@ function assertSame(made: readonly RgbFrame[], wanted: readonly RgbFrame[]): voi
     assert.deepEqual([frame.width, frame.height], [wanted[k]!.width, wanted[k]!.height]);
     assert.equal(difference(frame, wanted[k]!).worst, 0, `frame ${k}`);
   });
-}
-
-async function withoutFfmpeg<T>(action: () => Promise<T>): Promise<T> {
-  const path = Deno.env.get("PATH")!;
-  Deno.env.set("PATH", "");
-  try {
-    return await action();
-  } finally {
-    Deno.env.set("PATH", path);
-  }
 }
 
 for (const [name, size, pixels, codec, guessed] of VIDEOS) {

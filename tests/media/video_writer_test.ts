@@ -14,6 +14,7 @@ import {
   probe,
 } from "./support/ffmpeg.ts";
 import { inFolder, namesIn } from "./support/folder.ts";
+import { withoutAddon, withoutFfmpeg } from "../support/environment.ts";
 
 const PROGRAM = `${import.meta.dirname}/support/stream.ts`;
 const unix = { ignore: Deno.build.os === "windows" };
@@ -161,13 +162,8 @@ Deno.test("readClip() reads H.264 of level 1b, which small slow pictures get", (
     const bytes = await Deno.readFile(path);
     const box = new TextDecoder("latin1").decode(bytes).indexOf("avcC");
     assert.equal(bytes[box + 7], 9, "the level in the container");
-    const programs = Deno.env.get("PATH")!;
-    Deno.env.set("PATH", folder); // without ffmpeg, which would stand in
-    try {
-      assert.equal((await readClip(path)).frames.length, 3);
-    } finally {
-      Deno.env.set("PATH", programs);
-    }
+    const { frames } = await withoutFfmpeg(() => readClip(path)); // which would stand in
+    assert.equal(frames.length, 3);
   }));
 
 Deno.test("openFrameWriter() makes .npz that can be read back with its actions", () =>
@@ -247,9 +243,8 @@ Deno.test(
   "openFrameWriter() falls back to ffmpeg without the addon",
   judged,
   () =>
-    inFolder(async (folder) => {
-      Deno.env.set("FAR_NO_ADDON", "1");
-      try {
+    inFolder((folder) =>
+      withoutAddon(async () => {
         for (
           const [name, codec, wanted] of [["a.mp4", "avc", "h264"], ["b.webm", "vp9", "vp9"], [
             "c.mp4",
@@ -275,27 +270,21 @@ Deno.test(
           assert.equal((await readClip(path)).frames.length, 10);
         }
         assert.deepEqual(namesIn(folder), ["a.mp4", "b.webm", "c.mp4"]);
-      } finally {
-        Deno.env.delete("FAR_NO_ADDON");
-      }
-    }),
+      })
+    ),
 );
 
 Deno.test("openFrameWriter() says what works where neither addon nor ffmpeg do", () =>
-  inFolder(async (folder) => {
-    const path = Deno.env.get("PATH")!;
-    Deno.env.set("FAR_NO_ADDON", "1");
-    Deno.env.set("PATH", folder);
-    try {
-      const opened = openFrameWriter(join(folder, "a.mp4"), { ...SIZE, fps: 8 });
-      await assert.rejects(opened, /a\.mp4": .*disabled.*\. Install ffmpeg, or write \.gif/);
-      await write(join(folder, "a.gif"), movingBar(24, 18, 2));
-      assert.deepEqual(namesIn(folder), ["a.gif"]);
-    } finally {
-      Deno.env.set("PATH", path);
-      Deno.env.delete("FAR_NO_ADDON");
-    }
-  }));
+  inFolder((folder) =>
+    withoutAddon(() =>
+      withoutFfmpeg(async () => {
+        const opened = openFrameWriter(join(folder, "a.mp4"), { ...SIZE, fps: 8 });
+        await assert.rejects(opened, /a\.mp4": .*disabled.*\. Install ffmpeg, or write \.gif/);
+        await write(join(folder, "a.gif"), movingBar(24, 18, 2));
+        assert.deepEqual(namesIn(folder), ["a.gif"]);
+      })
+    )
+  ));
 
 Deno.test("openFrameWriter() turns down what it cannot write, in one line", () =>
   inFolder(async (folder) => {

@@ -7,15 +7,7 @@ import { loadWebCodecs, webCodecsProblem } from "../../media/webcodecs.ts";
 import { distance, expectedOf, fixture } from "./support/expected.ts";
 import { HAS_FFMPEG, movingBar } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
-
-async function withoutAddon(body: () => Promise<void>): Promise<void> {
-  Deno.env.set("FAR_NO_ADDON", "1");
-  try {
-    await body();
-  } finally {
-    Deno.env.delete("FAR_NO_ADDON");
-  }
-}
+import { withoutAddon, withoutFfmpeg } from "../support/environment.ts";
 
 Deno.test("loadWebCodecs() gives the classes that video needs", () => {
   assert.equal(webCodecsProblem(), undefined);
@@ -81,10 +73,8 @@ Deno.test(
 );
 
 Deno.test("readClip() says what would help without addon and ffmpeg", () =>
-  withoutAddon(async () => {
-    const path = Deno.env.get("PATH")!;
-    Deno.env.set("PATH", "");
-    try {
+  withoutAddon(() =>
+    withoutFfmpeg(async () => {
       const message =
         /bframes\.mp4": the video codec addon .* with ffmpeg installed more can be read/;
       await assert.rejects(readClip(fixture("bframes.mp4")), message);
@@ -94,7 +84,5 @@ Deno.test("readClip() says what would help without addon and ffmpeg", () =>
       );
       assert.equal((await readClip(fixture("still_1.png"))).frames.length, 1);
       assert.equal((await readClip(fixture("animated.gif"))).frames.length, 8);
-    } finally {
-      Deno.env.set("PATH", path);
-    }
-  }));
+    })
+  ));

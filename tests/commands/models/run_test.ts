@@ -5,18 +5,13 @@ import { describeModels, run } from "../../../commands/models/run.ts";
 import { hubSettings, PRESETS } from "../../../mod.ts";
 import { inFolder } from "../../support/folder.ts";
 import { recorder } from "../../support/recorder.ts";
+import { withVariables } from "../../support/environment.ts";
 
 async function models(json: boolean, cache: string, operands: string[] = [], yes = false) {
-  const before = Deno.env.get("HF_HUB_CACHE");
   const terminal = recorder();
-  try {
-    Deno.env.set("HF_HUB_CACHE", cache);
-    const { signal } = new AbortController();
-    await run({ options: { json, yes }, operands, terminal, signal });
-  } finally {
-    if (before === undefined) Deno.env.delete("HF_HUB_CACHE");
-    else Deno.env.set("HF_HUB_CACHE", before);
-  }
+  const { signal } = new AbortController();
+  const call = { options: { json, yes }, operands, terminal, signal };
+  await withVariables({ HF_HUB_CACHE: cache }, () => run(call));
   return terminal.stdout;
 }
 

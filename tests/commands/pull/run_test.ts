@@ -4,6 +4,7 @@ import { InterruptedError } from "../../../cli/errors.ts";
 import { run } from "../../../commands/pull/run.ts";
 import { COMMIT, FakeHub } from "../../support/fake_hub.ts";
 import { recorder } from "../../support/recorder.ts";
+import { withVariables } from "../../support/environment.ts";
 
 type Options = Parameters<typeof run>[0]["options"];
 
@@ -26,15 +27,9 @@ async function withHub(use: (hub: FakeHub) => Promise<void>): Promise<void> {
     HF_HUB_CACHE: hub.settings.cache,
     HF_TOKEN: "hf_secret",
   };
-  const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
   try {
-    for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
-    await use(hub);
+    await withVariables(variables, () => use(hub));
   } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, value);
-    }
     await hub.stop();
   }
 }
