@@ -176,7 +176,7 @@ function checkAnswer({ status, headers }: Response, remote: RemoteFile, have: nu
   const expected = status === 206 ? remote.size - have : remote.size;
   const length = headers.get("content-length");
   if (length !== null && Number(length) !== expected) {
-    throw badDownload(remote, `the server has ${length} bytes, not ${expected}`);
+    throw badDownload(remote, `its length on the server is ${length}, not ${expected}`);
   }
 }
 

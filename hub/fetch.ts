@@ -3,6 +3,8 @@ import type { HubSettings } from "./settings.ts";
 
 /** What requests depend on besides the hub; replaced in tests. */
 export interface FetchTools {
+  /** Called with a line when a request is tried again. */
+  readonly onNote?: (note: string) => void;
   /** Same as the platform's. */
   readonly fetch: typeof fetch;
   /** Waits. */
@@ -35,6 +37,11 @@ const DROPS = 10;
 export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS): typeof fetch {
   return async (input, init = {}) => {
     const url = input instanceof Request ? input.url : String(input);
+    const pause = async (why: string, milliseconds: number) => {
+      const wait = Math.min(milliseconds, LONGEST_WAIT * 1000);
+      tools.onNote?.(`${hostOf(url)}: ${why}; trying again in ${Math.ceil(wait / 1000)} s`);
+      await tools.sleep(wait, init.signal ?? undefined);
+    };
     for (let attempt = 1;; attempt++) {
       let response: Response;
       try {
@@ -42,14 +49,14 @@ export function hubFetch(settings: HubSettings, tools: FetchTools = REAL_TOOLS):
       } catch (cause) {
         if (cause instanceof CheckpointError || init.signal?.aborted) throw cause;
         if (attempt === MOST_TRIES) throw unreachable(url, cause);
-        await tools.sleep(backoff(attempt, tools.random()), init.signal ?? undefined);
+        await pause(reasonOf(cause), backoff(attempt, tools.random()));
         continue;
       }
-      if (!PASSING.has(response.status) || attempt === MOST_TRIES) return response;
+      const { status, headers } = response;
+      if (!PASSING.has(status) || attempt === MOST_TRIES) return response;
       await response.body?.cancel().catch(() => {});
-      const wanted = retryAfter(response.headers.get("retry-after"), Date.now());
-      const wait = wanted ?? backoff(attempt, tools.random());
-      await tools.sleep(Math.min(wait, LONGEST_WAIT * 1000), init.signal ?? undefined);
+      const wanted = retryAfter(headers.get("retry-after"), Date.now());
+      await pause(`status ${status}`, wanted ?? backoff(attempt, tools.random()));
     }
   };
 }
@@ -76,10 +83,8 @@ async function readAnswer(
   const end = Date.now() + DROPS * seconds * 1000;
   try {
     for (let size = 0;;) {
-      const { value, done } = await readWithin(
-        reader,
-        Math.min(seconds, (end - Date.now()) / 1000),
-      );
+      if (Date.now() > end) throw new Error(`it took longer than ${DROPS * seconds} s`);
+      const { value, done } = await readWithin(reader, seconds);
       signal?.throwIfAborted();
       if (done) return new Blob(pieces);
       size += value.length;
@@ -193,16 +198,24 @@ function refuse(why: string, temporary = false): CheckpointError {
 }
 
 function unreachable(url: string, cause: unknown): CheckpointError {
-  // fetch only says that it failed; its cause has the reason, but also the address with its
-  // signature.
-  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-  const text = inner instanceof Error ? inner.message : String(inner);
-  const why = text.split("\n")[0]!.replace(/^error sending request for url \(\S*\): /, "");
-  return new CheckpointError(`Cannot reach ${hostOf(url)}: ${why}`, {
+  return new CheckpointError(`Cannot reach ${hostOf(url)}: ${reasonOf(cause)}`, {
     reason: "Hub",
     temporary: true,
     cause,
   });
+}
+
+/**
+ * Why a request failed. fetch only says that it did; its cause has the reason, but also the address
+ * with its signature.
+ */
+function reasonOf(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  const why = text.split("\n")[0]!
+    .replace(/^error sending request .*?: client error \(\w+\)(: )?/, "")
+    .replaceAll(/\bhttps?:\/\/\S+/g, "...");
+  return why || "it closed the connection before its answer";
 }
 
 /** Only the host of an address: the rest may contain signatures. */

@@ -74,7 +74,7 @@ export class HubRepository {
   constructor(repository: string, options: PullOptions) {
     this.#repository = repository;
     this.#options = options;
-    this.#tools = options.tools ?? REAL_TOOLS;
+    this.#tools = { onNote: options.onNote, ...options.tools ?? REAL_TOOLS };
     this.cache = new HubCache(options.settings, repository);
   }
 

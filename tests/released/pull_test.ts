@@ -194,8 +194,12 @@ Deno.test("pull() begins again where what an earlier run left is wrong", async (
 const REFUSED: [what: string, faults: Fault[], message: RegExp][] = [
   ["wrong bytes", [{ kind: "bytes", value: 7 }], /the download has the hash/],
   ["more bytes than there are", [{ kind: "more" }], /more than its 300000 bytes/],
-  ["another length", [{ kind: "length", by: 5 }], /has 300005 bytes, not 300000/],
-  ["a shorter length", [{ kind: "length", by: -5 }], /has 299995 bytes, not 300000/],
+  ["another length", [{ kind: "length", by: 5 }], /its length on the server is 300005, not 300000/],
+  [
+    "a shorter length",
+    [{ kind: "length", by: -5 }],
+    /its length on the server is 299995, not 300000/,
+  ],
   ["compressed content", [{ kind: "gzip" }], /server compressed/],
   [
     "a part that wasn't asked for",
@@ -273,12 +277,15 @@ Deno.test("pull() says that nothing answers", async () => {
   const hub = await FakeHub.start();
   const settings = hub.settings;
   await hub.stop();
-  await rejects(one({ settings, tools: hub.tools }), {
+  const notes: string[] = [];
+  await rejects(one({ settings, tools: hub.tools, onNote: (note) => notes.push(note) }), {
     reason: "Hub",
     temporary: true,
-    message: /Cannot reach 127\.0\.0\.1:\d+: client error .*[Rr]efused/,
+    message: /^Cannot reach 127\.0\.0\.1:\d+: (?!.*(http|client error)).*[Rr]efused/,
   });
   equal(hub.waits.length, 4);
+  equal(notes.length, 4);
+  for (const note of notes) match(note, /^127\.0\.0\.1:\d+: .*; trying again in \d+ s$/);
 });
 
 const LOCATIONS: [what: string, location: string, message: RegExp][] = [
@@ -373,7 +380,7 @@ function endless(piece: string, pause: number): ReadableStream<Uint8Array> {
 const next = { link: '<http://127.0.0.1:1/api/next>; rel="next"' };
 const ENDLESS: [what: string, answer: () => Response, message: RegExp][] = [
   ["a body that stalls", () => new Response(endless(" ", 60_000)), /no data for/],
-  ["a body that drips", () => new Response(endless(" ", 20)), /broke off/],
+  ["a body that drips", () => new Response(endless(" ", 20)), /broke off \(it took longer/],
   ["a body without an end", () => new Response(endless(" ".repeat(1 << 20), 0)), /too long/],
   ["a page that names itself as the next", () => Response.json([], { headers: next }), /endless/],
   [
