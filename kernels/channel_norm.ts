@@ -1,11 +1,16 @@
 import code from "./channel_norm.wgsl" with { type: "text" };
+import lanesCode from "./channel_norm_lanes.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { inKind } from "./copy.ts";
+import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms, updated, updating } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { imageForm, inImage, updated, updating } from "./memory_forms.ts";
 
-const CHANNEL_NORM = memoryForms("channel_norm", code, ["x", "y"]);
+const CHANNEL_NORM = joinKernel("channel_norm", code);
+const LANES = imageForm(joinKernel("channel_norm_lanes", lanesCode), ["x", "weight", "bias", "y"]);
 /** @internal What the mean of squares is raised by. */
 export const EPS = 1e-5;
 
@@ -16,7 +21,7 @@ export interface NormWeights {
 }
 
 export interface ChannelNormOptions {
-  /** y += value, for a tensor of x's shape other than x. */
+  /** Is added: the result is this tensor of x's shape, or another one if it is an image. */
   readonly into?: Tensor;
   readonly activation?: "relu";
 }
@@ -42,14 +47,18 @@ export function channelNorm(
   if (into) expectShape("channel_norm into", into, x.shape);
   const y = into ? updated(p, into) : p.like(x, x.shape);
   const pixels = size(x.shape) / channels;
-  dispatchForm(p, CHANNEL_NORM, {
-    constants: {
-      WG: p.device.cpu ? 8 : 32,
-      RELU: Number(activation === "relu"),
-      RESIDUAL: Number(into !== undefined),
-    },
+  const constants = { RELU: Number(activation === "relu"), RESIDUAL: Number(into !== undefined) };
+  if (inImage(x)) {
+    const [weight, bias] = [w.weight, w.bias].map((vector) => inKind(p, vector, "texture"));
+    const buffers = { x, weight: weight!, bias: bias!, ...updating("y", into ?? x, y) };
+    eachLane(p, LANES, pixels, { constants, params: { channels, eps: EPS }, buffers });
+    return y;
+  }
+  p.dispatch({
+    kernel: CHANNEL_NORM,
+    constants: { WG: p.device.cpu ? 8 : 32, ...constants },
     params: { channels, pixels, eps: EPS },
-    buffers: { x, weight: w.weight, bias: w.bias, ...updating("y", into ?? x, y) },
+    buffers: { x, weight: w.weight, bias: w.bias, y },
     groups: grid(pixels, 1),
   });
   return y;

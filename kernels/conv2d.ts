@@ -1,9 +1,10 @@
 import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
+import imageCode from "./conv2d_image.wgsl" with { type: "text" };
 import shuffleCode from "./conv2d_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { expectShape, type Tensor } from "../gpu/memory.ts";
-import type { Program } from "../gpu/program.ts";
+import type { Dispatch, Program } from "../gpu/program.ts";
 import { conv2dTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { grid, tileGrid } from "./grid.ts";
@@ -17,7 +18,8 @@ const FORMS: ProductForms = {
   broadcast: joinKernel("conv2d_broadcast", broadcastCode),
 };
 /** The form for CPUs with activations in images. */
-const IMAGE = imageForm(FORMS.broadcast, ["x", "y"]);
+const IMAGE = imageForm(joinKernel("conv2d_image", imageCode), ["x", "y"]);
+const IMAGE_PIXELS = 32;
 /** The least f32, since shader compilers may assume that there are no infinities. */
 const LOWEST = -3.4028234663852886e38;
 /** Channels per workgroup of the broadcasting form. */
@@ -29,6 +31,11 @@ export interface Conv2dOptions {
   readonly scale?: Tensor;
   /** Is added: the result is this tensor [B, H, W, outputs], or another one if it is an image. */
   readonly into?: Tensor;
+  /**
+   * The weights are those of the convolution that led from this one's result to its x: y is the
+   * gradient of its input, if x is that of its result. For images only.
+   */
+  readonly transposed?: boolean;
   readonly label?: string;
   /** Tiling of the work (chosen by device and shape). */
   readonly tuning?: Partial<ProductTuning>;
@@ -49,44 +56,77 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const [b, height, width, k] = x.shape as [number, number, number, number];
-  const { inputs, outputs: n, bias } = w;
-  const taps = Math.sqrt(w.weight.shape[1]! / inputs);
-  if (x.shape.length !== 4 || k !== inputs || k % 4 || taps % 2 !== 1) {
+  const { inputs, outputs: n } = w;
+  const { into, transposed = false } = options;
+  const n4 = Math.ceil(n / 4) * 4;
+  const taps = Math.sqrt(w.weight.shape[1]! / (transposed ? n4 : inputs));
+  const fits = k === inputs && k % 4 === 0 && taps % 2 === 1 && (inImage(x) || !transposed);
+  if (x.shape.length !== 4 || !fits) {
     throw new ShapeError(`Cannot run conv2d ${inputs} -> ${n} on x [${x.shape}]`);
   }
-  const { activation, scale, into, label } = options;
-  const result = [b, height, width, Math.ceil(n / 4) * 4];
+  const result = [b, height, width, n4];
   if (into) expectShape("conv2d into", into, result);
   const y = into ? updated(p, into) : p.like(x, result);
-  const pixels = b * height * width;
-  const broadcast = w.weight.buffer.kind === "texture";
-  const shape = { pixels, k, n, taps: taps ** 2, dtype: w.weight.dtype };
-  const choice = { ...conv2dTuning(p.device, shape), ...options.tuning };
-  const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
-  const images = inImage(x);
-  const unused = images ? p.scratch([4]) : x; // bound where there is no bias
-  const [across, folds] = grid(pixels, choice.rows);
   p.dispatch({
-    kernel: images ? IMAGE : kernel,
-    label,
-    constants: { ...constants, SIZE: taps },
-    params: {
-      pixels,
-      height,
-      width,
-      k,
-      n,
-      scaled: Number(scale !== undefined),
-      biased: Number(bias !== undefined),
-      silu: Number(activation === "silu"),
-      lowest: activation === "relu" ? 0 : LOWEST,
-      added: Number(into !== undefined),
-    },
+    ...formOf(p, w, x, taps, options),
+    label: options.label,
+    params: { pixels: b * height * width, height, width, k, n, ...flagsOf(w, options) },
     buffers: {
-      ...{ x, w: w.weight, bias: bias ?? unused, scale: scale ?? unused },
+      ...{ x, w: w.weight },
+      ...affineOf(p, w, x, options),
       ...updating("y", into ?? x, y),
     },
-    groups: broadcast ? [across, folds, Math.ceil(n / COLUMNS)] : tileGrid(pixels, n, choice.tile),
   });
   return y;
+}
+
+/** The kernel, and how it divides the work. */
+function formOf(
+  p: Program,
+  { weight, outputs: n }: LinearWeights,
+  { shape: [b, height, width, k], buffer: { kind } }: Tensor,
+  taps: number,
+  { transposed = false, activation, tuning }: Conv2dOptions,
+): Pick<Dispatch, "kernel" | "constants" | "groups"> {
+  const pixels = b! * height! * width!;
+  const columns = Math.ceil(n / COLUMNS);
+  if (kind === "texture") {
+    const [across, folds] = grid(pixels, IMAGE_PIXELS);
+    const F16 = Number(weight.dtype === "f16");
+    const SILUS = Number(activation === "silu");
+    return {
+      kernel: IMAGE,
+      constants: { F16, TRANSPOSED: Number(transposed), SIZE: taps, SILUS },
+      groups: [across, folds, columns],
+    };
+  }
+  const shape = { pixels, k: k!, n, taps: taps ** 2, dtype: weight.dtype };
+  const choice = { ...conv2dTuning(p.device, shape), ...tuning };
+  const { kernel, constants } = chooseForm(FORMS, p.device, weight, choice);
+  const [across, folds] = grid(pixels, choice.rows);
+  const groups = weight.buffer.kind === "texture"
+    ? [across, folds, columns] as const
+    : tileGrid(pixels, n, choice.tile);
+  return { kernel, constants: { ...constants, SIZE: taps }, groups };
+}
+
+function flagsOf({ bias }: LinearWeights, { activation, scale, into }: Conv2dOptions) {
+  return {
+    scaled: Number(scale !== undefined),
+    biased: Number(bias !== undefined),
+    silu: Number(activation === "silu"),
+    lowest: activation === "relu" ? 0 : LOWEST,
+    added: Number(into !== undefined),
+  };
+}
+
+/** What each channel is multiplied by, and what is added; buffers, also where there is nothing. */
+function affineOf(
+  p: Program,
+  { bias }: LinearWeights,
+  x: Tensor,
+  { scale }: Conv2dOptions,
+): Readonly<Record<"bias" | "scale", Tensor>> {
+  const unused = inImage(x) ? p.scratch([4]) : x;
+  return { bias: bias ?? unused, scale: scale ?? unused };
 }

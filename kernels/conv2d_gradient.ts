@@ -12,6 +12,7 @@ import { imageForm, inImage, memoryForms } from "./memory_forms.ts";
 
 const GRADIENT = joinKernel("conv2d_gradient", code);
 const BROADCAST = imageForm(joinKernel("conv2d_gradient_broadcast", broadcastCode), [
+  "x",
   "dy",
   "partial",
 ]);
@@ -19,7 +20,9 @@ const FILTER_SUMS = memoryForms("filter_sums", sumsCode, ["partial"]);
 
 /** Rows and columns of a workgroup's tile on GPUs. */
 const TILE = 64;
-const BROADCAST_ROWS = [8, 16, 32] as const;
+/** The same on CPUs: columns, and choices of rows. */
+const COLUMNS = 32;
+const ROWS = [16, 32] as const;
 /** Workgroups that keep a device busy; pixels are not divided further. */
 const BUSY = { cpu: 32, gpu: 512 };
 /** Most bytes for the sums of chunks. */
@@ -59,9 +62,8 @@ export function conv2dGradient(
     );
   }
   const broadcast = inImage(x);
-  const tile = broadcast ? BROADCAST_ROWS.find((most) => n <= most) ?? 32 : TILE;
-  const wide = k > 32;
-  const across = Math.ceil(k / (broadcast && !wide ? 32 : TILE));
+  const tile = broadcast ? ROWS.find((most) => n <= most) ?? 32 : TILE;
+  const across = Math.ceil(k / (broadcast ? COLUMNS : TILE));
   const tiles = Math.ceil(n / tile);
   const bytes = 4 * taps ** 2 * rows * k;
   const chunk = chunkRows(p.device, b * height, tiles * across * taps ** 2, bytes);
@@ -71,7 +73,7 @@ export function conv2dGradient(
     p.dispatch({
       kernel: broadcast ? BROADCAST : GRADIENT,
       label: "filter gradient",
-      constants: { SIZE: taps, ...(broadcast && { ROWS: tile, WIDE: Number(wide) }) },
+      constants: { SIZE: taps, ...(broadcast && { ROWS: tile }) },
       params: {
         ...{ rows: b * height, height, width, chunk, tiles },
         ...{ n4: rows / 4, k4: k / 4, stride: stride / 4, first: offset / 4 },

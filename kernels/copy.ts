@@ -1,4 +1,5 @@
 import code from "./copy.wgsl" with { type: "text" };
+import { type MemoryKind, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import type { Place } from "./column_sums.ts";
 import { grid } from "./grid.ts";
@@ -18,4 +19,12 @@ export function copy(
     buffers: { x, y },
     groups: grid(count / 4, 64),
   });
+}
+
+/** A tensor in this kind of memory: itself, or a copy in scratch. */
+export function inKind(p: Program, tensor: Tensor, kind: MemoryKind): Tensor {
+  if (tensor.buffer.kind === kind) return tensor;
+  const to = p.scratch(tensor.shape, "f32", kind);
+  copy(p, { tensor, first: 0 }, size(tensor.shape), { tensor: to, first: 0 });
+  return to;
 }

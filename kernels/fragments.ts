@@ -16,6 +16,7 @@ import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
 import matmul from "./fragments/matmul.wgsl" with { type: "text" };
 import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
+import product from "./fragments/product.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
 import qkWeights from "./fragments/qk_weights.wgsl" with { type: "text" };
@@ -49,6 +50,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   matmul,
   no_broadcast: noBroadcast,
   pack_weight: packWeight,
+  product,
   qk_norm_rope: qkNormRope,
   qk_rotation: qkRotation,
   qk_weights: qkWeights,

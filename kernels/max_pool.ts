@@ -3,10 +3,10 @@ import { ShapeError } from "../gpu/errors.ts";
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { clear } from "./clear.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
-const MAX_POOL = joinKernel("max_pool", code);
+const MAX_POOL = memoryForms("max_pool", code, ["x", "dy", "to"]);
 
 /**
  * The largest of each 2 x 2 pixels, by channel; a last odd row or column is dropped.
@@ -16,7 +16,7 @@ const MAX_POOL = joinKernel("max_pool", code);
  * Source: torch.nn.MaxPool2d(2).
  */
 export function maxPool(p: Program, x: Tensor): Tensor {
-  const y = p.scratch(pooledShape(x));
+  const y = p.like(x, pooledShape(x));
   run(p, 0, { x, dy: x, to: y }, y);
   return y;
 }
@@ -24,7 +24,7 @@ export function maxPool(p: Program, x: Tensor): Tensor {
 /** dx of `maxPool`: where several pixels are largest, the first has all of dy. @throws {ShapeError} */
 export function maxPoolBackward(p: Program, x: Tensor, dy: Tensor): Tensor {
   expectShape("max_pool dy", dy, pooledShape(x));
-  const dx = p.scratch(x.shape);
+  const dx = p.like(x, x.shape);
   clear(p, dx, 0, size(dx.shape));
   run(p, 1, { x, dy, to: dx }, dy);
   return dx;

@@ -74,7 +74,7 @@ export function updating(
 /**
  * A kernel whose arrays of these names are images, row after row. An image cannot be read and
  * written at once: an array that is updated becomes two, `x` that is read and `x_to`.
- * @throws {SyntaxError} a name that the kernel does not declare
+ * @throws {SyntaxError} a name that the kernel does not declare, or that a parameter hides
  */
 export function imageForm({ name, sources }: Kernel, names: readonly string[]): Kernel {
   const joined = sources.some(({ code }) => code.includes("fn texel(")) ? sources : [
@@ -114,6 +114,11 @@ function rewritten(
     const declaration = new RegExp(
       `@group\\(0\\) @binding\\((\\d+)\\) var<storage, \\w+> ${name}: array<vec4<f32>>; *\\n`,
     );
+    const other = texts.find(({ code }) =>
+      new RegExp(`fn \\w+\\([^)]*\\b${name}:|\\b(let|var) ${name}\\b`).test(code) &&
+      code.includes(`${name}[`)
+    );
+    if (other) throw new SyntaxError(`Cannot define ${kernel}: ${other.file} has another ${name}`);
     const uses = { read: false, written: false };
     const changed = texts.map(({ file, code }) => ({ file, code: rewrite(code, name, uses) }));
     const at = changed.findIndex(({ code }) => declaration.test(code));

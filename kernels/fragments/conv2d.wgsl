@@ -1,7 +1,8 @@
 // What both forms of `conv2d` are given, and what becomes of a sum: y = act(sum * scale + bias), or
 // y += that. All but the weights' type and SIZE are parameters: few pipelines serve a whole model.
 
-override SIZE: i32 = 3;   // taps along an axis
+override SIZE: i32 = 3;       // taps along an axis
+override SILUS: bool = true;  // whether any call wants SiLU, which makes much code where sums are unrolled
 
 struct Params {
   pixels: u32,   // B H W
@@ -36,7 +37,7 @@ fn finish(pixel: u32, column4: u32, sum: vec4<f32>, a: Affine) {
   let n4s = (params.n + 3u) / 4u;
   if (pixel >= params.pixels || column4 >= n4s) { return; }
   var v = max(sum * a.scale + a.bias, vec4(params.lowest));
-  if (params.silu != 0u) { v = v / (1.0 + exp(-v)); }
+  if (SILUS && params.silu != 0u) { v = v / (1.0 + exp(-v)); }
   let i = pixel * n4s + column4;
   if (params.added != 0u) { v += y[i]; }
   y[i] = v;

@@ -20,7 +20,7 @@ import {
   shuffleShortcutBackward,
   unshuffleShortcutBackward,
 } from "../../kernels/shortcut_backward.ts";
-import { inKind } from "../../train/autoencoder/layers.ts";
+import { inKind } from "../../kernels/copy.ts";
 import {
   batchNormTwin,
   batchStatistics,

@@ -47,3 +47,8 @@ for (const [buffers, images] of STATEMENTS) {
 Deno.test("imageForm() refuses a name that the kernel does not declare", () => {
   assert.throws(() => imageForm(defineKernel("test", HEAD), ["z"]), SyntaxError);
 });
+
+Deno.test("imageForm() refuses an array that a parameter hides", () => {
+  const kernel = defineKernel("test", `${HEAD}fn f(x: mat4x4<f32>) -> vec4<f32> { return x[0]; }`);
+  assert.throws(() => imageForm(kernel, ["x"]), /has another x/);
+});

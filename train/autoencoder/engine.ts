@@ -1,11 +1,11 @@
 import type { Gpu } from "../../gpu/gpu.ts";
-import { type DeviceBuffer, Memory, size, type Tensor } from "../../gpu/memory.ts";
+import { type DeviceBuffer, Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
 import { ADAMW_STEP_BYTES } from "../../kernels/adamw.ts";
 import { add } from "../../kernels/add.ts";
+import { inKind } from "../../kernels/copy.ts";
 import { type Image, imageBuffer, readImage, writeImage } from "../../kernels/image.ts";
-import { packedShape } from "../../kernels/pack_weight.ts";
 import { pictureLoss } from "../../kernels/picture_loss.ts";
 import { structureLoss } from "../../kernels/structure_loss.ts";
 import type { Division, PassKind } from "../engine.ts";
@@ -13,7 +13,7 @@ import { RESULTS } from "../network.ts";
 import type { Parameter } from "../parameters.ts";
 import { ParameterStore } from "../parameters.ts";
 import { recordUpdate } from "../update.ts";
-import { ceil4, inKind, type Tape } from "./layers.ts";
+import { PackedWeights, type Tape } from "./layers.ts";
 import { decode, encode } from "./network.ts";
 import { groupLabel, listAutoencoderParameters, trainedBy } from "./parameters.ts";
 import { PERCEPTUAL_PARAMETERS, PerceptualLoss } from "./perceptual.ts";
@@ -39,7 +39,7 @@ export class AutoencoderEngine {
   readonly #noise: Tensor | undefined;
   readonly reconstructed: Tensor;
   readonly #device: DeviceProfile;
-  readonly #packed: Tensor;
+  readonly #packed: PackedWeights;
   readonly #perceptual: PerceptualLoss | undefined;
   readonly #passes = new Map<string, Program>();
 
@@ -60,12 +60,11 @@ export class AutoencoderEngine {
     this.reconstructed = imageBuffer(this.memory, "reconstructed", shape, "floats").pixels;
     const latents = [shape[0], height / compression, width / compression, latentChannels];
     this.#noise = latentNoise > 0 ? this.memory.tensor("latent noise", latents) : undefined;
-    const kind = tensorKind(device);
     this.#perceptual = settings.perceptual && settings.loss.lpips > 0
       ? new PerceptualLoss(this.memory, settings.perceptual)
       : undefined;
     const packed = [...this.parameters, ...this.#perceptual ? PERCEPTUAL_PARAMETERS : []];
-    this.#packed = this.memory.tensor("packed", [largestWeight(packed)], "f32", kind);
+    this.#packed = new PackedWeights(this.memory, device, packed);
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     const pictures = settings.batch * settings.frames;
@@ -96,6 +95,7 @@ export class AutoencoderEngine {
       program,
       store: this.store,
       packed: this.#packed,
+      known: new Set(),
       training: kind === "train",
       recompute: this.division.recompute,
     };
@@ -146,18 +146,4 @@ export class AutoencoderEngine {
     if (noise && this.#noise) gpu.write(this.#noise.buffer, 0, noise);
     return program;
   }
-}
-
-/**
- * Floats of the largest layer packed for products in either direction; attention's three are
- * joined.
- */
-function largestWeight(parameters: readonly Parameter[]): number {
-  const floats = parameters.map(({ name, shape: [n, inputs, ...taps] }) => {
-    if (inputs === undefined || (inputs === 1 && taps[0] === 3)) return 0;
-    const outputs = /\.to_[qkv]\.weight$/.test(name) ? 3 * n! : n!;
-    const of = (k: number, columns: number) => size(packedShape(ceil4(k) * size(taps), columns));
-    return Math.max(of(inputs, outputs), of(outputs, inputs));
-  });
-  return Math.max(...floats);
 }

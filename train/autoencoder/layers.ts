@@ -1,27 +1,73 @@
-import { type MemoryKind, size as count, type Tensor } from "../../gpu/memory.ts";
+import { type Memory, size as count, type Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
+import { broadcasts, type DeviceProfile } from "../../gpu/tuning.ts";
 import { activation, activationBackward, type ActivationKind } from "../../kernels/activation.ts";
 import type { NormWeights } from "../../kernels/channel_norm.ts";
 import { addSums, columnSums, type Place, SUM_CHUNK } from "../../kernels/column_sums.ts";
 import { conv2d, type Conv2dOptions } from "../../kernels/conv2d.ts";
 import { conv2dGradient } from "../../kernels/conv2d_gradient.ts";
-import { copy } from "../../kernels/copy.ts";
+import { inKind } from "../../kernels/copy.ts";
 import type { DepthwiseWeights } from "../../kernels/depthwise_glu.ts";
 import { updated } from "../../kernels/memory_forms.ts";
 import type { NormSums } from "../../kernels/norm_sums.ts";
 import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
-import type { ParameterStore } from "../parameters.ts";
+import type { Parameter, ParameterStore } from "../parameters.ts";
 
 /** Inputs for recording a pass through an autoencoder. */
 export interface Tape {
   readonly program: Program;
   readonly store: ParameterStore;
-  /** Scratch for one layer's packed weights. */
-  readonly packed: Tensor;
+  readonly packed: PackedWeights;
+  /** Names of the convolutions whose weights this program has packed, where they are kept. */
+  readonly known: Set<string>;
   /** Whether to use the statistics of the batch instead of the running ones. */
   readonly training: boolean;
   /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
   readonly recompute: boolean;
+}
+
+/**
+ * Memory for packed weights of convolutions: on devices that gather from images each layer has its
+ * own, which both directions read, packed once per program; on others they share scratch.
+ */
+export class PackedWeights {
+  readonly #memory: Memory;
+  readonly #shared: Tensor | undefined;
+  readonly #own = new Map<string, Tensor>();
+
+  /** @param all parameters that may be packed */
+  constructor(memory: Memory, device: DeviceProfile, all: readonly Parameter[]) {
+    this.#memory = memory;
+    if (!broadcasts(device)) this.#shared = memory.tensor("packed", [largestWeight(all)]);
+  }
+
+  /** Whether layers keep their weights. */
+  get kept(): boolean {
+    return this.#shared === undefined;
+  }
+
+  /** A layer's memory. */
+  of(name: string, shape: readonly number[]): Tensor {
+    if (this.#shared) return { ...this.#shared, shape };
+    const known = this.#own.get(name) ??
+      this.#memory.tensor(`packed ${name}`, shape, "f32", "texture");
+    this.#own.set(name, known);
+    return known;
+  }
+}
+
+/**
+ * Floats of the largest layer packed for products in either direction; attention's three are
+ * joined.
+ */
+function largestWeight(parameters: readonly Parameter[]): number {
+  const floats = parameters.map(({ name, shape: [n, inputs, ...taps] }) => {
+    if (inputs === undefined || (inputs === 1 && taps[0] === 3)) return 0;
+    const outputs = /\.to_[qkv]\.weight$/.test(name) ? 3 * n! : n!;
+    const of = (k: number, columns: number) => count(packedShape(ceil4(k) * count(taps), columns));
+    return Math.max(of(inputs, outputs), of(outputs, inputs));
+  });
+  return Math.max(...floats);
 }
 
 /** A layer's result and its backward function. */
@@ -70,9 +116,22 @@ export function convForward(
   x: Tensor,
   options: Conv2dOptions = {},
 ): Tensor {
-  const { names, outputs, inputs, size, bias } = spec;
+  const { names, outputs, inputs, bias } = spec;
+  const layer = {
+    weight: packedWeight(t, spec),
+    inputs: ceil4(inputs),
+    outputs,
+    ...(bias && { bias: vector(t, `${names[0]}.bias`) }),
+  };
+  return conv2d(t.program, layer, x, { label: kindOf(names[0]!), ...options });
+}
+
+/** A convolution's weights as `conv2d` reads them. */
+function packedWeight(t: Tape, { names, outputs, inputs, size }: ConvSpec): Tensor {
   const taps = size ** 2;
-  const weight = { ...t.packed, shape: packedShape(ceil4(inputs) * taps, outputs) };
+  const weight = t.packed.of(names[0]!, packedShape(ceil4(inputs) * taps, outputs));
+  if (t.known.has(names[0]!)) return weight;
+  if (t.packed.kept) t.known.add(names[0]!);
   const each = outputs / names.length;
   for (const [i, name] of names.entries()) {
     const { tensor, first } = t.store.weight(`${name}.weight`);
@@ -81,24 +140,23 @@ export function convForward(
       ...{ dtype: "F32", shape, taps, first, offset: i * each },
     });
   }
-  return conv2d(
-    t.program,
-    {
-      weight,
-      inputs: ceil4(inputs),
-      outputs,
-      ...(bias && { bias: vector(t, `${names[0]}.bias`) }),
-    },
-    x,
-    { label: kindOf(names[0]!), ...options },
-  );
+  return weight;
 }
 
 /** Gradient of a convolution's input; added to `into` if given. */
 export function convInputGradient(t: Tape, spec: ConvSpec, dy: Tensor, into?: Tensor): Tensor {
-  const { names, outputs, inputs, size } = spec;
+  const { names, outputs, inputs } = spec;
+  const label = `${kindOf(names[0]!)} input gradient`;
+  const transposed = t.packed.kept;
+  const weight = transposed ? packedWeight(t, spec) : transposedWeight(t, spec);
+  const layer = { weight, inputs: ceil4(outputs), outputs: inputs };
+  return conv2d(t.program, layer, dy, { label, transposed, ...(into && { into }) });
+}
+
+/** A convolution's weights as `conv2d` reads them to lead a gradient back. */
+function transposedWeight(t: Tape, { names, outputs, inputs, size }: ConvSpec): Tensor {
   const taps = size ** 2;
-  const weight = { ...t.packed, shape: packedShape(ceil4(outputs) * taps, inputs) };
+  const weight = t.packed.of(names[0]!, packedShape(ceil4(outputs) * taps, inputs));
   const each = outputs / names.length;
   for (const [i, name] of names.entries()) {
     const { tensor, first } = t.store.weight(`${name}.weight`);
@@ -108,9 +166,7 @@ export function convInputGradient(t: Tape, spec: ConvSpec, dy: Tensor, into?: Te
       ...(names.length > 1 && { row: i * each }),
     });
   }
-  const label = `${kindOf(names[0]!)} input gradient`;
-  const layer = { weight, inputs: ceil4(outputs), outputs: inputs };
-  return conv2d(t.program, layer, dy, { label, ...(into && { into }) });
+  return weight;
 }
 
 /** Adds to the gradients of a convolution's weights and bias, if they are trained. */
@@ -144,14 +200,6 @@ export function depthwiseWeights(t: Tape, name: string, x: Tensor): DepthwiseWei
   packWeight(p, tensor.buffer, weight, { dtype: "F32", shape: [channels, 9], first });
   const bias = vector(t, `${name}.bias`);
   return { weight, bias: inKind(p, bias, x.buffer.kind) };
-}
-
-/** A tensor in this kind of memory: itself, or a copy. */
-export function inKind(p: Program, tensor: Tensor, kind: MemoryKind): Tensor {
-  if (tensor.buffer.kind === kind) return tensor;
-  const to = p.scratch(tensor.shape, "f32", kind);
-  copy(p, { tensor, first: 0 }, count(tensor.shape), { tensor: to, first: 0 });
-  return to;
 }
 
 /** act(x). */

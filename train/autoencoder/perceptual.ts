@@ -1,14 +1,20 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Memory, Tensor } from "../../gpu/memory.ts";
-import { size } from "../../gpu/memory.ts";
-import { activationBackward } from "../../kernels/activation.ts";
+import { tensorKind } from "../../gpu/tuning.ts";
 import { colourScale, colourScaleBackward } from "../../kernels/colour_scale.ts";
+import { inKind } from "../../kernels/copy.ts";
 import { featureDistance } from "../../kernels/feature_distance.ts";
 import { maxPool, maxPoolBackward } from "../../kernels/max_pool.ts";
 import type { Slot } from "../../kernels/total.ts";
 import { type Convolution, type LpipsNetwork, STAGES } from "../../metrics/lpips.ts";
 import { type Parameter, ParameterStore } from "../parameters.ts";
-import { convForward, convInputGradient, type ConvSpec, type Tape } from "./layers.ts";
+import {
+  activatedBackward,
+  convForward,
+  convInputGradient,
+  type ConvSpec,
+  type Tape,
+} from "./layers.ts";
 import { groupLabel } from "./parameters.ts";
 
 function specOf({ index, inputs, outputs }: Convolution): ConvSpec {
@@ -65,17 +71,18 @@ export class PerceptualLoss {
     const { program: p } = t;
     const tape = { ...t, store: this.#store };
     p.scope(() => {
-      const [given, made] = [x, y].map((tensor) => this.#features(tape, colourScale(p, tensor)));
+      const kind = tensorKind(p.device);
+      const [given, made] = [x, y].map((tensor) =>
+        this.#features(tape, inKind(p, colourScale(p, tensor), kind))
+      );
       let slope: Tensor | undefined;
       for (const [i, head] of [...this.#heads.entries()].reverse()) {
         const stage = made![i]!;
-        const dfeatures: Tensor = slope ?? p.scratch(stage.y.shape);
-        const tensors = { x: given![i]!.y, y: stage.y, head, dy: dfeatures };
-        const options = { weight: weight / pictures, adds: slope !== undefined };
-        featureDistance(p, tensors, options, slot);
+        const tensors = { x: given![i]!.y, y: stage.y, head, dy: slope };
+        const dfeatures = featureDistance(p, tensors, weight / pictures, slot);
         if (t.training) slope = stageBackward(tape, stage, dfeatures, i > 0);
       }
-      if (slope) colourScaleBackward(p, slope, dy);
+      if (slope) colourScaleBackward(p, inKind(p, slope, "storage"), dy);
     });
   }
 
@@ -96,10 +103,11 @@ export class PerceptualLoss {
 /** The gradient of what a stage began with; dy is overwritten. */
 function stageBackward(t: Tape, { before, layers }: Features, dy: Tensor, pools: boolean): Tensor {
   const { program: p } = t;
-  const first = layers.reduceRight((slope, { convolution, y }) => {
-    activationBackward(p, "relu", { x: y, dy: slope }, size(y.shape));
-    return convInputGradient(t, specOf(convolution), slope);
-  }, dy);
+  const first = layers.reduceRight(
+    (slope, { convolution, y }) =>
+      convInputGradient(t, specOf(convolution), activatedBackward(p, "relu", y, slope)),
+    dy,
+  );
   return pools ? maxPoolBackward(p, before, first) : first;
 }
 

@@ -3,9 +3,15 @@ import { Memory, size } from "../../../gpu/memory.ts";
 import { Program } from "../../../gpu/program.ts";
 import { tensorKind } from "../../../gpu/tuning.ts";
 import type { Tensor } from "../../../gpu/memory.ts";
+import { inKind } from "../../../kernels/copy.ts";
 import type { Stage } from "../../../model/autoencoder_config.ts";
 import { blocks, down, up } from "../../../train/autoencoder/blocks.ts";
-import { type ConvSpec, inKind, type Layer, type Tape } from "../../../train/autoencoder/layers.ts";
+import {
+  type ConvSpec,
+  type Layer,
+  PackedWeights,
+  type Tape,
+} from "../../../train/autoencoder/layers.ts";
 import { groupLabel, isStatistic } from "../../../train/autoencoder/parameters.ts";
 import { type Parameter, ParameterStore } from "../../../train/parameters.ts";
 import {
@@ -120,7 +126,8 @@ async function runBlock(
   const program = new Program("block", memory, device);
   const tape: Tape = {
     ...{ program, store, training: true, recompute },
-    packed: memory.tensor("packed", [2 ** 15], "f32", kind),
+    packed: new PackedWeights(memory, device, parameters),
+    known: new Set(),
   };
   const given = memory.tensor("x", [...place, C]);
   let dx: Tensor | undefined;

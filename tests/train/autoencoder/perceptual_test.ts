@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { Memory, size } from "../../../gpu/memory.ts";
+import { Memory } from "../../../gpu/memory.ts";
 import { Program } from "../../../gpu/program.ts";
-import { tensorKind } from "../../../gpu/tuning.ts";
-import { packedShape } from "../../../kernels/pack_weight.ts";
 import { parseAutoencoderConfig } from "../../../model/autoencoder_config.ts";
-import { PerceptualLoss } from "../../../train/autoencoder/perceptual.ts";
+import { PackedWeights } from "../../../train/autoencoder/layers.ts";
+import { PERCEPTUAL_PARAMETERS, PerceptualLoss } from "../../../train/autoencoder/perceptual.ts";
 import { AUTOENCODER_SETTINGS, type LossWeights } from "../../../train/autoencoder/settings.ts";
 import { AutoencoderTrainer } from "../../../train/autoencoder/trainer.ts";
 import { ParameterStore } from "../../../train/parameters.ts";
@@ -55,10 +54,16 @@ for (const { width, height, near, ...expected } of REFERENCE) {
       const shape = [1, height, width, 4];
       const [x, y, dy] = ["x", "y", "dy"].map((name) => memory.tensor(name, shape));
       const results = memory.tensor("results", [4]);
-      const kind = tensorKind(gpu.adapter);
-      const packed = memory.tensor("packed", [size(packedShape(512 * 9, 512))], "f32", kind);
+      const packed = new PackedWeights(memory, gpu.adapter, PERCEPTUAL_PARAMETERS);
       const store = new ParameterStore(memory, [], { isTrained: () => false, ema: false });
-      const tape = { program, store, packed, training: true, recompute: false };
+      const tape = {
+        program,
+        store,
+        packed,
+        known: new Set<string>(),
+        training: true,
+        recompute: false,
+      };
       program.scope(() => {
         const tensors = { x: x!, y: y!, dy: dy! };
         loss.record(tape, tensors, { weight: 2, pictures: 1 }, { results, slot: 1 });

@@ -1,0 +1,89 @@
+// Joined after fragments: weights, texel, broadcast, product, conv2d.
+// The CPU form of `conv2d` with activations in images: one subgroup of eight lanes computes 32 pixels
+// by 32 channels, which keeps the loop's code within what a CPU caches of decoded instructions. A lane
+// gathers the weights of its four channels and a neighbour of each of four pixels, and gets the other
+// pixels' by broadcast (see fragments/broadcast.wgsl). Sums are stored straight from registers.
+
+override TRANSPOSED: bool = false;   // y's channels are the weights' inputs, taps are backwards
+
+@group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, taps K, 32]
+
+const TAPS = u32(SIZE * SIZE);
+
+fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
+
+// A pixel's index and position; one past the last is placed far outside the image.
+fn locate(p: u32) -> vec3<i32> {
+  let size = vec2<u32>(vec2(params.width, params.height));
+  let place = vec2<i32>(vec2(p % size.x, p / size.x % size.y));
+  return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
+}
+
+// Where a pixel's neighbour starts in x, and 1; or 0 and 0 outside the image.
+struct Neighbour { at: u32, weight: f32, }
+
+fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
+  let place = p.yz + d;
+  let inside = all((place >= vec2(0)) & (place < vec2(params.width, params.height)));
+  let at = u32(p.x + d.y * params.width + d.x) * (params.k / 4u);
+  return Neighbour(select(0u, at, inside), select(0.0, 1.0, inside));
+}
+
+fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
+
+// Where the weights of a tap start for four channels of y.
+fn tap_start(tap: u32, column4: u32) -> u32 {
+  let n4s = (params.n + 3u) / 4u;
+  if (TRANSPOSED) { return ((TAPS - 1u - tap) * n4s + min(column4, n4s - 1u)) * 32u; }
+  let step = select(32u, 16u, F16);
+  return (column4 / 8u * TAPS + tap) * (params.k / 4u) * step + column4 % 8u;
+}
+
+// Those of four channels of x (columns).
+fn tap_weights(start: u32, k4: u32) -> mat4x4<f32> {
+  if (TRANSPOSED) {
+    let n4s = (params.n + 3u) / 4u;
+    return transpose(weights(start + k4 / 8u * TAPS * n4s * 32u + k4 % 8u));
+  }
+  return weights(start + k4 * select(32u, 16u, F16));
+}
+
+fn finish_four(pixel: u32, column4: u32, s: mat4x4<f32>, a: Affine) {
+  finish(pixel, column4, s[0], a); finish(pixel + 1u, column4, s[1], a);
+  finish(pixel + 2u, column4, s[2], a); finish(pixel + 3u, column4, s[3], a);
+}
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = (group.y * groups.x + group.x) * 32u;
+  let p0 = locate(first + lane); let p1 = locate(first + lane + 8u);
+  let p2 = locate(first + lane + 16u); let p3 = locate(first + lane + 24u);
+  let k4s = params.k / 4u;
+  let column4 = group.z * 8u + lane;
+  var s0 = mat4x4<f32>(); var s1 = mat4x4<f32>(); var s2 = mat4x4<f32>(); var s3 = mat4x4<f32>();
+  var s4 = mat4x4<f32>(); var s5 = mat4x4<f32>(); var s6 = mat4x4<f32>(); var s7 = mat4x4<f32>();
+  for (var tap = 0; tap < SIZE * SIZE; tap++) {
+    let d = vec2(tap % SIZE, tap / SIZE) - SIZE / 2;
+    let n0 = neighbour(p0, d); let n1 = neighbour(p1, d);
+    let n2 = neighbour(p2, d); let n3 = neighbour(p3, d);
+    let start = tap_start(u32(tap), column4);
+    for (var k = 0u; k < k4s; k++) {
+      let t = tap_weights(start, k);
+      let x0 = channels(n0, k); let x1 = channels(n1, k);
+      let x2 = channels(n2, k); let x3 = channels(n3, k);
+      s0 = add_product(s0, t, low(x0)); s1 = add_product(s1, t, high(x0));
+      s2 = add_product(s2, t, low(x1)); s3 = add_product(s3, t, high(x1));
+      s4 = add_product(s4, t, low(x2)); s5 = add_product(s5, t, high(x2));
+      s6 = add_product(s6, t, low(x3)); s7 = add_product(s7, t, high(x3));
+    }
+  }
+  let a = affine(column4);
+  finish_four(first, column4, s0, a); finish_four(first + 4u, column4, s1, a);
+  finish_four(first + 8u, column4, s2, a); finish_four(first + 12u, column4, s3, a);
+  finish_four(first + 16u, column4, s4, a); finish_four(first + 20u, column4, s5, a);
+  finish_four(first + 24u, column4, s6, a); finish_four(first + 28u, column4, s7, a);
+}
