@@ -16,49 +16,66 @@ fn a_at(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(textureLoad(a, texel(i)
 
 fn b_at(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(textureLoad(b, texel(i))); }
 
+// Where a lane's part of an operand lies, in vec4s. The loop gets it in registers: of a parameter that
+// is read in a loop each lane gathers its own copy.
+struct APlace { first: vec4<u32>, stride: u32, last: u32, }
+struct BPlace { first: u32, stride: u32, last: u32, }
+
+fn a_place(row: u32, lane: u32) -> APlace {
+  let last = params.r - 1u;
+  let end = params.m - 1u;
+  if (TRANSPOSE_A) {
+    let column4 = params.a_first + min(row / 4u + lane, end / 4u);
+    return APlace(vec4(column4), params.a_stride, last);
+  }
+  // rows beyond the last are the last again
+  let rows = min(vec4(row + lane) + vec4(0u, 8u, 16u, 24u), vec4(end));
+  return APlace(vec4(params.a_first) + rows * params.a_stride, 1u, last);
+}
+
+fn b_place(column4: u32) -> BPlace {
+  let last = params.r - 1u;
+  if (!PACKED) { return BPlace(params.b_first + column4, params.b_stride, last); }
+  if (TRANSPOSE_B) {
+    return BPlace(column4 / 8u * (params.r / 4u) * 32u + column4 % 8u * 4u, 32u, last);
+  }
+  return BPlace(column4 * 32u, params.n / 4u * 32u, last);
+}
+
 // Of a step that is summed over; steps beyond the last do not count.
-fn a_step(step: u32, at: u32) -> vec4<f32> {
-  if (ALIGNED) { return a_at(params.a_first + step * params.a_stride + at); }
-  let v = a_at(params.a_first + min(step, params.r - 1u) * params.a_stride + at);
-  return select(vec4(0.0), v, step < params.r);
+fn a_step(p: APlace, step: u32) -> vec4<f32> {
+  if (ALIGNED) { return a_at(p.first.x + step * p.stride); }
+  let v = a_at(p.first.x + min(step, p.last) * p.stride);
+  return select(vec4(0.0), v, step <= p.last);
 }
 
 // Four rows of op(A) with four steps each: rows lane, lane + 8 and so on, or 4 lane and the next.
-fn a_rows(k4: u32, rows: vec4<u32>) -> mat4x4<f32> {
+fn a_rows(p: APlace, k4: u32) -> mat4x4<f32> {
   if (TRANSPOSE_A) {
     let k = 4u * k4;
-    return transpose(mat4x4(
-      a_step(k, rows.x), a_step(k + 1u, rows.x), a_step(k + 2u, rows.x), a_step(k + 3u, rows.x),
-    ));
+    return transpose(mat4x4(a_step(p, k), a_step(p, k + 1u), a_step(p, k + 2u), a_step(p, k + 3u)));
   }
-  return mat4x4(a_at(rows.x + k4), a_at(rows.y + k4), a_at(rows.z + k4), a_at(rows.w + k4));
+  return mat4x4(
+    a_at(p.first.x + k4), a_at(p.first.y + k4), a_at(p.first.z + k4), a_at(p.first.w + k4),
+  );
 }
 
-// Where the rows that `a_rows` gathers start; those beyond the last are the last again.
-fn rows_of(row: u32, lane: u32) -> vec4<u32> {
-  if (TRANSPOSE_A) { return vec4(min(row / 4u + lane, (params.m - 1u) / 4u)); }
-  let rows = min(vec4(row + lane) + vec4(0u, 8u, 16u, 24u), vec4(params.m - 1u));
-  return vec4(params.a_first) + rows * params.a_stride;
-}
-
-fn b_step(step: u32, column4: u32) -> vec4<f32> {
-  if (ALIGNED) { return b_at(params.b_first + step * params.b_stride + column4); }
-  return b_at(params.b_first + min(step, params.r - 1u) * params.b_stride + column4);
+fn b_step(p: BPlace, step: u32) -> vec4<f32> {
+  if (ALIGNED) { return b_at(p.first + step * p.stride); }
+  return b_at(p.first + min(step, p.last) * p.stride);
 }
 
 // Four steps of the sum (columns) for four columns of C.
-fn b_block(k4: u32, column4: u32) -> mat4x4<f32> {
+fn b_block(p: BPlace, k4: u32) -> mat4x4<f32> {
   if (!PACKED) {
     let k = 4u * k4;
-    return mat4x4(
-      b_step(k, column4), b_step(k + 1u, column4), b_step(k + 2u, column4), b_step(k + 3u, column4),
-    );
+    return mat4x4(b_step(p, k), b_step(p, k + 1u), b_step(p, k + 2u), b_step(p, k + 3u));
   }
   if (TRANSPOSE_B) {
-    let i = (column4 / 8u * (params.r / 4u) + k4) * 32u + column4 % 8u * 4u;
+    let i = p.first + k4 * p.stride;
     return transpose(mat4x4(b_at(i), b_at(i + 1u), b_at(i + 2u), b_at(i + 3u)));
   }
-  let i = (k4 / 8u * (params.n / 4u) + column4) * 32u + k4 % 8u * 4u;
+  let i = p.first + k4 / 8u * p.stride + k4 % 8u * 4u;
   return mat4x4(b_at(i), b_at(i + 1u), b_at(i + 2u), b_at(i + 3u));
 }
 
@@ -90,12 +107,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.y * 32u;
   let column4 = group.x * 8u + lane;
   let own_column4 = min(column4, params.n / 4u - 1u);
-  let rows = rows_of(row, lane);
+  let of_a = a_place(row, lane);
+  let of_b = b_place(own_column4);
+  let steps4 = (params.r + 3u) / 4u;
   var s0 = mat4x4<f32>(); var s1 = mat4x4<f32>(); var s2 = mat4x4<f32>(); var s3 = mat4x4<f32>();
   var s4 = mat4x4<f32>(); var s5 = mat4x4<f32>(); var s6 = mat4x4<f32>(); var s7 = mat4x4<f32>();
-  for (var k4 = 0u; k4 < (params.r + 3u) / 4u; k4++) {
-    let w = b_block(k4, own_column4);
-    let x = a_rows(k4, rows);
+  for (var k4 = 0u; k4 < steps4; k4++) {
+    let w = b_block(of_b, k4);
+    let x = a_rows(of_a, k4);
     s0 = added(s0, w, low(x[0])); s1 = added(s1, w, high(x[0]));
     s2 = added(s2, w, low(x[1])); s3 = added(s3, w, high(x[1]));
     s4 = added(s4, w, low(x[2])); s5 = added(s5, w, high(x[2]));
