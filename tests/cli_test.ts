@@ -156,7 +156,7 @@ Deno.test("main() reports the signal instead of errors that it caused", async ()
   assert.deepEqual(terminal.stderr, ["Stopped by SIGTERM: nothing was written"]);
 });
 
-/** Runs with a stdin that never says anything; `asked` is called when it is waited for. */
+/** Runs with a silent stdin; `asked` is called when the program waits for it. */
 async function withSilentStdin(asked: () => void, test: () => Promise<void>): Promise<void> {
   const pull = () => {
     asked();

@@ -85,7 +85,7 @@ async function runScripts(
   await using far = new FarLines(folder, { ...ENV(folder), ...env });
   // files' contents are on several lines
   for (const line of scripts.flatMap((text) => /<</.test(text) ? [text] : text.split(/\n(?=.)/))) {
-    // not what a shell must read, nor a batch, which starts a process of its own program
+    // except lines that need a shell, and batches, which start a process of their own program
     if (/^far (?!batch)[^|<>\n]*\n?$/.test(line)) {
       const { status, stderr } = await far.run(words(line.replace(/ +#.*/, "")).slice(1));
       assert.equal(status, 0, `${line}\n${stderr.join("\n")}`);

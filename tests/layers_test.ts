@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 
-// Imports point one way. Whoever needs another arrow has put something in the wrong place.
+// Imports point one way. Code that needs another arrow is in the wrong place.
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "cli.ts": ["commands", "batch", "cli"],
   cli: ["mod.ts", "app.ts", "files", "deno.json"],
@@ -146,14 +146,14 @@ Deno.test("imports point one way: cli, commands, mod, model, kernels, gpu", () =
   assert.deepEqual(wrong, []);
 });
 
-/** Files that a file names at its head; what it loads later can be no circle. */
+/** Files that a file imports statically; dynamic imports cannot make a cycle. */
 function heads(path: string): string[] {
   const code = read(path).replace(/\/\*[^]*?\*\//g, "");
   return [...code.matchAll(/\bfrom\s+"(\.[^"]*\.ts)"/g)]
     .map(([, target]) => relative(ROOT, join(ROOT, dirname(path), target!)));
 }
 
-/** The first circle of imports that is found from a file on; `seen` are those without one. */
+/** The first import cycle reachable from a file; `seen` are files without one. */
 function circleFrom(path: string, way: readonly string[], seen: Set<string>): string[] | undefined {
   if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
   if (seen.has(path)) return undefined;
@@ -216,7 +216,9 @@ Deno.test("sources stay short enough to read", () => {
   assert.deepEqual(long, []);
 });
 
-/** Functions and methods by where they begin, with their lines; they end at their own indentation. */
+/**
+ * Functions and methods by where they begin, with their lines; they end at their own indentation.
+ */
 function functionLengths(path: string): [where: string, lines: number][] {
   const begin =
     /^(?:(?:export )?(?:async )?function| {2}(?:static |override |async |get )*\*?#?\w+\()/;
@@ -244,7 +246,7 @@ Deno.test("sources name packages only as the import map does", () => {
   assert.deepEqual(wrong, []);
 });
 
-/** Whose exports are for others: the faces of the library. */
+/** Files whose exports are for other programs. */
 const FACES = ["mod.ts", "app.ts", "app_large.ts", "cli.ts"];
 /** Stands in the module graph alone, as it says. */
 const NEVER_CALLED = "media/webcodecs.ts: declareAddon";
@@ -257,7 +259,7 @@ function codeOf(path: string): string {
 /** What the tool needs besides `mod.ts`. */
 const TOOL_FACES = ["app.ts", "app_large.ts"];
 
-/** Names that a face passes on and nobody imports from it. */
+/** Names that such a file re-exports and nothing imports from it. */
 function unusedOf(
   face: string,
   paths: readonly string[],
@@ -281,7 +283,7 @@ Deno.test("exports are used by more than tests", () => {
   );
   const users = new Map<string, Set<string>>();
   for (const [path, all] of words) {
-    if (TOOL_FACES.includes(path)) continue; // they pass things on, and use none
+    if (TOOL_FACES.includes(path)) continue; // they only re-export
     for (const word of all) users.set(word, (users.get(word) ?? new Set()).add(path));
   }
   const unused: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * What one denoising step of each released architecture computes and moves, counted from the
- * recorded step, and the least time that follows on two devices. Needs no GPU.
+ * Counts what one denoising step of each released architecture computes and moves, from the
+ * recorded step, and the least time it can take on two devices. Needs no GPU.
  *
  *     deno run -A tools/budget.ts              # with 2, 16, 128 and 300 frames before
  *     deno run -A tools/budget.ts 64,156
@@ -10,10 +10,10 @@ import { declareSynthetic } from "../bench/synthetic_model.ts";
 import { Memory } from "../gpu/memory.ts";
 import { type ArchitectureName, ARCHITECTURES } from "../released/presets.ts";
 
-// "stored" are weights, keys and values, which a step must fetch from memory; the rest of the bytes,
-// activations, are few enough to stay in a device's caches, so they count for no bound.
+// "stored" are weights, keys and values, which a step must fetch from memory; the rest of the
+// bytes, activations, are few enough to stay in a device's caches, so they count for no bound.
 
-/** Bytes a second of memory; floating-point operations a second where the vendor says. */
+/** Memory bytes per second, and floating-point operations per second if the vendor gives them. */
 const H100 = { bytes: 3.35e12, flops: 989e12 };
 const M3 = { bytes: 100e9 };
 

@@ -19,8 +19,8 @@ interface Stream {
 }
 
 /**
- * What the demo model's own defaults ask for: 12 frames of context and 48 made, at 8 a second, each of
- * 64x64 pixels enlarged four times to be looked at.
+ * What the demo model's own defaults ask for: 12 frames of context and 48 generated ones, at 8 per
+ * second, each of 64x64 pixels enlarged four times for viewing.
  */
 const WANTED = { width: 256, height: 256, frames: 60, rate: "8/1", seconds: 7.5 };
 

@@ -4,12 +4,12 @@
  *     deno task compile [--target TARGET] [--noffmpeg] [--output FILE]
  *
  * TARGET is one of linux-x64, linux-arm64, macos-x64, macos-arm64, windows-x64; this machine's
- * without it. `--noffmpeg` leaves the codecs out, and with them FFmpeg and the GPL (see NOTICE): such
- * a binary writes MP4 with the system's ffmpeg. The binary may do what the commands need, and no
- * more; each command gives back what it does not need before it runs.
+ * without it. `--noffmpeg` leaves the codecs out, and with them FFmpeg and the GPL (see NOTICE):
+ * such a binary writes MP4 with the system's ffmpeg. The binary has the permissions that the
+ * commands need; each command drops those that it does not need before it runs.
  *
  * `--list` shows what would be embedded, and needs no `denort` for that: the part of Deno that runs
- * in a binary, which is fetched from dl.deno.land. What it writes is no binary that runs.
+ * in a binary, which is fetched from dl.deno.land. The binary it writes cannot run.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -18,7 +18,7 @@ import { COMMANDS } from "../commands/table.ts";
 import configuration from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("..", import.meta.url);
-/** The import that stands for the codecs, whichever system's they are. */
+/** The import of the codecs' package, for any system. */
 const ADDON_IMPORT = "@napi-rs/webcodecs-linux-x64-gnu";
 const ADDON_VERSION = configuration.imports[ADDON_IMPORT].split("@").at(-1)!;
 
@@ -41,7 +41,7 @@ export interface Build {
   readonly list: boolean;
 }
 
-/** @throws {Error} a command line that asks for what cannot be */
+/** @throws {Error} the command line is not valid */
 export function parseBuild(args: readonly string[]): Build {
   const { values } = parseArgs({
     args: [...args],
@@ -68,7 +68,7 @@ function ownTarget(): string {
   return Object.keys(TARGETS).find((name) => TARGETS[name]!.triple === target) ?? target;
 }
 
-/** The import map of a build: the codecs of its target, or something empty in their place. */
+/** The import map of a build: the codecs of its target, or an empty module in their place. */
 export function importsOf({ target, noffmpeg }: Build): Record<string, string> {
   const others = Object.entries(configuration.imports)
     .filter(([name]) => !name.startsWith("@napi-rs/"));
@@ -130,7 +130,7 @@ export function hasCodecs({ target, noffmpeg }: Build, list: string): boolean {
   return noffmpeg || list.includes(`@napi-rs/webcodecs-${TARGETS[target]!.addon}/`);
 }
 
-/** The one failure that is not ours has a plain name. */
+/** Names the one failure that is not ours. */
 function explain(said: string): string {
   if (!/denort|dl\.deno\.land/.test(said)) return said;
   return `${said}\nerror: Cannot compile here: denort, which runs in every binary, cannot be fetched ` +

@@ -3,11 +3,11 @@
  *
  * With a GPU there is nothing to do, and nothing is installed. Without one, Debian and Ubuntu with
  * root get lavapipe, Mesa's Vulkan driver for CPUs; elsewhere the command that installs one is
- * printed. Mesa's OpenGL alone counts as none where lavapipe can be had: it takes eight times as
- * long, and has brought processes down with several devices. The tests leave OpenGL out altogether,
- * by DENO_WEBGPU_BACKEND: a thread that had loaded libEGL, ending while the process does, has aborted
- * it after the last test. `--ffmpeg` asks, where there is no GPU, for ffmpeg as well: some tests judge
- * outputs by it.
+ * printed. Mesa's OpenGL alone counts as no adapter if lavapipe can be installed: it takes eight
+ * times as long, and has crashed processes that opened several devices. The tests leave OpenGL out
+ * altogether, by DENO_WEBGPU_BACKEND: a thread that had loaded libEGL, ending while the process
+ * does, has aborted it after the last test. `--ffmpeg` asks, where there is no GPU, for ffmpeg as
+ * well: some tests judge outputs by it.
  */
 
 import {
@@ -44,7 +44,9 @@ async function findAdapterAnew(env: Readonly<Record<string, string>> = {}): Prom
   return new TextDecoder().decode(stdout).trim() as Adapter || "none";
 }
 
-/** Whether the adapter on the CPU that was found is not Vulkan's, unless one was asked for by name. */
+/**
+ * Whether the adapter on the CPU that was found is not Vulkan's, unless one was asked for by name.
+ */
 async function isOpenGlAlone(): Promise<boolean> {
   const name = "DENO_WEBGPU_BACKEND";
   if (Deno.build.os !== "linux" || Deno.env.get(name)) return false;

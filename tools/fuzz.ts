@@ -1,13 +1,12 @@
 /**
- * Feeds the readers of what strangers send with broken input and checks that each of them either
- * reads it or refuses it with an error of its own, quickly, and that what is read lies inside the
- * file.
+ * Feeds broken input to every parser of untrusted data and checks that each either reads it or
+ * refuses it with an error of its own, quickly, and never reads outside the file.
  *
  *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|mp4|webm|... COUNT [SEED] [FROM]
  *
- * COUNT is a number of inputs, or seconds of processor time (3600s) that are spent on as many as
- * they suffice for. Inputs are read in child processes, which are ended where one takes too long.
- * Input number i of a seed is always the same: a crash is repeated with COUNT 1 and FROM i.
+ * COUNT is a number of inputs, or an amount of processor time in seconds (3600s). Inputs are read
+ * in child processes, which are killed if one takes too long. Input number i of a seed is always
+ * the same: a crash is repeated with COUNT 1 and FROM i.
  */
 import { join } from "node:path";
 import { cpuUsage } from "node:process";
@@ -34,7 +33,7 @@ const ARRAYS = new URL("../tests/fixtures/media/", import.meta.url);
 /** No input of a few kilobytes may take longer. */
 const SLOW_MS = 1000;
 
-/** A parser under test: how input is made, and what reading it must hold to. */
+/** A parser under test: how its input is made, and how it is read and checked. */
 export interface Target {
   readonly make: (mutator: Mutator) => Uint8Array;
   /** Milliseconds after which an input counts as slow; SLOW_MS unless told. */
@@ -50,7 +49,7 @@ const seed = (name: string) => Deno.readFileSync(new URL(name, CHECKPOINTS));
 const array = (name: string) => Deno.readFileSync(new URL(name, ARRAYS));
 const zips = ["nested.pth", "odd.pth", "evil-reduce.pth"].map(seed);
 
-/** Every parser that reads files of strangers, by name. */
+/** Every parser of untrusted data, by name. */
 export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   safetensors: () => Promise.resolve(safetensorsTarget()),
   pickle: pickleTarget,
@@ -149,7 +148,7 @@ async function readArray(input: Uint8Array): Promise<void> {
   if (data.length !== count || data.byteLength > input.length) throw new Error("wrong length");
 }
 
-/** Its reader takes files alone. */
+/** Reads from a file, since the reader takes nothing else. */
 async function readArrays(path: string, input: Uint8Array): Promise<void> {
   await Deno.writeFile(path, input);
   using file = await NpzFile.open(path);
@@ -186,7 +185,8 @@ export async function fuzz(
     const input = target.make(new Mutator(seed, i));
     const { reason, took: first } = await attempt(target, input, `Input ${i} of seed ${seed}`);
     let took = first;
-    // Other processes or collecting garbage may have been slow: only what is slow each time is.
+    // Other processes or the garbage collector may have taken the time: an input is slow if it is
+    // slow every time.
     for (let tries = 0; took > slow && tries < 5; tries++) {
       const start = processMs();
       await attempt(target, input, "");
@@ -221,7 +221,7 @@ async function attempt(
   return { reason, took: performance.now() - start };
 }
 
-/** Milliseconds that processors have worked for this process: others may keep it waiting. */
+/** CPU time of this process in milliseconds; unaffected by other processes. */
 function processMs(): number {
   const { user, system } = cpuUsage();
   return (user + system) / 1000;
@@ -231,7 +231,7 @@ function hex(bytes: Uint8Array): string {
   return bytes.subarray(0, 2000).toHex();
 }
 
-/** Parts of a run: each begins with a fresh process, as native code may leak. */
+/** Inputs per child process: native code may leak. */
 const PART = 20_000;
 
 /** How much is asked for: inputs, or milliseconds of processor time. */
@@ -271,7 +271,7 @@ async function runPart(name: string, limits: Limits, seed: number, from: number)
   };
   const tell = (index: number) => {
     at = index;
-    // Each where they are slow, few where they are fast; and each where there are few.
+    // Reports every input if they are slow or few, otherwise some of them.
     if (limits.inputs > 10 && performance.now() - told < 50) return true;
     write();
     return processMs() < limits.cpuMs;

@@ -1,10 +1,10 @@
 /**
- * Runs a part of a fuzzing run in a process of its own, which is ended when an input takes too long
- * or too much memory: no timer in that process could.
+ * Runs a part of a fuzzing run in a process of its own, which is killed when an input takes too
+ * long or too much memory: a timer inside that process could not do it.
  */
 import { existsSync } from "node:fs";
 
-/** Milliseconds that one input may take, whatever the machine does besides. */
+/** Milliseconds that one input may take, even on a busy machine. */
 const DEADLINE = 120_000;
 
 /** How a child came to its end. */
@@ -50,7 +50,7 @@ export async function runChild(script: string, args: readonly string[]): Promise
   return { code, at, cpuMs, isStuck };
 }
 
-/** A folder for what is read from files, in memory where there is such a place. */
+/** A temporary folder for inputs, in memory if the system has such a place. */
 export function scratchFolder(): string {
   const memory = "/dev/shm";
   const isThere = Deno.build.os === "linux" && existsSync(memory);

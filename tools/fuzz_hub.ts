@@ -12,7 +12,7 @@ const SHA1 = createHash("sha1").update(`blob ${CONTENT.length}\0`).update(CONTEN
 const SHA256 = createHash("sha256").update(CONTENT).digest("hex");
 const NAMES = ["config.json", "transformer/model.safetensors"];
 
-/** Answers of a hub with two files: what it says of the model, its listing, and each file. */
+/** Answers of a hub with two files: model information, the listing, and each file. */
 const HUB = {
   info: { _id: "1", id: "a/b", sha: COMMIT, lastModified: "2026-01-01T00:00:00Z" },
   tree: [
@@ -43,7 +43,7 @@ const CUT = {
   again: { status: 206, headers: { "content-range": "bytes 1-2/3" }, body: "}\n" },
 };
 
-/** Statuses, lengths, ranges, tags, places and pages that a server may answer with. */
+/** Statuses, lengths, ranges, tags, locations and links that a server may send. */
 const ANSWERS: readonly unknown[] = [
   ...[202, 204, 206, 301, 304, 307, 308, 401, 403, 404, 408, 416, 418, 429, 500, 503, 599],
   ...["0", "2", "4", "3, 3", "-3", "3x", "9007199254740993", "gzip", "bytes 0-2/3", "bytes */3"],
@@ -58,7 +58,7 @@ type Json = Readonly<Record<string, unknown>>;
 const record = (value: unknown): Json =>
   typeof value === "object" && value !== null ? value as Json : {};
 
-/** An answer as described, or one that the platform can make at least. */
+/** The described answer, or the nearest one that the platform can represent. */
 function answer(described: unknown, body: string): Response {
   const { status, headers, body: own } = record(described);
   const code = typeof status === "number" && status >= 200 && status <= 599 ? status : 200;
@@ -69,7 +69,7 @@ function answer(described: unknown, body: string): Response {
     try {
       response.headers.set(name, String(value));
     } catch {
-      // not a header that a server could send either
+      // a server could not send this header either
     }
   }
   return response;
@@ -93,7 +93,9 @@ function fakeFetch(described: Json): typeof fetch {
   };
 }
 
-/** Whole pulls from a hub that answers anything: what comes is in the cache, and is right. */
+/**
+ * Whole pulls from a hub that may answer anything: files that arrive are right and in the cache.
+ */
 export function hubTarget(): Target {
   const root = scratchFolder();
   const cache = join(root, "cache");
@@ -126,7 +128,7 @@ export function hubTarget(): Target {
   };
 }
 
-/** Removes what a pull has made. @throws {Error} it was not the cache alone */
+/** Removes what a pull has made. @throws {Error} if it wrote outside the cache */
 function emptyRoot(root: string, cache: string): void {
   const made = [...Deno.readDirSync(root)].map(({ name }) => name);
   if (made.some((name) => name !== "cache")) throw new Error(`made ${made} outside`);

@@ -16,8 +16,8 @@ import type { Mutator } from "./fuzz_mutator.ts";
 
 const FIXTURES = new URL("../tests/fixtures/media/", import.meta.url);
 /**
- * The demuxer is ended after 20 s without progress: half of that is a fault. A picture of the most
- * pixels takes seconds.
+ * The demuxer is stopped after 20 s without progress, so half of that is a fault. The largest
+ * allowed picture takes seconds.
  */
 const SLOW_MEDIA_MS = 10_000;
 /** Pixels of a GIF that are painted: its budget allows many more. */
@@ -69,7 +69,7 @@ async function readPackets(file: VideoFile): Promise<void> {
       hold(data.length < 2 ** 20 && packets++ <= places.length, "a packet");
     }
   } catch (error) {
-    throw new MediaError(explain(error)); // as the thread says it
+    throw new MediaError(explain(error)); // as the demuxer's thread reports it
   }
 }
 
@@ -102,7 +102,7 @@ async function paint(frames: Iterable<LazyFrame> | AsyncIterable<LazyFrame>): Pr
   }
 }
 
-/** Checksums that fit, so that what lies behind them is reached. */
+/** Corrects the checksums, so that the code behind them is reached. */
 function withChecksums(png: Uint8Array): Uint8Array {
   const view = viewOf(png);
   for (let at = 8; at + 12 <= png.length;) {
@@ -139,7 +139,7 @@ function jpegTarget(): Target {
 }
 
 function gifTarget(): Target {
-  // most of the small one: unpacking takes the time
+  // mostly the small one: unpacking takes the time
   const [large, small] = ["animated.gif", "small.gif"].map(fixture);
   return {
     slow: SLOW_MEDIA_MS,
@@ -166,7 +166,7 @@ function y4mTarget(): Target {
 
 const MP4S = ["bframes.mp4", "av1.mp4", "rotated_90.mp4", "vfr.mp4", "bt709.mov", "mpeg4.mp4"];
 
-/** Small ones twice: lost places are looked for in all the rest. */
+/** The small ones twice: after damage the demuxer searches the rest of the file. */
 const WEBMS = ["vp8.webm", "odd.webm", "vp8.webm", "odd.webm", "ten_bit.mkv"];
 
 /** Readers of videos and pictures, by name. */

@@ -89,7 +89,7 @@ function mutate(m: Mutator, whole: unknown, values: readonly unknown[]): unknown
     if (m.chance(0.15)) delete place[name];
     else {
       const other = m.chance(0.1) && names.length > 0 ? place[m.pick(names)] : m.pick(values);
-      const value = structuredClone(other); // a circle is no JSON
+      const value = structuredClone(other); // JSON has no cycles
       Object.defineProperty(place, name, {
         value,
         configurable: true,
@@ -113,7 +113,7 @@ export function inputFrom(
   return new TextEncoder().encode(m.chance(0.2) ? m.json(text, ["null", "..", "[]"]) : text);
 }
 
-/** What lies in a queue is JSON that BullMQ has parsed already. */
+/** Parses as BullMQ does before jobs reach the worker. */
 export function parsed(input: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(input));
@@ -126,7 +126,9 @@ function hold(fits: boolean, what: string): void {
   if (!fits) throw new Error(`accepted ${what}`);
 }
 
-/** Jobs as a worker reads them: what is accepted can neither leave its folders nor the screen. */
+/**
+ * Jobs as a worker reads them: accepted ones stay inside its folders and print no control codes.
+ */
 export const QUEUE_JOB: Target = {
   make: (m) => inputFrom(m, JOBS),
   read(input) {
@@ -143,7 +145,7 @@ export const QUEUE_JOB: Target = {
   },
 };
 
-/** Answers as a batch reads them: what is accepted is exactly the files of the job. */
+/** Answers as a batch reads them: accepted ones have exactly the job's files. */
 export const QUEUE_ANSWER: Target = {
   make: (m) => inputFrom(m, ANSWERS),
   read(input) {

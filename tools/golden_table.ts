@@ -1,6 +1,6 @@
 /**
  * Runs the tests that compare with the released code and prints the error that each golden reaches,
- * as a Markdown table: a column for each form of the kernels. Fails where a test does.
+ * as a Markdown table with a column per kernel form. Fails if a test does.
  *
  *     deno run -A tools/golden_table.ts
  */

@@ -67,7 +67,7 @@ class RawHub implements Disposable {
   }
 }
 
-/** What came of one pull. */
+/** How one pull ended. */
 interface Outcome {
   readonly code: number;
   readonly stderr: string;
@@ -107,7 +107,7 @@ function residentBytes(pid: number): number {
   }
 }
 
-/** What is wrong with an outcome. */
+/** Everything that is wrong with an outcome. */
 function faults(scenario: Scenario, outcome: Outcome, made: readonly string[]): string[] {
   const { code, stderr, seconds, memory } = outcome;
   const { says, within = 60, status = [1, 75] } = scenario;

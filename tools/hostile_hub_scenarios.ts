@@ -53,7 +53,7 @@ const moved = (location: string) => [head({ Location: location }, "302 Found")];
 const entry = (path: string, size = CONTENT.length) => ({ type: "file", path, size, oid: HASH });
 const INFO = { _id: "1", id: "someone/model", sha: COMMIT, lastModified: "2026-01-01T00:00:00Z" };
 
-/** A sound hub but for what `parts` replaces. */
+/** A sound hub, except for the answers that `parts` replaces. */
 function hub(parts: {
   readonly info?: (asked: Asked) => Reply;
   readonly tree?: (asked: Asked) => Reply;

@@ -1,12 +1,12 @@
 /**
- * Puts `far` on the path, as a script that becomes this very Deno, or takes it away again.
+ * Puts `far` on the path, as a script that executes this Deno, or removes it again.
  *
  *   deno task install [--dir DIR]
  *   deno task uninstall [--dir DIR]
  *
- * npm's `deno` is a Node program that starts the real one: a signal to it never reaches `far`, and as
- * the first process of a container it passes none on. The script `exec`s the real binary, so that
- * whoever starts `far` signals `far`.
+ * npm's `deno` is a Node program that starts the real one: a signal to it never reaches `far`, and
+ * as the first process of a container it passes none on. The script `exec`s the real binary, so
+ * that whoever starts `far` signals `far`.
  */
 import { delimiter, join, resolve } from "node:path";
 import { homedir } from "node:os";
@@ -15,7 +15,7 @@ import { COMMANDS } from "../commands/table.ts";
 import { shellQuote } from "../cli/settings.ts";
 
 const CLONE = resolve(import.meta.dirname!, "..");
-/** Says in a script that it is ours to replace and remove. */
+/** Marks a script as ours, so that it may be replaced and removed. */
 const MARK = "Written by `deno task install` of far";
 const WINDOWS = Deno.build.os === "windows";
 

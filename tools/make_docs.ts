@@ -1,5 +1,5 @@
 /**
- * Makes from the code what the documentation says of it:
+ * Generates the parts of the documentation that come from the code:
  *
  *     deno task docs [--check]
  *
@@ -14,7 +14,7 @@ import { modelTable } from "./docs/models.ts";
 
 const ROOT = new URL("..", import.meta.url);
 
-/** A page, and how it is made from what it says now. */
+/** A page, and how its new text is made from its present one. */
 interface Page {
   readonly path: string;
   make(now: string): Promise<string> | string;
@@ -36,7 +36,7 @@ function between(text: string, name: string, lines: string): string {
   return `${text.slice(0, from + begin.length)}\n${lines}\n${text.slice(to)}`;
 }
 
-/** Pages that are out of date; they are written unless only checked. */
+/** Finds pages that are out of date and, unless only checking, rewrites them. */
 export async function makeDocs(check: boolean): Promise<string[]> {
   const stale: string[] = [];
   for (const { path, make } of check ? PAGES : [...PAGES, LICENCES]) {

@@ -1,10 +1,10 @@
 /**
  * Measures this tool on a real GPU in under eight minutes, for bench/results: the goldens, what a
- * dispatch costs, steps of FAR_B and FAR_B_Long by frame index in f16 and f32, decoding, what tuning
- * gains, and the released code's step beside it, if PyTorch is there.
+ * dispatch costs, steps of FAR_B and FAR_B_Long by frame index in f16 and f32, decoding, what
+ * tuning gains, and the released code's step beside it, if PyTorch is there.
  *
  *     deno run -A tools/measure_gpu.ts                  # prints Markdown
- *     deno run -A tools/measure_gpu.ts --quick          # a tried-out run on a CPU, one block
+ *     deno run -A tools/measure_gpu.ts --quick          # a trial run on a CPU, with one block
  *     deno run -A tools/measure_gpu.ts --python PATH    # of a Python that has PyTorch
  *
  * Every part has its share of the time and is left out, with a line, when that is used up.

@@ -1,4 +1,4 @@
-/** Chance that is the same each time for a seed: numbers in [0, 1). Source: xorshift32. */
+/** Reproducible random numbers in [0, 1) for a seed. Source: xorshift32. */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Kills a local batch with SIGKILL at random moments, again and again, and looks after each death at
- * what lies under final names; at the end the batch must finish by itself.
+ * Kills a local batch with SIGKILL at random moments, again and again, and checks after each kill
+ * the files under final names; at the end the batch must finish by itself.
  *
  *     deno run -A tools/soak_batch.ts [KILLS] [SEED]
  *

@@ -1,6 +1,6 @@
 /**
- * Shares jobs among three workers that are killed at random moments and replaced, restarts Redis once
- * in the middle, and counts what came of every job: it must be one whole result.
+ * Shares jobs among three workers that are killed at random moments and replaced, restarts Redis
+ * once in the middle, and counts the results of every job: there must be exactly one, complete.
  *
  *     deno run -A tools/soak_queue.ts [JOBS] [SEED]
  *
@@ -22,7 +22,7 @@ import { randomOf } from "./random.ts";
 
 const [jobs = 200, seed = 1] = Deno.args.map(Number);
 const WORKERS = 3;
-/** A worker lives so long at most; the others have its job after the lock. */
+/** Longest life of a worker; its jobs go to the others when their locks expire. */
 const LONGEST_LIFE_MS = 15_000;
 const LOCK_SECONDS = "4";
 
@@ -42,7 +42,7 @@ await Deno.writeTextFile(manifest, lines.map((line) => JSON.stringify(line)).joi
 const tally = { kills: 0, withGpu: 0, restarts: 0 };
 let over = false;
 
-/** One place for a worker: whoever dies is replaced. */
+/** Keeps one worker running: a dead one is replaced. */
 async function place(): Promise<void> {
   while (!over) {
     const { child, ended } = startFar("worker", "--redis", server.url, "--lock", LOCK_SECONDS);

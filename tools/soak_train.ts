@@ -1,7 +1,7 @@
 /**
- * Kills a training run with SIGKILL, SIGTERM or SIGINT at random moments, again and again, and gives
- * the same command until it is finished; then everything that it wrote must equal, byte for byte,
- * what a run wrote that nobody killed. After each death the folder must still be sound.
+ * Kills a training run with SIGKILL, SIGTERM or SIGINT at random moments, again and again, and
+ * repeats the same command until it finishes; then everything it wrote must equal, byte for byte,
+ * the output of a run that was never killed. After each kill the folder must still be sound.
  *
  *     deno run -A tools/soak_train.ts [RUNS] [SEED]
  *
@@ -20,7 +20,7 @@ const STEPS = 24;
 /** From before the data is read to some steps. */
 const LONGEST_MS = 7000;
 const SIGNALS = ["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"] as const;
-/** What a run may have otherwise: times are its own. */
+/** What may differ between runs: times. */
 const OWN = new Set(["report.html", "README.md", ".lock", "settings.json"]);
 
 const [runs = 5, seed = 1] = Deno.args.map(Number);
@@ -107,7 +107,7 @@ async function read(path: string): Promise<Uint8Array> {
   return new TextEncoder().encode(plain(await Deno.readTextFile(path)));
 }
 
-/** Checkpoints of a run that was stopped are others; the last one must be the same. */
+/** A stopped run has other intermediate checkpoints; the last one must be the same. */
 function isCompared(name: string): boolean {
   return !name.startsWith(`${CHECKPOINTS}/`) || name.startsWith(`${CHECKPOINTS}/step-${STEPS}/`);
 }

@@ -10,18 +10,18 @@ export const MODEL = join(ROOT, "tests/fixtures/goldens/far-uncond");
 /** Settings under which a job takes a few hundredths of a second on a software adapter. */
 export const TINY = { defaults: { model: MODEL, frames: 1, steps: 1, size: "32x32" } };
 
-/** A `far` that runs. */
+/** A running `far`. */
 export interface FarProcess {
   readonly child: Deno.ChildProcess;
   readonly ended: Promise<{ code: number; signal: string | null; stdout: string; stderr: string }>;
 }
 
-/** Starts the program as its user does. */
+/** Starts the program as a user does. */
 export function startFar(...args: string[]): FarProcess {
   return startFarWith({}, ...args);
 }
 
-/** The same, with more in its environment. */
+/** The same, with additional environment variables. */
 export function startFarWith(env: Record<string, string>, ...args: string[]): FarProcess {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", join(ROOT, "cli.ts"), ...args],
@@ -64,7 +64,7 @@ export function kill(pid: number): void {
   }
 }
 
-/** Waits until something is so; the limit is for what never comes, on a machine that is busy. */
+/** Waits until a condition holds; the limit is generous, for busy machines. */
 export async function until(what: string, test: () => boolean, seconds = 240): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!test()) {
@@ -73,7 +73,7 @@ export async function until(what: string, test: () => boolean, seconds = 240): P
   }
 }
 
-/** Lines that a file has so far; none where there is no file. */
+/** Number of lines in a file so far; 0 if it does not exist. */
 export function lineCount(path: string): number {
   try {
     return Deno.readTextFileSync(path).split("\n").length - 1;
@@ -89,7 +89,7 @@ export function filesUnder(folder: string, under = ""): string[] {
   ).sort();
 }
 
-/** Reads an output through: throws where it is not whole. */
+/** Reads a whole output. @throws if it is incomplete */
 export async function checkWhole(path: string): Promise<void> {
   if (path.endsWith(".safetensors")) return (await SafetensorsFile.open(path)).close();
   const { frames, warnings } = await readClip(path);

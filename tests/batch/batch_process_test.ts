@@ -44,7 +44,7 @@ const MIXED = (count: number) => [
 ];
 
 const isLinux = Deno.build.os === "linux";
-/** A disk can be made full only where one can be made: as root. */
+/** Filling a disk needs root, which can mount a small one. */
 const canMount = isLinux && Deno.uid() === 0 && await triesMount();
 
 async function system(program: string, ...args: string[]): Promise<void> {
@@ -85,7 +85,7 @@ Deno.test(
       ]);
       const again = await start(lines).ended;
       assert.match(again.stdout, /0 of 5 jobs done .*, 5 were done before/);
-      // an MP4 knows by itself what made it
+      // an MP4 records the settings that made it
       await Deno.remove(results);
       assert.match((await start(MIXED(2)).ended).stdout, /0 of 4 jobs done .*, 4 were done before/);
     }),

@@ -91,7 +91,7 @@ const STRANGE_DATES: [when: string, at: string][] = [
   ["before the file", new Date(Date.now() - 86_400_000).toISOString()],
   ["in a month 13", "2026-13-01T00:00:00.000Z"],
   ...["tomorrow", "", "NaN", "Infinity", "\0", "x".repeat(1e6)].map((at): [string, string] => [
-    `that is no date (${at.slice(0, 9)})`,
+    `that is not a date (${at.slice(0, 9)})`,
     at,
   ]),
 ];

@@ -12,10 +12,12 @@ import { createOutput } from "../../media/output_file.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
 import { type Recorder, recorder } from "../support/recorder.ts";
 
-/** A model of no condition. */
+/** A model without a condition. */
 export const MODEL = `${import.meta.dirname}/../fixtures/goldens/far-uncond`;
 
-/** Makes a small file with the job's hash in place of a video; names of jobs say what happens. */
+/**
+ * Makes a small file with the job's hash in place of a video; the job's name decides what happens.
+ */
 class FakeExecutor implements BatchExecutor {
   readonly window = 4;
   readonly ran: string[] = [];
@@ -64,7 +66,7 @@ class FakeExecutor implements BatchExecutor {
   }
 }
 
-/** What came of a run. */
+/** How a run ended. */
 export interface Ran {
   /** Jobs that were run, by id. */
   readonly ran: readonly string[];
@@ -123,11 +125,11 @@ export const HEADER = {
 };
 export const THREE = [HEADER, { id: "a" }, { id: "b", seed: 1 }, { id: "c", seed: 2 }];
 
-/** What the results file has, a line a job. */
+/** The results file, one line per job. */
 export const records = async (out: string) =>
   (await readResults(join(out, "results.jsonl"))).map(({ id, status }) => `${id} ${status}`);
 
-/** How a job ends that fails. */
+/** The result of a failed job. */
 export function failed(message: string, temporary = false): Outcome {
   return { status: "failed", error: { message, temporary } };
 }

@@ -1,6 +1,6 @@
-// A GPU process without a GPU, for tests of its supervisor: the hash of each job, or where it comes
-// from if that is a real one, says what happens.
-// It appends a line for each job it begins to the file of its first argument.
+// A GPU process without a GPU, for tests of its supervisor: the hash of each job, or its place in
+// the manifest if that is a real hash, decides what happens. It appends a line for each job it
+// begins to the file of its first argument.
 
 const [log, settings] = Deno.args;
 const say = (message: unknown) => {
@@ -35,7 +35,7 @@ async function runJob({ hash, where, folder, outputs }: FakeJob): Promise<void> 
       Deno.exit(75);
     }
     if (kind === "hang") await new Promise((resolve) => setTimeout(resolve, 1e8));
-    if (kind === "liar") Deno.exit(0); // a good status is no success
+    if (kind === "liar") Deno.exit(0); // status 0 without a result is not success
   }
   const failures: Record<string, unknown> = {
     bad: { message: "Cannot use it", temporary: false },

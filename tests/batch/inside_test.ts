@@ -5,7 +5,7 @@ import { removePartials } from "../../batch/partial_files.ts";
 import { outputFiles } from "../../batch/plan/output_names.ts";
 import { createOutput } from "../../media/output_file.ts";
 
-/** An output folder `out` beside a folder `other` with files of somebody else. */
+/** An output folder `out` next to a folder `other` with somebody else's files. */
 async function inFolders(body: (out: string, other: string) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   const [out, other] = [join(folder, "out"), join(folder, "other")];
@@ -82,7 +82,7 @@ const INSIDE: [what: string, lay: Lay, output: string, written: string][] = [
     "sub/a.mp4",
     "b/a.mp4",
   ],
-  // The other name keeps what it had.
+  // The other name keeps its content.
   [
     "a hard link",
     (out, other) => Deno.link(join(other, "x"), join(out, "a.mp4")),

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { isInstalled } from "../support/installed.ts";
 
-/** Debian's redis-server; tests that need it say so where it is not. */
+/** Debian's redis-server; tests that need it say so if it is missing. */
 export const HAS_REDIS = await isInstalled("redis-server", "--version");
 
-/** Makes certificates; part of every Debian, but not of every system. */
+/** Makes certificates; Debian always has it, other systems may not. */
 export const HAS_OPENSSL = await isInstalled("openssl", "version");
 
-/** Files that a server shows who it is with. */
+/** A server's certificate files. */
 export interface Certificate {
   readonly authority: string;
   readonly certificate: string;
@@ -17,7 +17,7 @@ export interface Certificate {
 /** How a server is started. */
 export interface RedisOptions {
   readonly password?: string;
-  /** It speaks TLS and nothing else. */
+  /** Accepts only TLS. */
   readonly tls?: Certificate;
 }
 
@@ -40,7 +40,7 @@ export class RedisServer implements AsyncDisposable {
     return server;
   }
 
-  /** With the password that it wants. */
+  /** Includes the password. */
   get url(): string {
     const { tls, password } = this.#options;
     const login = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
@@ -86,7 +86,7 @@ export class RedisServer implements AsyncDisposable {
     throw new Error("redis-server does not answer");
   }
 
-  /** Ends it, and starts it again with what its file holds. */
+  /** Restarts it with the data in its file. */
   async restart(): Promise<void> {
     await this.#stop();
     await this.#spawn();
@@ -97,7 +97,7 @@ export class RedisServer implements AsyncDisposable {
     this.#child?.kill("SIGSTOP");
   }
 
-  /** Ends it at once; nothing listens any more. */
+  /** Kills it; nothing listens any more. */
   async end(): Promise<void> {
     this.#child?.kill("SIGKILL");
     await this.#child?.status;
@@ -119,7 +119,7 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-/** Makes an authority in a folder, and a certificate of it for 127.0.0.1. */
+/** Makes an authority in a folder, and a certificate signed by it for 127.0.0.1. */
 export async function makeCertificate(folder: string): Promise<Certificate> {
   const at = (name: string) => join(folder, name);
   const openssl = async (...args: string[]) => {

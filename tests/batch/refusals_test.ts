@@ -82,7 +82,7 @@ Deno.test("runBatch() takes a list of actions per video, and a manifest with a b
     assert.deepEqual(marked, ["a"]);
   }));
 
-/** Ids of a manifest that is written just so. */
+/** Runs a manifest with exactly this text. @returns the ids of its jobs */
 async function readJobsOf(text: string): Promise<string[]> {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, text);

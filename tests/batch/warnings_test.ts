@@ -22,7 +22,7 @@ const JOB = { frames: 1, steps: 1, size: "64x64", output: "{id}.safetensors" };
 const SIZE = /jobs\.jsonl:1 and 999 more jobs: far-uncond was trained at 64x64: 32x32 may look/;
 const LENGTH = /jobs\.jsonl:1: 80 frames are many more than the \d+ that far-uncond is made for/;
 
-/** A line of the manifest, and what is said before anything runs. */
+/** A manifest line, and the warnings before anything runs. */
 const CASES: readonly [Record<string, unknown>, RegExp[]][] = [
   [{}, []],
   [{ seed: { range: [0, 1000] }, size: "32x32" }, [SIZE]],

@@ -18,7 +18,7 @@ function record(
   return recordStep(model, new Memory(), device, { height: 8, width: 8 }, { frame, kind });
 }
 
-/** Products of 64 tokens' linear layers, and of their attention to so many keys. */
+/** Products of 64 tokens' linear layers, and of their attention to `keys` keys. */
 function flops(d: number, layers: number, keys: number): number {
   return 2 * 64 * (layers * 12 * d * d + 2 * 32 * d) + layers * 4 * 64 * d * keys;
 }
@@ -29,7 +29,7 @@ for (const [name, d, layers] of [["FAR_B", 768, 12], ["FAR_XL", 1152, 28]] as co
     assert.equal(work.flops, flops(d, layers, 17 * 64));
     assert.equal(work.passes, 1);
     assert.equal(work.dispatches, passes[0]!.program.dispatches);
-    // every weight is read once: a step can do with no less
+    // every weight is read once: a step needs at least that
     const weights = 4 * (layers * 12 * d * d + 2 * 32 * d);
     const cache = 2 * 4 * layers * 17 * 64 * d;
     assert.ok(work.read > weights + cache && work.read < 1.1 * (weights + cache));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { orAborted, untilAborted } from "../../cli/abort.ts";
 
-/** Counts up; `ended` tells whether the loop's end reached it. */
+/** Counts up; `ended` is set once the generator is closed. */
 function counter(wait?: Promise<void>) {
   const state = { ended: false };
   async function* count() {

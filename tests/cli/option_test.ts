@@ -9,7 +9,7 @@ const spec = (entry: Partial<OptionSpec> & Pick<OptionSpec, "kind">): OptionSpec
   ...entry,
 });
 
-/** The message of the usage error that `act` must end in. */
+/** The message of the usage error that `act` must throw. */
 function usageMessage(act: () => unknown): string {
   let message = "";
   assert.throws(act, (error) => {

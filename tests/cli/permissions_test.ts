@@ -15,7 +15,7 @@ function specOf(command: string): CommandSpec {
   return COMMANDS.find(({ name }) => name === command)!;
 }
 
-/** A run and the exit status it is to end with. */
+/** A run and its expected exit status. */
 type Run = readonly [command: string, args: string, status: number];
 
 const CONVERTED = [
@@ -56,7 +56,7 @@ const RUNS: readonly Run[] = [
   ["manual", "", 0],
 ];
 
-/** Runs a command with the flags of the manual, and others in place of those for the network. */
+/** Runs a command with the manual's flags, and replacements for those about the network. */
 async function far(
   command: string,
   args: string,

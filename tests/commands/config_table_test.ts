@@ -131,7 +131,7 @@ async function refusalOf(...argv: string[]): Promise<string | undefined> {
   return error;
 }
 
-/** What `far models` says of the only model in a cache. */
+/** What `far models` says about the only model in a cache. */
 async function problemIn(cache: string): Promise<string | undefined> {
   const terminal = recorder();
   const list = () => main(["models", "--json"], terminal);

@@ -6,7 +6,7 @@ import { recorder } from "../support/recorder.ts";
 const CLIP = "weights/demo/clips/1.npz";
 const RUN = ["-a", "forward", "-s", "1", "--context-frames", "0"];
 
-/** Command lines that ask for what cannot be, and the one line that says so. */
+/** Command lines that cannot work, and the one line that says so. */
 const REFUSED: readonly [argv: readonly string[], status: number, line: RegExp][] = [
   [
     ["convert"],

@@ -41,7 +41,7 @@ function product(m: number, k: number, n: number, dtype: "f32" | "f16" = "f32") 
   return { m, k, n, dtype };
 }
 
-Deno.test("linearTuning() takes as few rows a workgroup as fit", () => {
+Deno.test("linearTuning() takes as few rows per workgroup as fit", () => {
   const rows = (m: number) => linearTuning(CPU, product(m, 768, 768)).rows;
   assert.deepEqual([1, 8, 9, 17, 64, 1024].map(rows), [8, 8, 16, 32, 32, 32]);
 });
@@ -89,7 +89,7 @@ Deno.test("linearTuning() shuffles on AMD's GPUs, but for products that follow a
   }
 });
 
-Deno.test("conv2dTuning() takes as few pixels a workgroup as fit", () => {
+Deno.test("conv2dTuning() takes as few pixels per workgroup as fit", () => {
   const rows = (pixels: number) =>
     conv2dTuning(CPU, { pixels, k: 64, n: 64, taps: 9, dtype: "f32" }).rows;
   assert.deepEqual([1, 8, 9, 17, 4096].map(rows), [8, 8, 16, 32, 32]);

@@ -26,7 +26,7 @@ interface Case {
   readonly pass: number;
   readonly slope: number;
   readonly dtype: "f32" | "f16";
-  /** What the caches are in, which decides the form. */
+  /** The caches' kind of memory, which decides the kernel form. */
   readonly kind: "texture" | "storage";
   readonly tuning: AttentionTuning;
 }
@@ -102,7 +102,7 @@ const FORMS = [
 ] as const;
 
 for (const { by, kind, keys, shuffle } of FORMS) {
-  // every form compiles anew: of the forms by lanes only one goes through all cases
+  // compiling takes long: only one of the lane forms goes through all cases
   const thorough = kind === "texture" || (shuffle === 1 && keys === 8);
   for (const [name, c] of thorough ? CASES : CASES.filter(([name]) => /rings|f16/.test(name))) {
     for (const split of thorough ? [1, 3] : [3]) {

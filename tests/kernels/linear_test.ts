@@ -74,7 +74,7 @@ for (const { name: by, kind, tuning } of FORMS) {
   );
 }
 
-/** One of each, for what all must do before and after the product. */
+/** One of each form, for what all must do before and after the product. */
 const EACH = [FORMS[0]!, FORMS[5]!, FORMS[12]!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [

@@ -10,7 +10,9 @@ import { encodeNpyHeader, type NpyType } from "../../media/npy.ts";
 import { encodeNpz } from "../../media/npz.ts";
 import { inFolder } from "./support/folder.ts";
 
-/** The process may grow by so much while it refuses a bomb: a fraction of what each announces. */
+/**
+ * Memory by which the process may grow while it refuses a bomb: a fraction of what each announces.
+ */
 const MOST_GROWTH = 2 ** 29;
 
 const text = (bytes: string) => Uint8Array.from(bytes, (c) => c.charCodeAt(0));
@@ -51,7 +53,7 @@ const PNG_END: [string, Uint8Array] = ["IEND", new Uint8Array(0)];
 const write = (make: () => Uint8Array | Promise<Uint8Array>) => async (path: string) =>
   await Deno.writeFile(path, await make());
 
-/** Small files that announce much, and what reading them says. */
+/** Small files that announce a lot of data, and the errors they give. */
 const BOMBS: [name: string, make: (path: string) => Promise<void>, message: RegExp][] = [
   [
     "millions of frames of one pixel.npz",

@@ -135,7 +135,7 @@ Deno.test("readClip() reads a folder and a pattern in natural order", () =>
     await assert.rejects(readClip(join(folder, "x%d.png")), /no file matches the pattern/);
     await Deno.copyFile(fixture("still_3.png"), join(folder, "100%done.png"));
     assert.equal((await readClip(join(folder, "100%done.png"))).frames.length, 1);
-    await Deno.mkdir(join(folder, "12.png")); // is no picture, whatever its name
+    await Deno.mkdir(join(folder, "12.png")); // not a picture, despite its name
     assert.equal((await readClip(folder)).frames.length, 4);
     if (Deno.build.os === "windows") return;
     await Deno.symlink("gone.png", join(folder, "13.png"));

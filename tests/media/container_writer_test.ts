@@ -48,7 +48,7 @@ Deno.test(
       assert.equal(tags["far.settings"], metadata["far.settings"]);
       const decoded = await decodeWithFfmpeg(path, { width: 64, height: 48 });
       assert.equal(decoded.length, 24);
-      // The bar moves by 2 pixels a frame, so frames in a wrong order are far off.
+      // The bar moves by 2 pixels per frame, so frames in a wrong order are far off.
       frames.forEach((frame, k) =>
         assert.ok(difference(frame, decoded[k]!).mean < 3, `frame ${k}`)
       );

@@ -19,7 +19,7 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** What ffmpeg makes of a file is not the question. */
+/** Hides ffmpeg, which this test is not about. */
 async function inFolderAlone(test: (folder: string) => Promise<void>): Promise<void> {
   await withoutFfmpeg(() => inFolder(test));
 }
@@ -83,7 +83,8 @@ Deno.test(
 
 Deno.test("readClip() does not search a damaged .webm without an end", () =>
   inFolder(async (folder) => {
-    // 11 bytes are missing before the last frame; mediabunny 1.61 then looks for an element for ever.
+    // 11 bytes are missing before the last frame; mediabunny 1.61 then looks for an element for
+    // ever.
     const whole = Deno.readFileSync(fixture("vp8.webm"));
     const path = join(folder, "a.webm");
     await Deno.writeFile(path, Uint8Array.of(...whole.subarray(0, 1134), ...whole.subarray(1145)));

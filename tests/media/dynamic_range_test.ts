@@ -5,7 +5,7 @@ import { openVideo } from "../../media/video_reader.ts";
 import { ffmpeg, HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
 
-/** The transfer alone decides: a wide gamut is no high dynamic range. */
+/** Only the transfer function decides: a wide gamut is not a high dynamic range. */
 const COLOURS: [primaries: string, transfer: string, matrix: string, isHdr: boolean][] = [
   ["bt709", "bt709", "bt709", false],
   ["bt2020", "bt709", "bt2020nc", false],

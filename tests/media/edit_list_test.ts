@@ -11,7 +11,7 @@ import { difference, HAS_FFMPEG } from "./support/ffmpeg.ts";
 import { inFolder } from "./support/folder.ts";
 import { type Edit, editList, EMPTY, withEdits, withMatrix } from "./support/mp4_boxes.ts";
 
-/** 30 frames at 10 a second, with B-frames; key pictures are 0, 12 and 24. */
+/** 30 frames at 10 per second, with B-frames; key pictures are 0, 12 and 24. */
 const WHOLE = Deno.readFileSync(fixture("bframes.mp4"));
 /** Media time of frame 0, and of a frame. */
 const [FIRST, FRAME] = [2048, 1024];

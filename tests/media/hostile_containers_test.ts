@@ -15,7 +15,7 @@ const ALL = 0xffffffff;
 const TYPE = box("ftyp", u32(0x69736f6d, 512));
 const TABLE = ["moov", "trak", "mdia", "minf", "stbl"];
 
-/** Boxes that count something: where they lie, and what stands before the count. */
+/** Boxes with a count: the boxes they are in, and the bytes before the count. */
 const COUNTS: [type: string, holders: readonly string[], content: Uint8Array][] = [
   ["stts", TABLE, u32(0, ALL, 1, 1)],
   ["ctts", TABLE, u32(0, ALL, 1, 1)],
@@ -42,7 +42,7 @@ const COUNTS: [type: string, holders: readonly string[], content: Uint8Array][] 
   ["stsc", TABLE, u32(0, 1, 1, ALL, 1)],
   ["stsc", TABLE, u32(0, 2, 1, 1, 1, ALL, 1, 1)],
 ];
-// and where the demuxer looks, too
+// and everywhere else that the demuxer looks
 const VIDEO_ENTRY = new Uint8Array(78);
 const SOUND_ENTRY = new Uint8Array(28);
 const HIDDEN: [where: string, file: (inner: Uint8Array) => Uint8Array][] = [

@@ -344,7 +344,7 @@ Deno.test("readClip() says what is wrong with actions, and reads the frames", ()
     assert.match(unusableActions!, /it has 3 frames but 2 actions/);
   }));
 
-Deno.test("readClip() reads the frames beside words that numpy saved as actions", async () => {
+Deno.test("readClip() reads the frames although numpy saved the actions as words", async () => {
   const { frames, unusableActions } = await readClip(fixture("strings.npz"));
   assert.equal(frames.length, 3);
   assert.match(unusableActions!, /its elements are "<U5"/);
@@ -380,7 +380,7 @@ function npyOf(descr: string, shape: string, data: Uint8Array): Uint8Array {
 }
 
 for (const [descr, size] of STRANGE_ACTIONS) {
-  Deno.test(`readClip() reads the frames beside actions of ${descr}`, () =>
+  Deno.test(`readClip() reads the frames although the actions are ${descr}`, () =>
     inFolder(async (folder) => {
       const path = join(folder, "x.npz");
       const video = npyOf("'|u1'", "(3, 4, 5, 3)", FRAMES);

@@ -49,7 +49,7 @@ const VIDEOS: [
   ["full.mp4", [47, 33], "yuv444p", X264, false],
 ];
 
-/** Blocks of 2x2 in strong colours, so that a chroma sample tells nothing of its neighbours. */
+/** Blocks of 2x2 in strong colours, so that no chroma sample predicts its neighbours. */
 async function makeVideo(
   path: string,
   [width, height]: [number, number],

@@ -16,7 +16,7 @@ Deno.test("SessionVideo saves all frames, again and again, in one MP4", judged, 
   assert.equal((await decodeWithFfmpeg(early, SIZE)).length, 13);
   const decoded = await decodeWithFfmpeg(whole, SIZE);
   assert.equal(decoded.length, 25);
-  // the bar moves by 2 pixels a frame, so frames in a wrong order are far off
+  // the bar moves by 2 pixels per frame, so frames in a wrong order are far off
   frames.forEach((frame, k) => assert.ok(difference(frame, decoded[k]!).mean < 4, `frame ${k}`));
   const { stream, tags, times } = await probe(whole);
   assert.deepEqual(times, Array.from({ length: 25 }, (_, k) => k / 8));

@@ -9,7 +9,7 @@ import { inFolder } from "./support/folder.ts";
 const picture = (options: string) => ["-f", "lavfi", "-i", `testsrc=s=32x32:r=10:${options}`];
 const sound = (options: string) => ["-f", "lavfi", "-i", `sine=r=8000:${options}`];
 
-/** Inputs and filters of ffmpeg, and the frames in what it makes of them. */
+/** Inputs and filters for ffmpeg, and the number of frames in its output. */
 const KINDS: [what: string, args: string[], frames: number][] = [
   ["sound that outlasts the picture", [...picture("d=1"), ...sound("d=4")], 10],
   ["sound that outlasts one frame", [...picture("d=0.1"), ...sound("d=2")], 1],

@@ -75,7 +75,7 @@ Deno.test(
       assert.deepEqual(written, { path, frames: 9, bytes: (await Deno.stat(path)).size });
       const { stream: video, times } = await probe(path);
       assert.deepEqual([video.codec_name, video.width, video.height], ["gif", 24, 18]);
-      // 12.5 hundredths a frame are not to be had: 13 and 12 in turn.
+      // A frame cannot take 12.5 hundredths: 13 and 12 in turn.
       assert.deepEqual(times, [0, 0.13, 0.25, 0.38, 0.5, 0.63, 0.75, 0.88, 1]);
       const decoded = await decodeWithFfmpeg(path, SIZE);
       const clip = await readClip(path);

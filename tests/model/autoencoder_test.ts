@@ -26,7 +26,7 @@ import { assertGolden, relativeError } from "../support/close.ts";
 import { type Golden, GOLDENS, openGolden } from "../support/far.ts";
 import { GPU_TEST, KERNELS } from "../support/gpu.ts";
 
-/** What the goldens' page asks of a forward pass in f32, and with f16 weights. */
+/** Errors that the goldens' page allows a forward pass in f32, and with f16 weights. */
 const TOLERANCE = { f32: 2e-4, f16: 2e-2 };
 const NAMES = ["vae-8x", "vae-16x", "vae-32x"];
 

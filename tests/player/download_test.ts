@@ -8,7 +8,7 @@ import { download, JoinedFile, PlayerError } from "../../player/download.ts";
 const BYTES = 1000;
 const WHOLE = Uint8Array.from({ length: BYTES }, (_, i) => i % 251);
 
-/** Serves what a path says, and may say otherwise when it is asked again. */
+/** Serves what a path names, and may answer differently the next time. */
 async function serving(test: (base: URL) => Promise<void>): Promise<void> {
   const asked = new Map<string, number>();
   const server = createServer(({ url: path = "" }, response) => {

@@ -3,7 +3,7 @@ import { recipeOf } from "../../player/recipe.ts";
 import { Game, type GameWatcher, type Shown } from "../../player/game.ts";
 import { fakeGame } from "../commands/play/fake_world.ts";
 
-/** A watcher that keeps what it is told, and can be waited on. */
+/** A watcher that records its messages, and can be awaited. */
 class Audience implements GameWatcher {
   readonly shown: Shown[] = [];
   readonly refusals: string[] = [];

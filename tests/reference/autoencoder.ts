@@ -62,7 +62,7 @@ export function encodeReference(weights: Weights, image: Plane, c: number, laten
   );
 }
 
-/** The other way round. */
+/** The inverse. */
 export function decodeReference(weights: Weights, latents: Plane, c: number): Plane {
   let x = conv(weights, "decoder.conv_in", latents, c);
   x = add(x, channelShortcutReference(latents.x, latents.c, c));

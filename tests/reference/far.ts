@@ -14,7 +14,7 @@ export interface PlainInput {
   readonly frames: readonly Float32Array[];
   readonly height: number;
   readonly width: number;
-  /** Of the noisy frame, 0..1000. */
+  /** Timestep of the noisy frame, 0..1000. */
   readonly timestep: number;
   /** Class of each frame; undefined without a condition. */
   readonly classes: readonly number[] | undefined;

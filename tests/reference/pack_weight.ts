@@ -4,7 +4,7 @@ export interface PackedShape {
   /** Input channels, padded to a multiple of 4. */
   readonly channels: number;
   readonly offset: number;
-  /** In blocks of 32 columns, in f16 four columns of two k in turns; or in rows of so many. */
+  /** In blocks of 32 columns, in f16 four columns of two k in turns; or in rows of this length. */
   readonly layout: "f32" | "f16" | { readonly columns: number };
 }
 

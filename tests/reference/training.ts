@@ -20,7 +20,7 @@ export function linearTwin(
   });
 }
 
-/** x [rows, width] and to each row that of its class in a table [classes, width]. */
+/** Adds to each row of x [rows, width] its class's row of a table [classes, width]. */
 export function classTwin(
   x: Numbers,
   table: Numbers,
@@ -80,7 +80,9 @@ export function normTwin(x: readonly number[], scale: Numbers, shift: Numbers): 
   return x.map((v, i) => (v - mean) * inverse * (1 + scale[i]!) + shift[i]!);
 }
 
-/** A head's 64 numbers, RMS-normalised (eps 1e-6), weighed, and rotated in pairs by these angles. */
+/**
+ * A head's 64 numbers, RMS-normalised (eps 1e-6), weighed, and rotated in pairs by these angles.
+ */
 export function rotationTwin(x: readonly number[], w: Numbers, angles: Numbers): number[] {
   const inverse = 1 / Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length + 1e-6);
   const n = x.map((v, i) => v * inverse * w[i]!);

@@ -28,7 +28,7 @@ async function put(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(path, text);
 }
 
-/** A model folder whose weights nobody looks into. */
+/** A model folder with fake weights, which no test reads. */
 async function putModel(path: string): Promise<void> {
   await put(join(path, "model_index.json"), "{}");
   await put(join(path, "scheduler", "scheduler_config.json"), "{}");

@@ -27,7 +27,7 @@ const MAZE: ModelInfo = {
 const UCF: ModelInfo = { ...MAZE, name: "ucf", condition: { kind: "label", count: 3 } };
 const PLAIN: ModelInfo = { ...MAZE, name: "plain", condition: { kind: "none", count: 0 } };
 
-/** Collects what a batch would show. */
+/** Collects the warnings that a batch would show. */
 function collected(): Findings & { readonly problems: string[] } {
   const problems: string[] = [];
   return {
@@ -46,7 +46,7 @@ function collected(): Findings & { readonly problems: string[] } {
 
 const NONE: KnownContext = { frames: 0 };
 const THREE: KnownContext = { frames: 3 };
-/** A context that a batch has not read. */
+/** A context that a batch has not read yet. */
 const UNREAD: KnownContext = { frames: undefined };
 const read = (own?: number[][], videos = 1): KnownContext => ({
   frames: 3,

@@ -14,7 +14,7 @@ const PROFILES: readonly DeviceProfile[] = [
   { cpu: false, subgroupSize: 32, tuning: SHUFFLED },
 ];
 
-/** Shaders that inference can come to: those of the wrappers that model/ and run/ import. */
+/** Shaders that inference can use: those of the wrappers that model/ and run/ import. */
 function shadersOfInference(): string[] {
   const shaders = new Set<string>();
   const visit = (path: string) => {

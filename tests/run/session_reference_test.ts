@@ -1,4 +1,4 @@
-/** What no golden of the released code covers, against plain loops. */
+/** Cases that no golden of the released code covers, against plain loops. */
 import { Memory } from "../../gpu/memory.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
 import { type FarSizes, parseTransformerConfig } from "../../model/config.ts";
@@ -222,7 +222,7 @@ function evenAbove256(frame: number): number {
   return frame < 256 || frame % 2 === 0 ? frame : frame % 4 === 1 ? frame - 1 : frame + 1;
 }
 
-/** The same, a whole forward pass a step. */
+/** The same, with a whole forward pass per step. */
 async function generatePlainly(
   config: JsonObject,
   sizes: FarSizes,

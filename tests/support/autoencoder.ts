@@ -15,7 +15,7 @@ export interface LoadedAutoencoder {
   readonly memory: Memory;
   readonly sizes: AutoencoderSizes;
   readonly weights: AutoencoderWeights;
-  /** Whose kernels it runs on. */
+  /** The device whose kernels it uses. */
   readonly device: DeviceProfile;
 }
 
@@ -45,7 +45,7 @@ export interface Values {
   readonly values: Float32Array;
 }
 
-/** Records one step on a tensor of these values, runs it, reads its result. */
+/** Records one step on a tensor with these values, runs it and reads its result. */
 export async function runStep(
   { gpu, device }: Pick<LoadedAutoencoder, "gpu" | "device">,
   { shape, values }: Values,

@@ -33,17 +33,17 @@ export async function withBrowser(
   }
 }
 
-/** Waits until an expression holds in a page. @throws {Error} it never does */
+/** Waits until an expression is true in a page. @throws {Error} if it never is */
 export async function until(page: Page, expression: string): Promise<void> {
   // not waitForFunction(): it evaluates texts inside the page, which its security policy forbids
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
     if (await page.evaluate(`Boolean(${expression})`)) return;
     await page.waitForTimeout(50);
   }
-  throw new Error(`The page never came to ${expression}`);
+  throw new Error(`${expression} never became true in the page`);
 }
 
-/** What a click saves. */
+/** The file that a click saves. */
 export async function downloadOf(page: Page, button: Locator, to: string): Promise<void> {
   const [download] = await Promise.all([
     page.waitForEvent("download", { timeout: PATIENCE_MS }),

@@ -25,7 +25,7 @@ export function assertClose(
   assert.ok(error <= tolerance, `${what}: relative error ${error} exceeds ${tolerance}`);
 }
 
-/** Which golden is compared, what of it, and by which kernels it was computed. */
+/** The golden that is compared, the part of it, and the kernels that computed it. */
 export interface GoldenCase {
   readonly golden: string;
   readonly what: string;

@@ -21,7 +21,7 @@ export function digestError(actual: Float32Array, digest: Digest): number {
   return scale === 0 ? difference : difference / scale;
 }
 
-/** Tensors of a golden by name, those with a prefix, which is taken off. */
+/** Tensors of a golden whose names begin with a prefix, by name without it. */
 export async function readDigests(path: string, prefix = ""): Promise<Map<string, Digest>> {
   const golden = await openGolden(path);
   const digests = new Map<string, Digest>();

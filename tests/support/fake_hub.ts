@@ -44,7 +44,7 @@ export class FakeHub {
   /** Small files come from the hub itself, under git's hash. */
   readonly small = new Map<string, Uint8Array>();
   readonly seen: Seen[] = [];
-  /** What the next answers of each server do wrong, in order. */
+  /** Faults of each server's next answers, in order. */
   readonly faults: { hub: Fault[]; store: Fault[] } = { hub: [], store: [] };
   readonly #servers: Server[] = [];
   readonly #cache: string;
@@ -85,7 +85,7 @@ export class FakeHub {
     return `http://127.0.0.1:${this.#ports.store}`;
   }
 
-  /** The network as it is, with waits that are only written down. */
+  /** The real network, with waits that are only recorded. */
   get tools(): FetchTools {
     return {
       fetch: (input, init) => fetch(input, init),

@@ -17,7 +17,7 @@ export function testGpu(): Promise<Gpu> {
   return shared ??= Gpu.open();
 }
 
-/** Lets all that opens a device while `body` runs have the shared one, with its pipelines. */
+/** Gives code that opens a device while `body` runs the shared one, with its pipelines. */
 export async function onTestGpu<T>(body: () => Promise<T>): Promise<T> {
   const gpu = await testGpu();
   const { open } = Gpu;
@@ -57,7 +57,7 @@ export function upload(
   return tensor;
 }
 
-/** How an input lies in memory, where it is not as its values are. */
+/** How an input is stored, if not as its values are. */
 export interface InputOptions {
   /** f16 rounds each value to the nearest half float. */
   readonly dtype?: "f32" | "f16";

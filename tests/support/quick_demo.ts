@@ -47,8 +47,8 @@ async function writeOneBlock(folder: string): Promise<void> {
 
 /**
  * Makes the folder of a model with the demo's weights, but only one block of its transformer, which
- * works on a quarter of its pixels: for tests that ask whether something runs, and not for what it
- * makes.
+ * works on a quarter of its pixels: for tests that check whether something runs, not
+ * what it makes.
  * @param defaults replace those of the demo
  */
 export async function makeQuickDemo(

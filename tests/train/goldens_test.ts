@@ -85,7 +85,7 @@ for (const name of ["far-uncond", "far-action", "far-init", "far-long"]) {
 /** Weights after three steps, where the checkpoint of that run has them. */
 const AFTER: Readonly<Record<string, string>> = { "far-action": "checkpoint-3/model" };
 
-/** After Adam's first steps entries with gradients near 0 may be off by up to 2 lr a step. */
+/** After Adam's first steps entries with gradients near 0 may be off by 2 lr per step. */
 async function checkWeights(
   name: string,
   { lr }: TrainerSettings,

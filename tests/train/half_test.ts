@@ -38,7 +38,7 @@ Deno.test({ name: "training in f16 takes half the bytes of activations", ...GPU_
   assert.ok(half.activations < exact.activations, `${half.activations} ${exact.activations}`);
 });
 
-/** The scale of each step, results being read a step late, or at once after some steps. */
+/** The scale of each step; results are read one step late, or at once after some steps. */
 function scales(bad: readonly number[], steps: number, isRead: (step: number) => boolean) {
   let scale = new LossScale(true);
   const used: number[] = [];

@@ -67,7 +67,7 @@ Deno.test(
     const sizes = { frames: 4, batch: 2, heldOut: 0 };
     const run = train({ clips, output, model: source, gpu, ...sizes, steps: 2, lr: 0.1 });
     try {
-      assert.equal((await run.next()).value?.step, 1); // nothing of it is saved yet
+      assert.equal((await run.next()).value?.step, 1); // nothing is saved yet
       assert.deepEqual(await walk(output), await walk(source));
       for await (const _ of run);
       assert.notDeepEqual(await walk(output), await walk(source));
@@ -169,7 +169,8 @@ for (const [folder, frames] of FORWARDS) {
     const settings: TrainerSettings = {
       ...RELEASED_SETTINGS,
       ...{ config, height: HEIGHT, width: WIDTH, batch: 1, steps: 1, scalingFactor: 1 },
-      frames: long ? frames + 1 : frames, // a step with long-term context takes fewer than there are
+      // with long-term context a step takes fewer frames than the video has
+      frames: long ? frames + 1 : frames,
       trainingType: long ? "long_context" : "base",
     };
     const pipeline = await loadPipeline(path, { gpu: await testGpu(), dtype: "f32" });

@@ -14,7 +14,7 @@ import { randomFloats } from "../support/random.ts";
 
 /**
  * A board of 2 by 2 squares, a dot on one of them. Actions: stay, go across, go up or down, both.
- * Only what came before and the action say where the dot is: a noised board shows little of it.
+ * Only the history and the action reveal where the dot is: a noised board hardly shows it.
  */
 const SIDE = 2;
 const SQUARES = SIDE * SIDE;

@@ -3,8 +3,8 @@ import { type LoopOptions, RunLoop, type RunTask } from "../../train/run_loop.ts
 import type { StepResult, TrainState } from "../../train/settings.ts";
 
 /**
- * A run of nothing: `bad` says how often a step's numbers are not finite. A signal comes in the
- * middle of step `given`, which is given up.
+ * A run without a model: `bad` gives how often a step's numbers are not finite. A signal comes in
+ * the middle of step `given`, which is given up.
  */
 function fakeRun(
   bad: Record<number, number>,

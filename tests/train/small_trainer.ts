@@ -8,7 +8,7 @@ import {
 } from "../../train/trainer.ts";
 import { randomFloats } from "../support/random.ts";
 
-/** Sizes of a model that takes little time. */
+/** Sizes of a fast model. */
 export const SMALL_CONFIG = parseTransformerConfig({
   _class_name: "FAR_Long",
   attention_head_dim: 64,
@@ -38,7 +38,7 @@ export const SMALL: TrainerSettings = {
   seed: 3,
 };
 
-/** Weights that are not 0 anywhere, so that every gradient has something to say. */
+/** Weights without zeros, so that no gradient vanishes by accident. */
 export const SMALL_WEIGHTS: ParameterSource = (name, shape) => {
   const count = shape.reduce((a, b) => a * b, 1);
   const seed = listParameters(SMALL_CONFIG).findIndex((parameter) => parameter.name === name) + 1;

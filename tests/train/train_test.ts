@@ -72,7 +72,7 @@ async function assertSameCheckpoint(step: number, a: string, b: string) {
   }
 }
 
-/** Trains until the signal comes in a step, which is awaited. */
+/** Trains to step `last`, stops there by a signal, and awaits the end of the run. */
 async function trainUntil(options: TrainOptions, last: number) {
   const stop = new AbortController();
   const reason = new Error("stopped");

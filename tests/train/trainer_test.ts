@@ -139,7 +139,7 @@ Deno.test({ name: "Trainer's accumulation equals one large batch", ...GPU_TEST }
   }
 });
 
-/** What a device is asked for while `body` runs. */
+/** The calls that a device gets while `body` runs. */
 async function countCalls(body: () => Promise<unknown>): Promise<Record<string, number>> {
   const { device } = await testGpu();
   const counts: Record<string, number> = {};

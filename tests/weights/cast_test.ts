@@ -9,7 +9,7 @@ Deno.test("cast() to F16 agrees with the engine for floats and doubles", () => {
   let seed = 1;
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
   const values = Array.from({ length: 20000 }, () => (random() - 0.5) * 2 ** (random() * 40 - 28));
-  // ties between halves, and doubles just beside them, which round twice if one is careless
+  // ties between halves, and doubles just next to them, which careless code rounds twice
   for (let half = 1; half < 0x7bff; half += 97) {
     view.setUint16(0, half);
     const low = view.getFloat16(0);

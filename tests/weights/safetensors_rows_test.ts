@@ -1,5 +1,5 @@
-// The 50 rows of the adversarial table that this reader is held to, one test a row. The outcome is
-// the error of the Rust reference, "OK", or our own stricter one.
+// The 50 rows of the adversarial table that this reader is held to, one test per row. The outcome
+// is the error of the Rust reference, "OK", or our own stricter one.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { MemorySource } from "../../files/byte_source.ts";

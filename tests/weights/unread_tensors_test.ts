@@ -5,7 +5,7 @@ import { Checkpoint } from "../../weights/checkpoint.ts";
 import { PthFile } from "../../weights/pth.ts";
 import { call, dict, global, pickle, pth, tensor, text, tuple } from "./torch_bytes.ts";
 
-/** What PyTorch pickles tensors by that have no plain values, and what helps. */
+/** How PyTorch pickles tensors without plain values, and the advice for each. */
 const KINDS: readonly [module: string, name: string, remedy: RegExp][] = [
   ["torch._utils", "_rebuild_sparse_tensor", /\.to_dense\(\)$/],
   ["torch._utils", "_rebuild_sparse_csr_tensor", /\.to_dense\(\)$/],

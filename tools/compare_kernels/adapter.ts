@@ -1,4 +1,4 @@
-/** What every engine was given, and what it did with it. */
+/** The adapters that engines were given, and the work they recorded on them. */
 export interface AdapterUse {
   /** Names of the adapters handed out since the last look. */
   readonly adapters: Set<string>;

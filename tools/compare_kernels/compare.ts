@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   for (const engine of engines) engine.close();
 }
 
-/** Numbers in [-1, 1), the same each time. */
+/** Reproducible numbers in [-1, 1). */
 function randomInputs(shape: Shape): Inputs {
   let state = 1;
   const draw = (count: number) =>
@@ -72,7 +72,7 @@ function randomInputs(shape: Shape): Inputs {
   return { ...shape, x: draw(shape.m * shape.k), w: draw(shape.k * shape.n) };
 }
 
-/** Opens each engine and keeps those that give the right product, made on the GPU. */
+/** Opens each engine and keeps those whose product is right and was computed on the GPU. */
 async function open(names: string[], inputs: Inputs, use: AdapterUse): Promise<Engine[]> {
   const engines = [];
   for (const name of names) {
@@ -108,7 +108,7 @@ function seconds(): number {
   return performance.now() / 1e3;
 }
 
-/** Of all threads, the driver's among them. */
+/** CPU time of all threads, including the driver's. */
 function cpuSeconds(): number {
   const { user, system } = cpuUsage();
   return (user + system) / 1e6;

@@ -40,7 +40,7 @@ export async function openFar({ x, w, m, k, n }: Inputs): Promise<Engine> {
   };
 }
 
-/** [k, n] as `packWeight` lays it out, columns in blocks of 32; filled up to so many bytes. */
+/** [k, n] as `packWeight` lays it out, in blocks of 32 columns, padded to `bytes` bytes. */
 function inBlocks(w: Float32Array, k: number, n: number, bytes: number): Float32Array {
   const packed = new Float32Array(bytes / 4);
   for (let i = 0; i < k * n; i++) {

@@ -4,13 +4,13 @@ import { FIELD_OF_VIEW, FORWARD, LEFT, RIGHT, STAY, TURN, WALL_HEIGHT } from "./
 const HALF_VIEW = Math.tan(FIELD_OF_VIEW / 2);
 /** Factors by which a step ahead enlarges what is far and near. */
 const ZOOMS = [1.03, 1.06, 1.1, 1.15, 1.2, 1.3];
-/** Pictures this alike (mean difference of a value, of 255) cannot be told apart. */
+/** Pictures whose values differ by less than this on average (of 255) count as equal. */
 const INDISTINCT = 1.5;
 
 /** RGB, [size, size, 3]. */
 export type View = Uint8Array;
 
-/** What a step can look like. */
+/** The kinds of step that pictures can show. */
 type Seen = "left" | "right" | "stay" | "ahead" | "back";
 
 /** Where a pixel of the new view was in the old one, both from -1 to 1 across and down. */
@@ -62,7 +62,9 @@ function stepErrors(before: View, after: View): Record<Seen, number> {
   };
 }
 
-/** What a move may not look more like than what it is. A view far ahead hardly grows: it may stay. */
+/**
+ * Kinds that a move must not resemble more than its own. A distant view hardly grows: it may stay.
+ */
 const MOVES: Readonly<Record<number, { readonly is: Seen; readonly not: readonly Seen[] }>> = {
   [FORWARD]: { is: "ahead", not: ["left", "right", "back"] },
   [LEFT]: { is: "left", not: ["right", "stay", "ahead", "back"] },
@@ -70,7 +72,7 @@ const MOVES: Readonly<Record<number, { readonly is: Seen; readonly not: readonly
   [STAY]: { is: "stay", not: ["left", "right", "ahead", "back"] },
 };
 
-/** Whether a step did as told; undefined if the views are too plain to tell. */
+/** Whether a step obeyed its action; undefined if the views are too plain to judge. */
 export function obeys(before: View, after: View, action: number): boolean | undefined {
   const errors = stepErrors(before, after);
   const { is, not } = MOVES[action]!;
@@ -78,13 +80,15 @@ export function obeys(before: View, after: View, action: number): boolean | unde
   return Math.abs(other - errors[is]) < INDISTINCT ? undefined : errors[is] < other;
 }
 
-/** Steps of each kind that could be judged, and those that did as told. */
+/** Steps of each kind that could be judged, and those that obeyed. */
 export interface Obedience {
   readonly judged: number;
   readonly obeyed: number;
 }
 
-/** Whether the steps after `first` obey; steps ahead at a wall, which lead nowhere, are left out. */
+/**
+ * Whether the steps after `first` obey; steps ahead at a wall, which lead nowhere, are left out.
+ */
 export function obedience(
   views: readonly View[],
   actions: readonly number[],

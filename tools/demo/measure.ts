@@ -3,9 +3,9 @@
  *
  *     deno run -A tools/demo/measure.ts MODEL CLIPS [STEPS]
  *
- * Of each clip 24 frames are given. PSNR (of the mean squared error over all clips) is of the frames
- * that follow, and of the last given frame after 12 turns left and 12 right ("return"). Obedience and
- * sharpness are of everything that was made.
+ * Each clip gives 24 frames. PSNR (from the mean squared error over all clips) is measured on the
+ * frames that follow, and on the view after 12 turns left and 12 right, which should be the last
+ * given frame ("return"). Obedience and sharpness are measured on all generated frames.
  */
 import { join } from "node:path";
 import { loadPipeline, type Pipeline, toRgb } from "../../mod.ts";

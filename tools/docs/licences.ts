@@ -2,7 +2,7 @@ import more from "./more_licences.txt" with { type: "text" };
 
 const LOCK = new URL("../../deno.lock", import.meta.url);
 
-/** Systems that a package is for; any where it does not say. */
+/** Systems that a package is for; absent if it runs on any. */
 interface LockedPackage {
   readonly os?: readonly string[];
   readonly cpu?: readonly string[];

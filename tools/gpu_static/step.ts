@@ -15,7 +15,7 @@ const WAVE = 64;
 /** Numbers of k that a trip of a product's loop takes, and keys that one of attention takes. */
 const PRODUCT_TRIP = 16;
 
-/** Of a workgroup of this dispatch: its lanes, and the trips of its loop, one after the other. */
+/** Lanes of a workgroup of this dispatch, and the trips that its loop makes in sequence. */
 function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: number } | undefined {
   const { kernel, constants = {}, params = {} } = dispatch;
   if (/^(linear|conv2d)(_shuffle)?$/.test(kernel.name)) {

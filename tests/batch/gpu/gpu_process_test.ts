@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ownCommand } from "../../../batch/gpu/gpu_process.ts";
 import { CHILD_ARGUMENT } from "../../../batch/gpu/child_settings.ts";
 
-/** What SECURITY.md says of the process that holds the GPU. */
+/** The rights that SECURITY.md gives the process that holds the GPU. */
 const RIGHTS: [what: string, may: boolean, attempt: string][] = [
   ["read any file", true, `Deno.readFileSync("/etc/passwd")`],
   ["write any file", true, `Deno.removeSync(Deno.makeTempFileSync())`],

@@ -18,9 +18,9 @@ interface Stage {
   readonly messages: ChildMessage[];
   /** How often a device was opened. */
   readonly devices: () => number;
-  /** Runs jobs until each has ended, in batches of so many videos, as the supervisor has it. */
+  /** Runs all jobs to their ends, in batches of the size that the supervisor gives. */
   run(jobs: readonly WireJob[], videos: number): Promise<void>;
-  /** What the user is told of batches that failed. */
+  /** Notes to the user about failed batches. */
   readonly notes: readonly string[];
   /** Messages of one type. */
   of<T extends ChildMessage["type"]>(type: T): Extract<ChildMessage, { type: T }>[];

@@ -11,7 +11,7 @@ const taken = (pool: JobPool, videos = 8) => {
   return batch && `${batch.jobs.map(({ hash }) => hash).join(" ")} by ${batch.videos}`;
 };
 
-/** The process has done these, and the message they came with. */
+/** Jobs that the process reports as done, and the message that reports them. */
 function done(pool: JobPool, ...hashes: string[]): void {
   for (const hash of hashes) {
     pool.hear({ type: "done", hash, seconds: 1, batch: hashes.length, outputs: [] });

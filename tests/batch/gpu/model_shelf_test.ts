@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Load, ModelShelf } from "../../../batch/gpu/model_shelf.ts";
 import { type Gpu, GpuError, type Pipeline } from "../../../mod.ts";
 
-/** A shelf whose models only say what becomes of them; loading one throws what `fault` gives. */
+/** A shelf whose fake models log their fate; loading one throws what `fault` returns. */
 function shelf(fault: (folder: string) => Error | undefined = () => undefined) {
   const events: string[] = [];
   const open = () => {

@@ -13,7 +13,7 @@ interface Stage {
   readonly log: string;
   /** Lines of the log that begin with a word. */
   lines(word: string): string[];
-  /** Submits jobs whose names say what happens to them. */
+  /** Submits jobs whose names decide what happens to them. */
   run(...hashes: string[]): Promise<string[]>;
 }
 

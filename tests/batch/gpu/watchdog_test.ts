@@ -12,7 +12,7 @@ Deno.test("Watchdog allows several times the duration of a frame once it is know
   try {
     dog.start();
     assert.equal(dog.limit, 600);
-    // context frames come fast and say nothing of those that are generated
+    // context frames are fast and say nothing about generated ones
     assert.equal(beatAfter(0.1), 600);
     assert.equal(beatAfter(0.1), 600);
     assert.equal(beatAfter(5, true), 100);

@@ -14,7 +14,7 @@ const JOB: PageJob = {
   at: "2026-01-01T00:00:00.000Z",
 };
 
-/** Text of others that must not become HTML or change the terminal's or the page's direction. */
+/** Untrusted text that must not become HTML or change the direction of the terminal or page. */
 const HOSTILE = [
   "<script>alert(1)</script>",
   '"><img src=x onerror=alert(1)>',
@@ -55,7 +55,7 @@ for (const text of HOSTILE) {
   });
 }
 
-Deno.test("batchPage() needs nothing but itself", () => {
+Deno.test("batchPage() loads nothing else", () => {
   const page = batchPage("jobs.jsonl", [{ ...JOB, picture: "iVBORw0KGgo=" }]);
   const loaded = [...page.matchAll(/\b(?:src|href|url|import)\s*[=(]\s*["']?([^"'\s>)]+)/g)];
   assert.deepEqual(loaded.map(([, address]) => address!.slice(0, 14)), ["data:image/png", "a.mp4"]);

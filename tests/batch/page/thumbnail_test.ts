@@ -44,7 +44,7 @@ for (const [name, width, height, frames, across, reds] of CASES) {
     }));
 }
 
-Deno.test("thumbnail() of what cannot be read is none", () =>
+Deno.test("thumbnail() of an unreadable file is undefined", () =>
   inFolder(async (folder) => {
     await Deno.writeFile(join(folder, "half.png"), encodePng(solid(64, 64, 9)).subarray(0, 60));
     await Deno.writeTextFile(join(folder, "text.mp4"), "no video");

@@ -60,7 +60,7 @@ Deno.test("jobHash() follows the bytes of inputs, not their names", async () => 
     await Deno.mkdir(at("frames/inside"));
     if (Deno.build.os !== "windows") await Deno.symlink("inside", at("frames/linked"));
     assert.equal(await hash({ context: at("frames") }), both);
-    await Deno.writeTextFile(at("100%.npz"), "left"); // a percent sign alone makes no pattern
+    await Deno.writeTextFile(at("100%.npz"), "left"); // a percent sign alone is not a pattern
     assert.equal(await hash({ context: at("100%.npz") }), await hash({ context: at("a.txt") }));
     await assert.rejects(hash({ context: at("none.npz") }), /"context": .*there is no such file/);
     await assert.rejects(hash({ context: "-" }), /cannot read stdin/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { HAS_REDIS } from "../redis_server.ts";
 import { MODEL, QUEUE_TEST, stage } from "./queue_stage.ts";
 
-/** What BullMQ keeps beside a job's data, as a stranger may write it: the text of a field. */
+/** Fields that BullMQ keeps with a job's data, as a stranger may write them. */
 const FIELDS: [field: string, text: string][] = [
   ...[
     ...['{"attempts":1e9,"backoff":{"type":"fixed","delay":1e15}}', '{"attempts":-1}'],

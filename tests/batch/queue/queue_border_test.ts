@@ -22,7 +22,7 @@ const JOB = {
 const MADE = { path: "a.mp4", bytes: 10, sha256: DIGEST };
 const RESULT = { seconds: 1.5, batch: 2, outputs: [MADE], sent: true, worker: "host" };
 
-/** What a stranger may put in the place of anything. */
+/** Values that a stranger may put in place of any other. */
 const STRANGE: readonly unknown[] = [
   undefined,
   null,
@@ -46,7 +46,7 @@ const STRANGE: readonly unknown[] = [
   {},
   { toString: 1 },
 ];
-/** Fields, and what of the strange is as good as any other value there. */
+/** Fields, and the strange values that are valid there. */
 const JOB_FIELDS: Readonly<Record<string, readonly unknown[]>> = {
   version: [],
   id: ["..", "../x", "/etc/passwd"],

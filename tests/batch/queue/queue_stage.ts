@@ -17,9 +17,9 @@ export interface Stage {
   readonly worker: QueueWorker;
   readonly supervisor: Supervisor;
   readonly fatal: Error[];
-  /** Puts a job on the queue; its name says what happens to it. */
+  /** Puts a job on the queue; its name decides what happens to it. */
   add(name: string, changes?: Partial<QueueJob>, attempts?: number, jobId?: string): Promise<void>;
-  /** States of jobs when all have ended, with what is told of failures. */
+  /** States of all jobs when they have ended, with the reasons for failures. */
   states(...names: string[]): Promise<string[]>;
   counts(): Promise<Record<string, number>>;
   readonly notes: readonly string[];

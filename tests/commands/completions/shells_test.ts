@@ -31,7 +31,7 @@ async function shell(program: string, script: string, text: string): Promise<str
   return new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split("\t")[0]!);
 }
 
-/** The program as the scripts ask it for names: it says what it was asked for. */
+/** Stands in for the program: it answers requests for names with the request itself. */
 const ANSWERS = {
   bash: 'far() { [ "$1" = completions ] && printf "%s\\n" "a-$2" "b-${!#}"; }',
   fish: "function far; echo a-$argv[2]; echo b-$argv[-1]; end",
@@ -86,7 +86,7 @@ Deno.test({
     assert.deepEqual(await bash("far", "models", "rm", "a"), ["a-local"]);
     assert.deepEqual(await bash("far", "convert", "--preset", "a"), ["a-released"]);
     assert.deepEqual(await bash("far", "generate", "-m", "cl"), [""]); // a folder
-    // nothing of our own: bash goes on with files
+    // no completions from us: bash falls back to files
     assert.deepEqual(await bash("far", "generate", "-o", "cl"), [""]);
   },
 });

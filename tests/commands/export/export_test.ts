@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const DEMO = join(ROOT, "weights/demo");
 const CLIP = join(DEMO, "clips/0.npz");
 const LEFT = 1;
-/** Of 1; the adapters round sums in their own order. */
+/** Relative to 1; adapters round sums in different orders. */
 const MOST_DIFFERENCE = 2e-3;
 const FRAME = "document.getElementById('frame')?.textContent";
 const LOST = "document.getElementById('lost-text')?.textContent";
@@ -67,7 +67,7 @@ async function serving(
   }
 }
 
-/** The GPU's process ends: the page says so, and the frames can still be saved. */
+/** When the GPU process ends, the page says so, and the frames can still be saved. */
 async function loseDevice(page: Page, folder: string): Promise<void> {
   const devtools = await page.context().browser()!.newBrowserCDPSession();
   await devtools.send("Browser.crashGpuProcess").catch(() => {}); // some versions do not answer

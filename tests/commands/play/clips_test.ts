@@ -17,7 +17,7 @@ Deno.test("StartClips offers the chosen clip, the model's own, and nothing", asy
   assert.equal(await clips.read("nothing"), undefined);
 });
 
-Deno.test("StartClips begins with nothing where nothing was chosen", async () => {
+Deno.test("StartClips begins with nothing if nothing was chosen", async () => {
   const clips = await StartClips.find({}, join(ROOT, "tests/fixtures"), FIT);
   assert.deepEqual(clips.names, ["nothing", "dmlab-5", "v_CliffDiving_g08_c03"]);
   const none = await StartClips.find({}, ROOT, FIT);

@@ -45,7 +45,7 @@ export class FakeWorld implements World {
   }
 }
 
-/** Options of a game on fake worlds, which are kept as they are opened. */
+/** Options of a game on fake worlds, and the worlds that it has opened. */
 export function fakeGame(options: Partial<GameOptions> = {}) {
   const worlds: FakeWorld[] = [];
   const opened: string[] = [];

@@ -4,12 +4,14 @@ import { readClip } from "../../../mod.ts";
 import { inFolder } from "../../support/folder.ts";
 import { startPage } from "./play_process.ts";
 
-/** Fewer than there are connections: the program's own files and its adapter's need most of them. */
+/**
+ * Fewer than there are connections: the program's own files and its adapter's need most of them.
+ */
 const DESCRIPTORS = 80;
 const CONNECTIONS = 300;
 const RESTARTS = 2000;
 
-/** A page's connection; what comes is counted. */
+/** A page's connection that counts its messages. */
 async function openSocket(url: string) {
   const socket = new WebSocket(new URL("live", url), { headers: { origin: url.slice(0, -1) } });
   socket.binaryType = "arraybuffer";

@@ -104,7 +104,7 @@ async function timeMachine(page: Page): Promise<void> {
   const seen = [await page.evaluate<string>(PIXELS)];
   await page.locator("#film button").nth(2).click();
   await until(page, `${CURRENT}.startsWith("frame 13") && ${text("history")} === "forward*2"`);
-  assert.ok(!seen.includes(await page.evaluate<string>(PIXELS))); // the picture went back as well
+  assert.ok(!seen.includes(await page.evaluate<string>(PIXELS))); // the picture has gone back too
   await page.keyboard.press("ArrowRight");
   await until(page, `${text("history")}.startsWith("forward*2,right") && ${HELD}`);
   const branches = page.locator("#branches");
@@ -127,7 +127,7 @@ async function timeMachine(page: Page): Promise<void> {
   assert.deepEqual(await branches.getByRole("button").allTextContents(), names);
   await branches.getByRole("button", { name: "Branch 1" }).click();
   await until(page, `${FILM} === ${length} && ${PIXELS} === ${JSON.stringify(seen[0])}`);
-  await page.keyboard.press("ArrowUp"); // it goes on where it ended, and is no third one
+  await page.keyboard.press("ArrowUp"); // continues the branch, no third one
   await until(page, `${FILM} === ${length + 1} && ${HELD}`);
   await page.reload();
   await until(page, `${CONNECTED} && ${FILM} === ${length + 1}`);
@@ -206,7 +206,9 @@ async function twoTabs(first: Page): Promise<void> {
   await until(first, `${text("history")}.startsWith("right")`);
 }
 
-/** Nothing is cut off, the world and its pad are in sight, and axe finds nothing in either theme. */
+/**
+ * Nothing is cut off, the world and its pad are in sight, and axe finds nothing in either theme.
+ */
 async function fits(page: Page, name: string): Promise<void> {
   await assertInSight(page, "#canvas, [data-action]");
   for (const colorScheme of ["light", "dark"] as const) {
@@ -256,7 +258,9 @@ async function lost(page: Page, folder: string): Promise<void> {
   assert.deepEqual((await readClip(gif)).frames.map(({ width }) => width), [256, 256]);
 }
 
-/** Another program at the same address: the page keeps the old frames until it is told otherwise. */
+/**
+ * Another program at the same address: the page keeps the old frames until it is told otherwise.
+ */
 async function anew(page: Page): Promise<void> {
   const far = await startPage({ port: Number(new URL(page.url()).port) });
   try {

@@ -7,9 +7,9 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** A `far play --web` of its own. */
 export interface PageProcess {
   readonly url: string;
-  /** What it said on stderr besides where the page is. */
+  /** Its stderr, except for the page's address. */
   readonly complaints: string;
-  /** Stops it, as Ctrl-C does if not told otherwise; more than once does no harm. */
+  /** Stops it with SIGINT by default; may be called more than once. */
   stop(signal?: Deno.Signal): Promise<number>;
 }
 
@@ -19,7 +19,7 @@ interface PageOptions {
   readonly port?: number;
   /** Most open files. */
   readonly descriptors?: number;
-  /** More options; with them it has all permissions. */
+  /** More options; if given, it gets all permissions. */
   readonly args?: readonly string[];
 }
 

@@ -11,10 +11,10 @@ if (!CHROMIUM) {
   console.error("NOT TESTED: what the player's page shows, as no Chromium is installed");
 }
 
-/** What strangers may call their models, actions, clips and classes. */
+/** Names that strangers may give models, actions, clips and classes. */
 const HOSTILE = `<img src=x onerror="document.title='owned'"></option>\u202e\x1b[2J&amp;`;
 const LABELS = ["cat", "dog", HOSTILE];
-/** A frame longer than the page's patience. */
+/** A frame time beyond the page's patience. */
 const SLOW_MS = 2500;
 
 const text = (id: string) => `document.getElementById("${id}").textContent`;

@@ -98,7 +98,7 @@ class Page {
   }
 }
 
-/** A request whose headers, Host among them, are ours to choose. */
+/** Sends a request with any headers, even Host. */
 function ask(
   url: string,
   headers: Record<string, string>,

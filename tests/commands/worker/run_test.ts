@@ -30,7 +30,7 @@ interface Stage {
   readonly server: RedisServer;
   readonly out: string;
   readonly results: string;
-  /** A path beside the output folder. */
+  /** A path next to the output folder. */
   path(name: string): string;
   batch(lines: readonly unknown[], ...args: string[]): ReturnType<typeof startFar>;
   worker(...args: string[]): ReturnType<typeof startFar>;
@@ -201,7 +201,7 @@ Deno.test(
   { name: "far batch collects equal jobs, and repeats those that the queue has lost", ignore },
   () =>
     stage(async ({ server, out, batch, worker }) => {
-      // a .y4m says nothing of its job: both have the very same bytes
+      // a .y4m does not record its job: both have the same bytes
       const twins = ["a", "b"].map((id) => ({ id, output: "{id}.y4m" }));
       const jobs = [...JOBS(2), ...twins];
       assert.equal((await batch(jobs, "--detach").ended).code, 0);
@@ -237,7 +237,7 @@ Deno.test(
     }),
 );
 
-/** What workers have answered and nobody has collected. */
+/** Answers of workers that nobody has collected. */
 async function resultsOn(link: QueueLink): Promise<QueueResult[]> {
   const [identity] = (await link.models()).keys();
   return (await link.queue(identity!).getCompleted()).map(({ returnvalue }) => returnvalue);

@@ -6,7 +6,7 @@ export const HAS_FFMPEG = await runs("ffmpeg") && await runs("ffprobe");
 /** Swscale's default is off by up to 3 levels. These make it exact, and leave chroma unfiltered. */
 const EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp+neighbor";
 
-/** What ffprobe says of the first video stream of a file. */
+/** ffprobe's description of a file's first video stream. */
 export interface Probe {
   readonly stream: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
@@ -59,7 +59,9 @@ export async function decodeWithFfmpeg(
   }));
 }
 
-/** Runs ffmpeg and returns what it writes to stdout; a failure is an error with its words. */
+/**
+ * Runs ffmpeg and returns what it writes to stdout; a failure is an error with ffmpeg's message.
+ */
 export async function ffmpeg(
   args: string[],
   stdin?: Uint8Array,
@@ -94,7 +96,7 @@ export function difference(a: RgbFrame, b: RgbFrame): { worst: number; mean: num
   return { worst, mean: sum / a.data.length };
 }
 
-/** Smooth colours and a bar that moves by 2 pixels (a chroma sample) a frame: all frames differ. */
+/** Smooth colours and a bar that moves by 2 pixels (a chroma sample) per frame. */
 export function movingBar(width: number, height: number, count: number): RgbFrame[] {
   return Array.from({ length: count }, (_, k) => {
     const data = new Uint8Array(width * height * 3);

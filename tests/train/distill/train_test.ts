@@ -21,7 +21,7 @@ async function optionsIn(folder: string): Promise<TrainOptions> {
   };
 }
 
-/** Takes steps until one of them, and then stops as Ctrl-C does. */
+/** Trains up to a given step, and then stops as Ctrl-C does. */
 async function stopAt(options: TrainOptions, last: number): Promise<void> {
   const stop = new AbortController();
   const reason = new Error("stopped");

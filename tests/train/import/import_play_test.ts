@@ -160,7 +160,7 @@ Deno.test("importPlay() keeps nothing of a video that cannot be read to its end"
     assert.equal(signalled.length, 4); // frames pass one by one
     const left = await Array.fromAsync(Deno.readDir(path("clips")), ({ name }) => name);
     assert.deepEqual(left, ["far.json"]);
-    // of a log that begins after the end of a video whose length nothing tells
+    // a log that begins after the end of a video whose length is unknown
     await Deno.writeFile(path("play.y4m"), whole);
     await assert.rejects(
       importPlay({ ...options, offset: -9 }),
