@@ -5,11 +5,15 @@ import { COMMANDS } from "../../commands/table.ts";
 import type { CommandSpec } from "../../cli/command.ts";
 import { permissionFlags } from "../../cli/permissions.ts";
 import { FakeHub } from "../support/fake_hub.ts";
+import { makeQuickDemo } from "../support/quick_demo.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const CLIP = join(ROOT, "weights/demo/clips/0.npz");
 const GOLDENS = join(ROOT, "tests/fixtures/goldens");
 const FOLDER = await Deno.makeTempDir({ prefix: "far-permissions-" });
+/** Model of the commands that name none. */
+const QUICK = join(FOLDER, "quick");
+await makeQuickDemo(QUICK);
+const CLIP = join(QUICK, "clips/0.npz");
 
 function specOf(command: string): CommandSpec {
   return COMMANDS.find(({ name }) => name === command)!;
@@ -33,12 +37,12 @@ const RUNS: readonly Run[] = [
   ["compare", "one.mp4 one.npz", 0],
   [
     "evaluate",
-    `demo ${CLIP} --context-frames 2 --frames 1 --steps 1 --agreement 1 -o report.html -o n.json`,
+    `${QUICK} ${CLIP} --context-frames 2 --frames 1 --steps 1 --agreement 1 -o report.html -o n.json`,
     0,
   ],
   [
     "train",
-    `${join(ROOT, "weights/demo/clips/0.npz")} -o world -m demo --steps 1 --batch 1 --frames 9`,
+    `${CLIP} -o world -m ${QUICK} --steps 1 --batch 1 --frames 9`,
     0,
   ],
   ["import", "one.mp4 --keys keys.json --log keys.csv -o clips", 0],
@@ -72,7 +76,7 @@ async function far(
     ],
     cwd: FOLDER,
     stdout: "null",
-    env: { HF_HOME: join(FOLDER, "hub"), NO_COLOR: "1", ...env },
+    env: { HF_HOME: join(FOLDER, "hub"), NO_COLOR: "1", FAR_MODEL: QUICK, ...env },
   }).output();
   return { code, said: new TextDecoder().decode(stderr) };
 }

@@ -113,7 +113,12 @@ Deno.test({
   name: "train() gives up a long step at a signal, and computes it later",
   fn: () =>
     inFolder(async (folder) => {
-      const options = await toyOptions(folder, { steps: 3, saveEvery: 100, microBatch: 1 });
+      const options = await toyOptions(folder, {
+        steps: 3,
+        saveEvery: 100,
+        batch: 3,
+        microBatch: 1,
+      });
       await collect(options);
       const stopped = { ...options, output: join(folder, "stopped") };
       await trainUntil(stopped, 1);

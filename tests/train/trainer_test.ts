@@ -49,15 +49,24 @@ async function train(trainer: Trainer, batches: readonly TrainBatch[]) {
 
 const BATCHES = [1, 2, 3].map((seed) => smallBatch(4, seed));
 
+/** What it gives is the same each time, which the first test asks: it is computed once. */
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => result ??= compute();
+}
+
+const wholeRun = () => withTrainer({}, (trainer) => train(trainer, BATCHES));
+const trained = once(wholeRun);
+const gradients = once(() => withTrainer({}, (trainer) => trainer.gradients(BATCHES[0]!)));
+
 Deno.test({ name: "Trainer gives the same bits every time", ...GPU_TEST }, async () => {
-  const run = () => withTrainer({}, (trainer) => train(trainer, BATCHES));
-  const [a, b] = [await run(), await run()];
+  const [a, b] = [await trained(), await wholeRun()];
   assert.equal(a.results.length, 3);
   assert.deepEqual(a, b);
 });
 
 Deno.test({ name: "Trainer continues from a state bit for bit", ...GPU_TEST }, async () => {
-  const whole = await withTrainer({}, (trainer) => train(trainer, BATCHES));
+  const whole = await trained();
   const half = await withTrainer({}, (trainer) => train(trainer, BATCHES.slice(0, 1)));
   const rest = await withTrainer({ seed: 99 }, async (trainer) => {
     await trainer.restore(half.state);
@@ -99,7 +108,8 @@ Deno.test(
 Deno.test(
   { name: "Trainer gives the same bits when blocks are recomputed", ...GPU_TEST },
   async () => {
-    const kept = await withTrainer({ recompute: false }, (trainer) => train(trainer, BATCHES));
+    const kept = await trained();
+    assert.ok(!Trainer.plan(SMALL, (await testGpu()).adapter).recompute);
     await withTrainer({ recompute: true }, async (trainer) => {
       assert.ok(trainer.plan.recompute);
       assert.deepEqual(await train(trainer, BATCHES), kept);
@@ -108,7 +118,7 @@ Deno.test(
 );
 
 Deno.test({ name: "Trainer's micro-batches add up to the batch", ...GPU_TEST }, async () => {
-  const whole = await withTrainer({}, (trainer) => trainer.gradients(BATCHES[0]!));
+  const whole = await gradients();
   for (const microBatch of [1, 2, 3]) {
     const parts = await withTrainer({ microBatch }, (trainer) => trainer.gradients(BATCHES[0]!));
     assert.ok(Math.abs(parts.loss / whole.loss - 1) < 1e-6);
@@ -296,11 +306,11 @@ const FREEZES: readonly [string[], (name: string) => boolean][] = [
 for (const [freeze, isTrained] of FREEZES) {
   const title = `Trainer trains what ${freeze.join(" ")} leaves, as if nothing were frozen`;
   Deno.test({ name: title, ...GPU_TEST }, async () => {
-    const all = await withTrainer({}, (trainer) => trainer.gradients(BATCHES[0]!));
+    const all = await gradients();
     await withTrainer({ freeze }, async (trainer) => {
-      const { gradients } = await trainer.gradients(BATCHES[0]!);
+      const found = await trainer.gradients(BATCHES[0]!);
       const expected = [...all.gradients].filter(([name]) => isTrained(name));
-      assert.deepEqual([...gradients].toSorted(), expected.toSorted());
+      assert.deepEqual([...found.gradients].toSorted(), expected.toSorted());
       const before = await trainer.parameters("live");
       await train(trainer, BATCHES.slice(0, 1));
       for (const [name, values] of await trainer.parameters("live")) {
