@@ -28,7 +28,7 @@ interface Comparison {
 const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
   args: ["test", "-A", ...TESTS],
   cwd: fileURLToPath(new URL("..", import.meta.url)),
-  env: { NO_COLOR: "1" },
+  env: { NO_COLOR: "1", FAR_ALL_FORMS: "1" },
 }).output();
 const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 const comparisons = [...output.matchAll(/^golden (\{.*\})$/gm)]
