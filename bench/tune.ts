@@ -13,6 +13,8 @@ import {
   linearKey,
   linearTuning,
   type ProductTuning,
+  qkvKey,
+  qkvTuning,
   tensorKind,
   type TuningTable,
 } from "../gpu/tuning.ts";
@@ -21,6 +23,7 @@ import { attention } from "../kernels/attention.ts";
 import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";
 import { packedShape } from "../kernels/pack_weight.ts";
+import { qkv } from "../kernels/qkv.ts";
 import type { Pipeline } from "../run/pipeline.ts";
 import { selfTest } from "../run/self_test.ts";
 import { seededFloats } from "../run/self_test_bench.ts";
@@ -79,8 +82,9 @@ export function tunables(programs: Iterable<Program>): Tunable[] {
 function tunableOf(dispatch: Dispatch, device: DeviceProfile): Tunable | undefined {
   const { name } = dispatch.kernel;
   if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
+  if (/^qkv(_shuffle)?$/.test(name)) return tunableQkv(dispatch, device);
   if (name.startsWith("conv2d")) return tunableConv2d(dispatch, device);
-  if (/^attention(_broadcast)?$/.test(name)) return tunableAttention(dispatch, device);
+  if (/^attention(_broadcast|_shuffle)?$/.test(name)) return tunableAttention(dispatch, device);
   return undefined;
 }
 
@@ -90,9 +94,9 @@ function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
 
 /** The tuning parameters that apply to this device. */
 function relevant(choice: ProductTuning, device: DeviceProfile): Numbers {
-  const { rows, tile, slices, ahead, shuffle } = choice;
+  const { rows, shuffle, ...tiles } = choice;
   if (broadcasts(device)) return { rows };
-  return exchanges(device) ? { tile, slices, ahead, shuffle } : { tile, slices, ahead };
+  return exchanges(device) ? { ...tiles, shuffle } : tiles;
 }
 
 function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
@@ -116,6 +120,41 @@ function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
         tuning,
         norm: norm ? { ...modulation, shift: 0, scale: k } : undefined,
         into: y && (residual === 2 ? { y, gate: { ...modulation, offset: 0 } } : { y }),
+      });
+    },
+  };
+}
+
+function tunableQkv(dispatch: Dispatch, device: DeviceProfile): Tunable {
+  const { m, k, n, heads, tokens, frames: count, slots, columns, spread, ...rope } = dispatch
+    .params as Record<string, number>;
+  const dtype = dtypeOf(dispatch);
+  const cached = dispatch.constants!.HALF_CACHE ? "f16" : "f32";
+  const batch = m! / (count! * tokens!);
+  const axes = [4 * rope.time_pairs!, 4 * rope.row_pairs!, 0] as const;
+  const shape = { m: m!, k: k!, n: n!, dtype };
+  const { blocks: _always, ...builtIn } = relevant(qkvTuning(device, shape), device);
+  return {
+    key: qkvKey(shape),
+    builtIn,
+    record(p, tuning) {
+      const tensor = (name: string, ...shape: number[]) => p.memory.tensor(name, shape);
+      const weight = p.memory.tensor("w", packedShape(k!, n!), dtype);
+      const frames = p.memory.tensor("frames", [batch, count!, 4], "u32");
+      const cache = [batch, heads!, slots!, 64];
+      return qkv(p, { weight, inputs: k!, outputs: n! }, tensor("x", batch, count!, tokens!, k!), {
+        norm: { table: tensor("table", 1, 2 * k!), frames, tokens: tokens!, shift: 0, scale: k! },
+        heads: heads!,
+        norms: tensor("norms", 2, 64),
+        frames,
+        rope: tensor("rope", ...(dispatch.buffers.rope as Tensor).shape),
+        time: rope.time!,
+        axes,
+        columns: columns!,
+        spread: spread!,
+        k: p.memory.tensor("k", cache, cached),
+        v: p.memory.tensor("v", cache, cached),
+        tuning,
       });
     },
   };
@@ -210,6 +249,7 @@ function agrees(actual: Float32Array, wanted: Float32Array): boolean {
 /** Families of self-tests by the first word of a key. */
 const FAMILIES: Readonly<Record<string, RegExp>> = {
   linear: /^(linear, |layer norm)/,
+  qkv: /^attention, /,
   conv2d: /^convolution, /,
   attention: /^attention, /,
 };

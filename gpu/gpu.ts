@@ -30,6 +30,8 @@ export interface AdapterSummary {
   readonly subgroupSize: number;
   /** Whether workgroups may have 512 lanes and 32 kB of memory. */
   readonly wide: boolean;
+  /** Storage buffers that a kernel may have. */
+  readonly storageBuffers: number;
   /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
@@ -135,6 +137,7 @@ export class Gpu implements Allocator {
       subgroups,
       subgroupSize: subgroups ? leastSubgroup(name, adapter.info.subgroupMinSize) : 0,
       wide: isWide(adapter.limits),
+      storageBuffers: adapter.limits.maxStorageBuffersPerShaderStage,
       tuning: await host().readTuning?.(name),
     };
     return new Gpu(device, summary, options.dispatchesPerSubmit);

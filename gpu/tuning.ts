@@ -16,6 +16,8 @@ export interface DeviceProfile {
   readonly subgroupSize?: number;
   /** Whether workgroups may have 512 lanes and 32 kB of memory, twice what every device allows. */
   readonly wide?: boolean;
+  /** Buffers that a kernel may have; absent: 8, what every device allows. */
+  readonly storageBuffers?: number;
   /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
@@ -28,6 +30,11 @@ export function broadcasts({ cpu, subgroupSize = SUBGROUP }: DeviceProfile): boo
 /** Whether eight lanes are guaranteed to exchange values within a subgroup. */
 export function exchanges({ subgroupSize = 0 }: DeviceProfile): boolean {
   return subgroupSize >= SUBGROUP;
+}
+
+/** Whether a kernel may have the buffers that queries, keys and values take in one dispatch. */
+export function fusesHeads({ storageBuffers = 8 }: DeviceProfile): boolean {
+  return storageBuffers >= 10;
 }
 
 /** The kind of memory for weights and caches: textures for the broadcasting kernels. */
@@ -43,11 +50,17 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear rows": [8, 16, 32],
   "linear tile": [32, 64],
   "linear slices": [1, 2, 4, 8],
+  "linear blocks": [1, 2],
   "linear ahead": [1, 2, 4],
   "linear shuffle": [0, 1],
+  "qkv tile": [32, 64],
+  "qkv slices": [1, 2, 4],
+  "qkv ahead": [1, 2, 4],
+  "qkv shuffle": [0, 1],
   "conv2d rows": [8, 16, 32, 64],
   "conv2d tile": [32, 64],
   "conv2d slices": [1, 2, 4, 8],
+  "conv2d blocks": [1, 2],
   "conv2d ahead": [1, 2, 4],
   "conv2d shuffle": [0, 1],
   "attention keys": [4, 8],
@@ -74,8 +87,10 @@ export interface ProductTuning {
   readonly rows: number;
   /** Rows of a tile. */
   readonly tile: number;
-  /** Groups of 64 lanes that share the k of a tile. */
+  /** Groups of lanes that share the k of a tile. */
   readonly slices: number;
+  /** Blocks of 32 columns, 64 lanes each, that share the x of a tile. */
+  readonly blocks: number;
   /** Vec4s of k whose weights are asked for at once: as many as registers hold. */
   readonly ahead: number;
   /** 1 if lanes exchange x within their subgroup instead of through workgroup memory. */
@@ -92,10 +107,18 @@ const IDLE_TILES = 64;
 
 /**
  * Whether lanes had better exchange x within subgroups, without knowing more than the name: AMD's
- * compiler then waits for memory once per trip, and never for workgroup memory or barriers.
+ * compiler then never waits for workgroup memory or barriers.
  */
 function prefersShuffles(device: DeviceProfile): boolean {
   return exchanges(device) && /\b(AMD|Radeon|RADV)\b/i.test(device.name ?? "");
+}
+
+/**
+ * Whether registers are so few that tiles of 64 rows, or what is asked for in one step and used in the
+ * next, spill: as Intel's compiler counts, for all of its GPUs.
+ */
+function spills({ name }: DeviceProfile): boolean {
+  return /\bIntel\b/i.test(name ?? "");
 }
 
 /** The built-in choice for m rows (pixels), k numbers (channels of all taps) in each, n columns. */
@@ -105,14 +128,16 @@ function productTuning(
   norm = false,
 ): ProductTuning {
   const tiles = (rows: number) => Math.ceil(m / rows) * Math.ceil(n / 32);
-  const tile = tiles(64) >= BUSY_TILES ? 64 : 32;
+  const tile = tiles(64) >= BUSY_TILES && !spills(device) ? 64 : 32;
   const count = tiles(tile);
   const most = device.wide && k >= 512 && count <= IDLE_TILES ? 8 : 4;
   const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : most;
-  // with a norm on the way the shuffles' loads are as many, and waited for one by one
+  // normalising x takes more than passing it on: as few lanes as possible should do it
+  const blocks = norm && n > 32 && (slices <= 2 || device.wide) ? 2 : 1;
   const shuffle = Number(prefersShuffles(device) && !norm);
-  const ahead = tile > 32 && !shuffle ? 1 : 4;
-  return { rows: m <= 8 ? 8 : m <= 16 ? 16 : 32, tile, slices, ahead, shuffle };
+  const rows = m <= 8 ? 8 : m <= 16 ? 16 : 32;
+  const ahead = spills(device) ? 4 : tile > 32 ? 1 : 2;
+  return { rows, tile, slices, blocks, ahead, shuffle };
 }
 
 /** x [m, k] times W [k, n]. */
@@ -136,6 +161,21 @@ export function linearKey({ m, k, n, dtype, norm, into }: LinearShape): string {
 export function linearTuning(device: DeviceProfile, shape: LinearShape): ProductTuning {
   const { m, k, n, norm } = shape;
   return tuned(device, linearKey(shape), productTuning(device, [m, k, n], norm));
+}
+
+/** What a projection to queries, keys and values depends on. */
+export type QkvShape = Pick<LinearShape, "m" | "k" | "n" | "dtype">;
+
+/** The key of such a projection in a table. */
+export function qkvKey({ m, k, n, dtype }: QkvShape): string {
+  return `qkv ${m}x${k}x${n} ${dtype}`;
+}
+
+/** The choice for it: heads are two blocks of columns. */
+export function qkvTuning(device: DeviceProfile, shape: QkvShape): ProductTuning {
+  const { m, k, n } = shape;
+  const choice = productTuning(device, [m, k, n], true);
+  return { ...tuned(device, qkvKey(shape), choice), blocks: 2 };
 }
 
 /** Pixels of all pictures, channels in and out, taps. */
@@ -198,6 +238,6 @@ export function attentionTuning(device: DeviceProfile, shape: AttentionShape): A
   const parts = Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
   const split = device.cpu ? 1 : Math.max(1, parts);
   // as many registers in f16 as in f32
-  const keys = dtype === "f16" ? 8 : 4;
+  const keys = dtype === "f16" && !spills(device) ? 8 : 4;
   return tuned(device, attentionKey(shape), { keys, shuffle: Number(exchanges(device)), split });
 }

@@ -106,7 +106,7 @@ function formOf(
   const [across, folds] = grid(pixels, choice.rows);
   const groups = weight.buffer.kind === "texture"
     ? [across, folds, columns] as const
-    : tileGrid(pixels, n, choice.tile);
+    : tileGrid(pixels, n, choice);
   return { kernel, constants: { ...constants, SIZE: taps }, groups };
 }
 

@@ -1,7 +1,7 @@
-// Joined after fragments: weights, conv2d, tile, conv2d_tile, tile_shuffle.
+// Joined after fragments: weights, conv2d, tile, tile_output, conv2d_tile, tile_shuffle.
 // `conv2d` for GPUs whose lanes pass x to each other within a subgroup.
 
-@compute @workgroup_size(64u * SLICES)
+@compute @workgroup_size(LANES * SLICES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,

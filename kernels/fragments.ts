@@ -20,12 +20,15 @@ import product from "./fragments/product.wgsl" with { type: "text" };
 import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
 import qkWeights from "./fragments/qk_weights.wgsl" with { type: "text" };
+import qkv from "./fragments/qkv.wgsl" with { type: "text" };
+import rope from "./fragments/rope.wgsl" with { type: "text" };
 import rowLanes from "./fragments/row_lanes.wgsl" with { type: "text" };
 import ssim from "./fragments/ssim.wgsl" with { type: "text" };
 import step from "./fragments/step.wgsl" with { type: "text" };
 import texel from "./fragments/texel.wgsl" with { type: "text" };
 import tile from "./fragments/tile.wgsl" with { type: "text" };
 import tileMemory from "./fragments/tile_memory.wgsl" with { type: "text" };
+import tileOutput from "./fragments/tile_output.wgsl" with { type: "text" };
 import tileShuffle from "./fragments/tile_shuffle.wgsl" with { type: "text" };
 import weights from "./fragments/weights.wgsl" with { type: "text" };
 import { defineKernel, type Kernel, readStruct } from "../gpu/kernel.ts";
@@ -54,12 +57,15 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   qk_norm_rope: qkNormRope,
   qk_rotation: qkRotation,
   qk_weights: qkWeights,
+  qkv,
+  rope,
   row_lanes: rowLanes,
   ssim,
   step,
   texel,
   tile,
   tile_memory: tileMemory,
+  tile_output: tileOutput,
   tile_shuffle: tileShuffle,
   weights,
 };

@@ -16,17 +16,21 @@ export function grid(lanes: number, size: number): readonly [number, number, num
 /** Columns of a tile of fragments/tile.wgsl. */
 const TILE_COLUMNS = 32;
 
-/** Workgroups of a matrix product of m rows and n columns, `tile` rows each. */
-export function tileGrid(m: number, n: number, tile: number): readonly [number, number, number] {
+/** Workgroups of a matrix product of m rows and n columns. */
+export function tileGrid(
+  m: number,
+  n: number,
+  { tile, blocks }: Pick<ProductTuning, "tile" | "blocks">,
+): readonly [number, number, number] {
   const [width, folds] = grid(m, tile);
-  return [width, Math.ceil(n / TILE_COLUMNS), folds];
+  return [width, Math.ceil(n / (TILE_COLUMNS * blocks)), folds];
 }
 
 /** Constants of fragments/tile.wgsl, as far as the device has lanes and workgroup memory for them. */
 export function tileConstants(
   { wide }: DeviceProfile,
-  { tile, slices, ahead }: Pick<ProductTuning, "tile" | "slices" | "ahead">,
-): Record<"ROWS" | "SLICES" | "AHEAD", number> {
-  const most = (wide ? 8 : 4) / (tile / 32);
-  return { ROWS: tile, SLICES: Math.min(slices, most), AHEAD: ahead };
+  { tile, slices, blocks, ahead }: ProductTuning,
+): Record<"ROWS" | "SLICES" | "BLOCKS" | "AHEAD", number> {
+  const most = (wide ? 8 : 4) / (tile / 32) / blocks;
+  return { ROWS: tile, SLICES: Math.min(slices, most), BLOCKS: blocks, AHEAD: ahead };
 }

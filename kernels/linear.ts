@@ -100,7 +100,7 @@ export function linear(
     },
     groups: broadcast
       ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
-      : tileGrid(m, n, choice.tile),
+      : tileGrid(m, n, choice),
   });
   return y;
 }

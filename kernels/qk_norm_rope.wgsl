@@ -1,4 +1,4 @@
-// Joined after fragments: frame, qk_norm_rope.
+// Joined after fragments: frame, rope, qk_norm_rope.
 // `qk_norm_rope` with caches in buffers.
 
 @group(0) @binding(7) var<storage, read_write> k: array<vec4<u32>>;  // [B, heads, slots, 64]

@@ -1,4 +1,4 @@
-// Joined after fragments: frame, qk_norm_rope.
+// Joined after fragments: frame, rope, qk_norm_rope.
 // `qk_norm_rope` with caches in textures.
 
 @group(0) @binding(7) var k: texture_storage_2d<rgba32uint, write>;  // [B, heads, slots, 64]

@@ -79,7 +79,7 @@ function flopsOf(dispatch: Dispatch, pass: PassWork | undefined): number {
 }
 
 function isLinear(name: string): boolean {
-  return name.startsWith("linear") && !name.startsWith("linear_attention");
+  return /^(linear|qkv)/.test(name) && !name.startsWith("linear_attention");
 }
 
 function isAttention(name: string): boolean {
@@ -133,6 +133,9 @@ function touchedBytes(
     case "qk_norm_rope k":
     case "qk_norm_rope v":
       return tensorBytes([size(qkv!.shape) / 3], bound.dtype);
+    case "linear k":
+    case "linear v":
+      return tensorBytes(q!.shape, bound.dtype);
   }
   if (isAttention(kernel.name) && (name === "k" || name === "v")) {
     return tensorBytes([q!.shape[0]! * q!.shape.at(-1)! * Math.max(...keysOf(pass))], bound.dtype);

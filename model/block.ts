@@ -4,7 +4,7 @@ import { attention } from "../kernels/attention.ts";
 import { lastFrame } from "../kernels/last_frame.ts";
 import type { Norm } from "../kernels/layer_norm.ts";
 import { linear, type LinearWeights } from "../kernels/linear.ts";
-import { qkNormRope } from "../kernels/qk_norm_rope.ts";
+import { qkv } from "../kernels/qkv.ts";
 import type { FarSizes } from "./config.ts";
 import type { Loader } from "./loader.ts";
 
@@ -12,8 +12,8 @@ import type { Loader } from "./loader.ts";
 export interface AttentionWeights {
   /** q, k and v joined: d -> 3 d. */
   readonly qkv: LinearWeights;
-  readonly normQ: Tensor;
-  readonly normK: Tensor;
+  /** Weights of the norms of q and k, [2, 64]. */
+  readonly norms: Tensor;
   /** Absent for context tokens of the last block. */
   readonly out: LinearWeights | undefined;
 }
@@ -24,14 +24,12 @@ export function loadBlock(l: Loader, sizes: FarSizes, last: boolean) {
   const attn = l.at("attn");
   const window: AttentionWeights = {
     qkv: attn.linear(["to_q", "to_k", "to_v"], [d, d]),
-    normQ: attn.vector("norm_q.weight", 64),
-    normK: attn.vector("norm_k.weight", 64),
+    norms: attn.vectors("norms", ["norm_q.weight", "norm_k.weight"], 64),
     out: attn.linear("to_out.0", [d, d]),
   };
   const context: AttentionWeights | undefined = contextPatch === undefined ? undefined : {
     qkv: attn.linear(["add_q_proj", "add_k_proj", "add_v_proj"], [d, d]),
-    normQ: attn.vector("norm_added_q.weight", 64),
-    normK: attn.vector("norm_added_k.weight", 64),
+    norms: attn.vectors("added norms", ["norm_added_q.weight", "norm_added_k.weight"], 64),
     out: last ? undefined : attn.linear("to_add_out", [d, d]),
   };
   return {
@@ -117,11 +115,8 @@ export function modulationOf(table: Tensor, d: number): readonly [Modulated, Mod
 export function block(p: Program, w: BlockWeights, x: Tensor, input: BlockInput): Tensor {
   const { table, sizes, pass, wanted } = input;
   const [attn, mlp] = modulationOf(table, sizes.d);
-  const [tokens, { qkv, out }] = [x.shape[2]!, w[pass.kind]!];
-  const all = (half: Modulated) => normed(half, pass.frames, tokens);
-  const q = p.scope(() =>
-    rotate(p, w, linear(p, qkv, x, { norm: all(attn), label: "qkv" }), input)
-  );
+  const [tokens, { out }] = [x.shape[2]!, w[pass.kind]!];
+  const q = project(p, w, x, input);
   if (wanted === "keys and values") return x;
   if (!out) throw new TypeError("Cannot run the last block on context: only its keys are needed");
 
@@ -151,13 +146,14 @@ function gated({ table, gate: offset }: Modulated, frames: Tensor, tokens: numbe
   return { table, frames, tokens, offset };
 }
 
-/** Stores the keys and values of qkv [B, F, T, 3 d]. @returns queries [B, F, T, d] */
-function rotate(p: Program, w: BlockWeights, qkv: Tensor, input: BlockInput): Tensor {
-  const { cache, sizes: { heads, axes }, pass } = input;
+/** Stores the keys and values of x [B, F, T, d]. @returns queries [B, F, T, d] */
+function project(p: Program, w: BlockWeights, x: Tensor, input: BlockInput): Tensor {
+  const { table, cache, sizes: { d, heads, axes }, pass } = input;
   const { kind, frames, columns, spread, rope, ropeTime: time } = pass;
-  const { normQ, normK } = w[kind]!;
+  const weights = w[kind]!;
+  const norm = normed(modulationOf(table, d)[0], frames, x.shape[2]!);
   const places = { columns, spread, rope, time, frames };
-  return qkNormRope(p, qkv, { heads, axes, normQ, normK, ...places, ...cache });
+  return qkv(p, weights.qkv, x, { norm, heads, axes, norms: weights.norms, ...places, ...cache });
 }
 
 /** Attention of the queries of these frames over the cache. */

@@ -179,6 +179,16 @@ export class Loader {
     return this.combined(name, [name], n, (values) => values!);
   }
 
+  /** Vectors of n floats, a multiple of 8, one after the other: [names, n]. */
+  vectors(label: string, names: readonly string[], n: number): Tensor {
+    const target = this.#memory.tensor(this.#scope.prefix + label, [names.length, n]);
+    for (const [i, name] of names.entries()) {
+      const infos = [this.#expect(name, [n])];
+      this.#scope.parts.push({ kind: "floats", target, infos, offset: i * n });
+    }
+    return target;
+  }
+
   /** A vector that is computed from several of the same length, padded like `vector`. */
   combined(label: string, names: readonly string[], n: number, combine: Combine): Tensor {
     const shape = [Math.ceil(n / 8) * 8];

@@ -15,7 +15,7 @@ import { packWeight } from "../kernels/pack_weight.ts";
 import { patchify } from "../kernels/patchify.ts";
 import { pixelShuffle } from "../kernels/pixel_shuffle.ts";
 import { pixelUnshuffle } from "../kernels/pixel_unshuffle.ts";
-import { qkNormRope } from "../kernels/qk_norm_rope.ts";
+import { qkv } from "../kernels/qkv.ts";
 import { solverStep } from "../kernels/solver_step.ts";
 import type { SelfTestBench } from "./self_test_bench.ts";
 
@@ -58,22 +58,29 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
       k: b.kept([1, heads, slots, 64], dtype),
       v: b.kept([1, heads, slots, 64], dtype),
     };
-    const store = (count: number, each: number, frames: number[]) =>
-      qkNormRope(b.program, b.floats(1, count, each, 3 * heads * 64), {
+    const store = (count: number, each: number, frames: number[], shuffle: number) =>
+      qkv(b.program, b.layer(24, 3 * heads * 64, dtype), b.floats(1, count, each, 24), {
+        norm: {
+          table: b.floats(1, 48),
+          frames: b.words([1, count, 4], frames),
+          tokens: each,
+          shift: 0,
+          scale: 24,
+        },
         heads,
         axes: [16, 24, 24],
         columns: Math.sqrt(each),
         spread: each === 1 ? 2 : 1,
         time: 24,
-        normQ: b.floats(64),
-        normK: b.floats(64),
+        norms: b.floats(2, 64),
         frames: b.words([1, count, 4], frames),
         rope: b.floats(4 * 24 + 16 * count),
+        tuning: { shuffle },
         ...cache,
       });
-    store(2, contextTokens, [0, 0, 0, 0, 0, 1, 1, 0]);
+    store(2, contextTokens, [0, 0, 0, 0, 0, 1, 1, 0], 0);
     const frames = [0, 2, 2, 6, 0, 3, 6, 10];
-    const q = store(2, tokens, frames);
+    const q = store(2, tokens, frames, 1);
     const step = new DataView(new ArrayBuffer(48));
     for (const [i, n] of [2, 0, 2, 0, 0, 8, 2, 3].entries()) step.setUint32(4 * i, n, true);
     const options = {

@@ -19,8 +19,8 @@ const M3 = { bytes: 100e9 };
 
 const FRAMES = (Deno.args[0] ?? "2,16,128,300").split(",").map(Number);
 const LATENTS = { height: 8, width: 8 };
-/** Subgroups of 32 lanes, as on most GPUs. */
-const DEVICE = { cpu: false, subgroupSize: 32 };
+/** Subgroups of 32 lanes and more than eight buffers, as on most GPUs. */
+const DEVICE = { cpu: false, subgroupSize: 32, storageBuffers: 16 };
 
 function row(architecture: ArchitectureName, frame: number): string[] {
   const model = declareSynthetic({ architecture, dtype: "f16" });

@@ -34,12 +34,19 @@ fn next_depth(d: Depth) -> Depth {
   return Depth(tap, select(channel4, channel4 - d.k4s, over), d.taps, d.channels4, d.k4s);
 }
 
-fn activation(s: Source, d: Depth) -> vec4<f32> {
+// Four channels of a pixel's neighbour, if that lies in the picture.
+struct Loaded { x: vec4<f32>, inside: bool, }
+
+fn ask(s: Source, d: Depth) -> Loaded {
   let offset = vec2(d.tap % SIZE, d.tap / SIZE) - SIZE / 2;
   let place = s.place + offset;
   let inside = all((place >= vec2(0)) & (place < s.size)) && d.tap < SIZE * SIZE;
   let i = s.at + (offset.y * s.size.x + offset.x) * s.k4s + d.channel4;
-  return select(vec4(0.0), x[u32(select(0, i, inside))], inside);
+  return Loaded(x[u32(select(0, i, inside))], inside);
+}
+
+fn activation(s: Source, d: Depth, l: Loaded) -> vec4<f32> {
+  return select(vec4(0.0), l.x, l.inside);
 }
 
 fn write_out(pixel: u32, column4: u32, sum: vec4<f32>) {

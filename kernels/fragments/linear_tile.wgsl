@@ -5,7 +5,7 @@ const NORM_ROWS = select(1u, ROWS, NORM);
 
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and its row of the
 // table: far below 2^24, so exact.
-var<workgroup> norms: array<vec4<f32>, NORM_ROWS>;
+var<workgroup> row_norms: array<vec4<f32>, NORM_ROWS>;
 
 fn rows() -> u32 { return params.m; }
 
@@ -22,7 +22,7 @@ struct Source { at: u32, norm: vec4<f32>, scale: u32, shift: u32, }
 fn source_of(tile: u32, own: u32) -> Source {
   let at = min(tile * ROWS + own, params.m - 1u) * (params.k / 4u);
   if (!NORM) { return Source(at, vec4(0.0), 0u, 0u); }
-  let norm = norms[own];
+  let norm = row_norms[own];
   let table_row = u32(norm.w) * (params.table_stride / 4u);
   return Source(at, norm, table_row + params.norm_scale / 4u, table_row + params.norm_shift / 4u);
 }
@@ -33,11 +33,20 @@ fn depth_at(k4: u32) -> Depth { return Depth(k4, params.k / 4u); }
 
 fn next_depth(d: Depth) -> Depth { return Depth(d.k4 + TILE_K4, d.end); }
 
-fn activation(s: Source, d: Depth) -> vec4<f32> {
-  var v = x[s.at + d.k4];
+// Of a row: four numbers, and their scale and shift.
+struct Loaded { x: vec4<f32>, scale: vec4<f32>, shift: vec4<f32>, }
+
+fn ask(s: Source, d: Depth) -> Loaded {
+  let v = x[s.at + d.k4];
+  if (!NORM) { return Loaded(v, v, v); }
+  return Loaded(v, table[s.scale + d.k4], table[s.shift + d.k4]);
+}
+
+fn activation(s: Source, d: Depth, l: Loaded) -> vec4<f32> {
+  var v = l.x;
   if (NORM) {
     v = (v - s.norm.x - s.norm.y) * s.norm.z;
-    v = v * (1.0 + table[s.scale + d.k4]) + table[s.shift + d.k4];
+    v = v * (1.0 + l.scale) + l.shift;
   }
   return select(vec4(0.0), v, d.k4 < d.end);
 }
@@ -49,9 +58,9 @@ fn deviation(row: u32, k4: u32) -> vec4<f32> {
   return select(vec4(0.0), v, k4 < params.k / 4u);
 }
 
-// Fills `norms`: neighbouring lanes share a row.
+// Fills `row_norms`: neighbouring lanes share a row.
 fn measure_rows(tile: u32, index: u32) {
-  let lanes = 64u * SLICES / ROWS;
+  let lanes = LANES * SLICES / ROWS;
   let row = min(tile * ROWS + index / lanes, params.m - 1u);
   var sums = vec2(0.0);
   for (var k4 = index % lanes; k4 < params.k / 4u; k4 += 4u * lanes) {
@@ -59,26 +68,17 @@ fn measure_rows(tile: u32, index: u32) {
     let c = deviation(row, k4 + 2u * lanes); let d = deviation(row, k4 + 3u * lanes);
     sums += vec2(dot(a + b + c + d, vec4(1.0)), dot(a, a) + dot(b, b) + dot(c, c) + dot(d, d));
   }
-  put_pair(index, sums);
+  leave(index, 0u, vec4(sums, 0.0, 0.0));
   workgroupBarrier();
   if (index < ROWS) {
     let own = min(tile * ROWS + index, params.m - 1u);
     var all = vec2(0.0);
-    for (var i = 0u; i < lanes; i++) { all += pair_of(index * lanes + i); }
+    for (var i = 0u; i < lanes; i++) { all += left_by(index * lanes + i, 0u).xy; }
     all /= f32(params.k);
     let variance = max(all.y - all.x * all.x, 0.0);
     let first = x[own * (params.k / 4u)].x;
     let table_row = frames[own / params.tokens].row;
-    norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(table_row));
+    row_norms[index] = vec4(first, all.x, inverseSqrt(variance + 1e-6), f32(table_row));
   }
   workgroupBarrier();
-}
-
-// A lane's place in the heap.
-fn put_pair(lane: u32, pair: vec2<f32>) {
-  heap[lane / 64u][lane / 8u % 4u].rows[lane % 64u / 32u][lane % 8u] = vec4(pair, 0.0, 0.0);
-}
-
-fn pair_of(lane: u32) -> vec2<f32> {
-  return heap[lane / 64u][lane / 8u % 4u].rows[lane % 64u / 32u][lane % 8u].xy;
 }

@@ -1,18 +1,22 @@
-// A matrix product y = x W on GPUs: a workgroup computes ROWS rows by 32 columns with 64 lanes of
-// 4 or 8 rows by 4 columns. Weights come straight from memory, 128 bytes a k. Where the tiles alone
-// leave a GPU idle, SLICES times 64 lanes share the k of a tile.
+// A matrix product y = x W on GPUs: 64 lanes compute ROWS rows by a block of 32 columns, each 4 or 8
+// rows by 4 columns; BLOCKS of them share a tile of x. Weights come straight from memory, 128 bytes a
+// k. Where the tiles alone leave a GPU idle, SLICES times as many lanes share the k of a tile.
 //
 // The kernel says what x and y are: `rows()`, `depth4()` vec4s of a row of x, `source_of(tile, row)`,
-// a row to load from, `depth_at(k4)` and `next_depth(d)`, a place in all rows, `activation(source,
-// depth)`, 0 beyond the last k, `write_out(row, column4, sum)`, and `begin(tile, index)`, called
-// first. How lanes pass x on is in tile_memory.wgsl and tile_shuffle.wgsl: `begin_loads`,
-// `load_tile`, `tile_at`.
+// a row to load from, `depth_at(k4)` and `next_depth(d)`, a place in all rows, `ask(source, depth)`,
+// which loads, `activation(source, depth, asked)`, 0 beyond the last k, `begin(tile, index)`, called
+// first, and `finish_tile(place, sums)`, called last. How lanes pass x on is in tile_memory.wgsl and
+// tile_shuffle.wgsl: `begin_loads`, `load_tile`, `tile_at`.
 
 override ROWS: u32 = 32u;       // or 64
 override SLICES: u32 = 1u;
-override AHEAD: u32 = 4u;       // vec4s of k whose weights are asked for at once: 1, 2 or 4
+override BLOCKS: u32 = 1u;      // or 2
+// Vec4s of k whose weights are asked for at once: 1 or 2, and these and x before those of the last
+// step are used up, or all 4, but none across steps, which takes fewer registers.
+override AHEAD: u32 = 2u;
 
-const TILE_K4 = 4u;                // vec4s of a row of x at a time
+const TILE_K4 = 4u;             // vec4s of a row of x at a time
+const LANES = 64u * BLOCKS;     // of a slice
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
 
@@ -22,10 +26,21 @@ fn packed(i: u32) -> vec4<u32> { return w[i]; }
 // in i, so what eight neighbours read lies side by side. The padding moves the next k to other banks.
 struct Column { rows: array<array<vec4<f32>, 8>, ROWS / 8u>, padding: array<vec4<f32>, 2>, }
 
-// For each slice: of x, or sums on their way to another lane.
-var<workgroup> heap: array<array<Column, TILE_K4>, SLICES>;
+const HEAPS = max(SLICES, select(1u, 2u * BLOCKS, SLICES > 1u));
 
-// The sums of 32 rows at a time: half the lanes' take the first slice's place, the others' the next.
+// For each slice: of x, or sums on their way to another lane.
+var<workgroup> heap: array<array<Column, TILE_K4>, HEAPS>;
+
+// What a lane leaves for others, which is less than x takes: a vec4, or one of two with 64 rows.
+fn leave(lane: u32, half: u32, value: vec4<f32>) {
+  heap[lane / 128u][lane / 8u % 4u].rows[4u * half + lane % 128u / 32u][lane % 8u] = value;
+}
+
+fn left_by(lane: u32, half: u32) -> vec4<f32> {
+  return heap[lane / 128u][lane / 8u % 4u].rows[4u * half + lane % 128u / 32u][lane % 8u];
+}
+
+// The sums of 32 rows at a time: half the lanes' take one place of a slice, the others' the next.
 fn put_sums(lane: u32, half: u32, a: mat4x4<f32>) {
   let slice = lane / 32u;
   let j = lane / 8u % 4u;
@@ -47,15 +62,6 @@ fn sums_at(lane: u32, half: u32) -> mat4x4<f32> {
   return rows_at(lane / 32u, lane / 8u % 4u, lane % 8u, half);
 }
 
-fn write_inside(row: u32, column4: u32, sum: vec4<f32>) {
-  if (row < rows() && column4 * 4u < params.n) { write_out(row, column4, sum); }
-}
-
-fn write_rows(row: u32, column4: u32, a: mat4x4<f32>) {
-  write_inside(row, column4, a[0]); write_inside(row + 8u, column4, a[1]);
-  write_inside(row + 16u, column4, a[2]); write_inside(row + 24u, column4, a[3]);
-}
-
 // sum + t x as a chain of multiply-adds.
 fn chain(sum: vec4<f32>, t: mat4x4<f32>, x: vec4<f32>) -> vec4<f32> {
   return t[3] * x.w + (t[2] * x.z + (t[1] * x.y + (t[0] * x.x + sum)));
@@ -70,69 +76,94 @@ fn add_product(sum: mat4x4<f32>, t: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> 
 // Sums of a lane's rows: 0, 8, 16 and 24 from its first, then those 32 further.
 struct Sums { a: mat4x4<f32>, b: mat4x4<f32>, }
 
-fn add_column(s: Sums, t: mat4x4<f32>, index: u32, j: u32) -> Sums {
+fn add_column(s: Sums, asked: Words, index: u32, j: u32) -> Sums {
+  let t = unpacked(asked);
   let a = add_product(s.a, t, tile_at(index, 0u, j));
   if (ROWS > 32u) { return Sums(a, add_product(s.b, t, tile_at(index, 1u, j))); }
   return Sums(a, s.b);
 }
 
-// Unrolled by hand: compilers keep a loop, and wait for memory in each trip. Weights beyond the last
-// k meet zeros.
-fn add_step(sums: Sums, i: u32, index: u32) -> Sums {
-  let stride = select(32u, 16u, F16);   // 16-byte units of four k of a block
-  let t0 = weights(i);
-  var t1 = t0; var t2 = t0; var t3 = t0;
-  if (AHEAD > 1u) { t1 = weights(i + stride); }
-  if (AHEAD > 2u) { t2 = weights(i + 2u * stride); t3 = weights(i + 3u * stride); }
-  var s = add_column(sums, t0, index, 0u);
-  if (AHEAD < 2u) { t1 = weights(i + stride); }
-  s = add_column(s, t1, index, 1u);
-  if (AHEAD < 4u) { t2 = weights(i + 2u * stride); }
-  if (AHEAD == 2u) { t3 = weights(i + 3u * stride); }
-  s = add_column(s, t2, index, 2u);
-  if (AHEAD < 2u) { t3 = weights(i + 3u * stride); }
-  return add_column(s, t3, index, 3u);
+// 16-byte units of the weights of four k of a block.
+fn stride() -> u32 { return select(32u, 16u, F16); }
+
+// Weights of AHEAD vec4s of k that are on their way. Those beyond the last k meet zeros.
+struct Asked { a: Words, b: Words, }
+
+fn ask_weights(i: u32) -> Asked {
+  let a = words(i);
+  if (AHEAD < 2u) { return Asked(a, a); }
+  return Asked(a, words(i + stride()));
 }
 
+struct Step { sums: Sums, asked: Asked, }
+
+// Unrolled by hand: compilers keep a loop, and wait for memory in each trip. The next weights are
+// asked for before those that are there are used.
+fn add_step(step: Step, i: u32, index: u32) -> Step {
+  if (AHEAD == 4u) {
+    let t = ask_weights(i);
+    let u = ask_weights(i + 2u * stride());
+    return Step(add_pair(add_pair(step.sums, t, index, 0u), u, index, 2u), step.asked);
+  }
+  if (AHEAD == 2u) {
+    let u = ask_weights(i + 2u * stride());
+    let s = add_pair(step.sums, step.asked, index, 0u);
+    let next = ask_weights(i + 4u * stride());
+    return Step(add_pair(s, u, index, 2u), next);
+  }
+  let t1 = words(i + stride());
+  var s = add_column(step.sums, step.asked.a, index, 0u);
+  let t2 = words(i + 2u * stride());
+  s = add_column(s, t1, index, 1u);
+  let t3 = words(i + 3u * stride());
+  s = add_column(s, t2, index, 2u);
+  let next = words(i + 4u * stride());
+  return Step(add_column(s, t3, index, 3u), Asked(next, next));
+}
+
+fn add_pair(s: Sums, t: Asked, index: u32, j: u32) -> Sums {
+  return add_column(add_column(s, t.a, index, j), t.b, index, j + 1u);
+}
+
+// Where 64 lanes are: the rows and columns of their sums, their slice of k, and the lane among them.
+struct Place { tile: u32, block: u32, slice: u32, lane: u32, }
+
 // Adds the slices' sums in a fixed order; the first has the result.
-fn add_slices(sums: Sums, slice: u32, lane: u32) -> Sums {
+fn add_slices(sums: Sums, place: Place) -> Sums {
   var s = sums;
+  let own = 64u * (place.block % BLOCKS) + place.lane;
   for (var other = SLICES - 1u; other > 0u; other--) {
     workgroupBarrier();
-    if (slice == other) {
-      put_sums(lane, 0u, s.a);
-      if (ROWS > 32u) { put_sums(lane, 1u, s.b); }
+    if (place.slice == other) {
+      put_sums(own, 0u, s.a);
+      if (ROWS > 32u) { put_sums(own, 1u, s.b); }
     }
     workgroupBarrier();
-    if (slice == 0u) {
-      s.a += sums_at(lane, 0u);
-      if (ROWS > 32u) { s.b += sums_at(lane, 1u); }
+    if (place.slice == 0u) {
+      s.a += sums_at(own, 0u);
+      if (ROWS > 32u) { s.b += sums_at(own, 1u); }
     }
   }
   return s;
 }
 
-// Computes a tile of a block of columns. Tiles of the same block are neighbours in the grid, so a
-// small cache fetches its weights once.
-fn product(tile: u32, block: u32, index: u32) {
-  let slice = index / 64u;
-  let column = index % 8u;
+// Computes a tile of BLOCKS blocks of columns. Tiles of the same blocks are neighbours in the grid,
+// so a small cache fetches their weights once.
+fn product(tile: u32, blocks: u32, index: u32) {
+  let slice = index / LANES;
+  let place = Place(tile, blocks * BLOCKS + index % LANES / 64u, slice, index % 64u);
   let k4s = depth4();
   let steps = (k4s + SLICES * TILE_K4 - 1u) / (SLICES * TILE_K4);
   begin(tile, index);
   let k4 = slice * steps * TILE_K4;
-  let stride = select(32u, 16u, F16);
-  var i = (block * k4s + k4) * stride + column;
+  var i = (place.block * k4s + k4) * stride() + index % 8u;
   var loads = begin_loads(tile, k4, index);
-  var s = Sums();
+  var s = Step(Sums(), ask_weights(i));
   for (var step = 0u; step < steps; step++) {
     loads = load_tile(loads, index);
     s = add_step(s, i, index);
-    i += TILE_K4 * stride;
+    i += TILE_K4 * stride();
   }
-  if (SLICES > 1u) { s = add_slices(s, slice, index % 64u); }
-  if (slice > 0u) { return; }
-  let first = tile * ROWS + index % 64u / 8u;
-  write_rows(first, block * 8u + column, s.a);
-  if (ROWS > 32u) { write_rows(first + 32u, block * 8u + column, s.b); }
+  if (SLICES > 1u) { s.sums = add_slices(s.sums, place); }
+  finish_tile(place, s.sums);
 }

@@ -6,25 +6,45 @@ var<private> eight: u32;
 var<private> held: array<vec4<f32>, 4>;
 
 // Lane c of eight loads of the c / 2-th row of four: the first two lanes of a row its even vec4s and
-// its odd ones.
-struct Loads { a: Source, b: Source, depth: Depth, next: Depth, }
+// its odd ones. Those of the next step are on their way while this one is multiplied,
+// unless AHEAD is 4.
+struct Loads {
+  a: Source, b: Source, depth: Depth, next: Depth,
+  x: Loaded, y: Loaded, z: Loaded, w: Loaded,
+}
 
 fn begin_loads(tile: u32, k4: u32, index: u32) -> Loads {
   let row = index % 64u / 8u + index % 8u / 2u * 8u;
-  let a = source_of(tile, row);
   let k = k4 + index % 2u;
-  if (ROWS == 32u) { return Loads(a, a, depth_at(k), depth_at(k + 2u)); }
-  return Loads(a, source_of(tile, row + 32u), depth_at(k), depth_at(k + 2u));
+  var l = Loads();
+  l.depth = depth_at(k);
+  l.next = depth_at(k + 2u);
+  l.a = source_of(tile, row);
+  if (ROWS > 32u) { l.b = source_of(tile, row + 32u); }
+  return ask_rows(l);
 }
 
-fn load_tile(l: Loads, index: u32) -> Loads {
-  held[0] = activation(l.a, l.depth);
-  held[1] = activation(l.a, l.next);
+fn ask_rows(loads: Loads) -> Loads {
+  var l = loads;
+  l.x = ask(l.a, l.depth);
+  l.y = ask(l.a, l.next);
+  if (ROWS > 32u) { l.z = ask(l.b, l.depth); l.w = ask(l.b, l.next); }
+  return l;
+}
+
+fn load_tile(loads: Loads, index: u32) -> Loads {
+  var l = loads;
+  if (AHEAD == 4u) { l = ask_rows(l); }
+  held[0] = activation(l.a, l.depth, l.x);
+  held[1] = activation(l.a, l.next, l.y);
   if (ROWS > 32u) {
-    held[2] = activation(l.b, l.depth);
-    held[3] = activation(l.b, l.next);
+    held[2] = activation(l.b, l.depth, l.z);
+    held[3] = activation(l.b, l.next, l.w);
   }
-  return Loads(l.a, l.b, next_depth(l.depth), next_depth(l.next));
+  l.depth = next_depth(l.depth);
+  l.next = next_depth(l.next);
+  if (AHEAD < 4u) { l = ask_rows(l); }
+  return l;
 }
 
 // The j-th vec4 of four of a lane's rows: its first ones or the others.

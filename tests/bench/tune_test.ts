@@ -33,9 +33,9 @@ Deno.test("tunables() finds each shape of a step once, with what matters on the 
   assert.deepEqual(cpu[0]!.builtIn, { rows: 32 });
   const gpu = tunables(programs({ cpu: false }));
   const qkv = (found: typeof gpu) => found.find(({ key }) => /64x768x2304/.test(key))!.builtIn;
-  assert.deepEqual(qkv(gpu), { tile: 32, slices: 2, ahead: 4 });
+  assert.deepEqual(qkv(gpu), { tile: 32, slices: 2, blocks: 2, ahead: 2 });
   const wide = tunables(programs({ cpu: false, subgroupSize: 32 }));
-  assert.deepEqual(qkv(wide), { tile: 32, slices: 2, ahead: 4, shuffle: 0 });
+  assert.deepEqual(qkv(wide), { tile: 32, slices: 2, blocks: 2, ahead: 2, shuffle: 0 });
   // the products that follow a norm normalise on GPUs
   const plain = gpu.map(({ key }) => key.replace(/ norm$/, ""));
   assert.deepEqual(plain, cpu.map(({ key }) => key));
@@ -43,14 +43,28 @@ Deno.test("tunables() finds each shape of a step once, with what matters on the 
   assert.deepEqual(normed, ["64x768x2304", "64x768x3072", "64x768x32"]);
 });
 
+Deno.test("tunables() finds queries, keys and values in one where kernels have buffers enough", () => {
+  const found = tunables(programs({ cpu: false, storageBuffers: 10 }));
+  assert.deepEqual(
+    found.filter(({ key }) => /^qkv|x2304/.test(key)).map(({ key, builtIn }) => [key, builtIn]),
+    [
+      ["qkv 64x768x2304 f32", { tile: 32, slices: 2, ahead: 2 }],
+    ],
+  );
+});
+
 Deno.test("tunables() record what the model runs", () => {
   for (
-    const device of [{ cpu: true }, { cpu: false }, { cpu: false, subgroupSize: 32, wide: true }]
+    const device of [
+      { cpu: true },
+      { cpu: false },
+      { cpu: false, subgroupSize: 32, wide: true, storageBuffers: 10 },
+    ]
   ) {
     const model = programs(device);
     const same = ({ kernel, constants, params }: Dispatch) => {
-      const { m, k, n, residual, queries, slots } = params ?? {};
-      return JSON.stringify([kernel.name, constants, { m, k, n, residual, queries, slots }]);
+      const { m, k, n, residual, queries, slots, heads } = params ?? {};
+      return JSON.stringify([kernel.name, constants, { m, k, n, residual, queries, slots, heads }]);
     };
     const wanted = new Set(model.flatMap(({ recorded }) => recorded.map(same)));
     for (const { key, builtIn, record } of tunables(model)) {
@@ -140,7 +154,13 @@ Deno.test({ name: "tune() measures convolutions in all their forms", ...GPU_TEST
   } finally {
     timer.close();
   }
-  assert.deepEqual(numbers, [{ rows: 32 }, { tile: 32, slices: 1, ahead: 4, shuffle: 0 }]);
+  assert.deepEqual(numbers, [{ rows: 32 }, {
+    tile: 32,
+    slices: 1,
+    blocks: 1,
+    ahead: 2,
+    shuffle: 0,
+  }]);
 });
 
 Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, async () => {

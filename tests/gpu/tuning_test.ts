@@ -7,8 +7,11 @@ import {
   conv2dKey,
   conv2dTuning,
   exchanges,
+  fusesHeads,
   linearKey,
   linearTuning,
+  qkvKey,
+  qkvTuning,
   tensorKind,
   type TuningTable,
 } from "../../gpu/tuning.ts";
@@ -85,8 +88,24 @@ Deno.test("linearTuning() shuffles on AMD's GPUs, but for products that follow a
     assert.equal(linearTuning(device, shape).shuffle, shuffle, name);
     assert.equal(linearTuning(device, { ...shape, norm: true }).shuffle, 0, name);
     const large = linearTuning(device, product(1024, 768, 3072));
-    assert.deepEqual([large.tile, large.ahead], [64, shuffle ? 4 : 1]);
+    const few = /Intel/.test(name); // registers
+    assert.deepEqual([large.tile, large.ahead], few ? [32, 4] : [64, 1]);
+    const attention = { queries: 64, slots: 1088, rows: 12, dtype: "f16" } as const;
+    assert.equal(attentionTuning(device, attention).keys, few ? 4 : 8);
   }
+});
+
+Deno.test("fusesHeads() needs ten buffers", () => {
+  assert.ok(fusesHeads({ cpu: false, storageBuffers: 10 }));
+  assert.ok(!fusesHeads({ cpu: false, storageBuffers: 8 }) && !fusesHeads({ cpu: false }));
+});
+
+Deno.test("qkvTuning() gives a workgroup both blocks of a head, whatever a table says", () => {
+  const shape = product(64, 768, 2304);
+  assert.deepEqual(qkvTuning(GPU, shape), { ...linearTuning(GPU, { ...shape, norm: true }) });
+  const tuning = { [qkvKey(shape)]: { tile: 64, blocks: 1 } };
+  const { tile, blocks } = qkvTuning({ ...GPU, tuning }, shape);
+  assert.deepEqual([tile, blocks], [64, 2]);
 });
 
 Deno.test("conv2dTuning() takes as few pixels per workgroup as fit", () => {

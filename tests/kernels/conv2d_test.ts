@@ -55,10 +55,10 @@ const FORMS: [kind: MemoryKind, tuning?: Partial<ProductTuning>][] = [
   ["texture", { rows: 8 }],
   ["texture", { rows: 64 }],
   ...[0, 1].flatMap((shuffle) =>
-    ([[32, 1], [32, 4], [64, 1], [64, 2]] as const).map(
-      ([tile, slices]): [MemoryKind, Partial<ProductTuning>] => [
+    ([[32, 1, 2], [32, 4, 1], [64, 1, 1], [64, 2, 2]] as const).map(
+      ([tile, slices, blocks]): [MemoryKind, Partial<ProductTuning>] => [
         "storage",
-        { tile, slices, shuffle },
+        { tile, slices, blocks, shuffle },
       ],
     )
   ),

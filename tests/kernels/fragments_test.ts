@@ -19,6 +19,7 @@ function readKernel(file: string): Kernel {
 const VALUES: Readonly<Record<string, readonly number[]>> = {
   ROWS: [32, 64],
   SLICES: [1, 2, 4],
+  BLOCKS: [1, 2],
   AHEAD: [1, 2, 4],
   KEYS: [4, 8],
   SPLIT: [1, 4],

@@ -17,21 +17,26 @@ Deno.test("grid() covers all lanes and stays inside what every device takes", ()
 });
 
 Deno.test("tileGrid() covers rows and columns, many rows folded", () => {
-  assert.deepEqual(tileGrid(64, 768, 32), [2, 24, 1]);
-  assert.deepEqual(tileGrid(65, 33, 64), [2, 2, 1]);
-  const [x, y, z] = tileGrid(2 ** 22, 32, 32);
+  assert.deepEqual(tileGrid(64, 768, { tile: 32, blocks: 1 }), [2, 24, 1]);
+  assert.deepEqual(tileGrid(64, 800, { tile: 32, blocks: 2 }), [2, 13, 1]);
+  assert.deepEqual(tileGrid(65, 33, { tile: 64, blocks: 1 }), [2, 2, 1]);
+  const [x, y, z] = tileGrid(2 ** 22, 32, { tile: 32, blocks: 1 });
   assert.ok(x <= 65535 && y === 1 && x * z * 32 === 2 ** 22);
 });
 
 Deno.test("tileConstants() stays within a device's workgroup memory and lanes", () => {
   for (const [wide, bytes, lanes] of [[false, 16384, 256], [true, 32768, 512]] as const) {
     for (const tile of [32, 64]) {
-      for (const slices of [1, 2, 4, 8]) {
-        const how = { tile, slices, ahead: 1 };
-        const { ROWS, SLICES, AHEAD } = tileConstants({ cpu: false, wide }, how);
-        // vec4s of x, padded, and of the norms
-        assert.ok(16 * (SLICES * 4 * (ROWS + 2) + ROWS) <= bytes && 64 * SLICES <= lanes);
-        assert.ok(SLICES <= slices && ROWS === tile && AHEAD === 1);
+      for (const blocks of [1, 2]) {
+        for (const slices of [1, 2, 4, 8]) {
+          const how = { rows: 32, tile, slices, blocks, ahead: 1, shuffle: 0 };
+          const { ROWS, SLICES, BLOCKS, AHEAD } = tileConstants({ cpu: false, wide }, how);
+          // vec4s of x, padded, or of sums, and of the norms
+          const heaps = Math.max(SLICES, SLICES > 1 ? 2 * BLOCKS : 1);
+          assert.ok(16 * (heaps * 4 * (ROWS + 2) + ROWS) <= bytes);
+          assert.ok(64 * SLICES * BLOCKS <= lanes);
+          assert.ok(SLICES <= slices && ROWS === tile && BLOCKS === blocks && AHEAD === 1);
+        }
       }
     }
   }

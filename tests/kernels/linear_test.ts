@@ -29,19 +29,25 @@ interface Form {
   readonly tuning: Partial<ProductTuning>;
 }
 
+/** Rows, slices, blocks and weights ahead. */
+const TILES = [
+  [32, 1, 1, 4],
+  [32, 2, 2, 2],
+  [32, 4, 1, 1],
+  [64, 1, 2, 1],
+  [64, 2, 1, 4],
+] as const;
+
 const FORMS: Form[] = [
   { name: "broadcasts of 8 rows", kind: "texture", tuning: { rows: 8 } },
   { name: "broadcasts of 16 rows", kind: "texture", tuning: { rows: 16 } },
   { name: "broadcasts of 32 rows", kind: "texture", tuning: { rows: 32 } },
   ...[0, 1].flatMap((shuffle) =>
-    ([[32, 1, 4], [32, 2, 2], [32, 4, 1], [64, 1, 1], [64, 2, 4]] as const).map((
-      [tile, slices, ahead],
-    ): Form => ({
-      name: `${
-        shuffle ? "shuffled " : ""
-      }tiles of ${tile} rows in ${slices} slices, ${ahead} ahead`,
+    TILES.map(([tile, slices, blocks, ahead]): Form => ({
+      name: `${shuffle ? "shuffled " : ""}tiles of ${tile} rows by ${blocks} blocks in ${slices} ` +
+        `slices, ${ahead} ahead`,
       kind: "storage",
-      tuning: { tile, slices, ahead, shuffle },
+      tuning: { tile, slices, blocks, ahead, shuffle },
     }))
   ),
 ];

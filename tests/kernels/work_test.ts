@@ -87,8 +87,7 @@ for (const kind of ["storage", "texture"] as const) {
       const memory = p.memory;
       qkNormRope(p, tensor(1, 1, 4, 3 * d), {
         heads,
-        normQ: tensor(64),
-        normK: tensor(64),
+        norms: tensor(2, 64),
         frames: memory.tensor("frames", [1, 1, 4], "u32"),
         rope: tensor(128),
         time: 0,

@@ -33,10 +33,10 @@ export async function onTestGpu<T>(body: () => Promise<T>): Promise<T> {
 /** Divides whatever can be divided: products by k, the keys of an attention. */
 const DIVIDED = new Proxy<TuningTable>({}, { get: () => ({ slices: 2, keys: 4, split: 2 }) });
 
-/** Which forms of kernels a whole model is tested with. */
+/** Which forms of kernels a whole model is tested with; the last with no more than eight buffers. */
 export const KERNELS: Readonly<Record<string, (gpu: Gpu) => DeviceProfile>> = {
   "own kernels": ({ adapter }) => adapter,
-  "GPU kernels": () => ({ cpu: false, subgroupSize: 32 }),
+  "GPU kernels": () => ({ cpu: false, subgroupSize: 32, storageBuffers: 10 }),
   "GPU kernels, divided": () => ({ cpu: false, subgroupSize: 32, tuning: DIVIDED }),
 };
 
@@ -97,8 +97,8 @@ export async function runAll(
 ): Promise<ArrayBuffer[]> {
   const gpu = await testGpu();
   const memory = new Memory();
-  const { cpu, subgroupSize } = gpu.adapter;
-  const program = new Program("test", memory, { cpu, subgroupSize });
+  const { cpu, subgroupSize, storageBuffers } = gpu.adapter;
+  const program = new Program("test", memory, { cpu, subgroupSize, storageBuffers });
   const input: Input = (shape, data, options) =>
     options
       ? uploadAs(gpu, memory, shape, data as Float32Array, options)

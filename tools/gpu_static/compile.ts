@@ -15,7 +15,8 @@ function mark(...parts: string[]): void {
 const gpu = await Gpu.open();
 mark("adapter", gpu.adapter.name);
 for (const { kernel, constants, use } of pipelines(tuned === "tuned")) {
-  if (only && !only.split(",").some((name) => kernel.name.startsWith(name))) continue;
+  const name = `${kernel.name} ${constantsText(constants)}`;
+  if (only && !only.split(",").some((start) => new RegExp(`^${start}`).test(name))) continue;
   mark(kernel.name, constantsText(constants), use);
   gpu.pipeline(kernel, constants);
   await new Promise((resolve) => setTimeout(resolve)); // errors come a little later

@@ -6,10 +6,12 @@ export interface Loop {
   readonly address: number;
   readonly memoryBytes: number;
   readonly ldsBytes: number;
-  /** Times that a wave waits for loads it has just asked for: from memory, of uniforms, of LDS. */
+  /** Times that a wave stops until loads are there: from memory, of uniforms, of LDS. */
   readonly memoryWaits: number;
   readonly scalarWaits: number;
   readonly ldsWaits: number;
+  /** Cycles that it stops in all: a load that was asked for early may be there in time. */
+  readonly stall: number;
   readonly branches: number;
 }
 
@@ -25,44 +27,84 @@ function bytesOf(instruction: string): number {
   return instruction.split("_").map((part) => BYTES[part]).find((n) => n !== undefined) ?? 4;
 }
 
-/** Counts instructions of AMD's assembly. */
-function count(lines: readonly string[]): Loop {
+/** Cycles until a load is there: a guess at RDNA's, the same for all kernels. */
+const LATENCY = { memory: 400, scalar: 200, lds: 60 };
+/** Cycles that the 64 lanes of a wave keep a SIMD of 32 busy. */
+const ISSUE = 2;
+
+/** A load or store on its way. */
+interface Asked {
+  readonly kind: "memory" | "scalar" | "lds";
+  /** The cycle when it is there. */
+  readonly ready: number;
+}
+
+/** A single wave: its clock, and what it has asked for, by the two counters that it can wait for. */
+class Wave {
+  cycle = 0;
+  readonly waits = { memory: 0, scalar: 0, lds: 0 };
+  /** Cycles spent waiting. */
+  stall = 0;
+  readonly #memory: Asked[] = [];
+  readonly #others: Asked[] = [];
+
+  ask(kind: Asked["kind"], latency = LATENCY[kind]): void {
+    const queue = kind === "memory" ? this.#memory : this.#others;
+    queue.push({ kind, ready: this.cycle + latency });
+  }
+
+  /** `s_waitcnt vmcnt(3) lgkmcnt(0)`, or one of the newer kinds: all but so many are there. */
+  wait(piece: string): void {
+    this.#until(this.#memory, /(?:vmcnt|loadcnt)\W*(\w+)/.exec(piece)?.[1]);
+    this.#until(this.#others, /(?:lgkmcnt|dscnt|kmcnt)\W*(\w+)/.exec(piece)?.[1]);
+  }
+
+  #until(queue: Asked[], left: string | undefined): void {
+    if (left === undefined) return;
+    const there = queue.splice(0, Math.max(0, queue.length - Number(left)));
+    const last = there.reduce((a, b) => b.ready > a.ready ? b : a, { kind: "lds", ready: 0 });
+    if (last.ready <= this.cycle) return;
+    this.waits[last.kind]++;
+    this.stall += last.ready - this.cycle;
+    this.cycle = last.ready;
+  }
+}
+
+/** Counts instructions of AMD's assembly, as a wave does them. */
+function count(lines: readonly string[], wave = new Wave()): Loop {
   const sum = { fma: 0, valu: 0, address: 0, memoryBytes: 0, ldsBytes: 0, branches: 0 };
-  const waits = { memoryWaits: 0, scalarWaits: 0, ldsWaits: 0 };
-  const asked = { memory: false, scalar: false, lds: false };
+  const before = { ...wave.waits, stall: wave.stall };
   for (const piece of lines.flatMap((line) => line.split(" :: "))) {
     const name = piece.trim().split(/\s/)[0] ?? "";
     if (name.startsWith("v_") && !name.startsWith("v_nop")) {
       sum.valu++;
+      wave.cycle += ISSUE;
       if (FMA.test(name) && !/_(u|i)(16|24|32|64)/.test(name)) sum.fma++;
       else if (INTEGER.test(name) && !/cndmask|v_mov|_cmp|_cvt/.test(name)) sum.address++;
     } else if (/^(buffer|global|flat)_(load|store|atomic)|^(image|tbuffer)_/.test(name)) {
       sum.memoryBytes += bytesOf(name);
-      asked.memory ||= !name.includes("store");
+      if (!name.includes("store")) wave.ask("memory");
     } else if (name.startsWith("ds_")) {
       sum.ldsBytes += bytesOf(name) * (/read2|load_2|write2|store_2/.test(name) ? 2 : 1);
-      asked.lds ||= !/store|write/.test(name);
-    } else if (/^s_(buffer_)?load/.test(name)) asked.scalar = true;
+      wave.ask("lds", /store|write/.test(name) ? 0 : undefined);
+    } else if (/^s_(buffer_)?load/.test(name)) wave.ask("scalar");
     else if (/^s_c?branch/.test(name)) sum.branches++;
-    else if (name.startsWith("s_wait")) wait(piece, asked, waits);
+    else if (name.startsWith("s_wait")) wave.wait(piece);
   }
-  return { ...sum, ...waits };
+  return {
+    ...sum,
+    memoryWaits: wave.waits.memory - before.memory,
+    scalarWaits: wave.waits.scalar - before.scalar,
+    ldsWaits: wave.waits.lds - before.lds,
+    stall: wave.stall - before.stall,
+  };
 }
 
-/** Counts a wait for what was asked for, of one kind: the slowest. */
-function wait(
-  piece: string,
-  asked: { memory: boolean; scalar: boolean; lds: boolean },
-  waits: { memoryWaits: number; scalarWaits: number; ldsWaits: number },
-): void {
-  if (/vmcnt|loadcnt/.test(piece)) {
-    waits.memoryWaits += Number(asked.memory);
-    asked.memory = false;
-  }
-  if (!/lgkmcnt|dscnt|kmcnt/.test(piece)) return;
-  waits.scalarWaits += Number(asked.scalar);
-  waits.ldsWaits += Number(asked.lds && !asked.scalar);
-  asked.scalar = asked.lds = false;
+/** A trip after others, for which loads of the one before may be on their way. */
+function laterTrip(lines: readonly string[]): Loop {
+  const wave = new Wave();
+  count(lines, wave);
+  return count(lines, wave);
 }
 
 /** One trip of the innermost loop that holds most of a program's multiply-adds. */
@@ -75,23 +117,16 @@ export function busiestLoop(code: readonly string[]): Loop | undefined {
     if (label) start.set(label, i);
     const from = start.get(/^\s*s_c?branch\w*\s+(BB\d+)/.exec(line)?.[1] ?? "");
     if (from === undefined) continue;
-    const loop = count(code.slice(from, i + 1));
+    const loop = laterTrip(code.slice(from, i + 1));
     const busy = loop.fma > 0 && loop.fma * 2 >= total;
     if (busy && (!best || i - from < best.length)) best = { length: i - from, loop };
   }
   return best?.loop;
 }
 
-/** Cycles until a load is there: a guess at RDNA's, the same for all kernels. */
-const WAIT = { memory: 400, scalar: 200, lds: 60 };
-/** Cycles that the 64 lanes of a wave keep a SIMD of 32 busy. */
-const ISSUE = 2;
-
 /** Cycles of a trip with so many waves on a SIMD: they issue in turn, and wait at the same time. */
 export function tripCycles(loop: Loop, waves: number): number {
-  const waiting = WAIT.memory * loop.memoryWaits + WAIT.scalar * loop.scalarWaits +
-    WAIT.lds * loop.ldsWaits;
-  return Math.max(waves * ISSUE * loop.valu, ISSUE * loop.valu + waiting);
+  return Math.max(waves * ISSUE * loop.valu, ISSUE * loop.valu + loop.stall);
 }
 
 /** Share of the multiply-adds that a SIMD could do, with so many waves on it. */

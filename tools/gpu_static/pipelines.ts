@@ -3,7 +3,7 @@ import { declareSynthetic } from "../../bench/synthetic_model.ts";
 import { Memory } from "../../gpu/memory.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { Dispatch, Program } from "../../gpu/program.ts";
-import type { DeviceProfile } from "../../gpu/tuning.ts";
+import { choices, type DeviceProfile } from "../../gpu/tuning.ts";
 import { FrameCodec } from "../../run/frame_codec.ts";
 
 /** A pipeline that a model uses on GPUs. */
@@ -15,7 +15,13 @@ export interface Pipeline {
 }
 
 /** A large GPU of AMD's, before any tuning. */
-export const GPU: DeviceProfile = { cpu: false, subgroupSize: 32, wide: true, name: "AMD Radeon" };
+export const GPU: DeviceProfile = {
+  cpu: false,
+  subgroupSize: 32,
+  wide: true,
+  storageBuffers: 16,
+  name: "AMD Radeon",
+};
 
 const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
 const AUTOENCODERS = ["8x", "32x"] as const;
@@ -79,13 +85,18 @@ function* programs(
 
 /** Devices whose tables choose, for every shape, one of the ways that `--tune` tries. */
 function* tunedDevices(): Generator<DeviceProfile> {
-  for (const tile of [32, 64]) {
-    for (const slices of [1, 2, 4, 8]) {
-      for (const [shuffle, keys] of [[0, 4], [0, 8], [1, 4], [1, 8]]) {
-        for (const ahead of [1, 2, 4]) {
-          const choice = { tile, slices, shuffle, keys, ahead, split: 4 };
-          yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
-        }
+  const all = ["tile", "slices", "blocks", "ahead", "shuffle"].reduce<Record<string, number>[]>(
+    (found, name) =>
+      found.flatMap((choice) =>
+        choices(`linear ${name}`).map((value) => ({ ...choice, [name]: value }))
+      ),
+    [{}],
+  );
+  for (const keys of choices("attention keys")) {
+    for (const products of keys === choices("attention keys")[0] ? all : all.slice(0, 1)) {
+      for (const shuffle of products === all[0] ? [0, 1] : [products.shuffle!]) {
+        const choice = { ...products, shuffle, keys, split: 4 };
+        yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
       }
     }
   }

@@ -18,10 +18,13 @@ const PRODUCT_TRIP = 16;
 /** Lanes of a workgroup of this dispatch, and the trips that its loop makes in sequence. */
 function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: number } | undefined {
   const { kernel, constants = {}, params = {} } = dispatch;
-  if (/^(linear|conv2d)(_shuffle)?$/.test(kernel.name)) {
+  if (/^(linear|conv2d|qkv)(_shuffle)?$/.test(kernel.name)) {
     const slices = constants.SLICES!;
     const k = params.k! * (constants.SIZE ?? 1) ** 2;
-    return { lanes: 64 * slices, trips: Math.ceil(k / (PRODUCT_TRIP * slices)) };
+    return {
+      lanes: 64 * slices * constants.BLOCKS!,
+      trips: Math.ceil(k / (PRODUCT_TRIP * slices)),
+    };
   }
   if (!/^attention/.test(kernel.name)) return undefined;
   const share = Math.ceil(keys / constants.SPLIT!);

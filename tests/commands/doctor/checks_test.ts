@@ -24,6 +24,7 @@ const LAVAPIPE: AdapterSummary = {
   subgroups: true,
   subgroupSize: 8,
   wide: true,
+  storageBuffers: 16,
 };
 
 function adapter(name: string, software: boolean): AdapterReport {
