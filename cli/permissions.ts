@@ -62,7 +62,7 @@ export const MEDIA = {
   ffi: true,
   env: [...SAY, ...CODECS],
   sys: [],
-  more: { when: "where there are no native codecs", run: FFMPEG },
+  more: { when: "without native codecs", run: FFMPEG },
 } satisfies Permissions;
 const GPU_ENV = [...SAY, ...CODECS, ...MODEL, ...HUB];
 const GPU_SYS = ["systemMemoryInfo", "homedir"];

@@ -73,7 +73,7 @@ export const EVALUATE_OPTIONS = {
       repeatable: true,
     }),
     overwrite: flag("replace outputs that exist"),
-    outDir: path("DIR", "what is made, to go on from, here or on other machines", {
+    outDir: path("DIR", "where the work is kept, to be continued here or on other machines", {
       default: "named after the first --output; else temporary",
     }),
     lpips: LPIPS,

@@ -47,7 +47,7 @@ export const EXPORT: CommandSpec = defineCommand({
   options: EXPORT_OPTIONS,
   examples: [
     { line: "far export --web -o maze", does: "the demo as a page, in the folder maze" },
-    { line: "far export --web my-world -o site --steps 4", does: "a world of one's own" },
+    { line: "far export --web my-world -o site --steps 4", does: "a world of your own" },
   ],
   permissions: { ...GPU, run: true },
   load: () => import("./run.ts"),

@@ -38,7 +38,7 @@ export const IMPORT: CommandSpec = defineCommand({
     "the action that led to each. The log of a video is a .csv with time,keys (all keys that are " +
     "down from then on) or time,key,event (down or up), or .jsonl lines with the same names; times " +
     "are seconds. Of several keys the longest chord of the map wins, then the first in it.",
-  arguments: [{ name: "VIDEOS", help: "videos, each with its log beside it", repeatable: true }],
+  arguments: [{ name: "VIDEOS", help: "videos, each with its log next to it", repeatable: true }],
   options: IMPORT_OPTIONS,
   examples: [
     {

@@ -62,7 +62,7 @@ export const TRAIN_OPTIONS = {
   ...section(GENERATION, {
     steps: integer(
       "N",
-      "optimiser steps of the whole run; where both models are made 6000 or 100000",
+      "optimiser steps of the whole run; 6000 or 100000 if both models are made",
       {
         short: "s",
         min: 1,
@@ -103,7 +103,7 @@ export const TRAIN_OPTIONS = {
     }),
     distill: integer(
       "STEPS",
-      "learn to make a frame in so few steps, from the many of --model, which then needs no guidance",
+      "learn to make a frame in STEPS steps instead of the many of --model, without guidance",
       { min: 1, max: 1000 },
     ),
     guidance: number("G", "guidance of --model that --distill builds in", {
@@ -125,7 +125,7 @@ export const TRAIN_OPTIONS = {
     }),
     ownContext: number(
       "SHARE",
-      "share of the steps, the last, in which --distill goes on from frames of its own",
+      "share of the steps, at the end, in which --distill continues frames of its own",
       { min: 0, max: 1, default: "0.2" },
     ),
     shift: number("S", "shift of the noise levels at which the steps of --distill begin", {
@@ -140,10 +140,10 @@ export const TRAIN_OPTIONS = {
     }),
     positions: { ...GENERATE_OPTIONS.positions, default: "the model's or recipe's, else exact" },
     timesteps: { ...GENERATE_OPTIONS.timesteps, default: "the model's or recipe's, else exact" },
-    modelSize: choice(["small", "base"], "NAME", "of both models, where neither is given", {
+    modelSize: choice(["small", "base"], "NAME", "size of both models, if neither is given", {
       default: "small",
     }),
-    vaeSteps: integer("N", "optimiser steps of the autoencoder, where both models are made", {
+    vaeSteps: integer("N", "optimiser steps of the autoencoder, if both models are made", {
       min: 1,
       default: "3000; base: 50000",
     }),
@@ -164,7 +164,7 @@ export const TRAIN_OPTIONS = {
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),
     seed: seed("S", "seed of weights, noise and order", { default: "0" }),
-    rng: choice(["torch"], "NAME", "draw as PyTorch does on the CPU, but for first weights", {
+    rng: choice(["torch"], "NAME", "draw as PyTorch does on the CPU, except first weights", {
       default: "torch",
     }),
     noShuffle: flag("take clips in order instead of shuffling them"),
@@ -180,12 +180,12 @@ export const TRAIN_OPTIONS = {
     output: path("DIR", "folder of the run; a model folder at all times", { short: "o" }),
     saveEvery: integer("N", "steps between checkpoints", {
       min: 1,
-      default: "500; where both models are made a tenth of the steps, if that is less",
+      default: "500; if both models are made a tenth of the steps, if that is less",
     }),
     keep: integer("N", "checkpoints that are kept", { min: 1, default: "2" }),
     sampleEvery: integer("N", "steps between samples; 0: none", {
       min: 0,
-      default: "0; where both models are made a tenth of the steps",
+      default: "0; if both models are made a tenth of the steps",
     }),
     validateEvery: integer("N", "steps between validations; 0: none", {
       min: 0,
