@@ -18,6 +18,7 @@ import {
   type RotationOptions,
   rotationScratch,
 } from "../kernels/qk_rotation.ts";
+import { type BlockMemory, blockScratch, keepsAll } from "./block_memory.ts";
 import {
   linearBackward,
   linearForward,
@@ -28,34 +29,6 @@ import {
   Updated,
   vectorOperand,
 } from "./pass.ts";
-
-/** Activations that a block keeps for its backward pass. */
-export interface BlockMemory {
-  /** Its input [R, d]. */
-  readonly x: Tensor;
-  /** adaLN modulation [frames, 6 d]: shift, scale, gate of attention, then of the mlp. */
-  readonly table: Tensor;
-  /** [R, 3 d]. */
-  readonly qkv: Tensor;
-  /** Attention's output [R, d], and the logarithms of its rows' sums [R, H, 4]. */
-  readonly o: Tensor;
-  readonly sums: Tensor;
-  /** Attention's projected output, and x after it [R, d]. */
-  readonly a: Tensor;
-  readonly middle: Tensor;
-  /** The mlp before its activation [R, 4 d], and its output [R, d]. */
-  readonly hidden: Tensor;
-  readonly mlp: Tensor;
-}
-
-/** Scratch that all blocks share. */
-export interface BlockScratch {
-  readonly a: Tensor;
-  readonly b: Tensor;
-  readonly wide: Tensor;
-  readonly qk: Tensor;
-  readonly stats: Tensor;
-}
 
 /** Tensors that go through all blocks. */
 export interface Stream {
@@ -77,34 +50,9 @@ interface TokenKind {
   readonly rotation: Omit<RotationOptions, "normQ" | "normK">;
 }
 
-/** Names of block `i`'s memory; recomputed blocks share theirs, except x. */
-export function blockMemory(pass: Pass, i: number): BlockMemory {
-  const { workspace, layout, sizes: { d, heads }, recompute } = pass;
-  const rows = countRows(layout);
-  const of = (name: string) => `${recompute ? "block" : `block ${i}`} ${name}`;
-  return {
-    x: workspace.tensor(`block ${i} x`, [rows, d]),
-    table: workspace.tensor(of("modulation"), [countFrames(layout), 6 * d]),
-    qkv: workspace.tensor(of("qkv"), [rows, 3 * d]),
-    o: workspace.tensor(of("attention"), [rows, d]),
-    sums: workspace.exact(of("log sums"), [rows, heads, 4]),
-    a: workspace.tensor(of("attention out"), [rows, d]),
-    middle: workspace.tensor(of("middle"), [rows, d]),
-    hidden: workspace.tensor(of("hidden"), [rows, 4 * d]),
-    mlp: workspace.tensor(of("mlp"), [rows, d]),
-  };
-}
-
-/** Scratch of the blocks. */
-export function blockScratch({ workspace, layout, sizes: { d } }: Pass): BlockScratch {
-  const rows = countRows(layout);
-  return {
-    a: workspace.tensor("scratch a", [rows, d]),
-    b: workspace.tensor("scratch b", [rows, d]),
-    wide: workspace.tensor("scratch wide", [rows, 4 * d]),
-    qk: workspace.tensor("rotated", [rows, 2 * d]),
-    stats: workspace.exact("norm statistics", [rows, 4]),
-  };
+/** Where a block's mlp finds its modulation. */
+function mlpModulation(d: number) {
+  return { shift: 3 * d, scale: 4 * d };
 }
 
 /** Only the windows: other tokens of the last block end with their keys and values. */
@@ -184,34 +132,31 @@ export function blockForward(
   attentionForward(pass, i, stream, memory);
   const { program: p, sizes: { d } } = pass;
   const layout = layoutAfterAttention(pass, i);
-  const { a, wide, stats } = blockScratch(pass);
-  const { table, middle, hidden, mlp } = memory;
+  const { table, middle, hidden, mlp, second, activated } = memory;
   const rows = countRows(layout);
-  const norm = { layout, table, at: { shift: 3 * d, scale: 4 * d } };
-  modulatedNorm(p, middle, norm, { y: a, stats });
+  modulatedNorm(p, middle, { layout, table, at: mlpModulation(d) }, second);
   const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
-  linearForward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], all(a), all(hidden));
-  activation(p, "gelu", { x: hidden, y: wide }, rows * 4 * d);
-  linearForward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], all(wide), all(mlp));
+  linearForward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], all(second.y), all(hidden));
+  activation(p, "gelu", { x: hidden, y: activated }, rows * 4 * d);
+  linearForward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], all(activated), all(mlp));
   if (to) gate(p, mlp, { layout, table, at: { gate: 5 * d } }, { y: to, residual: middle });
 }
 
 function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMemory): void {
   const { program: p, layout, sizes: { d, heads, slope } } = pass;
-  const { a, qk, stats } = blockScratch(pass);
-  const { table, x, qkv, o, sums } = memory;
+  const { table, x, qkv, qk, o, sums, first: input } = memory;
   const condition = rowsOf(stream.condition, 0, countFrames(layout));
   for (const [j, norm] of ["norm1", "norm2"].entries()) {
     const to = rowsOf(table, 0, condition.count, 3 * d * j);
     linearForward(pass, `${blockName(i)}.${norm}.linear`, [3 * d, d], condition, to);
   }
-  modulatedNorm(p, x, { layout, table, at: { shift: 0, scale: d } }, { y: a, stats });
+  modulatedNorm(p, x, { layout, table, at: { shift: 0, scale: d } }, input);
   const kinds = tokenKinds(pass, i, stream);
   for (const kind of kinds) {
     const { first, rows, projections } = kind;
     for (const [j, name] of projections.entries()) {
       const to = rowsOf(qkv, first, rows, j * d);
-      linearForward(pass, name, [d, d], rowsOf(a, first, rows), to);
+      linearForward(pass, name, [d, d], rowsOf(input.y, first, rows), to);
     }
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
@@ -272,36 +217,36 @@ export function conditionBackward(
 function mlpBackward(
   pass: Pass,
   i: number,
-  { table, middle, hidden, mlp }: BlockMemory,
+  { table, middle, hidden, mlp, second, activated }: BlockMemory,
   { dx }: StreamGradients,
   dtable: Tensor,
 ): void {
   const { program: p, sizes: { d } } = pass;
   const layout = layoutAfterAttention(pass, i);
   const rows = countRows(layout);
-  const { a, b, wide, stats } = blockScratch(pass);
+  const { a, wide } = blockScratch(pass);
   const all = (tensor: Tensor) => rowsOf(tensor, 0, rows);
   const dhidden = new Updated(pass, "scratch wide", wide.shape);
   gateSums(p, { x: mlp, dy: dx.tensor }, { layout, at: { gate: 5 * d } }, dtable);
   gate(p, dx.tensor, { layout, table, at: { gate: 5 * d } }, { y: a });
-  activation(p, "gelu", { x: hidden, y: wide }, rows * 4 * d);
+  if (!keepsAll(pass)) activation(p, "gelu", { x: hidden, y: activated }, rows * 4 * d);
   linearBackward(pass, `${blockName(i)}.mlp.net.2`, [d, 4 * d], {
-    x: all(wide),
+    x: all(activated),
     dy: all(a),
     dx: all(wide),
   });
   dhidden.update((dy, to) => {
     activationBackward(p, "gelu", { x: hidden, dy, to }, rows * 4 * d);
   });
-  const norm = { layout, table, at: { shift: 3 * d, scale: 4 * d } };
-  modulatedNorm(p, middle, norm, { y: b, stats });
+  const norm = { layout, table, at: mlpModulation(d) };
+  if (!keepsAll(pass)) modulatedNorm(p, middle, norm, second);
   linearBackward(pass, `${blockName(i)}.mlp.net.0.proj`, [4 * d, d], {
-    x: all(b),
+    x: all(second.y),
     dy: all(dhidden.tensor),
     dx: all(a),
   });
   dx.update((dx, to) => {
-    modulatedNormBackward(p, { x: middle, stats, dy: a, dx, to }, norm, dtable);
+    modulatedNormBackward(p, { x: middle, stats: second.stats, dy: a, dx, to }, norm, dtable);
   });
 }
 
@@ -314,8 +259,8 @@ function attentionBackward(
   dtable: Tensor,
 ): void {
   const { program: p, layout, sizes: { d, heads, slope }, workspace } = pass;
-  const { a, b, qk, stats } = blockScratch(pass);
-  const { x, table, qkv, o, sums } = memory;
+  const { a, b } = blockScratch(pass);
+  const { x, table, qkv, qk, o, sums, first: input } = memory;
   const rows = countRows(layout);
   const after = { layout: layoutAfterAttention(pass, i), table, at: { gate: 2 * d } };
   gateSums(p, { x: memory.a, dy: dx.tensor }, after, dtable);
@@ -329,14 +274,18 @@ function attentionBackward(
   const dqkv = workspace.tensor("qkv gradient", [rows, 3 * d]);
   const dqk = workspace.tensor("rotated gradient", [rows, 2 * d]);
   const delta = workspace.exact("delta", [rows, heads, 4]);
-  for (const kind of kinds) qkRotation(p, qkv, qk, rotationOf(pass, kind));
+  if (!keepsAll(pass)) {
+    for (const kind of kinds) qkRotation(p, qkv, qk, rotationOf(pass, kind));
+  }
   const buffers = { qk, qkv, y: o, dy: b, sums, delta, dqk, dqkv };
   causalAttentionBackward(p, buffers, { heads, layout, slope });
   for (const kind of kinds) rotationBackward(pass, kind, qkv, { dqk, dqkv });
   const norm = { layout, table, at: { shift: 0, scale: d } };
-  modulatedNorm(p, x, norm, { y: b, stats });
-  const da = projectionsBackward(pass, kinds, b, dqkv);
-  dx.update((dx, to) => modulatedNormBackward(p, { x, stats, dy: da, dx, to }, norm, dtable));
+  if (!keepsAll(pass)) modulatedNorm(p, x, norm, input);
+  const da = projectionsBackward(pass, kinds, input.y, dqkv);
+  dx.update((dx, to) => {
+    modulatedNormBackward(p, { x, stats: input.stats, dy: da, dx, to }, norm, dtable);
+  });
 }
 
 /** The gradients of queries', keys' and values' layers, and the sum of those of their input `x`. */

@@ -14,12 +14,11 @@ import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
 import {
   blockBackward,
   blockForward,
-  blockMemory,
-  blockScratch,
   conditionBackward,
   type Stream,
   windowLayout,
 } from "./block.ts";
+import { blockMemory, blockScratch } from "./block_memory.ts";
 import type { Parameter, ParameterStore } from "./parameters.ts";
 import {
   copyInputs,
