@@ -109,7 +109,8 @@ export class QueueLink {
       await inTime(link.connect().ping(), ANSWER_SECONDS);
     } catch (error) {
       await link.close();
-      const why = link.#trouble || (error as Error).message;
+      const said = link.#trouble || (error as Error).message;
+      const why = /RESP type/.test(said) ? "no Redis server answers there" : said;
       const message = `Cannot reach ${hideSecrets(options.url)}: ${why}${adviceFor(why)}`;
       throw WRONG_LOGIN.test(why) ? new UsageError(message) : new QueueError(message);
     }
