@@ -110,10 +110,11 @@ async function serve(
   await worker.pause();
   const { reason } = stop.signal;
   const patience = options.drain ?? DRAIN_SECONDS;
+  const end = performance.now() + 1000 * patience;
   // a terminated worker may finish its jobs; an interrupted or broken one cannot
   const mayFinish = reason instanceof InterruptedError && reason.status === 143;
   const left = await drain(worker, supervisor, mayFinish ? patience : 0);
-  await worker.close(Math.max(1, patience));
+  await worker.close(Math.max(1, (end - performance.now()) / 1000));
   if (error === undefined) return;
   const back = `${count(left, "unfinished job")} ${left > 1 ? "go" : "goes"} back to the queue`;
   throw interrupted(error, left > 0 ? back : "no job is left unfinished");
