@@ -10,7 +10,7 @@ import { inFolder } from "../support/folder.ts";
 
 type Tensors = Map<string, { shape: readonly number[]; data: Float32Array }>;
 
-/** Each value of a tensor is its place in it. */
+/** Tensors whose values are their own indices. */
 function counting(shape: readonly number[]) {
   const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i);
   return { shape, data };

@@ -36,7 +36,7 @@ Deno.test("parseAutoencoderConfig() takes one name for all stages", () => {
   assert.deepEqual(new Set(sizes.decoder.map((s) => s.norm)), new Set(["rms_norm"]));
 });
 
-/** A change of a good config, and what the one line must say. */
+/** A change to a good configuration, and the error it must give. */
 const REFUSED: [string, Json, RegExp][] = [
   ["attention scales", { encoder_qkv_multiscales: [[], [], [], [5]] }, /encoder_qkv_multiscales/],
   ["another block", { encoder_block_types: "ViT" }, /encoder block type "ViT" .* ResBlock and/],

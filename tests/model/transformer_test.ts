@@ -16,7 +16,7 @@ import { GPU_TEST, KERNELS, testGpu } from "../support/gpu.ts";
 /** Forward passes: relative error as the goldens' README asks. */
 const TOLERANCE = 2e-4;
 
-/** What a golden's outputs were computed from. */
+/** The inputs of a golden's outputs. */
 const INPUTS = ["hidden_states", "timestep", "label", "action"];
 
 const CASES = [
@@ -220,7 +220,7 @@ class GoldenForward {
     this.#errors.set("output.last", relativeError(last, await golden.floats("output.last")));
   }
 
-  /** timestep_embedding.0 is the window's, .1 the long-term context's, a row per frame. */
+  /** timestep_embedding.0 is the window's, .1 the long-term context's, one row per frame. */
   async #timestepEmbeddings(
     session: Session,
     classes: number[],

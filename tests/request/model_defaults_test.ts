@@ -28,7 +28,7 @@ const REFUSED = [
   "verbose",
 ];
 
-/** A value that the option itself takes. */
+/** A valid value of the option. */
 function valueOf(key: string): unknown {
   const { kind, choices } = GENERATE_OPTIONS[key as keyof typeof GENERATE_OPTIONS] as {
     kind: string;

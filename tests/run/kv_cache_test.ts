@@ -134,7 +134,7 @@ Deno.test("KvCache that reuses its window encodes each frame once at full resolu
   assert.deepEqual(framesOf(slots.call(4, false)), [["window", [4], true]]);
   for (let frame = 5; frame < 30; frame++) {
     for (const first of [true, false, false]) {
-      const plans = slots.call(frame, first); // checks that each sees what it is to see
+      const plans = slots.call(frame, first); // checks the keys that each sees
       const window = first ? [frame - 1, frame] : [frame];
       assert.deepEqual(plans.at(-1)!.frames, window);
       assert.equal(plans.length, first ? 2 : 1);

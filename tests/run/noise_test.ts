@@ -133,7 +133,7 @@ Deno.test("cudaRandn() depends on the device only beyond its resident threads", 
   const two = { multiprocessors: 2, threadsPerMultiprocessor: 256 };
   assert.deepEqual(cudaRandn(1, 256, ONE_BLOCK), cudaRandn(1, 256, two));
   assert.notDeepEqual(cudaRandn(1, 512, ONE_BLOCK), cudaRandn(1, 512, two));
-  // 1535 threads a multiprocessor hold five blocks of 256, not six.
+  // 1535 threads per multiprocessor hold five blocks of 256, not six.
   const odd = { multiprocessors: 1, threadsPerMultiprocessor: 1535 };
   const five = { multiprocessors: 5, threadsPerMultiprocessor: 256 };
   assert.deepEqual(cudaRandn(1, 3000, odd), cudaRandn(1, 3000, five));

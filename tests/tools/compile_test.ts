@@ -71,7 +71,7 @@ Deno.test({
   },
 });
 
-/** What would be in a binary: Deno's list of files, and what is behind its own program. */
+/** The contents of a binary: Deno's list of files, and the data after Deno's own program. */
 async function embedded(...args: string[]): Promise<{ list: string; content: string }> {
   const folder = await Deno.makeTempDir();
   const output = join(folder, "far");

@@ -151,7 +151,7 @@ class RMSNorm(nn.Module):
 
 
 class AdaLayerNorm(nn.Module):
-    """LN(x) (1 + scale) + shift; temb [b, f, d]: one a frame, or one a token."""
+    """LN(x) (1 + scale) + shift; temb [b, f, d]: one per frame, or one per token."""
 
     def __init__(self, d: int, parts: int):
         super().__init__()
@@ -215,7 +215,7 @@ def gated_add(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
 
 
 class ClassEmbedding(nn.Module):
-    """A row a class, the last for "none"."""
+    """One row per class; the last is for "none"."""
 
     def __init__(self, classes: int, d: int):
         super().__init__()

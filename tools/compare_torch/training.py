@@ -45,7 +45,7 @@ class ReleasedSequence(Sequence):
 
 @dataclass
 class Inputs:
-    """What the model is given for a step, and what it is to answer."""
+    """The inputs of a step, and its targets."""
 
     x: Tensor  # [b, n, c, h, w]
     timestep: Tensor  # [b, n]; -1: clean

@@ -58,7 +58,7 @@ Deno.test("Sampler fills a batch from fewer clips than it has", () => {
   assert.equal(sampler.next().length, 5);
 });
 
-Deno.test("Sampler draws every one of a million clips once an epoch", () => {
+Deno.test("Sampler draws every one of a million clips once per epoch", () => {
   const sampler = new Sampler({ starts: Array(1e6).fill(2), batch: 1e6, seed: 0, shuffle: true });
   assert.equal(new Set(sampler.next().map(({ clip }) => clip)).size, 1e6);
 });
