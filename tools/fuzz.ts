@@ -4,9 +4,10 @@
  *
  *   deno run -A tools/fuzz.ts safetensors|pickle|zip|pth|npy|npz|mp4|webm|... COUNT [SEED] [FROM]
  *
- * COUNT is a number of inputs, or an amount of processor time in seconds (3600s). Inputs are read
- * in child processes, which are killed if one takes too long. Input number i of a seed is always
- * the same: a crash is repeated with COUNT 1 and FROM i.
+ * COUNT is a number of inputs, an amount of processor time in seconds (3600s), or the lesser of
+ * both (1000000,3600s). The name `all` takes all parsers in turn. Inputs are read in child processes,
+ * which are killed if one takes too long. Input number i of a seed is always the same: a crash is
+ * repeated with COUNT 1 and FROM i.
  */
 import { join } from "node:path";
 import { cpuUsage } from "node:process";
@@ -290,11 +291,11 @@ async function runPart(name: string, limits: Limits, seed: number, from: number)
   );
 }
 
-/** "1000" as inputs, "60s" as seconds. */
+/** "1000" as inputs, "60s" as seconds, "1000,60s" as both; 0 inputs if it is something else. */
 function parseLimits(text: string): Limits {
-  const [, digits = "0", unit] = /^(\d+)(s?)$/.exec(text) ?? [];
-  const number = Number(digits);
-  return unit ? { inputs: Infinity, cpuMs: 1000 * number } : { inputs: number, cpuMs: Infinity };
+  const [, inputs, seconds] = /^(?:(\d+)(?:,|$))?(?:(\d+)s)?$/.exec(text) ?? [];
+  if (inputs === undefined && seconds === undefined) return { inputs: 0, cpuMs: 0 };
+  return { inputs: Number(inputs ?? Infinity), cpuMs: 1000 * Number(seconds ?? Infinity) };
 }
 
 if (import.meta.main) {
@@ -303,9 +304,10 @@ if (import.meta.main) {
   const cpuMs = isChild ? Number(numbers.shift()) : undefined;
   const limits = { ...parseLimits(count), ...(cpuMs === undefined ? {} : { cpuMs }) };
   const [seed = 1, from = 0] = numbers.map(Number);
-  if (!TARGETS[name] || ![seed, from].every(Number.isInteger) || !(limits.inputs >= 1)) {
-    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")} COUNT [SEED] [FROM]`);
+  const names = name === "all" ? Object.keys(TARGETS) : [name].filter((one) => TARGETS[one]);
+  if (names.length === 0 || ![seed, from].every(Number.isInteger) || !(limits.inputs >= 1)) {
+    console.error(`Usage: fuzz.ts ${Object.keys(TARGETS).join("|")}|all COUNT [SEED] [FROM]`);
     Deno.exit(2);
   }
-  await (isChild ? runPart : runAll)(name, limits, seed, from);
+  for (const one of names) await (isChild ? runPart : runAll)(one, limits, seed, from);
 }
