@@ -42,7 +42,8 @@ fn main(lane: Lane) {
   if ((bitcast<u32>(squares) & 0x7f800000u) == 0x7f800000u) { return; }
   let norm = sqrt(squares) * step.inverse_scale;
   let g = raw * (step.inverse_scale * min(1.0, step.clip / (norm + 1e-6)));
-  let m = moment[i] + step.one_minus_beta1 * (g - moment[i]);
+  let before = moment[i];
+  let m = before + step.one_minus_beta1 * (g - before);
   let s = square[i] * step.beta2 + step.one_minus_beta2 * g * g;
   let p = weight[i] * step.decay - step.step_size * m / (sqrt(s) / step.correction + step.eps);
   moment[i] = m;

@@ -1,10 +1,10 @@
 import code from "./colour_scale.wgsl" with { type: "text" };
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { inImage, memoryForms } from "./memory_forms.ts";
 
-const COLOUR_SCALE = joinKernel("colour_scale", code);
+const COLOUR_SCALE = memoryForms("colour_scale", code, ["x", "y"]);
 
 /**
  * Pictures as LPIPS takes them: colours less their mean among photographs, by their deviation.
@@ -12,7 +12,7 @@ const COLOUR_SCALE = joinKernel("colour_scale", code);
  * Source: lpips 0.1.4, `ScalingLayer`.
  */
 export function colourScale(p: Program, x: Tensor): Tensor {
-  const y = p.scratch(x.shape);
+  const y = p.like(x, x.shape);
   run(p, 0, x, y);
   return y;
 }
@@ -28,6 +28,6 @@ function run(p: Program, BACKWARD: 0 | 1, x: Tensor, y: Tensor): void {
   eachLane(p, COLOUR_SCALE, size(x.shape) / 4, {
     label,
     constants: { BACKWARD },
-    buffers: { x, y },
+    buffers: inImage(y) ? { x, y: x, y_to: y } : { x, y },
   });
 }

@@ -2,11 +2,11 @@ import code from "./picture_loss.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 import { type Slot, total } from "./total.ts";
 
-const PICTURE_LOSS = joinKernel("picture_loss", code);
+const PICTURE_LOSS = memoryForms("picture_loss", code, ["x", "y"]);
 
 /** Weights of the parts of a loss, each a mean over pixels and channels. */
 export interface PictureWeights {

@@ -12,15 +12,16 @@ import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
 import { clear } from "./clear.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 import { type Slot, total } from "./total.ts";
 
-const ACROSS = joinKernel("ssim_across", acrossCode);
-const WINDOWS = joinKernel("ssim_windows", windowsCode);
+const ACROSS = memoryForms("ssim_across", acrossCode, ["x", "y", "maps"]);
+const WINDOWS = memoryForms("ssim_windows", windowsCode, ["maps", "slopes"]);
 const MEANS = defineKernel("ssim_means", meansCode);
 const PRODUCT = defineKernel("ssim_product", productCode);
-const SPREAD_DOWN = joinKernel("ssim_spread_down", spreadDownCode);
-const SPREAD_ACROSS = joinKernel("ssim_spread_across", spreadAcrossCode);
-const HALVE = joinKernel("halve", halveCode);
+const SPREAD_DOWN = memoryForms("ssim_spread_down", spreadDownCode, ["slopes", "spread"]);
+const SPREAD_ACROSS = memoryForms("ssim_spread_across", spreadAcrossCode, ["x", "y", "spread"]);
+const HALVE = memoryForms("halve", halveCode, ["x", "y"]);
 const HALVE_BACKWARD = joinKernel("halve_backward", halveBackwardCode);
 
 /** Side of a window, in pixels. */
@@ -54,7 +55,7 @@ export function structureScales(height: number, width: number): number {
 /**
  * results[slot] += weight (1 - MS-SSIM) of y [B, H, W, 4] against x, both from -1 to 1, and its
  * gradient added to dy: the mean over pictures and colours, with as many of the usual scales as the
- * size allows. Pictures smaller than a window of 11 x 11 add nothing.
+ * size allows. Pictures smaller than a window of 11 x 11 add nothing. x and y may lie in images.
  * @param options weight, and number of pictures over which the mean is taken, if these are only
  * some Source: pytorch-msssim, `ms_ssim`.
  */
@@ -94,9 +95,9 @@ function compare(
 ): Pick<Scale, "slopes" | "windows"> {
   const [pictures, height, width] = y.shape as [number, number, number];
   const windows = [height - TAPS + 1, width - TAPS + 1] as const;
-  const slopes = p.scratch([pictures, ...windows, 3, 4]);
+  const slopes = p.like(y, [pictures, ...windows, 3, 4]);
   p.scope(() => {
-    const maps = p.scratch([pictures, height, windows[1], 5, 4]);
+    const maps = p.like(y, [pictures, height, windows[1], 5, 4]);
     const parts = p.scratch([pictures, ...windows, 4]);
     const places = pictures * height * windows[1];
     eachLane(p, ACROSS, places, {
@@ -124,7 +125,7 @@ function halved(p: Program, { x, y, offset }: Scale): Pick<Scale, "x" | "y" | "d
   const [pictures, height, width] = y.shape as [number, number, number];
   const shape = [pictures, Math.ceil(height / 2), Math.ceil(width / 2), 4];
   const half = (tensor: Tensor) => {
-    const to = p.scratch(shape);
+    const to = p.like(tensor, shape);
     const count = size(shape) / 4;
     eachLane(p, HALVE, count, { params: { height, width, offset }, buffers: { x: tensor, y: to } });
     return to;
@@ -160,7 +161,7 @@ function spread(p: Program, scale: Scale, scales: Tensor, first: number): void {
   const { x, y, dy, slopes, windows, offset } = scale;
   const [pictures, height, width] = y.shape as [number, number, number];
   p.scope(() => {
-    const down = p.scratch([pictures, height, windows[1], 3, 4]);
+    const down = p.like(y, [pictures, height, windows[1], 3, 4]);
     const places = pictures * height * windows[1];
     eachLane(p, SPREAD_DOWN, places, {
       params: { height, windows: windows[1], first },

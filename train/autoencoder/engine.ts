@@ -111,11 +111,11 @@ export class AutoencoderEngine {
       pixels: { ...pixels, shape: [pictures, 3, height, width] },
       shape: [pictures, height, width],
     });
-    const x = readImage(p, images(this.#pictures));
     const kind = tensorKind(p.device);
-    const encoded = encode(t, sizes, inKind(p, x, kind));
+    const x = inKind(p, readImage(p, images(this.#pictures)), kind);
+    const encoded = encode(t, sizes, x);
     const decoded = decode(t, sizes, this.#noised(t, encoded.y));
-    const y = inKind(p, decoded.y, "storage");
+    const { y } = decoded;
     const dy = p.scratch(y.shape);
     const slot = t.training ? RESULTS.loss : RESULTS.validation;
     const whole = t.training ? batch * frames * accumulate : pictures;
@@ -126,7 +126,7 @@ export class AutoencoderEngine {
     const perceptual = { weight: loss.lpips, pictures: whole };
     this.#perceptual?.record(t, { x, y, dy }, perceptual, to);
     if (t.training) encoded.back(decoded.back(inKind(p, dy, kind)));
-    else writeImage(p, y, images(this.reconstructed));
+    else writeImage(p, inKind(p, y, "storage"), images(this.reconstructed));
   }
 
   #noised({ program: p, training }: Tape, latents: Tensor): Tensor {

@@ -1,6 +1,5 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Memory, Tensor } from "../../gpu/memory.ts";
-import { tensorKind } from "../../gpu/tuning.ts";
 import { colourScale, colourScaleBackward } from "../../kernels/colour_scale.ts";
 import { inKind } from "../../kernels/copy.ts";
 import { featureDistance } from "../../kernels/feature_distance.ts";
@@ -71,10 +70,7 @@ export class PerceptualLoss {
     const { program: p } = t;
     const tape = { ...t, store: this.#store };
     p.scope(() => {
-      const kind = tensorKind(p.device);
-      const [given, made] = [x, y].map((tensor) =>
-        this.#features(tape, inKind(p, colourScale(p, tensor), kind))
-      );
+      const [given, made] = [x, y].map((tensor) => this.#features(tape, colourScale(p, tensor)));
       let slope: Tensor | undefined;
       for (const [i, head] of [...this.#heads.entries()].reverse()) {
         const stage = made![i]!;

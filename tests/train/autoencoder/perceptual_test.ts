@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Memory } from "../../../gpu/memory.ts";
+import { inKind } from "../../../kernels/copy.ts";
+import { tensorKind } from "../../../gpu/tuning.ts";
 import { Program } from "../../../gpu/program.ts";
 import { parseAutoencoderConfig } from "../../../model/autoencoder_config.ts";
 import { PackedWeights } from "../../../train/autoencoder/layers.ts";
@@ -65,7 +67,8 @@ for (const { width, height, near, ...expected } of REFERENCE) {
         recompute: false,
       };
       program.scope(() => {
-        const tensors = { x: x!, y: y!, dy: dy! };
+        const kind = tensorKind(gpu.adapter);
+        const tensors = { x: inKind(program, x!, kind), y: inKind(program, y!, kind), dy: dy! };
         loss.record(tape, tensors, { weight: 2, pictures: 1 }, { results, slot: 1 });
       });
       program.finish();
