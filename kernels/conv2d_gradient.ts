@@ -52,8 +52,9 @@ export function conv2dGradient(
   target: Place,
   options: Conv2dGradientOptions,
 ): void {
-  const [b, height, width, k] = x.shape as [number, number, number, number];
+  const k = x.shape.at(-1)!;
   const { n, inputs, size: taps, offset = 0 } = options;
+  const [b, height, width] = picturesOf(x, taps);
   const [rows, stride] = [Math.ceil(n / 4) * 4, dy.shape.at(-1)!];
   const same = String(x.shape.slice(0, 3)) === String(dy.shape.slice(0, 3));
   if (!same || k % 4 || inputs > k || offset % 4 || offset + rows > stride) {
@@ -83,6 +84,12 @@ export function conv2dGradient(
     });
     filterSums(p, partial, { n, inputs }, target);
   });
+}
+
+/** Pictures, rows and columns. Where no neighbour counts, a row is best as long as a picture. */
+function picturesOf({ shape, buffer }: Tensor, taps: number): readonly [number, number, number] {
+  const [b, height, width] = shape as [number, number, number];
+  return taps === 1 && buffer.kind === "texture" ? [b, 1, height * width] : [b, height, width];
 }
 
 /** target += sums over chunks of partial [chunks, taps, rows, columns], as [n, inputs, taps]. */

@@ -7,20 +7,31 @@ override ROWS: u32 = 32u;      // 16 or 32
 
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;   // [B, H, W, K]
 
-// Four pixels from one on, all in a row: where they and their neighbours are, and which count.
+// Where the walk through rows is: a row of all pictures, the same within its picture, and a column.
+struct Walk { row: u32, own_row: u32, column: u32, }
+
+// The next four pixels; a flat loop, since each end of an inner one would cost as much as a step.
+fn step_on(w: Walk) -> Walk {
+  let column = w.column + 4u;
+  if (column < params.width) { return Walk(w.row, w.own_row, column); }
+  return Walk(w.row + 1u, select(w.own_row + 1u, 0u, w.own_row + 1u == params.height), 0u);
+}
+
+// Four pixels of a row: where they and their neighbours are, and which count.
 struct Pixels { own: vec4<u32>, other: vec4<u32>, weight: vec4<f32>, }
 
-fn pixels(row: u32, column: u32, d: vec2<i32>) -> Pixels {
+fn pixels(w: Walk, d: vec2<i32>) -> Pixels {
   let last = i32(params.width) - 1;
-  let columns = i32(column) + vec4(0, 1, 2, 3);
+  let columns = i32(w.column) + vec4(0, 1, 2, 3);
   let others = columns + d.x;
+  let other_row = i32(w.own_row) + d.y;
+  let near = other_row >= 0 && other_row < i32(params.height);
   let inside = (columns <= vec4(last)) & (others >= vec4(0)) & (others <= vec4(last));
-  let own = row * params.width + vec4<u32>(min(columns, vec4(last)));
-  let other_row = u32(i32(row) + d.y) * params.width;
-  let other = other_row + vec4<u32>(clamp(others, vec4(0), vec4(last)));
-  return Pixels(
-    params.first + own * params.stride, other * params.k4, select(vec4(0.0), vec4(1.0), inside),
-  );
+  let own = w.row * params.width + vec4<u32>(min(columns, vec4(last)));
+  let from_row = u32(i32(w.row) + select(0, d.y, near)) * params.width;
+  let other = from_row + vec4<u32>(clamp(others, vec4(0), vec4(last)));
+  let weight = select(0.0, 1.0, near) * select(vec4(0.0), vec4(1.0), inside);
+  return Pixels(params.first + own * params.stride, other * params.k4, weight);
 }
 
 // Rows n, n + 4, n + 8 and n + 12.
@@ -39,25 +50,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let end = min((group.z + 1u) * params.chunk, params.rows);
   var s0 = mat4x4<f32>(); var s1 = mat4x4<f32>(); var s2 = mat4x4<f32>(); var s3 = mat4x4<f32>();
   var s4 = mat4x4<f32>(); var s5 = mat4x4<f32>(); var s6 = mat4x4<f32>(); var s7 = mat4x4<f32>();
-  for (var row = group.z * params.chunk; row < end; row++) {
-    let other_row = i32(row % params.height) + d.y;
-    if (other_row < 0 || other_row >= i32(params.height)) { continue; }
-    for (var column = 0u; column < params.width; column += 4u) {
-      let p = pixels(row, column, d);
-      let t = mat4x4(
-        x[p.other.x + from_k] * p.weight.x, x[p.other.y + from_k] * p.weight.y,
-        x[p.other.z + from_k] * p.weight.z, x[p.other.w + from_k] * p.weight.w,
-      );
-      let g = transpose(mat4x4(
-        dy[p.own.x + from_n], dy[p.own.y + from_n], dy[p.own.z + from_n], dy[p.own.w + from_n],
-      ));
-      s0 = add_product(s0, t, low(g[0])); s1 = add_product(s1, t, low(g[1]));
-      s2 = add_product(s2, t, low(g[2])); s3 = add_product(s3, t, low(g[3]));
-      if (ROWS > 16u) {
-        s4 = add_product(s4, t, high(g[0])); s5 = add_product(s5, t, high(g[1]));
-        s6 = add_product(s6, t, high(g[2])); s7 = add_product(s7, t, high(g[3]));
-      }
+  let row = group.z * params.chunk;
+  var walk = Walk(row, row % params.height, 0u);
+  let steps = (max(end, row) - row) * ((params.width + 3u) / 4u);
+  for (var step = 0u; step < steps; step++) {
+    let p = pixels(walk, d);
+    let t = mat4x4(
+      x[p.other.x + from_k] * p.weight.x, x[p.other.y + from_k] * p.weight.y,
+      x[p.other.z + from_k] * p.weight.z, x[p.other.w + from_k] * p.weight.w,
+    );
+    let g = transpose(mat4x4(
+      dy[p.own.x + from_n], dy[p.own.y + from_n], dy[p.own.z + from_n], dy[p.own.w + from_n],
+    ));
+    s0 = add_product(s0, t, low(g[0])); s1 = add_product(s1, t, low(g[1]));
+    s2 = add_product(s2, t, low(g[2])); s3 = add_product(s3, t, low(g[3]));
+    if (ROWS > 16u) {
+      s4 = add_product(s4, t, high(g[0])); s5 = add_product(s5, t, high(g[1]));
+      s6 = add_product(s6, t, high(g[2])); s7 = add_product(s7, t, high(g[3]));
     }
+    walk = step_on(walk);
   }
   let n = 4u * n4;
   write_rows(group, n, k4, s0); write_rows(group, n + 1u, k4, s1);

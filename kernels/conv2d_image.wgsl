@@ -1,4 +1,4 @@
-// Joined after fragments: weights, texel, broadcast, product, conv2d.
+// Joined after fragments: weights, texel, broadcast, product, quotient, conv2d.
 // The CPU form of `conv2d` with activations in images: one subgroup of eight lanes computes 32 pixels
 // by 32 channels, which keeps the loop's code within what a CPU caches of decoded instructions. A lane
 // gathers the weights of its four channels and a neighbour of each of four pixels, and gets the other
@@ -15,7 +15,9 @@ fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
 // A pixel's index and position; one past the last is placed far outside the image.
 fn locate(p: u32) -> vec3<i32> {
   let size = vec2<u32>(vec2(params.width, params.height));
-  let place = vec2<i32>(vec2(p % size.x, p / size.x % size.y));
+  if (SIZE == 1) { return vec3(i32(p), select(vec2(-SIZE), vec2(0), p < params.pixels)); }
+  let row = quotient(p, size.x);
+  let place = vec2<i32>(vec2(p - row * size.x, row - quotient(row, size.y) * size.y));
   return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
 }
 

@@ -1,4 +1,4 @@
-// Joined after fragments: lane, depthwise_halves.
+// Joined after fragments: lane, quotient, depthwise_halves.
 // Gradient of y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias:
 // dh = [dy SiLU(g); dy a SiLU'(g)] of both halves; and y again, which the next layer's weight needs.
 // One lane computes four channels of one pixel, as forwards.
@@ -15,7 +15,7 @@ fn main(lane: Lane) {
   let s = 1.0 / (1.0 + exp(-h.g));
   let d = dy[id];
   let half = params.channels / 4u;
-  let to = id / half * 2u * half + id % half;
+  let to = id + quotient(id, half) * half;
   dh[to] = d * h.g * s;
   dh[to + half] = d * h.a * (s + h.g * s * (1.0 - s));
   y[id] = h.a * h.g * s;

@@ -1,4 +1,4 @@
-// Joined after fragments: lane.
+// Joined after fragments: lane, quotient.
 // dx of a depthwise 3 x 3 convolution (zero padding): dx[p, c] = sum over taps of dy[p - tap, c] w[tap, c].
 // One lane computes four channels of one pixel.
 
@@ -20,10 +20,12 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let c4s = params.channels / 4u;
-  let c = id % c4s;
-  let pixel = i32(id / c4s);
+  let of_all = quotient(id, c4s);
+  let c = id - of_all * c4s;
+  let pixel = i32(of_all);
   let size = vec2(params.width, params.height);
-  let place = vec2(pixel % size.x, pixel / size.x % size.y);
+  let row = quotient(of_all, u32(size.x));
+  let place = vec2(pixel - i32(row) * size.x, i32(row - quotient(row, u32(size.y)) * u32(size.y)));
   var sum = vec4(0.0);
   for (var tap = 0; tap < params.taps; tap++) {
     let d = 1 - vec2(tap % 3, tap / 3);

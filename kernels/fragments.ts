@@ -21,6 +21,7 @@ import qkNormRope from "./fragments/qk_norm_rope.wgsl" with { type: "text" };
 import qkRotation from "./fragments/qk_rotation.wgsl" with { type: "text" };
 import qkWeights from "./fragments/qk_weights.wgsl" with { type: "text" };
 import qkv from "./fragments/qkv.wgsl" with { type: "text" };
+import quotient from "./fragments/quotient.wgsl" with { type: "text" };
 import rope from "./fragments/rope.wgsl" with { type: "text" };
 import rowLanes from "./fragments/row_lanes.wgsl" with { type: "text" };
 import ssim from "./fragments/ssim.wgsl" with { type: "text" };
@@ -58,6 +59,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   qk_rotation: qkRotation,
   qk_weights: qkWeights,
   qkv,
+  quotient,
   rope,
   row_lanes: rowLanes,
   ssim,

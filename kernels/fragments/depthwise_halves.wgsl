@@ -21,10 +21,12 @@ struct Halves {
 // The taps of both halves, for four channels of one pixel.
 fn halves(id: u32) -> Halves {
   let half = params.channels / 4u;
-  let c = id % half;
-  let pixel = i32(id / half);
+  let of_all = quotient(id, half);
+  let c = id - of_all * half;
+  let pixel = i32(of_all);
   let size = vec2(params.width, params.height);
-  let place = vec2(pixel % size.x, pixel / size.x % size.y);
+  let row = quotient(of_all, u32(size.x));
+  let place = vec2(pixel - i32(row) * size.x, i32(row - quotient(row, u32(size.y)) * u32(size.y)));
   var h = Halves(bias[c], bias[half + c]);
   for (var tap = 0; tap < params.taps; tap++) {
     let d = vec2(tap % 3, tap / 3) - 1;
