@@ -37,6 +37,11 @@ const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const CONTENT = "{}\n".repeat(20);
 const HASH = createHash("sha1").update(`blob ${CONTENT.length}\0${CONTENT}`).digest("hex");
 const FILE = "someone/model/config.json";
+/** The files of a released model. */
+const CHECKPOINTS = [
+  "short_video_prediction/FAR_B_BAIR_Uncond64-1983191b.pth",
+  "dcae/DCAE_BAIR_Res64-1a8547fb.pth",
+];
 
 const head = (headers: Readonly<Record<string, string | number>> = {}, status = "200 OK") =>
   `HTTP/1.1 ${status}\r\nConnection: close\r\n` +
@@ -116,6 +121,16 @@ const halfThen = (later: (asked: Asked) => Reply) =>
   });
 
 const BROKE = /its answer broke off|Cannot reach|no answer/;
+
+/** Listings of a released model's files, and what a pull says of them. */
+const RELEASED: readonly (readonly [what: string, tree: unknown, says: RegExp])[] = [
+  ["an object", {}, /not understood/],
+  ["nothing", null, /not understood/],
+  ["no files", [], /no such repository, revision or file/],
+  ["other files", [entry("../../x.pth")], /no such repository, revision or file/],
+  ["no sizes", CHECKPOINTS.map((path) => ({ type: "file", path, oid: HASH })), /usable size/],
+  ["files that are wrong", CHECKPOINTS.map((path) => entry(path)), /sha256 begins with/],
+];
 
 /** Every hub. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -350,5 +365,11 @@ export const SCENARIOS: readonly Scenario[] = [
     reply: () => [head({ "Retry-After": 1 }, "429 Too Many Requests")],
     says: /limits requests/,
   },
+  ...RELEASED.map(([what, tree, says]) => ({
+    name: `released model: the hub lists ${what}`,
+    target: "FAR_B_bair_res64_200K_bs32",
+    reply: hub({ tree: () => json(tree) }),
+    says,
+  })),
   { name: "broken for ever", reply: () => [head({}, "503 Down")], says: /answers 503/ },
 ];
