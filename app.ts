@@ -91,7 +91,7 @@ export type { VideoFacts } from "./media/frame_stream.ts";
 export { createOutput } from "./media/output_file.ts";
 export { AtomicFile } from "./files/atomic_file.ts";
 export { writeAll, writeAllSync } from "./files/byte_sink.ts";
-export { bytesOf } from "./files/bytes.ts";
+export { bytesOf, joinBytes } from "./files/bytes.ts";
 export { digestFile, type FileDigest, sha256 } from "./files/hash_file.ts";
 export { FileLock } from "./files/lock.ts";
 export type { ResizeMethod } from "./media/resize.ts";

@@ -63,6 +63,17 @@ export class FileSource implements ByteSource {
     }
   }
 
+  /** Opens a file for a reader, which closes it; if none can be made, it is closed here. */
+  static async openFor<T>(path: string, read: (source: FileSource) => Promise<T>): Promise<T> {
+    const source = await FileSource.open(path);
+    try {
+      return await read(source);
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  }
+
   /** Closes the file. */
   close(): void {
     this.#file.close();

@@ -25,7 +25,7 @@ export interface FrameWriter {
  * Checks every frame's size, enlarges it `scale`-fold, refuses an empty video, and aborts the inner
  * writer if anything fails.
  */
-export class CheckedWriter implements FrameWriter {
+export class CheckedWriter implements FrameWriter, AsyncDisposable {
   #frames = 0;
   #ended = false;
 
@@ -64,6 +64,11 @@ export class CheckedWriter implements FrameWriter {
     if (this.#ended) return;
     this.#ended = true;
     await this.writer.abort();
+  }
+
+  /** Discards what was written, unless it was closed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abort();
   }
 
   async #orAbort<T>(action: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { viewOf } from "../files/bytes.ts";
+import { joinBytes, viewOf } from "../files/bytes.ts";
 import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
 import type { FrameStream, LazyFrame } from "./frame_stream.ts";
@@ -134,13 +134,7 @@ class BlockReader {
   subBlocks(): Uint8Array {
     const parts: Uint8Array[] = [];
     for (let size = this.byte(); size > 0; size = this.byte()) parts.push(this.#take(size));
-    const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
+    return joinBytes(parts);
   }
 
   #take(length: number): Uint8Array {

@@ -189,15 +189,7 @@ export class NpyFile implements Disposable {
   }
 }
 
-/** Opens a file for a reader, which closes it; on errors it is closed here. */
+/** Opens a file for a reader, which closes it. */
 async function opened<T>(path: string, read: (source: FileSource) => Promise<T>): Promise<T> {
-  return await asMedia(path, async () => {
-    const source = await FileSource.open(path);
-    try {
-      return await read(source);
-    } catch (error) {
-      source.close();
-      throw error;
-    }
-  });
+  return await asMedia(path, () => FileSource.openFor(path, read));
 }

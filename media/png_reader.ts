@@ -1,4 +1,4 @@
-import { viewOf } from "../files/bytes.ts";
+import { joinBytes, viewOf } from "../files/bytes.ts";
 import { crc32, inflateSync } from "node:zlib";
 import { checkSize } from "./budget.ts";
 import { MediaError } from "./errors.ts";
@@ -156,15 +156,9 @@ function sizesOf(
 
 /** Unpacks to exactly the size that the header announces. */
 function inflate(packed: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(packed.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of packed) {
-    joined.set(part, at);
-    at += part.length;
-  }
   let bytes: Uint8Array;
   try {
-    bytes = inflateSync(joined, { maxOutputLength: size });
+    bytes = inflateSync(joinBytes(packed), { maxOutputLength: size });
   } catch {
     throw new MediaError("it is damaged: its data does not unpack to its size");
   }

@@ -94,12 +94,15 @@ export function outputFormat(path: string, format?: OutputFormat): OutputFormat 
 
 /**
  * Opens an output. Frames are written as they come, if the format allows; a file has its name only
- * when `close()` has resolved.
+ * when `close()` has resolved; with `await using` what is left unclosed is discarded.
  *
  * @param path a file, a `%d` pattern of .png files, or `-` for stdout
  * @throws {MediaError} if the file cannot be created or the format cannot be written here
  */
-export async function openFrameWriter(path: string, options: WriterOptions): Promise<FrameWriter> {
+export async function openFrameWriter(
+  path: string,
+  options: WriterOptions,
+): Promise<FrameWriter & AsyncDisposable> {
   const { width, height, scale = 1 } = options;
   checkOptions(path, options);
   const format = outputFormat(path, options.format);

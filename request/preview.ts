@@ -57,14 +57,9 @@ class PngPreview implements Preview {
   async #write(pixels: Frame["pixels"]): Promise<void> {
     const { width, height } = pixels;
     const options = { width, height, fps: 1, frames: 1, metadata: { comment: PREVIEW } };
-    const writer = await openFrameWriter(this.path, options);
-    try {
-      await writer.write(toRgb(pixels));
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await using writer = await openFrameWriter(this.path, options);
+    await writer.write(toRgb(pixels));
+    await writer.close();
   }
 }
 

@@ -1,5 +1,7 @@
 /** Makes broken input out of sound input, by chance but always the same for a seed and a number. */
 
+import { joinBytes } from "../files/bytes.ts";
+
 const NUMBERS = [0n, 1n, 2n, 3n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0xffffn, 0x7fffffffn, 0xffffffffn];
 const WIDE = [...NUMBERS, 1n << 32n, 1n << 53n, (1n << 63n) - 1n, 1n << 63n, (1n << 64n) - 1n];
 const JSON_SCRAPS = [
@@ -279,15 +281,7 @@ export class Mutator {
   }
 }
 
-function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+const join = (...parts: readonly Uint8Array[]) => joinBytes(parts);
 
 function latin(text: string): Uint8Array {
   return Uint8Array.from(text, (c) => c.charCodeAt(0));

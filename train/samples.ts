@@ -72,16 +72,14 @@ export async function writeSample(
   pictures: AsyncIterable<FloatFrame>,
 ): Promise<string> {
   await makeFolder(dirname(path));
-  const outputs = [`${path}.png`, `${path}.mp4`];
-  const writers = await Promise.all(outputs.map((output) => openFrameWriter(output, sizes)));
-  try {
-    for await (const picture of pictures) {
-      for (const writer of writers) await writer.write(toRgb(picture));
-    }
-    for (const writer of writers) await writer.close();
-  } catch (error) {
-    for (const writer of writers) await writer.abort();
-    throw error;
+  const sheet = `${path}.png`;
+  await using pictured = await openFrameWriter(sheet, sizes);
+  await using filmed = await openFrameWriter(`${path}.mp4`, sizes);
+  for await (const picture of pictures) {
+    await pictured.write(toRgb(picture));
+    await filmed.write(toRgb(picture));
   }
-  return outputs[0]!;
+  await pictured.close();
+  await filmed.close();
+  return sheet;
 }

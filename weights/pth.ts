@@ -62,13 +62,7 @@ export class PthFile implements TensorFile {
    * @throws {CheckpointError} not a checkpoint, malformed, or it asks for anything but tensors
    */
   static async open(path: string, choice: StateDictChoice = {}): Promise<PthFile> {
-    const source = await FileSource.open(path);
-    try {
-      return await PthFile.from(source, choice);
-    } catch (error) {
-      source.close();
-      throw error;
-    }
+    return await FileSource.openFor(path, (source) => PthFile.from(source, choice));
   }
 
   /** Reads a checkpoint from any source of bytes. @throws {CheckpointError} */

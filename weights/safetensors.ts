@@ -15,13 +15,7 @@ export class SafetensorsFile extends SafetensorsReader {
    * @throws {CheckpointError} no such file, or any rule of the format is broken
    */
   static async open(path: string): Promise<SafetensorsFile> {
-    const source = await FileSource.open(path);
-    try {
-      return await SafetensorsFile.from(source);
-    } catch (error) {
-      source.close();
-      throw error;
-    }
+    return await FileSource.openFor(path, SafetensorsFile.from);
   }
 }
 

@@ -27,13 +27,7 @@ export class TorchValues {
    * @throws {CheckpointError} not a checkpoint, malformed, or it asks for more than plain values
    */
   static async open(path: string): Promise<TorchValues> {
-    const source = await FileSource.open(path);
-    try {
-      return await TorchValues.from(source);
-    } catch (error) {
-      source.close();
-      throw error;
-    }
+    return await FileSource.openFor(path, TorchValues.from);
   }
 
   /** The same from any source of bytes. @throws {CheckpointError} */

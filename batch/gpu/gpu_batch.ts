@@ -1,3 +1,4 @@
+import { bytesOf, joinBytes } from "../../app.ts";
 import type { GenerateOptions, RunPlan } from "../../mod.ts";
 
 /** One job of a GPU batch, with what it would generate alone. */
@@ -61,14 +62,7 @@ function contextOf({ generate: { context, contextFrames }, plan }: BatchPart): F
 }
 
 function joinFloats(arrays: readonly Float32Array[]): Float32Array {
-  if (arrays.length === 1) return arrays[0]!;
-  const joined = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    joined.set(array, at);
-    at += array.length;
-  }
-  return joined;
+  return arrays.length === 1 ? arrays[0]! : new Float32Array(joinBytes(arrays.map(bytesOf)).buffer);
 }
 
 /**

@@ -33,17 +33,12 @@ export async function writeSide(
 ): Promise<void> {
   const scale = Math.max(1, Math.ceil(VIEWING_HEIGHT / height));
   const size = { width: 3 * width, height };
-  const writer = await openFrameWriter(path, { ...size, fps: facts.fps ?? FPS, scale });
-  try {
-    for await (const { index, a, b } of sides.pairs()) {
-      if (index < skipped) continue;
-      await writer.write(toRgb({ ...size, data: sideBySide(a, b, width, height) }));
-    }
-    await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
+  await using writer = await openFrameWriter(path, { ...size, fps: facts.fps ?? FPS, scale });
+  for await (const { index, a, b } of sides.pairs()) {
+    if (index < skipped) continue;
+    await writer.write(toRgb({ ...size, data: sideBySide(a, b, width, height) }));
   }
+  await writer.close();
 }
 
 /** Planar [3, height, 3 width]. */

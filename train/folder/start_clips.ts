@@ -42,14 +42,9 @@ export async function writeStartClips(
     const actions = options.condition.kind === "action" ? [...classes!].slice(0, count) : undefined;
     const { width, height } = options.pictures;
     const size = { width, height, fps: options.fps, ...(actions && { actions }) };
-    const writer = await openFrameWriter(join(folder, CLIPS, `${i}.npz`), size);
-    try {
-      for (const frame of clip.frames) await writer.write(isRgb(frame) ? frame : toRgb(frame));
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await using writer = await openFrameWriter(join(folder, CLIPS, `${i}.npz`), size);
+    for (const frame of clip.frames) await writer.write(isRgb(frame) ? frame : toRgb(frame));
+    await writer.close();
     const given = Math.min(context, count - 1) || 1;
     const made = Math.max(1, count - given);
     if (i > 0) continue;

@@ -153,14 +153,9 @@ export class ClipsWriter {
     if (!overwrite && await isFile(path)) {
       throw new MediaError(`Cannot write "${path}": it exists`);
     }
-    const writer = await openFrameWriter(path, { width, height, fps, actions });
-    try {
-      for (const frame of frames) await writer.write(frame);
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await using writer = await openFrameWriter(path, { width, height, fps, actions });
+    for (const frame of frames) await writer.write(frame);
+    await writer.close();
     this.#written.push(path);
     [this.#frames, this.#actions] = [[], []];
     onClip?.(path, frames.length);

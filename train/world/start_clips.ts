@@ -78,20 +78,15 @@ async function writeStart(
     : undefined;
   const actions = all && [...all].filter((_, i) => i % interval === 0);
   const count = contextOf(plan);
-  const writer = await openFrameWriter(join(output, "clips", name), {
+  await using writer = await openFrameWriter(join(output, "clips", name), {
     ...size,
     fps,
     ...(actions && { actions: actions.slice(0, count) }),
   });
-  try {
-    for (const frame of frames.slice(0, count)) {
-      await writer.write(isRgb(frame) ? frame : toRgb(frame));
-    }
-    await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
+  for (const frame of frames.slice(0, count)) {
+    await writer.write(isRgb(frame) ? frame : toRgb(frame));
   }
+  await writer.close();
   return { file: name, next: actions?.slice(count) ?? [] };
 }
 
