@@ -82,10 +82,16 @@ function dispatchRegions(
     { first_frame: 0, frames: contextFrames, tokens: contextTokens },
     { first_frame: contextFrames, frames: windowFrames, tokens: windowTokens },
   ];
-  for (const { frames, ...region } of regions) {
-    if (frames === 0) continue;
+  for (const region of regions) {
+    if (region.frames === 0) continue;
+    const tokens = region.frames * region.tokens;
     const dispatch = {
-      constants: { WG, SLOPE: Number(slope !== 0), BROADCAST: Number(together) },
+      constants: {
+        WG,
+        SLOPE: Number(slope !== 0),
+        BROADCAST: Number(together),
+        PAIR: Number(together),
+      },
       params: {
         videos,
         heads,
@@ -97,7 +103,7 @@ function dispatchRegions(
         ...region,
       },
       buffers,
-      groups: [Math.ceil(region.tokens / WG), frames, videos * heads],
+      groups: [Math.ceil(tokens / (together ? 2 * WG : WG)), 1, videos * heads],
     } as const;
     if (together) p.dispatch({ kernel: broadcast, ...dispatch });
     else dispatchForm(p, plain, dispatch);

@@ -1,89 +1,97 @@
 // Joined after fragments: no_broadcast, causal_attention.
 // out = softmax(q k^T / 8 + slope (frame_k - frame_q)) v, frame-causal: a token sees its own frame and
 // the earlier ones. For training: the logarithm of each row's sum is kept, scores are not. One lane
-// per query of a head; its lanes read the same key at the same time.
+// per query of a head, or per PAIR; its lanes read the same key at the same time.
 
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4<f32>>; // [R, heads]: log of the sum
+
+// The score of a key that is `s`-th in the sequence; none if it is of a later frame.
+fn scored(product: f32, s: u32, end: u32, frame: u32) -> f32 {
+  if (s >= end) { return -1e30; }
+  if (SLOPE) { return product + params.slope * (frame_at(s) - f32(frame)); }
+  return product;
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let d = params.heads * 16u;
   let video = group.z / params.heads;
-  let head = group.z % params.heads * 16u;
-  let frame = params.first_frame + group.y;
-  let token = group.x * WG + lane;
-  let row = row_of(video, start_of(frame) + min(token, params.tokens - 1u));
-  let own = row * 2u * d + head;
+  let head_index = group.z % params.heads;
+  let head = head_index * 16u;
+  let token = token_at(video, first_token(group.x) + lane);
+  let other = token_at(video, first_token(group.x) + lane + WG);
+  let own = token.row * 2u * d + head;
   let q0 = from_qk(own) * 0.125; let q1 = from_qk(own + 4u) * 0.125;
   let q2 = from_qk(own + 8u) * 0.125; let q3 = from_qk(own + 12u) * 0.125;
+  var e0 = q0; var e1 = q1; var e2 = q2; var e3 = q3;
+  if (PAIR) {
+    let at = other.row * 2u * d + head;
+    e0 = from_qk(at) * 0.125; e1 = from_qk(at + 4u) * 0.125;
+    e2 = from_qk(at + 8u) * 0.125; e3 = from_qk(at + 12u) * 0.125;
+  }
   var o0 = mat4x4<f32>(); var o1 = mat4x4<f32>(); var o2 = mat4x4<f32>(); var o3 = mat4x4<f32>();
-  var maximum = -1e30;
-  var sum = 0.0;
-  let end = start_of(frame + 1u);
-  for (var s = 0u; s < end; s += 2u) {
-    let next = min(s + 1u, end - 1u);
-    let row_a = row_of(video, s);
-    let row_b = row_of(video, next);
-    let a = row_a * 2u * d + d + head;
-    let b = row_b * 2u * d + d + head;
-    var a0 = mat4x4<f32>(); var a1 = mat4x4<f32>();
-    var a2 = mat4x4<f32>(); var a3 = mat4x4<f32>();
+  var u0 = mat4x4<f32>(); var u1 = mat4x4<f32>(); var u2 = mat4x4<f32>(); var u3 = mat4x4<f32>();
+  var maximum = vec2(-1e30);
+  var sum = vec2(0.0);
+  let own_end = start_of(token.frame + 1u);
+  let other_end = start_of(other.frame + 1u);
+  let last = token_at(video, last_token(group.x));
+  let end = start_of(last.frame + 1u);
+  for (var s = 0u; s < end; s++) {
+    let key = row_of(video, s);
+    let k = key * 2u * d + d + head;
+    var k0 = mat4x4<f32>(); var k1 = mat4x4<f32>();
+    var k2 = mat4x4<f32>(); var k3 = mat4x4<f32>();
     if (BROADCAST) {
-      let x = qk[a + lane]; let z = qk[a + 8u + lane];
-      a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
+      let x = qk[k + lane]; let z = qk[k + 8u + lane];
+      k0 = low(x); k1 = high(x); k2 = low(z); k3 = high(z);
     } else {
-      a0 = from_qk(a); a1 = from_qk(a + 4u);
-      a2 = from_qk(a + 8u); a3 = from_qk(a + 12u);
+      k0 = from_qk(k); k1 = from_qk(k + 4u);
+      k2 = from_qk(k + 8u); k3 = from_qk(k + 12u);
     }
-    var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>();
-    var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
-    if (BROADCAST) {
-      let x = qk[b + lane]; let z = qk[b + 8u + lane];
-      b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
-    } else {
-      b0 = from_qk(b); b1 = from_qk(b + 4u);
-      b2 = from_qk(b + 8u); b3 = from_qk(b + 12u);
-    }
-    var score_a = dots(q0, a0) + dots(q1, a1) + dots(q2, a2) + dots(q3, a3);
-    var score_b = dots(q0, b0) + dots(q1, b1) + dots(q2, b2) + dots(q3, b3);
-    if (SLOPE) {
-      score_a += params.slope * (frame_at(s) - f32(frame));
-      score_b += params.slope * (frame_at(next) - f32(frame));
-    }
-    if (next == s) { score_b = -1e30; }
-    let higher = max(maximum, max(score_a, score_b));
-    let rescale = exp(maximum - higher);
-    let p = exp(score_a - higher);
-    let r = exp(score_b - higher);
-    maximum = higher;
-    sum = sum * rescale + p + r;
-    let v = row_a * 3u * d + 2u * d + head;
-    let w = row_b * 3u * d + 2u * d + head;
+    let v = key * 3u * d + 2u * d + head;
+    var v0 = mat4x4<f32>(); var v1 = mat4x4<f32>();
+    var v2 = mat4x4<f32>(); var v3 = mat4x4<f32>();
     if (BROADCAST) {
       let x = qkv[v + lane]; let z = qkv[v + 8u + lane];
-      a0 = low(x); a1 = high(x); a2 = low(z); a3 = high(z);
+      v0 = low(x); v1 = high(x); v2 = low(z); v3 = high(z);
     } else {
-      a0 = from_qkv(v); a1 = from_qkv(v + 4u);
-      a2 = from_qkv(v + 8u); a3 = from_qkv(v + 12u);
+      v0 = from_qkv(v); v1 = from_qkv(v + 4u);
+      v2 = from_qkv(v + 8u); v3 = from_qkv(v + 12u);
     }
-    if (BROADCAST) {
-      let x = qkv[w + lane]; let z = qkv[w + 8u + lane];
-      b0 = low(x); b1 = high(x); b2 = low(z); b3 = high(z);
-    } else {
-      b0 = from_qkv(w); b1 = from_qkv(w + 4u);
-      b2 = from_qkv(w + 8u); b3 = from_qkv(w + 12u);
+    // of the key, for both queries
+    var score = vec2(-1e30);
+    score.x = scored(product(q0, q1, q2, q3, k0, k1, k2, k3), s, own_end, token.frame);
+    if (PAIR) {
+      score.y = scored(product(e0, e1, e2, e3, k0, k1, k2, k3), s, other_end, other.frame);
     }
-    o0 = o0 * rescale + a0 * p + b0 * r;
-    o1 = o1 * rescale + a1 * p + b1 * r;
-    o2 = o2 * rescale + a2 * p + b2 * r;
-    o3 = o3 * rescale + a3 * p + b3 * r;
+    let higher = max(maximum, score);
+    let rescale = exp(maximum - higher);
+    let p = exp(score - higher);
+    maximum = higher;
+    sum = sum * rescale + p;
+    o0 = o0 * rescale.x + v0 * p.x; o1 = o1 * rescale.x + v1 * p.x;
+    o2 = o2 * rescale.x + v2 * p.x; o3 = o3 * rescale.x + v3 * p.x;
+    if (PAIR) {
+      u0 = u0 * rescale.y + v0 * p.y; u1 = u1 * rescale.y + v1 * p.y;
+      u2 = u2 * rescale.y + v2 * p.y; u3 = u3 * rescale.y + v3 * p.y;
+    }
   }
-  if (token >= params.tokens) { return; }
-  sums[row * params.heads + group.z % params.heads] = vec4(maximum + log(sum), 0.0, 0.0, 0.0);
-  write_out(row * d + head, o0 * (1.0 / sum)); write_out(row * d + head + 4u, o1 * (1.0 / sum));
-  write_out(row * d + head + 8u, o2 * (1.0 / sum));
-  write_out(row * d + head + 12u, o3 * (1.0 / sum));
+  let log_sum = maximum + log(sum);
+  let factor = 1.0 / sum;
+  if (first_token(group.x) + lane == token.number) {
+    sums[token.row * params.heads + head_index] = vec4(log_sum.x, 0.0, 0.0, 0.0);
+    let to = token.row * d + head;
+    write_out(to, o0 * factor.x); write_out(to + 4u, o1 * factor.x);
+    write_out(to + 8u, o2 * factor.x); write_out(to + 12u, o3 * factor.x);
+  }
+  if (PAIR && first_token(group.x) + lane + WG == other.number) {
+    sums[other.row * params.heads + head_index] = vec4(log_sum.y, 0.0, 0.0, 0.0);
+    let to = other.row * d + head;
+    write_out(to, u0 * factor.y); write_out(to + 4u, u1 * factor.y);
+    write_out(to + 8u, u2 * factor.y); write_out(to + 12u, u3 * factor.y);
+  }
 }
 
 fn write_out(i: u32, m: mat4x4<f32>) {

@@ -6,6 +6,8 @@ override SLOPE: bool = false;
 // Eight lanes, one subgroup, load a row together and pass it on: software adapters load lane by
 // lane, even if all lanes need the same numbers.
 override BROADCAST: bool = false;
+// Each lane computes two tokens, WG apart, from what is loaded once.
+override PAIR: bool = false;
 
 struct Params {
   videos: u32,
@@ -14,7 +16,8 @@ struct Params {
   context_tokens: u32,   // per frame
   window_frames: u32,
   window_tokens: u32,
-  first_frame: u32,      // tokens of a video in this dispatch
+  first_frame: u32,      // frames of a video in this dispatch
+  frames: u32,
   tokens: u32,           // per frame of these
   slope: f32,            // bias of scores per frame of distance: slope (frame_k - frame_q)
 }
@@ -46,6 +49,23 @@ fn frame_at(s: u32) -> f32 {
   return f32(params.context_frames + (s - context) / params.window_tokens);
 }
 
+// A lane's token: its number among those of the dispatch, its frame and its row. Lanes beyond the last
+// token compute it again.
+struct Token { number: u32, frame: u32, row: u32, }
+
+fn token_at(video: u32, wanted: u32) -> Token {
+  let number = min(wanted, params.frames * params.tokens - 1u);
+  let frame = params.first_frame + number / params.tokens;
+  return Token(number, frame, row_of(video, start_of(params.first_frame) + number));
+}
+
+// First of the tokens of a workgroup.
+fn first_token(group: u32) -> u32 { return group * select(WG, 2u * WG, PAIR); }
+
+fn last_token(group: u32) -> u32 {
+  return min(first_token(group + 1u), params.frames * params.tokens) - 1u;
+}
+
 fn from_qk(i: u32) -> mat4x4<f32> {
   return mat4x4(qk[i], qk[i + 1u], qk[i + 2u], qk[i + 3u]);
 }
@@ -59,3 +79,10 @@ fn dots(a: mat4x4<f32>, b: mat4x4<f32>) -> f32 {
   return dot(sum, vec4(1.0));
 }
 
+// The product of two heads' 64 numbers.
+fn product(
+  a0: mat4x4<f32>, a1: mat4x4<f32>, a2: mat4x4<f32>, a3: mat4x4<f32>,
+  b0: mat4x4<f32>, b1: mat4x4<f32>, b2: mat4x4<f32>, b3: mat4x4<f32>,
+) -> f32 {
+  return dots(a0, b0) + dots(a1, b1) + dots(a2, b2) + dots(a3, b3);
+}

@@ -313,7 +313,13 @@ Deno.test(
 );
 
 /** [videos, window frames, tokens, context frames, tokens, slope]. */
-const ATTENTIONS = [[1, 1, 1, 0, 0, 0], [1, 3, 3, 0, 0, 0.1], [2, 2, 9, 2, 2, 0.06]] as const;
+const ATTENTIONS = [
+  [1, 1, 1, 0, 0, 0],
+  [1, 3, 3, 0, 0, 0.1],
+  [2, 2, 9, 2, 2, 0.06],
+  [1, 3, 7, 5, 3, 0.05],
+  [1, 1, 40, 2, 17, 0],
+] as const;
 
 for (
   const [videos, windowFrames, windowTokens, contextFrames, contextTokens, slope] of ATTENTIONS
