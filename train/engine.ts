@@ -32,8 +32,13 @@ export interface Division {
   readonly recompute: boolean;
 }
 
-/** What is recorded for a step, or for a loss without one. */
-export type PassKind = "train" | "validate";
+/** What is recorded for the first part of a step, for others, or for a loss without one. */
+export type PassKind = "train" | "train more" | "validate";
+
+/** What a step of so many clips runs. */
+function kindsOfStep({ batch, accumulate }: TrainerSettings, { microBatch }: Division): PassKind[] {
+  return batch * accumulate > microBatch ? ["train", "train more"] : ["train"];
+}
 
 /** The longest sequence that a step can have. */
 export function longestStep({ trainingType, frames }: TrainerSettings): number {
@@ -81,7 +86,9 @@ export class Engine implements PassRecorder {
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     // the longest first: shorter ones reuse its memory
-    this.pass(division.microBatch, longestStep(settings), "train");
+    for (const kind of kindsOfStep(settings, division)) {
+      this.pass(division.microBatch, longestStep(settings), kind);
+    }
     this.distiller = settings.distill && new Distiller(this, settings.distill);
     this.distiller?.programs(division.microBatch, longestStep(settings));
     this.update = recordUpdate(this.store, this.memory, this.#device, this);
@@ -99,8 +106,8 @@ export class Engine implements PassRecorder {
   /** The pass of this size, recorded if needed. */
   pass(videos: number, frames: number, kind: PassKind): RecordedPass {
     return this.record(`${kind} ${videos} ${frames}`, videos, frames, (pass, tensors) => {
-      recordForward(pass, tensors, kind === "train" ? RESULTS.loss : RESULTS.validation);
-      if (kind === "train") recordBackward(pass, tensors, this.#reach);
+      recordForward(pass, tensors, kind === "validate" ? RESULTS.validation : RESULTS.loss);
+      if (kind !== "validate") recordBackward(pass, tensors, this.#reach);
     });
   }
 
@@ -126,6 +133,8 @@ export class Engine implements PassRecorder {
       recompute,
       half: settings.dtype === "f16",
       copied: new Set(),
+      isFirst: !key.startsWith("train more"),
+      written: new Set(),
       adapters: store === this.store ? this.parameters.adapters : undefined,
     };
     const rope = { rope: this.#rope, ropeTime: this.#spaceFloats() / 4 };

@@ -31,6 +31,10 @@ export interface Pass {
   readonly adapters: Adapters | undefined;
   /** Names of the parameters that the program has copied into images so far. */
   readonly copied: Set<string>;
+  /** Whether it is the first of a step: its products write gradients, those of later ones add. */
+  readonly isFirst: boolean;
+  /** Names of the parameters whose gradients a product of the program has written. */
+  readonly written: Set<string>;
 }
 
 /**
@@ -167,7 +171,8 @@ export function linearBackward(
   const low = isAdapted(pass, layer) ? adapterBackward(pass, layer, [n, k], { x, dy }) : undefined;
   const dw = store.find(`${layer}.weight`, "gradient");
   if (dw) {
-    const sizes = { m: n, n: k, r: count, transposeA: true, onto: dw.tensor };
+    const onto = gradientBefore(pass, `${layer}.weight`, dw);
+    const sizes = { m: n, n: k, r: count, transposeA: true, onto };
     matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, label: "weight gradient" });
   }
   const db = store.find(`${layer}.bias`, "gradient");
@@ -181,6 +186,17 @@ export function linearBackward(
   const own = adapterSum(pass, dx);
   matmul(p, matrix(low), a, matrix(own), { m: count, n: k, r: rank, scale, onto });
   matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, onto: own.tensor });
+}
+
+/** What the gradient that a product gives is added to; nothing if it is the first of a step. */
+function gradientBefore(
+  { isFirst, written }: Pass,
+  name: string,
+  { tensor }: Place,
+): Tensor | undefined {
+  const isNew = isFirst && !written.has(name);
+  written.add(name);
+  return isNew ? undefined : tensor;
 }
 
 /** Gradients of an adapter y += scale (x A^T) B^T. Returns dy B, for the gradient of x. */
@@ -197,12 +213,14 @@ function adapterBackward(
   const low = adapterInput(pass, layer, k, x);
   const summed = { r: count, transposeA: true, scale };
   const db = { ...store.find(b, "gradient")!, stride: rank };
-  matmul(p, matrix(dy), matrix(low), db, { ...summed, m: n, n: rank, onto: db.tensor });
+  const ontoB = gradientBefore(pass, b, db);
+  matmul(p, matrix(dy), matrix(low), db, { ...summed, m: n, n: rank, onto: ontoB });
   const through = rowsOf(adapterScratch(pass, "adapter gradient"), 0, count);
   const weightB = weightOperand(pass, b, [n, rank]);
   matmul(p, matrix(dy), weightB, matrix(through), { m: count, n: rank, r: n });
   const da = { ...store.find(a, "gradient")!, stride: k };
-  matmul(p, matrix(through), matrix(x), da, { ...summed, m: rank, n: k, onto: da.tensor });
+  const ontoA = gradientBefore(pass, a, da);
+  matmul(p, matrix(through), matrix(x), da, { ...summed, m: rank, n: k, onto: ontoA });
   return through;
 }
 

@@ -105,9 +105,9 @@ function describe(engine: Engine): TrainPlan {
   const whole = Math.floor(videos / microBatch);
   const parts = Array.from({ length: whole }, () => microBatch);
   if (videos % microBatch) parts.push(videos % microBatch);
-  const passes = parts.flatMap((count) => [
+  const passes = parts.flatMap((count, part) => [
     ...engine.distiller?.programs(count, frames) ?? [],
-    engine.pass(count, frames, "train").program,
+    engine.pass(count, frames, part === 0 ? "train" : "train more").program,
   ]);
   const programs = [...passes, engine.update];
   return describePlan({ ...division, store, memory, all, isTrained, programs }, {

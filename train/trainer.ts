@@ -103,7 +103,8 @@ export class Trainer extends GpuTrainer<Engine> {
     const first = this.#arrange(batch, draws, 0);
     const pass = (part: number) => {
       const inputs = part === 0 ? first : this.#arrange(batch, draws, part);
-      return this.#prepare(inputs, "train", draws, part * microBatch);
+      const kind = part === 0 ? "train" : "train more";
+      return this.#prepare(inputs, kind, draws, part * microBatch);
     };
     const tokens = countRows(layoutOf(settings, batch.videos, draws.frames));
     return { frames: draws.frames, tokens, passes: Math.ceil(batch.videos / microBatch), pass };
