@@ -8,7 +8,8 @@
  * STEPS is a list such as 2,3.
  */
 import { fileURLToPath } from "node:url";
-import { loadPipeline, NpzFile, type Pipeline, type Solver, SOLVERS } from "../mod.ts";
+import { loadPipeline, type Pipeline, type Solver, SOLVERS } from "../mod.ts";
+import { contextOf, readViews } from "./demo/clips.ts";
 
 const [MODEL, LIST = "4,8,16,25"] = Deno.args;
 const STEPS = LIST.split(",").map(Number);
@@ -18,37 +19,23 @@ const CLIPS = [0, 1, 2, 3];
 const SEEDS = [0, 1];
 const DEMO = fileURLToPath(new URL("../weights/demo", import.meta.url));
 
-interface Start {
-  readonly context: Float32Array;
-  readonly actions: number[];
-}
-
-/** The first frames of a clip as [k, 3, H, W] in [0, 1], and the actions up to the next frame. */
-async function readStart(clip: number): Promise<Start> {
-  using file = await NpzFile.open(`${DEMO}/clips/${clip}.npz`);
-  const { shape: [, height, width], data } = await file.read("video");
-  const plane = height! * width!;
-  const context = new Float32Array(CONTEXT_FRAMES * 3 * plane);
-  for (let i = 0; i < context.length; i++) {
-    const frame = Math.floor(i / (3 * plane));
-    const channel = Math.floor(i / plane) % 3;
-    context[i] = Number(data[(frame * plane + i % plane) * 3 + channel]) / 255;
-  }
-  const actions = Array.from((await file.read("actions")).data, Number);
-  return { context, actions: actions.slice(0, CONTEXT_FRAMES + 1) };
+/** The first frames of a clip, and the actions up to the next frame. */
+async function readStart(clip: number) {
+  const { views, actions } = await readViews(`${DEMO}/clips/${clip}.npz`);
+  const context = contextOf(views.slice(0, CONTEXT_FRAMES));
+  return { ...context, actions: actions.slice(0, CONTEXT_FRAMES + 1) };
 }
 
 /** Latents of the frame after the context. */
 async function nextFrame(
   pipeline: Pipeline,
-  start: Start,
+  start: Awaited<ReturnType<typeof readStart>>,
   seed: number,
   steps: number,
   solver: Solver,
 ): Promise<Float32Array> {
-  const options = { frames: 1, contextFrames: CONTEXT_FRAMES, width: 64, height: 64 };
   let latents = new Float32Array();
-  for await (const frame of pipeline.generate({ ...options, ...start, seed, steps, solver })) {
+  for await (const frame of pipeline.generate({ frames: 1, ...start, seed, steps, solver })) {
     latents = new Float32Array(frame.latents);
   }
   return latents;
