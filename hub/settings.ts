@@ -97,7 +97,7 @@ async function readToken(
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   // Not the token itself: messages go into logs.
   throw new CheckpointError(
-    "Cannot use the hub's token: it has characters that a token cannot have",
+    "Cannot use the hub's token: it contains invalid characters",
     {
       reason: "Hub",
     },

@@ -59,7 +59,7 @@ export async function tensorActions(file: SafetensorsFile): Promise<number[][] |
     if (shape.length !== 1 && shape.length !== 2) continue;
     if (shape.reduce((product, n) => product * n, 1) > MOST_ACTIONS) {
       throw new UsageError(
-        `Cannot use actions of [${shape.join(", ")}]: there may be ${MOST_ACTIONS} in all`,
+        `Cannot use actions of [${shape.join(", ")}]: the limit is ${MOST_ACTIONS} in all`,
       );
     }
     const values = await readIntegers(file, name);

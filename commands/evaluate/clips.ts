@@ -186,7 +186,7 @@ export async function withMoves(
     const wanted = context + frames;
     if (moves.length >= wanted) return { ...clip, moves: moves.slice(0, wanted) };
     throw new UsageError(
-      `Cannot use actions "${clip.actions}": they are of ${moves.length} frames, ${wanted} are needed`,
+      `Cannot use actions "${clip.actions}": they cover ${moves.length} frames, but ${wanted} are needed`,
     );
   }));
 }

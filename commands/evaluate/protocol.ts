@@ -46,7 +46,7 @@ export async function resolveProtocol(model: string, options: EvaluateValues): P
   const context = options.contextFrames ?? preset?.context ?? ownContext(info) ?? 0;
   const frames = options.frames ?? preset?.frames ?? own.frames;
   if (frames === undefined) {
-    throw new UsageError(`Say how many frames to make: give --frames; ${info.name} names none`);
+    throw new UsageError(`Give --frames: ${info.name} does not say how many frames to make`);
   }
   const inverses = inversesOf(far?.inverses, info);
   checkTests(options, info, inverses, context);

@@ -12,7 +12,7 @@ const CONFIG = new URL("../../deno.json", import.meta.url);
 export async function bundlePlayer(to: string): Promise<number> {
   if (ENTRY.protocol !== "file:" || Deno.build.standalone) {
     throw new Error(
-      "Cannot bundle the player: a compiled far holds no bundler; run far export from its source",
+      "Cannot bundle the player: a compiled far has no bundler; run far export from its source",
     );
   }
   const config = ["--config", fileURLToPath(CONFIG)];

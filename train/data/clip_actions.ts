@@ -98,7 +98,9 @@ function indicesOf(words: readonly (string | number)[], classes: ClassNames, pat
   for (const word of words) {
     for (const index of classIndex(word, classes, path)) all.push(index);
     if (all.length > MOST_ACTIONS) {
-      throw new MediaError(`Cannot use the actions of "${path}": they are over ${MOST_ACTIONS}`);
+      throw new MediaError(
+        `Cannot use the actions of "${path}": there are more than ${MOST_ACTIONS}`,
+      );
     }
   }
   return all;

@@ -91,7 +91,7 @@ Deno.test("withMoves() picks the actions of the frames that are taken", async ()
     assert.deepEqual(found!.moves, [1, 0, 2, 1]);
     await assert.rejects(
       withMoves([clip], { ...PROTOCOL, frames: 20 }),
-      { name: "UsageError", message: /they are of 9 frames, 22 are needed/ },
+      { name: "UsageError", message: /they cover 9 frames, but 22 are needed/ },
     );
   });
 });

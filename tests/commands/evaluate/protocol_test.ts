@@ -42,7 +42,7 @@ Deno.test("resolveProtocol() says what does not fit", async () => {
   );
   await assert.rejects(
     resolveProtocol(`${goldens}/far-uncond`, {}),
-    { name: "UsageError", message: /give --frames/ },
+    { name: "UsageError", message: /^Give --frames: / },
   );
 });
 

@@ -17,11 +17,11 @@ Deno.test("readActionFile() and clipActions() expand at most a million actions",
     ) {
       const path = join(folder, name!);
       await Deno.writeTextFile(path, text!);
-      await assert.rejects(readActionFile(path, CLASSES), /they are over 1000000$/, name);
+      await assert.rejects(readActionFile(path, CLASSES), /there are more than 1000000$/, name);
     }
     const settings = JSON.stringify({ options: { actions: many.join(",") } });
     const clip = { path: join(folder, "b.mp4"), frames: 3, metadata: { "far.settings": settings } };
-    await assert.rejects(clipActions(clip, CLASSES), /they are over 1000000$/);
+    await assert.rejects(clipActions(clip, CLASSES), /there are more than 1000000$/);
   }));
 
 Deno.test("readActionFile() knows a log of keys by its heading", () =>
