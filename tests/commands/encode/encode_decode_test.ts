@@ -5,6 +5,7 @@ import { encodeNpz } from "../../../media/npz.ts";
 import { createOutput } from "../../../media/output_file.ts";
 import { readFloats, SafetensorsFile, writeSafetensors } from "../../../weights/safetensors.ts";
 import { inFolder } from "../../support/folder.ts";
+import { onTestGpu } from "../../support/gpu.ts";
 import { recorder } from "../../support/recorder.ts";
 
 const DMLAB = "tests/fixtures/clips/dmlab-5.npz";
@@ -13,7 +14,7 @@ const CLIP = "weights/demo/clips/1.npz";
 
 async function far(...args: string[]) {
   const terminal = recorder();
-  const status = await main(args, terminal);
+  const status = await onTestGpu(() => main(args, terminal));
   return { status, stdout: terminal.stdout, stderr: terminal.stderr };
 }
 

@@ -5,7 +5,7 @@ import { InterruptedError, UsageError } from "../../../cli/errors.ts";
 import type { GenerateValues } from "../../../request/request.ts";
 import { readFloats, SafetensorsFile } from "../../../weights/safetensors.ts";
 import { GOLDENS } from "../../support/far.ts";
-import { GPU_TEST } from "../../support/gpu.ts";
+import { GPU_TEST, onTestGpu } from "../../support/gpu.ts";
 import { recorder } from "../../support/recorder.ts";
 
 interface Stage {
@@ -23,12 +23,13 @@ async function stage(body: (stage: Stage) => Promise<void>): Promise<void> {
       const done = line.startsWith("{") ? JSON.parse(line).done : 0;
       if (done === stopAt) abort.abort(new InterruptedError("SIGTERM"));
     };
-    await generate({
-      options: { ...options, progress: "json" },
+    const call = {
+      options: { ...options, progress: "json" as const },
       operands: [],
       terminal: { ...terminal, note, print: () => Promise.resolve() },
       signal: abort.signal,
-    });
+    };
+    await onTestGpu(() => generate(call));
   };
   try {
     await body({ path: (name) => join(folder, name), run });

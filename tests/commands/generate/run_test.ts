@@ -6,6 +6,7 @@ import { settingsOf } from "../../../cli/settings.ts";
 import { readClip } from "../../../media/clip.ts";
 import { readFloats, readIntegers, SafetensorsFile } from "../../../weights/safetensors.ts";
 import { inFolder } from "../../support/folder.ts";
+import { onTestGpu } from "../../support/gpu.ts";
 import { MODEL_FILES, openedFiles } from "../../support/opened_files.ts";
 import { recorder } from "../../support/recorder.ts";
 
@@ -14,7 +15,7 @@ const GOLDENS = "tests/fixtures/goldens";
 /** Runs `far generate` in this process; it must succeed. */
 async function generate(...args: string[]) {
   const terminal = recorder();
-  const status = await main(["generate", "--overwrite", ...args], terminal);
+  const status = await onTestGpu(() => main(["generate", "--overwrite", ...args], terminal));
   assert.equal(status, 0, terminal.stderr.join("\n"));
   return terminal;
 }

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../../cli.ts";
 import { inFolder } from "../../support/folder.ts";
+import { onTestGpu } from "../../support/gpu.ts";
 import { recorder } from "../../support/recorder.ts";
 import { writeClips } from "../../support/tiny_autoencoder.ts";
 
 async function far(...args: string[]) {
   const terminal = recorder();
-  const status = await main(args, terminal);
+  const status = await onTestGpu(() => main(args, terminal));
   return { status, stdout: terminal.stdout, stderr: terminal.stderr.join("\n") };
 }
 
