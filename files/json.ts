@@ -17,10 +17,13 @@ export class JsonError extends SyntaxError {
   override readonly name = "JsonError";
   /** True if a key occurs twice in one object. */
   readonly duplicate: boolean;
+  /** Line of the text where reading it stopped, from 1 on, if it began at all. */
+  readonly line: number | undefined;
 
-  constructor(message: string, duplicate = false) {
+  constructor(message: string, duplicate = false, line?: number) {
     super(message);
     this.duplicate = duplicate;
+    this.line = line;
   }
 }
 
@@ -200,7 +203,9 @@ export class JsonScanner {
   }
 
   #fail(message: string, duplicate = false): never {
-    throw new JsonError(`${message} at byte ${this.#position}`, duplicate);
+    const before = this.#bytes.subarray(0, this.#position);
+    const line = before.reduce((lines, byte) => lines + Number(byte === 0x0a), 1);
+    throw new JsonError(`${message} at byte ${this.#position}`, duplicate, line);
   }
 }
 

@@ -5,12 +5,13 @@ import {
   type JsonObject,
   readJson,
 } from "../../app.ts";
-import type { AutoencoderOptions, LossWeights } from "../../app_large.ts";
+import type { AutoencoderOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
-import { defined, pick, sharedOptions } from "./shared_options.ts";
+import { lossOptions } from "./loss.ts";
+import { defined, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { isWorldCall } from "./world.ts";
 
@@ -31,8 +32,10 @@ const OF_WORLDS: readonly TrainOption[] = ["modelSize", "vaeSteps"];
 export function checkKind({ options }: TrainCall): void {
   const given = (names: readonly TrainOption[]) =>
     names.find((name) => options[name] !== undefined);
-  const strange = given(options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS);
-  const chosen = isWorldCall({ options }) ? undefined : given(OF_WORLDS);
+  const world = isWorldCall({ options });
+  const foreign = options.autoencoder ? OF_TRANSFORMERS : OF_AUTOENCODERS;
+  const strange = given(world ? ["vaeConfig"] : foreign);
+  const chosen = world ? undefined : given(OF_WORLDS);
   if (chosen !== undefined) {
     throw new UsageError(`Cannot use ${flagOf(chosen)}: the sizes of the model are given`);
   }
@@ -66,8 +69,7 @@ export async function autoencoderOptions(call: TrainCall): Promise<AutoencoderOp
     ...sharedOptions(call),
     model: o.model === undefined ? undefined : await modelPath(o.model),
     config,
-    loss: o.loss === undefined ? undefined : lossWeights(o.loss),
-    ...pick(o, ["latentNoise", "lpips"]),
+    ...lossOptions(call),
   });
 }
 
@@ -84,20 +86,4 @@ async function givenConfig(
     `Cannot train autoencoder "${architecture}"${didYouMean(architecture, names)}: ` +
       `architectures are ${names.join(", ")}`,
   );
-}
-
-const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
-
-/** `l1=1,structure=0.5`. @throws {UsageError} */
-function lossWeights(text: string): Partial<LossWeights> {
-  const weights = text.split(",").map((part) => {
-    const [name, value] = part.split("=").map((word) => word.trim());
-    const known = PARTS.find((part) => part === name);
-    const weight = value === undefined || value === "" ? NaN : Number(value);
-    if (known && weight >= 0 && weight < Infinity) return [known, weight] as const;
-    throw new UsageError(
-      `Cannot use --loss ${text}: give weights such as l1=1,edges=0.5, of ${PARTS.join(", ")}`,
-    );
-  });
-  return Object.fromEntries(weights);
 }

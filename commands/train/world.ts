@@ -13,6 +13,7 @@ import { UsageError } from "../../cli/errors.ts";
 import { duration } from "../../cli/progress.ts";
 import { count } from "../../request/report.ts";
 import { follow } from "./follow.ts";
+import { lossOptions } from "./loss.ts";
 import { defined, pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
@@ -81,6 +82,7 @@ function worldOptions(call: TrainCall): WorldOptions {
   return {
     ...defined(shared),
     ...pick(o, ["steps", "vaeSteps"]),
+    ...lossOptions(call),
     ...(o.modelSize && { scale: o.modelSize }),
     ...(o.names !== undefined && { names: o.names.split(",").map((name) => name.trim()) }),
   };

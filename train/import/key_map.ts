@@ -1,4 +1,4 @@
-import { parseJson } from "../../files/json.ts";
+import { JsonError, parseJson } from "../../files/json.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 import { type KeyMoment, keyName } from "./key_log.ts";
 
@@ -24,7 +24,7 @@ export const DROP = "drop";
 export async function readKeyMap(path: string, idle: string): Promise<KeyMap> {
   let text = "";
   const refuse: Refuse = (why, entry) => {
-    const line = entry === undefined ? undefined : lineOf(text, entry);
+    const line = typeof entry === "string" ? lineOf(text, entry) : entry;
     const where = line === undefined ? `key map "${path}"` : `${path}:${line}`;
     return new MediaError(`Cannot use ${where}: ${why}`);
   };
@@ -34,7 +34,7 @@ export async function readKeyMap(path: string, idle: string): Promise<KeyMap> {
     text = new TextDecoder().decode(bytes);
     json = parseJson(bytes);
   } catch (error) {
-    throw refuse(reasonOf(error));
+    throw refuse(reasonOf(error), error instanceof JsonError ? error.line : undefined);
   }
   if (!isObject(json)) throw refuse("it must be a JSON object of keys and names of actions");
   const keys = isObject(json.keys) ? json.keys : json;
@@ -72,8 +72,8 @@ function actionsOf(
   return given;
 }
 
-/** Makes an error, about a text of the file if one is given. */
-type Refuse = (why: string, entry?: string) => MediaError;
+/** Makes an error, about a text of the file or a line if one is given. */
+type Refuse = (why: string, entry?: string | number) => MediaError;
 
 /** Where a JSON file has a text first. */
 function lineOf(text: string, entry: string): number | undefined {

@@ -14,7 +14,10 @@ import { autoencoderOf, chooseCompression, transformerOf, type WorldScale } from
 import { type Survey, surveyClips } from "./survey.ts";
 
 /** What `planWorld` takes: as `train` without a model, whose sizes are chosen. */
-export interface WorldOptions extends Omit<TrainOptions, "model" | "config" | "vae" | "steps"> {
+export interface WorldOptions
+  extends
+    Omit<TrainOptions, "model" | "config" | "vae" | "steps">,
+    Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise"> {
   /** How large the two models are (small). */
   readonly scale?: WorldScale;
   /** Optimiser steps of the transformer (6000; base: 100,000). */
@@ -142,6 +145,7 @@ function autoencoderPart(
   compression: number,
 ): AutoencoderOptions {
   const { scale = "small", output, vaeSteps: steps = RECIPES[scale].vaeSteps } = options;
+  const { loss, lpips, latentNoise } = options;
   return defined({
     ...sharedBy(options, survey, steps),
     output: join(output, AUTOENCODER),
@@ -152,6 +156,7 @@ function autoencoderPart(
     betas: [0.9, 0.99] as const,
     warmup: Math.ceil(steps / 20),
     ema: averageOver(steps),
+    ...{ loss, lpips, latentNoise },
   });
 }
 

@@ -92,6 +92,14 @@ Deno.test("importPlay() adds to a data set of the same actions, and replaces not
 
 Deno.test("importPlay() refuses before it writes", () =>
   withPlay(async (options, path) => {
+    const maps = {
+      cut: '{"w": "forward",\n "a": left}\n',
+      twice: '{"w": "forward",\n"w": "left"}',
+      open: '{"w":\n "forward"\n',
+    };
+    for (const [name, text] of Object.entries(maps)) {
+      await Deno.writeTextFile(path(`${name}.json`), text);
+    }
     const cases: [Partial<ImportOptions>, RegExp][] = [
       [
         { videos: [path("none.y4m")] },
@@ -105,6 +113,9 @@ Deno.test("importPlay() refuses before it writes", () =>
       ],
       [{ fps: 30 }, /at 30 frames per second: it has 8$/],
       [{ map: path("none.json") }, /Cannot use key map/],
+      [{ map: path("cut.json") }, /cut\.json:2: expected a value at byte 23$/],
+      [{ map: path("twice.json") }, /twice\.json:2: key "w" occurs twice at byte \d+$/],
+      [{ map: path("open.json") }, /open\.json:3: /],
     ];
     for (const [more, message] of cases) {
       await assert.rejects(importPlay({ ...options, ...more }), { message });

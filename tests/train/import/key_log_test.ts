@@ -84,7 +84,7 @@ Deno.test("readKeyMap() numbers actions as they come, or as the list says", () =
     const listed = await read({ actions: ["stay", "go", "jump"], keys: { w: "go" } });
     assert.deepEqual([listed.actions, listed.idle], [["stay", "go", "jump"], 0]);
     const refused: [unknown, RegExp][] = [
-      ["{", /keys\.json": /],
+      ["{", /keys\.json:1: /],
       [[], /must be a JSON object/],
       [{}, /it has no keys/],
       [{ w: 1 }, /keys\.json:1: "w" must be a key with the name of an action/],

@@ -1,0 +1,29 @@
+import type { AutoencoderOptions, LossWeights } from "../../app_large.ts";
+import type { Call } from "../../cli/command.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { defined, pick } from "./shared_options.ts";
+import type { TRAIN_OPTIONS } from "./spec.ts";
+
+const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
+
+/** What an autoencoder's loss is made of, where it is said. @throws {UsageError} */
+export function lossOptions(
+  { options: o }: Call<typeof TRAIN_OPTIONS>,
+): Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise"> {
+  const loss = o.loss === undefined ? undefined : lossWeights(o.loss);
+  return defined({ loss, ...pick(o, ["latentNoise", "lpips"]) });
+}
+
+/** `l1=1,structure=0.5`. @throws {UsageError} */
+function lossWeights(text: string): Partial<LossWeights> {
+  const weights = text.split(",").map((part) => {
+    const [name, value] = part.split("=").map((word) => word.trim());
+    const known = PARTS.find((part) => part === name);
+    const weight = value === undefined || value === "" ? NaN : Number(value);
+    if (known && weight >= 0 && weight < Infinity) return [known, weight] as const;
+    throw new UsageError(
+      `Cannot use --loss ${text}: give weights such as l1=1,edges=0.5, of ${PARTS.join(", ")}`,
+    );
+  });
+  return Object.fromEntries(weights);
+}
