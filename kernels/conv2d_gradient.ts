@@ -20,7 +20,7 @@ const FILTER_SUMS = memoryForms("filter_sums", sumsCode, ["partial"]);
 
 /** Rows and columns of a workgroup's tile on GPUs. */
 const TILE = 64;
-/** The same on CPUs: columns, and choices of rows. */
+/** The same on CPUs: columns, of all taps, and choices of rows. */
 const COLUMNS = 32;
 const ROWS = [16, 32] as const;
 /** Workgroups that keep a device busy; pixels are not divided further. */
@@ -64,10 +64,12 @@ export function conv2dGradient(
   }
   const broadcast = inImage(x);
   const tile = broadcast ? ROWS.find((most) => n <= most) ?? 32 : TILE;
-  const across = Math.ceil(k / (broadcast ? COLUMNS : TILE));
   const tiles = Math.ceil(n / tile);
+  const [across, down] = broadcast
+    ? [1, Math.ceil(taps ** 2 * k / COLUMNS)]
+    : [Math.ceil(k / TILE), taps ** 2];
   const bytes = 4 * taps ** 2 * rows * k;
-  const chunk = chunkRows(p.device, b * height, tiles * across * taps ** 2, bytes);
+  const chunk = chunkRows(p.device, b * height, tiles * across * down, bytes);
   const chunks = Math.ceil(b * height / chunk);
   p.scope(() => {
     const partial = p.like(x, [chunks, taps ** 2, rows, k]);
@@ -80,7 +82,7 @@ export function conv2dGradient(
         ...{ n4: rows / 4, k4: k / 4, stride: stride / 4, first: offset / 4 },
       },
       buffers: { dy, x, partial },
-      groups: [tiles * across, taps ** 2, chunks],
+      groups: [tiles * across, down, chunks],
     });
     filterSums(p, partial, { n, inputs }, target);
   });

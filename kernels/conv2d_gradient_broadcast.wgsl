@@ -1,7 +1,7 @@
 // Joined after fragments: broadcast, product, conv2d_gradient.
-// `conv2d_gradient` for CPUs: a subgroup of eight lanes computes 16 or 32 n by 32 k of a tap, four
-// pixels of a row at a time. A lane gathers x for its channels k, and dy for four n that the others get
-// by broadcast. Where a pixel's neighbour lies outside the image, or the row ends, x counts as zero.
+// `conv2d_gradient` for CPUs: a subgroup of eight lanes computes 16 or 32 n by eight columns, four
+// channels k of a tap each, four pixels of a row at a time. A lane gathers x for its column, and dy for
+// four n that the others get by broadcast. Where a pixel's neighbour lies outside the image, or the row ends, x counts as zero.
 
 override ROWS: u32 = 32u;      // 16 or 32
 
@@ -35,18 +35,20 @@ fn pixels(w: Walk, d: vec2<i32>) -> Pixels {
 }
 
 // Rows n, n + 4, n + 8 and n + 12.
-fn write_rows(group: vec3<u32>, n: u32, k4: u32, s: mat4x4<f32>) {
-  write_out(group, n, k4, s[0]); write_out(group, n + 4u, k4, s[1]);
-  write_out(group, n + 8u, k4, s[2]); write_out(group, n + 12u, k4, s[3]);
+fn write_rows(place: vec3<u32>, n: u32, k4: u32, s: mat4x4<f32>) {
+  write_out(place, n, k4, s[0]); write_out(place, n + 4u, k4, s[1]);
+  write_out(place, n + 8u, k4, s[2]); write_out(place, n + 12u, k4, s[3]);
 }
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let n4 = group.x % params.tiles * (ROWS / 4u);
-  let k4 = group.x / params.tiles * 8u + lane;
+  let n4 = group.x * (ROWS / 4u);
+  let column = group.y * 8u + lane;   // of all taps
+  let tap = min(column / params.k4, u32(SIZE * SIZE) - 1u);
+  let k4 = column - tap * params.k4;
   let from_n = min(n4 + lane, params.n4 - 1u);
   let from_k = min(k4, params.k4 - 1u);
-  let d = vec2(i32(group.y) % SIZE, i32(group.y) / SIZE) - SIZE / 2;
+  let d = vec2(i32(tap) % SIZE, i32(tap) / SIZE) - SIZE / 2;
   let end = min((group.z + 1u) * params.chunk, params.rows);
   var s0 = mat4x4<f32>(); var s1 = mat4x4<f32>(); var s2 = mat4x4<f32>(); var s3 = mat4x4<f32>();
   var s4 = mat4x4<f32>(); var s5 = mat4x4<f32>(); var s6 = mat4x4<f32>(); var s7 = mat4x4<f32>();
@@ -70,11 +72,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     walk = step_on(walk);
   }
+  let place = vec3(0u, tap, group.z);
   let n = 4u * n4;
-  write_rows(group, n, k4, s0); write_rows(group, n + 1u, k4, s1);
-  write_rows(group, n + 2u, k4, s2); write_rows(group, n + 3u, k4, s3);
+  write_rows(place, n, k4, s0); write_rows(place, n + 1u, k4, s1);
+  write_rows(place, n + 2u, k4, s2); write_rows(place, n + 3u, k4, s3);
   if (ROWS > 16u) {
-    write_rows(group, n + 16u, k4, s4); write_rows(group, n + 17u, k4, s5);
-    write_rows(group, n + 18u, k4, s6); write_rows(group, n + 19u, k4, s7);
+    write_rows(place, n + 16u, k4, s4); write_rows(place, n + 17u, k4, s5);
+    write_rows(place, n + 18u, k4, s6); write_rows(place, n + 19u, k4, s7);
   }
 }

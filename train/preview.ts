@@ -27,6 +27,8 @@ export interface TrainPreview {
 
 /** Steps to measure, after one that compiles the kernels. */
 const MEASURED = 3;
+/** Seconds after which no further step is measured; a first step of more counts itself. */
+const LONG = 60;
 
 /**
  * Opens the data, plans the memory and measures a few steps. It writes only latents into the cache.
@@ -56,7 +58,10 @@ export async function preview<
   };
 }
 
-/** Seconds of a step: the median of a few, after one that compiles the kernels. */
+/**
+ * Seconds of a step: the median of a few, after one that compiles the kernels; of fewer where steps
+ * are long, and of the first one where compiling it cannot matter.
+ */
 export async function measureSteps(
   trainer: StepTrainer,
   data: DataSet,
@@ -64,13 +69,16 @@ export async function measureSteps(
   accumulate: number,
 ): Promise<number> {
   const seconds: number[] = [];
+  const begin = performance.now();
   for (let i = 0; i <= MEASURED; i++) {
     const start = performance.now();
     for (let part = 0; part < accumulate; part++) {
       await trainer.submit(await data.batch(sampler.next()));
     }
     await trainer.flush();
-    if (i > 0) seconds.push((performance.now() - start) / 1000);
+    const now = performance.now();
+    if (i > 0 || now - begin > 1000 * LONG) seconds.push((now - start) / 1000);
+    if (seconds.length > 0 && now - begin > 1000 * LONG) break;
   }
-  return seconds.sort((a, b) => a - b)[Math.floor(MEASURED / 2)]!;
+  return seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)]!;
 }

@@ -200,8 +200,15 @@ export function blocks(
 /**
  * Half the height and width: the unshuffled convolution, plus x itself.
  * Source: diffusers `DCDownBlock2d`.
+ * @param isFirst whether nobody needs the gradient of x, which are pictures
  */
-export function down(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Layer {
+export function down(
+  t: Tape,
+  spec: ConvSpec,
+  x: Tensor,
+  shortcut: boolean,
+  isFirst = false,
+): Layer {
   const { program: p } = t;
   const y = p.scope(() =>
     pixelUnshuffle(p, convForward(t, spec, x), 4 * spec.outputs, shortcut ? x : undefined)
@@ -210,6 +217,7 @@ export function down(t: Tape, spec: ConvSpec, x: Tensor, shortcut: boolean): Lay
     p.scope(() => {
       const dconv = pixelShuffle(p, dy);
       convGradients(t, spec, x, dconv);
+      if (isFirst) return dconv;
       const dx = convInputGradient(t, spec, dconv);
       return shortcut ? unshuffleShortcutBackward(p, dy, dx) : dx;
     });

@@ -125,8 +125,13 @@ export class AutoencoderEngine {
     structureLoss(p, { x, y, dy }, structure, to);
     const perceptual = { weight: loss.lpips, pictures: whole };
     this.#perceptual?.record(t, { x, y, dy }, perceptual, to);
-    if (t.training) encoded.back(decoded.back(inKind(p, dy, kind)));
-    else writeImage(p, inKind(p, y, "storage"), images(this.reconstructed));
+    if (t.training) {
+      const dlatents = decoded.back(inKind(p, dy, kind));
+      const isFrozen = !this.parameters.some(({ name }) =>
+        name.startsWith("encoder.") && this.isTrained(name)
+      );
+      if (!isFrozen) encoded.back(dlatents);
+    } else writeImage(p, inKind(p, y, "storage"), images(this.reconstructed));
   }
 
   #noised({ program: p, training }: Tape, latents: Tensor): Tensor {

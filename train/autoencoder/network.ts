@@ -25,12 +25,13 @@ function conv3(name: string, inputs: number, outputs: number): ConvSpec {
   return { names: [name], inputs, outputs, size: 3, bias: true };
 }
 
-function plainConv(t: Tape, spec: ConvSpec, x: Tensor): Layer {
+/** @param isFirst whether nobody needs the gradient of x */
+function plainConv(t: Tape, spec: ConvSpec, x: Tensor, isFirst = false): Layer {
   return {
     y: convForward(t, spec, x),
     back: (dy) => {
       convGradients(t, spec, x, dy);
-      return convInputGradient(t, spec, dy);
+      return isFirst ? dy : convInputGradient(t, spec, dy);
     },
   };
 }
@@ -60,7 +61,7 @@ function chain(x: Tensor, steps: readonly ((x: Tensor) => Layer)[]): Layer {
 
 /**
  * Images to latents, not scaled.
- * @param image [B, H, W, 4] f32 from -1 to 1, the fourth channel zero
+ * @param image [B, H, W, 4] f32 from -1 to 1, the fourth channel zero; it gets no gradient
  * @returns [B, h, w, latent channels] f32
  * @throws {ShapeError} when H or W is not a multiple of the compression
  * Source: released `MyAutoencoderDC.encode`.
@@ -74,8 +75,8 @@ export function encode(t: Tape, sizes: AutoencoderSizes, image: Tensor): Layer {
   const { skipped, channels } = finest(encoder);
   const first = (x: Tensor) =>
     skipped
-      ? down(t, conv3("encoder.conv_in.conv", RGB, channels / 4), x, false)
-      : plainConv(t, conv3("encoder.conv_in", RGB, channels), x);
+      ? down(t, conv3("encoder.conv_in.conv", RGB, channels / 4), x, false, true)
+      : plainConv(t, conv3("encoder.conv_in", RGB, channels), x, true);
   const stages = encoder.flatMap((stage, i) => {
     const name = `encoder.down_blocks.${i}`;
     const coarser = encoder[i + 1];
