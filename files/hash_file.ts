@@ -25,13 +25,10 @@ export interface FileDigest {
 }
 
 /** Reads a file through once. @throws whatever opening or reading it throws */
-export async function digestFile(
-  path: string,
-  onBytes?: (bytes: number) => void,
-): Promise<FileDigest> {
+export async function digestFile(path: string): Promise<FileDigest> {
   using file = await Deno.open(path);
   const hash = createHash("sha256");
-  const bytes = await hashRest(file, hash, onBytes);
+  const bytes = await hashRest(file, hash);
   return { bytes, sha256: hash.digest("hex") };
 }
 

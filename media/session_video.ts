@@ -56,11 +56,6 @@ export class SessionVideo {
     this.#encoder = this.#newEncoder();
   }
 
-  /** Frames that a save would contain. */
-  get frames(): number {
-    return this.#segments.reduce((sum, { pictures }) => sum + pictures.length, this.#pending);
-  }
-
   /** Frames dropped at the beginning. */
   get dropped(): number {
     return this.#dropped;

@@ -36,10 +36,6 @@ export class ModulationRows {
     return this.#timesteps.length;
   }
 
-  get timesteps(): readonly number[] {
-    return this.#timesteps;
-  }
-
   /** [rows, 256] sinusoids. */
   projections(): Float32Array {
     const out = new Float32Array(this.count * TIMESTEP_WIDTH);

@@ -150,15 +150,6 @@ export class Game {
     return this.#frames;
   }
 
-  /** Frames of this world's context, and frames generated since. */
-  get contextFrames(): number {
-    return this.#contextFrames;
-  }
-
-  get generated(): number {
-    return this.#generated;
-  }
-
   /** Whether all frames so far come from one start and one choice of settings. */
   get untouched(): boolean {
     return this.#openings === 1 && !this.#configured && !this.#wentBack;

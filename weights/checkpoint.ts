@@ -14,7 +14,7 @@ interface Place {
   readonly info: TensorInfo;
 }
 
-/** State that all scopes of one checkpoint share. */
+/** State of a checkpoint. */
 interface CheckpointState {
   readonly path: string;
   readonly files: readonly { close(): void }[];
@@ -33,11 +33,9 @@ interface CheckpointState {
  */
 export class Checkpoint {
   readonly #state: CheckpointState;
-  readonly #prefix: string;
 
-  private constructor(state: CheckpointState, prefix: string) {
+  private constructor(state: CheckpointState) {
     this.#state = state;
-    this.#prefix = prefix;
   }
 
   /** A checkpoint of one open file; closing it closes the file. */
@@ -64,7 +62,7 @@ export class Checkpoint {
     const unread = new Map(files.flatMap((file) => [...file.unread ?? []]));
     const expected = new Set<string>();
     const state = { path, files, places, wrappers, unread, expected, missing: new Set<string>() };
-    return new Checkpoint({ ...state, misshaped: new Map() }, "");
+    return new Checkpoint({ ...state, misshaped: new Map() });
   }
 
   /** File or index it was read from. */
@@ -77,16 +75,9 @@ export class Checkpoint {
     return this.#state.wrappers;
   }
 
-  /** Names in this scope, without its prefix. */
+  /** Names of its tensors. */
   get names(): string[] {
-    const all = [...this.#state.places.keys()];
-    return all.filter((name) => name.startsWith(this.#prefix))
-      .map((name) => name.slice(this.#prefix.length));
-  }
-
-  /** The same checkpoint seen from `prefix`: `at("attn").expect("to_q.weight", ...)`. */
-  at(prefix: string): Checkpoint {
-    return new Checkpoint(this.#state, `${this.#prefix}${prefix}.`);
+    return [...this.#state.places.keys()];
   }
 
   /**
@@ -103,22 +94,22 @@ export class Checkpoint {
     for (const [name, { info, reader }] of tensors) {
       places.set(name, { file: reader, stored: places.get(name)!.stored, info });
     }
-    return new Checkpoint({ ...this.#state, files, places }, this.#prefix);
+    return new Checkpoint({ ...this.#state, files, places });
   }
 
-  /** Whether this scope has the tensor. */
+  /** Whether it has the tensor. */
   has(name: string): boolean {
-    return this.#state.places.has(this.#prefix + name);
+    return this.#state.places.has(name);
   }
 
-  /** Info of a tensor of this scope; its `name` is the full one. */
+  /** Info of a tensor. */
   info(name: string): TensorInfo | undefined {
-    return this.#state.places.get(this.#prefix + name)?.info;
+    return this.#state.places.get(name)?.info;
   }
 
-  /** Type of a tensor of this scope in its file; what is read may be wider. */
+  /** Type of a tensor in its file; what is read may be wider. */
   storedDtype(name: string): Dtype | undefined {
-    return this.#state.places.get(this.#prefix + name)?.stored.dtype;
+    return this.#state.places.get(name)?.stored.dtype;
   }
 
   /**
@@ -126,16 +117,15 @@ export class Checkpoint {
    * finish}; the result then has the right shape and cannot be read.
    */
   expect(name: string, shape: readonly number[]): TensorInfo {
-    const full = this.#prefix + name;
-    this.#state.expected.add(full);
+    this.#state.expected.add(name);
     const info = this.info(name);
-    if (!info) this.#state.missing.add(full);
+    if (!info) this.#state.missing.add(name);
     else if (sameShape(info.shape, shape)) return info;
     else {
-      const detail = `${quote(full)} is ${shapeText(info.shape)}, expected ${shapeText(shape)}`;
-      this.#state.misshaped.set(full, detail);
+      const detail = `${quote(name)} is ${shapeText(info.shape)}, expected ${shapeText(shape)}`;
+      this.#state.misshaped.set(name, detail);
     }
-    return { name: full, dtype: "F32", shape, offset: -1, bytes: 0 };
+    return { name, dtype: "F32", shape, offset: -1, bytes: 0 };
   }
 
   /** Values of a tensor as stored. @throws {CheckpointError} there is no such tensor */
@@ -156,29 +146,21 @@ export class Checkpoint {
   }
 
   /**
-   * Ends loading of this scope.
-   * @param ignore names (without the scope's prefix) that may be present but unused
+   * Ends loading.
+   * @param ignore names that may be present but unused
    * @throws {CheckpointError} a single one, with every missing, unexpected and misshaped name
    */
   finish(ignore: (name: string) => boolean = () => false): void {
     const { places, expected, missing, misshaped, unread } = this.#state;
-    const here = (name: string) => name.startsWith(this.#prefix);
-    const unexpected = [...places.keys()].filter((name) =>
-      here(name) && !expected.has(name) && !ignore(name.slice(this.#prefix.length))
-    );
-    const wrong = {
-      missing: [...missing].filter(here),
-      unexpected,
-      misshaped: [...misshaped.keys()].filter(here),
-    };
-    const details = wrong.misshaped.map((name) => misshaped.get(name)!);
+    const unexpected = [...places.keys()].filter((name) => !expected.has(name) && !ignore(name));
+    const wrong = { missing: [...missing], unexpected, misshaped: [...misshaped.keys()] };
     const unreadable = wrong.missing.filter((name) => unread.has(name));
     const absent = wrong.missing.filter((name) => !unread.has(name));
     const problems = [
       ...unreadable.slice(0, 3)
         .map((name) => `${quote(name)} cannot be read: ${unread.get(name)}`),
       ...unreadable.length > 3 ? [`${unreadable.length - 3} more cannot be read`] : [],
-      describe(absent, unexpected, details),
+      describe(absent, unexpected, [...misshaped.values()]),
     ].filter((problem) => problem !== "").join(", ");
     if (problems) {
       throw new CheckpointError(`Cannot load ${quote(this.path)}: ${problems}`, {
@@ -189,13 +171,13 @@ export class Checkpoint {
     }
   }
 
-  /** Closes the files, for every scope. */
+  /** Closes the files. */
   close(): void {
     for (const file of this.#state.files) file.close();
   }
 
   #place(tensor: string | TensorInfo): Place {
-    const name = typeof tensor === "string" ? this.#prefix + tensor : tensor.name;
+    const name = typeof tensor === "string" ? tensor : tensor.name;
     const place = this.#state.places.get(name);
     const usable = place && (typeof tensor === "string" || tensor.offset === place.info.offset);
     if (usable) return place;

@@ -53,14 +53,6 @@ export class TorchValues {
     return value!;
   }
 
-  /** A number under these keys. @throws {CheckpointError} it is not a number */
-  number(...keys: (string | number)[]): number {
-    const value = this.at(...keys);
-    return typeof value === "number"
-      ? value
-      : this.#fail(`${quote(keys.join("."))} is not a number`);
-  }
-
   /** Numbers of the tuple or list under these keys. @throws {CheckpointError} */
   numbers(...keys: (string | number)[]): number[] {
     const value = this.at(...keys);

@@ -61,10 +61,6 @@ export class GpuProcess {
     this.ended = this.#watch();
   }
 
-  get pid(): number {
-    return this.#child.pid;
-  }
-
   async #watch(): Promise<void> {
     const [, , { code, signal }] = await Promise.all([
       this.#readMessages(),

@@ -90,19 +90,9 @@ export class Supervisor {
     this.#device.promise.catch(() => {});
   }
 
-  /** Jobs that have not ended. */
-  get pending(): number {
-    return this.#pool.size;
-  }
-
   /** Hashes of the jobs that are on the GPU now. */
   get running(): readonly string[] {
     return this.#pool.running.map(({ hash }) => hash);
-  }
-
-  /** Process id of the GPU process, if one runs. */
-  get pid(): number | undefined {
-    return this.#running?.process.pid;
   }
 
   get #running(): Running | undefined {

@@ -35,21 +35,20 @@ async function withFolder(
   }
 }
 
-Deno.test("Checkpoint.at() reads names below a prefix", async () => {
+Deno.test("Checkpoint reads tensors by name", async () => {
   const checkpoint = await small();
-  const block = checkpoint.at("block");
-  deepEqual(block.names, ["w", "b"]);
-  deepEqual([...await block.read("w")], [1, 2]);
-  deepEqual([...await block.read(block.expect("b", [1]))], [3]);
+  deepEqual(checkpoint.names, ["block.w", "block.b", "out.w"]);
+  deepEqual([...await checkpoint.read("block.w")], [1, 2]);
+  deepEqual([...await checkpoint.read(checkpoint.expect("block.b", [1]))], [3]);
   deepEqual([...await checkpoint.readRange("block.w", 1, 1)], [2]);
   equal(checkpoint.info("out.w")?.bytes, 1);
-  equal(block.info("out.w"), undefined);
-  equal(block.has("w"), true);
+  equal(checkpoint.info("w"), undefined);
+  equal(checkpoint.has("block.w"), true);
 });
 
 Deno.test("Checkpoint.finish() passes when every name was expected", async () => {
   const checkpoint = await small();
-  checkpoint.at("block").expect("w", [2]);
+  checkpoint.expect("block.w", [2]);
   checkpoint.expect("block.b", [1]);
   checkpoint.expect("out.w", [1]);
   checkpoint.finish();
@@ -57,8 +56,8 @@ Deno.test("Checkpoint.finish() passes when every name was expected", async () =>
 
 Deno.test("Checkpoint.finish() lists missing, unexpected and mis-shaped names in one error", async () => {
   const checkpoint = await small();
-  checkpoint.at("block").expect("w", [2, 1]);
-  checkpoint.at("block").at("attn").expect("to_q.weight", [3, 3]);
+  checkpoint.expect("block.w", [2, 1]);
+  checkpoint.expect("block.attn.to_q.weight", [3, 3]);
   checkpoint.expect("block.b", [1]);
   throws(() => checkpoint.finish(), (error: CheckpointError) => {
     deepEqual(error.missing, ["block.attn.to_q.weight"]);
@@ -74,12 +73,12 @@ Deno.test("Checkpoint.finish() lists missing, unexpected and mis-shaped names in
   });
 });
 
-Deno.test("Checkpoint.finish() ends one scope and may ignore names", async () => {
+Deno.test("Checkpoint.finish() may ignore names", async () => {
   const checkpoint = await small();
-  const block = checkpoint.at("block");
-  block.expect("w", [2]);
-  throws(() => block.finish(), /1 unexpected \("block.b"\)/);
-  block.finish((name) => name === "b");
+  checkpoint.expect("block.w", [2]);
+  checkpoint.expect("out.w", [1]);
+  throws(() => checkpoint.finish(), /1 unexpected \("block.b"\)/);
+  checkpoint.finish((name) => name === "block.b");
   equal(isBatchCount("decoder.up_blocks.1.1.norm.num_batches_tracked"), true);
   equal(isBatchCount("decoder.num_batches"), false);
 });

@@ -176,6 +176,5 @@ Deno.test("Supervisor.kill() ends the process and every job", () =>
     await supervisor.start();
     await supervisor.kill(new Error("Stopped by SIGINT"));
     await assert.rejects(hanging, /Stopped by SIGINT/);
-    assert.equal(supervisor.pid, undefined);
-    assert.equal(supervisor.pending, 0);
+    assert.deepEqual(supervisor.running, []);
   }));
