@@ -2,7 +2,7 @@ import type { GuidanceMode } from "./session.ts";
 import type { ModelInfo, WindowCache } from "../model/model.ts";
 import { rounded, type Rounding } from "../model/embeddings.ts";
 import { cudaRandn, torchRandn } from "./noise.ts";
-import { schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
+import { type NoiseSchedule, schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
 
 /** Options of `Pipeline.generate`. Frames are counted from the context on. */
 export interface GenerateOptions {
@@ -38,6 +38,8 @@ export interface GenerateOptions {
   readonly positions?: Rounding;
   /** How timesteps reach the model; `bf16` as in the released runs (the model's). */
   readonly timesteps?: Rounding;
+  /** How noise levels of the steps are spaced (the model's). */
+  readonly schedule?: NoiseSchedule;
   /** Whether FAR_Long encodes its window again for each frame, as released (encode), or not. */
   readonly windowCache?: WindowCache;
   /** False recomputes in each step instead of using KV caches. */
@@ -107,7 +109,7 @@ export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedO
   const steps = o.steps ?? 50;
   const frames = contextFrames + generated;
   const timesteps = o.timesteps ?? info.timesteps;
-  const calls = schedule(steps, o.solver ?? "euler", info.schedule)
+  const calls = schedule(steps, o.solver ?? "euler", o.schedule ?? info.schedule)
     .map((call) => ({ ...call, timestep: rounded(call.timestep, timesteps) }));
   const { classOf, classes } = resolveClasses(o, info, videos, frames, guidance);
   return {

@@ -1,14 +1,21 @@
 /**
  * Measures a model of the mazes on clips that it was not trained on (draw.ts with another seed):
  *
- *     deno run -A tools/demo/measure.ts MODEL CLIPS [STEPS]
+ *     deno run -A tools/demo/measure.ts MODEL CLIPS [STEPS [SOLVER]]
  *
+ * Steps and solver are the model's own unless they are given.
  * Each clip gives 24 frames. PSNR (from the mean squared error over all clips) is measured on the
  * frames that follow, and on the view after 12 turns left and 12 right, which should be the last
  * given frame ("return"). Obedience and sharpness are measured on all generated frames.
  */
 import { join } from "node:path";
-import { loadPipeline, type Pipeline, toRgb } from "../../mod.ts";
+import {
+  type GenerateOptions,
+  loadPipeline,
+  type Pipeline,
+  type Solver,
+  toRgb,
+} from "../../mod.ts";
 import { contextOf, readViews } from "./clips.ts";
 import { gradientEnergy, obedience, type View } from "./judge.ts";
 import { ACTIONS, LEFT, RIGHT } from "./maze.ts";
@@ -27,7 +34,7 @@ async function continued(
   pipeline: Pipeline,
   sample: Sample,
   actions: readonly number[],
-  steps: number,
+  how: Pick<GenerateOptions, "steps" | "solver">,
 ): Promise<Sample> {
   const given = sample.actions.slice(0, CONTEXT);
   const views = sample.views.slice(0, CONTEXT);
@@ -35,7 +42,7 @@ async function continued(
     ...contextOf(views),
     frames: actions.length,
     actions: [...given, ...actions],
-    steps,
+    ...how,
   });
   for await (const { kind, pixels } of frames) {
     if (kind === "generated") views.push(toRgb(pixels).data);
@@ -50,7 +57,7 @@ function squaredError(a: View, b: View): number {
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const decibels = (errors: readonly number[]) => (-10 * Math.log10(mean(errors))).toFixed(1);
 
-const [model, folder, steps = "8"] = Deno.args;
+const [model, folder, steps, solver] = Deno.args;
 if (model === undefined || folder === undefined) throw new Error("name a model and its clips");
 const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => {
   return name.endsWith(".npz");
@@ -58,12 +65,17 @@ const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name
 const walked: { truth: Sample; made: Sample }[] = [];
 const returned: Sample[] = [];
 const pipeline = await loadPipeline(model);
+const { defaults } = pipeline.info;
+const how = {
+  steps: Number(steps ?? defaults.steps),
+  solver: (solver ?? defaults.solver ?? "euler") as Solver,
+};
 for (const [i, name] of names.entries()) {
   const truth = await readViews(join(folder, name));
-  const made = await continued(pipeline, truth, truth.actions.slice(CONTEXT), Number(steps));
+  const made = await continued(pipeline, truth, truth.actions.slice(CONTEXT), how);
   walked.push({ truth, made });
   const trip = [...Array<number>(TURNS).fill(LEFT), ...Array<number>(TURNS).fill(RIGHT)];
-  returned.push(await continued(pipeline, truth, trip, Number(steps)));
+  returned.push(await continued(pipeline, truth, trip, how));
   console.error(`${i + 1} of ${names.length} clips`);
 }
 await pipeline.close();

@@ -4,7 +4,7 @@ import { INFO } from "./evaluation_fixture.ts";
 
 Deno.test("resolveProtocol() takes the model's own protocol, then the preset's, then options", async () => {
   const own = await resolveProtocol("demo", {});
-  assert.deepEqual([own.context, own.frames, own.steps, own.guidance], [12, 48, 8, 1]);
+  assert.deepEqual([own.context, own.frames, own.steps, own.guidance], [12, 48, 4, 1]);
   assert.deepEqual([...own.inverses], [[1, 2], [2, 1], [3, 3]]);
   const preset = "FAR_B_Long_dmlab_res64_1000K_bs32_36to264";
   const published = await resolveProtocol("demo", { preset });

@@ -302,7 +302,7 @@ Deno.test("far generate --dry-run says what it would take, and writes nothing", 
     const text = (await generate("--dry-run", "-n", "3", "-o", path)).stdout;
     assert.match(text, /^model +maze, 9.3 million weights, f32$/m);
     assert.match(text, /^video +3 frames after 12 of context, 64x64$/m);
-    assert.match(text, /^steps +8 per frame, guidance 1: 24 model calls$/m);
+    assert.match(text, /^steps +4 per frame, guidance 1: 12 model calls$/m);
     assert.match(text, /^memory +[\d.]+ MB on the GPU: [\d.]+ MB weights, [\d.]+ MB caches/m);
     const { plan, settings } = JSON.parse((await generate("--dry-run", "--json")).stdout);
     assert.equal(plan.generatedFrames, 48);
