@@ -168,6 +168,7 @@ export function farOf(
   const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
   // files next to the first model are not next to this one
   for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
+  if (options.distill) delete defaults.solver; // the student's steps are Euler's
   if (size) defaults.size = `${size.width}x${size.height}`;
   const { distill } = options;
   const start = model === undefined
