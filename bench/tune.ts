@@ -1,50 +1,15 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
 import { type Dispatch, Program } from "../gpu/program.ts";
-import {
-  attentionKey,
-  attentionTuning,
-  broadcasts,
-  choices,
-  conv2dKey,
-  conv2dTuning,
-  type DeviceProfile,
-  exchanges,
-  linearKey,
-  linearTuning,
-  type ProductTuning,
-  qkvKey,
-  qkvTuning,
-  tensorKind,
-  type TuningTable,
-} from "../gpu/tuning.ts";
+import { choices, type TuningTable } from "../gpu/tuning.ts";
 import type { GpuTimer } from "../gpu/timing.ts";
-import { attention } from "../kernels/attention.ts";
-import { conv2d } from "../kernels/conv2d.ts";
-import { linear } from "../kernels/linear.ts";
-import { packedShape } from "../kernels/pack_weight.ts";
-import { qkv } from "../kernels/qkv.ts";
 import type { Pipeline } from "../run/pipeline.ts";
 import { selfTest } from "../run/self_test.ts";
 import { seededFloats } from "../run/self_test_bench.ts";
 import { declareCodec } from "./kernels.ts";
 import { type Clock, measure, type MeasureOptions, secondsBy } from "./measure.ts";
 import { type LatentSize, recordStep } from "./step.ts";
-
-/** A way to divide a kernel's work: its override constants by name. */
-export type Numbers = Readonly<Record<string, number>>;
-
-/** A kernel at one shape, whose work can be divided in several ways. */
-export interface Tunable {
-  /** Key in a table. */
-  readonly key: string;
-  /** The built-in choice of the parameters that apply to this device. */
-  readonly builtIn: Numbers;
-  /** Records it on its own tensors; returns the result. */
-  record(p: Program, tuning: Numbers): Tensor;
-  /** Writes inputs that cannot be arbitrary. */
-  prepare?(gpu: Gpu, p: Program): void;
-}
+import { type Numbers, type Tunable, tunables } from "./tunables.ts";
 
 /** Result of tuning a kernel at one shape. */
 export interface Tuned {
@@ -66,163 +31,24 @@ const CLEARLY = 0.95;
 /** Largest difference between results that rounding explains, relative to the largest value. */
 const AGREEMENT = 1e-3;
 
-/** The distinct kernels of recorded work that can be divided in several ways on its device. */
-export function tunables(programs: Iterable<Program>): Tunable[] {
-  const found = new Map<string, Tunable>();
-  for (const { recorded, device } of programs) {
-    const untuned = { ...device, tuning: undefined };
-    for (const dispatch of recorded) {
-      const tunable = tunableOf(dispatch, untuned);
-      if (tunable) found.set(tunable.key, tunable);
-    }
-  }
-  return [...found.values()];
-}
+/**
+ * Parameters that are tried together; what is best of the first stays while the others are tried:
+ * all combinations would be four times as many.
+ */
+const ROUNDS: readonly (readonly string[])[] = [
+  ["rows", "tile", "slices", "shuffle", "keys", "parts"],
+  ["blocks", "ahead", "split"],
+];
 
-function tunableOf(dispatch: Dispatch, device: DeviceProfile): Tunable | undefined {
-  const { name } = dispatch.kernel;
-  if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
-  if (/^qkv(_shuffle)?$/.test(name)) return tunableQkv(dispatch, device);
-  if (name.startsWith("conv2d")) return tunableConv2d(dispatch, device);
-  if (/^attention(_broadcast|_shuffle)?$/.test(name)) return tunableAttention(dispatch, device);
-  return undefined;
-}
-
-function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
-  return constants?.F16 ? "f16" : "f32";
-}
-
-/** The tuning parameters that apply to this device. */
-function relevant(choice: ProductTuning, device: DeviceProfile): Numbers {
-  const { rows, shuffle, ...tiles } = choice;
-  if (broadcasts(device)) return { rows };
-  return exchanges(device) ? { ...tiles, shuffle } : tiles;
-}
-
-function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
-  const { m, k, n, residual } = dispatch.params as Record<"m" | "k" | "n" | "residual", number>;
-  const dtype = dtypeOf(dispatch);
-  const norm = Boolean(dispatch.constants?.NORM);
-  const shape = { m, k, n, dtype, norm, into: residual > 0 };
-  return {
-    key: linearKey(shape),
-    builtIn: relevant(linearTuning(device, shape), device),
-    record(p, tuning) {
-      const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
-      const weights = { weight, inputs: k, outputs: n };
-      const x = p.memory.tensor("x", [m, k]);
-      // as in a block: scale and shift on the way in, or a gate on the way out, of one frame
-      const frames = p.memory.tensor("frames", [1, 1, 4], "u32");
-      const table = p.memory.tensor("table", [1, 2 * Math.max(k, n)]);
-      const modulation = { table, frames, tokens: m };
-      const y = shape.into ? p.memory.tensor("y", [m, Math.ceil(n / 4) * 4]) : undefined;
-      return linear(p, weights, x, {
-        tuning,
-        norm: norm ? { ...modulation, shift: 0, scale: k } : undefined,
-        into: y && (residual === 2 ? { y, gate: { ...modulation, offset: 0 } } : { y }),
-      });
-    },
-  };
-}
-
-function tunableQkv(dispatch: Dispatch, device: DeviceProfile): Tunable {
-  const { m, k, n, heads, tokens, frames: count, slots, columns, spread, ...rope } = dispatch
-    .params as Record<string, number>;
-  const dtype = dtypeOf(dispatch);
-  const cached = dispatch.constants!.HALF_CACHE ? "f16" : "f32";
-  const batch = m! / (count! * tokens!);
-  const axes = [4 * rope.time_pairs!, 4 * rope.row_pairs!, 0] as const;
-  const shape = { m: m!, k: k!, n: n!, dtype };
-  const { blocks: _always, ...builtIn } = relevant(qkvTuning(device, shape), device);
-  return {
-    key: qkvKey(shape),
-    builtIn,
-    record(p, tuning) {
-      const tensor = (name: string, ...shape: number[]) => p.memory.tensor(name, shape);
-      const weight = p.memory.tensor("w", packedShape(k!, n!), dtype);
-      const frames = p.memory.tensor("frames", [batch, count!, 4], "u32");
-      const cache = [batch, heads!, slots!, 64];
-      return qkv(p, { weight, inputs: k!, outputs: n! }, tensor("x", batch, count!, tokens!, k!), {
-        norm: { table: tensor("table", 1, 2 * k!), frames, tokens: tokens!, shift: 0, scale: k! },
-        heads: heads!,
-        norms: tensor("norms", 2, 64),
-        frames,
-        rope: tensor("rope", ...(dispatch.buffers.rope as Tensor).shape),
-        time: rope.time!,
-        axes,
-        columns: columns!,
-        spread: spread!,
-        k: p.memory.tensor("k", cache, cached),
-        v: p.memory.tensor("v", cache, cached),
-        tuning,
-      });
-    },
-  };
-}
-
-function tunableConv2d(dispatch: Dispatch, device: DeviceProfile): Tunable {
-  const { pixels, height, width, k, n } = dispatch.params as Record<string, number>;
-  const taps = dispatch.constants!.SIZE! ** 2;
-  const dtype = dtypeOf(dispatch);
-  const shape = { pixels: pixels!, k: k!, n: n!, taps, dtype };
-  return {
-    key: conv2dKey(shape),
-    builtIn: relevant(conv2dTuning(device, shape), device),
-    record(p, tuning) {
-      const packed = packedShape(taps * k!, n!);
-      const weight = p.memory.tensor("w", packed, dtype, tensorKind(device));
-      const batch = pixels! / (height! * width!);
-      const x = p.memory.tensor("x", [batch, height!, width!, k!]);
-      return conv2d(p, { weight, inputs: k!, outputs: n! }, x, { tuning });
-    },
-  };
-}
-
-function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
-  const { queries, tokens, heads, slots } = dispatch.params as Record<string, number>;
-  const batch = typeof dispatch.groups === "function" ? 1 : dispatch.groups[2];
-  const dtype = dtypeOf(dispatch);
-  const shape = { queries: queries!, slots: slots!, rows: heads! * batch, dtype };
-  const { keys, shuffle, split } = attentionTuning(device, shape);
-  const frames = queries! / tokens!;
-  return {
-    key: attentionKey(shape),
-    builtIn: broadcasts(device)
-      ? { split }
-      : exchanges(device)
-      ? { keys, shuffle, split }
-      : { keys, split },
-    record(p, tuning) {
-      const cache = [batch, heads!, slots!, 64];
-      return attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {
-        heads: heads!,
-        k: p.memory.tensor("k", cache, dtype, tensorKind(device)),
-        v: p.memory.tensor("v", cache, dtype, tensorKind(device)),
-        frames: p.memory.tensor("frames", [batch, frames, 4], "u32"),
-        step: p.memory.buffer("step", 48, "uniform"),
-        window: 0,
-        contextTokens: 1,
-        windowTokens: tokens!,
-        slope: 0,
-        tuning,
-      });
-    },
-    // every query attends to the whole cache
-    prepare(gpu, p) {
-      const { frames: numbers, step } = p.recorded[0]!.buffers;
-      const buffer = (bound: typeof step) => "buffer" in bound! ? bound.buffer : bound!;
-      const rows = Array.from({ length: batch * frames }, () => [0, 0, 0, slots!]);
-      gpu.write(buffer(numbers), 0, Uint32Array.from(rows.flat()));
-      gpu.write(buffer(step), 0, Uint32Array.of(0, 0, 0, 0, 0, slots!, 0, 0, 0, 0, 0, 0));
-    },
-  };
-}
-
-/** Every combination of a kernel's parameters, the built-in one first. */
-export function candidates({ key, builtIn }: Pick<Tunable, "key" | "builtIn">): Numbers[] {
+/** Every combination of these of a kernel's parameters, the built-in one first. */
+export function candidates(
+  { key, builtIn }: Pick<Tunable, "key" | "builtIn">,
+  varied: readonly string[] = Object.keys(builtIn),
+): Numbers[] {
   const kernel = key.split(" ")[0];
-  let all: Numbers[] = [{}];
+  let all: Numbers[] = [builtIn];
   for (const [name, value] of Object.entries(builtIn)) {
+    if (!varied.includes(name)) continue;
     const values = [value, ...choices(`${kernel} ${name}`).filter((other) => other !== value)];
     all = all.flatMap((numbers) => values.map((number) => ({ ...numbers, [name]: number })));
   }
@@ -270,34 +96,46 @@ async function passesSelfTest(
   return true;
 }
 
-/**
- * Measures every way to divide a kernel's work at one shape. One whose results differ from the
- * built-in one's, such as by a driver's fault, is left out.
- */
-export async function tune(
-  gpu: Gpu,
-  timer: GpuTimer,
-  tunable: Tunable,
-  options: MeasureOptions & { readonly clock: Clock },
-): Promise<Tuned> {
-  const results: { tuning: Numbers; seconds: number }[] = [];
-  const seen = new Set<string>();
-  let wanted: Float32Array | undefined;
-  // the built-in one again at the end: the machine may be less busy by now
-  for (const tuning of [...candidates(tunable), undefined]) {
+/** A way to divide a kernel's work, and the seconds that it takes. */
+interface Measured {
+  readonly tuning: Numbers;
+  readonly seconds: number;
+}
+
+/** Measures ways to divide one kernel's work, each once, and whether their results agree. */
+class Trial {
+  readonly results: Measured[] = [];
+  readonly #seen = new Set<string>();
+  #wanted: Float32Array | undefined;
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly timer: GpuTimer,
+    readonly tunable: Tunable,
+    readonly options: MeasureOptions & { readonly clock: Clock },
+  ) {}
+
+  /** The fastest so far. */
+  get fastest(): Measured {
+    return this.results.reduce((a, b) => b.seconds < a.seconds ? b : a);
+  }
+
+  /** @param again also if it was measured before */
+  async measure(tuning: Numbers, again = false): Promise<void> {
+    const { gpu, timer, tunable, options } = this;
     const memory = new Memory();
     const p = new Program(tunable.key, memory, gpu.adapter);
     let result!: Tensor;
     p.scope(() => {
-      result = tunable.record(p, tuning ?? tunable.builtIn);
+      result = tunable.record(p, tuning);
     });
     p.finish();
     // a device may have no room for what a choice asks, and does less
     const recorded = JSON.stringify(
       p.recorded.map(({ kernel, constants }) => [kernel.name, constants]),
     );
-    if (tuning && seen.has(recorded)) continue;
-    seen.add(recorded);
+    if (!again && this.#seen.has(recorded)) return;
+    this.#seen.add(recorded);
     try {
       memory.allocate(gpu);
       fill(gpu, p.recorded[0]!);
@@ -308,15 +146,36 @@ export async function tune(
       gpu.write(result.buffer, 0, new Uint8Array(result.buffer.bytes));
       gpu.run(p);
       const numbers = await gpu.readFloats(result);
-      const right = agrees(numbers, wanted ??= numbers);
-      if (right) results.push({ tuning: tuning ?? tunable.builtIn, seconds: seconds.min });
+      if (agrees(numbers, this.#wanted ??= numbers)) {
+        this.results.push({ tuning, seconds: seconds.min });
+      }
     } finally {
       memory.free(gpu);
     }
   }
-  const [first, last] = [results[0]!, results.at(-1)!];
+}
+
+/**
+ * Measures the ways to divide a kernel's work at one shape, round by round. One whose results differ
+ * from the built-in one's, such as by a driver's fault, is left out.
+ */
+export async function tune(
+  gpu: Gpu,
+  timer: GpuTimer,
+  tunable: Tunable,
+  options: MeasureOptions & { readonly clock: Clock },
+): Promise<Tuned> {
+  const trial = new Trial(gpu, timer, tunable, options);
+  await trial.measure(tunable.builtIn);
+  for (const round of ROUNDS) {
+    const from = { key: tunable.key, builtIn: trial.fastest.tuning };
+    for (const tuning of candidates(from, round)) await trial.measure(tuning);
+  }
+  // again at the end: the machine may be less busy by now
+  await trial.measure(tunable.builtIn, true);
+  const [first, last] = [trial.results[0]!, trial.results.at(-1)!];
   const own = first.seconds < last.seconds ? first : last;
-  const fastest = results.reduce((a, b) => b.seconds < a.seconds ? b : a);
+  const { fastest } = trial;
   const clearly = fastest.seconds < CLEARLY * own.seconds;
   const best = clearly && await passesSelfTest(gpu, tunable, fastest.tuning) ? fastest : own;
   return {

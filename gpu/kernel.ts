@@ -100,8 +100,9 @@ export function structBytes(struct: Struct): number {
 const OVERRIDE = /^override (\w+): (u32|i32|f32|bool)( = [^;]+)?;/gm;
 
 /**
- * The text with its `override` constants as ordinary ones: unlike those, they may size any array,
- * and no memory is declared for what they leave out. Lines stay where they are.
+ * The text with its `override` constants as ordinary ones: unlike those, they may size any array.
+ * Branches that they never take are left out, or the memory of workgroups that only these use would
+ * be cleared before each workgroup, by a single lane on Metal and DirectX. Lines stay where they are.
  * @returns also the constants that the text does not declare
  */
 export function withConstants(
@@ -109,14 +110,85 @@ export function withConstants(
   constants: Readonly<Record<string, number>>,
 ): { readonly code: string; readonly unknown: Readonly<Record<string, number>> } {
   const unknown = { ...constants };
+  const values = new Map<string, number>();
   const text = code.replace(OVERRIDE, (_, name: string, type: string, standard = "") => {
     delete unknown[name];
     const value = constants[name];
+    values.set(name, value ?? standardValue(standard));
     return `const ${name}: ${type}${
       value === undefined ? standard : ` = ${literal(type, value)}`
     };`;
   });
-  return { code: text, unknown };
+  return { code: withoutDeadBranches(text, values), unknown };
+}
+
+/** " = 32u" or " = false" as a number; NaN if it is an expression, or there is none. */
+function standardValue(standard: string): number {
+  const [, value] = /^ = (true|false|-?[\d.]+)[uif]?$/.exec(standard) ?? [];
+  return value === "true" ? 1 : value === "false" ? 0 : Number(value ?? NaN);
+}
+
+const BRANCH = /\bif \((!?)([A-Z][A-Z0-9_]*)(?: (==|!=|<|>|<=|>=) (\d+)[ui]?)?\) \{/g;
+
+const BOUND = /@binding\(\d+\)\s*var(?:<storage[^>]*>)?\s+(\w+)/g;
+
+/**
+ * Leaves out blocks after an `if (NAME)`, `(!NAME)` or `(NAME > 1u)`, of kernels with workgroup
+ * memory. Those with an `else` stay, and those that use a binding, as a pipeline has all of them.
+ */
+function withoutDeadBranches(text: string, values: ReadonlyMap<string, number>): string {
+  if (!text.includes("var<workgroup>")) return text;
+  const bound = [...text.matchAll(BOUND)].map(([, name]) => name);
+  const binds = new RegExp(`(?<![.\\w])(${bound.join("|")})\\b`);
+  let result = "";
+  let from = 0;
+  for (const branch of text.matchAll(BRANCH)) {
+    const [head, not, name, comparison, number] = branch;
+    if (branch.index < from || taken(values.get(name!), not!, comparison, Number(number))) continue;
+    const end = closingBrace(text, branch.index + head.length);
+    if (/^\s*else\b/.test(text.slice(end))) continue;
+    if (bound.length > 0 && binds.test(text.slice(branch.index + head.length, end))) continue;
+    const lines = text.slice(branch.index, end).split("\n").length - 1;
+    result += text.slice(from, branch.index) + "\n".repeat(lines);
+    from = end;
+  }
+  return result + text.slice(from);
+}
+
+/** Whether a branch may be taken. */
+function taken(
+  value: number | undefined,
+  not: string,
+  comparison: string | undefined,
+  number: number,
+): boolean {
+  if (value === undefined || Number.isNaN(value)) return true;
+  switch (comparison) {
+    case "==":
+      return value === number;
+    case "!=":
+      return value !== number;
+    case "<":
+      return value < number;
+    case ">":
+      return value > number;
+    case "<=":
+      return value <= number;
+    case ">=":
+      return value >= number;
+    default:
+      return (value !== 0) === (not === "");
+  }
+}
+
+/** Just after the brace that closes a block, whose own was before `from`. */
+function closingBrace(text: string, from: number): number {
+  let depth = 1;
+  for (const { 0: piece, index } of text.slice(from).matchAll(/\/\/.*|[{}]/g)) {
+    if (piece === "{") depth++;
+    else if (piece === "}" && --depth === 0) return from + index + 1;
+  }
+  return text.length;
 }
 
 function literal(type: string, value: number): string {

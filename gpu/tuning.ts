@@ -65,6 +65,7 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "conv2d shuffle": [0, 1],
   "attention keys": [4, 8],
   "attention shuffle": [0, 1],
+  "attention parts": [1, 4, 8],
   "attention split": [1, 2, 4, 8, 16],
 };
 
@@ -204,7 +205,9 @@ export interface AttentionTuning {
   readonly keys: number;
   /** 1 if lanes add up scores within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
-  /** Parts of the keys, merged afterwards (flash-decoding). */
+  /** Groups of 64 lanes of a workgroup that take turns with the keys, where lanes shuffle. */
+  readonly parts: number;
+  /** Parts of the keys among workgroups, merged afterwards (flash-decoding). */
   readonly split: number;
 }
 
@@ -219,25 +222,41 @@ export interface AttentionShape {
   readonly dtype: Dtype;
 }
 
-/** Workgroups that keep a large GPU busy, and the fewest keys worth a separate part. */
+/** Groups of 64 lanes that keep a large GPU busy, and the fewest keys worth a separate part. */
 const BUSY = 384;
 const KEYS_A_PART = 48;
 const MOST_PARTS = 16;
 /** Queries of a workgroup. */
 const QUERIES = 16;
 
+/**
+ * Whether a few dozen workgroups reach all of a GPU, if these are large: AMD's, Apple's and Intel's
+ * have at most 48 cores that share workgroup memory, NVIDIA's up to 144.
+ */
+function hasFewCores({ name }: DeviceProfile): boolean {
+  return /\b(AMD|Radeon|RADV|Apple|Intel)\b/i.test(name ?? "");
+}
+
 /** An attention's key in a table; caches of about the same size share an entry. */
 export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): string {
   return `attention ${queries} of ${2 ** Math.round(Math.log2(slots))}x${rows} ${dtype}`;
 }
 
-/** The choice for an attention: keys are split if the queries alone do not fill a GPU. */
+/**
+ * The choice for an attention: keys are divided if the queries alone do not fill a GPU, within
+ * workgroups as far as possible where these may be few, as that saves the merging.
+ */
 export function attentionTuning(device: DeviceProfile, shape: AttentionShape): AttentionTuning {
   const { queries, slots, rows, dtype } = shape;
+  const shuffle = Number(exchanges(device));
   const groups = Math.ceil(queries / QUERIES) * rows;
-  const parts = Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
-  const split = device.cpu ? 1 : Math.max(1, parts);
+  const wanted = device.cpu
+    ? 1
+    : Math.min(Math.ceil(BUSY / groups), Math.floor(slots / KEYS_A_PART), MOST_PARTS);
+  const within = shuffle && hasFewCores(device) ? [8, 4].filter((n) => device.wide || n < 8) : [];
+  const parts = within.find((n) => n <= wanted) ?? 1;
+  const split = Math.max(1, Math.floor(wanted / parts));
   // as many registers in f16 as in f32
   const keys = dtype === "f16" && !spills(device) ? 8 : 4;
-  return tuned(device, attentionKey(shape), { keys, shuffle: Number(exchanges(device)), split });
+  return tuned(device, attentionKey(shape), { keys, shuffle, parts, split });
 }

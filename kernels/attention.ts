@@ -51,16 +51,22 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const queries = count * tokens;
   const slots = k.shape[2]!;
   const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
-  const { keys, shuffle, split } = { ...attentionTuning(p.device, shape), ...options.tuning };
+  const { keys, shuffle, parts, split } = {
+    ...attentionTuning(p.device, shape),
+    ...options.tuning,
+  };
   const broadcast = k.buffer.kind === "texture";
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : LANES_QUERIES));
-  const byLanes = shuffle && exchanges(p.device) ? ATTENTION_SHUFFLE : ATTENTION;
+  const shuffles = Boolean(shuffle) && exchanges(p.device);
+  const byLanes = shuffles ? ATTENTION_SHUFFLE : ATTENTION;
+  // workgroup memory that scores pass through is enough for one group of lanes
+  const lanes = { KEYS: keys, ...(shuffles && { PARTS: Math.min(parts, p.device.wide ? 8 : 4) }) };
   const result = p.scratch(q.shape);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
   p.dispatch({
     kernel: broadcast ? ATTENTION_BROADCAST : byLanes,
     constants: {
-      ...(broadcast ? {} : { KEYS: keys }),
+      ...(broadcast ? {} : lanes),
       F16: Number(k.dtype === "f16"),
       SPLIT: split,
       SLOPE: Number(slope !== 0),

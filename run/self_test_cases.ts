@@ -93,8 +93,8 @@ function attentionCase(dtype: Dtype): SelfTestCase["record"] {
       windowTokens: tokens,
       slope: 0.3,
     };
-    const whole = attention(b.program, q, options);
-    return [whole, attention(b.program, q, { ...options, tuning: { split: 3 } })];
+    const divided = [{}, { split: 3 }, { parts: 4 }] as const;
+    return divided.map((tuning) => attention(b.program, q, { ...options, tuning }));
   };
 }
 

@@ -9,7 +9,7 @@
  * Needs naga (cargo install naga-cli --locked); says so in one line where it is missing.
  */
 import { withConstants } from "../gpu/kernel.ts";
-import { constantsText, pipelines } from "./gpu_static/pipelines.ts";
+import { constantsText, GPU, pipelines } from "./gpu_static/pipelines.ts";
 
 /** File endings that naga translates to. */
 const LANGUAGES = ["metal", "hlsl", "spv"] as const;
@@ -22,11 +22,18 @@ async function naga(args: readonly string[]): Promise<string | undefined> {
   return output.success ? "" : new TextDecoder().decode(output.stderr).trim();
 }
 
+/** Workgroup memory that a single lane clears, of what HLSL declares. */
+function clearedMemory(hlsl: string): string[] {
+  const declared = [...hlsl.matchAll(/^groupshared (.*?(\w+)(?:\[\d+\])*);$/gm)];
+  return declared.filter(([, , name]) => new RegExp(`^\\s*${name} = `, "m").test(hlsl))
+    .map(([, whole]) => whole!);
+}
+
 async function main(): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "gpu_languages" });
   let [passed, failed] = [0, 0];
   try {
-    for (const { kernel, constants } of pipelines(Deno.args.includes("--tuned"))) {
+    for (const { kernel, constants } of pipelines(GPU, Deno.args.includes("--tuned"))) {
       const name = `${kernel.name} ${constantsText(constants)}`.trim();
       await Deno.writeTextFile(`${folder}/kernel.wgsl`, withConstants(kernel, constants).code);
       for (const language of LANGUAGES) {
@@ -40,8 +47,8 @@ async function main(): Promise<number> {
         else passed++;
       }
       const text = await Deno.readTextFile(`${folder}/kernel.hlsl`).catch(() => "");
-      const shared = [...text.matchAll(/^groupshared (.*);$/gm)].map(([, declared]) => declared);
-      if (shared.length > 0) console.log(`${name}: ${shared.join(", ")}`);
+      const cleared = clearedMemory(text);
+      if (cleared.length > 0) console.log(`${name}: ${cleared.join(", ")}`);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -10,12 +10,16 @@
  *     deno task gpu-static --json > before.json       # ... change a kernel ...
  *     deno task gpu-static --against before.json      # what changed, old -> new
  *     deno task gpu-static --step 2,16,128            # modelled time of a step of FAR_B instead
+ *     deno task gpu-static --family dg2               # Intel's instead: spills and cycles
  *
  * Needs a C compiler and mesa-vulkan-drivers (x86-64 Linux, 22.3 or later); says so in one line and
  * ends well where they are missing. RADV_LIBRARY=.../libvulkan_radeon.so is another build of the
  * driver: from 25 on its families are navi31, navi21, vega10 and others; before, gfx1100 instead of
- * navi31.
+ * navi31. For Intel's (dg2, bmg, tgl) INTEL_SHIM is what gpu_static/intel_shim.sh builds, and
+ * INTEL_LIBRARY=.../libvulkan_intel.so another build of the driver. `--only` takes the beginnings of
+ * names, or expressions for names and constants: `--only 'linear.*ROWS=64'`.
  */
+import { INTEL, intelEnvironment, intelTable, readIntelRow } from "./gpu_static/intel.ts";
 import { busiestLoop, type Loop, shareOfPeak } from "./gpu_static/loop.ts";
 import { stepTable } from "./gpu_static/step.ts";
 
@@ -32,7 +36,7 @@ export interface Row {
   readonly loop?: Loop;
 }
 
-const DRIVER = "/usr/lib/x86_64-linux-gnu/libvulkan_radeon.so";
+const DRIVERS = "/usr/lib/x86_64-linux-gnu";
 const HERE = `${import.meta.dirname}/gpu_static`;
 
 function flag(name: string): boolean {
@@ -49,13 +53,23 @@ async function buildDriver(folder: string): Promise<string | undefined> {
   const args = ["-O1", "-w", "-shared", "-fPIC", "-o", library, `${HERE}/null_gpu.c`, "-ldl"];
   const built = await new Deno.Command("cc", { args, stderr: "null" }).output()
     .catch(() => undefined);
-  if (!built?.success) return undefined;
+  return built?.success ? await describeDriver(folder, library) : undefined;
+}
+
+/** Writes what tells Vulkan's loader of a driver. @returns its path */
+async function describeDriver(folder: string, library: string): Promise<string> {
   const icd = {
     file_format_version: "1.0.0",
     ICD: { api_version: "1.3.230", library_path: library },
   };
-  await Deno.writeTextFile(`${folder}/null_gpu.json`, JSON.stringify(icd));
-  return `${folder}/null_gpu.json`;
+  await Deno.writeTextFile(`${folder}/icd.json`, JSON.stringify(icd));
+  return `${folder}/icd.json`;
+}
+
+/** Arguments of the process that compiles. */
+function compileArguments(): string[] {
+  const tuned = flag("--tuned") ? "tuned" : "";
+  return ["run", "-A", `${HERE}/compile.ts`, option("--only") ?? "", tuned];
 }
 
 /** Compiles everything for a family of AMD's GPUs. @returns what driver and child printed */
@@ -68,8 +82,7 @@ async function compile(icd: string, driver: string, family?: string): Promise<st
     RADV_DEBUG: `nocache,shaderstats,${assembly}`,
     XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp",
   });
-  const tuned = flag("--tuned") ? "tuned" : "";
-  const args = ["run", "-A", `${HERE}/compile.ts`, option("--only") ?? "", tuned];
+  const args = compileArguments();
   // the names changed in between
   for (const [newest, assembly] of [["navi31", "asm"], ["gfx1100", "shaders"]] as const) {
     const child = new Deno.Command(Deno.execPath(), { args, env: env(family ?? newest, assembly) });
@@ -157,28 +170,53 @@ function printTable(table: readonly string[][]): void {
   for (const line of table) console.log(`| ${line.join(" | ")} |`);
 }
 
+/** What Intel's compiler makes of everything; prints it. */
+async function intel(family: string, folder: string): Promise<void> {
+  const shim = Deno.env.get("INTEL_SHIM") ?? "";
+  const driver = Deno.env.get("INTEL_LIBRARY") ?? `${DRIVERS}/libvulkan_intel.so`;
+  for (
+    const [path, hint] of [[shim, "tools/gpu_static/intel_shim.sh"], [driver, "INTEL_LIBRARY"]]
+  ) {
+    if (await Deno.stat(path!).catch(() => undefined)) continue;
+    return console.log(`gpu-static: skipped, there is no ${path || "INTEL_SHIM"} (${hint})`);
+  }
+  const env = intelEnvironment(family, { shim, icd: await describeDriver(folder, driver) });
+  const child = new Deno.Command(Deno.execPath(), { args: compileArguments(), env });
+  const text = new TextDecoder().decode((await child.output()).stderr);
+  if (!/\n@@ end\n/.test(text)) throw new Error(text.slice(-2000));
+  const rows = text.split("\n@@ ").slice(1).map(readIntelRow).filter((row) => row !== undefined);
+  console.log(flag("--json") ? JSON.stringify(rows) : intelTable(rows));
+}
+
+/** What AMD's compiler makes of everything; prints it. */
+async function amd(folder: string): Promise<void> {
+  const driver = Deno.env.get("RADV_LIBRARY") ?? `${DRIVERS}/libvulkan_radeon.so`;
+  const found = await Deno.stat(driver).catch(() => undefined);
+  const icd = found && await buildDriver(folder);
+  if (!icd) {
+    const missing = found ? "a C compiler (cc)" : `${driver} (mesa-vulkan-drivers)`;
+    return console.log(`gpu-static: skipped, there is no ${missing}`);
+  }
+  const isa = option("--isa");
+  if (isa) await Deno.mkdir(isa, { recursive: true });
+  const parts = (await compile(icd, driver, option("--family"))).split("\n@@ ").slice(1);
+  const rows = (await Promise.all(parts.map(readRow))).filter((row) => row !== undefined);
+  if (flag("--json")) return console.log(JSON.stringify(rows));
+  console.log(`${parts[0]!.split(/[\t\n]/)[1]}, ${rows.length} pipelines\n`);
+  const steps = option("--step");
+  if (steps) return console.log(stepTable(rows, steps.split(",").map(Number)));
+  const before = option("--against");
+  const text = before && await Deno.readTextFile(before);
+  printTable(text ? changes(JSON.parse(text) as Row[], rows) : rows.map(cells));
+}
+
 async function main(): Promise<void> {
-  const driver = Deno.env.get("RADV_LIBRARY") ?? DRIVER;
   const folder = await Deno.makeTempDir({ prefix: "gpu_static" });
+  const family = option("--family");
   try {
-    const found = await Deno.stat(driver).catch(() => undefined);
-    const icd = found && await buildDriver(folder);
-    if (!icd) {
-      const missing = found ? "a C compiler (cc)" : `${driver} (mesa-vulkan-drivers)`;
-      return console.log(`gpu-static: skipped, there is no ${missing}`);
-    }
-    const isa = option("--isa");
-    if (isa) await Deno.mkdir(isa, { recursive: true });
-    const parts = (await compile(icd, driver, option("--family"))).split("\n@@ ").slice(1);
-    const read = await Promise.all(parts.map(readRow));
-    const rows = read.filter((row) => row !== undefined);
-    if (flag("--json")) return console.log(JSON.stringify(rows));
-    console.log(`${parts[0]!.split(/[\t\n]/)[1]}, ${rows.length} pipelines\n`);
-    const steps = option("--step");
-    if (steps) return console.log(stepTable(rows, steps.split(",").map(Number)));
-    const before = option("--against");
-    const text = before && await Deno.readTextFile(before);
-    printTable(text ? changes(JSON.parse(text) as Row[], rows) : rows.map(cells));
+    await (family && (INTEL as readonly string[]).includes(family)
+      ? intel(family, folder)
+      : amd(folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

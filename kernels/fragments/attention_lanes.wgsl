@@ -3,8 +3,9 @@
 // lanes add up their scores is in attention_memory.wgsl and attention_shuffle.wgsl: `add_lanes`.
 
 override KEYS: u32 = 8u;    // of a trip: 4 or 8
+override PARTS: u32 = 1u;   // groups of 64 lanes that share the keys of a workgroup: 1, 4 or 8
 
-const WG = 64u;
+const WG = 64u * PARTS;
 const QUERIES = 16u;        // of a workgroup
 const LOG2_E = 1.4426950408889634;
 
@@ -90,8 +91,45 @@ fn mask(scores: vec4<f32>, i: u32, end: u32, frame: f32) -> vec4<f32> {
 
 fn load_query(at: u32) -> Octet { return Octet(q[at] * LOG2_E, q[at + 1u] * LOG2_E); }
 
-// Both queries of a lane over a share of the keys, whose head's slots start at `base`.
-fn attend(a: Query, b: Query, share: Share, part: u32, base: u32, lane: u32) {
+// What half of the groups leave for the others: both queries' sums of a lane, and their totals.
+struct Left { a: Octet, b: Octet, totals: vec4<f32>, }
+
+var<workgroup> left: array<Left, 32u * max(PARTS, 2u)>;
+
+// The sums of the same query over other keys.
+fn join(s: Sums, other: Octet, maximum: f32, total: f32) -> Sums {
+  let most = max(s.maximum, maximum);
+  let own = exp2(s.maximum - most);
+  let its = exp2(maximum - most);
+  let o = Octet(s.o.lo * own + other.lo * its, s.o.hi * own + other.hi * its);
+  return Sums(o, most, s.total * own + total * its);
+}
+
+struct Both { a: Sums, b: Sums, }
+
+// Halves the groups until the first has all sums: always in the same order.
+fn join_parts(sums: Both, group: u32, lane: u32) -> Both {
+  var s = sums;
+  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (group >= half && group < 2u * half) {
+      let totals = vec4(s.a.maximum, s.a.total, s.b.maximum, s.b.total);
+      left[(group - half) * 64u + lane] = Left(s.a.o, s.b.o, totals);
+    }
+    workgroupBarrier();
+    if (group < half) {
+      let its = left[group * 64u + lane];
+      s.a = join(s.a, its.a, its.totals.x, its.totals.y);
+      s.b = join(s.b, its.b, its.totals.z, its.totals.w);
+    }
+  }
+  return s;
+}
+
+// Both queries of a lane over a share of the keys, whose head's slots start at `base`; groups take
+// turns, so that all make as many trips.
+fn attend(a: Query, b: Query, share: Share, base: u32, index: u32) -> Both {
+  let lane = index % 64u;
   let octet = lane % 8u;
   let ring = regions();
   let qa = load_query(a.row * 16u + 2u * octet);
@@ -101,7 +139,8 @@ fn attend(a: Query, b: Query, share: Share, part: u32, base: u32, lane: u32) {
   var sb = Sums(none, -1e29, 0.0);
   for (var n = 0u; n < 4u; n++) {
     let run = run_of(ring, n, share);
-    for (var i = run.first; i < run.end; i += KEYS) {
+    for (var first = run.first; first < run.end; first += KEYS * PARTS) {
+      let i = first + KEYS * (index / 64u);
       let at = (base + i + run.shift) * 8u + octet;
       // all that a trip needs is asked for first: a single wait
       let k0 = keys(at);
@@ -124,8 +163,7 @@ fn attend(a: Query, b: Query, share: Share, part: u32, base: u32, lane: u32) {
       sb = add_keys(sb, x[1], x[3], v0, v1);
     }
   }
-  write_sums(a, sa, part, octet);
-  write_sums(b, sb, part, octet);
+  return Both(sa, sb);
 }
 
 fn write_sums(query: Query, s: Sums, part: u32, octet: u32) {
@@ -141,13 +179,20 @@ fn write_sums(query: Query, s: Sums, part: u32, octet: u32) {
   out[to + 2u * octet + 1u] = s.o.hi * factor;
 }
 
-fn attention(group: vec3<u32>, lane: u32) {
+fn attention(group: vec3<u32>, index: u32) {
   let first = group.x / SPLIT * QUERIES;
-  let query = first + lane / 8u;
+  let query = first + index % 64u / 8u;
   // later frames attend to more keys: the last query bounds the loop
   let part = group.x % SPLIT;
   let share = share_of(group.z, first + QUERIES - 1u, part);
   let a = query_of(group.z, query, group.y);
   let b = query_of(group.z, query + QUERIES / 2u, group.y);
-  attend(a, b, share, part, (group.z * params.heads + group.y) * params.slots, lane);
+  let base = (group.z * params.heads + group.y) * params.slots;
+  var s = attend(a, b, share, base, index);
+  if (PARTS > 1u) {
+    s = join_parts(s, index / 64u, index % 64u);
+    if (index >= 64u) { return; }
+  }
+  write_sums(a, s.a, part, index % 8u);
+  write_sums(b, s.b, part, index % 8u);
 }

@@ -1,11 +1,9 @@
 // The form of `linear` for GPUs (see fragments/tile.wgsl). With NORM x is normalised and modulated on
 // its way in, as `layer_norm` does it.
 
-const NORM_ROWS = select(1u, ROWS, NORM);
-
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and its row of the
 // table: far below 2^24, so exact.
-var<workgroup> row_norms: array<vec4<f32>, NORM_ROWS>;
+var<workgroup> row_norms: array<vec4<f32>, ROWS>;
 
 fn rows() -> u32 { return params.m; }
 
@@ -21,10 +19,14 @@ struct Source { at: u32, norm: vec4<f32>, scale: u32, shift: u32, }
 // `own` is the row's index in the tile. Of rows beyond the last nothing is written.
 fn source_of(tile: u32, own: u32) -> Source {
   let at = min(tile * ROWS + own, params.m - 1u) * (params.k / 4u);
-  if (!NORM) { return Source(at, vec4(0.0), 0u, 0u); }
-  let norm = row_norms[own];
-  let table_row = u32(norm.w) * (params.table_stride / 4u);
-  return Source(at, norm, table_row + params.norm_scale / 4u, table_row + params.norm_shift / 4u);
+  var s = Source(at, vec4(0.0), 0u, 0u);
+  if (NORM) {
+    s.norm = row_norms[own];
+    let table_row = u32(s.norm.w) * (params.table_stride / 4u);
+    s.scale = table_row + params.norm_scale / 4u;
+    s.shift = table_row + params.norm_shift / 4u;
+  }
+  return s;
 }
 
 struct Depth { k4: u32, end: u32, }

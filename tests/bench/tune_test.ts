@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { recordStep } from "../../bench/step.ts";
 import { declareSynthetic } from "../../bench/synthetic_model.ts";
-import { candidates, type Tunable, tunables, tune } from "../../bench/tune.ts";
+import { type Tunable, tunables } from "../../bench/tunables.ts";
+import { candidates, tune } from "../../bench/tune.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { type Dispatch, Program } from "../../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
@@ -84,6 +85,8 @@ Deno.test("candidates() combines all choices, the built-in one first", () => {
   assert.equal(attention.length, 10);
   assert.deepEqual(attention[0], { keys: 8, split: 4 });
   assert.equal(new Set(attention.map((numbers) => JSON.stringify(numbers))).size, 10);
+  const some = candidates({ key: "attention 64", builtIn: { keys: 8, split: 4 } }, ["keys"]);
+  assert.deepEqual(some, [{ keys: 8, split: 4 }, { keys: 4, split: 4 }]);
 });
 
 Deno.test({

@@ -115,3 +115,37 @@ Deno.test("withConstants() puts constants into the text, line by line", () => {
   ]);
   assert.deepEqual(unknown, { F: 6 });
 });
+
+Deno.test("withConstants() leaves out branches that are never taken, and keeps lines", () => {
+  const code = [
+    "override A: u32 = 2u;",
+    "override B: bool = false;",
+    "override C: u32 = A * 2u; @group(0) @binding(0) var<storage> y: array<u32>; var<workgroup> w: u32;",
+    "if (B) { never(); }",
+    "if (!B) { always(); }",
+    "if (A > 2u) {",
+    "  if (A == 2u) { never(); }   // }",
+    "}",
+    "if (A < 4u) { if (A != 2u) { never(); } always(); }",
+    "if (C > 9u) { unknown(); }",
+    "if (B) { never(); } else { always(); }",
+    "if (B && x) { unknown(); }",
+    "if (B) { y[0] = 1u; }",
+  ].join("\n");
+  const { code: text } = withConstants({ code }, {});
+  assert.deepEqual(text.split("\n").slice(3), [
+    "",
+    "if (!B) { always(); }",
+    "",
+    "",
+    "",
+    "if (A < 4u) {  always(); }",
+    "if (C > 9u) { unknown(); }",
+    "if (B) { never(); } else { always(); }",
+    "if (B && x) { unknown(); }",
+    "if (B) { y[0] = 1u; }",
+  ]);
+  assert.match(withConstants({ code }, { A: 3, B: 1 }).code, /if \(B\) \{ never\(\); \}/);
+  const alone = "override B: bool = false;\nif (B) { never(); }";
+  assert.match(withConstants({ code: alone }, {}).code, /never/);
+});

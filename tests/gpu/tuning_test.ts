@@ -142,9 +142,28 @@ Deno.test("attentionTuning() gives released models 192 workgroups from the third
 
 Deno.test("attentionTuning() takes as many registers in f16 as in f32, and shuffles where it can", () => {
   const shape = { queries: 64, slots: 1088, rows: 12, dtype: "f16" } as const;
-  assert.deepEqual(attentionTuning(GPU, shape), { keys: 8, shuffle: 1, split: 8 });
+  assert.deepEqual(attentionTuning(GPU, shape), { keys: 8, shuffle: 1, parts: 1, split: 8 });
   const memory = attentionTuning({ cpu: false }, { ...shape, dtype: "f32" });
-  assert.deepEqual(memory, { keys: 4, shuffle: 0, split: 8 });
+  assert.deepEqual(memory, { keys: 4, shuffle: 0, parts: 1, split: 8 });
+});
+
+Deno.test("attentionTuning() divides keys within workgroups on GPUs of few large cores", () => {
+  for (
+    const [name, frames, wide, parts, split] of [
+      ["AMD Radeon RX 7900 XTX (RADV NAVI31)", 17, true, 8, 1],
+      ["AMD Radeon RX 7900 XTX (RADV NAVI31)", 3, true, 4, 1],
+      ["AMD Radeon RX 7900 XTX (RADV NAVI31)", 2, true, 1, 2],
+      ["Apple M3", 17, false, 4, 2],
+      ["Intel(R) Arc(tm) A770 Graphics (DG2)", 157, true, 8, 1],
+      ["NVIDIA GeForce RTX 4090", 17, true, 1, 8],
+    ] as const
+  ) {
+    const device = { cpu: false, subgroupSize: 32, name, wide };
+    const shape = { queries: 64, slots: 64 * frames, rows: 12, dtype: "f16" } as const;
+    const choice = attentionTuning(device, shape);
+    assert.deepEqual([choice.parts, choice.split], [parts, split], `${name} ${frames}`);
+    assert.equal(attentionTuning({ ...device, subgroupSize: 0 }, shape).parts, 1);
+  }
 });
 
 Deno.test("attentionTuning() never splits on CPUs", () => {
@@ -166,7 +185,8 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   assert.equal(linearTuning(device, { ...shape, dtype: "f32" }).slices, 2);
   assert.equal(linearTuning(device, { ...shape, m: 128 }).slices, 1);
   assert.equal(conv2dTuning(device, { pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" }).rows, 64);
-  assert.deepEqual(attentionTuning(device, attention), { keys: 4, shuffle: 1, split: 2 });
+  const choice = { keys: 4, shuffle: 1, parts: 1, split: 2 };
+  assert.deepEqual(attentionTuning(device, attention), choice);
 });
 
 Deno.test("a table's impossible numbers are not looked at", () => {

@@ -43,7 +43,7 @@ const BASE: Case = {
   slope: 0,
   dtype: "f32",
   kind: "texture",
-  tuning: { keys: 8, shuffle: 0, split: 1 },
+  tuning: { keys: 8, shuffle: 0, parts: 1, split: 1 },
 };
 const FULL: Case = {
   ...BASE,
@@ -90,31 +90,34 @@ const CASES: [string, Case][] = [
 
 /** Caches in textures are for the broadcasting form, in buffers for the forms by lanes. */
 const FORMS = [
-  { by: "broadcasts", kind: "texture", keys: 8, shuffle: 0 },
+  { by: "broadcasts", kind: "texture", keys: 8, shuffle: 0, parts: 1 },
   ...[4, 8].flatMap((keys) =>
     [0, 1].map((shuffle) => ({
       by: `${shuffle ? "shuffles" : "memory"} of ${keys} keys`,
       kind: "storage" as const,
       keys,
       shuffle,
+      parts: 1,
     }))
   ),
+  { by: "shuffles of 8 keys by 4 groups", kind: "storage", keys: 8, shuffle: 1, parts: 4 },
+  { by: "shuffles of 4 keys by 8 groups", kind: "storage", keys: 4, shuffle: 1, parts: 8 },
 ] as const;
 
-for (const { by, kind, keys, shuffle } of FORMS) {
-  // compiling takes long: only one of the lane forms goes through all cases
+for (const { by, kind, keys, shuffle, parts } of FORMS) {
+  // compiling takes long: only one of the lane forms, and one of several groups, goes through all cases
   const thorough = kind === "texture" || (shuffle === 1 && keys === 8);
   for (const [name, c] of thorough ? CASES : CASES.filter(([name]) => /rings|f16/.test(name))) {
-    for (const split of thorough ? [1, 3] : [3]) {
+    for (const split of thorough && parts === 1 ? [1, 3] : [parts > 1 ? 1 : 3]) {
       const how = `${name}, by ${by}, split ${split}`;
       Deno.test({ name: `attention() matches the reference for ${how}`, ...GPU_TEST }, async () => {
-        await compare({ ...c, kind, tuning: { keys, shuffle, split } });
+        await compare({ ...c, kind, tuning: { keys, shuffle, parts, split } });
       });
     }
   }
 
-  const whole = { kind, tuning: { keys, shuffle, split: 1 } };
-  const split = { kind, tuning: { keys, shuffle, split: 3 } };
+  const whole = { kind, tuning: { keys, shuffle, parts, split: 1 } };
+  const split = { kind, tuning: { keys, shuffle, parts, split: 3 } };
 
   Deno.test({ name: `attention() takes parts without any key by ${by}`, ...GPU_TEST }, async () => {
     const sloping = thorough ? BASE : { ...BASE, slope: 1 };

@@ -22,6 +22,7 @@ const VALUES: Readonly<Record<string, readonly number[]>> = {
   BLOCKS: [1, 2],
   AHEAD: [1, 2, 4],
   KEYS: [4, 8],
+  PARTS: [1, 4, 8],
   SPLIT: [1, 4],
   SOURCE: [0, 1, 2],
   SIZE: [1, 3],

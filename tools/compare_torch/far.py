@@ -130,15 +130,17 @@ def rope(config: Config, positions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotates adjacent pairs of the last axis; x [b, heads, T, 64]."""
+    """Rotates adjacent pairs of the last axis in float32; x [b, heads, T, 64]."""
     a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
+    rotated = torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
+    return rotated.to(x.dtype)
 
 
 def bias(config: Config, queries: Tensor, keys: Tensor) -> Tensor:
     """[n, T]: the decay of earlier frames, -inf for later ones."""
     distance = keys[:, 0] - queries[:, :1]
-    return (config.slope_scale * distance).masked_fill(distance > 0, -torch.inf)
+    decay = (config.slope_scale * distance).masked_fill(distance > 0, -torch.inf)
+    return decay.to(torch.get_default_dtype())
 
 
 class RMSNorm(nn.Module):
@@ -267,7 +269,7 @@ class Far(nn.Module):
         waves = get_timestep_embedding(
             timestep.flatten(), WAVES, flip_sin_to_cos=True, downscale_freq_shift=1
         )
-        temb = self.timestep_embedder(waves).view(b, f, -1)
+        temb = self.timestep_embedder(waves.to(latents.dtype)).view(b, f, -1)
         if condition is not None:
             labelled = config.labels > 0
             embed = self.label_embedder if labelled else self.action_embedder

@@ -3,7 +3,7 @@
  * tools/gpu_static.ts.
  */
 import { Gpu } from "../../gpu/gpu.ts";
-import { constantsText, pipelines } from "./pipelines.ts";
+import { constantsText, GPU, pipelines } from "./pipelines.ts";
 
 const [only = "", tuned = ""] = Deno.args;
 
@@ -14,7 +14,9 @@ function mark(...parts: string[]): void {
 
 const gpu = await Gpu.open();
 mark("adapter", gpu.adapter.name);
-for (const { kernel, constants, use } of pipelines(tuned === "tuned")) {
+for (
+  const { kernel, constants, use } of pipelines({ ...GPU, name: gpu.adapter.name }, tuned !== "")
+) {
   const name = `${kernel.name} ${constantsText(constants)}`;
   if (only && !only.split(",").some((start) => new RegExp(`^${start}`).test(name))) continue;
   mark(kernel.name, constantsText(constants), use);

@@ -33,10 +33,10 @@ export function constantsText(constants: Readonly<Record<string, number>> = {}):
   return Object.entries(constants).map(([name, value]) => `${name}=${value}`).join(" ");
 }
 
-/** The distinct pipelines of steps and autoencoders; with `tuned` those too that `--tune` tries. */
-export function pipelines(tuned: boolean): Pipeline[] {
+/** The distinct pipelines of steps and autoencoders on a device; with `tuned` those too that `--tune` tries. */
+export function pipelines(gpu: DeviceProfile, tuned: boolean): Pipeline[] {
   const found = new Map<string, Pipeline>();
-  for (const device of tuned ? [GPU, ...tunedDevices()] : [GPU]) {
+  for (const device of tuned ? [gpu, ...tunedDevices(gpu)] : [gpu]) {
     for (const dtype of ["f16", "f32"] as const) {
       for (const { name, program } of programs(device, dtype, device.tuning !== undefined)) {
         for (const dispatch of program.recorded) {
@@ -84,7 +84,7 @@ function* programs(
 }
 
 /** Devices whose tables choose, for every shape, one of the ways that `--tune` tries. */
-function* tunedDevices(): Generator<DeviceProfile> {
+function* tunedDevices(gpu: DeviceProfile): Generator<DeviceProfile> {
   const all = ["tile", "slices", "blocks", "ahead", "shuffle"].reduce<Record<string, number>[]>(
     (found, name) =>
       found.flatMap((choice) =>
@@ -96,7 +96,7 @@ function* tunedDevices(): Generator<DeviceProfile> {
     for (const products of keys === choices("attention keys")[0] ? all : all.slice(0, 1)) {
       for (const shuffle of products === all[0] ? [0, 1] : [products.shuffle!]) {
         const choice = { ...products, shuffle, keys, split: 4 };
-        yield { ...GPU, tuning: new Proxy({}, { get: () => choice }) };
+        yield { ...gpu, tuning: new Proxy({}, { get: () => choice }) };
       }
     }
   }

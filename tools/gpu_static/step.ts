@@ -28,7 +28,8 @@ function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: numbe
   }
   if (!/^attention/.test(kernel.name)) return undefined;
   const share = Math.ceil(keys / constants.SPLIT!);
-  return { lanes: WAVE, trips: Math.ceil(share / constants.KEYS!) };
+  const parts = constants.PARTS ?? 1;
+  return { lanes: WAVE * parts, trips: Math.ceil(share / (constants.KEYS! * parts)) };
 }
 
 /** Cycles of a dispatch, of products and attention only: waves are spread evenly over all SIMDs. */

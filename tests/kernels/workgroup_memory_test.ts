@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { withConstants } from "../../gpu/kernel.ts";
+import { joinKernel } from "../../kernels/fragments.ts";
+
+const KERNELS = `${import.meta.dirname}/../../kernels`;
+
+/** Workgroup variables that a kernel can reach, so that Metal and DirectX clear them. */
+function reached(name: string, constants: Record<string, number>): string[] {
+  const kernel = joinKernel(name, Deno.readTextFileSync(`${KERNELS}/${name}.wgsl`));
+  const text = withConstants(kernel, constants).code.replace(/\/\/.*$/gm, "");
+  const variables = [...text.matchAll(/var<workgroup> (\w+)/g)].map(([, variable]) => variable!);
+  const bodies = new Map(
+    [...text.matchAll(/^fn (\w+)(.*\}$|[^]*?^\})/gm)].map(([body, one]) => [one!, body] as const),
+  );
+  const functions = new Set(["main"]);
+  for (const one of functions) {
+    for (const [word] of bodies.get(one)!.matchAll(/\b\w+(?=\()/g)) {
+      if (bodies.has(word)) functions.add(word);
+    }
+  }
+  const used = [...functions].map((one) => bodies.get(one)!).join("\n");
+  return variables.filter((variable) => new RegExp(`\\b${variable}\\b`).test(used)).sort();
+}
+
+const CASES: [name: string, constants: Record<string, number>, used: string[]][] = [
+  ["linear", { SLICES: 1, NORM: 0 }, ["heap"]],
+  ["linear", { SLICES: 2, NORM: 0, ROWS: 64 }, ["heap"]],
+  ["linear", { SLICES: 1, NORM: 1 }, ["heap", "row_norms"]],
+  ["linear_shuffle", { SLICES: 1, NORM: 0 }, []],
+  ["linear_shuffle", { SLICES: 1, NORM: 0, ROWS: 64 }, []],
+  ["linear_shuffle", { SLICES: 2, NORM: 0 }, ["heap"]],
+  ["linear_shuffle", { SLICES: 1, NORM: 1 }, ["heap", "row_norms"]],
+  ["qkv", { SLICES: 1, BLOCKS: 2 }, ["heap", "row_norms"]],
+  ["qkv_shuffle", { SLICES: 1, BLOCKS: 2 }, ["heap", "row_norms"]],
+  ["conv2d", { SLICES: 1 }, ["heap"]],
+  ["conv2d_shuffle", { SLICES: 1 }, []],
+  ["conv2d_shuffle", { SLICES: 4 }, ["heap"]],
+  ["attention", { KEYS: 8 }, ["scores"]],
+  ["attention_shuffle", { KEYS: 8 }, []],
+];
+
+for (const [name, constants, used] of CASES) {
+  Deno.test(`${name} clears no workgroup memory but what it uses, ${JSON.stringify(constants)}`, () => {
+    assert.deepEqual(reached(name, constants), used);
+  });
+}
