@@ -54,18 +54,17 @@ export const EVALUATE_OPTIONS = {
     hangAfter,
     force,
     retryFailed,
-  }),
-  ...section(GENERATION, {
     returns: integer("N", "go N moves of each action and back by its inverse: how near is it?", {
       min: 1,
     }),
     agreement: integer(
       "N",
       "moves per clip, made with every action: is the real one the nearest?",
-      {
-        min: 1,
-      },
+      { min: 1 },
     ),
+    redis,
+    queue,
+    shared,
   }),
   ...section(OUTPUT, {
     output: path("FILE", "report .html, numbers .json or .csv, table .md; repeatable", {
@@ -79,7 +78,6 @@ export const EVALUATE_OPTIONS = {
     lpips: LPIPS,
     export: path("DIR", "write truth and made as folders of pictures, for tools that compute FVD"),
   }),
-  ...section(GENERATION, { redis, queue, shared }),
   ...JSON_OPTION,
   ...PROGRESS_OPTION,
   ...COMMON_OPTIONS,
