@@ -1,15 +1,6 @@
-import { extname } from "node:path";
 import { UsageError } from "../cli/errors.ts";
 import { didYouMean } from "../cli/suggest.ts";
 import { parseJsonText } from "../cli/json_text.ts";
-
-/** Kinds of files that `--actions` may name. */
-const FILES = [".npz", ".safetensors", ".json", ".txt"];
-
-/** The file that `--actions` names; undefined for a list. */
-export function actionFile(given: string): string | undefined {
-  return FILES.includes(extname(given).toLowerCase()) ? given : undefined;
-}
 
 /** The actions or labels of a model, by index; the null class has the index `count`. */
 export interface Classes {

@@ -10,7 +10,7 @@ import {
   PROGRESS_OPTION,
 } from "../cli/common_options.ts";
 import type { OptionTable, Values } from "../cli/option.ts";
-import { actionFile } from "./actions.ts";
+import { actionFile } from "./action_file_name.ts";
 import { parseLora } from "./lora.ts";
 import {
   choice,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readActionLists } from "../../request/action_file.ts";
-import { actionFile } from "../../request/actions.ts";
+import { actionFile } from "../../request/action_file_name.ts";
 import { inFolder } from "../support/folder.ts";
 import { H, T } from "../weights/safetensors_bytes.ts";
 
