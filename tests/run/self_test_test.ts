@@ -14,11 +14,14 @@ const PROFILES: readonly DeviceProfile[] = [
   { cpu: false, subgroupSize: 32, storageBuffers: 10, tuning: SHUFFLED },
 ];
 
+/** Forms for activations in images, which only training makes. */
+const IN_IMAGES = ["channel_norm_lanes", "conv2d_image", "copy"];
+
 /** Shaders that inference can use: those of the wrappers that model/ and run/ import. */
 function shadersOfInference(): string[] {
   const shaders = new Set<string>();
   const visit = (path: string) => {
-    const text = Deno.readTextFileSync(`${ROOT}/${path}`);
+    const text = Deno.readTextFileSync(`${ROOT}/${path}`).replace(/^import type .*$/gm, "");
     for (const [, name] of text.matchAll(/"(?:\.\.\/kernels|\.)\/(\w+)\.(?=ts"|wgsl")/g)) {
       const wrapper = `kernels/${name}.ts`;
       if (!path.startsWith("kernels/") && !text.includes(`../${wrapper}`)) continue;
@@ -31,7 +34,7 @@ function shadersOfInference(): string[] {
       if (name.endsWith(".ts") && !name.startsWith("self_test")) visit(`${folder}/${name}`);
     }
   }
-  return [...shaders].sort();
+  return [...shaders].filter((name) => !IN_IMAGES.includes(name)).sort();
 }
 
 for (const by of ["own kernels", "GPU kernels"]) {
