@@ -86,7 +86,7 @@ function formOf(
   { weight, outputs: n }: LinearWeights,
   { shape: [b, height, width, k], buffer: { kind } }: Tensor,
   taps: number,
-  { transposed = false, activation, tuning }: Conv2dOptions,
+  { transposed = false, activation, into, tuning }: Conv2dOptions,
 ): Pick<Dispatch, "kernel" | "constants" | "groups"> {
   const pixels = b! * height! * width!;
   const columns = Math.ceil(n / COLUMNS);
@@ -94,10 +94,11 @@ function formOf(
     const [across, folds] = grid(pixels, IMAGE_PIXELS);
     const F16 = Number(weight.dtype === "f16");
     const SILUS = Number(activation === "silu");
+    const ADDS = Number(into !== undefined);
     return {
       kernel: IMAGE,
-      constants: { F16, TRANSPOSED: Number(transposed), SIZE: taps, SILUS },
-      groups: [across, folds, columns],
+      constants: { F16, TRANSPOSED: Number(transposed), SIZE: taps, SILUS, ADDS },
+      groups: [columns, across, folds],
     };
   }
   const shape = { pixels, k: k!, n, taps: taps ** 2, dtype: weight.dtype };
@@ -117,6 +118,7 @@ function flagsOf({ bias }: LinearWeights, { activation, scale, into }: Conv2dOpt
     silu: Number(activation === "silu"),
     lowest: activation === "relu" ? 0 : LOWEST,
     added: Number(into !== undefined),
+    quads: IMAGE_PIXELS / 4,
   };
 }
 

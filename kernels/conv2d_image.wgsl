@@ -2,13 +2,14 @@
 // The CPU form of `conv2d` with activations in images: one subgroup of eight lanes computes 32 pixels
 // by 32 channels, which keeps the loop's code within what a CPU caches of decoded instructions. A lane
 // gathers the weights of its four channels and a neighbour of each of four pixels, and gets the other
-// pixels' by broadcast (see fragments/broadcast.wgsl). Sums are stored straight from registers.
+// pixels' by broadcast (see fragments/broadcast.wgsl).
 
 override TRANSPOSED: bool = false;   // y's channels are the weights' inputs, taps are backwards
 
 @group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, taps K, 32]
 
 const TAPS = u32(SIZE * SIZE);
+const BEYOND = 0xffffffffu;   // texel of no image
 
 fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
 
@@ -50,9 +51,21 @@ fn tap_weights(start: u32, k4: u32) -> mat4x4<f32> {
   return weights(start + k4 * select(32u, 16u, F16));
 }
 
+// As `finish`, but without a branch: stores beyond an image do nothing.
+fn finish_here(i: u32, sum: vec4<f32>, a: Affine) {
+  var v = max(sum * a.scale + a.bias, vec4(params.lowest));
+  if (SILUS) { v = v / (1.0 + exp(-v)); }
+  if (ADDS) { v += y[i]; }
+  y[i] = v;
+}
+
 fn finish_four(pixel: u32, column4: u32, s: mat4x4<f32>, a: Affine) {
-  finish(pixel, column4, s[0], a); finish(pixel + 1u, column4, s[1], a);
-  finish(pixel + 2u, column4, s[2], a); finish(pixel + 3u, column4, s[3], a);
+  let n4s = (params.n + 3u) / 4u;
+  let pixels = vec4(pixel) + vec4(0u, 1u, 2u, 3u);
+  let inside = (pixels < vec4(params.pixels)) & vec4(column4 < n4s);
+  let i = select(vec4(BEYOND), pixels * n4s + column4, inside);
+  finish_here(i.x, s[0], a); finish_here(i.y, s[1], a);
+  finish_here(i.z, s[2], a); finish_here(i.w, s[3], a);
 }
 
 @compute @workgroup_size(8)
@@ -61,11 +74,11 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let first = (group.y * groups.x + group.x) * 32u;
+  let first = (group.z * groups.y + group.y) * 32u;
   let p0 = locate(first + lane); let p1 = locate(first + lane + 8u);
   let p2 = locate(first + lane + 16u); let p3 = locate(first + lane + 24u);
   let k4s = params.k / 4u;
-  let column4 = group.z * 8u + lane;
+  let column4 = group.x * 8u + lane;
   var s0 = mat4x4<f32>(); var s1 = mat4x4<f32>(); var s2 = mat4x4<f32>(); var s3 = mat4x4<f32>();
   var s4 = mat4x4<f32>(); var s5 = mat4x4<f32>(); var s6 = mat4x4<f32>(); var s7 = mat4x4<f32>();
   for (var tap = 0; tap < SIZE * SIZE; tap++) {
@@ -84,8 +97,6 @@ fn main(
     }
   }
   let a = affine(column4);
-  finish_four(first, column4, s0, a); finish_four(first + 4u, column4, s1, a);
-  finish_four(first + 8u, column4, s2, a); finish_four(first + 12u, column4, s3, a);
-  finish_four(first + 16u, column4, s4, a); finish_four(first + 20u, column4, s5, a);
-  finish_four(first + 24u, column4, s6, a); finish_four(first + 28u, column4, s7, a);
+  var all = array<mat4x4<f32>, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
+  for (var i = 0u; i < params.quads; i++) { finish_four(first + 4u * i, column4, all[i], a); }
 }

@@ -1,4 +1,4 @@
-// Joined after fragments: lane.
+// Joined after fragments: lane, quotient.
 // y[first + (n inputs + k) taps + tap] += sum over chunks of partial[chunk, tap, n, k]: the second
 // pass of a convolution's weight gradient, in the order of checkpoints. One lane per four k.
 
@@ -22,9 +22,10 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let k4s = params.columns / 4u;
-  let k4 = id % k4s;
-  let n = id / k4s % params.n;
-  let tap = id / k4s / params.n;
+  let row = quotient(id, k4s);   // of all taps
+  let k4 = id - row * k4s;
+  let tap = quotient(row, params.n);
+  let n = row - tap * params.n;
   let stride = params.taps * params.rows * k4s;
   var i = (tap * params.rows + n) * k4s + k4;
   var sum = vec4(0.0);

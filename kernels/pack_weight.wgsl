@@ -1,4 +1,4 @@
-// Joined after fragments: pack_weight.
+// Joined after fragments: quotient, pack_weight.
 // `pack_weight` into a buffer.
 
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4<u32>>;

@@ -1,4 +1,4 @@
-// Joined after fragments: pack_weight.
+// Joined after fragments: quotient, pack_weight.
 // `pack_weight` into a texture.
 
 @group(0) @binding(2) var packed: texture_storage_2d<rgba32uint, write>;

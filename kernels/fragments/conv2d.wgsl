@@ -2,7 +2,9 @@
 // y += that. All but the weights' type and SIZE are parameters: few pipelines serve a whole model.
 
 override SIZE: i32 = 3;       // taps along an axis
-override SILUS: bool = true;  // whether any call wants SiLU, which makes much code where sums are unrolled
+// Whether any call wants SiLU or a sum, which make much code where the results are unrolled.
+override SILUS: bool = true;
+override ADDS: bool = true;
 
 struct Params {
   pixels: u32,   // B H W
@@ -15,6 +17,7 @@ struct Params {
   silu: u32,
   lowest: f32,   // 0 for ReLU, otherwise the least f32
   added: u32,    // y += value
+  quads: u32,    // 8 for images: a number that compilers don't know keeps the loop a loop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -39,6 +42,6 @@ fn finish(pixel: u32, column4: u32, sum: vec4<f32>, a: Affine) {
   var v = max(sum * a.scale + a.bias, vec4(params.lowest));
   if (SILUS && params.silu != 0u) { v = v / (1.0 + exp(-v)); }
   let i = pixel * n4s + column4;
-  if (params.added != 0u) { v += y[i]; }
+  if (ADDS && params.added != 0u) { v += y[i]; }
   y[i] = v;
 }

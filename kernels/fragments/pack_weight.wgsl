@@ -87,7 +87,7 @@ fn piece(i: u32, j: u32) -> Piece {
   let k = j * select(1u, 2u, paired);
   let rows = params.channels * params.taps;
   if (n >= params.n || k >= rows) { return Piece(false, 0u, vec4(0u)); }
-  let tap = k / params.channels;
+  let tap = quotient(k, params.channels);
   let c = k - tap * params.channels;
   var words = vec4(
     element(n, c, tap), element(n + 1u, c, tap), element(n + 2u, c, tap), element(n + 3u, c, tap),
