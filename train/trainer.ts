@@ -52,7 +52,7 @@ export class Trainer extends GpuTrainer<Engine> {
     const { engine, plan } = planTraining(settings, device, { memory, buffer, texture });
     try {
       engine.allocate(gpu);
-      const made = initialWeights(settings.seed);
+      const made = initialWeights(settings.seed, engine.parameters.all);
       const source: ParameterSource = initial === "init"
         ? made
         : (name, shape) => (name.includes(".lora_") ? made : initial)(name, shape);

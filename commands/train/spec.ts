@@ -164,9 +164,14 @@ export const TRAIN_OPTIONS = {
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),
     seed: seed("S", "seed of weights, noise and order", { default: "0" }),
-    rng: choice(["torch"], "NAME", "draw as PyTorch does on the CPU, except first weights", {
-      default: "torch",
-    }),
+    rng: choice(
+      ["torch"],
+      "NAME",
+      "draw as PyTorch does on the CPU, but an autoencoder's first weights",
+      {
+        default: "torch",
+      },
+    ),
     noShuffle: flag("take clips in order instead of shuffling them"),
     nan: choice(["stop", "rollback"], "WHAT", "what to do when loss or gradients are not finite", {
       default: "stop",

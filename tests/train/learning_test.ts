@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseTransformerConfig } from "../../model/config.ts";
-import { initialWeights } from "../../train/initial_weights.ts";
+import { CpuGenerator } from "../../run/noise.ts";
 import { listParameters } from "../../train/parameters.ts";
 import {
   type ParameterSource,
@@ -89,16 +89,23 @@ function meanSquare(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * The released initialisation, but for what starts as zero or almost: actions act from the first
  * step on, which saves this small model many steps.
  */
-const INITIAL: ParameterSource = async (name, shape) => {
+const INITIAL: ParameterSource = (name, shape) => Promise.resolve(initial(name, shape));
+
+function initial(name: string, shape: readonly number[]): Float32Array {
   const [outputs, inputs = 0] = shape as [number, number];
   const count = shape.reduce((a, b) => a * b, 1);
   const seed = 1 + listParameters(CONFIG).findIndex((parameter) => parameter.name === name);
   if (name.endsWith("embedding_table.weight")) return randomFloats(count, seed, 1.7);
   const near = /(norm[12]\.linear|norm_out\.linear|proj_out|embedder\.linear_[12])\.weight$/;
   if (near.test(name)) return randomFloats(count, seed, Math.sqrt(6 / (inputs + outputs)));
-  const made = await initialWeights(seed)(name, shape);
-  return /norm[12]\.linear\.bias$/.test(name) ? made.fill(1, 2 * CONFIG.d) : made;
-};
+  if (/norm_[qk]/.test(name)) return new Float32Array(count).fill(1);
+  const zero = new Float32Array(count);
+  if (name.endsWith(".bias")) {
+    return /norm[12]\.linear/.test(name) ? zero.fill(1, 2 * CONFIG.d) : zero;
+  }
+  const bound = Math.sqrt(6 / (inputs + outputs));
+  return new CpuGenerator(seed).rand(count).map((value) => bound * (2 * value - 1));
+}
 
 Deno.test({ name: "Trainer learns what actions do in a toy world", ...GPU_TEST }, async () => {
   const trainer = await Trainer.open(await testGpu(), {
