@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { GpuTimer, LabelTiming } from "../gpu/timing.ts";
 import type { FarSizes } from "../model/config.ts";
+import { packAdamwStep } from "../kernels/adamw.ts";
 import { StepRandom } from "../train/draws.ts";
 import { arrangeInputs } from "../train/inputs.ts";
 import { planTraining, type TrainPlan } from "../train/plan.ts";
@@ -70,6 +71,9 @@ export async function measureTrainStep(
     const batch = { videos, frames, latents, classes };
     const part = { first: 0, count: videos, lossScale: 1 };
     const pass = engine.prepare(gpu, arrangeInputs(settings, batch, draws, part), "train");
+    // lr 0: weights stay what they are, finite
+    const numbers = { ...settings, step: 1, lr: 0, ema: settings.ema ?? 0, lossScale: 1 };
+    gpu.write(engine.step, 0, packAdamwStep(numbers));
     const seconds = await measure(timer, (times) => {
       for (let i = 0; i < times; i++) {
         timer.run(pass);

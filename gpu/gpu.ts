@@ -1,3 +1,4 @@
+import { Commands } from "./commands.ts";
 import { GpuError, noAdapter, toGpuError } from "./errors.ts";
 import { host } from "./host.ts";
 import { type Kernel, placeErrors, withConstants } from "./kernel.ts";
@@ -57,8 +58,8 @@ export interface Runnable {
   readonly dispatches: number;
   /** Creates what running needs; further calls do nothing. */
   make(gpu: Gpu): unknown;
-  /** Encodes the calls from `start` up to `end` into a pass. */
-  encode(gpu: Gpu, pass: GPUComputePassEncoder, start?: number, end?: number): void;
+  /** Encodes the calls from `start` up to `end`. */
+  encode(gpu: Gpu, commands: Commands, start?: number, end?: number): void;
 }
 
 /** The largest buffers and bindings that kernels here rely on are asked for in full. */
@@ -290,11 +291,11 @@ export class Gpu implements Allocator {
     this.check();
     const most = this.#dispatchesPerSubmit;
     if (most === Infinity) {
-      return this.#submit((pass) => programs.forEach((program) => program.encode(this, pass)));
+      return this.#submit((to) => programs.forEach((program) => program.encode(this, to)));
     }
     for (const program of programs) {
       for (let at = 0; at < program.dispatches; at += most) {
-        this.#submit((pass) => program.encode(this, pass, at, at + most));
+        this.#submit((to) => program.encode(this, to, at, at + most));
       }
     }
   }
@@ -305,12 +306,12 @@ export class Gpu implements Allocator {
     this.device.queue.submit([encoder.finish()]);
   }
 
-  /** One command buffer with one compute pass. */
-  #submit(encode: (pass: GPUComputePassEncoder) => void): void {
+  /** One command buffer, with one compute pass unless there are copies. */
+  #submit(encode: (to: Commands) => void): void {
     const encoder = this.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass);
-    pass.end();
+    const commands = new Commands(encoder);
+    encode(commands);
+    commands.end();
     this.device.queue.submit([encoder.finish()]);
   }
 

@@ -1,3 +1,4 @@
+import type { Commands } from "./commands.ts";
 import { GpuError } from "./errors.ts";
 import type { Gpu, Runnable } from "./gpu.ts";
 import type { DeviceProfile } from "./tuning.ts";
@@ -41,6 +42,8 @@ export class Program implements Runnable {
   readonly memory: Memory;
   readonly device: DeviceProfile;
   readonly #dispatches: Dispatch[] = [];
+  /** Copies before a dispatch, by its index. */
+  readonly #copies = new Map<number, [from: DeviceBuffer, to: DeviceBuffer][]>();
   readonly #scopes: Tensor[][] = [];
   #uniforms: DeviceBuffer | undefined;
   #ready: Ready[] | undefined;
@@ -55,6 +58,18 @@ export class Program implements Runnable {
   dispatch(dispatch: Dispatch): void {
     if (this.#ready) throw new GpuError("internal", `Cannot add to ${this.label}: it is finished`);
     this.#dispatches.push(dispatch);
+  }
+
+  /**
+   * Adds a copy of a buffer into a texture that serves as memory, before the next kernel call. It
+   * ends a compute pass, but costs software adapters a twentieth of what kernels need to read it.
+   */
+  copyToTexture({ buffer: from }: Tensor, { buffer: to }: Tensor): void {
+    if (to.bytes < from.bytes || from.kind !== "storage" || to.kind !== "texture") {
+      throw new GpuError("internal", `Cannot copy "${from.label}" into "${to.label}"`);
+    }
+    const at = this.#dispatches.length;
+    this.#copies.set(at, [...this.#copies.get(at) ?? [], [from, to]]);
   }
 
   /** An intermediate tensor; its memory is reused when the enclosing `scope` ends. */
@@ -136,12 +151,15 @@ export class Program implements Runnable {
     return this.#ready;
   }
 
-  /** Encodes dispatches into a compute pass: all, or those from `start` up to `end`. */
-  encode(gpu: Gpu, pass: GPUComputePassEncoder, start = 0, end = Infinity): void {
-    for (const { pipeline, bindGroup, groups, label } of this.make(gpu).slice(start, end)) {
+  /** Encodes dispatches, and the copies before them: all, or those from `start` up to `end`. */
+  encode(gpu: Gpu, commands: Commands, start = 0, end = Infinity): void {
+    for (const [i, ready] of this.make(gpu).slice(start, end).entries()) {
+      for (const [from, to] of this.#copies.get(start + i) ?? []) commands.copy(from, to);
+      const { pipeline, bindGroup, groups, label } = ready;
       const [x, y, z] = typeof groups === "function" ? groups() : groups;
       if (x * y * z === 0) continue;
       gpu.checkGroups(label, Math.max(x, y, z));
+      const { pass } = commands;
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);

@@ -1,3 +1,4 @@
+import { Commands } from "./commands.ts";
 import type { Gpu } from "./gpu.ts";
 import { host } from "./host.ts";
 import type { Program } from "./program.ts";
@@ -86,9 +87,10 @@ export class GpuTimer {
   run(program: Program, start = 0, end = Infinity, times = 1): void {
     program.make(this.#gpu);
     const encoder = this.#gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass({ timestampWrites: this.#nextStamps() });
-    for (let i = 0; i < times; i++) program.encode(this.#gpu, pass, start, end);
-    pass.end();
+    const begin = () => encoder.beginComputePass({ timestampWrites: this.#nextStamps() });
+    const commands = new Commands(encoder, begin);
+    for (let i = 0; i < times; i++) program.encode(this.#gpu, commands, start, end);
+    commands.end();
     this.#gpu.submit(encoder);
   }
 

@@ -3,11 +3,15 @@ import { type DeviceBuffer, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
 import { grid } from "./grid.ts";
+import { copiedForm } from "./memory_forms.ts";
 
 /** Lines to remove from the shader if there are no averaged weights to bind. */
 const SHADOW = /^.*shadow.*\n/gm;
 const ADAMW = joinKernel("adamw", code.replaceAll(SHADOW, ""));
 const ADAMW_EMA = joinKernel("adamw_ema", code);
+const STATE = ["gradient", "weight", "moment", "square"] as const;
+const ADAMW_COPIED = copiedForm(ADAMW, STATE);
+const ADAMW_EMA_COPIED = copiedForm(ADAMW_EMA, [...STATE, "shadow"]);
 
 /** Numbers of one step. */
 export interface AdamwStep {
@@ -58,21 +62,42 @@ export interface AdamwTensors {
   readonly shadow: Tensor | undefined;
 }
 
+/** Images of at least the largest group's size, from which software adapters read its state. */
+export type AdamwImages = Readonly<Record<typeof STATE[number] | "shadow", Tensor>>;
+
 /**
  * One step for a group of weights.
  * @param results whose second number is the sum of the squares of all gradients
  * @param step `packAdamwStep`
+ * @param images where the group is copied to be read; none: it is read where it is
  */
 export function adamw(
   p: Program,
-  { shadow, ...tensors }: AdamwTensors,
+  tensors: AdamwTensors,
   { results, step }: { readonly results: Tensor; readonly step: DeviceBuffer },
+  images?: AdamwImages,
 ): void {
+  const { shadow, ...state } = tensors;
   const count = size(tensors.weight.shape) / 4;
+  const kernels = images ? [ADAMW_COPIED, ADAMW_EMA_COPIED] : [ADAMW, ADAMW_EMA];
   p.dispatch({
-    kernel: shadow ? ADAMW_EMA : ADAMW,
+    kernel: kernels[shadow ? 1 : 0]!,
+    label: shadow ? "adamw_ema" : "adamw",
     params: { count },
-    buffers: { ...tensors, ...(shadow && { shadow }), results, step },
+    buffers: {
+      ...state,
+      ...shadow && { shadow },
+      ...images && copied(p, tensors, images),
+      results,
+      step,
+    },
     groups: grid(count, 64),
   });
+}
+
+/** Copies a group's state into images. */
+function copied(p: Program, tensors: AdamwTensors, images: AdamwImages): Record<string, Tensor> {
+  const names = [...STATE, ...tensors.shadow ? ["shadow" as const] : []];
+  for (const name of names) p.copyToTexture(tensors[name]!, images[name]);
+  return Object.fromEntries(names.map((name) => [`${name}_from`, images[name]]));
 }

@@ -14,7 +14,7 @@ const MATMUL = memoryForms("matmul", code, ["a", "b", "c"]);
 const BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
 const MATMUL_IMAGE = imageForm(BROADCAST, ["bias", "c"]);
 const MATMUL_BUFFER = imageForm({ ...BROADCAST, name: "matmul_broadcast_sum" }, ["bias"]);
-const PACK_OPERAND = defineKernel("pack_operand", packCode);
+const PACK_OPERAND = imageForm(defineKernel("pack_operand", packCode), ["x"]);
 
 /** Rows and columns of a workgroup's tile, and of that of the form for CPUs. */
 const TILE = 64;
@@ -114,6 +114,7 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
 /**
  * Weights of a linear layer [outputs, inputs] as `matmul` gathers them from an image, either way
  * around, followed by the layer's bias.
+ * @param weights in an image
  * @param image of at least `packedFloats` and the bias
  */
 export function packWeights(

@@ -77,12 +77,21 @@ export function updating(
  * @throws {SyntaxError} a name that the kernel does not declare, or that a parameter hides
  */
 export function imageForm({ name, sources }: Kernel, names: readonly string[]): Kernel {
-  const joined = sources.some(({ code }) => code.includes("fn texel(")) ? sources : [
-    ...sources,
-    { file: "fragments/texel.wgsl", code: `\n${texel}` },
-  ];
   const image = `${name}_image_${names.join("_")}`;
-  return defineKernel(image, rewritten(name, joined, names, declareImage));
+  return defineKernel(image, rewritten(name, withTexels(sources), names, declareImage));
+}
+
+function withTexels(sources: readonly ShaderSource[]): readonly ShaderSource[] {
+  if (sources.some(({ code }) => code.includes("fn texel("))) return sources;
+  return [...sources, { file: "fragments/texel.wgsl", code: `\n${texel}` }];
+}
+
+/**
+ * A kernel that reads its arrays of these names in images, `x_from`, where they were copied, and
+ * writes them in buffers.
+ */
+export function copiedForm({ name, sources }: Kernel, names: readonly string[]): Kernel {
+  return defineKernel(`${name}_copied`, rewritten(name, withTexels(sources), names, declareCopied));
 }
 
 /** A kernel whose arrays of these names are half floats, two to a word: any device unpacks them. */
@@ -145,6 +154,15 @@ function declareImage(name: string, binding: number, { read, written }: Uses): s
     `textureStore(${to}, texel(i), bitcast<vec4<u32>>(v)); }\n`;
   return (read ? bind(binding, name, "read") + get : "") +
     (written ? bind(read ? SECOND + binding : binding, to, "write") + put : "");
+}
+
+function declareCopied(name: string, binding: number): string {
+  return `@group(0) @binding(${binding}) var<storage, read_write> ${name}: array<vec4<f32>>;\n` +
+    `@group(0) @binding(${SECOND + binding}) ` +
+    `var ${name}_from: texture_storage_2d<rgba32uint, read>;\n` +
+    `fn get_${name}(i: u32) -> vec4<f32> { ` +
+    `return bitcast<vec4<f32>>(textureLoad(${name}_from, texel(i))); }\n` +
+    `fn put_${name}(i: u32, v: vec4<f32>) { ${name}[i] = v; }\n`;
 }
 
 function declareHalf(name: string, binding: number, { written }: Uses): string {

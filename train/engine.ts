@@ -133,6 +133,7 @@ export class Engine implements PassRecorder {
       recompute,
       half: settings.dtype === "f16",
       copied: new Set(),
+      shared: {},
       isFirst: !key.startsWith("train more"),
       written: new Set(),
       adapters: store === this.store ? this.parameters.adapters : undefined,

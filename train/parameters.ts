@@ -147,6 +147,11 @@ export class ParameterStore {
     return place;
   }
 
+  /** Floats of a copy of the largest group. */
+  get largestGroup(): number {
+    return Math.max(...this.groups.map(({ length }) => length));
+  }
+
   /** Groups with gradients. */
   get trained(): readonly ParameterGroup[] {
     return this.groups.filter(({ trained }) => trained);

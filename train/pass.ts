@@ -31,6 +31,8 @@ export interface Pass {
   readonly adapters: Adapters | undefined;
   /** Names of the parameters that the program has copied into images so far. */
   readonly copied: Set<string>;
+  /** Weights of a group that were copied last. */
+  readonly shared: { group?: Tensor };
   /** Whether it is the first of a step: its products write gradients, those of later ones add. */
   readonly isFirst: boolean;
   /** Names of the parameters whose gradients a product of the program has written. */
@@ -256,9 +258,21 @@ function weightOperand(pass: Pass, name: string, [n, k]: LinearShape, more = 0):
   const isNew = !copied.has(name);
   copied.add(name);
   const tensor = workspace.tensor(`copy of ${name}`, packed ? [packedFloats(n, k) + more] : [n, k]);
-  if (isNew && packed) packWeights(p, weight, [n, k], tensor);
+  if (isNew && packed) {
+    const from = { ...weight, tensor: copiedWeights(pass, weight.tensor) };
+    packWeights(p, from, [n, k], tensor);
+  }
   if (isNew && !packed) copy(p, weight, n * k, { tensor, first: 0 });
   return { tensor, stride: k, packed };
+}
+
+/** A group's weights in an image, which groups share: copied unless the last ones were the same. */
+function copiedWeights(pass: Pass, weights: Tensor): Tensor {
+  const { program: p, store, workspace } = pass;
+  const image = workspace.exact("copied weights", [store.largestGroup]);
+  if (pass.shared.group !== weights) p.copyToTexture(weights, image);
+  pass.shared.group = weights;
+  return image;
 }
 
 /** A vector of parameters where the device gathers from. */

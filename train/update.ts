@@ -1,7 +1,7 @@
-import type { DeviceBuffer, Memory, Tensor } from "../gpu/memory.ts";
+import { type DeviceBuffer, type Memory, size, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
-import type { DeviceProfile } from "../gpu/tuning.ts";
-import { adamw } from "../kernels/adamw.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
+import { adamw, type AdamwImages } from "../kernels/adamw.ts";
 import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
 import type { ParameterStore } from "./parameters.ts";
 
@@ -27,7 +27,8 @@ export function recordUpdate(
   const groups = store.trained.map(({ copies }) => copies);
   const gradients = groups.map(({ gradient }) => gradient!);
   const partial = memory.tensor("squares", [squaresScratch(gradients)]);
-  sumOfSquares(program, gradients, partial, { results, slot: SQUARES });
+  const images = tensorKind(device) === "texture" ? stateImages(memory, gradients) : undefined;
+  sumOfSquares(program, gradients, partial, { results, slot: SQUARES }, images?.gradient);
   for (const { gradient, weight, moment, square, shadow } of groups) {
     const tensors = {
       gradient: gradient!,
@@ -36,7 +37,20 @@ export function recordUpdate(
       square: square!,
       shadow,
     };
-    adamw(program, tensors, { results, step });
+    adamw(program, tensors, { results, step }, images);
   }
   return program.finish();
+}
+
+/** Images of the largest group's size, in which software adapters read one group after the other. */
+function stateImages(memory: Memory, gradients: readonly Tensor[]): AdamwImages {
+  const most = Math.max(...gradients.map(({ shape }) => size(shape)));
+  const image = (name: string) => memory.tensor(`${name} image`, [most], "f32", "texture");
+  return {
+    gradient: image("gradient"),
+    weight: image("weight"),
+    moment: image("moment"),
+    square: image("square"),
+    shadow: image("shadow"),
+  };
 }

@@ -187,3 +187,32 @@ Deno.test("GpuError is temporary where a retry may help", () => {
   assert.ok(new GpuError("out-of-memory", "x").temporary);
   assert.ok(!new GpuError("validation", "x").temporary);
 });
+
+Deno.test(
+  { name: "Program.copyToTexture() copies whole and partial rows", ...GPU_TEST },
+  async () => {
+    const gpu = await testGpu();
+    for (const bytes of [16, TEXTURE_ROW_BYTES, 2 * TEXTURE_ROW_BYTES + 48]) {
+      const memory = new Memory();
+      const from = memory.tensor("from", [bytes / 4], "u32");
+      const to = memory.tensor("to", [bytes / 4 + 8], "u32", "texture");
+      const program = new Program("copy", memory);
+      const kernel = defineKernel("fill", FILL);
+      const fill = (VALUE: number) =>
+        program.dispatch({ kernel, constants: { VALUE }, buffers: { y: from }, groups: [1, 1, 1] });
+      fill(7);
+      program.copyToTexture(from, to);
+      fill(9); // later than the copy
+      assert.throws(() => program.copyToTexture(to, from), GpuError);
+      program.finish();
+      memory.allocate(gpu);
+      const values = Uint32Array.from({ length: bytes / 4 }, (_, i) => i + 1);
+      gpu.write(from.buffer, 0, values);
+      gpu.run(program);
+      const read = new Uint32Array(await gpu.read(to.buffer));
+      assert.deepEqual(read.subarray(0, bytes / 4), values.with(0, 7));
+      assert.ok(read.subarray(bytes / 4).every((value) => value === 0));
+      memory.free(gpu);
+    }
+  },
+);

@@ -12,7 +12,12 @@ function ulps(a: number, b: number): number {
   return Math.abs(a - b) / 2 ** (Math.floor(Math.log2(scale)) - 23);
 }
 
-Deno.test({ name: "adamw() and the average equal PyTorch's to an ulp", ...GPU_TEST }, async () => {
+for (const from of ["buffers", "images"] as const) {
+  const name = `adamw() from ${from}, and the average, equal PyTorch's to an ulp`;
+  Deno.test({ name, ...GPU_TEST }, () => followPyTorch(from));
+}
+
+async function followPyTorch(from: "buffers" | "images"): Promise<void> {
   const gpu = await testGpu();
   const golden = await openGolden("train/adamw.safetensors");
   const count = golden.shape("weight0")[0]!;
@@ -29,8 +34,18 @@ Deno.test({ name: "adamw() and the average equal PyTorch's to an ulp", ...GPU_TE
   const step = memory.buffer("step", ADAMW_STEP_BYTES, "uniform");
   const program = new Program("test", memory, gpu.adapter);
   const partial = memory.tensor("partial", [squaresScratch([gradient])]);
-  sumOfSquares(program, [gradient], partial, { results, slot: 1 });
-  adamw(program, { gradient, weight, moment, square, shadow }, { results, step });
+  const image = (name: string) => memory.tensor(`${name} image`, [count], "f32", "texture");
+  const images = from === "images"
+    ? {
+      gradient: image("gradient"),
+      weight: image("weight"),
+      moment: image("moment"),
+      square: image("square"),
+      shadow: image("shadow"),
+    }
+    : undefined;
+  sumOfSquares(program, [gradient], partial, { results, slot: 1 }, images?.gradient);
+  adamw(program, { gradient, weight, moment, square, shadow }, { results, step }, images);
   program.finish();
   memory.allocate(gpu);
   for (let k = 1; k <= 4; k++) {
@@ -58,4 +73,4 @@ Deno.test({ name: "adamw() and the average equal PyTorch's to an ulp", ...GPU_TE
   }
   golden.close();
   memory.free(gpu);
-});
+}

@@ -67,7 +67,7 @@ for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as cons
         of(new Float32Array(rows * columns), rows, columns);
       const [tx, tdy] = [of(x, m, k), of(dy, m, n)];
       const [y, dx] = [zero(m, n), zero(m, k)];
-      const weights = { tensor: input([n, k], w), stride: k };
+      const weights = of(w, n, k);
       const dw = { tensor: input([n, k], new Float32Array(n * k)), stride: k };
       const image = p.memory.tensor("packed", [packedFloats(n, k)], "f32", "texture");
       const tw = usesImages(p) ? packWeights(p, weights, [n, k], image) : weights;
