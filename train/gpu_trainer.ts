@@ -128,14 +128,20 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
       const isLast = i === passes - 1;
       this.gpu.run(pass(i), ...isLast ? [this.engine.update] : []);
       if (isLast || !signal || (i + 1 - waited) * this.#passSeconds < PATIENCE) continue;
-      await this.gpu.idle();
-      await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
+      const stopped = await this.isStopped(signal);
       const now = performance.now(); // since the start: a driver may wait in `run` too
       this.#passSeconds = (now - start) / 1000 / (i + 1 - waited);
       [waited, start] = [i + 1, now];
-      if (signal.aborted) return false;
+      if (stopped) return false;
     }
     return true;
+  }
+
+  /** Whether a signal has aborted by the time that all submitted work is done. */
+  protected async isStopped(signal: AbortSignal): Promise<boolean> {
+    await this.gpu.idle();
+    await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
+    return signal.aborted;
   }
 
   #writeStep(step: number, lr: number, lossScale: number): void {

@@ -165,7 +165,11 @@ export abstract class Run<
   protected abstract begin(): Promise<void>;
 
   /** Loss of held-out clips, with the current weights. @param seed of the draws */
-  protected abstract measure(batch: TrainBatch, seed: number): Promise<Validation>;
+  protected abstract measure(
+    batch: TrainBatch,
+    seed: number,
+    signal?: AbortSignal,
+  ): Promise<Validation | undefined>;
 
   /** Writes the current model. */
   protected abstract writeModel(state: TrainState): Promise<void>;
@@ -220,7 +224,7 @@ export abstract class Run<
   }
 
   /** Means over a few batches of held-out clips. */
-  async validate(): Promise<Validation | undefined> {
+  async validate(signal?: AbortSignal): Promise<Validation | undefined> {
     const { data: { heldOut }, settings: { batch } } = this.parts;
     if (!heldOut) return undefined;
     const clips = heldOut.clips.length;
@@ -230,7 +234,10 @@ export abstract class Run<
         { length: batch },
         (_, video) => ({ clip: (i * batch + video) % clips, start: 0 }),
       );
-      found.push(await this.measure(await heldOut.batch(picks), i));
+      const measured = await this.measure(await heldOut.batch(picks), i, signal);
+      await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
+      if (!measured || signal?.aborted) return undefined;
+      found.push(measured);
     }
     const mean = (key: keyof Validation) =>
       found.reduce((sum, one) => sum + one[key]!, 0) / found.length;

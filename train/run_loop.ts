@@ -40,8 +40,8 @@ export interface RunTask {
   next(): Promise<TrainBatch>;
   /** Gives back the batches of a step that was given up. */
   giveBack(batches: number): void;
-  /** Loss on held-out clips; undefined if there are none. */
-  validate(): Promise<Validation | undefined>;
+  /** Loss on held-out clips; undefined if there are none, or if the signal aborts. */
+  validate(signal?: AbortSignal): Promise<Validation | undefined>;
   /** Writes a checkpoint and the current model. Returns the checkpoint's path. */
   save(state: TrainState): Promise<string>;
   /** The state of a checkpoint. */
@@ -100,7 +100,7 @@ export class RunLoop {
         const before = await this.#submit();
         if (before) yield* this.#finish(before);
       }
-      const stopped = this.#options.signal?.aborted === true; // read once per step
+      const stopped = this.#isStopped; // read once per step
       const ends = this.#submitted >= this.#options.steps;
       const waits = this.#submitted > this.#done;
       if (stopped && !waits && this.#done > this.#saved) await this.#pause(stopped, ends);
@@ -112,6 +112,10 @@ export class RunLoop {
       }
       if (stopped) throw this.#options.signal!.reason;
     }
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.signal?.aborted === true;
   }
 
   async #submit(): Promise<StepResult | undefined> {
@@ -200,12 +204,16 @@ export class RunLoop {
   /** Between two steps: validates, saves and samples when due, and at the end. */
   async #pause(stopped: boolean, ends: boolean): Promise<void> {
     const step = this.#done;
-    if (!stopped && (ends || this.#isTime("validateEvery", step))) await this.#validate();
-    const samples = !stopped && this.#every("sampleEvery") > 0 &&
+    const validates = !stopped && (ends || this.#isTime("validateEvery", step));
+    // a validation that a signal interrupts is due again when the run continues from here
+    const interrupted = validates && !await this.#validate() && this.#isStopped;
+    const samples = !stopped && !interrupted && this.#every("sampleEvery") > 0 &&
       (ends || this.#isTime("sampleEvery", step));
-    if (samples || stopped || ends || this.#isTime("saveEvery", step)) await this.#save();
+    const saves = samples || stopped || interrupted || ends || this.#isTime("saveEvery", step);
+    if (saves) await this.#save();
     if (samples) await this.#sample();
     await this.#task.report(step, this.#task.log.lines);
+    if (interrupted) throw this.#options.signal!.reason;
     this.#time = performance.now();
   }
 
@@ -223,10 +231,12 @@ export class RunLoop {
     await this.#task.report(step, this.#task.log.lines);
   }
 
-  async #validate(): Promise<void> {
-    if (this.#every("validateEvery") === 0) return;
-    const found = await this.#task.validate();
+  /** Returns whether there is a result. */
+  async #validate(): Promise<boolean> {
+    if (this.#every("validateEvery") === 0) return false;
+    const found = await this.#task.validate(this.#options.signal);
     if (found) await this.#tell({ event: "validation", step: this.#done, ...found });
+    return found !== undefined;
   }
 
   async #save(): Promise<void> {

@@ -76,8 +76,13 @@ export class TrainRun extends Run<TrainOptions, Origin, TrainerSettings, Trainer
     return { ...far, defaults: { ...(far.defaults as JsonObject), ...starts } };
   }
 
-  protected override async measure(batch: TrainBatch, seed: number): Promise<Validation> {
-    return { loss: await this.trainer.validate(batch, seed) };
+  protected override async measure(
+    batch: TrainBatch,
+    seed: number,
+    signal?: AbortSignal,
+  ): Promise<Validation | undefined> {
+    const loss = await this.trainer.validate(batch, seed, signal);
+    return loss === undefined ? undefined : { loss };
   }
 
   /** Averaged, with adapters merged. */

@@ -112,9 +112,14 @@ export class Trainer extends GpuTrainer<Engine> {
 
   /**
    * Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise, unless a
-   * model is distilled: then it is the distance from the teacher, between clean frames.
+   * model is distilled: then it is the distance from the teacher, between clean frames. Undefined if
+   * the signal aborts before its last part.
    */
-  async validate(batch: TrainBatch, seed: number): Promise<number> {
+  async validate(
+    batch: TrainBatch,
+    seed: number,
+    signal?: AbortSignal,
+  ): Promise<number | undefined> {
     const { settings, division: { microBatch }, results } = this.engine;
     checkBatch(settings, batch);
     const { distill, cleanContext } = settings;
@@ -125,6 +130,7 @@ export class Trainer extends GpuTrainer<Engine> {
     this.gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));
     for (let part = 0; part * microBatch < batch.videos; part++) {
       const inputs = this.#arrange(batch, draws, part);
+      if (part > 0 && signal && await this.isStopped(signal)) return undefined;
       this.gpu.run(this.#prepare(inputs, "validate", draws, part * microBatch));
     }
     return (await this.gpu.readFloats(results))[RESULTS.validation]!;

@@ -4,15 +4,15 @@ import type { StepResult, TrainState } from "../../train/settings.ts";
 
 /**
  * A run without a model: `bad` gives how often a step's numbers are not finite. A signal comes in
- * the middle of step `given`, which is given up.
+ * the middle of step `given`, or of the validation of step `interrupted`, which is given up.
  */
 function fakeRun(
   bad: Record<number, number>,
   options: Partial<LoopOptions> = {},
   start = 0,
-  given?: number,
+  { given, interrupted }: { given?: number; interrupted?: number } = {},
 ) {
-  const stop = given === undefined ? undefined : new AbortController();
+  const stop = given === undefined && interrupted === undefined ? undefined : new AbortController();
   const lines: Record<string, unknown>[] = [];
   const did: string[] = [];
   let step = start;
@@ -60,7 +60,10 @@ function fakeRun(
     patience: 0,
     next: () => Promise.resolve({}),
     giveBack: (batches: number) => did.push(`give back ${batches}`),
-    validate: () => note(`validate ${step}`).then(() => ({ loss: 1 })),
+    validate: (signal?: AbortSignal) => {
+      if (step === interrupted) stop!.abort(new Error("stop"));
+      return note(`validate ${step}`).then(() => signal?.aborted ? undefined : { loss: 1 });
+    },
     save: (state: TrainState) => note(`save ${state.step}`),
     load: (at: number) => Promise.resolve({ step: at } as TrainState),
     sample: (at: number) => note(`sample ${at}`),
@@ -129,7 +132,7 @@ Deno.test("RunLoop saves at a signal, and catches up when it continues", async (
   await assert.rejects(async () => {
     for await (const { step } of loop.steps()) if (step === 2) stop.abort(new Error("stop"));
   }, /stop/);
-  assert.equal(did.at(-1), "save 3");
+  assert.deepEqual(did.slice(-2), ["validate 2", "save 2"]); // given up
   const resumed = fakeRun({}, often, 3);
   assert.deepEqual(await steps(resumed.loop), [4, 5, 6]);
   assert.deepEqual(resumed.did.slice(0, 3), ["validate 3", "sample 3", "validate 4"]);
@@ -145,8 +148,21 @@ Deno.test("RunLoop saves the step before the one that a signal interrupts", asyn
       [6, ["save 2", "save 4", "give back 1", "save 5"]],
     ] as const
   ) {
-    const { loop, did } = fakeRun({}, {}, 0, given);
+    const { loop, did } = fakeRun({}, {}, 0, { given });
     await assert.rejects(steps(loop), /stop/);
     assert.deepEqual(did, expected);
+  }
+});
+
+Deno.test("RunLoop saves at a signal that interrupts a validation, and validates later", async () => {
+  for (const interrupted of [2, 4, 6]) { // the last is at the end
+    const every = { validateEvery: 2, sampleEvery: 2, saveEvery: 100 };
+    const { loop, did, lines } = fakeRun({}, every, 0, { interrupted });
+    await assert.rejects(steps(loop), /stop/);
+    assert.deepEqual(did.slice(-2), [`validate ${interrupted}`, `save ${interrupted}`]);
+    assert.ok(!lines.some(({ event, step }) => event === "validation" && step === interrupted));
+    const resumed = fakeRun({}, every, interrupted);
+    await steps(resumed.loop);
+    assert.deepEqual(resumed.did.slice(0, 2), [`validate ${interrupted}`, `sample ${interrupted}`]);
   }
 });
