@@ -21,12 +21,12 @@ export interface TrainPreview {
   readonly clips: number;
   /** Frames of all clips. */
   readonly frames: number;
-  /** Median of several steps. */
+  /** Mean of several steps in a row. */
   readonly secondsPerStep: number;
 }
 
-/** Steps to measure, after one that compiles the kernels. */
-const MEASURED = 3;
+/** Least steps to measure, after one that compiles the kernels; most, and seconds to fill. */
+const MEASURED = { least: 3, most: 100, seconds: 1 } as const;
 /** Seconds after which no further step is measured; a first step of more counts itself. */
 const LONG = 60;
 
@@ -59,8 +59,9 @@ export async function preview<
 }
 
 /**
- * Seconds of a step: the median of a few, after one that compiles the kernels; of fewer where steps
- * are long, and of the first one where compiling it cannot matter.
+ * Seconds of a step, after one that compiles the kernels: a few in a row, as a run takes them, whose
+ * results are read late; fewer where steps are long, and the first one where compiling it cannot
+ * matter.
  */
 export async function measureSteps(
   trainer: StepTrainer,
@@ -68,17 +69,26 @@ export async function measureSteps(
   sampler: Sampler,
   accumulate: number,
 ): Promise<number> {
-  const seconds: number[] = [];
-  const begin = performance.now();
-  for (let i = 0; i <= MEASURED; i++) {
-    const start = performance.now();
+  const step = async () => {
     for (let part = 0; part < accumulate; part++) {
       await trainer.submit(await data.batch(sampler.next()));
     }
-    await trainer.flush();
-    const now = performance.now();
-    if (i > 0 || now - begin > 1000 * LONG) seconds.push((now - start) / 1000);
-    if (seconds.length > 0 && now - begin > 1000 * LONG) break;
+  };
+  const since = (start: number) => (performance.now() - start) / 1000;
+  const begin = performance.now();
+  await step();
+  await trainer.flush();
+  const first = since(begin);
+  if (first > LONG) return first;
+  const start = performance.now();
+  const { least, most, seconds } = MEASURED;
+  let steps = 0;
+  while (
+    steps < least ? steps === 0 || since(begin) < LONG : steps < most && since(start) < seconds
+  ) {
+    await step();
+    steps++;
   }
-  return seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)]!;
+  await trainer.flush();
+  return since(start) / steps;
 }
