@@ -269,7 +269,8 @@ function weightOperand(pass: Pass, name: string, [n, k]: LinearShape, more = 0):
 /** A group's weights in an image, which groups share: copied unless the last ones were the same. */
 function copiedWeights(pass: Pass, weights: Tensor): Tensor {
   const { program: p, store, workspace } = pass;
-  const image = workspace.exact("copied weights", [store.largestGroup]);
+  const floats = store.largestGroup; // a teacher's groups may be larger
+  const image = workspace.exact(`copied weights of ${floats}`, [floats]);
   if (pass.shared.group !== weights) p.copyToTexture(weights, image);
   pass.shared.group = weights;
   return image;
