@@ -167,7 +167,7 @@ export const TRAIN_OPTIONS = {
     rng: choice(
       ["torch"],
       "NAME",
-      "draw as PyTorch does on the CPU, but an autoencoder's first weights",
+      "draw as PyTorch does on the CPU, except the first weights of an autoencoder",
       {
         default: "torch",
       },
