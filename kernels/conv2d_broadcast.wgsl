@@ -1,4 +1,4 @@
-// Joined after fragments: weights, texel, broadcast, conv2d.
+// Joined after fragments: weights, texel, broadcast, conv2d, neighbour.
 // The CPU form of `conv2d`: one subgroup of eight lanes computes ROWS pixels by 32 channels; every
 // number is loaded by one lane and goes to the others by broadcast (see fragments/broadcast.wgsl). A
 // lane gathers the weights of its four channels and loads, of each eight pixels, the channels of one
@@ -19,18 +19,6 @@ fn locate(p: u32) -> vec3<i32> {
   let place = vec2<i32>(vec2(p % size.x, p / size.x % size.y));
   return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
 }
-
-// Where a pixel's neighbour starts in x, and 1; or 0 and 0 outside the image.
-struct Neighbour { at: u32, weight: f32, }
-
-fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
-  let place = p.yz + d;
-  let inside = all((place >= vec2(0)) & (place < vec2(params.width, params.height)));
-  let at = u32(p.x + d.y * params.width + d.x) * (params.k / 4u);
-  return Neighbour(select(0u, at, inside), select(0.0, 1.0, inside));
-}
-
-fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
 
 fn put_sums(i: u32, a: mat4x4<f32>) {
   sums[i] = a[0]; sums[i + 8u] = a[1]; sums[i + 16u] = a[2]; sums[i + 24u] = a[3];

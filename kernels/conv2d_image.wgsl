@@ -1,4 +1,4 @@
-// Joined after fragments: weights, texel, broadcast, product, quotient, conv2d.
+// Joined after fragments: weights, texel, broadcast, product, quotient, conv2d, neighbour.
 // The CPU form of `conv2d` with activations in images: one subgroup of eight lanes computes 32 pixels
 // by 32 channels, which keeps the loop's code within what a CPU caches of decoded instructions. A lane
 // gathers the weights of its four channels and a neighbour of each of four pixels, and gets the other
@@ -21,18 +21,6 @@ fn locate(p: u32) -> vec3<i32> {
   let place = vec2<i32>(vec2(p - row * size.x, row - quotient(row, size.y) * size.y));
   return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
 }
-
-// Where a pixel's neighbour starts in x, and 1; or 0 and 0 outside the image.
-struct Neighbour { at: u32, weight: f32, }
-
-fn neighbour(p: vec3<i32>, d: vec2<i32>) -> Neighbour {
-  let place = p.yz + d;
-  let inside = all((place >= vec2(0)) & (place < vec2(params.width, params.height)));
-  let at = u32(p.x + d.y * params.width + d.x) * (params.k / 4u);
-  return Neighbour(select(0u, at, inside), select(0.0, 1.0, inside));
-}
-
-fn channels(n: Neighbour, k4: u32) -> vec4<f32> { return x[n.at + k4] * n.weight; }
 
 // Where the weights of a tap start for four channels of y.
 fn tap_start(tap: u32, column4: u32) -> u32 {

@@ -14,6 +14,7 @@ import lane from "./fragments/lane.wgsl" with { type: "text" };
 import linear from "./fragments/linear.wgsl" with { type: "text" };
 import linearTile from "./fragments/linear_tile.wgsl" with { type: "text" };
 import matmul from "./fragments/matmul.wgsl" with { type: "text" };
+import neighbour from "./fragments/neighbour.wgsl" with { type: "text" };
 import noBroadcast from "./fragments/no_broadcast.wgsl" with { type: "text" };
 import packWeight from "./fragments/pack_weight.wgsl" with { type: "text" };
 import product from "./fragments/product.wgsl" with { type: "text" };
@@ -52,6 +53,7 @@ const FRAGMENTS: Readonly<Record<string, string>> = {
   linear,
   linear_tile: linearTile,
   matmul,
+  neighbour,
   no_broadcast: noBroadcast,
   pack_weight: packWeight,
   product,

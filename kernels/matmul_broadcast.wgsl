@@ -1,4 +1,4 @@
-// Joined after fragments: texel, broadcast, matmul.
+// Joined after fragments: texel, broadcast, product, matmul.
 // C[M, N] = scale op(A) op(B) + bias for CPUs: a subgroup of eight lanes computes 32 rows by 32
 // columns, which keeps the loop's code within what a CPU caches of decoded instructions. A lies in an
 // image row after row, B too, or PACKED as `pack_operand` arranges weights. A lane gathers op(B) for its
@@ -79,16 +79,6 @@ fn b_block(p: BPlace, k4: u32) -> mat4x4<f32> {
   return mat4x4(b_at(i), b_at(i + 1u), b_at(i + 2u), b_at(i + 3u));
 }
 
-// s + w x of four rows, in an order that keeps sums in registers.
-fn added(s: mat4x4<f32>, w: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    s[0] + w[0] * x[0].x + w[1] * x[0].y + w[2] * x[0].z + w[3] * x[0].w,
-    s[1] + w[0] * x[1].x + w[1] * x[1].y + w[2] * x[1].z + w[3] * x[1].w,
-    s[2] + w[0] * x[2].x + w[1] * x[2].y + w[2] * x[2].z + w[3] * x[2].w,
-    s[3] + w[0] * x[3].x + w[1] * x[3].y + w[2] * x[3].z + w[3] * x[3].w,
-  );
-}
-
 fn put(row: u32, column4: u32, sum: vec4<f32>, own_bias: vec4<f32>) {
   if (row < params.m) { write_out(row, column4, sum, own_bias); }
 }
@@ -115,10 +105,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var k4 = 0u; k4 < steps4; k4++) {
     let w = b_block(of_b, k4);
     let x = a_rows(of_a, k4);
-    s0 = added(s0, w, low(x[0])); s1 = added(s1, w, high(x[0]));
-    s2 = added(s2, w, low(x[1])); s3 = added(s3, w, high(x[1]));
-    s4 = added(s4, w, low(x[2])); s5 = added(s5, w, high(x[2]));
-    s6 = added(s6, w, low(x[3])); s7 = added(s7, w, high(x[3]));
+    s0 = add_product(s0, w, low(x[0])); s1 = add_product(s1, w, high(x[0]));
+    s2 = add_product(s2, w, low(x[1])); s3 = add_product(s3, w, high(x[1]));
+    s4 = add_product(s4, w, low(x[2])); s5 = add_product(s5, w, high(x[2]));
+    s6 = add_product(s6, w, low(x[3])); s7 = add_product(s7, w, high(x[3]));
   }
   if (column4 > own_column4) { return; }
   let own_bias = bias_of(column4);
