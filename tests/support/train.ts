@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { size } from "../../gpu/memory.ts";
 import { type FarSizes, parseTransformerConfig } from "../../model/config.ts";
 import {
@@ -159,4 +160,19 @@ export async function followCurve(
 ): Promise<number[]> {
   const losses = await curveLosses(trainer, curve, steps);
   return losses.map((loss, i) => Math.abs(loss / curve.log[i]!.loss - 1));
+}
+
+/** Trains up to a step, stops there by a signal, and awaits the end of the run. */
+export async function stopAt<Options>(
+  train: (options: Options) => AsyncIterable<{ readonly step: number }>,
+  options: Options,
+  last: number,
+): Promise<void> {
+  const stop = new AbortController();
+  const reason = new Error("stopped");
+  await assert.rejects(async () => {
+    for await (const { step } of train({ ...options, signal: stop.signal })) {
+      if (step === last) stop.abort(reason);
+    }
+  }, reason);
 }

@@ -6,6 +6,7 @@ import { NpzFile } from "../../media/npz.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { uniform } from "../support/random.ts";
+import { stopAt } from "../support/train.ts";
 import { TOY_CONFIG, writeToyWorld } from "./toy_world.ts";
 
 /** What the released trainer does not save. */
@@ -49,7 +50,7 @@ Deno.test({
       const options = await toyOptions(folder, { steps: 8, saveEvery: 100 });
       const whole = await collect(options);
       const stopped = { ...options, output: join(folder, "stopped") };
-      for (const last of [3, 5]) await trainUntil(stopped, last);
+      for (const last of [3, 5]) await stopAt(train, stopped, last);
       const events: TrainEvent[] = [];
       await collect({ ...stopped, onEvent: (event) => events.push(event) });
       assert.ok(events.some(({ event }) => event === "resumed"));
@@ -72,17 +73,6 @@ async function assertSameCheckpoint(step: number, a: string, b: string) {
   }
 }
 
-/** Trains to step `last`, stops there by a signal, and awaits the end of the run. */
-async function trainUntil(options: TrainOptions, last: number) {
-  const stop = new AbortController();
-  const reason = new Error("stopped");
-  await assert.rejects(async () => {
-    for await (const { step } of train({ ...options, signal: stop.signal })) {
-      if (step === last) stop.abort(reason);
-    }
-  }, reason);
-}
-
 Deno.test({
   ...GPU_TEST,
   name: "train() in f16, stopped around overflows and resumed, equals a run that was not",
@@ -100,7 +90,7 @@ Deno.test({
       const whole = { ...options, output: join(folder, "whole"), from, steps: 16 };
       await collect(whole);
       const stopped = { ...whole, output: join(folder, "stopped") };
-      for (const last of [2, 4, 7]) await trainUntil(stopped, last);
+      for (const last of [2, 4, 7]) await stopAt(train, stopped, last);
       await collect(stopped);
       await assertSameCheckpoint(16, stopped.output, whole.output);
       const log = await Deno.readTextFile(join(whole.output, "log.jsonl"));
@@ -122,7 +112,7 @@ Deno.test({
       });
       await collect(options);
       const stopped = { ...options, output: join(folder, "stopped") };
-      await trainUntil(stopped, 1);
+      await stopAt(train, stopped, 1);
       // the first step after a start is awaited pass by pass: a signal in it ends it
       const stop = new AbortController();
       const run = train({

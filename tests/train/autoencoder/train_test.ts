@@ -5,6 +5,7 @@ import { type AutoencoderOptions, trainAutoencoder } from "../../../train/autoen
 import type { TrainedStep, TrainEvent } from "../../../train/train.ts";
 import { GPU_TEST, testGpu } from "../../support/gpu.ts";
 import { TINY_AUTOENCODER, writeClips } from "../../support/tiny_autoencoder.ts";
+import { stopAt } from "../../support/train.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
@@ -45,13 +46,7 @@ Deno.test({
       const options = await tinyOptions(folder, { latentNoise: 0.1 });
       const whole = await collect(options);
       const stopped = { ...options, output: join(folder, "stopped") };
-      const stop = new AbortController();
-      const reason = new Error("stopped");
-      await assert.rejects(async () => {
-        for await (const { step } of trainAutoencoder({ ...stopped, signal: stop.signal })) {
-          if (step === 2) stop.abort(reason);
-        }
-      }, reason);
+      await stopAt(trainAutoencoder, stopped, 2);
       const events: TrainEvent[] = [];
       const rest = await collect({ ...stopped, onEvent: (event) => events.push(event) });
       assert.ok(events.some(({ event }) => event === "resumed"));

@@ -6,6 +6,7 @@ import { train, type TrainOptions } from "../../../train/train.ts";
 import { inFolder } from "../../support/folder.ts";
 import { GPU_TEST, testGpu } from "../../support/gpu.ts";
 import { uniform } from "../../support/random.ts";
+import { stopAt } from "../../support/train.ts";
 import { TOY_CONFIG, writeToyWorld } from "../toy_world.ts";
 
 const TEACHER = new URL("../../fixtures/goldens/far-action", import.meta.url).pathname;
@@ -21,17 +22,6 @@ async function optionsIn(folder: string): Promise<TrainOptions> {
   };
 }
 
-/** Trains up to a given step, and then stops as Ctrl-C does. */
-async function stopAt(options: TrainOptions, last: number): Promise<void> {
-  const stop = new AbortController();
-  const reason = new Error("stopped");
-  await assert.rejects(async () => {
-    for await (const { step } of train({ ...options, signal: stop.signal })) {
-      if (step === last) stop.abort(reason);
-    }
-  }, reason);
-}
-
 Deno.test({
   ...GPU_TEST,
   name: "train() distills: it resumes bit for bit, and the model takes few steps by itself",
@@ -40,8 +30,8 @@ Deno.test({
       const options = { ...await optionsIn(folder), sampleEvery: 4 };
       const whole = await Array.fromAsync(train(options));
       const stopped = { ...options, output: join(folder, "stopped") };
-      await stopAt(stopped, 1);
-      await stopAt(stopped, 3);
+      await stopAt(train, stopped, 1);
+      await stopAt(train, stopped, 3);
       await Array.fromAsync(train(stopped));
       const lines = (await Deno.readTextFile(join(stopped.output, "log.jsonl"))).trim().split("\n");
       const steps = lines.map((line) => JSON.parse(line)).filter(({ event }) => !event);
@@ -80,7 +70,7 @@ Deno.test({
         await copyFiles(join(TEACHER, part), join(model, part));
       }
       const own = { ...options, model };
-      await stopAt(own, 1);
+      await stopAt(train, own, 1);
       const refused: [Partial<TrainOptions>, RegExp][] = [
         [{ distill: { ...own.distill!, steps: 3 } }, /`distill` was 2 and is now 3/],
         [{ distill: { ...own.distill!, guidance: 2 } }, /`guidance` was 1.5 and is now 2/],
