@@ -4,7 +4,7 @@ import { Memory } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
 import { qkNormRope } from "../../kernels/qk_norm_rope.ts";
 import { ropeAngles, ropeSpace } from "../../model/embeddings.ts";
-import { headAngles, normAndRotate } from "../reference/qk_norm_rope.ts";
+import { qkNormRopeReference } from "../reference/qk_norm_rope.ts";
 import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runAll } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
@@ -42,7 +42,7 @@ const CASES: [string, Case][] = [
 for (const [name, c] of CASES) {
   Deno.test({ name: `qkNormRope() matches the reference for ${name}`, ...GPU_TEST }, async () => {
     const inputs = makeInputs(c);
-    const expected = reference(c, inputs);
+    const expected = qkNormRopeReference(inputs.qkv, { ...c, ...inputs });
     for (const kind of ["storage", "texture"] as const) {
       const [q, k, v] = await run(c, inputs, kind);
       assertClose(q!, expected.q, 3e-6, `q, ${kind}`);
@@ -145,25 +145,4 @@ async function run(
   const floats = (bytes: ArrayBuffer) =>
     dtype === "f16" ? new Float16Array(bytes) : new Float32Array(bytes);
   return [new Float32Array(q!), floats(k!), floats(v!)];
-}
-
-function reference(c: Case, { tokens, slots, slotOf, qkv, normQ, normK }: Inputs) {
-  const { batch, frames, columns, heads, spread, axes } = c;
-  const q = new Float64Array(qkv.length / 3);
-  const k = new Float64Array(batch * heads * slots * 64);
-  const v = new Float64Array(k.length);
-  for (let i = 0; i < batch * frames.length * tokens * heads; i++) {
-    const [head, row] = [i % heads, Math.floor(i / heads)];
-    const token = row % tokens;
-    const frame = Math.floor(row / tokens) % frames.length;
-    const video = Math.floor(row / tokens / frames.length);
-    const at = (part: number) => (row * 3 + part) * heads * 64 + head * 64;
-    const place = [Math.floor(token / columns) * spread, (token % columns) * spread] as const;
-    const angles = headAngles([frames[frame]!, ...place], axes);
-    const slot = ((video * heads + head) * slots + slotOf(frame) + token) * 64;
-    q.set(normAndRotate(qkv.subarray(at(0)), normQ, angles).map((x) => x / 8), i * 64);
-    k.set(normAndRotate(qkv.subarray(at(1)), normK, angles), slot);
-    v.set(qkv.subarray(at(2), at(2) + 64), slot);
-  }
-  return { q, k, v };
 }

@@ -7,7 +7,7 @@ import { qkv } from "../../kernels/qkv.ts";
 import { ropeAngles, ropeSpace } from "../../model/embeddings.ts";
 import { layerNormReference } from "../reference/layer_norm.ts";
 import { linearReference } from "../reference/linear.ts";
-import { headAngles, normAndRotate } from "../reference/qk_norm_rope.ts";
+import { qkNormRopeReference } from "../reference/qk_norm_rope.ts";
 import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runAll } from "../support/gpu.ts";
 import { packed } from "../support/weights.ts";
@@ -197,31 +197,13 @@ async function run(
 }
 
 function reference(c: Case, i: Inputs) {
-  const { batch, frames, columns, heads, inputs, spread, axes } = c;
-  const { tokens, slots, slotOf, normQ, normK } = i;
-  const m = batch * frames.length * tokens;
-  const d = heads * 64;
+  const { batch, frames, heads, inputs } = c;
   const stride = 2 * inputs + 4;
   const normed = layerNormReference(i.x, inputs, (row) => {
-    const own = i.table.subarray(Math.floor(row / tokens) % frames.length * stride);
+    const own = i.table.subarray(Math.floor(row / i.tokens) % frames.length * stride);
     return { shift: own.subarray(4), scale: own.subarray(inputs + 4) };
   });
-  const all = linearReference(normed, i.weight, i.bias, [m, inputs, 3 * d]);
-  const q = new Float64Array(m * d);
-  const k = new Float64Array(batch * heads * slots * 64);
-  const v = new Float64Array(k.length);
-  for (let at = 0; at < m * heads; at++) {
-    const [head, row] = [at % heads, Math.floor(at / heads)];
-    const token = row % tokens;
-    const frame = Math.floor(row / tokens) % frames.length;
-    const video = Math.floor(row / tokens / frames.length);
-    const part = (n: number) => all.subarray((row * 3 + n) * d + head * 64);
-    const place = [Math.floor(token / columns) * spread, (token % columns) * spread] as const;
-    const angles = headAngles([frames[frame]!, ...place], axes);
-    const slot = ((video * heads + head) * slots + slotOf(frame) + token) * 64;
-    q.set(normAndRotate(part(0), normQ, angles).map((x) => x / 8), at * 64);
-    k.set(normAndRotate(part(1), normK, angles), slot);
-    v.set(part(2).subarray(0, 64), slot);
-  }
-  return { q, k, v };
+  const rows = batch * frames.length * i.tokens;
+  const all = linearReference(normed, i.weight, i.bias, [rows, inputs, 3 * heads * 64]);
+  return qkNormRopeReference(all, { ...c, ...i });
 }

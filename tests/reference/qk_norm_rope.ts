@@ -30,3 +30,42 @@ export function headAngles(
     Array.from({ length: dim / 2 }, (_, i) => position[axis]! * 10000 ** (-2 * i / dim))
   );
 }
+
+/** Sizes of a pass, and where its frames are cached. */
+export interface HeadsPass {
+  readonly batch: number;
+  /** Numbers of the frames of a video. */
+  readonly frames: readonly number[];
+  /** Tokens per frame, `columns` per row. */
+  readonly tokens: number;
+  readonly columns: number;
+  readonly spread: number;
+  readonly heads: number;
+  readonly axes: readonly [number, number, number];
+  readonly slots: number;
+  readonly slotOf: (frame: number) => number;
+  readonly normQ: Float32Array;
+  readonly normK: Float32Array;
+}
+
+/** Queries, and the caches of keys and values, from all three of each token, [B, F, T, 3 d]. */
+export function qkNormRopeReference(qkv: Float32Array | Float64Array, pass: HeadsPass) {
+  const { batch, frames, tokens, columns, spread, heads, axes, slots, slotOf } = pass;
+  const q = new Float64Array(qkv.length / 3);
+  const k = new Float64Array(batch * heads * slots * 64);
+  const v = new Float64Array(k.length);
+  for (let i = 0; i < batch * frames.length * tokens * heads; i++) {
+    const [head, row] = [i % heads, Math.floor(i / heads)];
+    const token = row % tokens;
+    const frame = Math.floor(row / tokens) % frames.length;
+    const video = Math.floor(row / tokens / frames.length);
+    const part = (n: number) => qkv.subarray(((row * 3 + n) * heads + head) * 64);
+    const place = [Math.floor(token / columns) * spread, (token % columns) * spread] as const;
+    const angles = headAngles([frames[frame]!, ...place], axes);
+    const slot = ((video * heads + head) * slots + slotOf(frame) + token) * 64;
+    q.set(normAndRotate(part(0), pass.normQ, angles).map((x) => x / 8), i * 64);
+    k.set(normAndRotate(part(1), pass.normK, angles), slot);
+    v.set(part(2).subarray(0, 64), slot);
+  }
+  return { q, k, v };
+}
