@@ -71,7 +71,6 @@ export function expectedFiles({ entry }: Job): string[] {
 
 /** Decides which jobs to run and records their results. */
 export class BatchRun {
-  readonly #options: BatchRunOptions;
   readonly tally: Tally = {
     done: 0,
     skipped: 0,
@@ -82,13 +81,11 @@ export class BatchRun {
   };
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(options: BatchRunOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: BatchRunOptions) {}
 
   /** Decides whether a job is done, has failed permanently, or must run. */
   async decide(job: Job): Promise<Decision> {
-    const { folder, known, force, retryFailed } = this.#options;
+    const { folder, known, force, retryFailed } = this.options;
     if (force) return { kind: "run" };
     const record = known.get(job.hash);
     const found = await findDone(job.hash, folder, expectedFiles(job), record);
@@ -103,7 +100,7 @@ export class BatchRun {
 
   /** Counts a job that does not need to run. */
   async settle(decision: Exclude<Decision, { kind: "run" }>): Promise<void> {
-    this.#options.onResult?.(decision.record);
+    this.options.onResult?.(decision.record);
     if (decision.kind === "failed") {
       this.tally.failed++;
       this.tally.failedBefore++;
@@ -136,7 +133,7 @@ export class BatchRun {
     const outcome = await executor.submit(job);
     if (outcome.status === "queued") {
       this.tally.queued++;
-      return this.#options.onQueued?.(job);
+      return this.options.onQueued?.(job);
     }
     if (outcome.status === "failed") {
       const { error } = outcome;
@@ -147,12 +144,12 @@ export class BatchRun {
     const record = recordOf(job, outcome);
     await this.#write(record);
     this.tally.done++;
-    this.#options.onResult?.(record);
-    this.#options.onEnd?.(this.tally);
+    this.options.onResult?.(record);
+    this.options.onEnd?.(this.tally);
   }
 
   async #failed(record: ResultRecord): Promise<void> {
-    const { failFast, onFailure, onResult, onEnd } = this.#options;
+    const { failFast, onFailure, onResult, onEnd } = this.options;
     await this.#write(record);
     this.tally.failed++;
     if (record.temporary) this.tally.temporary++;
@@ -164,7 +161,7 @@ export class BatchRun {
 
   /** A failure that would hit every other job too is not recorded for this one. */
   async #checkStorage(error: { readonly message: string }): Promise<void> {
-    const { folder } = this.#options;
+    const { folder } = this.options;
     if (isDiskFull(error.message)) throw storageError(error.message, folder);
     if (!isFolderGone(error.message)) return;
     if (!await isFolder(folder)) throw storageError("it was removed", folder);
@@ -172,7 +169,7 @@ export class BatchRun {
 
   /** Writes records one after the other, so that lines do not mix. */
   async #write(record: ResultRecord): Promise<void> {
-    const { results, folder } = this.#options;
+    const { results, folder } = this.options;
     this.#writing = this.#writing.then(() => results.add(record)).catch((error) => {
       throw storageError((error as Error).message, folder);
     });

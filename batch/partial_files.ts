@@ -6,12 +6,9 @@ import { isSequence } from "./plan/output_names.ts";
 
 /** Leftovers of killed processes in a folder. Each subfolder is read once. */
 export class Leftovers {
-  readonly #folder: string;
   readonly #found = new Map<string, Promise<string[]>>();
 
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
+  constructor(private readonly folder: string) {}
 
   /**
    * Removes leftovers of these outputs only, since other batches may be writing next to them.
@@ -21,7 +18,7 @@ export class Leftovers {
   async remove(outputs: Iterable<string>): Promise<number> {
     const byFolder = new Map<string, { exact: Set<string>; patterns: RegExp[] }>();
     for (const output of outputs) {
-      const path = outputPath(this.#folder, output);
+      const path = outputPath(this.folder, output);
       const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
       byFolder.set(dirname(path), names);
       if (isSequence(output)) names.patterns.push(patternExpression(basename(path)));
@@ -46,7 +43,7 @@ export class Leftovers {
 
   /** A link may lead out of the folder, to files of others. */
   async #look(folder: string): Promise<string[]> {
-    return await isInside(folder, [this.#folder]) ? await partialsIn(folder) : [];
+    return await isInside(folder, [this.folder]) ? await partialsIn(folder) : [];
   }
 }
 

@@ -38,12 +38,9 @@ export interface ResultRecord {
 
 /** Appends records to a JSON lines file; each is complete when `add` resolves. */
 export class ResultsFile {
-  readonly path: string;
   #begun = false;
 
-  constructor(path: string) {
-    this.path = path;
-  }
+  constructor(readonly path: string) {}
 
   /**
    * Opens the file each time, so that a removed folder is noticed.

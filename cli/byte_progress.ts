@@ -9,33 +9,27 @@ export interface ByteProgressOptions extends ProgressOptions {
 
 /** Progress of work that is counted in bytes, whose total is known when it begins. */
 export class ByteProgress {
-  readonly #options: ByteProgressOptions;
-  readonly #terminal: Terminal;
-  readonly #now: () => number;
   readonly #start: number;
   #bar: Promise<Progress> | undefined;
   #stopped = false;
   #told = -1;
 
   constructor(
-    options: ByteProgressOptions,
-    terminal: Terminal,
-    now: () => number = performance.now.bind(performance),
+    private readonly options: ByteProgressOptions,
+    private readonly terminal: Terminal,
+    private readonly now: () => number = performance.now.bind(performance),
   ) {
-    this.#options = options;
-    this.#terminal = terminal;
-    this.#now = now;
     this.#start = now();
   }
 
   /** Call it with bytes done and in total. */
   readonly update = (done: number, total: number): void => {
-    if (this.#stopped || this.#now() - this.#start < 1000 * (this.#options.patience ?? 0)) return;
+    if (this.#stopped || this.now() - this.#start < 1000 * (this.options.patience ?? 0)) return;
     const [now, all] = [megabytes(done), megabytes(total)];
     if (now === this.#told) return;
     this.#told = now;
-    const work = { unit: "MB", total: all, from: this.#options.patience ? now : 0 };
-    this.#bar ??= startProgress(work, this.#options, this.#terminal, this.#now);
+    const work = { unit: "MB", total: all, from: this.options.patience ? now : 0 };
+    this.#bar ??= startProgress(work, this.options, this.terminal, this.now);
     this.#bar.then((bar) => this.#stopped || bar.update(now));
   };
 

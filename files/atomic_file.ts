@@ -13,8 +13,6 @@ type Fail = (path: string, cause: unknown) => Error;
  * avoided: they lose the error of a full disk.
  */
 export class AtomicFile implements ByteSink, AsyncDisposable {
-  readonly #fail: Fail;
-  #file: Deno.FsFile | undefined;
   #position = 0;
   #size = 0;
   #isReleased = false;
@@ -24,12 +22,9 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     readonly path: string,
     /** The name until `commit()`. */
     readonly partialPath: string,
-    file: Deno.FsFile,
-    fail: Fail,
-  ) {
-    this.#file = file;
-    this.#fail = fail;
-  }
+    private file: Deno.FsFile | undefined,
+    private readonly fail: Fail,
+  ) {}
 
   /**
    * Opens the temporary file next to `path`.
@@ -128,7 +123,7 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
     try {
       return await action();
     } catch (cause) {
-      throw this.#fail(this.path, cause);
+      throw this.fail(this.path, cause);
     }
   }
 
@@ -137,18 +132,18 @@ export class AtomicFile implements ByteSink, AsyncDisposable {
       await action();
     } catch (cause) {
       await this.discard();
-      throw this.#fail(this.path, cause);
+      throw this.fail(this.path, cause);
     }
   }
 
   #open(): Deno.FsFile {
-    if (!this.#file) throw this.#fail(this.path, new Error("it is already closed"));
-    return this.#file;
+    if (!this.file) throw this.fail(this.path, new Error("it is already closed"));
+    return this.file;
   }
 
   #close(): void {
-    this.#file?.close();
-    this.#file = undefined;
+    this.file?.close();
+    this.file = undefined;
   }
 }
 

@@ -16,23 +16,17 @@ export interface ByteSource {
 
 /** Bytes in memory with the interface of a file. */
 export class MemorySource implements ByteSource {
-  readonly path: string;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array, path = "memory") {
-    this.#bytes = bytes;
-    this.path = path;
-  }
+  constructor(private readonly bytes: Uint8Array, readonly path = "memory") {}
 
   get size(): number {
-    return this.#bytes.length;
+    return this.bytes.length;
   }
 
   read(position: number, into: Uint8Array): Promise<void> {
     if (position < 0 || position + into.length > this.size) {
       return Promise.reject(shortRead(this.path, position + into.length, this.size));
     }
-    into.set(this.#bytes.subarray(position, position + into.length));
+    into.set(this.bytes.subarray(position, position + into.length));
     return Promise.resolve();
   }
 

@@ -3,16 +3,16 @@ import { CheckpointError, quote } from "./errors.ts";
 
 /** A file opened for reading by position. Reads are queued, because the file has one cursor. */
 export class FileSource implements ByteSource {
-  readonly path: string;
   readonly size: number;
-  readonly #file: Deno.FsFile;
   readonly #changed: number | undefined;
   #queue: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, file: Deno.FsFile, info: Deno.FileInfo) {
-    this.path = path;
+  private constructor(
+    readonly path: string,
+    private readonly file: Deno.FsFile,
+    info: Deno.FileInfo,
+  ) {
     this.size = info.size;
-    this.#file = file;
     this.#changed = info.mtime?.getTime();
   }
 
@@ -46,15 +46,15 @@ export class FileSource implements ByteSource {
   }
 
   async #read(position: number, into: Uint8Array): Promise<void> {
-    await this.#file.seek(position, Deno.SeekMode.Start);
+    await this.file.seek(position, Deno.SeekMode.Start);
     let filled = 0;
     while (filled < into.length) {
-      const count = await this.#file.read(into.subarray(filled));
+      const count = await this.file.read(into.subarray(filled));
       if (count === null) throw shortRead(this.path, position + into.length, position + filled);
       filled += count;
     }
     // A file that is rewritten in place after its header was checked must not be trusted.
-    const now = await this.#file.stat();
+    const now = await this.file.stat();
     if (now.size !== this.size || now.mtime?.getTime() !== this.#changed) {
       throw new CheckpointError(`Cannot read ${quote(this.path)}: it changed while it was read`, {
         file: this.path,
@@ -76,7 +76,7 @@ export class FileSource implements ByteSource {
 
   /** Closes the file. */
   close(): void {
-    this.#file.close();
+    this.file.close();
   }
 
   /** Closes the file. */

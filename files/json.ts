@@ -15,15 +15,15 @@ const MOST_ITEMS = 2_000_000;
 /** Where and why the text is not the JSON that was expected. */
 export class JsonError extends SyntaxError {
   override readonly name = "JsonError";
-  /** True if a key occurs twice in one object. */
-  readonly duplicate: boolean;
-  /** Line of the text where reading it stopped, from 1 on, if it began at all. */
-  readonly line: number | undefined;
 
-  constructor(message: string, duplicate = false, line?: number) {
+  constructor(
+    message: string,
+    /** True if a key occurs twice in one object. */
+    readonly duplicate = false,
+    /** Line of the text where reading it stopped, from 1 on, if it began at all. */
+    readonly line?: number,
+  ) {
     super(message);
-    this.duplicate = duplicate;
-    this.line = line;
   }
 }
 
@@ -43,15 +43,12 @@ const ESCAPES = new Map<number, string>([
 
 /** Reads one JSON text from UTF-8 bytes, piece by piece, in the order the caller expects. */
 export class JsonScanner {
-  readonly #bytes: Uint8Array;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #position = 0;
   #items = 0;
 
   /** @param bytes the whole text, already known to be valid UTF-8 */
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
+  constructor(private readonly bytes: Uint8Array) {}
 
   /**
    * Reads an object. `member` is called after each key and must read the value.
@@ -89,7 +86,7 @@ export class JsonScanner {
     const start = this.#position;
     let escaped = false;
     for (;; this.#position++) {
-      const byte = this.#bytes[this.#position];
+      const byte = this.bytes[this.#position];
       if (byte === QUOTE) break;
       if (byte === undefined) this.#fail("string without an end");
       if (byte < 0x20) this.#fail("control character in a string");
@@ -98,7 +95,7 @@ export class JsonScanner {
         this.#position++;
       }
     }
-    const raw = this.#bytes.subarray(start, this.#position++);
+    const raw = this.bytes.subarray(start, this.#position++);
     return escaped ? this.#unescape(raw) : this.#decoder.decode(raw);
   }
 
@@ -144,7 +141,7 @@ export class JsonScanner {
 
   #peek(): number | undefined {
     for (;; this.#position++) {
-      const byte = this.#bytes[this.#position];
+      const byte = this.bytes[this.#position];
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
     }
   }
@@ -162,7 +159,7 @@ export class JsonScanner {
   #word(word: string): boolean {
     this.#peek();
     for (let i = 0; i < word.length; i++) {
-      if (this.#bytes[this.#position + i] !== word.charCodeAt(i)) return false;
+      if (this.bytes[this.#position + i] !== word.charCodeAt(i)) return false;
     }
     this.#position += word.length;
     return true;
@@ -171,10 +168,10 @@ export class JsonScanner {
   #numberText(): string {
     this.#peek();
     const start = this.#position;
-    while (isNumberByte(this.#bytes[this.#position])) {
+    while (isNumberByte(this.bytes[this.#position])) {
       if (++this.#position - start > 1000) this.#fail("number of more than 1000 characters");
     }
-    return this.#decoder.decode(this.#bytes.subarray(start, this.#position));
+    return this.#decoder.decode(this.bytes.subarray(start, this.#position));
   }
 
   #unescape(raw: Uint8Array): string {
@@ -203,7 +200,7 @@ export class JsonScanner {
   }
 
   #fail(message: string, duplicate = false): never {
-    const before = this.#bytes.subarray(0, this.#position);
+    const before = this.bytes.subarray(0, this.#position);
     const line = before.reduce((lines, byte) => lines + Number(byte === 0x0a), 1);
     throw new JsonError(`${message} at byte ${this.#position}`, duplicate, line);
   }

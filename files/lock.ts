@@ -2,15 +2,11 @@ import { unwritable } from "./folders.ts";
 
 /** A lock between processes. The system releases it when the process ends, in whatever way. */
 export class FileLock implements Disposable {
-  readonly #file: Deno.FsFile;
-  readonly #path: string;
-  readonly #removed: boolean;
-
-  private constructor(file: Deno.FsFile, path: string, removed: boolean) {
-    this.#file = file;
-    this.#path = path;
-    this.#removed = removed;
-  }
+  private constructor(
+    private readonly file: Deno.FsFile,
+    private readonly path: string,
+    private readonly removed: boolean,
+  ) {}
 
   /**
    * Takes the lock, if nobody has it.
@@ -33,11 +29,11 @@ export class FileLock implements Disposable {
   /** Lets go of it. */
   [Symbol.dispose](): void {
     try {
-      if (this.#removed) Deno.removeSync(this.#path);
+      if (this.removed) Deno.removeSync(this.path);
     } catch {
       // the folder is gone, or the system keeps open files
     }
-    this.#file.close();
+    this.file.close();
   }
 }
 

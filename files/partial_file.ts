@@ -8,21 +8,15 @@ import { hashRest } from "./hash_file.ts";
  * hashed again.
  */
 export class PartialFile {
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  readonly #algorithm: { name: string; prefix: string };
   #hash: Hash;
   /** Bytes so far. */
   size = 0;
 
   private constructor(
-    path: string,
-    file: Deno.FsFile,
-    algorithm: { name: string; prefix: string },
+    private readonly path: string,
+    private readonly file: Deno.FsFile,
+    private readonly algorithm: { name: string; prefix: string },
   ) {
-    this.#path = path;
-    this.#file = file;
-    this.#algorithm = algorithm;
     this.#hash = this.#begin();
   }
 
@@ -54,17 +48,17 @@ export class PartialFile {
   }
 
   async #takeOver(): Promise<void> {
-    this.size += await hashRest(this.#file, this.#hash);
+    this.size += await hashRest(this.file, this.#hash);
   }
 
   #begin(): Hash {
-    return createHash(this.#algorithm.name).update(this.#algorithm.prefix);
+    return createHash(this.algorithm.name).update(this.algorithm.prefix);
   }
 
   /** Discards the bytes so far. */
   async restart(): Promise<void> {
-    await this.#file.truncate(0);
-    await this.#file.seek(0, Deno.SeekMode.Start);
+    await this.file.truncate(0);
+    await this.file.seek(0, Deno.SeekMode.Start);
     this.#hash = this.#begin();
     this.size = 0;
   }
@@ -72,9 +66,9 @@ export class PartialFile {
   /** @throws {CheckpointError} the disk is full or fails */
   async append(bytes: Uint8Array): Promise<void> {
     try {
-      await writeAll(this.#file, bytes);
+      await writeAll(this.file, bytes);
     } catch (cause) {
-      throw unwritable(this.#path, cause);
+      throw unwritable(this.path, cause);
     }
     this.#hash.update(bytes);
     this.size += bytes.length;
@@ -82,13 +76,13 @@ export class PartialFile {
 
   /** Syncs it to the disk. @returns its hash in hexadecimal */
   async finish(): Promise<string> {
-    await this.#file.sync().catch((cause) => {
-      throw unwritable(this.#path, cause);
+    await this.file.sync().catch((cause) => {
+      throw unwritable(this.path, cause);
     });
     return this.#hash.digest("hex");
   }
 
   close(): void {
-    this.#file.close();
+    this.file.close();
   }
 }

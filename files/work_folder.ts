@@ -15,27 +15,18 @@ const JOURNAL = ".journal.json";
 
 /** A folder under construction. */
 export class WorkFolder {
-  /** Where files are put until {@linkcode commit}. */
-  readonly path: string;
-  readonly #target: string;
-  readonly #lock: FileLock;
-  readonly #fingerprint: string;
-  readonly #overwrite: boolean;
   #done: JsonObject = {};
   #closed = false;
   #committed = false;
 
   private constructor(
-    path: string,
-    lock: FileLock,
-    { target, fingerprint, overwrite }: { target: string; fingerprint: string; overwrite: boolean },
-  ) {
-    this.path = path;
-    this.#target = target;
-    this.#lock = lock;
-    this.#fingerprint = fingerprint;
-    this.#overwrite = overwrite;
-  }
+    /** Where files are put until {@linkcode commit}. */
+    readonly path: string,
+    private readonly lock: FileLock,
+    private readonly target: string,
+    private readonly fingerprint: string,
+    private readonly overwrite: boolean,
+  ) {}
 
   /**
    * Starts or continues building the folder `target`.
@@ -49,7 +40,7 @@ export class WorkFolder {
     await makeFolder(path);
     const lock = await takeLock(path, target);
     try {
-      const folder = new WorkFolder(path, lock, { target, fingerprint, overwrite });
+      const folder = new WorkFolder(path, lock, target, fingerprint, overwrite);
       folder.#done = await leftovers(path, fingerprint);
       return folder;
     } catch (error) {
@@ -67,31 +58,28 @@ export class WorkFolder {
   /** Records that a step is finished. */
   async record(step: string, details: JsonObject): Promise<void> {
     this.#done = { ...this.#done, [step]: details };
-    const journal = { fingerprint: this.#fingerprint, done: this.#done };
+    const journal = { fingerprint: this.fingerprint, done: this.#done };
     await writeWhole(join(this.path, JOURNAL), JSON.stringify(journal));
   }
 
   /** Renames the folder to its final name; an existing one is replaced if `overwrite` was set. */
   async commit(): Promise<void> {
-    if (!this.#overwrite) await checkFree(this.#target);
+    if (!this.overwrite) await checkFree(this.target);
     await Deno.remove(join(this.path, JOURNAL)).catch(() => {});
     syncFolder(this.path);
-    const old = join(
-      dirname(this.#target),
-      `.${basename(this.#target)}.${crypto.randomUUID()}.old`,
-    );
-    const replaced = await Deno.rename(this.#target, old).then(() => true, () => false);
+    const old = join(dirname(this.target), `.${basename(this.target)}.${crypto.randomUUID()}.old`);
+    const replaced = await Deno.rename(this.target, old).then(() => true, () => false);
     this.#committed = true;
     if (Deno.build.os === "windows") await this.close(); // it renames no folder with an open file
     try {
-      await Deno.rename(this.path, this.#target);
+      await Deno.rename(this.path, this.target);
     } catch (cause) {
-      if (replaced) await Deno.rename(old, this.#target).catch(() => {});
-      throw unwritable(this.#target, cause);
+      if (replaced) await Deno.rename(old, this.target).catch(() => {});
+      throw unwritable(this.target, cause);
     }
     // Only now: another process that took a lock removed earlier would clear the folder.
-    await Deno.remove(join(this.#target, LOCK));
-    syncFolder(dirname(this.#target));
+    await Deno.remove(join(this.target, LOCK));
+    syncFolder(dirname(this.target));
     if (replaced) await Deno.remove(old, { recursive: true });
   }
 
@@ -103,7 +91,7 @@ export class WorkFolder {
     if (useless && Deno.build.os !== "windows") {
       await Deno.remove(this.path, { recursive: true }).catch(() => {});
     }
-    this.#lock[Symbol.dispose]();
+    this.lock[Symbol.dispose]();
   }
 }
 

@@ -15,14 +15,13 @@ import type { HubSettings } from "./settings.ts";
 export class HubCache {
   readonly path: string;
   readonly #locks: string;
-  readonly #copies: boolean;
 
   /** @param repository `owner/name`, checked */
-  constructor({ cache, copies }: HubSettings, repository: string) {
+  constructor(private readonly settings: HubSettings, repository: string) {
+    const { cache } = settings;
     const name = `models--${repository.replaceAll("/", "--")}`;
     this.path = join(cache, name);
     this.#locks = join(cache, ".locks", name);
-    this.#copies = copies;
   }
 
   /** Path of the content with this hash. */
@@ -75,7 +74,7 @@ export class HubCache {
     const fresh = temporaryName(path);
     const blob = this.blob(hash);
     try {
-      if (this.#copies) await Deno.copyFile(blob, fresh);
+      if (this.settings.copies) await Deno.copyFile(blob, fresh);
       else {
         await Deno.symlink(relative(dirname(path), blob), fresh)
           .catch(() => Deno.copyFile(blob, fresh)); // Windows: links need privileges

@@ -66,14 +66,10 @@ export interface Wanted {
 /** A repository of a hub whose files are pulled into the cache. */
 export class HubRepository {
   readonly cache: HubCache;
-  readonly #repository: string;
-  readonly #options: PullOptions;
   readonly #tools: FetchTools;
 
   /** @param repository as `owner/name`, checked */
-  constructor(repository: string, options: PullOptions) {
-    this.#repository = repository;
-    this.#options = options;
+  constructor(private readonly repository: string, private readonly options: PullOptions) {
     this.#tools = { onNote: options.onNote, ...options.tools ?? REAL_TOOLS };
     this.cache = new HubCache(options.settings, repository);
   }
@@ -86,7 +82,7 @@ export class HubRepository {
     revision: string,
     wanted: Wanted,
   ): Promise<{ commit: string; pulled: PulledFile[] }> {
-    if (this.#options.settings.offline) {
+    if (this.options.settings.offline) {
       const local = await this.#local(revision, wanted);
       for (const { path, name } of local.pulled) {
         await wanted.checkFile?.(await Deno.realPath(path), name);
@@ -100,10 +96,10 @@ export class HubRepository {
     const pulled: PulledFile[] = [];
     let before = 0;
     for (const file of listed) {
-      const onBytes = (bytes: number) => this.#options.onProgress?.(before + bytes, total);
+      const onBytes = (bytes: number) => this.options.onProgress?.(before + bytes, total);
       const path = await this.#file(commit, file, wanted, onBytes);
       before += file.size;
-      this.#options.onProgress?.(before, total);
+      this.options.onProgress?.(before, total);
       pulled.push({ name: file.name, path, bytes: file.size });
     }
     await this.cache.setRef(revision, commit);
@@ -112,7 +108,7 @@ export class HubRepository {
 
   /** What {@linkcode pull} would fetch. @throws {CheckpointError} Hub */
   async plan(revision: string, wanted: Wanted): Promise<PlannedFile[]> {
-    if (this.#options.settings.offline) {
+    if (this.options.settings.offline) {
       const { pulled } = await this.#local(revision, wanted);
       return pulled.map(({ name, bytes }) => ({ name, bytes, cached: true }));
     }
@@ -131,13 +127,13 @@ export class HubRepository {
     const commit = await this.cache.commitOf(revision);
     if (commit === undefined) {
       const [name] = wanted.names ?? [];
-      const what = name === undefined ? this.#repository : `${this.#repository}/${name}`;
+      const what = name === undefined ? this.repository : `${this.repository}/${name}`;
       this.#notHere(what, "it is not in the cache");
     }
     const pulled: PulledFile[] = [];
     for (const name of wanted.names ?? await this.#snapshot(commit, wanted)) {
       const path = await this.cache.find(commit, name);
-      if (!path) this.#notHere(`${this.#repository}/${name}`, "it is not in the cache");
+      if (!path) this.#notHere(`${this.repository}/${name}`, "it is not in the cache");
       pulled.push({ name, path, bytes: (await Deno.stat(path)).size });
     }
     return { commit, pulled };
@@ -149,7 +145,7 @@ export class HubRepository {
       await wanted.checkSnapshot?.(this.cache.snapshot(commit));
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      this.#notHere(this.#repository, `only part of it is in the cache (${error.message})`);
+      this.#notHere(this.repository, `only part of it is in the cache (${error.message})`);
     }
     return wanted.choose(await this.cache.files(commit));
   }
@@ -166,26 +162,26 @@ export class HubRepository {
     if (isCommit(revision)) return revision;
     const { modelInfo } = await import("@huggingface/hub");
     const info = await this.#ask((api) =>
-      modelInfo({ name: this.#repository, revision, additionalFields: ["sha"], ...api })
+      modelInfo({ name: this.repository, revision, additionalFields: ["sha"], ...api })
     );
     return checkCommit(info.sha);
   }
 
   async #list(commit: string, wanted: Wanted): Promise<ListedFile[]> {
     const { pathsInfo } = await import("@huggingface/hub");
-    const repo = { type: "model", name: this.#repository } as const;
+    const repo = { type: "model", name: this.repository } as const;
     const { names } = wanted;
     const entries: unknown = names
       ? await this.#ask((api) => pathsInfo({ repo, revision: commit, paths: [...names], ...api }))
       : await this.#ask((api) => this.#listAll(commit, api));
     if (!Array.isArray(entries)) this.#malformed();
-    const chosen = names ?? wanted.choose(fileNames(entries, this.#repository));
-    return wantedFiles(entries, chosen, this.#repository);
+    const chosen = names ?? wanted.choose(fileNames(entries, this.repository));
+    return wantedFiles(entries, chosen, this.repository);
   }
 
   async #listAll(commit: string, api: Api): Promise<unknown[]> {
     const { listFiles } = await import("@huggingface/hub");
-    const repo = { type: "model", name: this.#repository } as const;
+    const repo = { type: "model", name: this.repository } as const;
     const entries: unknown[] = [];
     for await (const entry of listFiles({ repo, revision: commit, recursive: true, ...api })) {
       if (entries.push(entry) > MOST_ENTRIES) this.#malformed(undefined, "its listing is endless");
@@ -195,7 +191,7 @@ export class HubRepository {
 
   /** Runs a call of the hub's library and turns its errors into ours. */
   async #ask<T>(call: (api: Api) => Promise<T>): Promise<T> {
-    const { settings, signal } = this.#options;
+    const { settings, signal } = this.options;
     const inner = hubApiFetch(settings, this.#tools);
     const { HubApiError } = await import("@huggingface/hub");
     let answers = 0;
@@ -208,7 +204,7 @@ export class HubRepository {
         },
       });
     } catch (error) {
-      if (error instanceof HubApiError) throw statusError(error.statusCode, this.#repository);
+      if (error instanceof HubApiError) throw statusError(error.statusCode, this.repository);
       if (error instanceof CheckpointError || signal?.aborted) throw error;
       this.#malformed(error); // the library reads the answer without checks
     }
@@ -218,7 +214,7 @@ export class HubRepository {
     const reason = cause instanceof Error && cause.cause instanceof CheckpointError
       ? cause.cause
       : cause;
-    throw new CheckpointError(`Cannot pull ${quote(this.#repository)}: ${why}`, {
+    throw new CheckpointError(`Cannot pull ${quote(this.repository)}: ${why}`, {
       reason: "Hub",
       temporary: true,
       cause: reason,
@@ -232,7 +228,7 @@ export class HubRepository {
     { checkFile }: Wanted,
     onBytes: (bytes: number) => void,
   ): Promise<string> {
-    const { signal, onNote } = this.#options;
+    const { signal, onNote } = this.options;
     const blob = this.cache.blob(file.hash);
     const waiting = () => onNote?.(`waiting: another process is pulling ${quote(file.name)}`);
     await this.cache.withLock(file.hash, signal, waiting, async () => {
@@ -252,9 +248,9 @@ export class HubRepository {
     blob: string,
     onProgress: (bytes: number) => void,
   ): Promise<void> {
-    const { settings, signal } = this.#options;
+    const { settings, signal } = this.options;
     const path = name.split("/").map(encodeURIComponent).join("/");
-    const url = `${settings.endpoint}/${this.#repository}/resolve/${commit}/${path}`;
+    const url = `${settings.endpoint}/${this.repository}/resolve/${commit}/${path}`;
     const { timeout } = settings;
     const options = { timeout, sleep: this.#tools.sleep, onProgress, signal };
     return download({ name, url, size, hash }, blob, {
@@ -269,9 +265,9 @@ export class HubRepository {
     for (const file of listed) {
       if (!await this.cache.find(commit, file.name)) needed += file.size;
     }
-    const { cache } = this.#options.settings;
+    const { cache } = this.options.settings;
     await makeFolder(cache);
-    await checkSpace(cache, needed, `Cannot pull ${quote(this.#repository)}`);
+    await checkSpace(cache, needed, `Cannot pull ${quote(this.repository)}`);
   }
 }
 

@@ -3,14 +3,11 @@ const MOST_RUNS = 10_000;
 
 /** The actions of a session in the notation of --actions, `forward*8,left*3`, oldest first. */
 export class ActionHistory {
-  readonly #names: readonly string[];
   readonly #runs: { readonly action: number; count: number }[] = [];
   #dropped = false;
 
   /** @param names of the actions, by number */
-  constructor(names: readonly string[]) {
-    this.#names = names;
-  }
+  constructor(private readonly names: readonly string[]) {}
 
   push(action: number): void {
     const last = this.#runs.at(-1);
@@ -35,7 +32,7 @@ export class ActionHistory {
 
   /** The newest runs. */
   text(runs = MOST_RUNS): string {
-    const name = (action: number) => this.#names[action] ?? String(action);
+    const name = (action: number) => this.names[action] ?? String(action);
     return this.#runs.slice(-runs)
       .map(({ action, count }) => count > 1 ? `${name(action)}*${count}` : name(action))
       .join(",");

@@ -71,13 +71,9 @@ function wrongLength(url: URL, bytes: number): PlayerError {
 
 /** A file in pieces, downloaded and joined. */
 export class JoinedFile implements ByteSource {
-  readonly path: string;
   readonly size: number;
-  readonly #pieces: readonly Uint8Array[];
 
-  private constructor(path: string, pieces: readonly Uint8Array[]) {
-    this.path = path;
-    this.#pieces = pieces;
+  private constructor(readonly path: string, private readonly pieces: readonly Uint8Array[]) {
     this.size = pieces.reduce((sum, { length }) => sum + length, 0);
   }
 
@@ -96,7 +92,7 @@ export class JoinedFile implements ByteSource {
       return Promise.reject(shortRead(this.path, end, this.size));
     }
     let start = 0;
-    for (const piece of this.#pieces) {
+    for (const piece of this.pieces) {
       const from = Math.max(position, start);
       const to = Math.min(end, start + piece.length);
       if (from < to) into.set(piece.subarray(from - start, to - start), from - position);

@@ -81,7 +81,6 @@ export class Game {
   readonly input = new ActionInput();
   /** All frames that can be gone back to. */
   readonly timeline = new Timeline();
-  readonly #options: GameOptions;
   readonly #watchers = new Set<GameWatcher>();
   #world: World | undefined;
   #settings: LiveSettings;
@@ -105,8 +104,7 @@ export class Game {
   #lastEnd: number | undefined;
   #intervals: number[] = [];
 
-  constructor(options: GameOptions) {
-    this.#options = options;
+  constructor(private readonly options: GameOptions) {
     this.#settings = options.settings;
     this.#clip = options.clips[0]!;
     this.#label = options.label;
@@ -135,7 +133,7 @@ export class Game {
   /** The actions that led to a frame. */
   historyTo(frame: number): ActionHistory {
     const path = this.timeline.path(frame);
-    const history = new ActionHistory(this.#options.actions);
+    const history = new ActionHistory(this.options.actions);
     history.clear(this.timeline.isWhole(path));
     for (const { shown: { action } } of path) if (action !== undefined) history.push(action);
     return history;
@@ -190,8 +188,8 @@ export class Game {
 
   /** Restarts with a clip. */
   restart(clip = this.#clip, label = this.#label): void {
-    if (!this.#options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
-    if (label !== undefined && label >= (this.#options.labels ?? 0)) {
+    if (!this.options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
+    if (label !== undefined && label >= (this.options.labels ?? 0)) {
       return this.#refuse(`There is no class ${label}`);
     }
     this.#wanted.clip = clip;
@@ -248,7 +246,7 @@ export class Game {
 
   /** A world without a picture yet makes one by itself, if it knows how to stand still. */
   get #isBlank(): boolean {
-    const { actions, idle } = this.#options;
+    const { actions, idle } = this.options;
     return !this.#shown && (actions.length === 0 || idle !== undefined);
   }
 
@@ -279,7 +277,7 @@ export class Game {
       const mistake = error instanceof RangeError || error instanceof TypeError ||
         (error instanceof GpuError && error.reason === "limit");
       if (!mistake || !this.#world) throw error;
-      this.#refuse(this.#options.explain?.(error.message) ?? error.message);
+      this.#refuse(this.options.explain?.(error.message) ?? error.message);
     }
   }
 
@@ -294,7 +292,7 @@ export class Game {
   async #open(clip: string, label: number | undefined): Promise<void> {
     this.#world?.close();
     this.#world = undefined;
-    const { world, picture, frames } = await this.#options.open(clip, this.#settings, label);
+    const { world, picture, frames } = await this.options.open(clip, this.#settings, label);
     this.#world = world;
     this.#clip = clip;
     this.#label = label;
@@ -311,9 +309,9 @@ export class Game {
   }
 
   async #step(): Promise<void> {
-    const takesActions = this.#options.actions.length > 0;
+    const takesActions = this.options.actions.length > 0;
     const kept = this.#running ? this.input.lastTap : undefined;
-    const action = takesActions ? this.input.sample() ?? kept ?? this.#options.idle : undefined;
+    const action = takesActions ? this.input.sample() ?? kept ?? this.options.idle : undefined;
     const { index, pixels } = await this.#world!.step(action);
     this.#generated++;
     if (action !== undefined) this.#history.push(action);
@@ -325,7 +323,7 @@ export class Game {
     if (!kept) return this.#refuse(`Frame ${frame} is no longer kept`);
     await this.#world!.goTo(kept.moment);
     this.#wentBack = true;
-    this.#strays = this.#options.exactReturn === false && kept.generated > 0;
+    this.#strays = this.options.exactReturn === false && kept.generated > 0;
     this.#clip = kept.clip;
     this.#label = kept.label;
     this.#contextFrames = kept.contextFrames;
@@ -378,7 +376,7 @@ export class Game {
 
   /** Waits for the least time per frame. As a timer, it also lets sockets and keys be served. */
   #pause(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, 1000 / this.#options.fps));
+    return new Promise((resolve) => setTimeout(resolve, 1000 / this.options.fps));
   }
 
   async #untilPoked(): Promise<void> {

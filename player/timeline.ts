@@ -43,14 +43,11 @@ const MOMENT_BYTES = 4000;
  */
 export class Timeline {
   readonly #frames = new Map<number, KeptFrame>();
-  readonly #mostBytes: number;
   #bytes = 0;
   #next = 0;
 
   /** @param mostBytes kept; less than that is dropped for tests */
-  constructor(mostBytes = MOST_BYTES) {
-    this.#mostBytes = mostBytes;
-  }
+  constructor(private readonly mostBytes = MOST_BYTES) {}
 
   /** The number that the next frame gets. */
   get next(): number {
@@ -63,7 +60,7 @@ export class Timeline {
     this.#next = frame.shown.id + 1;
     this.#bytes += size(frame);
     for (const [id, oldest] of this.#frames) {
-      if (this.#bytes <= this.#mostBytes || id === frame.shown.id) break;
+      if (this.#bytes <= this.mostBytes || id === frame.shown.id) break;
       this.#frames.delete(id);
       this.#bytes -= size(oldest);
     }

@@ -119,14 +119,11 @@ export function outputFiles(names: readonly string[], count: number): string[] {
 
 /** All outputs of a run as one. Files get their final names in `close`. */
 export class Outputs implements AsyncDisposable {
-  readonly #count: number;
   #outputs: Output[] = [];
   /** Videos that have the newest frame: all must be equally long. */
   #waiting: Frame[] = [];
 
-  private constructor(count: number, readonly paths: readonly string[]) {
-    this.#count = count;
-  }
+  private constructor(private readonly count: number, readonly paths: readonly string[]) {}
 
   get #hasFiles(): boolean {
     return this.paths.some((path) => path !== "-");
@@ -154,7 +151,7 @@ export class Outputs implements AsyncDisposable {
 
   /** @throws {MediaError} the disk is full, or the reader of stdout has gone */
   async write(frame: Frame): Promise<void> {
-    if (this.#waiting.push(frame) < this.#count) return;
+    if (this.#waiting.push(frame) < this.count) return;
     const frames = this.#waiting.splice(0);
     for (const output of [...this.#outputs]) {
       try {

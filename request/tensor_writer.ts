@@ -23,14 +23,13 @@ export interface TensorWriterOptions {
 
 /** Exact frames and latents of all videos, written as one file at the end. */
 export class TensorWriter {
-  readonly #file: AtomicFile;
-  readonly #options: TensorWriterOptions;
   readonly #pixels: (Float32Array | undefined)[];
   readonly #latents: (Float32Array | undefined)[];
 
-  private constructor(file: AtomicFile, options: TensorWriterOptions) {
-    this.#file = file;
-    this.#options = options;
+  private constructor(
+    private readonly file: AtomicFile,
+    private readonly options: TensorWriterOptions,
+  ) {
     this.#pixels = new Array(options.count * options.frames);
     this.#latents = new Array(options.count * options.frames);
   }
@@ -42,33 +41,33 @@ export class TensorWriter {
 
   /** Stores a frame of a video; both count from 0. */
   write(video: number, frame: number, pixels: { data: Float32Array }, latents: Float32Array): void {
-    const at = video * this.#options.frames + frame;
+    const at = video * this.options.frames + frame;
     this.#pixels[at] = pixels.data;
     this.#latents[at] = latents;
   }
 
   /** @throws {MediaError} the disk is full; nothing is left behind then */
   async close(): Promise<WrittenFile> {
-    const { count, metadata } = this.#options;
+    const { count, metadata } = this.options;
     const length = this.#length;
     try {
       if (length === 0) throw new RangeError("Cannot write videos without frames");
-      const bytes = await writeSafetensors(this.#file, this.#entries(length), metadata);
-      await this.#file.commit();
-      return { path: this.#file.path, frames: count * length, bytes };
+      const bytes = await writeSafetensors(this.file, this.#entries(length), metadata);
+      await this.file.commit();
+      return { path: this.file.path, frames: count * length, bytes };
     } catch (error) {
-      await this.#file.discard();
+      await this.file.discard();
       throw error;
     }
   }
 
   async abort(): Promise<void> {
-    await this.#file.discard();
+    await this.file.discard();
   }
 
   /** Frames that every video has: fewer than announced if the run was stopped. */
   get #length(): number {
-    const { count, frames } = this.#options;
+    const { count, frames } = this.options;
     const lengths = Array.from({ length: count }, (_, video) => {
       const own = this.#pixels.slice(video * frames, (video + 1) * frames);
       const missing = own.findIndex((frame) => frame === undefined);
@@ -79,12 +78,12 @@ export class TensorWriter {
 
   /** The first frames of each video. */
   #first<T>(all: readonly T[], length: number): T[] {
-    const { frames } = this.#options;
+    const { frames } = this.options;
     return all.filter((_, i) => i % frames < length);
   }
 
   #entries(length: number): SafetensorsEntry[] {
-    const { count, width, height, latentShape, noise, actions, labels } = this.#options;
+    const { count, width, height, latentShape, noise, actions, labels } = this.options;
     const entries: SafetensorsEntry[] = [
       {
         name: "frames",

@@ -43,13 +43,15 @@ const LAST_LINES = 4;
 export class GpuProcess {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #events: ProcessEvents;
   readonly #lastLines: string[] = [];
   /** Resolves when it has ended and all its output was passed on. */
   readonly ended: Promise<void>;
 
-  constructor(command: ProcessCommand, settings: ChildSettings, events: ProcessEvents) {
-    this.#events = events;
+  constructor(
+    command: ProcessCommand,
+    settings: ChildSettings,
+    private readonly events: ProcessEvents,
+  ) {
     this.#child = new Deno.Command(command.program, {
       args: [...command.args, JSON.stringify(settings)],
       stdin: "piped",
@@ -70,14 +72,14 @@ export class GpuProcess {
     await this.#input.close().catch(() => {});
     const how = signal ? `was killed by ${signal}` : `ended with status ${code}`;
     const last = this.#lastLines.length > 0 ? `: ${this.#lastLines.join(" | ")}` : "";
-    this.#events.ended(`the GPU process ${how}${last}`);
+    this.events.ended(`the GPU process ${how}${last}`);
   }
 
   async #readMessages(): Promise<void> {
     for await (const line of readLines(this.#child.stdout)) {
       const message = parseChildMessage(line);
-      if (message) this.#events.message(message);
-      else if (line.trim() !== "") this.#events.said(line);
+      if (message) this.events.message(message);
+      else if (line.trim() !== "") this.events.said(line);
     }
   }
 
@@ -86,7 +88,7 @@ export class GpuProcess {
       if (line.trim() === "") continue;
       this.#lastLines.push(line.trim());
       if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
-      this.#events.said(line);
+      this.events.said(line);
     }
   }
 

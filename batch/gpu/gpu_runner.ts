@@ -15,16 +15,14 @@ export class DeviceLostError extends Error {
  * Runs jobs on one device, one batch at a time, and reports how each ends. Part of the GPU process.
  */
 export class GpuRunner {
-  readonly #shelf: ModelShelf;
-  readonly #send: (message: ChildMessage) => void;
   #open: OpenJob[] = [];
   /** Why this process must end: a thread of it cannot be stopped. */
   #retires: string | undefined;
 
-  constructor(shelf: ModelShelf, send: (message: ChildMessage) => void) {
-    this.#shelf = shelf;
-    this.#send = send;
-  }
+  constructor(
+    private readonly shelf: ModelShelf,
+    private readonly send: (message: ChildMessage) => void,
+  ) {}
 
   /**
    * Runs jobs as one batch: the first, and as many of its shape as fit the memory. The rest gets no
@@ -36,16 +34,16 @@ export class GpuRunner {
     const prepared: PreparedJob[] = [];
     for (const job of jobs) {
       prepared.push(...await this.#prepare(job));
-      if (this.#retires) return this.#send({ type: "idle", retires: this.#retires });
+      if (this.#retires) return this.send({ type: "idle", retires: this.#retires });
     }
     const [first] = prepared;
-    if (!first) return this.#send({ type: "idle" });
+    if (!first) return this.send({ type: "idle" });
     const pipeline = await this.#pipelineOf(first.job);
     const alike = prepared.filter(({ key }) => key === first.key);
     const room = roomFor(first, pipeline, videos);
     const batch = firstOf(alike, room);
     await this.#tryBatch(batch, pipeline);
-    this.#send({ type: "idle", room: batch.length < alike.length ? room : undefined });
+    this.send({ type: "idle", room: batch.length < alike.length ? room : undefined });
   }
 
   /** Whether this process must end when its work is over. */
@@ -58,16 +56,16 @@ export class GpuRunner {
     await Promise.all(this.#open.map((job) => job.abort().catch(() => {})));
   }
 
-  #progress = () => this.#send({ type: "progress" });
+  #progress = () => this.send({ type: "progress" });
 
   #fail(hash: string, error: unknown): void {
     if (error instanceof StuckMediaError) this.#retires ??= error.message;
-    this.#send({ type: "failed", hash, error: failureOf(error) });
+    this.send({ type: "failed", hash, error: failureOf(error) });
   }
 
   async #pipelineOf(job: WireJob): Promise<Pipeline> {
     try {
-      return await this.#shelf.pipeline(modelWish(job, valuesOf(job)), this.#progress);
+      return await this.shelf.pipeline(modelWish(job, valuesOf(job)), this.#progress);
     } catch (error) {
       if (isLost(error)) throw new DeviceLostError((error as Error).message);
       throw error;
@@ -76,7 +74,7 @@ export class GpuRunner {
 
   /** @returns empty if the job cannot run, which is reported */
   async #prepare(job: WireJob): Promise<PreparedJob[]> {
-    this.#send({ type: "start", hashes: [job.hash] });
+    this.send({ type: "start", hashes: [job.hash] });
     try {
       valuesOf(job);
     } catch (error) {
@@ -87,7 +85,7 @@ export class GpuRunner {
     try {
       const prepared = await PreparedJob.make(job, valuesOf(job), pipeline);
       for (const one of prepared.warnings) {
-        this.#send({ type: "warning", where: job.where, ...one });
+        this.send({ type: "warning", where: job.where, ...one });
       }
       return [prepared];
     } catch (error) {
@@ -100,17 +98,17 @@ export class GpuRunner {
   /** Runs jobs as one batch; if the batch fails, jobs without a record may run in other batches. */
   async #tryBatch(batch: readonly PreparedJob[], pipeline: Pipeline): Promise<void> {
     const hashes = batch.map(({ job }) => job.hash);
-    this.#send({ type: "start", hashes });
+    this.send({ type: "start", hashes });
     try {
       await this.#runBatch(batch, pipeline);
     } catch (error) {
       await this.abort();
       if (isLost(error)) throw new DeviceLostError((error as Error).message);
-      if (this.#shelf.spoilt) await this.#shelf.clear();
+      if (this.shelf.spoilt) await this.shelf.clear();
       if (batch.length === 1) return this.#fail(hashes[0]!, error);
       const memory = error instanceof GpuError && error.reason === "out-of-memory";
       const why = error instanceof Error ? error.message : String(error);
-      this.#send({ type: "split", hashes, videos: videosOf(batch), memory, why });
+      this.send({ type: "split", hashes, videos: videosOf(batch), memory, why });
     } finally {
       this.#open = [];
     }
@@ -124,14 +122,14 @@ export class GpuRunner {
     for await (const frame of pipeline.generate(joinParts(batch))) {
       const { job, video } = owners[frame.video]!;
       await this.#guard(job, () => job!.write(frame, video));
-      this.#send({ type: "progress", generated: frame.kind === "generated" });
+      this.send({ type: "progress", generated: frame.kind === "generated" });
     }
     for (const job of [...this.#open]) {
       await this.#guard(job, async () => {
         const outputs = await job.close();
         const seconds = Math.round(performance.now() - start) / 1000;
         this.#open = this.#open.filter((other) => other !== job);
-        this.#send({ type: "done", hash: job.hash, seconds, batch: videos, outputs });
+        this.send({ type: "done", hash: job.hash, seconds, batch: videos, outputs });
       });
       this.#progress();
     }

@@ -23,17 +23,15 @@ const MOST_LOADED = 2;
 export class ModelShelf {
   #gpu: Gpu | undefined;
   #loaded: { readonly key: string; readonly pipeline: Pipeline }[] = [];
-  readonly #open: () => Promise<Gpu>;
-  readonly #load: Load;
 
-  constructor(open: () => Promise<Gpu>, load: Load = loadPipeline) {
-    this.#open = open;
-    this.#load = load;
-  }
+  constructor(
+    private readonly open: () => Promise<Gpu>,
+    private readonly load: Load = loadPipeline,
+  ) {}
 
   /** The device, opened when needed. @throws {GpuError} */
   async gpu(): Promise<Gpu> {
-    return this.#gpu ??= await this.#open();
+    return this.#gpu ??= await this.open();
   }
 
   /**
@@ -54,8 +52,7 @@ export class ModelShelf {
   }
 
   async #place({ folder, ...how }: ModelWish, onProgress: () => void): Promise<Pipeline> {
-    const load = async () =>
-      await this.#load(folder, { ...how, gpu: await this.gpu(), onProgress });
+    const load = async () => await this.load(folder, { ...how, gpu: await this.gpu(), onProgress });
     try {
       return await load();
     } catch (error) {

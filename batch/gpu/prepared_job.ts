@@ -47,19 +47,18 @@ export function modelWish({ model }: WireJob, { dtype, flexrope, lora }: JobValu
 
 /** A job whose sources are read and whose plan fits the model, ready to run. */
 export class PreparedJob implements BatchPart {
-  readonly job: WireJob;
   readonly wish: ModelWish;
   readonly plan: RunPlan;
   readonly noise: Float32Array;
   readonly warnings: readonly RunWarning[];
-  readonly #request: Request;
-  readonly #values: JobValues;
 
-  private constructor(job: WireJob, values: JobValues, request: Request, pipeline: Pipeline) {
-    this.job = job;
+  private constructor(
+    readonly job: WireJob,
+    private readonly values: JobValues,
+    private readonly request: Request,
+    pipeline: Pipeline,
+  ) {
     this.wish = modelWish(job, values);
-    this.#values = values;
-    this.#request = request;
     const run = asUsage(() => pipeline.prepare(request.generate));
     this.plan = run.plan;
     this.noise = run.noise;
@@ -80,7 +79,7 @@ export class PreparedJob implements BatchPart {
   }
 
   get generate(): GenerateOptions {
-    return this.#request.generate;
+    return this.request.generate;
   }
 
   /** Jobs with the same key can run as one batch. */
@@ -95,17 +94,17 @@ export class PreparedJob implements BatchPart {
     await checkFolder(folder);
     const files = outputFiles(outputs, plan.videos).map((name) => outputPath(folder, name));
     await makeFoldersInside(folder, files);
-    const record = settingsOfRequest(this.#request, this.#values, plan, {
+    const record = settingsOfRequest(this.request, this.values, plan, {
       dtype: pipeline.dtype,
       version: VERSION,
       info: pipeline.info,
     });
-    const kept = this.#values.noMetadata ? {} : settingsMetadata(record);
-    const options = outputOptions(this.#request, this, record, pipeline.info.actions);
+    const kept = this.values.noMetadata ? {} : settingsMetadata(record);
+    const options = outputOptions(this.request, this, record, pipeline.info.actions);
     const writer = await Outputs.open(paths, {
       ...options,
       metadata: { ...kept, [JOB_KEY]: hash },
-      tensors: this.#values.noMetadata
+      tensors: this.values.noMetadata
         ? { ...options.tensors, metadata: undefined }
         : options.tensors,
     });
@@ -121,13 +120,7 @@ async function checkFolder(folder: string): Promise<void> {
 
 /** A running job, with outputs open under temporary names. */
 export class OpenJob {
-  readonly prepared: PreparedJob;
-  readonly #outputs: Outputs;
-
-  constructor(prepared: PreparedJob, outputs: Outputs) {
-    this.prepared = prepared;
-    this.#outputs = outputs;
-  }
+  constructor(readonly prepared: PreparedJob, private readonly outputs: Outputs) {}
 
   get hash(): string {
     return this.prepared.job.hash;
@@ -135,12 +128,12 @@ export class OpenJob {
 
   /** @param video number within the job */
   async write(frame: Frame, video: number): Promise<void> {
-    await this.#outputs.write({ ...frame, video });
+    await this.outputs.write({ ...frame, video });
   }
 
   /** Renames the outputs to their final names, and returns what they are. */
   async close(): Promise<MadeFile[]> {
-    const written = await this.#outputs.close();
+    const written = await this.outputs.close();
     const { job: { folder, outputs }, plan } = this.prepared;
     const made: MadeFile[] = [];
     const names = outputFiles(outputs, plan.videos);
@@ -155,6 +148,6 @@ export class OpenJob {
   }
 
   async abort(): Promise<void> {
-    await this.#outputs.abort();
+    await this.outputs.abort();
   }
 }

@@ -74,7 +74,6 @@ type State =
  * replaced, and its jobs run again, in batches of half the size and then alone.
  */
 export class Supervisor {
-  readonly #options: SupervisorOptions;
   readonly #pool = new JobPool();
   readonly #warnings: Warnings;
   #state: State = { at: "rest" };
@@ -84,8 +83,7 @@ export class Supervisor {
   /** Removes the leftovers of processes that died. */
   #cleaning: Promise<unknown> = Promise.resolve();
 
-  constructor(options: SupervisorOptions) {
-    this.#options = options;
+  constructor(private readonly options: SupervisorOptions) {
     this.#warnings = options.warnings ?? new Warnings();
     this.#device.promise.catch(() => {});
   }
@@ -160,7 +158,7 @@ export class Supervisor {
 
   #spawn(): void {
     if (this.#state.at !== "rest") return;
-    const { command, backend, hangAfter } = this.#options;
+    const { command, backend, hangAfter } = this.options;
     const watchdog = new Watchdog(hangAfter, (seconds) => {
       running.loss ??= `the GPU process was silent for ${Math.round(seconds)} s`;
       running.process.kill();
@@ -169,7 +167,7 @@ export class Supervisor {
     const process = new GpuProcess(command, settings, {
       message: (message) => this.#hear(message, running),
       ended: (why) => this.#lost(running.loss ?? why, running),
-      said: (line) => this.#options.said?.(line),
+      said: (line) => this.options.said?.(line),
     });
     const running: Running = { process, watchdog };
     watchdog.start();
@@ -178,13 +176,13 @@ export class Supervisor {
 
   /** Videos of a batch. */
   #wanted({ cpu }: DeviceInfo): number {
-    const { gpuBatch } = this.#options;
+    const { gpuBatch } = this.options;
     return gpuBatch === "auto" ? AUTO_VIDEOS[cpu ? "cpu" : "gpu"] : gpuBatch;
   }
 
   /** Waits for jobs that arrive one by one, as long as they would make a batch larger. */
   #feedSoon(): void {
-    const { gather } = this.#options;
+    const { gather } = this.options;
     const state = this.#state;
     if (state.at !== "ready") return;
     if (!gather || this.#pool.waiting >= this.#wanted(state.device)) return this.#feed();
@@ -205,7 +203,7 @@ export class Supervisor {
     const { watchdog } = running;
     watchdog.beat(message.type === "progress" && message.generated);
     const note = this.#pool.hear(message);
-    if (note) this.#options.note(note);
+    if (note) this.options.note(note);
     switch (message.type) {
       case "ready":
         if (this.#state.at === "closing") return;
@@ -229,13 +227,13 @@ export class Supervisor {
 
   #warn(where: string, warning: RunWarning): void {
     const line = this.#warnings.add(where, warning);
-    if (line) this.#options.note(line);
+    if (line) this.options.note(line);
   }
 
   /** Replaces a process in which a thread runs on for ever. */
   #retire(why: string, running: Running): void {
     if (this.#state.at !== "closing") {
-      this.#options.note(`${why}; the GPU process ends, and another starts`);
+      this.options.note(`${why}; the GPU process ends, and another starts`);
       this.#leave({ at: "retiring", running });
     }
     running.process.kill();
@@ -256,7 +254,7 @@ export class Supervisor {
     this.#dispatchesPerSubmit = this.#dispatchesPerSubmit === undefined
       ? FIRST_SUBMIT
       : Math.max(1, Math.floor(this.#dispatchesPerSubmit / 2));
-    this.#options.note(`${reason}; starting another`);
+    this.options.note(`${reason}; starting another`);
     const pause = 200 * 2 ** Math.min(this.#falseStarts, 5);
     this.#leave({ at: "restarting", timer: setTimeout(() => this.#restart(), pause) });
   }

@@ -9,9 +9,6 @@ const TIMES = 20;
  * `most` seconds, and afterwards a multiple of the longest frame.
  */
 export class Watchdog {
-  readonly #most: number;
-  readonly #bark: (seconds: number) => void;
-  readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
   /** Milliseconds; undefined until a frame was generated. */
@@ -19,14 +16,10 @@ export class Watchdog {
 
   /** @param most seconds; @param bark called once with the seconds of silence */
   constructor(
-    most: number,
-    bark: (seconds: number) => void,
-    now: () => number = performance.now.bind(performance),
-  ) {
-    this.#most = most;
-    this.#bark = bark;
-    this.#now = now;
-  }
+    private readonly most: number,
+    private readonly bark: (seconds: number) => void,
+    private readonly now: () => number = performance.now.bind(performance),
+  ) {}
 
   /** New work begins, with unknown time per frame. */
   start(): void {
@@ -38,7 +31,7 @@ export class Watchdog {
    * A sign of life. @param generated whether it is a new frame, which shows how long frames take
    */
   beat(generated = false): void {
-    if (generated) this.#longest = Math.max(this.#longest ?? 0, this.#now() - this.#last);
+    if (generated) this.#longest = Math.max(this.#longest ?? 0, this.now() - this.#last);
     this.#arm();
   }
 
@@ -49,14 +42,14 @@ export class Watchdog {
 
   /** Seconds of silence allowed now. */
   get limit(): number {
-    if (this.#longest === undefined) return this.#most;
-    return Math.min(this.#most, Math.max(SHORTEST_SECONDS, TIMES * this.#longest / 1000));
+    if (this.#longest === undefined) return this.most;
+    return Math.min(this.most, Math.max(SHORTEST_SECONDS, TIMES * this.#longest / 1000));
   }
 
   #arm(): void {
-    this.#last = this.#now();
+    this.#last = this.now();
     clearTimeout(this.#timer);
     const { limit } = this;
-    this.#timer = setTimeout(() => this.#bark(limit), limit * 1000);
+    this.#timer = setTimeout(() => this.bark(limit), limit * 1000);
   }
 }

@@ -27,9 +27,7 @@ export function pageName(shard: { index: number; count: number } | undefined): s
 
 /** Writes a page with all jobs of a batch, again and again as they end. */
 export class BatchPage {
-  readonly #folder: string;
   readonly #path: string;
-  readonly #title: string;
   readonly #jobs = new Map<string, PageJob>();
   #pictures = new Map<string, string>();
   #characters = 0;
@@ -39,10 +37,12 @@ export class BatchPage {
   #pause = PAUSE_MS;
   #closed = false;
 
-  private constructor(folder: string, name: string, title: string) {
-    this.#folder = folder;
+  private constructor(
+    private readonly folder: string,
+    name: string,
+    private readonly title: string,
+  ) {
     this.#path = join(folder, name);
-    this.#title = title;
   }
 
   /**
@@ -110,7 +110,7 @@ export class BatchPage {
 
   async #draw(hash: string, output: string): Promise<void> {
     if (this.#closed || this.#characters >= MOST_PICTURES) return;
-    const picture = await thumbnail(outputPath(this.#folder, output));
+    const picture = await thumbnail(outputPath(this.folder, output));
     if (picture !== undefined) this.#keep(hash, picture);
     this.#writeSoon();
   }
@@ -138,7 +138,7 @@ export class BatchPage {
     const shown = jobs.map((job) => ({ ...job, picture: this.#pictures.get(job.hash) }));
     try {
       await using file = await createOutput(this.#path);
-      await file.write(new TextEncoder().encode(batchPage(this.#title, shown)));
+      await file.write(new TextEncoder().encode(batchPage(this.title, shown)));
       await file.commit();
     } catch {
       // the folder is gone or the disk full, which the next record of a job reports

@@ -63,17 +63,14 @@ export interface CheckerOptions {
 
 /** Checks jobs against their models, as far as possible before anything is decoded or run. */
 export class JobChecker {
-  readonly #options: CheckerOptions;
   readonly #models = new Map<string, Promise<JobModel>>();
   readonly #loras = new Map<string, Promise<unknown>>();
 
-  constructor(options: CheckerOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: CheckerOptions) {}
 
   /** Finds everything that is wrong with a job; known problems of a broken one are not repeated. */
   async check(entry: Entry): Promise<CheckedJob> {
-    const { name, digests, travels } = this.#options;
+    const { name, digests, travels } = this.options;
     const where = `${name}:${entry.line}`;
     const { values, outputs } = entry;
     const fields = new FieldChecks(where, entry.broken);
@@ -125,21 +122,16 @@ export class JobChecker {
     const folder = await modelPath(name);
     using model = await openModel(folder);
     const { info, sizes: { slope } } = model;
-    return { name, folder, info, slope, identity: await this.#options.digests.model(folder) };
+    return { name, folder, info, slope, identity: await this.options.digests.model(folder) };
   }
 }
 
 /** Checks of one job's fields and their findings. */
 class FieldChecks implements Findings {
   readonly problems: string[] = [];
-  readonly #where: string;
-  readonly #broken: boolean;
 
   /** @param broken whether a field was refused before, so that it is absent and yet not missing */
-  constructor(where: string, broken = false) {
-    this.#where = where;
-    this.#broken = broken;
-  }
+  constructor(private readonly where: string, private readonly broken = false) {}
 
   /** Runs a check; its error is reported with line and field. */
   async check<T>(field: string, run: () => T | Promise<T>): Promise<T | undefined> {
@@ -152,11 +144,11 @@ class FieldChecks implements Findings {
   }
 
   refuse(field: string, why: string): void {
-    this.problems.push(`Cannot use "${field}" in ${this.#where}: ${why}`);
+    this.problems.push(`Cannot use "${field}" in ${this.where}: ${why}`);
   }
 
   missing(field: string, what: string): void {
-    if (!this.#broken) this.refuse(field, `it is missing: give ${what}`);
+    if (!this.broken) this.refuse(field, `it is missing: give ${what}`);
   }
 }
 

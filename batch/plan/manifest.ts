@@ -48,7 +48,6 @@ export const LONGEST_ID = 200;
 
 /** Reads a manifest line by line and remembers ids and outputs, which must be unique. */
 export class Manifest {
-  readonly name: string;
   readonly #common: Common[];
   readonly #told = new Set<string>();
   /** Line of each id, and of each output by its collision key. */
@@ -61,8 +60,7 @@ export class Manifest {
    * @param common settings of all jobs, later ones take precedence, and the manifest's header over
    *   all
    */
-  constructor(name: string, common: readonly Common[] = []) {
-    this.name = name;
+  constructor(readonly name: string, common: readonly Common[] = []) {
     this.#common = common.map(({ fields, where }) => ({ fields: byKey(fields, where), where }));
   }
 

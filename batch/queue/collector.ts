@@ -13,16 +13,12 @@ const LATE_MS = [0, 500, 1500, 3000];
 
 /** Collects the outputs of jobs that other machines ran into the output folder. */
 export class Collector {
-  readonly #link: QueueLink;
-  readonly #folder: string;
-  readonly #shared: boolean;
-
   /** @param shared whether workers write to the folder themselves */
-  constructor(link: QueueLink, folder: string, shared: boolean) {
-    this.#link = link;
-    this.#folder = folder;
-    this.#shared = shared;
-  }
+  constructor(
+    private readonly link: QueueLink,
+    private readonly folder: string,
+    private readonly shared: boolean,
+  ) {}
 
   /**
    * Writes outputs that were sent back, all of them or none, and then drops them from the queue.
@@ -43,19 +39,19 @@ export class Collector {
     } finally {
       for (const file of files) await file.discard();
     }
-    await this.#link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
+    await this.link.dropBlobs(outputs.map(({ sha256 }) => outputBlob(hash, sha256)));
     return true;
   }
 
   /** @returns the file under its temporary name; undefined if the queue has lost it */
   async #fetch(hash: string, { path, bytes, sha256 }: MadeFile): Promise<AtomicFile | undefined> {
-    const data = await this.#link.getBlob(outputBlob(hash, sha256));
+    const data = await this.link.getBlob(outputBlob(hash, sha256));
     if (!data) return undefined;
     if (data.length !== bytes || sha256Of(data) !== sha256) {
       throw new MediaError(`Cannot collect "${path}": it was altered`);
     }
-    const target = outputPath(this.#folder, path);
-    await makeFolderInside(this.#folder, target);
+    const target = outputPath(this.folder, path);
+    await makeFolderInside(this.folder, target);
     const file = await createOutput(target);
     try {
       await file.write(data);
@@ -70,16 +66,16 @@ export class Collector {
 
   /** Checks that files which a worker reported are in the shared folder. */
   async #expect(hash: string, outputs: readonly MadeFile[]): Promise<true> {
-    for (const pause of this.#shared ? LATE_MS : []) {
+    for (const pause of this.shared ? LATE_MS : []) {
       await setTimeout(pause);
-      if (!await areAsAnswered(this.#folder, outputs)) continue;
+      if (!await areAsAnswered(this.folder, outputs)) continue;
       const own = await Promise.all(
-        outputs.map(({ path }) => isOf(outputPath(this.#folder, path), hash, path)),
+        outputs.map(({ path }) => isOf(outputPath(this.folder, path), hash, path)),
       );
       if (own.every(Boolean)) return true;
     }
     throw new MediaError(
-      `Cannot find a worker's outputs in "${this.#folder}": its --out-dir must be the ` +
+      `Cannot find a worker's outputs in "${this.folder}": its --out-dir must be the ` +
         "same folder",
     );
   }

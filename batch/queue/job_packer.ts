@@ -15,16 +15,11 @@ import type { QueueLink } from "./queue_link.ts";
  * sent once and is in memory once.
  */
 export class JobPacker {
-  readonly #link: QueueLink;
-  readonly #shared: string | undefined;
   readonly #digests = new Map<string, Promise<FileDigest>>();
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param shared the output folder, if workers can access it */
-  constructor(link: QueueLink, shared: string | undefined) {
-    this.#link = link;
-    this.#shared = shared;
-  }
+  constructor(private readonly link: QueueLink, private readonly shared: string | undefined) {}
 
   /** @throws {UsageError} an input that cannot be sent, or a job that workers would refuse */
   pack(job: Job): Promise<QueueJob> {
@@ -39,7 +34,7 @@ export class JobPacker {
     const inputs: Record<string, SentInput> = {};
     for (const [option, path] of inputsOf(values)) {
       const scale = option === "lora" ? parseLora(values.lora!).scale : undefined;
-      if (this.#shared !== undefined) options[option] = withScale(resolve(path), scale);
+      if (this.shared !== undefined) options[option] = withScale(resolve(path), scale);
       else {
         const sent = await this.#send(option, path, where);
         inputs[option] = { ...sent, ...(scale !== undefined && { scale }) };
@@ -56,7 +51,7 @@ export class JobPacker {
       model: { name: model.name, identity: model.identity },
       outputs,
       inputs,
-      shared: this.#shared,
+      shared: this.shared,
     });
   }
 
@@ -66,8 +61,8 @@ export class JobPacker {
     const digest = this.#digests.get(path) ?? digestFile(path);
     this.#digests.set(path, digest);
     const { sha256 } = await digest;
-    if (!await this.#link.hasBlob(sha256)) {
-      await this.#link.putBlob(sha256, await Deno.readFile(path));
+    if (!await this.link.hasBlob(sha256)) {
+      await this.link.putBlob(sha256, await Deno.readFile(path));
     }
     return { sha256, name: basename(path) };
   }

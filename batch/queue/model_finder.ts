@@ -16,18 +16,15 @@ export interface FinderOptions {
 
 /** Finds models on this machine for which a queue has jobs. */
 export class ModelFinder {
-  readonly #worker: QueueWorker;
-  readonly #link: QueueLink;
-  readonly #options: FinderOptions;
   readonly #digests = new Digests();
   readonly #seen = new Set<string>();
   #next = 0;
 
-  constructor(worker: QueueWorker, link: QueueLink, options: FinderOptions) {
-    this.#worker = worker;
-    this.#link = link;
-    this.#options = options;
-  }
+  constructor(
+    private readonly worker: QueueWorker,
+    private readonly link: QueueLink,
+    private readonly options: FinderOptions,
+  ) {}
 
   /**
    * Starts serving new models; asks the queue only from time to time.
@@ -35,7 +32,7 @@ export class ModelFinder {
    */
   async look(): Promise<void> {
     if (performance.now() < this.#next) return;
-    const { model } = this.#options;
+    const { model } = this.options;
     if (model !== undefined) {
       this.#next = Infinity;
       const folder = await modelPath(model);
@@ -51,11 +48,11 @@ export class ModelFinder {
   /** Asks again after temporary refusals of the server; a permanent refusal ends the worker. */
   async #announced(): Promise<Map<string, string>> {
     try {
-      return await this.#link.models();
+      return await this.link.models();
     } catch (thrown) {
       const error = refusedByServer(thrown);
       if (!(error instanceof QueueError) || !error.temporary) throw error;
-      this.#link.onError(error);
+      this.link.onError(error);
       return new Map();
     }
   }
@@ -69,13 +66,13 @@ export class ModelFinder {
       }
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      return this.#options.note(`not serving "${name}": ${error.message}`);
+      return this.options.note(`not serving "${name}": ${error.message}`);
     }
-    this.#options.note(`not serving "${name}": "${folder}" has other weights or settings`);
+    this.options.note(`not serving "${name}": "${folder}" has other weights or settings`);
   }
 
   #serve(identity: string, folder: string, name: string): void {
-    this.#worker.serve(identity, folder);
-    this.#options.note(`serving "${name}"`);
+    this.worker.serve(identity, folder);
+    this.options.note(`serving "${name}"`);
   }
 }

@@ -43,8 +43,6 @@ interface Waiting {
 export class QueueExecutor implements BatchExecutor {
   /** Many, since all machines together take them. */
   readonly window = 10_000;
-  readonly #link: QueueLink;
-  readonly #options: QueueExecutorOptions;
   readonly #packer: JobPacker;
   readonly #collector: Collector;
   readonly #waiting = new Map<string, Waiting>();
@@ -52,9 +50,7 @@ export class QueueExecutor implements BatchExecutor {
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(link: QueueLink, options: QueueExecutorOptions) {
-    this.#link = link;
-    this.#options = options;
+  constructor(private readonly link: QueueLink, private readonly options: QueueExecutorOptions) {
     this.#packer = new JobPacker(link, options.shared ? options.folder : undefined);
     this.#collector = new Collector(link, options.folder, options.shared === true);
     link.onRefused((error) => {
@@ -71,7 +67,7 @@ export class QueueExecutor implements BatchExecutor {
     }
     const result = Promise.withResolvers<Outcome>();
     result.promise.catch(() => {}); // it may be rejected before anything awaits it
-    const { detach } = this.#options;
+    const { detach } = this.options;
     const id = this.#idOf(job);
     if (!detach) this.#waiting.set(id, { job, result });
     try {
@@ -88,19 +84,19 @@ export class QueueExecutor implements BatchExecutor {
 
   /** With a shared folder, the same job for another folder is another job. */
   #idOf({ hash }: Job): string {
-    const { shared, folder } = this.#options;
+    const { shared, folder } = this.options;
     return shared ? `${hash}-${sha256(folder).slice(0, 12)}` : hash;
   }
 
   /** Listens for finished jobs of a model. */
   async #listen(identity: string): Promise<void> {
-    if (this.#options.detach || this.#events.has(identity)) return;
+    if (this.options.detach || this.#events.has(identity)) return;
     const events = new QueueEvents(queueName(identity), {
-      connection: this.#link.connect(),
-      prefix: this.#link.prefix,
+      connection: this.link.connect(),
+      prefix: this.link.prefix,
       skipVersionCheck: true,
     });
-    events.on("error", this.#link.onError);
+    events.on("error", this.link.onError);
     events.on("completed", ({ jobId }) => void this.#settle(jobId));
     events.on("failed", ({ jobId }) => void this.#settle(jobId));
     this.#events.set(identity, events);
@@ -109,8 +105,8 @@ export class QueueExecutor implements BatchExecutor {
 
   async #enqueue(job: Job): Promise<void> {
     const { identity, name } = job.model;
-    await this.#link.register(identity, name); // each time, since the server may have lost it
-    const queue = this.#link.queue(identity);
+    await this.link.register(identity, name); // each time, since the server may have lost it
+    const queue = this.link.queue(identity);
     const id = this.#idOf(job);
     const before = await queue.getJob(id);
     if (before) {
@@ -129,7 +125,7 @@ export class QueueExecutor implements BatchExecutor {
 
   /** Whether a finished job is stale: its outputs were collected, or another run is wanted. */
   #isStale(job: QueuedJob): boolean {
-    if (this.#options.again) return true;
+    if (this.options.again) return true;
     if (job.failedReason) return parseQueueFailure(job.progress, job.failedReason).temporary;
     // an answer without sent files is in the folder, which was already checked
     return (job.returnvalue as Partial<QueueResult> | null)?.sent !== true;
@@ -162,7 +158,7 @@ export class QueueExecutor implements BatchExecutor {
 
   /** Outcome of a job, if it has ended. Results that the server has lost are made again. */
   async #outcome(wanted: Job): Promise<Outcome | undefined> {
-    const job = await this.#link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
+    const job = await this.link.queue(wanted.model.identity).getJob(this.#idOf(wanted));
     if (!job) return void await this.#enqueue(wanted);
     const state = await job.getState();
     if (state === "failed") {
@@ -212,7 +208,7 @@ export class QueueExecutor implements BatchExecutor {
       Promise.all(closing),
       new Promise((resolve) => setTimeout(resolve, 2000)),
     ]);
-    await this.#link.close();
+    await this.link.close();
   }
 
   async kill(reason: Error): Promise<void> {
@@ -222,7 +218,7 @@ export class QueueExecutor implements BatchExecutor {
     for (const { result } of waiting) result.reject(reason);
     if (waiting.length > 0) {
       const jobs = waiting.length === 1 ? "1 job stays" : `${waiting.length} jobs stay`;
-      this.#options.note(`${jobs} on the queue: run the same command again to collect the results`);
+      this.options.note(`${jobs} on the queue: run the same command again to collect the results`);
     }
     await this.close();
   }

@@ -63,9 +63,6 @@ export interface LinkOptions {
  * the first one must succeed at once.
  */
 export class QueueLink {
-  readonly prefix: string;
-  readonly #url: string;
-  readonly #note: (line: string) => void;
   readonly #clients: Redis[] = [];
   readonly #queues = new Map<string, Queue>();
   #trouble = "";
@@ -77,10 +74,11 @@ export class QueueLink {
   #mayAsk = false;
   #refused: ((error: Error) => void) | undefined;
 
-  private constructor({ url, queue, note }: LinkOptions) {
-    this.#url = url;
-    this.prefix = queue;
-    this.#note = note;
+  private constructor(private readonly options: LinkOptions) {}
+
+  /** Prefix of all keys. */
+  get prefix(): string {
+    return this.options.queue;
   }
 
   /**
@@ -120,14 +118,14 @@ export class QueueLink {
 
   /** A new connection, for workers and events, which block theirs. */
   connect(): Redis {
-    const client = new Redis(this.#url, {
+    const client = new Redis(this.options.url, {
       maxRetriesPerRequest: null,
       enableReadyCheck: this.#mayAsk,
       retryStrategy: (times) => Math.min(200 * times, 3000),
     });
     client.on("error", (error: Error) => this.#tell(error));
     client.on("ready", () => {
-      if (this.#open && this.#trouble !== "") this.#note("connected to the queue again");
+      if (this.#open && this.#trouble !== "") this.options.note("connected to the queue again");
       this.#trouble = "";
     });
     this.#clients.push(client);
@@ -141,7 +139,7 @@ export class QueueLink {
     if (text === this.#trouble) return;
     this.#trouble = text;
     if (error.name === "ReplyError") this.#refusal = text;
-    if (this.#open) this.#note(`queue: ${text}; trying again`);
+    if (this.#open) this.options.note(`queue: ${text}; trying again`);
   }
 
   /** Calls back when the server refuses permanently, so that waiting should end. */

@@ -62,7 +62,6 @@ export interface QueueWorkerOptions {
 
 /** Runs jobs of the models it serves, and answers each with its outputs. */
 export class QueueWorker {
-  readonly #options: QueueWorkerOptions;
   readonly #workers = new Map<string, Worker>();
   #active = 0;
   #ending = false;
@@ -75,9 +74,7 @@ export class QueueWorker {
   /** Time when a job last started or ended. */
   lastActive = performance.now();
 
-  constructor(options: QueueWorkerOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: QueueWorkerOptions) {}
 
   /** Jobs in progress. */
   get active(): number {
@@ -87,7 +84,7 @@ export class QueueWorker {
   /** Starts taking jobs of a model that is in a folder here. */
   serve(identity: string, folder: string): void {
     if (this.#workers.has(identity)) return;
-    const { link, concurrency, lock } = this.#options;
+    const { link, concurrency, lock } = this.options;
     const process = (job: QueuedJob, token?: string) => this.#process(job, token!, folder);
     const worker = new Worker(queueName(identity), process, {
       connection: link.connect(),
@@ -137,12 +134,12 @@ export class QueueWorker {
     const temporary = error instanceof FinalError ? error.temporary : !final;
     const failure: JobFailure = { message, temporary };
     await job.updateProgress({ failure } satisfies QueueFailure).catch(() => {});
-    this.#options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${inFlags(message)}`);
+    this.options.note(`job "${nameOfQueueJob(job.data).id}" failed: ${inFlags(message)}`);
     return final || isLast ? new UnrecoverableError(message) : new Error(message);
   }
 
   async #run(untrusted: unknown, model: string): Promise<QueueResult> {
-    const { files, link } = this.#options;
+    const { files, link } = this.options;
     const data = parseQueueJob(untrusted);
     const shared = data.shared === undefined ? undefined : await this.#sharedFolder(data);
     const there = shared === undefined ? undefined : await this.#alreadyThere(data, shared);
@@ -160,7 +157,7 @@ export class QueueWorker {
       }
       if (own) await files.sendOutputs(own, hash, outcome.outputs, link);
       const { seconds, batch } = outcome;
-      this.#options.note(`job "${data.id}" done in ${seconds} s`);
+      this.options.note(`job "${data.id}" done in ${seconds} s`);
       return {
         seconds,
         batch,
@@ -179,7 +176,7 @@ export class QueueWorker {
    * @throws {UsageError} the job reads a file outside the allowed folders
    */
   async #sharedFolder({ shared, options }: QueueJob): Promise<string> {
-    const { outDir, inDirs = [], note } = this.#options;
+    const { outDir, inDirs = [], note } = this.options;
     if (outDir === undefined || !await isFolder(outDir)) {
       if (!this.#missing.has(shared!)) {
         note(
@@ -203,7 +200,7 @@ export class QueueWorker {
    * has one hash, which identifies it in answers, so one waits for the other.
    */
   async #submit(job: WireJob): Promise<Outcome> {
-    const { supervisor, onFatal } = this.#options;
+    const { supervisor, onFatal } = this.options;
     const before = this.#submitted.get(job.hash) ?? Promise.resolve();
     const outcome = before.then(() => supervisor.submit(job));
     const ended = outcome.then(() => {}, () => {});
@@ -238,7 +235,7 @@ export class QueueWorker {
   #refuse(error: JobFailure & { readonly storage?: boolean }, lost = false): never {
     if (error.storage) {
       const reason = new Error(error.message);
-      this.#options.onFatal(reason);
+      this.options.onFatal(reason);
       throw new GivenBackError(error.message);
     }
     if (lost || !error.temporary) throw new FinalError(error.message, error.temporary);
@@ -279,10 +276,7 @@ class ElsewhereError extends Error {
 
 /** A failure that further attempts would repeat. */
 class FinalError extends Error {
-  readonly temporary: boolean;
-
-  constructor(message: string, temporary: boolean) {
+  constructor(message: string, readonly temporary: boolean) {
     super(message);
-    this.temporary = temporary;
   }
 }

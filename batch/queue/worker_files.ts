@@ -17,13 +17,7 @@ const YOUNG_MS = 60_000;
 
 /** A worker's folder for files that are sent through the queue. */
 export class WorkerFiles implements AsyncDisposable {
-  readonly #folder: string;
-  readonly #lock: FileLock;
-
-  private constructor(folder: string, lock: FileLock) {
-    this.#folder = folder;
-    this.#lock = lock;
-  }
+  private constructor(private readonly folder: string, private readonly lock: FileLock) {}
 
   /** Creates the folder and removes those of killed workers. */
   static async make(): Promise<WorkerFiles> {
@@ -34,13 +28,13 @@ export class WorkerFiles implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#lock[Symbol.dispose]();
-    await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
+    this.lock[Symbol.dispose]();
+    await Deno.remove(this.folder, { recursive: true }).catch(() => {});
   }
 
   /** Creates a folder for the outputs of one job. @param hash 64 hex digits */
   async makeOutputFolder(hash: string): Promise<string> {
-    return await Deno.makeTempDir({ dir: this.#folder, prefix: `${hash.slice(0, 16)}-` });
+    return await Deno.makeTempDir({ dir: this.folder, prefix: `${hash.slice(0, 16)}-` });
   }
 
   /** Removes a folder that `makeOutputFolder` made. */
@@ -66,7 +60,7 @@ export class WorkerFiles implements AsyncDisposable {
 
   #inputPath({ sha256, name }: SentInput): string {
     const extension = name.match(/\.[A-Za-z0-9]{1,12}$/)?.[0] ?? "";
-    return join(this.#folder, `input-${sha256}${extension}`);
+    return join(this.folder, `input-${sha256}${extension}`);
   }
 
   /** Replaces paths of a job's files in a text by the names that its sender knows. */

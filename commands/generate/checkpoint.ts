@@ -132,7 +132,6 @@ export async function openCheckpoint(
 export class CheckpointWriter {
   readonly #path: string;
   readonly #every: number;
-  readonly #plan: RunPlan;
   readonly #metadata: Record<string, string>;
   readonly #latents: Float32Array[][];
   /** Frames that every video has, and frames in the file. */
@@ -141,13 +140,12 @@ export class CheckpointWriter {
 
   constructor(
     { checkpoint, checkpointEvery }: GenerateValues,
-    plan: RunPlan,
+    private readonly plan: RunPlan,
     settings: Settings,
     model: string,
   ) {
     this.#path = checkpoint!;
     this.#every = checkpointEvery ?? EVERY;
-    this.#plan = plan;
     this.#metadata = { ...settingsMetadata(settings), [MODEL_KEY]: model };
     this.#latents = Array.from({ length: plan.videos }, () => []);
   }
@@ -156,7 +154,7 @@ export class CheckpointWriter {
   async add({ video, latents }: Frame): Promise<void> {
     this.#latents[video]!.push(latents);
     this.#done = Math.min(...this.#latents.map((frames) => frames.length));
-    const generated = this.#done - this.#plan.contextFrames;
+    const generated = this.#done - this.plan.contextFrames;
     if (this.#done > this.#kept && generated > 0 && generated % this.#every === 0) {
       await this.keep();
     }
@@ -166,7 +164,7 @@ export class CheckpointWriter {
   async interrupted(error: unknown): Promise<unknown> {
     await this.keep();
     if (!(error instanceof InterruptedError) || this.#kept === 0) return error;
-    const count = this.#kept - this.#plan.contextFrames;
+    const count = this.#kept - this.plan.contextFrames;
     const frames = `${count} ${count === 1 ? "frame is" : "frames are"}`;
     return new InterruptedError(
       error.signal,
@@ -176,15 +174,15 @@ export class CheckpointWriter {
 
   /** Saves the frames so far; the previous file stays until the new one is complete. */
   async keep(): Promise<void> {
-    if (this.#done === this.#kept || this.#done <= this.#plan.contextFrames) return;
+    if (this.#done === this.#kept || this.#done <= this.plan.contextFrames) return;
     const done = this.#done;
-    const [, , ...frame] = this.#plan.noiseShape;
+    const [, , ...frame] = this.plan.noiseShape;
     await using file = await createOutput(this.#path);
     const latents = this.#latents.flatMap((frames) => frames.slice(0, done));
     await writeSafetensors(file, [{
       name: "latents",
       dtype: "F32",
-      shape: [this.#plan.videos, done, ...frame],
+      shape: [this.plan.videos, done, ...frame],
       data: () => eachBytes(latents),
     }], this.#metadata);
     await file.commit();

@@ -21,15 +21,11 @@ const CLIP_FILES = [".npz", ".npy", ".mp4", ".webm", ".mov", ".mkv", ".gif", ".y
 
 /** The starts that a game offers, by name. */
 export class StartClips {
-  readonly #paths: ReadonlyMap<string, string>;
-  readonly #choice: ClipChoice;
-  readonly #fit: Fit;
-
-  private constructor(paths: ReadonlyMap<string, string>, choice: ClipChoice, fit: Fit) {
-    this.#paths = paths;
-    this.#choice = choice;
-    this.#fit = fit;
-  }
+  private constructor(
+    private readonly paths: ReadonlyMap<string, string>,
+    private readonly choice: ClipChoice,
+    private readonly fit: Fit,
+  ) {}
 
   /**
    * The chosen clip first, then those in the model's folder `clips`, then noise.
@@ -49,21 +45,21 @@ export class StartClips {
 
   /** Names; the first is the default. */
   get names(): readonly string[] {
-    const names = [...this.#paths.keys()];
-    return this.#choice.context === undefined ? [NOTHING, ...names] : [...names, NOTHING];
+    const names = [...this.paths.keys()];
+    return this.choice.context === undefined ? [NOTHING, ...names] : [...names, NOTHING];
   }
 
   /** File of a start; undefined for noise. */
   path(name: string): string | undefined {
-    return this.#paths.get(name);
+    return this.paths.get(name);
   }
 
   /** Frames of a start; undefined for noise. @throws {MediaError} it cannot be read */
   async read(name: string): Promise<Source | undefined> {
-    const path = this.#paths.get(name);
+    const path = this.paths.get(name);
     if (path === undefined) return undefined;
-    const { contextFrames: count, contextStart: start, contextStride: stride, upTo } = this.#choice;
-    const fit = { ...this.#fit, always: true };
+    const { contextFrames: count, contextStart: start, contextStride: stride, upTo } = this.choice;
+    const fit = { ...this.fit, always: true };
     return await readSource(path, { count, start, stride, upTo, fit });
   }
 }

@@ -10,8 +10,6 @@ const RETRY_MS = 200;
  */
 export class Connections {
   readonly #listener: Deno.TcpListener;
-  readonly #most: number;
-  readonly #take: (connection: Duplex) => void;
   /** Oldest first. */
   readonly #open = new Set<Duplex>();
   readonly #kept = new Set<Duplex>();
@@ -25,11 +23,9 @@ export class Connections {
    */
   constructor(
     { hostname, port }: { hostname: string; port: number },
-    most: number,
-    take: (connection: Duplex) => void,
+    private readonly most: number,
+    private readonly take: (connection: Duplex) => void,
   ) {
-    this.#most = most;
-    this.#take = take;
     try {
       this.#listener = Deno.listen({ hostname, port });
     } catch (error) {
@@ -66,7 +62,7 @@ export class Connections {
   }
 
   #add(socket: Deno.TcpConn): void {
-    if (this.#open.size >= this.#most && !this.#makeRoom()) return socket.close();
+    if (this.#open.size >= this.most && !this.#makeRoom()) return socket.close();
     const { readable, writable } = socket;
     const connection = Duplex.fromWeb({ readable, writable } as never);
     this.#open.add(connection);
@@ -76,7 +72,7 @@ export class Connections {
       this.#kept.delete(connection);
       release(socket);
     });
-    this.#take(connection);
+    this.take(connection);
   }
 
   /** @returns whether there is room */

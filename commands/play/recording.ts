@@ -16,22 +16,12 @@ export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "acti
 
 /** Writes all shown frames to a file, with the action that led to each. */
 export class Recording implements GameWatcher {
-  readonly #writer: FrameWriter;
-  readonly #metadata: Record<string, string>;
-  readonly #actions: number[] | undefined;
-  readonly #options: RecordingOptions;
-
   private constructor(
-    writer: FrameWriter,
-    metadata: Record<string, string>,
-    actions: number[] | undefined,
-    options: RecordingOptions,
-  ) {
-    this.#writer = writer;
-    this.#metadata = metadata;
-    this.#actions = actions;
-    this.#options = options;
-  }
+    private readonly writer: FrameWriter,
+    private readonly metadata: Record<string, string>,
+    private readonly actions: number[] | undefined,
+    private readonly options: RecordingOptions,
+  ) {}
 
   /** @throws {MediaError} the file cannot be created, or its format cannot be written here */
   static async open(path: string, options: RecordingOptions): Promise<Recording> {
@@ -42,8 +32,8 @@ export class Recording implements GameWatcher {
   }
 
   async frame({ picture, action }: Shown): Promise<void> {
-    this.#actions?.push(action ?? this.#options.idle ?? 0);
-    await this.#writer.write(picture);
+    this.actions?.push(action ?? this.options.idle ?? 0);
+    await this.writer.write(picture);
   }
 
   /**
@@ -52,19 +42,19 @@ export class Recording implements GameWatcher {
    * @returns a message about the file
    */
   async close(made: Settings | undefined): Promise<string> {
-    if (made) Object.assign(this.#metadata, settingsMetadata(made));
-    if (this.#actions) this.#metadata[ACTIONS_KEY] = this.#actionText(this.#actions);
-    const { path, frames } = await this.#writer.close();
+    if (made) Object.assign(this.metadata, settingsMetadata(made));
+    if (this.actions) this.metadata[ACTIONS_KEY] = this.#actionText(this.actions);
+    const { path, frames } = await this.writer.close();
     return `wrote ${path}, ${frames} ${frames === 1 ? "frame" : "frames"}`;
   }
 
   /** Removes what was written, unless it was closed. */
   abort(): Promise<void> {
-    return this.#writer.abort();
+    return this.writer.abort();
   }
 
   #actionText(actions: readonly number[]): string {
-    const history = new ActionHistory(this.#options.names);
+    const history = new ActionHistory(this.options.names);
     for (const action of actions) history.push(action);
     return history.text();
   }

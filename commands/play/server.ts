@@ -62,8 +62,6 @@ const GOING_AWAY = 1001;
  * Serves a game to browsers: the page, frames as they are generated, and the session as a video.
  */
 export class PlayServer implements GameWatcher {
-  readonly #game: Game;
-  readonly #options: ServerOptions;
   readonly #http = createServer((request, response) => this.#serve(request, response));
   readonly #pages = new WebSocketServer({
     noServer: true,
@@ -74,9 +72,7 @@ export class PlayServer implements GameWatcher {
   #saving: Promise<Uint8Array<ArrayBuffer>> | undefined;
 
   /** @throws {UsageError} the port is in use or not permitted */
-  constructor(game: Game, options: ServerOptions) {
-    this.#game = game;
-    this.#options = options;
+  constructor(private readonly game: Game, private readonly options: ServerOptions) {
     this.#http.on("upgrade", (request, socket, head) => this.#connect(request, socket, head));
     this.#connections = new Connections(
       options,
@@ -95,7 +91,7 @@ export class PlayServer implements GameWatcher {
   }
 
   get #listening(): Listening {
-    return { hostname: this.#options.hostname, port: this.#connections.port };
+    return { hostname: this.options.hostname, port: this.#connections.port };
   }
 
   frame(shown: Shown): void {
@@ -106,7 +102,7 @@ export class PlayServer implements GameWatcher {
   }
 
   changed(): void {
-    this.#tell(stateOf(this.#game));
+    this.#tell(stateOf(this.game));
   }
 
   refused(message: string): void {
@@ -115,7 +111,7 @@ export class PlayServer implements GameWatcher {
 
   /** Closes all connections. */
   async close(): Promise<void> {
-    this.#game.unwatch(this);
+    this.game.unwatch(this);
     const { clients } = this.#pages;
     for (const page of clients) page.close(GOING_AWAY, "far play has ended");
     if (clients.size > 0) await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
@@ -146,13 +142,13 @@ export class PlayServer implements GameWatcher {
     if (!isOwnNavigation(headers)) return refuse(403, "not for other sites");
     if (!kind) return await this.#session();
     const frame = Number(new URLSearchParams(query).get("frame") ?? NaN);
-    return await saved(`walk.${kind}`, () => this.#options.saveBranch(kind, frame));
+    return await saved(`walk.${kind}`, () => this.options.saveBranch(kind, frame));
   }
 
   /** Requests during a save get that save's result. */
   async #session(): Promise<Answer> {
     return await saved("session.mp4", () => {
-      return this.#saving ??= this.#options.save().finally(() => this.#saving = undefined);
+      return this.#saving ??= this.options.save().finally(() => this.#saving = undefined);
     });
   }
 
@@ -178,25 +174,25 @@ export class PlayServer implements GameWatcher {
   }
 
   #welcome(page: WebSocket): void {
-    send(page, JSON.stringify(this.#options.welcome));
-    const { shown, timeline } = this.#game;
+    send(page, JSON.stringify(this.options.welcome));
+    const { shown, timeline } = this.game;
     const past = shown ? timeline.newest(shown.id, MOST_PAST_BYTES).slice(-MOST_PAST) : [];
     for (const { shown } of past) send(page, frameMessage({ ...shown, rate: 0 }));
-    send(page, JSON.stringify(stateOf(this.#game))); // last, or the page would count those frames twice
-    this.#game.attended = true;
+    send(page, JSON.stringify(stateOf(this.game))); // last, or the page would count those frames twice
+    this.game.attended = true;
   }
 
   #forget(): void {
-    if (this.#pages.clients.size === 0) this.#game.attended = false;
+    if (this.#pages.clients.size === 0) this.game.attended = false;
   }
 
   #receive(page: WebSocket, data: unknown): void {
     try {
-      const { welcome: { actions }, command } = this.#options;
+      const { welcome: { actions }, command } = this.options;
       const message = parseClientMessage(data);
       if (message.type === "command") {
         send(page, JSON.stringify({ type: "command", command: command(message.frame) }));
-      } else if (message.type !== "save") obey(this.#game, message, actions.length);
+      } else if (message.type !== "save") obey(this.game, message, actions.length);
     } catch (error) {
       send(page, JSON.stringify({ type: "error", message: (error as Error).message }));
     }

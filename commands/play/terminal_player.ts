@@ -26,19 +26,16 @@ const END_DRAWING = "\x1b[J\x1b[?2026l";
 
 /** Plays a game in a terminal. */
 export class TerminalPlayer implements GameWatcher {
-  readonly #game: Game;
-  readonly #screen: Screen;
-  readonly #options: TerminalPlayerOptions;
   #message = "";
   #columns = 0;
   /** Most lines so far under the picture, which must not change its size with each number. */
   #textRows = 0;
 
-  constructor(game: Game, screen: Screen, options: TerminalPlayerOptions) {
-    this.#game = game;
-    this.#screen = screen;
-    this.#options = options;
-  }
+  constructor(
+    private readonly game: Game,
+    private readonly screen: Screen,
+    private readonly options: TerminalPlayerOptions,
+  ) {}
 
   frame(shown: Shown): Promise<void> {
     this.#message = "";
@@ -55,27 +52,27 @@ export class TerminalPlayer implements GameWatcher {
   }
 
   #drawNow(): void {
-    const { shown } = this.#game;
+    const { shown } = this.game;
     if (shown) this.#draw(shown).catch(() => {}); // the game's drawing reports a dead terminal
   }
 
   /** Reads keys until one of them quits or the input ends. */
   async read(): Promise<void> {
-    for await (const event of this.#screen.keys()) {
+    for await (const event of this.screen.keys()) {
       if (this.#key(event) === "quit") return;
     }
   }
 
   #key({ key, type }: KeyEvent): "quit" | void {
-    const game = this.#game;
-    const found = this.#options.actions.find(({ keys }) => keys.includes(key));
-    if (found && !this.#screen.reportsRelease) game.input.tap(found.action);
+    const game = this.game;
+    const found = this.options.actions.find(({ keys }) => keys.includes(key));
+    if (found && !this.screen.reportsRelease) game.input.tap(found.action);
     else if (found && type === "press") game.input.press(found.action);
     else if (found) game.input.release(found.action);
     if (found) return game.poke();
     if (type === "release") return;
     if (key === "q" || key === "escape" || key === "ctrl+c") return "quit";
-    const { clips } = this.#options;
+    const { clips } = this.options;
     const { steps = 1, guidance = 1 } = game.settings;
     const commands: Record<string, () => void> = {
       r: () => game.restart(),
@@ -92,9 +89,9 @@ export class TerminalPlayer implements GameWatcher {
   }
 
   #draw({ picture, index, action, rate }: Shown): Promise<void> {
-    const { columns, rows } = this.#screen;
-    const { actions, record, title, guided } = this.#options;
-    const { settings, clip, running } = this.#game;
+    const { columns, rows } = this.screen;
+    const { actions, record, title, guided } = this.options;
+    const { settings, clip, running } = this.game;
     const name = actions.find((entry) => entry.action === action)?.name;
     const parts = [
       title,
@@ -116,12 +113,12 @@ export class TerminalPlayer implements GameWatcher {
     this.#textRows = Math.max(this.#textRows, lines.length);
     const drawn = this.#picture(picture, columns, rows - this.#textRows);
     const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
-    return this.#screen.write(`${BEGIN_DRAWING}${drawn}${text}${END_DRAWING}`);
+    return this.screen.write(`${BEGIN_DRAWING}${drawn}${text}${END_DRAWING}`);
   }
 
   /** The picture, and the cursor on the line below it. */
   #picture(picture: RgbFrame, columns: number, rows: number): string {
-    const graphics = this.#options.graphics();
+    const graphics = this.options.graphics();
     if (!graphics) {
       const fitted = fitScreen(picture, columns, rows);
       const margin = " ".repeat(Math.max(0, Math.floor((columns - fitted.width) / 2)));
@@ -134,7 +131,7 @@ export class TerminalPlayer implements GameWatcher {
   }
 
   #keys(): string[][] {
-    const { actions, clips, guided } = this.#options;
+    const { actions, clips, guided } = this.options;
     const steer = actions.filter(({ keys }) => keys.length > 0)
       .map(({ name, keys }) => `${keys.slice(0, 2).map(keyName).join(" ")} ${name}`);
     const other = [

@@ -11,21 +11,20 @@ const LINE_SECONDS = 10;
 
 /** Shows a run's progress: a line that is rewritten on a terminal, otherwise one now and then. */
 export class TrainProgress {
-  readonly #steps: number;
   /** Unit of the rate. */
   readonly #unit: "tokens" | "pictures";
-  readonly #options: ProgressOptions;
-  readonly #terminal: Terminal;
   #losses: number[] = [];
   #seconds: number[] = [];
   #said = 0;
   #rewrites = false;
 
-  constructor(steps: number, unit: TrainJob["unit"], options: ProgressOptions, terminal: Terminal) {
-    this.#steps = steps;
+  constructor(
+    private readonly steps: number,
+    unit: TrainJob["unit"],
+    private readonly options: ProgressOptions,
+    private readonly terminal: Terminal,
+  ) {
     this.#unit = unit === "pictures" ? unit : "tokens";
-    this.#options = options;
-    this.#terminal = terminal;
   }
 
   /** Mean loss of the last steps. */
@@ -36,27 +35,27 @@ export class TrainProgress {
   step(step: TrainedStep): void {
     this.#losses = [...this.#losses, step.loss].slice(-MEAN);
     this.#seconds = [...this.#seconds, step.seconds].slice(-MEAN);
-    if (this.#options.progress === "json") {
+    if (this.options.progress === "json") {
       const { step: done, loss, gradNorm, lr, seconds } = step;
-      const line = { event: "step", done, total: this.#steps, loss, gradNorm, lr, seconds };
-      return this.#terminal.note(JSON.stringify(line));
+      const line = { event: "step", done, total: this.steps, loss, gradNorm, lr, seconds };
+      return this.terminal.note(JSON.stringify(line));
     }
-    if (this.#options.quiet) return;
-    const { live } = this.#terminal;
+    if (this.options.quiet) return;
+    const { live } = this.terminal;
     const now = performance.now();
     if (now - this.#said < (live ? 100 : 1000 * LINE_SECONDS)) return;
     this.#said = now;
-    if (!live) return this.#terminal.note(this.#line(step));
+    if (!live) return this.terminal.note(this.#line(step));
     this.#rewrites = true;
     Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${this.#line(step)}`));
   }
 
   event(event: TrainEvent): void {
-    if (this.#options.progress === "json") return this.#terminal.note(JSON.stringify(event));
-    const text = this.#options.quiet ? undefined : textOf(event);
+    if (this.options.progress === "json") return this.terminal.note(JSON.stringify(event));
+    const text = this.options.quiet ? undefined : textOf(event);
     if (text === undefined) return;
     this.stop();
-    this.#terminal.note(inFlags(text));
+    this.terminal.note(inFlags(text));
   }
 
   /** Ends a line that was being rewritten. */
@@ -67,8 +66,8 @@ export class TrainProgress {
 
   #line({ step, loss, gradNorm, lr, tokens }: TrainedStep): string {
     const seconds = average(this.#seconds);
-    const left = duration((this.#steps - step) * seconds);
-    return `step ${step}/${this.#steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
+    const left = duration((this.steps - step) * seconds);
+    return `step ${step}/${this.steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
       `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
       `${rate(tokens / seconds)} ${this.#unit}/s  ${seconds.toFixed(2)} s/step  ${left} left`;
   }
