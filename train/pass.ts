@@ -6,6 +6,7 @@ import { columnSums, type Place, SUM_CHUNK } from "../kernels/column_sums.ts";
 import { matmul, type Matrix, packedFloats, packWeights, usesImages } from "../kernels/matmul.ts";
 import { countFrames, countRows, type TokenLayout } from "../kernels/modulated_norm.ts";
 import type { FarSizes } from "../model/config.ts";
+import { type CopiedGroup, copiedWeights } from "./copied_weights.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -31,8 +32,8 @@ export interface Pass {
   readonly adapters: Adapters | undefined;
   /** Names of the parameters that the program has copied into images so far. */
   readonly copied: Set<string>;
-  /** Weights of a group that were copied last. */
-  readonly shared: { group?: Tensor };
+  /** Weights that the program has copied into an image last. */
+  readonly shared: CopiedGroup;
   /** Whether it is the first of a step: its products write gradients, those of later ones add. */
   readonly isFirst: boolean;
   /** Names of the parameters whose gradients a product of the program has written. */
@@ -259,21 +260,13 @@ function weightOperand(pass: Pass, name: string, [n, k]: LinearShape, more = 0):
   copied.add(name);
   const tensor = workspace.tensor(`copy of ${name}`, packed ? [packedFloats(n, k) + more] : [n, k]);
   if (isNew && packed) {
-    const from = { ...weight, tensor: copiedWeights(pass, weight.tensor) };
+    const floats = store.largestGroup; // a teacher's groups may be larger
+    const image = workspace.exact(`copied weights of ${floats}`, [floats]);
+    const from = { ...weight, tensor: copiedWeights(p, weight.tensor, image, pass.shared) };
     packWeights(p, from, [n, k], tensor);
   }
   if (isNew && !packed) copy(p, weight, n * k, { tensor, first: 0 });
   return { tensor, stride: k, packed };
-}
-
-/** A group's weights in an image, which groups share: copied unless the last ones were the same. */
-function copiedWeights(pass: Pass, weights: Tensor): Tensor {
-  const { program: p, store, workspace } = pass;
-  const floats = store.largestGroup; // a teacher's groups may be larger
-  const image = workspace.exact(`copied weights of ${floats}`, [floats]);
-  if (pass.shared.group !== weights) p.copyToTexture(weights, image);
-  pass.shared.group = weights;
-  return image;
 }
 
 /** A vector of parameters where the device gathers from. */

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory, type Tensor } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import { packedShape, packWeight, type WeightDtype } from "../../kernels/pack_weight.ts";
+import {
+  packedShape,
+  packFilters,
+  packsFilters,
+  packWeight,
+  type WeightDtype,
+} from "../../kernels/pack_weight.ts";
 import { packWeightReference } from "../reference/pack_weight.ts";
 import { GPU_TEST, runAll } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
@@ -104,6 +110,56 @@ Deno.test("packWeight() refuses what doesn't fit the packed weight", () => {
   assert.throws(() => pack([8, 18], 0, 9), ShapeError);
   assert.throws(() => pack([33, 8], 0, 1, blocked), ShapeError);
   assert.throws(() => pack([8, 12], 0, 1, blocked), ShapeError);
+});
+
+const FILTERS: [n: number, channels: number, taps: number, offset: number, first: number][] = [
+  [4, 4, 1, 0, 0],
+  [12, 32, 9, 0, 8],
+  [40, 4, 9, 0, 0],
+  [128, 128, 1, 256, 4],
+  [36, 132, 9, 8, 12],
+];
+
+for (const [n, channels, taps, offset, first] of FILTERS) {
+  const name = `[${n}, ${channels}, ${taps}] from ${first} on at ${offset}`;
+  Deno.test({ name: `packFilters() packs ${name} like the reference`, ...GPU_TEST }, async () => {
+    const k = channels * taps;
+    const shape = packedShape(k, offset + n);
+    const source = randomFloats(first + n * k);
+    const expected = new Float32Array(shape.reduce((a, b) => a * b));
+    packWeightReference(expected, source.subarray(first), [n, k], {
+      ...{ taps, channels, offset, layout: "f32" },
+    });
+    const [bytes] = await runAll((p, input) => {
+      const packed = p.memory.tensor("packed", shape, "f32", "texture");
+      const tensor = input([source.length], source, { kind: "texture" });
+      packFilters(p, { tensor, first }, packed, { shape: [n, k], taps, offset });
+      return [packed];
+    });
+    assert.deepEqual(new Float32Array(bytes!), expected);
+  });
+}
+
+Deno.test("packFilters() takes only whole vectors", () => {
+  const memory = new Memory();
+  const p = new Program("test", memory);
+  const packed = memory.tensor("packed", [1, 8, 32], "f32", "texture");
+  const tensor = memory.tensor("source", [1024], "f32", "texture");
+  const cases: [n: number, k: number, taps: number, first: number, offset: number][] = [
+    [3, 8, 1, 0, 0],
+    [8, 6, 1, 0, 0],
+    [8, 18, 9, 0, 0],
+    [8, 8, 1, 2, 0],
+    [8, 8, 1, 0, 2],
+    [8, 8, 1, 0, 28],
+    [8, 12, 1, 0, 0],
+  ];
+  for (const [i, [n, k, taps, first, offset]] of cases.entries()) {
+    const options = { shape: [n, k], taps, offset } as const;
+    const place = { tensor, first };
+    assert.equal(packsFilters(options, place), i > 3, String(cases[i]));
+    assert.throws(() => packFilters(p, place, packed, options), ShapeError, String(cases[i]));
+  }
 });
 
 /** Packs the layers into one weight, on the GPU and by the reference, and compares bit by bit. */

@@ -96,6 +96,7 @@ export class AutoencoderEngine {
       store: this.store,
       packed: this.#packed,
       known: new Set(),
+      copied: {},
       training: kind === "train",
       recompute: this.division.recompute,
     };

@@ -10,7 +10,14 @@ import { inKind } from "../../kernels/copy.ts";
 import type { DepthwiseWeights } from "../../kernels/depthwise_glu.ts";
 import { updated } from "../../kernels/memory_forms.ts";
 import type { NormSums } from "../../kernels/norm_sums.ts";
-import { packedShape, packWeight } from "../../kernels/pack_weight.ts";
+import {
+  type FilterOptions,
+  packedShape,
+  packFilters,
+  packsFilters,
+  packWeight,
+} from "../../kernels/pack_weight.ts";
+import { type CopiedGroup, copiedWeights } from "../copied_weights.ts";
 import type { Parameter, ParameterStore } from "../parameters.ts";
 
 /** Inputs for recording a pass through an autoencoder. */
@@ -20,6 +27,8 @@ export interface Tape {
   readonly packed: PackedWeights;
   /** Names of the convolutions whose weights this program has packed, where they are kept. */
   readonly known: Set<string>;
+  /** Weights that this program has copied into an image last. */
+  readonly copied: CopiedGroup;
   /** Whether to use the statistics of the batch instead of the running ones. */
   readonly training: boolean;
   /** Whether to compute blocks again in the backward pass instead of keeping their activations. */
@@ -53,6 +62,11 @@ export class PackedWeights {
       this.#memory.tensor(`packed ${name}`, shape, "f32", "texture");
     this.#own.set(name, known);
     return known;
+  }
+
+  /** An image for copies of groups of weights. */
+  image(floats: number): Tensor {
+    return this.of(`copied weights of ${floats}`, [floats]);
   }
 }
 
@@ -134,13 +148,25 @@ function packedWeight(t: Tape, { names, outputs, inputs, size }: ConvSpec): Tens
   if (t.packed.kept) t.known.add(names[0]!);
   const each = outputs / names.length;
   for (const [i, name] of names.entries()) {
-    const { tensor, first } = t.store.weight(`${name}.weight`);
     const shape = [each, inputs * taps] as const;
-    packWeight(t.program, tensor.buffer, weight, {
-      ...{ dtype: "F32", shape, taps, first, offset: i * each },
-    });
+    packInto(t, t.store.weight(`${name}.weight`), weight, { shape, taps, offset: i * each });
   }
   return weight;
+}
+
+/** Packs filters: from an image if that is where the device gathers from. */
+function packInto(
+  { program: p, store, packed, copied }: Tape,
+  place: Place,
+  weight: Tensor,
+  options: FilterOptions,
+): void {
+  const { tensor, first } = place;
+  if (!packed.kept || !packsFilters(options, place)) {
+    return packWeight(p, tensor.buffer, weight, { dtype: "F32", first, ...options });
+  }
+  const image = copiedWeights(p, tensor, packed.image(store.largestGroup), copied);
+  packFilters(p, { tensor: image, first }, weight, options);
 }
 
 /** Gradient of a convolution's input; added to `into` if given. */
@@ -200,6 +226,16 @@ export function depthwiseWeights(t: Tape, name: string, x: Tensor): DepthwiseWei
   packWeight(p, tensor.buffer, weight, { dtype: "F32", shape: [channels, 9], first });
   const bias = vector(t, `${name}.bias`);
   return { weight, bias: inKind(p, bias, x.buffer.kind) };
+}
+
+/**
+ * What both directions need: kept on CPUs, where computing it costs more than memory does; elsewhere
+ * computed twice.
+ */
+export function forBoth<T>({ packed }: Tape, make: () => T): () => T {
+  if (!packed.kept) return make;
+  const kept = make();
+  return () => kept;
 }
 
 /** act(x). */

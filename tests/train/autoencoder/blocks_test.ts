@@ -128,6 +128,7 @@ async function runBlock(
     ...{ program, store, training: true, recompute },
     packed: new PackedWeights(memory, device, parameters),
     known: new Set(),
+    copied: {},
   };
   const given = memory.tensor("x", [...place, C]);
   let dx: Tensor | undefined;

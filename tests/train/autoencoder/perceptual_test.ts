@@ -63,6 +63,7 @@ for (const { width, height, near, ...expected } of REFERENCE) {
         store,
         packed,
         known: new Set<string>(),
+        copied: {},
         training: true,
         recompute: false,
       };
