@@ -23,6 +23,7 @@ import {
   convInputGradient,
   type ConvSpec,
   depthwiseWeights,
+  forBoth,
   type Layer,
   normWeights,
   type Tape,
@@ -80,7 +81,7 @@ function resBlock(t: Tape, name: string, stage: Stage, x: Tensor, again: boolean
   const conv2: ConvSpec = { ...spec, names: [`${name}.conv2`] };
   // the gradient of a ReLU needs only its result
   const hidden = convForward(t, conv1, x, kind === "relu" ? { activation: "relu" } : {});
-  const inner = () => kind === "relu" ? hidden : activated(p, kind, hidden);
+  const inner = kind === "relu" ? () => hidden : forBoth(t, () => activated(p, kind, hidden));
   const z = p.scope(() => convForward(t, conv2, inner()));
   const y = p.like(x, x.shape);
   const norm = stage.norm === "batch_norm"
@@ -132,8 +133,8 @@ function gatedConv(t: Tape, name: string, c: number, x: Tensor): Layer {
   };
   const point: ConvSpec = { names: [`${name}.conv_point`], inputs: 4 * c, outputs: c, size: 1 };
   const hidden = convForward(t, inverted, x);
-  const inner = () => activated(p, "silu", hidden);
-  const depth = () => depthwiseWeights(t, `${name}.conv_depth`, hidden);
+  const inner = forBoth(t, () => activated(p, "silu", hidden));
+  const depth = forBoth(t, () => depthwiseWeights(t, `${name}.conv_depth`, hidden));
   const z = p.scope(() => convForward(t, point, depthwiseGlu(p, depth(), inner())));
   const y = p.like(x, x.shape);
   const norm = residualNorm(t, `${name}.norm`, { x, z, y });
