@@ -7,7 +7,7 @@ import type { JsonObject } from "../files/json.ts";
 import { Memory } from "../gpu/memory.ts";
 import { loadAutoencoder } from "../model/autoencoder.ts";
 import { parseAutoencoderConfig } from "../model/autoencoder_config.ts";
-import { parseTransformerConfig } from "../model/config.ts";
+import { type FarSizes, parseTransformerConfig } from "../model/config.ts";
 import { Loader } from "../model/loader.ts";
 import { loadTransformer } from "../model/transformer.ts";
 
@@ -19,7 +19,11 @@ export type Shapes = Map<string, readonly number[]>;
  * @throws {CheckpointError} BadConfig: an entry is missing, malformed or not supported
  */
 export function transformerShapes(config: JsonObject): Shapes {
-  const sizes = checkedConfig(() => parseTransformerConfig(config));
+  return shapesOf(checkedConfig(() => parseTransformerConfig(config)));
+}
+
+/** The same by sizes. */
+export function shapesOf(sizes: FarSizes): Shapes {
   return recordShapes((loader) => {
     loadTransformer(loader, sizes);
     const { channels, contextPatch, d } = sizes;

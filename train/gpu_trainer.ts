@@ -10,30 +10,20 @@ import { type ParameterStore, readParameterState, writeParameterState } from "./
 import type { TrainPlan } from "./plan.ts";
 import type { StepTrainer } from "./run_loop.ts";
 import { learningRate } from "./schedule.ts";
-import type { StepResult, TrainBatch, TrainerSettings, TrainState } from "./settings.ts";
+import type {
+  StepResult,
+  StepSettings,
+  TrainBatch,
+  TrainerSettings,
+  TrainState,
+} from "./settings.ts";
 
 /** Seconds of work that are submitted at once, where a step may be given up. */
 const PATIENCE = 1;
 
-/** Settings of the optimiser. */
-type OptimiserSettings = Pick<
-  TrainerSettings,
-  | "accumulate"
-  | "betas"
-  | "clip"
-  | "ema"
-  | "eps"
-  | "lr"
-  | "schedule"
-  | "seed"
-  | "steps"
-  | "warmup"
-  | "weightDecay"
->;
-
 /** What is on the device, whatever is trained. */
 interface TrainEngine {
-  readonly settings: OptimiserSettings & Partial<Pick<TrainerSettings, "dtype">>;
+  readonly settings: StepSettings & Partial<Pick<TrainerSettings, "dtype">>;
   readonly store: ParameterStore;
   readonly memory: Memory;
   /** Loss and squares of gradients, summed up on the device. */

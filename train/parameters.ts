@@ -2,7 +2,8 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type Memory, size, type Tensor } from "../gpu/memory.ts";
 import type { Place } from "../kernels/column_sums.ts";
 import type { FarSizes } from "../model/config.ts";
-import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
+import { shapesOf } from "../released/architecture.ts";
+import { parameterOrder } from "./folder/parameter_order.ts";
 import type { ParameterSource, TrainState } from "./settings.ts";
 
 /** A parameter, by its released name. */
@@ -11,57 +12,10 @@ export interface Parameter {
   readonly shape: readonly number[];
 }
 
-/**
- * All parameters of a transformer, in the order of the released trainer's optimiser.
- * Source: released classes `FAR` and `FAR_Long`, `named_parameters()`.
- */
+/** All parameters of a transformer, in the order of the released trainer's optimiser. */
 export function listParameters(sizes: FarSizes): Parameter[] {
-  const { d, layers, channels, patch, contextPatch, condition } = sizes;
-  const features = channels * patch ** 2;
-  const contextFeatures = contextPatch === undefined ? 0 : channels * contextPatch ** 2;
-  const list: Parameter[] = [];
-  const linear = (name: string, outputs: number, inputs: number) => {
-    list.push({ name: `${name}.weight`, shape: [outputs, inputs] });
-    list.push({ name: `${name}.bias`, shape: [outputs] });
-  };
-  linear("x_embedder", d, features);
-  if (contextFeatures) linear("context_embedder", d, contextFeatures);
-  linear("timestep_embedder.linear_1", d, TIMESTEP_WIDTH);
-  linear("timestep_embedder.linear_2", d, d);
-  if (condition.kind !== "none") {
-    const name = `${condition.kind}_embedder.embedding_table.weight`;
-    list.push({ name, shape: [condition.count + 1, d] });
-  }
-  for (let i = 0; i < layers; i++) {
-    list.push(...listBlock(`transformer_blocks.${i}`, sizes, i === layers - 1));
-  }
-  linear("norm_out.linear", 2 * d, d);
-  linear("proj_out", features, d);
-  if (contextFeatures) linear("context_proj_out", contextFeatures, d);
-  return list;
-}
-
-function listBlock(at: string, { d, contextPatch }: FarSizes, last: boolean): Parameter[] {
-  const linear = (name: string, outputs: number, inputs: number): Parameter[] => [
-    { name: `${at}.${name}.weight`, shape: [outputs, inputs] },
-    { name: `${at}.${name}.bias`, shape: [outputs] },
-  ];
-  const norm = (name: string): Parameter => ({ name: `${at}.attn.${name}.weight`, shape: [64] });
-  const long = contextPatch !== undefined;
-  const context = ["add_k_proj", "add_v_proj", "add_q_proj"];
-  return [
-    ...linear("norm1.linear", 3 * d, d),
-    norm("norm_q"),
-    norm("norm_k"),
-    ...["to_q", "to_k", "to_v"].flatMap((name) => linear(`attn.${name}`, d, d)),
-    ...(long ? context.flatMap((name) => linear(`attn.${name}`, d, d)) : []),
-    ...linear("attn.to_out.0", d, d),
-    ...(long && !last ? linear("attn.to_add_out", d, d) : []),
-    ...(long ? [norm("norm_added_q"), norm("norm_added_k")] : []),
-    ...linear("norm2.linear", 3 * d, d),
-    ...linear("mlp.net.0.proj", 4 * d, d),
-    ...linear("mlp.net.2", d, 4 * d),
-  ];
+  const shapes = shapesOf(sizes);
+  return parameterOrder(shapes).map((name) => ({ name, shape: shapes.get(name)! }));
 }
 
 /** Copies of the parameters: the weights, and the optimiser's state. */

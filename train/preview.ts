@@ -1,13 +1,6 @@
 import type { DataSet } from "./data/data_set.ts";
 import { Sampler } from "./data/sampler.ts";
-import {
-  openTraining,
-  type PlannedTrainer,
-  type RunKind,
-  type RunOptions,
-  type RunOrigin,
-  type RunSettings,
-} from "./run.ts";
+import { openTraining, type RunKind, type RunTypes } from "./run.ts";
 import type { TrainOptions } from "./run_options.ts";
 import type { StepTrainer } from "./run_loop.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -39,12 +32,10 @@ export function previewTraining(options: TrainOptions): Promise<TrainPreview> {
 }
 
 /** The needs of a run of any kind. */
-export async function preview<
-  O extends RunOptions,
-  M extends RunOrigin,
-  S extends RunSettings,
-  T extends PlannedTrainer,
->(kind: RunKind<O, M, S, T>, options: O): Promise<TrainPreview> {
+export async function preview<R extends RunTypes>(
+  kind: RunKind<R>,
+  options: R["options"],
+): Promise<TrainPreview> {
   await using opened = new AsyncDisposableStack();
   const origin = await kind.readOrigin(options);
   const { data: { train }, settings, trainer } = await openTraining(kind, options, origin, opened);

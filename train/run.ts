@@ -7,33 +7,25 @@ import type { Shapes } from "../released/architecture.ts";
 import type { OpenedData } from "./data/open_data.ts";
 import { Sampler } from "./data/sampler.ts";
 import {
-  CHECKPOINTS,
+  checkpointPath,
+  checkpointSteps,
   loadCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
 } from "./folder/checkpoint.ts";
 import { RunFolder } from "./folder/run_folder.ts";
 import { type LogLine, TrainLog } from "./folder/train_log.ts";
-import { goOn } from "./go_on.ts";
 import type { TrainPlan } from "./plan.ts";
 import { type ReportFacts, RunReport } from "./report/run_report.ts";
-import type { LoopOptions, RunTask, StepTrainer, TrainedStep, Validation } from "./run_loop.ts";
+import type { RunTask, StepTrainer, TrainedStep, Validation } from "./run_loop.ts";
 import { RunLoop } from "./run_loop.ts";
-import type { TrainOptions } from "./run_options.ts";
+import type { RunOptions } from "./run_options.ts";
 import { learningRate } from "./schedule.ts";
-import type { ParameterSource, TrainBatch, TrainerSettings, TrainState } from "./settings.ts";
+import type { ParameterSource, StepSettings, TrainBatch, TrainState } from "./settings.ts";
 
 const KEEP = 2;
 /** Batches per validation, with the same seeds each time. */
 const VALIDATION_BATCHES = 4;
-
-/** Options of every run. */
-export type RunOptions =
-  & LoopOptions
-  & Pick<
-    TrainOptions,
-    "clips" | "output" | "from" | "keep" | "command" | "gpu" | "backend" | "shuffle" | "interval"
-  >;
 
 /** What a run starts from. */
 export interface RunOrigin {
@@ -41,73 +33,65 @@ export interface RunOrigin {
   readonly initial: ParameterSource | "init";
 }
 
-/** Settings of every trainer that a run itself needs. */
-export type RunSettings = Pick<
-  TrainerSettings,
-  | "batch"
-  | "seed"
-  | "accumulate"
-  | "lr"
-  | "schedule"
-  | "warmup"
-  | "steps"
-  | "betas"
-  | "eps"
-  | "weightDecay"
->;
-
 /** A trainer that knows its needs. */
 export type PlannedTrainer = StepTrainer & { readonly plan: TrainPlan };
 
-/** How to open a kind of run: O its options, M its model, S its settings, T its trainer. */
-export interface RunKind<
-  O extends RunOptions,
-  M extends RunOrigin,
-  S extends RunSettings,
-  T extends PlannedTrainer,
-> {
-  readOrigin(options: O): Promise<M>;
+/** Types of a kind of run. */
+export interface RunTypes {
+  readonly options: RunOptions;
+  readonly origin: RunOrigin;
+  readonly settings: StepSettings;
+  readonly trainer: PlannedTrainer;
+}
+
+/** How to open a kind of run. */
+export interface RunKind<R extends RunTypes> {
+  readOrigin(options: R["options"]): Promise<R["origin"]>;
   /** Finds and checks the clips. */
-  openClips(options: O, origin: M, gpu: Gpu): Promise<OpenedData>;
-  settings(options: O, origin: M, size: { readonly height: number; readonly width: number }): S;
-  openTrainer(gpu: Gpu, settings: S, initial: ParameterSource | "init"): Promise<T>;
+  openClips(options: R["options"], origin: R["origin"], gpu: Gpu): Promise<OpenedData>;
+  settings(
+    options: R["options"],
+    origin: R["origin"],
+    size: { readonly height: number; readonly width: number },
+  ): R["settings"];
+  openTrainer(
+    gpu: Gpu,
+    settings: R["settings"],
+    initial: ParameterSource | "init",
+  ): Promise<R["trainer"]>;
   /** What determines the results, for settings.json. */
-  record(settings: S, origin: M, plan: TrainPlan, clips: JsonObject): JsonObject;
-  report(training: Training<O, M, S, T>): Omit<ReportFacts, "options">;
+  record(
+    settings: R["settings"],
+    origin: R["origin"],
+    plan: TrainPlan,
+    clips: JsonObject,
+  ): JsonObject;
+  report(training: Training<R>): Omit<ReportFacts, "options">;
 }
 
 /** What is needed to take steps. */
-export interface Training<O, M, S, T> {
-  readonly options: O;
-  readonly origin: M;
+export type Training<R extends RunTypes> = Pick<R, keyof RunTypes> & {
   readonly gpu: Gpu;
   readonly data: OpenedData;
-  readonly settings: S;
-  readonly trainer: T;
-}
+};
 
 /** Parts of a run. */
-export interface RunParts<O, M, S, T> extends Training<O, M, S, T> {
+export type RunParts<R extends RunTypes> = Training<R> & {
   readonly folder: RunFolder;
   readonly sampler: Sampler;
   readonly log: TrainLog;
   readonly report: RunReport;
   /** Frees all of it. */
   close(): Promise<void>;
-}
+};
 
 /** Opens clips and trainer; what was opened is closed with `opened`. */
-export async function openTraining<
-  O extends RunOptions,
-  M extends RunOrigin,
-  S extends RunSettings,
-  T extends PlannedTrainer,
->(
-  kind: RunKind<O, M, S, T>,
-  options: O,
-  origin: M,
+export async function openTraining<R extends RunTypes>(
+  kind: RunKind<R>,
+  options: R["options"],
+  origin: R["origin"],
   opened: AsyncDisposableStack,
-): Promise<Training<O, M, S, T>> {
+): Promise<Training<R>> {
   const gpu = options.gpu ?? await Gpu.open({ backend: options.backend });
   if (!options.gpu) opened.defer(() => gpu.close());
   const data = await kind.openClips(options, origin, gpu);
@@ -119,12 +103,10 @@ export async function openTraining<
 }
 
 /** Opens everything and restores the step at which the run was stopped. */
-export async function openParts<
-  O extends RunOptions,
-  M extends RunOrigin,
-  S extends RunSettings,
-  T extends PlannedTrainer,
->(kind: RunKind<O, M, S, T>, options: O): Promise<RunParts<O, M, S, T>> {
+export async function openParts<R extends RunTypes>(
+  kind: RunKind<R>,
+  options: R["options"],
+): Promise<RunParts<R>> {
   await using opened = new AsyncDisposableStack();
   const origin = await kind.readOrigin(options);
   const folder = await RunFolder.open(options.output);
@@ -141,7 +123,7 @@ export async function openParts<
   await checkSpace(folder.path, needed, `Cannot train in ${quote(folder.path)}`);
   const { batch, seed } = settings;
   const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
-  await goOn(options, { trainer, sampler, shapes: origin.shapes, folder });
+  await goOn(options, { ...training, folder, sampler });
   await folder.keepSettings(record); // only now: settings refused so far may still change
   const log = await TrainLog.open(folder.path, trainer.step);
   opened.defer(() => log.close());
@@ -150,16 +132,25 @@ export async function openParts<
   return { ...training, folder, sampler, log, report, close: () => all.disposeAsync() };
 }
 
+/** Restores the newest checkpoint of the folder, or the one to start from. */
+async function goOn(
+  { from, onEvent }: RunOptions,
+  { trainer, origin, folder, sampler }: Omit<RunParts<RunTypes>, "log" | "report" | "close">,
+): Promise<void> {
+  const newest = (await checkpointSteps(folder.path)).at(-1);
+  const path = newest === undefined ? from : checkpointPath(folder.path, newest);
+  if (path === undefined) return;
+  const { state, extras } = await loadCheckpoint(path, origin.shapes);
+  await trainer.restore(state);
+  if (extras) sampler.seek(extras.position);
+  onEvent?.({ event: "resumed", step: state.step, path });
+}
+
 /** A run that trains a model in a folder; what the model is, its subclasses know. */
-export abstract class Run<
-  O extends RunOptions,
-  M extends RunOrigin,
-  S extends RunSettings,
-  T extends PlannedTrainer,
-> implements RunTask {
+export abstract class Run<R extends RunTypes> implements RunTask {
   readonly patience: number = 0;
 
-  constructor(protected readonly parts: RunParts<O, M, S, T>) {}
+  constructor(protected readonly parts: RunParts<R>) {}
 
   /** Makes the folder a model, if the run has no checkpoint yet. */
   protected abstract begin(): Promise<void>;
@@ -177,7 +168,7 @@ export abstract class Run<
   /** Writes a sample into a folder. Returns its path. */
   protected abstract makeSample(folder: string, name: string): Promise<string>;
 
-  get trainer(): T {
+  get trainer(): R["trainer"] {
     return this.parts.trainer;
   }
 
@@ -215,8 +206,7 @@ export abstract class Run<
 
   async load(step: number): Promise<TrainState> {
     const { folder, origin } = this.parts;
-    const path = join(folder.path, CHECKPOINTS, `step-${step}`);
-    return (await loadCheckpoint(path, origin.shapes)).state;
+    return (await loadCheckpoint(checkpointPath(folder.path, step), origin.shapes)).state;
   }
 
   async report(step: number, lines: readonly LogLine[]): Promise<void> {

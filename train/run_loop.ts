@@ -1,7 +1,7 @@
 import type { RunFolder } from "./folder/run_folder.ts";
 import type { TrainLog } from "./folder/train_log.ts";
 import type { LogLine } from "./folder/train_log.ts";
-import type { TrainEvent, TrainOptions } from "./run_options.ts";
+import type { RunOptions, TrainEvent } from "./run_options.ts";
 import type { StepResult, TrainBatch, TrainState } from "./settings.ts";
 
 /** A step and its duration. */
@@ -62,7 +62,7 @@ export interface Validation {
 
 /** Options of the loop itself. */
 export type LoopOptions = Pick<
-  TrainOptions,
+  RunOptions,
   "steps" | "signal" | "saveEvery" | "sampleEvery" | "validateEvery" | "nan" | "onEvent"
 >;
 

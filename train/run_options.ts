@@ -1,5 +1,4 @@
-import type { GpuOptions } from "../gpu/gpu.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import type { Gpu, GpuOptions } from "../gpu/gpu.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { ResizeMethod } from "../media/resize.ts";
 import type { FarSizes } from "../model/config.ts";
@@ -10,51 +9,43 @@ import {
   type DistillOptions,
   distillSettings,
 } from "./distill/settings.ts";
-import { RELEASED_SETTINGS, type TrainerSettings } from "./settings.ts";
+import { RELEASED_SETTINGS, type StepSettings, type TrainerSettings } from "./settings.ts";
+
+/** Settings that options give, of the training of any model. */
+export const STEP_RECIPE = [
+  ...["batch", "lr", "betas", "weightDecay", "schedule", "warmup", "clip", "seed", "accumulate"],
+  ...["microBatch", "recompute", "freeze"],
+] as const satisfies readonly (keyof StepSettings)[];
+
+/** The same of a transformer. */
+const RECIPE = [
+  ...STEP_RECIPE,
+  ...["cleanContext", "weighting", "conditionDropout", "dtype", "lora", "positions", "timesteps"],
+] as const satisfies readonly (keyof TrainerSettings)[];
 
 /** The recipe; missing entries are those of the released runs. */
-export type Recipe = Partial<
-  Pick<
-    TrainerSettings,
-    | "batch"
-    | "frames"
-    | "lr"
-    | "betas"
-    | "weightDecay"
-    | "schedule"
-    | "warmup"
-    | "clip"
-    | "cleanContext"
-    | "weighting"
-    | "conditionDropout"
-    | "seed"
-    | "accumulate"
-    | "microBatch"
-    | "recompute"
-    | "dtype"
-    | "freeze"
-    | "lora"
-    | "positions"
-    | "timesteps"
-  >
->;
+export type Recipe = Partial<Pick<TrainerSettings, typeof RECIPE[number] | "frames">>;
 
-/** Options of `train`. */
-export interface TrainOptions extends Recipe {
+/** The entries of options with these names that are given. */
+export function givenOf<O extends object, K extends keyof O>(
+  options: O,
+  names: readonly K[],
+): Partial<Pick<O, K>> {
+  const given = names.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]])) as Partial<Pick<O, K>>;
+}
+
+/** Options of a run of any model. */
+export interface RunOptions
+  extends Partial<Pick<StepSettings, typeof STEP_RECIPE[number] | "frames">> {
   /** Videos, folders, patterns, or a .safetensors of latents. */
   readonly clips: readonly string[];
   /** The run's folder: a model folder at all times, with everything needed to continue. */
   readonly output: string;
   /** Model folder to fine-tune: its weights, autoencoder and names of actions. */
   readonly model?: string;
-  /** Configuration of a transformer to train from scratch; needs `vae`. */
-  readonly config?: JsonObject;
-  /** Model folder whose autoencoder is used (that of `model`). */
-  readonly vae?: string;
   /** Checkpoint to continue from if the run's folder has none, such as `checkpoint-1000`. */
   readonly from?: string;
-  /** Makes few large steps of the many of `model`, which it learns from. */
-  readonly distill?: DistillOptions;
   /** Optimiser steps of the whole run. */
   readonly steps: number;
   /** Decay of the averaged weights (0.9999); 0 keeps none. */
@@ -85,8 +76,6 @@ export interface TrainOptions extends Recipe {
   readonly validateEvery?: number;
   /** What to do if values are no longer finite (stop). */
   readonly nan?: "stop" | "rollback";
-  /** Names by index, for a model from scratch. */
-  readonly names?: readonly string[];
   /** Frames per second of the samples and of the model (the model's, or 8). */
   readonly fps?: number;
   /** The command, for the report. */
@@ -99,6 +88,18 @@ export interface TrainOptions extends Recipe {
   readonly signal?: AbortSignal;
   /** Called for events besides steps. */
   readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** Options of `train`. */
+export interface TrainOptions extends RunOptions, Recipe {
+  /** Configuration of a transformer to train from scratch; needs `vae`. */
+  readonly config?: JsonObject;
+  /** Model folder whose autoencoder is used (that of `model`). */
+  readonly vae?: string;
+  /** Makes few large steps of the many of `model`, which it learns from. */
+  readonly distill?: DistillOptions;
+  /** Names by index, for a model from scratch. */
+  readonly names?: readonly string[];
 }
 
 /** Events besides steps. */
@@ -126,10 +127,7 @@ export type TrainEvent =
 
 /** How clips are read, for `openData`; resized like the released loaders do. */
 export function clipOptions(
-  { clips, resize = "bilinear", flip = false, heldOut, skipBad = false, signal }: Pick<
-    TrainOptions,
-    "clips" | "resize" | "flip" | "heldOut" | "skipBad" | "signal"
-  >,
+  { clips, resize = "bilinear", flip = false, heldOut, skipBad = false, signal }: RunOptions,
 ) {
   const held = heldOut ?? "auto" as const;
   return { sources: clips, resize, flip, heldOut: held, skipBad, ...(signal && { signal }) };
@@ -156,14 +154,11 @@ export function trainerSettings(
   latent: { readonly height: number; readonly width: number },
   { scalingFactor, noise }: Pick<TrainerSettings, "scalingFactor" | "noise">,
 ): TrainerSettings {
-  const given = Object.fromEntries(
-    RECIPE.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
-  ) as Recipe;
   const ema = options.ema ?? RELEASED_SETTINGS.ema;
   return {
     ...RELEASED_SETTINGS,
     batch: BATCH,
-    ...given,
+    ...givenOf(options, RECIPE),
     config,
     height: latent.height,
     width: latent.width,
@@ -179,28 +174,6 @@ export function trainerSettings(
     scalingFactor,
   };
 }
-
-const RECIPE = [
-  "batch",
-  "lr",
-  "betas",
-  "weightDecay",
-  "schedule",
-  "warmup",
-  "clip",
-  "cleanContext",
-  "weighting",
-  "conditionDropout",
-  "seed",
-  "accumulate",
-  "microBatch",
-  "recompute",
-  "dtype",
-  "freeze",
-  "lora",
-  "positions",
-  "timesteps",
-] as const satisfies readonly (keyof Recipe)[];
 
 /** Settings that may change when a run continues: they do not change what a step computes. */
 const FREE = new Set(["microBatch", "recompute"]);

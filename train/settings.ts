@@ -82,20 +82,16 @@ export interface LoraSettings {
   readonly alpha?: number;
 }
 
-/** Everything that determines what a run computes. Defaults are in `RELEASED_SETTINGS`. */
-export interface TrainerSettings {
-  /** Sizes of the transformer. */
-  readonly config: FarSizes;
-  /** Size of the latents. */
+/** What determines the optimiser steps of any model's training. */
+export interface StepSettings {
+  /** Size of the latents, or of an autoencoder's pictures. */
   readonly height: number;
-  /** Size of the latents. */
+  /** As `height`. */
   readonly width: number;
   /** Videos per batch. */
   readonly batch: number;
   /** Frames per video in a batch. */
   readonly frames: number;
-  /** "long_context" draws the number of frames per step. */
-  readonly trainingType: "base" | "long_context";
   /** Peak learning rate. */
   readonly lr: number;
   /** Decay of AdamW's two moments. */
@@ -114,24 +110,32 @@ export interface TrainerSettings {
   readonly clip: number;
   /** Decay of the averaged weights; undefined keeps none. */
   readonly ema: number | undefined;
+  /** Seed of all draws. */
+  readonly seed: number;
+  /** Batches per optimiser step: equals one batch that many times larger. */
+  readonly accumulate: number;
+  /** Videos, or pictures, that the device computes at once (chosen by memory). */
+  readonly microBatch?: number;
+  /** Recompute blocks in the backward pass; "auto": if memory is short. */
+  readonly recompute?: boolean | "auto";
+  /** Patterns (`*` matches anything) of names that are not trained. */
+  readonly freeze?: readonly string[];
+}
+
+/** Everything that determines what a run computes. Defaults are in `RELEASED_SETTINGS`. */
+export interface TrainerSettings extends StepSettings {
+  /** Sizes of the transformer. */
+  readonly config: FarSizes;
+  /** "long_context" draws the number of frames per step. */
+  readonly trainingType: "base" | "long_context";
   /** Share of window frames given clean; undefined: none. */
   readonly cleanContext: number | undefined;
   /** How timesteps are drawn. */
   readonly weighting: "logit_normal" | "uniform";
   /** Share of labels or actions replaced by the null class. */
   readonly conditionDropout: number;
-  /** Seed of all draws. */
-  readonly seed: number;
-  /** Batches per optimiser step: equals one batch that many times larger. */
-  readonly accumulate: number;
-  /** Videos that the device computes at once (chosen by memory). */
-  readonly microBatch?: number;
-  /** Recompute blocks in the backward pass; "auto": if memory is short. */
-  readonly recompute?: boolean | "auto";
   /** Arithmetic of weights and activations. */
   readonly dtype: "f32" | "f16";
-  /** Patterns (`*` matches anything) of names that are not trained. */
-  readonly freeze?: readonly string[];
   /** Adapters to train instead of the weights. */
   readonly lora?: LoraSettings;
   /** Learns to take few steps from the model itself. */

@@ -17,8 +17,16 @@ import { Trainer, type TrainerSettings } from "./trainer.ts";
 /** Most non-finite steps in a row while f16 finds its scale. */
 const F16_PATIENCE = 20;
 
-/** How to open a run that trains a transformer. */
-export const TRANSFORMER: RunKind<TrainOptions, Origin, TrainerSettings, Trainer> = {
+/** Types of a run that trains a transformer. */
+interface TransformerRun {
+  readonly options: TrainOptions;
+  readonly origin: Origin;
+  readonly settings: TrainerSettings;
+  readonly trainer: Trainer;
+}
+
+/** How to open such a run. */
+export const TRANSFORMER: RunKind<TransformerRun> = {
   readOrigin,
   openClips,
   settings: settingsOf,
@@ -46,7 +54,7 @@ export const TRANSFORMER: RunKind<TrainOptions, Origin, TrainerSettings, Trainer
 };
 
 /** A run of `train`. */
-export class TrainRun extends Run<TrainOptions, Origin, TrainerSettings, Trainer> {
+export class TrainRun extends Run<TransformerRun> {
   override readonly patience = this.parts.settings.dtype === "f16" ? F16_PATIENCE : 0;
 
   protected override async begin(): Promise<void> {

@@ -1,11 +1,14 @@
+import { AtomicFile } from "../files/atomic_file.ts";
+import { bytesOf } from "../files/bytes.ts";
 import { FileSource } from "../files/file_source.ts";
 import { CheckpointError, quote } from "../files/errors.ts";
 import { toFloats, toIntegers } from "./floats.ts";
 import { SafetensorsReader } from "./safetensors_reader.ts";
+import { type SafetensorsEntry, writeSafetensors } from "./safetensors_writer.ts";
 import type { TensorFile, TensorInfo } from "./tensor_file.ts";
 
 export { headerLength, parseHeader, type SafetensorsHeader } from "./safetensors_header.ts";
-export { type SafetensorsEntry, writeSafetensors } from "./safetensors_writer.ts";
+export { type SafetensorsEntry, writeSafetensors };
 export type { Dtype, TensorFile, TensorInfo } from "./tensor_file.ts";
 
 /** A safetensors file: its header is read and checked at once, its tensors by range on demand. */
@@ -35,6 +38,21 @@ export async function readFloats(file: TensorFile, name: string): Promise<Float3
 export async function readIntegers(file: TensorFile, name: string): Promise<number[]> {
   const info = found(file, name);
   return toIntegers(await file.read(info), info.dtype, name);
+}
+
+/** Writes tensors as F32 into a .safetensors, atomically. @throws {CheckpointError} the disk fails */
+export async function writeFloats(
+  path: string,
+  tensors: ReadonlyMap<string, Float32Array>,
+  shapeOf: (name: string) => readonly number[],
+  metadata: Readonly<Record<string, string>> = { format: "pt" },
+): Promise<void> {
+  await using sink = await AtomicFile.create(path);
+  const entries = [...tensors].map(([name, values]): SafetensorsEntry => {
+    return { name, dtype: "F32", shape: shapeOf(name), data: bytesOf(values) };
+  });
+  await writeSafetensors(sink, entries, metadata);
+  await sink.commit();
 }
 
 function found(file: TensorFile, name: string): TensorInfo {

@@ -24,7 +24,7 @@ import {
   type AutoencoderSettings,
 } from "../../train/autoencoder/settings.ts";
 import { AutoencoderTrainer } from "../../train/autoencoder/trainer.ts";
-import { writeTensors } from "../../train/folder/run_folder.ts";
+import { writeFloats } from "../../weights/safetensors.ts";
 import { learningRate } from "../../train/schedule.ts";
 import { autoencoderOf } from "../../train/world/sizes.ts";
 
@@ -151,10 +151,10 @@ async function writeInputs(
   await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
   const parameters = listAutoencoderParameters(config);
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
-  await writeTensors(join(folder, "init.safetensors"), weights, (name) => shapes.get(name)!);
+  await writeFloats(join(folder, "init.safetensors"), weights, (name) => shapes.get(name)!);
   const train = new Float32Array(known.length * unseen.length);
   known.forEach((pictures, i) => train.set(pictures, i * unseen.length));
-  await writeTensors(
+  await writeFloats(
     join(folder, "pictures.safetensors"),
     new Map([["train", train], ["unseen", unseen]]),
     (name) => [name === "train" ? known.length * batch : batch, 3, height, width],

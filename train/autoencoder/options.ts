@@ -1,52 +1,11 @@
 import { createHash } from "node:crypto";
 import type { JsonObject } from "../../files/json.ts";
 import type { LpipsNetwork } from "../../metrics/lpips.ts";
-import type { TrainOptions } from "../run_options.ts";
+import { givenOf, type RunOptions, STEP_RECIPE } from "../run_options.ts";
 import { AUTOENCODER_SETTINGS, type AutoencoderSettings, type LossWeights } from "./settings.ts";
 
 /** Options of `trainAutoencoder`; `batch` counts clips, `frames` the pictures of each. */
-export interface AutoencoderOptions extends
-  Pick<
-    TrainOptions,
-    | "clips"
-    | "output"
-    | "model"
-    | "from"
-    | "steps"
-    | "batch"
-    | "frames"
-    | "lr"
-    | "betas"
-    | "weightDecay"
-    | "schedule"
-    | "warmup"
-    | "clip"
-    | "seed"
-    | "accumulate"
-    | "microBatch"
-    | "recompute"
-    | "freeze"
-    | "ema"
-    | "interval"
-    | "size"
-    | "resize"
-    | "flip"
-    | "shuffle"
-    | "cache"
-    | "heldOut"
-    | "skipBad"
-    | "saveEvery"
-    | "keep"
-    | "sampleEvery"
-    | "validateEvery"
-    | "nan"
-    | "fps"
-    | "command"
-    | "gpu"
-    | "backend"
-    | "signal"
-    | "onEvent"
-  > {
+export interface AutoencoderOptions extends RunOptions {
   /** config.json of an autoencoder to train from scratch. */
   readonly config?: JsonObject;
   /** Weights of the parts of the loss; missing ones have their defaults. */
@@ -57,39 +16,19 @@ export interface AutoencoderOptions extends
   readonly latentNoise?: number;
 }
 
-const RECIPE = [
-  "batch",
-  "frames",
-  "lr",
-  "betas",
-  "weightDecay",
-  "schedule",
-  "warmup",
-  "clip",
-  "seed",
-  "accumulate",
-  "microBatch",
-  "recompute",
-  "freeze",
-  "latentNoise",
-] as const satisfies readonly (keyof AutoencoderOptions & keyof AutoencoderSettings)[];
-
 /** The trainer's settings, completed by the defaults. */
 export function autoencoderSettings(
   options: AutoencoderOptions,
   { config, sizes, perceptual }: Pick<AutoencoderSettings, "config" | "sizes" | "perceptual">,
   pictures: { readonly height: number; readonly width: number },
 ): AutoencoderSettings {
-  const given = Object.fromEntries(
-    RECIPE.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
-  );
   const { lr, weightDecay, eps, schedule, warmup, clip, seed, accumulate } = AUTOENCODER_SETTINGS;
   const { betas, batch, frames, latentNoise } = AUTOENCODER_SETTINGS;
   const ema = options.ema ?? AUTOENCODER_SETTINGS.ema;
   return {
     ...{ lr, weightDecay, eps, schedule, warmup, clip, seed, accumulate },
     ...{ betas, batch, frames, latentNoise },
-    ...given,
+    ...givenOf(options, [...STEP_RECIPE, "frames", "latentNoise"]),
     config,
     sizes,
     height: pictures.height,

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { writeWhole } from "../../files/atomic_file.ts";
 import { configText } from "../../released/model_files.ts";
+import { writeFloats } from "../../weights/safetensors.ts";
 import { openData, type OpenedData } from "../data/open_data.ts";
 import { PICTURES } from "../data/picture_clip.ts";
-import { writeTensors } from "../folder/run_folder.ts";
 import { dataTable, machineTable, settingsTable, sizesTable } from "../report/tables.ts";
 import { Run, type RunKind } from "../run.ts";
 import type { Validation } from "../run_loop.ts";
@@ -19,12 +19,16 @@ import { AutoencoderTrainer } from "./trainer.ts";
 const FPS = 8;
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 
-type Options = AutoencoderOptions;
-type Origin = AutoencoderOrigin;
-type Settings = AutoencoderSettings;
+/** Types of a run that trains an autoencoder. */
+interface Types {
+  readonly options: AutoencoderOptions;
+  readonly origin: AutoencoderOrigin;
+  readonly settings: AutoencoderSettings;
+  readonly trainer: AutoencoderTrainer;
+}
 
-/** How to open a run that trains an autoencoder. */
-export const AUTOENCODER: RunKind<Options, Origin, Settings, AutoencoderTrainer> = {
+/** How to open such a run. */
+export const AUTOENCODER: RunKind<Types> = {
   readOrigin: readAutoencoderOrigin,
   openClips,
   settings: autoencoderSettings,
@@ -46,7 +50,7 @@ export const AUTOENCODER: RunKind<Options, Origin, Settings, AutoencoderTrainer>
 };
 
 /** A run that trains an autoencoder. */
-export class AutoencoderRun extends Run<Options, Origin, Settings, AutoencoderTrainer> {
+export class AutoencoderRun extends Run<Types> {
   protected override async begin(): Promise<void> {
     if (!await this.folder.isBegun()) await this.writeModel();
   }
@@ -67,7 +71,7 @@ export class AutoencoderRun extends Run<Options, Origin, Settings, AutoencoderTr
     const file = join(path, "config.json");
     const weights = await trainer.parameters();
     const named = [...shapes.keys()].map((name) => [name, weights.get(name)!] as const);
-    await writeTensors(join(path, WEIGHTS), new Map(named), (name) => shapes.get(name)!);
+    await writeFloats(join(path, WEIGHTS), new Map(named), (name) => shapes.get(name)!);
     const whole = { _class_name: "MyAutoencoderDC", ...config };
     await writeWhole(file, configText(whole));
     const scale = await measureScale({ gpu, model: path, data: data.train });
@@ -86,7 +90,10 @@ export class AutoencoderRun extends Run<Options, Origin, Settings, AutoencoderTr
 }
 
 /** Finds and checks the clips, and keeps their pictures. */
-async function openClips(options: Options, { sizes }: Origin): Promise<OpenedData> {
+async function openClips(
+  options: AutoencoderOptions,
+  { sizes }: AutoencoderOrigin,
+): Promise<OpenedData> {
   const data = await openData({
     ...clipOptions(options),
     condition: { kind: "none", count: 0 },

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../files/json.ts";
 import type { PictureWeights } from "../../kernels/picture_loss.ts";
 import type { LpipsNetwork } from "../../metrics/lpips.ts";
 import type { AutoencoderSizes } from "../../model/autoencoder_config.ts";
-import { RELEASED_SETTINGS, type TrainerSettings } from "../settings.ts";
+import { RELEASED_SETTINGS, type StepSettings } from "../settings.ts";
 
 /** Weights of the parts of the loss. */
 export interface LossWeights extends PictureWeights {
@@ -13,27 +13,7 @@ export interface LossWeights extends PictureWeights {
 }
 
 /** Everything that decides what the training of an autoencoder computes. */
-export interface AutoencoderSettings extends
-  Pick<
-    TrainerSettings,
-    | "height"
-    | "width"
-    | "batch"
-    | "frames"
-    | "lr"
-    | "betas"
-    | "weightDecay"
-    | "eps"
-    | "schedule"
-    | "warmup"
-    | "steps"
-    | "clip"
-    | "ema"
-    | "seed"
-    | "accumulate"
-    | "recompute"
-    | "freeze"
-  > {
+export interface AutoencoderSettings extends StepSettings {
   /** Sizes of the autoencoder, and the configuration they were read from. */
   readonly sizes: AutoencoderSizes;
   readonly config: JsonObject;
@@ -42,8 +22,6 @@ export interface AutoencoderSettings extends
   readonly perceptual?: LpipsNetwork | undefined;
   /** Deviation of noise that is added to raw latents before they are decoded; 0: none. */
   readonly latentNoise: number;
-  /** Pictures that the device computes at once (chosen by memory). */
-  readonly microBatch?: number;
 }
 
 /** The released recipe, except for a loss that needs no other network's weights. */

@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { isFile } from "../../files/file_source.ts";
-import { AtomicFile } from "../../files/atomic_file.ts";
-import { bytesOf } from "../../files/bytes.ts";
 import { makeFolder } from "../../files/folders.ts";
 import { hashRest, sha256 } from "../../files/hash_file.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
@@ -11,7 +9,7 @@ import { imagesInFolder, imagesOfPattern } from "../../media/folder_reader.ts";
 import { isNumbered } from "../../media/numbered_names.ts";
 import { isRgb, toFloat } from "../../media/frames.ts";
 import type { ResizeMethod } from "../../media/resize.ts";
-import { writeSafetensors } from "../../weights/safetensors.ts";
+import { writeFloats } from "../../weights/safetensors.ts";
 import { type LatentFile, openLatentFile } from "./latent_file.ts";
 
 /** The autoencoder's encoder. */
@@ -88,7 +86,6 @@ export async function encodeToCache(
   const latents = await encodeFrames(clip, encoder, flip);
   const { compression, channels } = encoder;
   const shape = [clip.frames.length, channels, clip.height / compression, clip.width / compression];
-  const data = bytesOf(latents);
   const metadata = Object.fromEntries(
     Object.entries({
       actions: clip.actions && JSON.stringify(clip.actions),
@@ -98,9 +95,7 @@ export async function encodeToCache(
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   await makeFolder(join(path, ".."));
-  await using sink = await AtomicFile.create(path);
-  await writeSafetensors(sink, [{ name: "latents", dtype: "F32", shape, data }], metadata);
-  await sink.commit();
+  await writeFloats(path, new Map([["latents", latents]]), () => shape, metadata);
 }
 
 /** Encodes frames, a few at a time. @returns [n, C, h, w] */

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename, join, parse } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
 import { AtomicFile, writeWhole } from "../../files/atomic_file.ts";
@@ -7,8 +7,7 @@ import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
 import { PthFile } from "../../weights/pth.ts";
 import { bytesOf } from "../../files/bytes.ts";
-import type { ByteSink } from "../../files/byte_sink.ts";
-import { readFloats, SafetensorsFile, writeSafetensors } from "../../weights/safetensors.ts";
+import { readFloats, SafetensorsFile, writeFloats } from "../../weights/safetensors.ts";
 import { SavedFloat, SavedTuple, type SavedValue, writeTorch } from "../../weights/torch_writer.ts";
 import { TorchValues } from "../../weights/torch_values.ts";
 import type { LossScaleState, TrainState } from "../settings.ts";
@@ -33,6 +32,11 @@ export interface OptimiserNumbers {
 
 /** Folder of checkpoints in a run's folder. */
 export const CHECKPOINTS = "checkpoints";
+/** Folder of a step's checkpoint. */
+export function checkpointPath(run: string, step: number): string {
+  return join(run, CHECKPOINTS, `step-${step}`);
+}
+
 const EXTRAS = "train_state.json";
 const OURS = /^step-(\d+)$/;
 const RELEASED = /^checkpoint-(\d+)$/;
@@ -50,13 +54,13 @@ export async function saveCheckpoint(
   extras: CheckpointExtras,
 ): Promise<string> {
   const parent = join(run, CHECKPOINTS);
-  const path = join(parent, `step-${state.step}`);
+  const path = checkpointPath(run, state.step);
   const partial = join(parent, `.step-${state.step}.partial`);
   await Deno.remove(partial, { recursive: true }).catch(() => {});
   await makeFolder(partial);
   try {
     await writeFiles(partial, state, shapes, numbers);
-    const trained = parameterOrder(state.expAvg.keys(), shapes);
+    const trained = ordered(state.expAvg.keys(), shapes);
     const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
     await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
     syncFolder(partial);
@@ -76,45 +80,33 @@ async function writeFiles(
   shapes: Shapes,
   numbers: OptimiserNumbers,
 ): Promise<void> {
-  const names = parameterOrder(state.parameters.keys(), shapes);
+  const names = ordered(state.parameters.keys(), shapes);
   const trained = names.filter((name) => state.expAvg.has(name));
   const shapeOf = (name: string) => shapes.get(name) ?? [state.parameters.get(name)!.length];
   const tensor = (name: string, values: Float32Array): SavedValue => ({
     tensor: { dtype: "F32", shape: shapeOf(name), data: bytesOf(values) },
   });
-  await write(join(folder, "model.safetensors"), (sink) =>
-    writeSafetensors(
-      sink,
-      names.map((name) => ({
-        name,
-        dtype: "F32",
-        shape: shapeOf(name),
-        data: bytesOf(state.parameters.get(name)!),
-      })),
-      { format: "pt" },
-    ));
-  await write(
-    join(folder, "optimizer.bin"),
-    (sink) => writeTorch(sink, "optimizer", savedOptimiser(trained, state, numbers, tensor)),
-  );
-  await write(
-    join(folder, "scheduler.bin"),
-    (sink) => writeTorch(sink, "scheduler", savedScheduler(state.step, numbers)),
-  );
-  await write(
-    join(folder, "random_states_0.pkl"),
-    (sink) => writeTorch(sink, "random_states_0", savedRandomStates(state.step, state.random)),
-  );
+  await writeFloats(join(folder, "model.safetensors"), state.parameters, shapeOf);
+  await save(join(folder, "optimizer.bin"), savedOptimiser(trained, state, numbers, tensor));
+  await save(join(folder, "scheduler.bin"), savedScheduler(state.step, numbers));
+  await save(join(folder, "random_states_0.pkl"), savedRandomStates(state.step, state.random));
   if (!state.ema) return;
   const averages = names.filter((name) => state.ema!.has(name))
     .map((name): [string, SavedValue] => [name, tensor(name, state.ema!.get(name)!)]);
-  await write(join(folder, "ema.pth"), (sink) => writeTorch(sink, "ema", new Map(averages)));
+  await save(join(folder, "ema.pth"), new Map(averages));
 }
 
-async function write(path: string, fill: (sink: ByteSink) => Promise<unknown>): Promise<void> {
+/** Saves a value as `torch.save` does. */
+async function save(path: string, value: SavedValue): Promise<void> {
   await using sink = await AtomicFile.create(path);
-  await fill(sink);
+  await writeTorch(sink, parse(path).name, value);
   await sink.commit();
+}
+
+/** Names as `parameterOrder` has them, and others after them. */
+function ordered(names: Iterable<string>, shapes: Shapes): string[] {
+  const given = new Set(names);
+  return [...new Set([...parameterOrder(shapes).filter((name) => given.has(name)), ...given])];
 }
 
 /** Like `torch.optim.AdamW(...).state_dict()`. */
@@ -186,7 +178,7 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
     );
   }
   const parameters = await readWeights(join(path, "model.safetensors"), shapes);
-  const names = parameterOrder(parameters.keys(), shapes);
+  const names = ordered(parameters.keys(), shapes);
   const record = await isFile(join(path, EXTRAS)) ? await readJson(join(path, EXTRAS)) : undefined;
   const trained = Array.isArray(record?.trained) ? record.trained.map(String) : names;
   const moments = await readMoments(join(path, "optimizer.bin"), trained, parameters);

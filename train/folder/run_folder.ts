@@ -1,17 +1,16 @@
 import { join } from "node:path";
 import { CheckpointError, quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
-import { AtomicFile, finalName, writeWhole } from "../../files/atomic_file.ts";
+import { finalName, writeWhole } from "../../files/atomic_file.ts";
 import { copyFiles } from "../../files/copy_files.ts";
 import { makeFolder } from "../../files/folders.ts";
 import { FileLock } from "../../files/lock.ts";
-import { bytesOf } from "../../files/bytes.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import type { Shapes } from "../../released/architecture.ts";
 import type { NoiseSchedule } from "../../model/scheduler.ts";
 import { configText, modelIndex, schedulerConfig } from "../../released/model_files.ts";
-import { writeSafetensors } from "../../weights/safetensors.ts";
+import { writeFloats } from "../../weights/safetensors.ts";
 import { changedSettings } from "../run_options.ts";
 import { checkpointSteps } from "./checkpoint.ts";
 import { adapterMetadata, ADAPTERS, mergeAdapters } from "./adapters.ts";
@@ -114,11 +113,8 @@ export class RunFolder {
 
   /** Replaces the transformer's weights atomically. */
   async writeWeights(weights: ReadonlyMap<string, Float32Array>, shapes: Shapes): Promise<void> {
-    await writeTensors(
-      join(this.path, "transformer", WEIGHTS),
-      weights,
-      (name) => shapes.get(name)!,
-    );
+    const path = join(this.path, "transformer", WEIGHTS);
+    await writeFloats(path, weights, (name) => shapes.get(name)!);
   }
 
   /** Writes the adapters separately, and the weights with adapters merged. */
@@ -134,7 +130,7 @@ export class RunFolder {
       return name.endsWith("lora_A.weight") ? [rank, values / rank] : [values / rank, rank];
     };
     const metadata = adapterMetadata(adapters, lora);
-    await writeTensors(join(this.path, ADAPTERS), adapters, shapeOf, metadata);
+    await writeFloats(join(this.path, ADAPTERS), adapters, shapeOf, metadata);
     const weights = new Map([...base].filter(([name]) => shapes.has(name)));
     await this.writeWeights(mergeAdapters(weights, adapters, lora), shapes);
   }
@@ -154,22 +150,4 @@ async function removePartials(folder: string): Promise<void> {
   for (const { name } of await Array.fromAsync(Deno.readDir(folder)).catch(() => [])) {
     if (finalName(name) !== undefined) await Deno.remove(join(folder, name));
   }
-}
-
-/** Writes tensors as F32 into a .safetensors, atomically. */
-export async function writeTensors(
-  path: string,
-  tensors: ReadonlyMap<string, Float32Array>,
-  shapeOf: (name: string) => readonly number[],
-  metadata: Readonly<Record<string, string>> = { format: "pt" },
-): Promise<void> {
-  await using sink = await AtomicFile.create(path);
-  const entries = [...tensors].map(([name, values]) => ({
-    name,
-    dtype: "F32" as const,
-    shape: shapeOf(name),
-    data: bytesOf(values),
-  }));
-  await writeSafetensors(sink, entries, metadata);
-  await sink.commit();
 }
