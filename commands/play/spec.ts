@@ -1,6 +1,7 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { COMMON_OPTIONS, CONFIG, GENERATION, INPUT, OUTPUT } from "../../cli/common_options.ts";
+import { choice, flag, integer, number, path, section, string } from "../../cli/option_rows.ts";
 import { FFMPEG, GPU, TERMINAL } from "../../cli/permissions.ts";
 import {
   ENCODING_OPTIONS,
@@ -31,88 +32,64 @@ const BROWSERS = ["xdg-open", "open", "explorer.exe"];
 export const PLAY_OPTIONS = {
   ...MODEL_OPTIONS,
   ...LORA_OPTION,
-  context: { ...context, default: "the model's own example", group: INPUT },
-  contextFrames: { ...contextFrames, default: "the model's, otherwise all", group: INPUT },
-  contextStart: { ...contextStart, group: INPUT },
-  contextStride: { ...contextStride, group: INPUT },
-  label: { ...label, help: "class, by number or name", group: INPUT },
-  size: { ...size, help: "pixels of the world", group: GENERATION },
-  memoryFrames: {
-    kind: "integer",
-    min: 1,
-    max: 100_000,
-    value: "N",
-    default: String(MEMORY_FRAMES),
-    help:
+  ...section(INPUT, {
+    context: { ...context, default: "the model's own example" },
+    contextFrames: { ...contextFrames, default: "the model's, otherwise all" },
+    contextStart,
+    contextStride,
+    label: { ...label, help: "class, by number or name" },
+  }),
+  ...section(GENERATION, {
+    size: { ...size, help: "pixels of the world" },
+    memoryFrames: integer(
+      "N",
       "number of frames the world remembers; older ones are forgotten, so memory stays constant",
-    group: GENERATION,
-  },
-  steps: { ...steps, default: `${STEPS}, or the model's if it takes fewer` },
-  guidance: { ...guidance, default: "the model's, otherwise 1" },
-  solver,
-  seed,
-  flexrope,
-  positions,
-  timesteps,
-  windowCache: { ...windowCache, default: "the model's, otherwise encode" },
-  graphics: {
-    kind: "choice",
-    choices: ["auto", "blocks", "kitty", "iterm2", "sixel"],
-    value: "KIND",
-    default: "auto: pictures if the terminal can show them, otherwise half blocks of 24-bit colour",
-    help: "how the terminal draws",
-    group: OUTPUT,
-  },
-  web: { kind: "flag", help: "play in a browser, on a page served by this machine", group: OUTPUT },
-  port: {
-    kind: "integer",
-    min: 0,
-    max: 65535,
-    value: "PORT",
-    default: String(PORT),
-    help: "port of the page; 0 takes a free one",
-    group: OUTPUT,
-  },
-  host: {
-    kind: "string",
-    value: "ADDRESS",
-    default: "127.0.0.1, which other machines cannot reach",
-    help: "address to listen on; anyone who can reach it can play",
-    group: OUTPUT,
-  },
-  lan: {
-    kind: "flag",
-    help: "let machines on the same network play, and show a QR code for phones",
-    group: OUTPUT,
-  },
-  open: { kind: "flag", help: "open the page in the browser", group: OUTPUT },
-  record: {
-    kind: "path",
-    short: "o",
-    value: "FILE.mp4",
-    help: "record what is shown: .mp4 .mov .webm .mkv .gif .y4m or .npz, the last for training",
-    group: ENCODING_OPTIONS.output.group,
-  },
-  overwrite: {
-    kind: "flag",
-    help: "replace a recording that exists",
-    group: ENCODING_OPTIONS.output.group,
-  },
-  fps: {
-    kind: "number",
-    min: 0.1,
-    max: 1000,
-    value: "F",
-    default: "the model's",
-    help: "frames per second of recordings, and at most while playing",
-    group: ENCODING_OPTIONS.output.group,
-  },
-  codec,
-  quality,
-  scale,
+      { min: 1, max: 100_000, default: String(MEMORY_FRAMES) },
+    ),
+    steps: { ...steps, default: `${STEPS}, or the model's if it takes fewer` },
+    guidance: { ...guidance, default: "the model's, otherwise 1" },
+    solver,
+    seed,
+    flexrope,
+    positions,
+    timesteps,
+    windowCache: { ...windowCache, default: "the model's, otherwise encode" },
+  }),
+  ...section(OUTPUT, {
+    graphics: choice(
+      ["auto", "blocks", "kitty", "iterm2", "sixel"],
+      "KIND",
+      "how the terminal draws",
+      {
+        default:
+          "auto: pictures if the terminal can show them, otherwise half blocks of 24-bit colour",
+      },
+    ),
+    web: flag("play in a browser, on a page served by this machine"),
+    port: integer("PORT", "port of the page; 0 takes a free one", {
+      ...{ min: 0, max: 65535, default: String(PORT) },
+    }),
+    host: string("ADDRESS", "address to listen on; anyone who can reach it can play", {
+      default: "127.0.0.1, which other machines cannot reach",
+    }),
+    lan: flag("let machines on the same network play, and show a QR code for phones"),
+    open: flag("open the page in the browser"),
+    record: path(
+      "FILE.mp4",
+      "record what is shown: .mp4 .mov .webm .mkv .gif .y4m or .npz, the last for training",
+      { short: "o" },
+    ),
+    overwrite: flag("replace a recording that exists"),
+    fps: number("F", "frames per second of recordings, and at most while playing", {
+      ...{ min: 0.1, max: 1000, default: "the model's" },
+    }),
+    codec,
+    quality,
+    scale,
+  }),
   ...COMMON_OPTIONS,
   config: CONFIG,
-} as const satisfies OptionTable;
+} satisfies OptionTable;
 
 /** Declaration of `far play`. */
 export const PLAY: CommandSpec = defineCommand({
