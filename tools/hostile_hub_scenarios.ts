@@ -107,20 +107,165 @@ function bomb(): Reply {
   ];
 }
 
-const listing = (...entries: unknown[]) =>
-  hub({ tree: () => json([entry("model_index.json"), ...entries]) });
-const redirected = (location: string) => hub({ file: () => moved(location) });
+/** A hub whose answers are sound but for one part, and what a pull from it says. */
+type Row = readonly [name: string, reply: (asked: Asked) => Reply, says: RegExp];
 
 /** The first half of the file, then nothing; later requests get the second answer. */
-const halfThen = (later: (asked: Asked) => Reply) =>
-  hub({
-    file: (asked) =>
-      asked.times === 0
-        ? [head({ "Content-Length": CONTENT.length }), CONTENT.slice(0, 30)]
-        : later(asked),
-  });
+const halfThen = (later: (asked: Asked) => Reply) => (asked: Asked) =>
+  asked.times === 0
+    ? [head({ "Content-Length": CONTENT.length }), CONTENT.slice(0, 30)]
+    : later(asked);
+const part = (range: string, body: string) => [
+  head({ "Content-Range": range }, "206 Partial Content"),
+  body,
+];
+const page = (body: string, next: string) => whole(body, { Link: `<${next}>; rel="next"` });
 
 const BROKE = /its answer broke off|Cannot reach|no answer/;
+const ENDLESS = /its listing is endless/;
+const TOO_LONG = /its answer is too long/;
+const UNREACHABLE = /Cannot reach 127/;
+const ONE_FILE = /would be one file on some systems/;
+const BROKE_OFTEN = /the connection broke 6 times/;
+const WRONG_HASH = /the download has the hash/;
+
+/** What the whole hub answers. */
+const WHOLE: readonly Row[] = [
+  ["accepts and says nothing", silence, /no answer for 1 s/],
+  ["closes at once", () => [], UNREACHABLE],
+  ["speaks no HTTP", () => endless("\x1b[2JSSH-2.0-x\n"), UNREACHABLE],
+  [
+    "endless header line",
+    () => after(["HTTP/1.1 200 OK\r\nX: "], endless("x".repeat(65536))),
+    UNREACHABLE,
+  ],
+  [
+    "endless header lines",
+    () => after(["HTTP/1.1 200 OK\r\n"], endless("X: y\r\n".repeat(1000))),
+    UNREACHABLE,
+  ],
+  ["goes on for ever", () => endless("HTTP/1.1 100 Continue\r\n\r\n", 10), UNREACHABLE],
+  ["captive portal", () => whole("<html>log in</html>"), /not understood/],
+  [
+    "busy for ever",
+    () => [head({ "Retry-After": 1 }, "429 Too Many Requests")],
+    /limits requests/,
+  ],
+  ["broken for ever", () => [head({}, "503 Down")], /answers 503/],
+];
+
+/** What it answers about the repository. */
+const INFOS: readonly Row[] = [
+  ["info stalls", () => after([head({ "Content-Length": 100 }), "{"], silence()), BROKE],
+  ["info drips", () => after([head({ "Content-Length": 10_000 })], endless(" ", 300)), BROKE],
+  ["info is cut", () => [head({ "Content-Length": 100 }), '{"sha":'], BROKE],
+  ["info nests deep", () => whole("[".repeat(4_000_000)), /not understood/],
+  ["commit leads out", () => json({ ...INFO, sha: "../../../../x" }), /commit|not understood/],
+];
+
+/** The answers with which it lists the files. */
+const LISTINGS: readonly Row[] = [
+  [
+    "listing has no end of pages",
+    ({ path, address }) =>
+      page(JSON.stringify([entry(`f${path.length}.json`)]), `${address}${path}&cursor=x`),
+    ENDLESS,
+  ],
+  [
+    "listing is its own next page",
+    ({ path, address }) => page("[]", `${address}${path}`),
+    ENDLESS,
+  ],
+  ["listing has no end", () => after([CHUNKED], endless(chunk(" ".repeat(65536)))), TOO_LONG],
+  ["listing is a gzip bomb", bomb, TOO_LONG],
+  ["listing has broken chunks", () => [CHUNKED, "zz\r\n[]\r\n"], BROKE],
+  ["listing claims a long body", () => [head({ "Content-Length": 2 ** 53 }), "[]"], BROKE],
+  [
+    "listing's next page is a file",
+    () => page("[]", "file:///etc/passwd"),
+    /Cannot|not understood/,
+  ],
+];
+
+/** Files that it lists. */
+const LISTED: readonly (readonly [name: string, entries: readonly unknown[], says: RegExp])[] = [
+  ["case twins", [entry("transformer/config.json"), entry("transformer/Config.json")], ONE_FILE],
+  ["twins of one sound", [entry("vae/stra\u00dfe.json"), entry("vae/STRASSE.json")], ONE_FILE],
+  [
+    "listed twice",
+    [entry("vae/config.json"), entry("vae/config.json", 3)],
+    /lists "vae\/config.json" twice/,
+  ],
+  [
+    "size beyond the disk",
+    [entry("vae/config.json", 2 ** 52)],
+    /needs \d+ MB and .* has \d+ MB left/,
+  ],
+  ["size below 0", [entry("vae/config.json", -1)], /no usable size/],
+  ...[
+    "vae/..\\..\\x.json",
+    "vae/C:x.json",
+    "clips/nul.npz",
+    "vae/a\x1b[2J.json",
+    `vae/${"x".repeat(500)}.json`,
+  ].map((path) =>
+    [
+      `file ${JSON.stringify(path.slice(0, 20))}`,
+      [entry(path), entry("config.json")],
+      /Cannot use .*: it is not a plain file path/,
+    ] as const
+  ),
+];
+
+/** The answers to a request for a file. */
+const FILES: readonly Row[] = [
+  ["redirects in a circle", () => moved("?again"), /more than 5 redirects/],
+  ...[
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/x",
+    "data:,x",
+    "http://me:pw@127.0.0.1/x",
+    "http://[",
+    "http://x/\x1b[2J",
+  ].map((location): Row => [
+    `redirects to ${JSON.stringify(location)}`,
+    () => moved(location),
+    /which is not secure|Cannot reach/,
+  ]),
+  [
+    "file stalls",
+    () => after([head({ "Content-Length": CONTENT.length }), "{"], silence()),
+    BROKE_OFTEN,
+  ],
+  [
+    "file is cut at one place",
+    () => [head({ "Content-Length": CONTENT.length }), CONTENT.slice(0, 9)],
+    BROKE_OFTEN,
+  ],
+  [
+    "file is cut, then 416",
+    halfThen(() => [head({}, "416 Range Not Satisfiable")]),
+    /the connection broke|answers 416/,
+  ],
+  [
+    "file goes on elsewhere",
+    halfThen(() => part("bytes 0-29/60", "")),
+    /the server sends "bytes 0-29\/60"/,
+  ],
+  ["file goes on wrong", halfThen(() => part("bytes 30-59/60", "x".repeat(30))), WRONG_HASH],
+  [
+    "file is longer than listed",
+    () => after([CHUNKED], endless(chunk(CONTENT))),
+    /the server sends more than its 60 bytes/,
+  ],
+  ["file has another length", () => whole("x"), /its length on the server is 1, not 60/],
+  ["file is a gzip bomb", bomb, /the server (compressed|sends more)|its length on/],
+  [
+    "file is not found",
+    () => [head({}, "404 Not Found")],
+    /no such repository, revision or file/,
+  ],
+];
 
 /** Listings of a released model's files, and what a pull says of them. */
 const RELEASED: readonly (readonly [what: string, tree: unknown, says: RegExp])[] = [
@@ -134,150 +279,27 @@ const RELEASED: readonly (readonly [what: string, tree: unknown, says: RegExp])[
 
 /** Every hub. */
 export const SCENARIOS: readonly Scenario[] = [
-  { name: "accepts and says nothing", reply: silence, says: /no answer for 1 s/ },
-  { name: "closes at once", reply: () => [], says: /Cannot reach 127/ },
-  { name: "speaks no HTTP", reply: () => endless("\x1b[2JSSH-2.0-x\n"), says: /Cannot reach 127/ },
-  {
-    name: "endless header line",
-    reply: () => after(["HTTP/1.1 200 OK\r\nX: "], endless("x".repeat(65536))),
-    says: /Cannot reach 127/,
-  },
-  {
-    name: "endless header lines",
-    reply: () => after(["HTTP/1.1 200 OK\r\n"], endless("X: y\r\n".repeat(1000))),
-    says: /Cannot reach 127/,
-  },
-  {
-    name: "goes on for ever",
-    reply: () => endless("HTTP/1.1 100 Continue\r\n\r\n", 10),
-    says: /Cannot reach 127/,
-  },
-  { name: "captive portal", reply: () => whole("<html>log in</html>"), says: /not understood/ },
-  {
-    name: "info stalls",
-    reply: hub({ info: () => after([head({ "Content-Length": 100 }), "{"], silence()) }),
-    says: BROKE,
-  },
-  {
-    name: "info drips",
-    reply: hub({ info: () => after([head({ "Content-Length": 10_000 })], endless(" ", 300)) }),
-    says: BROKE,
-  },
-  {
-    name: "info is cut",
-    reply: hub({ info: () => [head({ "Content-Length": 100 }), '{"sha":'] }),
-    says: BROKE,
-  },
-  {
-    name: "info nests deep",
-    reply: hub({ info: () => whole("[".repeat(4_000_000)) }),
-    says: /not understood/,
-  },
-  {
-    name: "commit leads out",
-    reply: hub({ info: () => json({ ...INFO, sha: "../../../../x" }) }),
-    says: /commit|not understood/,
-  },
-  {
-    name: "listing has no end of pages",
-    reply: hub({
-      tree: ({ path, address }) =>
-        whole(JSON.stringify([entry(`f${path.length}.json`)]), {
-          Link: `<${address}${path}&cursor=x>; rel="next"`,
-        }),
-    }),
-    says: /its listing is endless/,
-  },
-  {
-    name: "listing is its own next page",
-    reply: hub({
-      tree: ({ path, address }) => whole("[]", { Link: `<${address}${path}>; rel="next"` }),
-    }),
-    says: /its listing is endless/,
-  },
-  {
-    name: "listing has no end",
-    reply: hub({ tree: () => after([CHUNKED], endless(chunk(" ".repeat(65536)))) }),
-    says: /its answer is too long/,
-  },
-  {
-    name: "listing is a gzip bomb",
-    reply: hub({ tree: () => bomb() }),
-    says: /its answer is too long/,
-  },
-  {
-    name: "listing has broken chunks",
-    reply: hub({ tree: () => [CHUNKED, "zz\r\n[]\r\n"] }),
-    says: BROKE,
-  },
-  {
-    name: "listing claims a long body",
-    reply: hub({ tree: () => [head({ "Content-Length": 2 ** 53 }), "[]"] }),
-    says: BROKE,
-  },
-  {
-    name: "listing's next page is a file",
-    reply: hub({ tree: () => whole("[]", { Link: '<file:///etc/passwd>; rel="next"' }) }),
-    says: /Cannot|not understood/,
-  },
+  ...WHOLE.map(([name, reply, says]) => ({ name, reply, says })),
+  ...INFOS.map(([name, info, says]) => ({ name, reply: hub({ info }), says })),
+  ...LISTINGS.map(([name, tree, says]) => ({ name, reply: hub({ tree }), says })),
+  ...LISTED.map(([name, entries, says]) => ({
+    name,
+    reply: hub({ tree: () => json([entry("model_index.json"), ...entries]) }),
+    says,
+  })),
+  ...FILES.map(([name, file, says]) => ({ name, target: FILE, reply: hub({ file }), says })),
+  ...RELEASED.map(([what, tree, says]) => ({
+    name: `released model: the hub lists ${what}`,
+    target: "FAR_B_bair_res64_200K_bs32",
+    reply: hub({ tree: () => json(tree) }),
+    says,
+  })),
   {
     name: "listing's next page is elsewhere",
-    reply: hub({ tree: ({ other }) => whole("[]", { Link: `<${other}/api>; rel="next"` }) }),
+    reply: hub({ tree: ({ other }) => page("[]", `${other}/api`) }),
     other: () => json([entry("../../x")]),
     says: /Cannot pull/,
   },
-  {
-    name: "case twins",
-    reply: listing(entry("transformer/config.json"), entry("transformer/Config.json")),
-    says: /would be one file on some systems/,
-  },
-  {
-    name: "twins of one sound",
-    reply: listing(entry("vae/stra\u00dfe.json"), entry("vae/STRASSE.json")),
-    says: /would be one file on some systems/,
-  },
-  {
-    name: "listed twice",
-    reply: listing(entry("vae/config.json"), entry("vae/config.json", 3)),
-    says: /lists "vae\/config.json" twice/,
-  },
-  ...[
-    "vae/..\\..\\x.json",
-    "vae/C:x.json",
-    "clips/nul.npz",
-    "vae/a\x1b[2J.json",
-    `vae/${"x".repeat(500)}.json`,
-  ]
-    .map((path) => ({
-      name: `file ${JSON.stringify(path.slice(0, 20))}`,
-      reply: listing(entry(path), entry("config.json")),
-      says: /Cannot use .*: it is not a plain file path/,
-    })),
-  {
-    name: "size beyond the disk",
-    reply: listing(entry("vae/config.json", 2 ** 52)),
-    says: /needs \d+ MB and .* has \d+ MB left/,
-  },
-  { name: "size below 0", reply: listing(entry("vae/config.json", -1)), says: /no usable size/ },
-  {
-    name: "redirects in a circle",
-    target: FILE,
-    reply: redirected("?again"),
-    says: /more than 5 redirects/,
-  },
-  ...[
-    "file:///etc/passwd",
-    "ftp://127.0.0.1/x",
-    "data:,x",
-    "http://me:pw@127.0.0.1/x",
-    "http://[",
-    "http://x/\x1b[2J",
-  ].map((location) => ({
-    name: `redirects to ${JSON.stringify(location)}`,
-    target: FILE,
-    reply: redirected(location),
-    says: /which is not secure|Cannot reach/,
-  })),
   {
     name: "API redirects elsewhere",
     reply: hub({ info: ({ other, path }) => moved(`${other}${path}`) }),
@@ -289,13 +311,7 @@ export const SCENARIOS: readonly Scenario[] = [
     target: FILE,
     reply: hub({ file: ({ other }) => moved(`${other}/x`) }),
     other: () => whole("x".repeat(CONTENT.length)),
-    says: /the download has the hash/,
-  },
-  {
-    name: "file stalls",
-    target: FILE,
-    reply: hub({ file: () => after([head({ "Content-Length": CONTENT.length }), "{"], silence()) }),
-    says: /the connection broke 6 times/,
+    says: WRONG_HASH,
   },
   {
     name: "file drips to its end",
@@ -309,67 +325,4 @@ export const SCENARIOS: readonly Scenario[] = [
     says: /^/,
     status: [0],
   },
-  {
-    name: "file is cut at one place",
-    target: FILE,
-    reply: hub({ file: () => [head({ "Content-Length": CONTENT.length }), CONTENT.slice(0, 9)] }),
-    says: /the connection broke 6 times/,
-  },
-  {
-    name: "file is cut, then 416",
-    target: FILE,
-    reply: halfThen(() => [head({}, "416 Range Not Satisfiable")]),
-    says: /the connection broke|answers 416/,
-  },
-  {
-    name: "file goes on elsewhere",
-    target: FILE,
-    reply: halfThen(() => [head({ "Content-Range": "bytes 0-29/60" }, "206 Partial Content"), ""]),
-    says: /the server sends "bytes 0-29\/60"/,
-  },
-  {
-    name: "file goes on wrong",
-    target: FILE,
-    reply: halfThen(() => [
-      head({ "Content-Range": "bytes 30-59/60" }, "206 Partial Content"),
-      "x".repeat(30),
-    ]),
-    says: /the download has the hash/,
-  },
-  {
-    name: "file is longer than listed",
-    target: FILE,
-    reply: hub({ file: () => after([CHUNKED], endless(chunk(CONTENT))) }),
-    says: /the server sends more than its 60 bytes/,
-  },
-  {
-    name: "file has another length",
-    target: FILE,
-    reply: hub({ file: () => whole("x") }),
-    says: /its length on the server is 1, not 60/,
-  },
-  {
-    name: "file is a gzip bomb",
-    target: FILE,
-    reply: hub({ file: () => bomb() }),
-    says: /the server (compressed|sends more)|its length on/,
-  },
-  {
-    name: "file is not found",
-    target: FILE,
-    reply: hub({ file: () => [head({}, "404 Not Found")] }),
-    says: /no such repository, revision or file/,
-  },
-  {
-    name: "busy for ever",
-    reply: () => [head({ "Retry-After": 1 }, "429 Too Many Requests")],
-    says: /limits requests/,
-  },
-  ...RELEASED.map(([what, tree, says]) => ({
-    name: `released model: the hub lists ${what}`,
-    target: "FAR_B_bair_res64_200K_bs32",
-    reply: hub({ tree: () => json(tree) }),
-    says,
-  })),
-  { name: "broken for ever", reply: () => [head({}, "503 Down")], says: /answers 503/ },
 ];
