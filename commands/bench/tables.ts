@@ -40,125 +40,81 @@ export function peaksText({ peaks, clock }: Basis): string {
     `${giga(peaks.bytes)} GB/${second} in a plain copy`;
 }
 
-const KERNEL_HEAD = [
-  "model",
-  "kernel",
-  "shape",
-  "ms",
-  "least .. most",
-  "GFLOP/s",
-  "of peak",
-  "GB/s",
-  "of copy",
-];
-
 /** Kernels, with their shares of the peaks. */
 export function kernelTable(kernels: readonly KernelResult[], { peaks, clock }: Basis): string {
   const rows = kernels.map(({ model, label, shape, seconds, work }) => {
     const took = secondsBy(seconds, clock);
-    const flops = work.flops / took.median;
     const bytes = (work.read + work.written) / took.median;
-    return [
+    const [rate, share] = rates(work.flops, took, peaks);
+    return {
       model,
-      label,
+      kernel: label,
       shape,
       ...milliseconds(took),
-      flops ? giga(flops) : "",
-      flops ? percent(flops / peaks.flops) : "",
-      giga(bytes),
-      percent(bytes / peaks.bytes),
-    ];
+      "GFLOP/s": work.flops ? rate : "",
+      "of peak": work.flops ? share : "",
+      "GB/s": giga(bytes),
+      "of copy": percent(bytes / peaks.bytes),
+    };
   });
-  return table(KERNEL_HEAD, rows, 3);
+  return namedTable(rows, 3);
 }
-
-const TRAIN_HEAD = [
-  "training step",
-  "ms",
-  "least .. most",
-  "wall ms",
-  "CPU ms",
-  "dispatches",
-  "GFLOP",
-  "GFLOP/s",
-  "of peak",
-  "memory planned",
-  "allocated",
-];
-
-const STEP_HEAD = [
-  "frames before",
-  "call",
-  "ms",
-  "least .. most",
-  "wall ms",
-  "CPU ms",
-  "passes",
-  "dispatches",
-  "GFLOP",
-  "MB",
-  "GFLOP/s",
-  "of peak",
-];
 
 /** Model calls by the number of frames before. */
 export function stepTable(steps: readonly StepResult[], { peaks, clock }: Basis): string {
   const rows = steps.map(({ frame, kind, seconds, work }) => {
     const took = secondsBy(seconds, clock);
-    const flops = work.flops / took.median;
-    return [
-      String(frame),
-      kind === "first" ? "first of a frame" : "step",
+    const [rate, share] = rates(work.flops, took, peaks);
+    return {
+      "frames before": String(frame),
+      call: kind === "first" ? "first of a frame" : "step",
       ...milliseconds(took),
-      (seconds.wall.median * 1000).toFixed(1),
-      (seconds.cpu.median * 1000).toFixed(1),
-      String(work.passes),
-      String(work.dispatches),
-      (work.flops / 1e9).toFixed(2),
-      ((work.read + work.written) / 1e6).toFixed(1),
-      giga(flops),
-      percent(flops / peaks.flops),
-    ];
+      ...clocks(seconds),
+      passes: String(work.passes),
+      dispatches: String(work.dispatches),
+      GFLOP: (work.flops / 1e9).toFixed(2),
+      MB: ((work.read + work.written) / 1e6).toFixed(1),
+      "GFLOP/s": rate,
+      "of peak": share,
+    };
   });
-  return table(STEP_HEAD, rows, 2);
+  return namedTable(rows, 2);
 }
 
 /** A training step: what it takes, planned and measured. */
 export function trainTable(result: TrainStepResult, { peaks, clock }: Basis): string {
   const { videos, frames, height, width, seconds, plan, allocated } = result;
   const took = secondsBy(seconds, clock);
-  const flops = plan.flops / took.median;
-  const row = [
-    `${videos} x ${frames} of ${width}x${height}`,
+  const [rate, share] = rates(plan.flops, took, peaks);
+  const row = {
+    "training step": `${videos} x ${frames} of ${width}x${height}`,
     ...milliseconds(took),
-    (seconds.wall.median * 1000).toFixed(1),
-    (seconds.cpu.median * 1000).toFixed(1),
-    String(plan.dispatches),
-    (plan.flops / 1e9).toFixed(2),
-    giga(flops),
-    percent(flops / peaks.flops),
-    megabytes(plan.bytes.total),
-    megabytes(allocated),
-  ];
-  return table(TRAIN_HEAD, [row], 1);
+    ...clocks(seconds),
+    dispatches: String(plan.dispatches),
+    GFLOP: (plan.flops / 1e9).toFixed(2),
+    "GFLOP/s": rate,
+    "of peak": share,
+    "memory planned": megabytes(plan.bytes.total),
+    allocated: megabytes(allocated),
+  };
+  return namedTable([row], 1);
 }
 
 /** Encoding and decoding of a frame. */
 export function codecTable(codec: readonly CodecResult[], { peaks, clock }: Basis): string {
-  const head = ["one frame", "ms", "least .. most", "dispatches", "GFLOP", "GFLOP/s", "of peak"];
   const rows = codec.map(({ half, seconds, work }) => {
     const took = secondsBy(seconds, clock);
-    const flops = work.flops / took.median;
-    return [
-      half,
+    const [rate, share] = rates(work.flops, took, peaks);
+    return {
+      "one frame": half,
       ...milliseconds(took),
-      String(work.dispatches),
-      (work.flops / 1e9).toFixed(2),
-      giga(flops),
-      percent(flops / peaks.flops),
-    ];
+      dispatches: String(work.dispatches),
+      GFLOP: (work.flops / 1e9).toFixed(2),
+      "GFLOP/s": rate,
+      "of peak": share,
+    };
   });
-  return table(head, rows, 1);
+  return namedTable(rows, 1);
 }
 
 /** Time by label, longest first. */
@@ -198,9 +154,19 @@ export function generationText({ memory, ...run }: GenerationResult): string {
     `(${(100 * apart).toFixed(2)} % apart)`;
 }
 
-function milliseconds({ median, min, max }: Spread): [string, string] {
+function milliseconds({ median, min, max }: Spread) {
   const text = (seconds: number) => (seconds * 1000).toFixed(seconds < 0.01 ? 3 : 1);
-  return [text(median), `${text(min)} .. ${text(max)}`];
+  return { ms: text(median), "least .. most": `${text(min)} .. ${text(max)}` };
+}
+
+function clocks({ wall, cpu }: StepResult["seconds"]) {
+  const text = ({ median }: Spread) => (median * 1000).toFixed(1);
+  return { "wall ms": text(wall), "CPU ms": text(cpu) };
+}
+
+/** Floating-point operations per second, and their share of the peak. */
+function rates(flops: number, { median }: Spread, peaks: Peaks): [rate: string, share: string] {
+  return [giga(flops / median), percent(flops / median / peaks.flops)];
 }
 
 function giga(value: number): string {
@@ -209,6 +175,11 @@ function giga(value: number): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
+}
+
+/** A table whose columns have the names of the rows' entries. */
+function namedTable(rows: readonly Readonly<Record<string, string>>[], left: number): string {
+  return table(Object.keys(rows[0] ?? {}), rows.map(Object.values), left);
 }
 
 /** Columns as wide as needed; the first `left` are left-aligned. */
