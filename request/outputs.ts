@@ -3,7 +3,6 @@ import { ACTIONS_KEY, ClosedPipeError, isPattern, type SheetLabels } from "../ap
 import { formatClassList } from "./actions.ts";
 import {
   type Frame,
-  type FrameWriter,
   openFrameWriter,
   toRgb,
   type WriterOptions,
@@ -18,7 +17,7 @@ import { didYouMean } from "../cli/suggest.ts";
 interface Output {
   /** The user's path. */
   readonly path: string;
-  write(frame: Frame): Promise<void>;
+  write(frame: Frame): Promise<void> | void;
   close(): Promise<WrittenFile>;
   abort(): Promise<void>;
 }
@@ -135,11 +134,11 @@ export class Outputs implements AsyncDisposable {
     try {
       for (const path of paths) {
         if (extname(path).toLowerCase() === ".safetensors") {
-          outputs.#outputs.push(await TensorOutput.open(path, options));
+          outputs.#outputs.push(await openTensors(path, options));
           continue;
         }
         for (let video = 0; video < options.count; video++) {
-          outputs.#outputs.push(await VideoOutput.open(path, video, options));
+          outputs.#outputs.push(await openVideo(path, video, options));
         }
       }
       return outputs;
@@ -196,45 +195,30 @@ export class Outputs implements AsyncDisposable {
 }
 
 /** One video in a file of pictures, from the floats of the model. */
-class VideoOutput implements Output {
-  private constructor(
-    readonly path: string,
-    readonly writer: FrameWriter,
-    readonly video: number,
-    readonly from: number,
-  ) {}
-
-  static async open(path: string, video: number, options: OutputOptions): Promise<VideoOutput> {
-    const { count, from, frames, actions: lists, format = "mp4", metadata, ...rest } = options;
-    const name = numberedPath(path, video, count);
-    const actions = (lists?.[video] ?? lists?.[0])?.slice(from);
-    const scale = viewingScale(name, options);
-    const enlarged = metadata && sizeMetadata(options, scale);
-    const recorded = metadata && actions && { [ACTIONS_KEY]: formatClassList(actions) };
-    const writer = await openFrameWriter(name, {
-      ...rest,
-      format,
-      scale,
-      labels: sheetLabels(options, actions),
-      metadata: { ...metadata, ...enlarged, ...recorded },
-      frames: frames === undefined ? undefined : frames - from,
-      actions,
-    });
-    return new VideoOutput(name, writer, video, from);
-  }
-
-  async write(frame: Frame): Promise<void> {
-    if (frame.video !== this.video || frame.index < this.from) return;
-    await this.writer.write(toRgb(frame.pixels));
-  }
-
-  close(): Promise<WrittenFile> {
-    return this.writer.close();
-  }
-
-  abort(): Promise<void> {
-    return this.writer.abort();
-  }
+async function openVideo(path: string, video: number, options: OutputOptions): Promise<Output> {
+  const { count, from, frames, actions: lists, format = "mp4", metadata, ...rest } = options;
+  const name = numberedPath(path, video, count);
+  const actions = (lists?.[video] ?? lists?.[0])?.slice(from);
+  const scale = viewingScale(name, options);
+  const enlarged = metadata && sizeMetadata(options, scale);
+  const recorded = metadata && actions && { [ACTIONS_KEY]: formatClassList(actions) };
+  const writer = await openFrameWriter(name, {
+    ...rest,
+    format,
+    scale,
+    labels: sheetLabels(options, actions),
+    metadata: { ...metadata, ...enlarged, ...recorded },
+    frames: frames === undefined ? undefined : frames - from,
+    actions,
+  });
+  return {
+    path: name,
+    write: async (frame) => {
+      if (frame.video === video && frame.index >= from) await writer.write(toRgb(frame.pixels));
+    },
+    close: () => writer.close(),
+    abort: () => writer.abort(),
+  };
 }
 
 /** What a contact sheet says: true frame numbers, what was given, and the actions. */
@@ -250,39 +234,23 @@ function sheetLabels(
 }
 
 /** Exact frames and latents of all videos in one file. */
-class TensorOutput implements Output {
-  private constructor(
-    readonly path: string,
-    readonly writer: TensorWriter,
-    readonly from: number,
-  ) {}
-
-  static async open(path: string, options: OutputOptions): Promise<TensorOutput> {
-    const { count, from, frames, metadata, tensors } = options;
-    const writer = await TensorWriter.open(path, {
-      ...tensors,
-      count,
-      frames: frames! - from,
-      metadata: { ...tensors.metadata, ...metadata },
-      actions: tensors.actions?.map((list) => list.slice(from)),
-    });
-    return new TensorOutput(path, writer, from);
-  }
-
-  write(frame: Frame): Promise<void> {
-    if (frame.index >= this.from) {
-      this.writer.write(frame.video, frame.index - this.from, frame.pixels, frame.latents);
-    }
-    return Promise.resolve();
-  }
-
-  close(): Promise<WrittenFile> {
-    return this.writer.close();
-  }
-
-  abort(): Promise<void> {
-    return this.writer.abort();
-  }
+async function openTensors(path: string, options: OutputOptions): Promise<Output> {
+  const { count, from, frames, metadata, tensors } = options;
+  const writer = await TensorWriter.open(path, {
+    ...tensors,
+    count,
+    frames: frames! - from,
+    metadata: { ...tensors.metadata, ...metadata },
+    actions: tensors.actions?.map((list) => list.slice(from)),
+  });
+  return {
+    path,
+    write: ({ video, index, pixels, latents }) => {
+      if (index >= from) writer.write(video, index - from, pixels, latents);
+    },
+    close: () => writer.close(),
+    abort: () => writer.abort(),
+  };
 }
 
 /** `maze.mp4 and sheet.png`, for a sentence. */
