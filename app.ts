@@ -88,7 +88,7 @@ export { readMetadata } from "./media/metadata.ts";
 export type { SheetLabels } from "./media/contact_sheet.ts";
 export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
-export { createOutput } from "./media/output_file.ts";
+export { createOutput, writeOutput } from "./media/output_file.ts";
 export { AtomicFile } from "./files/atomic_file.ts";
 export { writeAll, writeAllSync } from "./files/byte_sink.ts";
 export { bytesOf, joinBytes } from "./files/bytes.ts";

@@ -10,3 +10,10 @@ import { MediaError } from "./errors.ts";
 export function createOutput(path: string): Promise<AtomicFile> {
   return AtomicFile.create(path, (path, cause) => new MediaError(unwritable(path, cause).message));
 }
+
+/** Writes a whole file atomically. @throws {MediaError} as `createOutput`, or the disk is full */
+export async function writeOutput(path: string, data: string | Uint8Array): Promise<void> {
+  await using file = await createOutput(path);
+  await file.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+  await file.commit();
+}

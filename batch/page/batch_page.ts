@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createOutput } from "../../app.ts";
+import { writeOutput } from "../../app.ts";
 import { videosOf } from "../plan/manifest.ts";
 import { jsonOf, outputPath } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
@@ -137,9 +137,7 @@ export class BatchPage {
     const jobs = [...this.#jobs.values()].sort((a, b) => a.line - b.line);
     const shown = jobs.map((job) => ({ ...job, picture: this.#pictures.get(job.hash) }));
     try {
-      await using file = await createOutput(this.#path);
-      await file.write(new TextEncoder().encode(batchPage(this.title, shown)));
-      await file.commit();
+      await writeOutput(this.#path, batchPage(this.title, shown));
     } catch {
       // the folder is gone or the disk full, which the next record of a job reports
     }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createOutput, type FileLock, sha256 as sha256Of } from "../../app.ts";
+import { type FileLock, sha256 as sha256Of, writeOutput } from "../../app.ts";
 import { megabytes } from "../../cli/amounts.ts";
 import type { SettingValue } from "../../cli/settings.ts";
 import { withScale } from "../../request/lora.ts";
@@ -104,9 +104,7 @@ async function fetchBlob(
   const bytes = await link.getBlob(sha256);
   if (!bytes) throw new Error(`Cannot read "${name}": it is missing from the queue`);
   if (sha256Of(bytes) !== sha256) throw new Error(`Cannot read "${name}": it was altered`);
-  await using file = await createOutput(path);
-  await file.write(bytes);
-  await file.commit();
+  await writeOutput(path, bytes);
 }
 
 /** Removes folders of dead processes, whose locks are free. */

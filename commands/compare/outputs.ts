@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { createOutput, psnrOf } from "../../app.ts";
+import { psnrOf } from "../../app.ts";
 import { openFrameWriter, toRgb } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { ComparedFrame, PairFacts, Sides } from "./pairs.ts";
@@ -68,13 +68,6 @@ export function csvOf(frames: readonly ComparedFrame[]): string {
   );
   const last = frames[0]?.lpips === undefined ? "" : ",lpips";
   return [`video,frame_a,frame_b,mse,psnr,ssim${last}`, ...rows, ""].join("\n");
-}
-
-/** Writes a text atomically. @throws {MediaError} */
-export async function writeText(path: string, text: string): Promise<void> {
-  await using file = await createOutput(path);
-  await file.write(new TextEncoder().encode(text));
-  await file.commit();
 }
 
 const PLOT = { width: 640, height: 320, left: 56, right: 56, top: 24, bottom: 40 };

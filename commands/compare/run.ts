@@ -6,6 +6,7 @@ import {
   type Overall,
   overall,
   similarity,
+  writeOutput,
 } from "../../app.ts";
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
@@ -13,7 +14,7 @@ import { UsageError } from "../../cli/errors.ts";
 import type { COMPARE_OPTIONS } from "./spec.ts";
 import { keepOutputs } from "../../request/existing_outputs.ts";
 import { count } from "../../request/report.ts";
-import { checkOutputs, csvOf, plotOf, writeSide, writeText } from "./outputs.ts";
+import { checkOutputs, csvOf, plotOf, writeSide } from "./outputs.ts";
 import {
   type Compared,
   type ComparedFrame,
@@ -45,9 +46,9 @@ export async function run(call: CompareCall): Promise<void> {
   const mean = withLpips(overall(frames), frames);
   for (const path of output) {
     const csv = extname(path).toLowerCase() === ".csv";
-    await (csv ? writeText(path, csvOf(frames)) : writeSide(path, sides, facts, given));
+    await (csv ? writeOutput(path, csvOf(frames)) : writeSide(path, sides, facts, given));
   }
-  if (plot) await writeText(plot, plotOf(frames));
+  if (plot) await writeOutput(plot, plotOf(frames));
   const warnings = [
     ...facts.warnings,
     ...lossyWarnings(facts.lossy[0], pathA),

@@ -1,7 +1,6 @@
 import { join } from "node:path";
-import { encodePng } from "../../app.ts";
+import { encodePng, writeOutput } from "../../app.ts";
 import { toRgb } from "../../mod.ts";
-import { writeBytes } from "./files.ts";
 import { pictureAt, type Pictures } from "./measure.ts";
 
 /**
@@ -20,6 +19,6 @@ export async function exportVideo(
   for (let frame = 0; frame < frames; frame++) {
     const data = pictureAt({ width, height, frames, ...pictures }, frame);
     const picture = toRgb({ width, height, data });
-    await writeBytes(join(target, `${String(frame).padStart(5, "0")}.png`), encodePng(picture));
+    await writeOutput(join(target, `${String(frame).padStart(5, "0")}.png`), encodePng(picture));
   }
 }

@@ -30,15 +30,3 @@ export function workFolder({ outDir, output = [] }: EvaluateValues): string | un
   const [first] = output;
   return first?.slice(0, first.length - extname(first).length);
 }
-
-/** Writes a file atomically. @throws {MediaError} */
-export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await createOutput(path);
-  await file.write(bytes);
-  await file.commit();
-}
-
-/** Writes a text atomically. @throws {MediaError} */
-export async function writeText(path: string, text: string): Promise<void> {
-  await writeBytes(path, new TextEncoder().encode(text));
-}

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createOutput } from "../../app.ts";
+import { writeOutput } from "../../app.ts";
 import { numberedPath } from "../../request/outputs.ts";
 import type { EvaluationClip } from "./clips.ts";
 import type { EvaluateValues, Protocol } from "./protocol.ts";
@@ -171,9 +171,6 @@ function planProbes(
 /** Writes the manifest that `far batch` runs. @returns its path @throws {MediaError} */
 export async function writeManifest(folder: string, jobs: readonly JobLine[]): Promise<string> {
   const path = join(folder, "jobs.jsonl");
-  await using file = await createOutput(path);
-  const lines = jobs.map((job) => `${JSON.stringify(job)}\n`);
-  await file.write(new TextEncoder().encode(lines.join("")));
-  await file.commit();
+  await writeOutput(path, jobs.map((job) => `${JSON.stringify(job)}\n`).join(""));
   return path;
 }

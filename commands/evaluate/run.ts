@@ -1,5 +1,5 @@
 import { extname, join, resolve } from "node:path";
-import { type LpipsNetwork, multiScaleSsim, openLpips, printable } from "../../app.ts";
+import { type LpipsNetwork, multiScaleSsim, openLpips, printable, writeOutput } from "../../app.ts";
 import { listAdapters } from "../../mod.ts";
 import { knownResults } from "../../batch/results.ts";
 import { type BatchOutcome, executeBatch, JobsFailedError } from "../../batch/run_batch.ts";
@@ -22,7 +22,7 @@ import {
 } from "./clips.ts";
 import type { Evaluation, Machine, Times } from "./evaluation.ts";
 import { exportVideo } from "./export.ts";
-import { checkOutputs, workFolder, writeText } from "./files.ts";
+import { checkOutputs, workFolder } from "./files.ts";
 import { type Plan, planJobs, type Prediction, writeManifest } from "./jobs.ts";
 import { bestOf, meanOf, measureFrames } from "./measure.ts";
 import { type Protocol, resolveProtocol } from "./protocol.ts";
@@ -127,7 +127,7 @@ async function finish(setup: Setup, data: string): Promise<void> {
     version: VERSION,
   };
   for (const path of options.output ?? []) {
-    await writeText(path, await outputText(path, evaluation, setup));
+    await writeOutput(path, await outputText(path, evaluation, setup));
   }
   const text = options.json
     ? `${JSON.stringify(evaluationJson(evaluation), null, 2)}\n`
