@@ -2,7 +2,7 @@ import { UsageError } from "../cli/errors.ts";
 import type { Call } from "../cli/command.ts";
 import type { BatchRun } from "./batch_run.ts";
 import type { Job } from "./plan/job.ts";
-import { jsonOf } from "./plan/identity.ts";
+import { jsonOf } from "../cli/settings.ts";
 import type { BATCH_OPTIONS } from "./plan/options.ts";
 
 /** Output of `far batch --dry-run`: one JSON line per job, or the number of jobs of each kind. */

@@ -1,5 +1,5 @@
 import { shellQuote } from "../files/shell.ts";
-import { optionName } from "./option.ts";
+import { optionName, type Size } from "./option.ts";
 
 export { shellQuote };
 
@@ -28,10 +28,28 @@ export function settingsMetadata(settings: Settings): Record<string, string> {
 }
 
 /** The entries with a value. */
-export function defined<T>(entries: Record<string, T | undefined>): Record<string, T> {
+export function defined<T extends object>(
+  entries: T,
+): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(
     Object.entries(entries).filter(([, value]) => value !== undefined),
-  ) as Record<string, T>;
+  ) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+/** Options as JSON for `checkSettings`: those with a value, by their names on the command line. */
+export function jsonOf(
+  values: Readonly<Record<string, SettingValue | bigint | Size | undefined>>,
+): Record<string, SettingValue> {
+  const json: Record<string, SettingValue> = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    json[optionName(key)] = typeof value === "bigint"
+      ? String(value)
+      : typeof value === "object" && "width" in value
+      ? `${value.width}x${value.height}`
+      : value;
+  }
+  return json;
 }
 
 /** Each setting under its own name, for formats whose readers look for single values. */

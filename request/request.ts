@@ -5,9 +5,9 @@ import { checkGuidance } from "./model_warnings.ts";
 import { releasedSize } from "./picture_size.ts";
 import { parseModelDefaults } from "./model_defaults.ts";
 import { UsageError } from "../cli/errors.ts";
-import { decidingOptions, optionName, type Size } from "../cli/option.ts";
+import { decidingOptions, type Size } from "../cli/option.ts";
 import { GENERATE_OPTIONS, type GenerateValues } from "./options.ts";
-import { defined, type Settings, type SettingValue } from "../cli/settings.ts";
+import { defined, jsonOf, type Settings, type SettingValue } from "../cli/settings.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
 export type { GenerateValues };
@@ -147,14 +147,13 @@ export function settingsOfRequest(
   plan: RunPlan,
   made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
 ): Settings {
-  const values: Readonly<Record<string, unknown>> = {
+  const values: Parameters<typeof jsonOf>[0] = {
     ...request.options,
     ...resolvedOptions(request, given, plan, made.info),
     dtype: made.dtype,
   };
   const keys = Object.keys(decidingOptions(GENERATE_OPTIONS));
-  const record = Object.fromEntries(keys.map((key) => [optionName(key), values[key]]));
-  const options = defined(record as Record<string, SettingValue | undefined>);
+  const options = jsonOf(Object.fromEntries(keys.map((key) => [key, values[key]])));
   return { command: "generate", version: made.version, options };
 }
 
@@ -164,7 +163,7 @@ function resolvedOptions(
   given: GenerateValues,
   plan: RunPlan,
   info: ModelInfo,
-): Partial<Record<keyof GenerateValues, SettingValue>> {
+): Partial<Record<keyof GenerateValues, SettingValue | bigint | Size>> {
   const named = actions?.length === 1 ? nameable(actions[0]!, plan, info) : undefined;
   const size = source ? given.size : options.size;
   return {
@@ -177,7 +176,7 @@ function resolvedOptions(
     // a file with one list per video has no notation on the command line
     actions: named ? formatClassList(named, info.actions) : actions && options.actions,
     frames: plan.generatedFrames,
-    size: size && `${size.width}x${size.height}`,
+    size,
     count: generate.count === 1 ? undefined : generate.count,
     fps,
     steps: plan.steps,
@@ -185,7 +184,7 @@ function resolvedOptions(
     solver: options.solver ?? "euler",
     positions: options.positions ?? unlessExact(info.positions),
     timesteps: options.timesteps ?? unlessExact(info.timesteps),
-    seed: options.noise ? undefined : String(seed),
+    seed: options.noise ? undefined : seed,
     rng: options.noise ? undefined : options.rng ?? "torch",
   };
 }

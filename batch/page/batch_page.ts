@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { writeOutput } from "../../app.ts";
 import { videosOf } from "../plan/manifest.ts";
-import { jsonOf, outputPath } from "../plan/identity.ts";
+import { jsonOf } from "../../cli/settings.ts";
+import { outputPath } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
 import { removePartials } from "../partial_files.ts";
 import { outputFiles } from "../plan/output_names.ts";

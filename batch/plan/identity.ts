@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { isPattern, sha256 } from "../../app.ts";
-import type { SettingValue } from "../../cli/settings.ts";
-import { filesToRead, optionName } from "../../cli/option.ts";
+import { jsonOf } from "../../cli/settings.ts";
+import { filesToRead } from "../../cli/option.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { whyUnreadable } from "../../cli/text_file.ts";
 import type { Digests } from "./digest.ts";
@@ -10,20 +10,6 @@ import { JOB_OPTIONS } from "./options.ts";
 
 /** Key of a job's hash in the metadata of its outputs. */
 export const JOB_KEY = "far.job";
-
-/** Options as JSON for `checkSettings`, by their names on the command line. */
-export function jsonOf(values: JobValues): Record<string, SettingValue> {
-  const json: Record<string, SettingValue> = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (value === undefined) continue;
-    json[optionName(key)] = typeof value === "bigint"
-      ? String(value)
-      : typeof value === "object" && !Array.isArray(value)
-      ? `${value.width}x${value.height}`
-      : value;
-  }
-  return json;
-}
 
 /** Files that a job reads, by option. */
 export function inputsOf(values: JobValues): Map<string, string> {

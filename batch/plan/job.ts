@@ -10,7 +10,8 @@ import { type GenerateValues, pictureSize, withDefaults } from "../../request/re
 import { type RunFacts, runWarnings } from "../../request/run_warnings.ts";
 import { modelInfo, openModel } from "../../request/with_pipeline.ts";
 import type { Digests } from "./digest.ts";
-import { inputsOf, jobHash, jsonOf } from "./identity.ts";
+import { jsonOf } from "../../cli/settings.ts";
+import { inputsOf, jobHash } from "./identity.ts";
 import type { Entry } from "./manifest.ts";
 import type { WireJob } from "../gpu/protocol.ts";
 import { inputFault, loraFault, outputFault } from "./travel.ts";

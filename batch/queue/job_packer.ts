@@ -1,7 +1,8 @@
 import { basename, resolve } from "node:path";
 import { UsageError } from "../../cli/errors.ts";
 import { digestFile, type FileDigest } from "../../app.ts";
-import { inputsOf, jsonOf } from "../plan/identity.ts";
+import { jsonOf } from "../../cli/settings.ts";
+import { inputsOf } from "../plan/identity.ts";
 import type { Job } from "../plan/job.ts";
 import { inputFault, loraFault } from "../plan/travel.ts";
 import { parseLora, withScale } from "../../request/lora.ts";

@@ -15,7 +15,7 @@ import { outputWarnings } from "../../request/output_warnings.ts";
 import { checkOutputs, keepInputs, listNames, Outputs } from "../../request/outputs.ts";
 import { startProgress } from "../../cli/progress.ts";
 import { count } from "../../request/report.ts";
-import { defined, settingsMetadata, settingsOf, shellQuote } from "../../cli/settings.ts";
+import { jsonOf, settingsMetadata, settingsOf, shellQuote } from "../../cli/settings.ts";
 import { untilAborted } from "../../cli/abort.ts";
 import { withPipeline } from "../../request/with_pipeline.ts";
 import { VERSION } from "../../cli/version.ts";
@@ -106,7 +106,7 @@ async function decodeTo(
   const record = {
     command: commandOf(operands[0]!),
     version: VERSION,
-    options: defined({ model, dtype, fps, codec, quality, scale, output: paths }),
+    options: jsonOf({ model, dtype, fps, codec, quality, scale, output: paths }),
   };
   const { overwrite } = options;
   for (const { text } of options.quiet ? [] : outputWarnings(paths, { ...options, fps })) {

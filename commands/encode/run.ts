@@ -9,7 +9,7 @@ import { keepOutputs, madeWith } from "../../request/existing_outputs.ts";
 import { keepInputs } from "../../request/outputs.ts";
 import { type Progress, startProgress } from "../../cli/progress.ts";
 import { readSource, type Source } from "../../request/sources.ts";
-import { defined, type Settings, settingsMetadata, shellQuote } from "../../cli/settings.ts";
+import { jsonOf, type Settings, settingsMetadata, shellQuote } from "../../cli/settings.ts";
 import { withPipeline } from "../../request/with_pipeline.ts";
 import { VERSION } from "../../cli/version.ts";
 
@@ -61,12 +61,8 @@ export async function run(call: Call<typeof ENCODE_OPTIONS>): Promise<void> {
 
 function settingsOfEncoding(path: string, model: string, options: EncodeOptions): Settings {
   const { start, stride, frames, size, resize, output, dtype } = options;
-  const record = {
-    ...{ model, start, stride, frames, resize, dtype, output },
-    size: size && `${size.width}x${size.height}`,
-  };
-  const command = `encode ${shellQuote(path)}`;
-  return { command, version: VERSION, options: defined(record) };
+  const record = { model, start, stride, frames, resize, dtype, output, size };
+  return { command: `encode ${shellQuote(path)}`, version: VERSION, options: jsonOf(record) };
 }
 
 /** The actions of the frames, for training on the latents; optional here. */

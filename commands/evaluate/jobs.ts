@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { writeOutput } from "../../app.ts";
+import { jsonOf, type Settings } from "../../cli/settings.ts";
 import { numberedPath } from "../../request/outputs.ts";
 import type { EvaluationClip } from "./clips.ts";
 import type { EvaluateValues, Protocol } from "./protocol.ts";
 
 /** A job of `far batch`: options of generate by name. */
-export type JobLine = Readonly<Record<string, string | number | readonly string[]>>;
+export type JobLine = Settings["options"];
 
 /** A sequence of moves out and back. */
 export interface ReturnTrip {
@@ -79,23 +80,11 @@ export function planJobs(
 function commonOptions(protocol: Protocol, options: EvaluateValues): JobLine {
   const { model, stride, steps, guidance } = protocol;
   const { solver, flexrope, positions, timesteps, windowCache, dtype, resize, size } = options;
-  const given = {
-    model,
-    steps,
-    guidance,
-    solver,
-    flexrope,
-    positions,
-    timesteps,
-    "window-cache": windowCache,
-    dtype,
-    resize,
-    size: size && `${size.width}x${size.height}`,
-    "context-stride": protocol.context > 0 && stride > 1 ? stride : undefined,
-  };
-  return Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  ) as JobLine;
+  const contextStride = protocol.context > 0 && stride > 1 ? stride : undefined;
+  return jsonOf({
+    ...{ model, steps, guidance, solver, flexrope, positions, timesteps, windowCache, dtype },
+    ...{ resize, size, contextStride },
+  });
 }
 
 function clipOptionsOf(clip: EvaluationClip, context: number, start: number): JobLine {

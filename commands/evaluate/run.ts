@@ -6,8 +6,7 @@ import { type BatchOutcome, executeBatch, JobsFailedError } from "../../batch/ru
 import { orAborted } from "../../cli/abort.ts";
 import type { Call } from "../../cli/command.ts";
 import { startProgress } from "../../cli/progress.ts";
-import { commandLine, shellQuote } from "../../cli/settings.ts";
-import { optionName } from "../../cli/option.ts";
+import { commandLine, defined, jsonOf, shellQuote } from "../../cli/settings.ts";
 import { VERSION } from "../../cli/version.ts";
 import { count } from "../../request/report.ts";
 import { readSource, type SourceOptions } from "../../request/sources.ts";
@@ -81,8 +80,7 @@ async function makeAll({ call, plan, folder, protocol }: Setup): Promise<boolean
   const { backend, quiet, verbose, progress } = options;
   const asked = { shard, force, retryFailed, gpuBatch, hangAfter, redis, queue, shared, backend };
   const batch = { ...asked, quiet, verbose, progress, outDir: folder };
-  const given = Object.entries(batch).filter(([, value]) => value !== undefined);
-  const batchCall = { ...call, options: Object.fromEntries(given) };
+  const batchCall = { ...call, options: defined(batch) };
   const outcome = await executeBatch(manifest, batchCall, executorOf(batch)) as BatchOutcome;
   if (outcome.tally.failed > 0) throw new JobsFailedError(outcome.tally, outcome.results);
   if (shard === undefined) return true;
@@ -245,13 +243,6 @@ async function machineOf(): Promise<Machine> {
 /** The command line without options for this run only. */
 function commandOf({ options, operands }: EvaluateCall): string {
   const { quiet: _, verbose: _verbose, json: _json, progress: _progress, ...rest } = options;
-  const given = Object.entries(rest).map(([key, value]) =>
-    [
-      optionName(key),
-      typeof value === "object" && "width" in value ? `${value.width}x${value.height}` : value,
-    ] as const
-  );
-  const settings = { command: "evaluate", version: VERSION, options: Object.fromEntries(given) };
-  const [far, command, ...words] = commandLine(settings).split(" ");
-  return [far, command, ...operands.map(shellQuote), ...words].join(" ");
+  const command = ["evaluate", ...operands.map(shellQuote)].join(" ");
+  return commandLine({ command, version: VERSION, options: jsonOf(rest) });
 }

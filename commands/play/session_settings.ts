@@ -1,7 +1,7 @@
 import type { Pipeline } from "../../mod.ts";
 import { VERSION } from "../../cli/version.ts";
 import { relative } from "node:path";
-import { commandLine, defined, type Settings, type SettingValue } from "../../cli/settings.ts";
+import { commandLine, jsonOf, type Settings } from "../../cli/settings.ts";
 import type { Game } from "../../player/game.ts";
 import { recipeOf } from "../../player/recipe.ts";
 import type { PlaySetup } from "./setup.ts";
@@ -28,7 +28,7 @@ export function pathCommand(game: Game, frame: number, setup: PlayedSetup): stri
   if (!made) return undefined;
   const { context, ...options } = made.options;
   const path = typeof context === "string" ? fromHere(context) : undefined;
-  const typed = defined({ ...options, context: path, output: "walk.mp4" });
+  const typed = jsonOf({ ...options, context: path, output: "walk.mp4" });
   return commandLine({ ...made, options: typed });
 }
 
@@ -51,27 +51,27 @@ function pathSettings(
   const { last, actions } = recipe;
   const context = clips.path(last.clip);
   const sized = context === undefined || options.size !== undefined;
-  const record: Record<string, SettingValue | undefined> = {
+  const record = {
     model: options.model ?? "demo",
     lora: options.lora,
     context,
-    "context-frames": last.contextFrames,
-    "context-start": context && options.contextStart,
-    "context-stride": context && options.contextStride,
+    contextFrames: last.contextFrames,
+    contextStart: context && options.contextStart,
+    contextStride: context && options.contextStride,
     frames: last.generated,
     actions: actions.text() || undefined,
     label: last.label ?? options.label,
-    size: sized ? `${size.width}x${size.height}` : undefined,
+    size: sized ? size : undefined,
     steps: last.settings.steps,
     guidance: last.settings.guidance,
     solver: last.settings.solver,
-    seed: String(options.seed ?? 0n),
+    seed: options.seed ?? 0n,
     flexrope: options.flexrope,
     positions: options.positions,
     timesteps: options.timesteps,
-    "window-cache": windowCache === "encode" ? undefined : windowCache,
+    windowCache: windowCache === "encode" ? undefined : windowCache,
     dtype: pipeline.dtype,
     fps,
   };
-  return { command: "generate", version: VERSION, options: defined(record) };
+  return { command: "generate", version: VERSION, options: jsonOf(record) };
 }

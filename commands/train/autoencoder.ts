@@ -8,10 +8,12 @@ import {
 import type { AutoencoderOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { optionName } from "../../cli/option.ts";
+import { defined } from "../../cli/settings.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { lossOptions } from "./loss.ts";
-import { defined, sharedOptions } from "./shared_options.ts";
+import { sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { isWorldCall } from "./world.ts";
 
@@ -37,20 +39,15 @@ export function checkKind({ options }: TrainCall): void {
   const strange = given(world ? ["vaeConfig"] : foreign);
   const chosen = world ? undefined : given(OF_WORLDS);
   if (chosen !== undefined) {
-    throw new UsageError(`Cannot use ${flagOf(chosen)}: the sizes of the model are given`);
+    throw new UsageError(`Cannot use --${optionName(chosen)}: the sizes of the model are given`);
   }
   if (strange === undefined) return;
-  const flag = flagOf(strange);
+  const flag = `--${optionName(strange)}`;
   throw new UsageError(
     options.autoencoder
       ? `Cannot use ${flag} with --autoencoder: it is for transformers`
       : `Cannot use ${flag} without --autoencoder`,
   );
-}
-
-/** An option as it is written. */
-export function flagOf(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** Library options for `far train --autoencoder`. @throws {UsageError} */

@@ -1,8 +1,9 @@
 import type { TrainOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { defined, pick } from "./shared_options.ts";
-import { flagOf } from "./autoencoder.ts";
+import { optionName } from "../../cli/option.ts";
+import { defined } from "../../cli/settings.ts";
+import { pick } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
@@ -25,13 +26,13 @@ export function checkDistillation({ options }: Pick<TrainCall, "options">): void
     names.find((name) => options[name] !== undefined);
   if (options.distill === undefined) {
     const how = given(HOW);
-    if (how) throw new UsageError(`Cannot use ${flagOf(how)} without --distill`);
+    if (how) throw new UsageError(`Cannot use --${optionName(how)} without --distill`);
     return;
   }
   const other = given(OTHERS);
   if (other) {
     throw new UsageError(
-      `Cannot use ${flagOf(other)} with --distill: it takes --model with its own parts`,
+      `Cannot use --${optionName(other)} with --distill: it takes --model with its own parts`,
     );
   }
   if (options.model === undefined) throw new UsageError("Give the model to distill: --model");

@@ -1,7 +1,8 @@
 import type { AutoencoderOptions, LossWeights } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { defined, pick } from "./shared_options.ts";
+import { defined } from "../../cli/settings.ts";
+import { pick } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 
 const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;

@@ -8,6 +8,7 @@ import {
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { defined } from "../../cli/settings.ts";
 import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { count } from "../../request/report.ts";
@@ -17,7 +18,7 @@ import { dryRun } from "./dry_run.ts";
 import { follow } from "./follow.ts";
 import { releasedRecipe } from "./recipe.ts";
 import type { TrainJob } from "./job.ts";
-import { defined, pick, sharedOptions } from "./shared_options.ts";
+import { pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { isWorldCall, runWorld } from "./world.ts";
 

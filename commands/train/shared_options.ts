@@ -1,7 +1,8 @@
 import type { TrainOptions } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { shellQuote } from "../../cli/settings.ts";
+import { commandLine, jsonOf, shellQuote } from "../../cli/settings.ts";
+import { VERSION } from "../../cli/version.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 
 type TrainCall = Call<typeof TRAIN_OPTIONS>;
@@ -42,16 +43,9 @@ function betas(text: string): [number, number] {
 
 /** The command line without options for this run only. */
 function commandOf({ options, operands }: TrainCall): string {
-  const words = ["far train", ...operands.map(shellQuote)];
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || key === "quiet" || key === "verbose" || key === "json") continue;
-    const name = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    const text = typeof value === "object" && "width" in value
-      ? `${value.width}x${value.height}`
-      : String(value);
-    words.push(value === true ? name : `${name} ${shellQuote(text)}`);
-  }
-  return words.join(" ");
+  const { quiet: _, verbose: _verbose, json: _json, ...rest } = options;
+  const command = ["train", ...operands.map(shellQuote)].join(" ");
+  return commandLine({ command, version: VERSION, options: jsonOf(rest) });
 }
 
 /** The given keys of an object. */
@@ -61,11 +55,4 @@ export function pick<T extends object, K extends keyof T>(
 ): Pick<T, K> {
   const entries = keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]]);
   return Object.fromEntries(entries) as Pick<T, K>;
-}
-
-/** An object without undefined values. */
-export function defined<T extends object>(object: T): T {
-  return Object.fromEntries(
-    Object.entries(object).filter(([, value]) => value !== undefined),
-  ) as T;
 }

@@ -10,11 +10,13 @@ import {
 import { train } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { optionName } from "../../cli/option.ts";
 import { duration } from "../../cli/progress.ts";
+import { defined } from "../../cli/settings.ts";
 import { count } from "../../request/report.ts";
 import { follow } from "./follow.ts";
 import { lossOptions } from "./loss.ts";
-import { defined, pick, sharedOptions } from "./shared_options.ts";
+import { pick, sharedOptions } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
 
@@ -72,9 +74,10 @@ function worldOptions(call: TrainCall): WorldOptions {
   const { options: o } = call;
   const strange = TOO_FINE.find((name) => o[name] !== undefined && o[name] !== false);
   if (strange) {
-    const flag = strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(
-      `Cannot use --${flag} for an autoencoder and a transformer at once: say what to train by ` +
+      `Cannot use --${
+        optionName(strange)
+      } for an autoencoder and a transformer at once: say what to train by ` +
         "--autoencoder, --model, or --architecture and --vae",
     );
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Digests } from "../../../batch/plan/digest.ts";
-import { jobHash, jsonOf, parseShard, shardOf } from "../../../batch/plan/identity.ts";
+import { jsonOf } from "../../../cli/settings.ts";
+import { jobHash, parseShard, shardOf } from "../../../batch/plan/identity.ts";
 import type { JobValues } from "../../../batch/plan/manifest.ts";
 import { JOB_OPTIONS } from "../../../batch/plan/options.ts";
 import { checkSettings } from "../../../cli/settings_file.ts";
