@@ -1,7 +1,7 @@
 import type { AdapterSummary } from "../../app.ts";
 import type { AdapterReport, Gpu, GpuOptions } from "../../mod.ts";
 import { environment } from "../../cli/environment.ts";
-import { type Check, sizeText } from "./check.ts";
+import { type Check, failed, ok, sizeText, warning } from "./check.ts";
 import { adapterAdvice, type System } from "./system.ts";
 
 /** Storage bindings of the released models that always fit (WebGPU's default). */
@@ -26,33 +26,31 @@ export function checkAdapters(
   const mend = adapterAdvice(system);
   if (!first && backend) {
     const detail = `WebGPU finds none with the backend ${backend}`;
-    return { name, status: "failed", detail, mend: backend === "vulkan" ? mend : LEAVE_OUT };
+    return failed(name, detail, backend === "vulkan" ? mend : LEAVE_OUT);
   }
-  if (!first) return { name, status: "failed", detail: "WebGPU finds none", mend };
+  if (!first) return failed(name, "WebGPU finds none", mend);
   const others = adapters.slice(1).map((adapter) => adapter.name);
   const also = others.length > 0 ? `; also ${others.join(", ")}` : "";
-  if (!first.software) return { name, status: "ok", detail: `${first.name}${also}` };
+  if (!first.software) return ok(name, `${first.name}${also}`);
   const detail = `${first.name}, which runs on the CPU${also}`;
-  if (system.cards.length === 0) return { name, status: "ok", detail };
+  if (system.cards.length === 0) return ok(name, detail);
   const idle = `${detail}, though there is a graphics card (${system.cards.join(", ")})`;
-  return { name, status: "warning", detail: idle, mend };
+  return warning(name, idle, mend);
 }
 
 /** Backend, arithmetic and kernels that will be used. */
 export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Check[] {
   const { adapter, limits } = gpu;
   const backend = chosenBackend(options);
-  const small = limits.maxStorageBufferBindingSize < USUAL_BINDING;
+  const binding = limits.maxStorageBufferBindingSize;
+  const sizes = `buffers up to ${sizeText(limits.maxBufferSize)}, bindings up to ` +
+    sizeText(binding);
   return [
-    { name: "backend", status: "ok", detail: backend ?? "the system's best" },
+    ok("backend", backend ?? "the system's best"),
     checkFeatures(adapter, system, backend),
-    {
-      name: "limits",
-      status: small ? "warning" : "ok",
-      detail: `buffers up to ${sizeText(limits.maxBufferSize)}, bindings up to ` +
-        sizeText(limits.maxStorageBufferBindingSize),
-      ...small ? { mend: "use a smaller model, or fewer frames" } : {},
-    },
+    binding < USUAL_BINDING
+      ? warning("limits", sizes, "use a smaller model, or fewer frames")
+      : ok("limits", sizes),
     checkKernels(adapter),
   ];
 }
@@ -61,11 +59,8 @@ export function checkDevice(gpu: Gpu, options: GpuOptions, system: System): Chec
 export function checkKernels({ f16, cpu, tuning }: AdapterSummary): Check {
   const dtype = f16 && !cpu ? "f16" : "f32";
   const tuned = tuning ? ", tuned by far bench --tune" : "";
-  return {
-    name: "arithmetic and kernels",
-    status: "ok",
-    detail: `--dtype auto means ${dtype}; kernels for ${cpu ? "CPUs" : "GPUs"}${tuned}`,
-  };
+  const detail = `--dtype auto means ${dtype}; kernels for ${cpu ? "CPUs" : "GPUs"}${tuned}`;
+  return ok("arithmetic and kernels", detail);
 }
 
 /**
@@ -82,22 +77,13 @@ export function checkFeatures(
   const detail = `shader-f16 ${yes(f16)}, subgroups ${yes(subgroups)}, ` +
     `timestamp queries ${yes(timestamps)}`;
   if (!subgroups && system.names.includes("windows") && backend !== "vulkan") {
-    return {
-      name,
-      status: "warning",
-      detail: `${detail}: DirectX 12 by its old compiler`,
-      mend: DXC,
-    };
+    return warning(name, `${detail}: DirectX 12 by its old compiler`, DXC);
   }
-  if (subgroups || !cpu) return { name, status: "ok", detail };
+  if (subgroups || !cpu) return ok(name, detail);
   const asked = backend === "gl";
   const why = asked ? "" : " (there is no Vulkan driver)";
-  return {
-    name,
-    status: "warning",
-    detail: `${detail}: OpenGL on the CPU${why} is slow and has crashed`,
-    mend: asked ? LEAVE_OUT : adapterAdvice(system),
-  };
+  const slow = `${detail}: OpenGL on the CPU${why} is slow and has crashed`;
+  return warning(name, slow, asked ? LEAVE_OUT : adapterAdvice(system));
 }
 
 /** The requested backend, if any. */

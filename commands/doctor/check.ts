@@ -8,6 +8,21 @@ export interface Check {
   readonly mend?: string;
 }
 
+/** A finding with which nothing is wrong. */
+export function ok(name: string, detail: string): Check {
+  return { name, status: "ok", detail };
+}
+
+/** A finding that is slow or tight, but works. */
+export function warning(name: string, detail: string, mend?: string): Check {
+  return { name, status: "warning", detail, ...mend !== undefined && { mend } };
+}
+
+/** A finding without which something does not work. */
+export function failed(name: string, detail: string, mend?: string): Check {
+  return { name, status: "failed", detail, ...mend !== undefined && { mend } };
+}
+
 /** Lines for people: the finding, and below it the fix. */
 export function describeCheck({ name, status, detail, mend }: Check): string {
   const mark = { ok: "ok     ", warning: "warning", failed: "FAILED " }[status];

@@ -1,37 +1,31 @@
 import type { CodecReport } from "../../app.ts";
-import type { Check } from "./check.ts";
+import { type Check, failed, ok, warning } from "./check.ts";
 import { installCommand, type System } from "./system.ts";
 
 /** Codecs for writing and reading videos. */
 export function checkCodecs(report: CodecReport, system: System): Check[] {
-  const { addon, codecs, ffmpeg, writer } = report;
+  const { ffmpeg, writer } = report;
   const mend = installCommand("ffmpeg", system) ?? "install ffmpeg";
-  const works = codecs.filter(({ problem }) => !problem).map(({ codec }) => codec);
-  const broken = codecs.filter(({ problem }) => problem);
-  const checks: Check[] = [];
+  const detail = { addon: "native codecs", ffmpeg: "the system's ffmpeg", none: "none" }[writer];
+  const none = "none; only needed where there are no native codecs";
+  return [
+    checkAddon(report, mend),
+    ok("ffmpeg", ffmpeg?.replace(/ Copyright.*/, "") ?? none),
+    writer === "none" ? failed("video writer", detail, mend) : ok("video writer", detail),
+  ];
+}
+
+function checkAddon({ addon, codecs, ffmpeg }: CodecReport, mend: string): Check {
+  const name = "native codecs";
   if (addon) {
-    const detail = `${addon}; ${ffmpeg ? "ffmpeg is used instead" : "only GIF, PNG, y4m, npz"}`;
-    const status = ffmpeg ? "warning" : "failed";
-    checks.push({ name: "native codecs", status, detail, ...ffmpeg ? {} : { mend } });
-  } else if (broken.length > 0) {
-    const detail = broken.map(({ codec, problem }) => `${codec}: ${problem}`).join("; ");
-    checks.push({
-      name: "native codecs",
-      status: "failed",
-      detail,
-      mend: `export FAR_NO_ADDON=1${ffmpeg ? "" : ` && ${mend}`}`,
-    });
-  } else {
-    checks.push({ name: "native codecs", status: "ok", detail: `${works.join(", ")}, both ways` });
+    return ffmpeg
+      ? warning(name, `${addon}; ffmpeg is used instead`)
+      : failed(name, `${addon}; only GIF, PNG, y4m, npz`, mend);
   }
-  const detail = ffmpeg?.replace(/ Copyright.*/, "") ?? "none; only needed where there are " +
-      "no native codecs";
-  checks.push({ name: "ffmpeg", status: "ok", detail });
-  checks.push({
-    name: "video writer",
-    status: writer === "none" ? "failed" : "ok",
-    detail: { addon: "native codecs", ffmpeg: "the system's ffmpeg", none: "none" }[writer],
-    ...writer === "none" ? { mend } : {},
-  });
-  return checks;
+  const broken = codecs.filter(({ problem }) => problem);
+  if (broken.length === 0) {
+    return ok(name, `${codecs.map(({ codec }) => codec).join(", ")}, both ways`);
+  }
+  const detail = broken.map(({ codec, problem }) => `${codec}: ${problem}`).join("; ");
+  return failed(name, detail, `export FAR_NO_ADDON=1${ffmpeg ? "" : ` && ${mend}`}`);
 }

@@ -4,7 +4,7 @@ import { dirname, join, sep } from "node:path";
 import { hubSettings } from "../../mod.ts";
 import { environment } from "../../cli/environment.ts";
 import { shellQuote } from "../../cli/settings.ts";
-import { type Check, sizeText } from "./check.ts";
+import { type Check, failed, ok, sizeText, warning } from "./check.ts";
 
 /** Below this, videos and models may not fit. */
 const LEAST_DISK = 2e9;
@@ -15,8 +15,9 @@ const LEAST_MEMORY = 1e9;
 export function checkMemory({ available, total } = Deno.systemMemoryInfo()): Check {
   const name = "memory";
   const detail = `${sizeText(available)} of ${sizeText(total)} free`;
-  if (available >= LEAST_MEMORY) return { name, status: "ok", detail };
-  return { name, status: "warning", detail, mend: "close other programs" };
+  return available >= LEAST_MEMORY
+    ? ok(name, detail)
+    : warning(name, detail, "close other programs");
 }
 
 /** Folders for files: do they have room, and are they writable? */
@@ -40,18 +41,14 @@ export async function checkPlace(name: string, path: string, mend?: string): Pro
   if (!await canWrite(existing)) {
     // never change the owner of a parent folder, which may be the system's
     const own = existing === path ? "chown -R" : "install -d -o";
-    return {
-      name,
-      status: "failed",
-      detail: `${shown} is not writable`,
-      mend: mend ?? `sudo ${own} "$(id -un)" ${shellQuote(path)}`,
-    };
+    const usual = `sudo ${own} "$(id -un)" ${shellQuote(path)}`;
+    return failed(name, `${shown} is not writable`, mend ?? usual);
   }
   const { bavail, bsize } = await statfs(existing);
   const free = bavail * bsize;
   const detail = `${shown}, ${sizeText(free)} free`;
-  if (free >= LEAST_DISK) return { name, status: "ok", detail };
-  return { name, status: "warning", detail, mend: `du -xh ${shellQuote(existing)} | sort -h` };
+  if (free >= LEAST_DISK) return ok(name, detail);
+  return warning(name, detail, `du -xh ${shellQuote(existing)} | sort -h`);
 }
 
 /** Reports become public, so they should not name the user. */

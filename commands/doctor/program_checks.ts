@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { Check } from "./check.ts";
+import { type Check, failed, ok } from "./check.ts";
 
 /** The oldest Deno whose features are used: text imports. */
 const LEAST_DENO = [2, 8] as const;
@@ -11,6 +11,5 @@ export function checkProgram(version = Deno.version.deno): Check {
   const { os, arch } = Deno.build;
   const detail = `Deno ${version}, ${os} ${arch}, ${availableParallelism()} cores` +
     (Deno.build.standalone ? ", compiled" : "");
-  if (!old) return { name: "program", status: "ok", detail };
-  return { name: "program", status: "failed", detail, mend: "deno upgrade 2.9.6" };
+  return old ? failed("program", detail, "deno upgrade 2.9.6") : ok("program", detail);
 }

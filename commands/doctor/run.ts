@@ -4,7 +4,7 @@ import { type AdapterReport, Gpu, GpuError, listAdapters } from "../../mod.ts";
 import type { Call } from "../../cli/command.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { checkAdapters, checkDevice, chosenBackend } from "./adapter_checks.ts";
-import { type Check, describeCheck } from "./check.ts";
+import { type Check, describeCheck, failed } from "./check.ts";
 import { checkCodecs } from "./codec_checks.ts";
 import { checkMemory, checkPlaces } from "./place_checks.ts";
 import { checkProgram } from "./program_checks.ts";
@@ -40,8 +40,8 @@ export async function run(call: DoctorCall): Promise<void> {
     const report = { far, ...Deno.version, ...Deno.build, ...findings, checks };
     await terminal.print(`${JSON.stringify(report, null, 2)}\n`);
   }
-  const failed = checks.filter(({ status }) => status === "failed").length;
-  if (failed > 0) throw new Error(`${failed} of ${checks.length} checks failed`);
+  const bad = checks.filter(({ status }) => status === "failed").length;
+  if (bad > 0) throw new Error(`${bad} of ${checks.length} checks failed`);
 }
 
 async function* makeChecks(
@@ -64,8 +64,7 @@ async function* makeChecks(
     }
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
-    const mend = adapterAdvice(system);
-    yield { name: "device", status: "failed", detail: inFlags(error.message), mend };
+    yield failed("device", inFlags(error.message), adapterAdvice(system));
   }
 }
 

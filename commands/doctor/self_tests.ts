@@ -3,7 +3,7 @@ import { selfTest } from "../../app.ts";
 import { type Gpu, loadPipeline } from "../../mod.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { DEMO, modelPath } from "../../request/model_path.ts";
-import type { Check } from "./check.ts";
+import { type Check, failed, ok } from "./check.ts";
 import { type DemoRun, runDemo } from "./demo_run.ts";
 import type { System } from "./system.ts";
 
@@ -19,12 +19,11 @@ const TOLERANCES = {
 
 /** Every family of kernels, then the demo model as a whole. */
 export async function* runSelfTests(gpu: Gpu, system: System): AsyncGenerator<Check> {
-  for await (const { family, ok, error, tolerance, problem } of selfTest(gpu)) {
+  for await (const { family, ok: right, error, tolerance, problem } of selfTest(gpu)) {
     const name = `kernels: ${family}`;
     const detail = problem ??
       `differs by ${exponent(error!)}, the tolerance is ${exponent(tolerance)}`;
-    if (ok) yield { name, status: "ok", detail };
-    else yield { name, status: "failed", detail, mend: mendKernels(family, system) };
+    yield right ? ok(name, detail) : failed(name, detail, mendKernels(family, system));
   }
   yield await checkDemo(gpu, system);
 }
@@ -40,14 +39,14 @@ async function checkDemo(gpu: Gpu, system: System): Promise<Check> {
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       const detail = `${pipeline.dtype}, latents differ by ${exponent(latents)}, pixels by ` +
         `${exponent(pixels)}, ${seconds} s including loading`;
-      if (isTolerable(found, pipeline.dtype)) return { name, status: "ok", detail };
-      return { name, status: "failed", detail, mend: mendKernels("", system) };
+      return isTolerable(found, pipeline.dtype)
+        ? ok(name, detail)
+        : failed(name, detail, mendKernels("", system));
     } finally {
       await pipeline.close();
     }
   } catch (error) {
-    const mend = mendKernels("", system);
-    return { name, status: "failed", detail: inFlags((error as Error).message), mend };
+    return failed(name, inFlags((error as Error).message), mendKernels("", system));
   }
 }
 
