@@ -1,7 +1,7 @@
 /** Changes the float type of tensors piece by piece and reports the rounding errors. */
 import { CheckpointError, quote } from "../files/errors.ts";
-import { bf16ToF32, f32ToBf16, f32ToF16, halfToFloats } from "./floats.ts";
-import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
+import { bf16ToF32, f32ToBf16, f32ToF16, floatValues, halfToFloats } from "./floats.ts";
+import type { Dtype } from "./tensor_file.ts";
 
 /** Float types that tensors are written in. */
 export type FloatDtype = "F32" | "F16" | "BF16";
@@ -49,7 +49,8 @@ export function cast(
   to: FloatDtype,
   report: CastReport,
 ): Uint8Array {
-  const values = decode(bytes, from);
+  const values = floatValues(bytes, from);
+  if (!values) throw new TypeError(`Cannot cast values of type ${from}`);
   const out = to === "F32" ? roundTo32(values, report) : roundTo16(values, to, report);
   return from === to ? bytes : out;
 }
@@ -105,33 +106,6 @@ function toOdd(value: number): number {
   // Towards the value; for finite floats, incrementing the bits increases the magnitude.
   bitView[0]! += Math.abs(near) < Math.abs(value) ? 1 : -1;
   return floatView[0]!;
-}
-
-function decode(bytes: Uint8Array, from: Dtype): Values {
-  const own = bytes.byteOffset % (DTYPE_BITS[from] / 8) === 0 ? bytes : bytes.slice();
-  const count = bytes.length * 8 / DTYPE_BITS[from];
-  switch (from) {
-    case "F64":
-      return new Float64Array(own.buffer, own.byteOffset, count);
-    case "F32":
-      return new Float32Array(own.buffer, own.byteOffset, count);
-    case "F16":
-    case "BF16":
-      return widen(new Uint16Array(own.buffer, own.byteOffset, count), from);
-    default:
-      throw new TypeError(`Cannot cast values of type ${from}`);
-  }
-}
-
-function widen(words: Uint16Array, from: "F16" | "BF16"): Float32Array {
-  const floats = new Float32Array(words.length);
-  const bits = new Uint32Array(floats.buffer);
-  const table = halfToFloats();
-  for (let i = 0; i < words.length; i++) {
-    if (from === "F16") floats[i] = table[words[i]!]!;
-    else bits[i] = words[i]! << 16;
-  }
-  return floats;
 }
 
 /** How to treat values that a model cannot use. */

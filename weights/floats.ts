@@ -1,6 +1,6 @@
 /** Exact conversions between the float formats of checkpoints; narrowing rounds to nearest even. */
 import { CheckpointError, quote } from "../files/errors.ts";
-import type { Dtype } from "./tensor_file.ts";
+import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 
 const floatBits = new Float32Array(1);
 const intBits = new Uint32Array(floatBits.buffer);
@@ -62,74 +62,67 @@ export function halfToFloats(): Float32Array {
 }
 
 /**
+ * Values of a float type, in memory that may be that of `bytes`; halves are widened.
+ * @param bytes little-endian, contiguous
+ * @returns undefined if `dtype` isn't F16, BF16, F32 or F64
+ */
+export function floatValues(
+  bytes: Uint8Array,
+  dtype: Dtype,
+): Float32Array | Float64Array | undefined {
+  const size = DTYPE_BITS[dtype] / 8;
+  const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const count = bytes.byteLength / size;
+  if (dtype === "F64") return new Float64Array(buffer, byteOffset, count);
+  if (dtype === "F32") return new Float32Array(buffer, byteOffset, count);
+  if (dtype !== "F16" && dtype !== "BF16") return undefined;
+  const words = new Uint16Array(buffer, byteOffset, count);
+  const floats = new Float32Array(count);
+  const bits = new Uint32Array(floats.buffer);
+  const table = halfToFloats();
+  for (let i = 0; i < count; i++) {
+    if (dtype === "F16") floats[i] = table[words[i]!]!;
+    else bits[i] = words[i]! << 16;
+  }
+  return floats;
+}
+
+/**
  * Values as float32.
  * @param bytes little-endian, contiguous
  * @param name of the tensor, for the message
  * @throws {CheckpointError} WrongDtype if `dtype` isn't F16, BF16, F32 or F64
  */
 export function toFloats(bytes: Uint8Array, dtype: Dtype, name: string): Float32Array {
-  const at = bytes.byteOffset;
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(aligned(bytes, 4));
-    case "F64":
-      return Float32Array.from(new Float64Array(aligned(bytes, 8)));
-    case "F16":
-    case "BF16": {
-      const words = new DataView(bytes.buffer, at, bytes.byteLength);
-      const table = dtype === "F16" ? halfToFloats() : undefined;
-      const floats = new Float32Array(bytes.byteLength / 2);
-      const raw = new Uint32Array(floats.buffer);
-      for (let i = 0; i < floats.length; i++) {
-        const word = words.getUint16(2 * i, true);
-        if (table) floats[i] = table[word]!;
-        else raw[i] = word << 16;
-      }
-      return floats;
-    }
-    default:
-      throw wrongDtype(name, dtype, "F32, F16, BF16 or F64");
-  }
+  const values = floatValues(bytes, dtype);
+  if (!values) throw wrongDtype(name, dtype, "F32, F16, BF16 or F64");
+  return values instanceof Float64Array ? Float32Array.from(values) : values;
 }
+
+const INTEGERS: Readonly<Partial<Record<Dtype, new (bytes: ArrayBuffer) => Integers>>> = {
+  BOOL: Uint8Array,
+  U8: Uint8Array,
+  I8: Int8Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+};
+type Integers = Iterable<number | bigint>;
 
 /**
  * Values as plain integers; booleans are 0 and 1.
  * @throws {CheckpointError} WrongDtype for other types and for values beyond 2^53
  */
 export function toIntegers(bytes: Uint8Array, dtype: Dtype, name: string): number[] {
-  switch (dtype) {
-    case "BOOL":
-    case "U8":
-      return Array.from(bytes);
-    case "I8":
-      return Array.from(new Int8Array(aligned(bytes, 1)));
-    case "I16":
-      return Array.from(new Int16Array(aligned(bytes, 2)));
-    case "U16":
-      return Array.from(new Uint16Array(aligned(bytes, 2)));
-    case "I32":
-      return Array.from(new Int32Array(aligned(bytes, 4)));
-    case "U32":
-      return Array.from(new Uint32Array(aligned(bytes, 4)));
-    case "I64":
-      return Array.from(new BigInt64Array(aligned(bytes, 8)), (v) => exact(v, name));
-    case "U64":
-      return Array.from(new BigUint64Array(aligned(bytes, 8)), (v) => exact(v, name));
-    default:
-      throw wrongDtype(name, dtype, "integers");
-  }
+  const Values = INTEGERS[dtype];
+  if (!Values) throw wrongDtype(name, dtype, "integers");
+  return Array.from(new Values(bytes.slice().buffer), (value) => exact(value, name));
 }
 
-/** The bytes, copied to a new buffer unless they begin at a multiple of `size`. */
-function aligned(bytes: Uint8Array, size: number): ArrayBuffer {
-  const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  if (whole && bytes.buffer instanceof ArrayBuffer && bytes.byteLength % size === 0) {
-    return bytes.buffer;
-  }
-  return bytes.slice().buffer;
-}
-
-function exact(value: bigint, name: string): number {
+function exact(value: number | bigint, name: string): number {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
   throw new CheckpointError(`Cannot use ${value} in ${quote(name)}: it is larger than 2^53`, {

@@ -1,3 +1,4 @@
+import { bytesOf } from "../files/bytes.ts";
 import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts";
 import type { Checkpoint, TensorReader } from "./checkpoint.ts";
 import { toFloats } from "./floats.ts";
@@ -49,7 +50,7 @@ export function addLora(checkpoint: Checkpoint, lora: LoraFile, scale = 1): Chec
     const base = checkpoint.info(`${layer}.weight`)!;
     checkFit(lora, layer, adapter, base);
     const info: TensorInfo = { ...base, dtype: "F32", bytes: F32_BYTES * elements(base.shape) };
-    const reader = new AdaptedTensor(checkpoint, base, info, { lora, adapter, scale });
+    const reader = adaptedTensor(checkpoint, base, info, { lora, adapter, scale });
     replaced.set(base.name, { info, reader });
   }
   return checkpoint.replace(replaced, lora);
@@ -66,48 +67,25 @@ function checkFit({ path }: LoraFile, layer: string, { a, b }: Adapter, { shape 
   );
 }
 
-/** A weight's adapter and its factor. */
-interface Added {
-  readonly lora: LoraFile;
-  readonly adapter: Adapter;
-  readonly scale: number;
-}
-
-/** A weight with its adapter, read by range. */
-class AdaptedTensor implements TensorReader {
-  readonly #base: Checkpoint;
-  readonly #stored: TensorInfo;
-  readonly #info: TensorInfo;
-  readonly #added: Added;
-
-  constructor(base: Checkpoint, stored: TensorInfo, info: TensorInfo, added: Added) {
-    this.#base = base;
-    this.#stored = stored;
-    this.#info = info;
-    this.#added = added;
-  }
-
-  read(_: TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
-    return this.readRange(this.#info, 0, this.#info.bytes, into);
-  }
-
-  async readRange(
-    _: TensorInfo,
-    start: number,
-    bytes: number,
-    into?: Uint8Array,
-  ): Promise<Uint8Array> {
-    const target = checkRange(this.#info, start, bytes, into);
-    const { lora, adapter, scale } = this.#added;
+/** A weight with its adapter, read by range. @param info of the sum, which is F32 */
+function adaptedTensor(
+  checkpoint: Checkpoint,
+  stored: TensorInfo,
+  info: TensorInfo,
+  { lora, adapter, scale }: { lora: LoraFile; adapter: Adapter; scale: number },
+): TensorReader {
+  const readRange: TensorReader["readRange"] = async (_, start, bytes, into) => {
+    const target = checkRange(info, start, bytes, into);
     const [first, count] = [start / F32_BYTES, bytes / F32_BYTES];
-    const size = DTYPE_BITS[this.#stored.dtype] / 8;
-    const raw = await this.#base.readRange(this.#stored, first * size, count * size);
-    const weights = toFloats(raw, this.#stored.dtype, this.#stored.name);
+    const size = DTYPE_BITS[stored.dtype] / 8;
+    const raw = await checkpoint.readRange(stored, first * size, count * size);
+    const weights = toFloats(raw, stored.dtype, stored.name);
     const { a, b } = await lora.read(adapter);
     addProduct(weights, first, { a, b, rank: adapter.rank, scale: scale * adapter.scale });
-    target.set(new Uint8Array(weights.buffer));
+    target.set(bytesOf(weights));
     return target;
-  }
+  };
+  return { read: (_, into) => readRange(info, 0, info.bytes, into), readRange };
 }
 
 /** Factors of the product that is added to a weight. */

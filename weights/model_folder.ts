@@ -49,31 +49,31 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       { file: path, reason: "NotFound" },
     );
   }
-  const far = join(path, "far.json");
   return {
     path,
     modelIndex: await readJson(index),
     transformer: await openPart(join(path, "transformer")),
     vae: await openPart(join(path, "vae")),
     scheduler: await readJson(join(path, "scheduler", "scheduler_config.json")),
-    far: await isFile(far) ? await readJson(far) : undefined,
+    far: await readFar(path),
   };
+}
+
+async function readFar(path: string): Promise<JsonObject | undefined> {
+  const far = join(path, "far.json");
+  return await isFile(far) ? await readJson(far) : undefined;
 }
 
 /** Whether a folder holds an autoencoder by itself, as `save_pretrained` of its class writes it. */
 async function isAutoencoderFolder(path: string): Promise<boolean> {
-  if (!await isFile(join(path, "config.json")) || await isFile(join(path, "model_index.json"))) {
-    return false;
-  }
-  return /^(My)?AutoencoderDC$/.test(
-    String((await readJson(join(path, "config.json")))._class_name),
-  );
+  const config = join(path, "config.json");
+  if (!await isFile(config) || await isFile(join(path, "model_index.json"))) return false;
+  return /^(My)?AutoencoderDC$/.test(String((await readJson(config))._class_name));
 }
 
 async function openAutoencoderFolder(path: string): Promise<ModelFolder> {
   const vae = await openPart(path);
   const channels = vae.config.latent_channels ?? 0;
-  const far = join(path, "far.json");
   return {
     path,
     modelIndex: { _class_name: "FARPipeline" },
@@ -96,7 +96,7 @@ async function openAutoencoderFolder(path: string): Promise<ModelFolder> {
     },
     vae,
     scheduler: { _class_name: "FlowMatchEulerDiscreteScheduler" },
-    far: await isFile(far) ? await readJson(far) : undefined,
+    far: await readFar(path),
   };
 }
 

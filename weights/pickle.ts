@@ -48,7 +48,7 @@ export class PickleCutOff extends CheckpointError {
 export const PLAIN: PickleNames = {
   globals: new Map(),
   marksUnknown: false,
-  persistent: () => failPickle("BadPickle", "its pickle refers to something outside itself"),
+  persistent: () => badPickle("refers to something outside itself"),
 };
 
 /**
@@ -67,6 +67,11 @@ export function readPickle(
 /** Throws the error of a refused pickle. */
 export function failPickle(reason: CheckpointReason, why: string): never {
   throw new CheckpointError(why, { reason });
+}
+
+/** Throws that a pickle is malformed. @param what it does, in words that follow "its pickle" */
+export function badPickle(what: string): never {
+  failPickle("BadPickle", `its pickle ${what}`);
 }
 
 const LONGEST_NAME = 200;
@@ -101,16 +106,11 @@ class Machine {
     if (this.#u8() !== 0x80) failPickle("BadPickle", "it is not a pickle of protocol 2");
     const protocol = this.#u8();
     if (protocol !== 2 && protocol !== 3) {
-      failPickle(
-        "BadPickle",
-        `its pickle has protocol ${protocol}; save it with torch.save's default protocol, 2`,
-      );
+      badPickle(`has protocol ${protocol}; save it with torch.save's default protocol, 2`);
     }
     for (let op = this.#u8(); op !== 0x2e; op = this.#u8()) this.#step(op);
     const value = this.#pop();
-    if (this.#stack.length || this.#below.length) {
-      failPickle("BadPickle", "its pickle ends with values left over");
-    }
+    if (this.#stack.length || this.#below.length) badPickle("ends with values left over");
     return { value, end: this.#at };
   }
 
@@ -135,9 +135,8 @@ class Machine {
       case 0x72: // LONG_BINPUT
         return this.#keep(this.#u32());
       default:
-        failPickle(
-          "BadPickle",
-          `its pickle asks for ${REFUSED_OPCODES.get(op) ?? "an unknown opcode"} ` +
+        badPickle(
+          `asks for ${REFUSED_OPCODES.get(op) ?? "an unknown opcode"} ` +
             `(0x${op.toString(16).padStart(2, "0")}), which no tensor needs`,
         );
     }
@@ -219,17 +218,17 @@ class Machine {
   #reduce(): void {
     const args = this.#pop();
     const callee = this.#pop();
-    if (!(args instanceof PickleTuple)) failPickle("BadPickle", "its pickle calls without a tuple");
+    if (!(args instanceof PickleTuple)) badPickle("calls without a tuple");
     if (callee instanceof PickleUnread) return this.#push(callee);
     if (!(callee instanceof PickleGlobal) || !callee.make) {
       const what = callee instanceof PickleGlobal
         ? quote(callee.name)
         : "something that is not a function";
-      failPickle("BadPickle", `its pickle calls ${what}`);
+      badPickle(`calls ${what}`);
     }
     const made = callee.make(args.items);
     if (made instanceof Uint8Array && (this.#made += made.length) > 4 * this.#bytes.length) {
-      failPickle("BadPickle", "its pickle unpacks to many times its own length");
+      badPickle("unpacks to many times its own length");
     }
     this.#pushNew(made);
   }
@@ -240,50 +239,40 @@ class Machine {
     const target = this.#top();
     if (target instanceof PickleUnread) return;
     const harmless = target instanceof PickleDict && target.ordered && state instanceof PickleDict;
-    if (!harmless) {
-      failPickle("BadPickle", "its pickle sets attributes of something that is not an OrderedDict");
-    }
+    if (!harmless) badPickle("sets attributes of something that is not an OrderedDict");
   }
 
   #append(items: PickleValue[]): void {
     const list = this.#top();
     if (list instanceof PickleUnread) return;
-    if (!(list instanceof PickleList)) {
-      failPickle("BadPickle", "its pickle appends to something that is not a list");
-    }
+    if (!(list instanceof PickleList)) badPickle("appends to something that is not a list");
     for (const item of items) list.items.push(item);
   }
 
   #setItems(items: PickleValue[]): void {
     const dict = this.#top();
     if (dict instanceof PickleUnread) return;
-    if (!(dict instanceof PickleDict)) {
-      failPickle("BadPickle", "its pickle sets items of something that is not a dict");
-    }
-    if (items.length % 2) failPickle("BadPickle", "its pickle has a key without a value");
+    if (!(dict instanceof PickleDict)) badPickle("sets items of something that is not a dict");
+    if (items.length % 2) badPickle("has a key without a value");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i]!;
       if (key instanceof PickleList || key instanceof PickleDict) {
-        failPickle("BadPickle", "its pickle has a list or a dict as a key");
+        badPickle("has a list or a dict as a key");
       }
-      if (dict.entries.has(key)) {
-        failPickle("BadPickle", `its pickle has the key ${quote(String(key))} twice`);
-      }
+      if (dict.entries.has(key)) badPickle(`has the key ${quote(String(key))} twice`);
       dict.entries.set(key, items[i + 1]!);
     }
   }
 
   #recall(index: number): PickleValue {
     const value = this.#memo.get(index);
-    if (value === undefined) {
-      failPickle("BadPickle", "its pickle reads a memo that it never stored");
-    }
+    if (value === undefined) badPickle("reads a memo that it never stored");
     return value;
   }
 
   #keep(index: number): void {
     this.#memo.set(index, this.#top());
-    if (this.#memo.size > MOST_KEPT) failPickle("BadPickle", `its pickle stores too many memos`);
+    if (this.#memo.size > MOST_KEPT) badPickle(`stores too many memos`);
   }
 
   #push(value: PickleValue): void {
@@ -295,42 +284,38 @@ class Machine {
 
   #pushNew(value: PickleValue): void {
     if (++this.#containers > MOST_CONTAINERS) {
-      failPickle("BadPickle", `its pickle has more than ${MOST_CONTAINERS} containers`);
+      badPickle(`has more than ${MOST_CONTAINERS} containers`);
     }
     this.#push(value);
   }
 
   #mark(): void {
-    if (this.#below.length >= DEEPEST_MARK) {
-      failPickle("BadPickle", `its pickle is nested more than ${DEEPEST_MARK} deep`);
-    }
+    if (this.#below.length >= DEEPEST_MARK) badPickle(`is nested more than ${DEEPEST_MARK} deep`);
     this.#below.push(this.#stack);
     this.#stack = [];
   }
 
   #pop(): PickleValue {
     const value = this.#stack.pop();
-    if (value === undefined) failPickle("BadPickle", "its pickle pops an empty stack");
+    if (value === undefined) badPickle("pops an empty stack");
     return value;
   }
 
   #top(): PickleValue {
     const value = this.#stack.at(-1);
-    if (value === undefined) failPickle("BadPickle", "its pickle reads an empty stack");
+    if (value === undefined) badPickle("reads an empty stack");
     return value;
   }
 
   #popMany(count: number): PickleValue[] {
-    if (this.#stack.length < count) {
-      failPickle("BadPickle", "its pickle pops an empty stack");
-    }
+    if (this.#stack.length < count) badPickle("pops an empty stack");
     return this.#stack.splice(this.#stack.length - count);
   }
 
   #popMark(): PickleValue[] {
     const items = this.#stack;
     const below = this.#below.pop();
-    if (!below) failPickle("BadPickle", "its pickle closes a mark that it never opened");
+    if (!below) badPickle("closes a mark that it never opened");
     this.#stack = below;
     return items;
   }
@@ -365,14 +350,14 @@ class Machine {
       const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
       return decoder.decode(this.#bytes.subarray(at, at + length));
     } catch {
-      failPickle("BadPickle", "its pickle has text that is not UTF-8");
+      badPickle("has text that is not UTF-8");
     }
   }
 
   #line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
     const length = (end < 0 ? this.#bytes.length : end) - this.#at;
-    if (length > LONGEST_NAME) failPickle("BadPickle", "its pickle has a name without an end");
+    if (length > LONGEST_NAME) badPickle("has a name without an end");
     if (end < 0) throw new PickleCutOff();
     const text = this.#text(length);
     this.#at++;

@@ -1,6 +1,7 @@
 /** Interprets the pickle inside a PyTorch checkpoint: storages and the tensors on them. */
 import { quote, shapeText } from "../files/errors.ts";
 import {
+  badPickle,
   failPickle,
   PickleDict,
   PickleGlobal,
@@ -15,16 +16,9 @@ import { type Dtype, DTYPE_BITS } from "./tensor_file.ts";
 
 /** A block of values in the checkpoint; tensors are views on it. */
 export class TorchStorage extends PickleObject {
-  readonly key: string;
-  readonly type: StorageType;
-  /** Number of values. */
-  readonly elements: number;
-
-  constructor(key: string, type: StorageType, elements: number) {
+  /** @param elements number of values */
+  constructor(readonly key: string, readonly type: StorageType, readonly elements: number) {
     super();
-    this.key = key;
-    this.type = type;
-    this.elements = elements;
   }
 
   /** Length of its values. */
@@ -35,25 +29,14 @@ export class TorchStorage extends PickleObject {
 
 /** A view on a storage. Offset and strides count values. */
 export class TorchTensor extends PickleObject {
-  readonly storage: TorchStorage;
-  readonly dtype: Dtype;
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-
   constructor(
-    storage: TorchStorage,
-    dtype: Dtype,
-    offset: number,
-    shape: readonly number[],
-    strides: readonly number[],
+    readonly storage: TorchStorage,
+    readonly dtype: Dtype,
+    readonly offset: number,
+    readonly shape: readonly number[],
+    readonly strides: readonly number[],
   ) {
     super();
-    this.storage = storage;
-    this.dtype = dtype;
-    this.offset = offset;
-    this.shape = shape;
-    this.strides = strides;
   }
 
   /** Whether its values are contiguous, the last axis fastest. */
@@ -70,13 +53,9 @@ export class TorchTensor extends PickleObject {
 
 /** A type of storage. Without a dtype its values are not read, but their size is known. */
 class StorageType extends PickleGlobal {
-  readonly dtype: Dtype | undefined;
-  /** Bytes per value. */
-  readonly size: number;
-  constructor(name: string, dtype: Dtype | undefined, size: number) {
+  /** @param size bytes per value */
+  constructor(name: string, readonly dtype: Dtype | undefined, readonly size: number) {
     super(`torch.${name}`);
-    this.dtype = dtype;
-    this.size = size;
   }
 }
 
@@ -105,10 +84,8 @@ const STORAGE_TYPES = [
 const UNTYPED = new StorageType("storage.UntypedStorage", undefined, 1);
 
 class DtypeName extends PickleGlobal {
-  readonly dtype: Dtype;
-  constructor(name: string, dtype: Dtype) {
+  constructor(name: string, readonly dtype: Dtype) {
     super(`torch.${name}`);
-    this.dtype = dtype;
   }
 }
 
@@ -187,14 +164,14 @@ function makeStorage(
   if (type instanceof PickleUnread) return type;
   const sound = items.length === idItems && tag === "storage" && type instanceof StorageType &&
     typeof key === "string" && typeof device === "string" && (view ?? null) === null;
-  if (!sound) failPickle("BadStorage", "its pickle describes a storage in an unknown way");
+  if (!sound) badStorage("describes a storage in an unknown way");
   const count = natural(elements, `values of storage ${quote(key)}`);
   if (!Number.isSafeInteger(count * 16)) {
     failPickle("BadStorage", `storage ${quote(key)} would have ${count} values`);
   }
   const known = storages.get(key);
   if (known && (known.type !== type || known.elements !== count)) {
-    failPickle("BadStorage", `its pickle describes storage ${quote(key)} in two ways`);
+    badStorage(`describes storage ${quote(key)} in two ways`);
   }
   const storage = known ?? new TorchStorage(key, type, count);
   storages.set(key, storage);
@@ -205,8 +182,7 @@ function makeStorage(
 function makeOrderedDict(args: readonly PickleValue[]): PickleDict {
   const made = new PickleDict(true);
   const [list = new PickleList()] = args;
-  const unknown = (): never =>
-    failPickle("BadPickle", "its pickle makes an OrderedDict in an unknown way");
+  const unknown = (): never => badPickle("makes an OrderedDict in an unknown way");
   if (args.length > 1 || !(list instanceof PickleList)) return unknown();
   for (const pair of list.items) {
     const items = pair instanceof PickleList || pair instanceof PickleTuple ? pair.items : [];
@@ -221,7 +197,7 @@ function makeOrderedDict(args: readonly PickleValue[]): PickleDict {
 function makeSize(args: readonly PickleValue[]): PickleTuple {
   const [sizes] = args;
   if (args.length !== 1 || !(sizes instanceof PickleTuple)) {
-    failPickle("BadPickle", "its pickle makes a torch.Size in an unknown way");
+    badPickle("makes a torch.Size in an unknown way");
   }
   return sizes;
 }
@@ -230,7 +206,7 @@ function makeSize(args: readonly PickleValue[]): PickleTuple {
 function makeCounter(args: readonly PickleValue[]): PickleDict {
   const [counts = new PickleDict()] = args;
   if (args.length > 1 || !(counts instanceof PickleDict)) {
-    failPickle("BadPickle", "its pickle makes a Counter in an unknown way");
+    badPickle("makes a Counter in an unknown way");
   }
   return counts;
 }
@@ -242,9 +218,7 @@ function makeBytes(args: readonly PickleValue[]): Uint8Array {
   const plain = typeof text === "string" && args.length <= 2 && typeof encoding === "string" &&
     /^latin-?1$/.test(encoding);
   // deno-lint-ignore no-control-regex
-  if (!plain || /[^\u0000-\u00ff]/.test(text)) {
-    failPickle("BadPickle", "its pickle makes bytes in an unknown way");
-  }
+  if (!plain || /[^\u0000-\u00ff]/.test(text)) badPickle("makes bytes in an unknown way");
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
@@ -253,7 +227,7 @@ function makeTensor(args: readonly PickleValue[]): PickleObject {
   if (args[0] instanceof PickleUnread) return args[0];
   const [storage, offset, shape, strides, , , metadata] = args;
   const sound = storage instanceof TorchStorage && args.length >= 4 && args.length <= 7;
-  if (!sound) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  if (!sound) badStorage("makes a tensor in an unknown way");
   const { dtype, name } = storage.type;
   const view = makeView(storage, dtype, [offset, shape, strides]);
   if (!isPlain(metadata)) return new PickleUnread("torch.Tensor with a conjugate or negative bit");
@@ -265,11 +239,9 @@ function makeTensorOfBytes(args: readonly PickleValue[]): PickleObject {
   if (args[0] instanceof PickleUnread) return args[0];
   const [storage, offset, shape, strides, , , type, metadata] = args;
   const sound = storage instanceof TorchStorage && args.length >= 7 && args.length <= 8;
-  if (!sound) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  if (!sound) badStorage("makes a tensor in an unknown way");
   if (type instanceof PickleUnread) return type;
-  if (!(type instanceof DtypeName)) {
-    failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
-  }
+  if (!(type instanceof DtypeName)) badStorage("makes a tensor in an unknown way");
   const view = makeView(storage, type.dtype, [offset, shape, strides]);
   return view && isPlain(metadata) ? view : new PickleUnread(type.name);
 }
@@ -300,9 +272,7 @@ function isPlain(metadata: PickleValue | undefined): boolean {
 /** (tensor[, requires_grad[, hooks[, attributes]]]) */
 function makeParameter(args: readonly PickleValue[]): PickleObject {
   const [tensor] = args;
-  if (args.length > 4 || !isTensor(tensor)) {
-    failPickle("BadStorage", "its pickle makes a parameter in an unknown way");
-  }
+  if (args.length > 4 || !isTensor(tensor)) badStorage("makes a parameter in an unknown way");
   return tensor;
 }
 
@@ -310,13 +280,13 @@ function makeParameter(args: readonly PickleValue[]): PickleObject {
 function makeFromType(args: readonly PickleValue[]): PickleObject {
   const [make, type, inner] = args;
   if (args.length !== 4 || !(inner instanceof PickleTuple)) {
-    failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+    badStorage("makes a tensor in an unknown way");
   }
   for (const name of [make, type]) if (name instanceof PickleUnread) return name;
   const tensor = make instanceof PickleGlobal && TENSOR_MAKERS.has(make.make)
     ? make.make?.(inner.items)
     : undefined;
-  if (!isTensor(tensor)) failPickle("BadStorage", "its pickle makes a tensor in an unknown way");
+  if (!isTensor(tensor)) badStorage("makes a tensor in an unknown way");
   return tensor;
 }
 
@@ -332,7 +302,7 @@ function isTensor(value: PickleValue | undefined): value is TorchTensor | Pickle
  */
 function checkInside({ storage, dtype, offset, shape, strides }: TorchTensor): void {
   const what = `a tensor ${shapeText(shape)} with strides ${shapeText(strides)} at ${offset}`;
-  if (shape.length !== strides.length) failPickle("BadStorage", `its pickle has ${what}`);
+  if (shape.length !== strides.length) badStorage(`has ${what}`);
   const available = storage.bytes / (DTYPE_BITS[dtype] / 8);
   const empty = shape.includes(0);
   let count = 1;
@@ -345,18 +315,23 @@ function checkInside({ storage, dtype, offset, shape, strides }: TorchTensor): v
   const inside = empty ? offset <= available : last < available && count <= available;
   if (!inside) {
     const outside = `outside its storage of ${storage.bytes} bytes`;
-    failPickle("BadStorage", `its pickle has ${what}, ${outside}`);
+    badStorage(`has ${what}, ${outside}`);
   }
 }
 
 function naturals(value: PickleValue | undefined, what: string): number[] {
   const items = value instanceof PickleTuple ? value.items : undefined;
-  if (!items || items.length > MOST_AXES) failPickle("BadStorage", `its pickle has no ${what}`);
+  if (!items || items.length > MOST_AXES) badStorage(`has no ${what}`);
   return items.map((item) => natural(item, what));
 }
 
 function natural(value: PickleValue | undefined, what: string): number {
   const sound = typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-  if (!sound) failPickle("BadStorage", `its pickle has no usable ${what}`);
+  if (!sound) badStorage(`has no usable ${what}`);
   return value;
+}
+
+/** Throws that a storage or a tensor is malformed. @param what the pickle does */
+function badStorage(what: string): never {
+  failPickle("BadStorage", `its pickle ${what}`);
 }

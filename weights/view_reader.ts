@@ -62,10 +62,8 @@ export class ViewReader {
     const span = (reach + 1) * size;
     if (span > LARGEST_VIEW) {
       throw new CheckpointError(
-        `Cannot read ${quote(info.name)} from ${
-          quote(this.#source.path)
-        }: it is a strided view over ` +
-          `${span} bytes; save it after .contiguous()`,
+        `Cannot read ${quote(info.name)} from ${quote(this.#source.path)}: it is a strided view ` +
+          `over ${span} bytes; save it after .contiguous()`,
         { file: this.#source.path, reason: "BadStorage" },
       );
     }
