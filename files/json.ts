@@ -217,6 +217,16 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObj
 /** An object as JSON.parse returns it. */
 export type JsonObject = { [key: string]: JsonValue };
 
+/** Whether a value of a JSON text is an object. */
+export function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/** Whether a value of a JSON text is a list of texts. */
+export function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
 /**
  * JSON.parse that refuses repeated keys, deep nesting, a byte order mark, bytes that are not UTF-8
  * and the key `__proto__`.

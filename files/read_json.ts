@@ -1,6 +1,6 @@
 import { FileSource } from "./file_source.ts";
 import { CheckpointError, quote } from "./errors.ts";
-import { type JsonObject, parseJson } from "./json.ts";
+import { isObject, type JsonObject, parseJson } from "./json.ts";
 
 /** Longer than any configuration or index. */
 const LONGEST = 32 * 1024 * 1024;
@@ -16,9 +16,7 @@ export async function readJson(path: string): Promise<JsonObject> {
     const bytes = new Uint8Array(source.size);
     await source.read(0, bytes);
     const value = parseJson(bytes);
-    if (value === null || typeof value !== "object" || Array.isArray(value)) {
-      bad(path, "it is not a JSON object");
-    }
+    if (!isObject(value)) bad(path, "it is not a JSON object");
     return value;
   } catch (error) {
     if (error instanceof SyntaxError) bad(path, error.message);

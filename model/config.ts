@@ -51,6 +51,10 @@ const KNOWN = new Set([
 
 type Json = Readonly<Record<string, unknown>>;
 
+function refuse(why: string): never {
+  throw new TypeError(`Cannot use this transformer: ${why}`);
+}
+
 /**
  * Reads a transformer's config.json.
  * @throws {TypeError} names an entry that is missing, malformed or not supported Source: released
@@ -59,7 +63,7 @@ type Json = Readonly<Record<string, unknown>>;
 export function parseTransformerConfig(config: Json): FarSizes {
   for (const name of Object.keys(config)) {
     if (!name.startsWith("_") && !KNOWN.has(name)) {
-      throw new TypeError(`Cannot use this transformer: config entry "${name}" is not supported`);
+      refuse(`config entry "${name}" is not supported`);
     }
   }
   const long = isLong(config);
@@ -68,16 +72,10 @@ export function parseTransformerConfig(config: Json): FarSizes {
   expectEqual(config, "attention_head_dim", 64);
   expectEqual(config, "out_channels", channels);
   const patch = positive(config, "patch_size");
-  if (channels * patch ** 2 % 4) {
-    throw new TypeError(
-      `Cannot use this transformer: ${channels} channels are not a multiple of 4`,
-    );
-  }
+  if (channels * patch ** 2 % 4) refuse(`${channels} channels are not a multiple of 4`);
   const trainedWindow = positive(config, "short_term_ctx_winsize");
   if (!long && config.context_patch_size !== undefined) {
-    throw new TypeError(
-      "Cannot use this transformer: FAR has no context_patch_size, which is FAR_Long's",
-    );
+    refuse("FAR has no context_patch_size, which is FAR_Long's");
   }
   return {
     layers: positive(config, "num_layers"),
@@ -102,9 +100,7 @@ export function isLong(config: Json): boolean {
   const name = config._class_name;
   if (name === undefined) return config.context_patch_size !== undefined;
   if (name === "FAR" || name === "FAR_Long") return name === "FAR_Long";
-  throw new TypeError(
-    `Cannot use this transformer: class ${JSON.stringify(name)} is neither FAR nor FAR_Long`,
-  );
+  refuse(`class ${JSON.stringify(name)} is neither FAR nor FAR_Long`);
 }
 
 /** No model has larger sizes; a million layers would be ten million names. */
@@ -115,40 +111,27 @@ function positive(config: Json, name: string): number {
   const value = config[name];
   const most = name === "num_layers" ? MOST_LAYERS : LARGEST;
   if (typeof value === "number" && Number.isInteger(value) && value > most) {
-    throw new TypeError(
-      `Cannot use this transformer: config entry "${name}" is ${value}; the limit is ${most}`,
-    );
+    refuse(`config entry "${name}" is ${value}; the limit is ${most}`);
   }
   if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
-  throw new TypeError(
-    `Cannot use this transformer: config entry "${name}" must be a positive whole number, ` +
-      `but is ${JSON.stringify(value)}`,
-  );
+  refuse(`config entry "${name}" must be a positive whole number, but is ${JSON.stringify(value)}`);
 }
 
 function expectEqual(config: Json, name: string, wanted: number): void {
   if (positive(config, name) === wanted) return;
-  throw new TypeError(
-    `Cannot use this transformer: config entry "${name}" is ${
-      config[name]
-    }, only ${wanted} is supported`,
-  );
+  refuse(`config entry "${name}" is ${config[name]}, only ${wanted} is supported`);
 }
 
 function contextPatch(config: Json, patch: number): number {
   const value = positive(config, "context_patch_size");
   if (value % patch === 0) return value;
-  throw new TypeError(
-    `Cannot use this transformer: context_patch_size ${value} is not a multiple of patch_size ${patch}`,
-  );
+  refuse(`context_patch_size ${value} is not a multiple of patch_size ${patch}`);
 }
 
 function slope(config: Json): number {
   const value = config.slope_scale ?? 0;
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new TypeError(
-    `Cannot use this transformer: slope_scale must be a number, not ${JSON.stringify(value)}`,
-  );
+  refuse(`slope_scale must be a number, not ${JSON.stringify(value)}`);
 }
 
 function axes(config: Json): [number, number, number] {
@@ -157,8 +140,8 @@ function axes(config: Json): [number, number, number] {
     value.every((n) => Number.isInteger(n) && n > 0 && n % 8 === 0) &&
     value[0] + value[1] + value[2] === 64 && value[1] === value[2];
   if (fits) return value as [number, number, number];
-  throw new TypeError(
-    `Cannot use this transformer: axes_dims_rope ${JSON.stringify(value)} is not supported ` +
+  refuse(
+    `axes_dims_rope ${JSON.stringify(value)} is not supported ` +
       "(three multiples of 8 that add up to 64, rows and columns alike)",
   );
 }
@@ -166,9 +149,7 @@ function axes(config: Json): [number, number, number] {
 function parseCondition(value: unknown): Condition {
   if (value === null || value === undefined) return { kind: "none", count: 0 };
   if (typeof value !== "object" || Array.isArray(value)) {
-    throw new TypeError(
-      `Cannot use this transformer: condition_cfg ${JSON.stringify(value)} is not an object`,
-    );
+    refuse(`condition_cfg ${JSON.stringify(value)} is not an object`);
   }
   const condition = value as Json;
   if (condition.type === "label") {
@@ -177,7 +158,5 @@ function parseCondition(value: unknown): Condition {
   if (condition.type === "action") {
     return { kind: "action", count: positive(condition, "num_action_classes") };
   }
-  throw new TypeError(
-    `Cannot use this transformer: condition_cfg type ${JSON.stringify(condition.type)} is unknown`,
-  );
+  refuse(`condition_cfg type ${JSON.stringify(condition.type)} is unknown`);
 }

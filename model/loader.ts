@@ -131,22 +131,12 @@ export class Loader {
     const packed = packedShape(inputs * taps, outputs);
     const target = this.#memory.tensor(`${label}.weight`, packed, this.dtype, this.#kind);
     for (const [i, name] of names.entries()) {
-      const infos = [this.#expect(`${name}.weight`, shape)] as const;
-      this.#scope.parts.push({
-        kind: "packed",
-        target,
-        infos,
-        n,
-        k: k * taps,
-        taps,
-        offset: i * n,
-      });
+      this.#pack(target, name, shape, { n, k: k * taps, taps, offset: i * n });
     }
     if (!bias) return { weight: target, inputs, outputs };
     const biases = this.#memory.tensor(`${label}.bias`, [n8]);
     for (const [i, name] of names.entries()) {
-      const infos = [this.#expect(`${name}.bias`, [n])];
-      this.#scope.parts.push({ kind: "floats", target: biases, infos, offset: i * n });
+      this.#floats(biases, [`${name}.bias`], [n], i * n);
     }
     return { weight: target, bias: biases, inputs, outputs };
   }
@@ -158,19 +148,8 @@ export class Loader {
     const rows = Math.ceil(taps / 4) * 4;
     const label = `${this.#scope.prefix}${name}.weight`;
     const target = this.#memory.tensor(label, [rows, padded]);
-    const infos = [
-      this.#expect(`${name}.weight`, [channels, 1, options.size, options.size]),
-    ] as const;
-    const part = {
-      kind: "packed",
-      target,
-      infos,
-      n: channels,
-      k: taps,
-      taps: 1,
-      offset: 0,
-    } as const;
-    this.#scope.parts.push(part);
+    const shape = [channels, 1, options.size, options.size];
+    this.#pack(target, name, shape, { n: channels, k: taps, taps: 1, offset: 0 });
     return { weight: target, bias: this.vector(`${name}.bias`, channels) };
   }
 
@@ -182,10 +161,7 @@ export class Loader {
   /** Vectors of n floats, a multiple of 8, one after the other: [names, n]. */
   vectors(label: string, names: readonly string[], n: number): Tensor {
     const target = this.#memory.tensor(this.#scope.prefix + label, [names.length, n]);
-    for (const [i, name] of names.entries()) {
-      const infos = [this.#expect(name, [n])];
-      this.#scope.parts.push({ kind: "floats", target, infos, offset: i * n });
-    }
+    for (const [i, name] of names.entries()) this.#floats(target, [name], [n], i * n);
     return target;
   }
 
@@ -193,17 +169,38 @@ export class Loader {
   combined(label: string, names: readonly string[], n: number, combine: Combine): Tensor {
     const shape = [Math.ceil(n / 8) * 8];
     const target = this.#memory.tensor(this.#scope.prefix + label, shape);
-    const infos = names.map((name) => this.#expect(name, [n]));
-    this.#scope.parts.push({ kind: "floats", target, infos, offset: 0, combine });
+    this.#floats(target, names, [n], 0, combine);
     return target;
   }
 
   /** A row-major tensor in f32, as in the file (an embedding table). */
   table(name: string, shape: readonly number[]): Tensor {
     const target = this.#memory.tensor(this.#scope.prefix + name, shape);
-    const infos = [this.#expect(name, shape)];
-    this.#scope.parts.push({ kind: "floats", target, infos, offset: 0 });
+    this.#floats(target, [name], shape, 0);
     return target;
+  }
+
+  /** Declares a layer's weight that will be packed. */
+  #pack(
+    target: Tensor,
+    name: string,
+    shape: readonly number[],
+    place: Pick<PackedPart, "n" | "k" | "taps" | "offset">,
+  ): void {
+    const infos = [this.#expect(`${name}.weight`, shape)] as const;
+    this.#scope.parts.push({ kind: "packed", target, infos, ...place });
+  }
+
+  /** Declares tensors of one shape that will be written as they are, or combined. */
+  #floats(
+    target: Tensor,
+    names: readonly string[],
+    shape: readonly number[],
+    offset: number,
+    combine?: Combine,
+  ): void {
+    const infos = names.map((name) => this.#expect(name, shape));
+    this.#scope.parts.push({ kind: "floats", target, infos, offset, combine });
   }
 
   #expect(name: string, shape: readonly number[]): TensorInfo {

@@ -3,6 +3,7 @@ import { Memory } from "../gpu/memory.ts";
 import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { type Checkpoint, isBatchCount } from "../weights/checkpoint.ts";
 import { CheckpointError, printable, quote } from "../files/errors.ts";
+import { isObject, isTexts } from "../files/json.ts";
 import type { ModelFolder } from "../weights/model_folder.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "./autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "./autoencoder_config.ts";
@@ -254,12 +255,7 @@ function describeModel(
   const far = folder.far ?? {};
   // texts of a stranger, which are displayed
   const text = (value: unknown) => typeof value === "string" ? printable(value) : undefined;
-  const names = (value: unknown) =>
-    Array.isArray(value) && value.every((name) => typeof name === "string")
-      ? value.map(printable)
-      : undefined;
-  const object = (value: unknown) =>
-    value && typeof value === "object" && !Array.isArray(value) ? value : {};
+  const names = (value: unknown) => isTexts(value) ? value.map(printable) : undefined;
   return {
     path: folder.path,
     name: text(far.name) ?? folder.path.split(/[\\/]/).filter(Boolean).at(-1) ?? "model",
@@ -268,7 +264,7 @@ function describeModel(
     fps: typeof far.fps === "number" && far.fps > 0 ? far.fps : 8,
     actions: names(far.actions),
     labels: names(far.labels),
-    defaults: object(far.defaults) as Record<string, unknown>,
+    defaults: isObject(far.defaults) ? far.defaults : {},
     condition: sizes.condition,
     channels: sizes.channels,
     compression,

@@ -1,6 +1,6 @@
 import { sha256 } from "../files/hash_file.ts";
 import { basename, join } from "node:path";
-import type { JsonObject } from "../files/json.ts";
+import { isObject, isTexts, type JsonObject } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { quote, shapeText } from "../files/errors.ts";
@@ -66,7 +66,8 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
   if (base && given) checkArchitecture(base, given);
   if (options.distill && !base) throw new TypeError("Say which model to distill");
   const far = base?.far ?? {};
-  const kind = sizes.condition.kind === "label" ? "labels" : "actions";
+  const kind = namesOf(sizes);
+  const own = far[kind];
   const dataFacts = kind === "actions" ? await readDataFacts(options.clips) : {};
   return {
     config,
@@ -78,11 +79,16 @@ export async function readOrigin(options: TrainOptions): Promise<Origin> {
     initial: base ? weightsOf(base.transformer) : "init",
     noise: base ? parseSchedulerConfig(base.scheduler, base.path) : EVEN,
     far,
-    names: options.names ?? namesIn(far[kind]) ?? dataFacts.actions,
+    names: options.names ?? (isTexts(own) ? own : dataFacts.actions),
     dataFacts,
     ...(options.distill &&
       { teacher: await contentHash(await findWeights(base!.transformer.path)) }),
   };
+}
+
+/** The entry of far.json with the names of a model's classes. */
+function namesOf({ condition }: FarSizes): "labels" | "actions" {
+  return condition.kind === "label" ? "labels" : "actions";
 }
 
 function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject): void {
@@ -95,11 +101,6 @@ function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject
     `Cannot train "${path}" further: it has another architecture than the one given: ` +
       `${quote(other)} is ${text(theirs.get(other))} there, ${text(ours.get(other))} here`,
   );
-}
-
-function namesIn(value: unknown): string[] | undefined {
-  const isNames = Array.isArray(value) && value.every((name) => typeof name === "string");
-  return isNames ? value : undefined;
 }
 
 /** Reads one parameter at a time. */
@@ -164,7 +165,6 @@ export function farOf(
 ): JsonObject {
   const { far, names, sizes, dataFacts } = origin;
   const { output, fps, model, clips } = options;
-  const kind = sizes.condition.kind === "label" ? "labels" : "actions";
   const defaults = { ...(isObject(far.defaults) ? far.defaults : {}) };
   // files next to the first model are not next to this one
   for (const key of ["context", "context_frames", "actions", "frames"]) delete defaults[key];
@@ -184,15 +184,11 @@ export function farOf(
     }.`,
     fps: fps ?? (dataFacts.fps && dataFacts.fps / (options.interval ?? 1)) ??
       (typeof far.fps === "number" ? far.fps : 8),
-    ...(names && { [kind]: [...names] }),
+    ...(names && { [namesOf(sizes)]: [...names] }),
     ...roundingsOf(origin, options),
     defaults: {
       ...{ steps: 8, guidance: 1, ...defaults },
       ...(distill && { steps: distill.steps, guidance: 1 }),
     },
   };
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { JsonObject } from "../files/json.ts";
+import { isObject, type JsonObject } from "../files/json.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { actionNumbers } from "./data/data_facts.ts";
 import { openData, type OpenedData } from "./data/open_data.ts";
@@ -154,10 +154,7 @@ function checkChannels({ train }: OpenedData, { sizes }: Origin): void {
 
 /** The size in a model's defaults. */
 function sizeOf(far: Origin["far"]): { width: number; height: number } | undefined {
-  const defaults = far.defaults;
-  const size = defaults && typeof defaults === "object" && !Array.isArray(defaults)
-    ? /^(\d+)x(\d+)$/.exec(String(defaults.size))
-    : undefined;
+  const size = isObject(far.defaults) && /^(\d+)x(\d+)$/.exec(String(far.defaults.size));
   return size ? { width: Number(size[1]), height: Number(size[2]) } : undefined;
 }
 

@@ -2,7 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { isFile, isFolder } from "../files/file_source.ts";
 import { CheckpointError, quote, quoteSome, shapeText } from "../files/errors.ts";
-import { type JsonObject, parseJson } from "../files/json.ts";
+import { isObject, type JsonObject, parseJson } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
 import { readFloats, SafetensorsFile } from "./safetensors.ts";
 import type { TensorInfo } from "./tensor_file.ts";
@@ -114,7 +114,7 @@ function configInside({ metadata, path }: SafetensorsFile): JsonObject {
   if (text === undefined) return {};
   try {
     const value = parseJson(new TextEncoder().encode(text));
-    if (value && typeof value === "object" && !Array.isArray(value)) return withoutPrefix(value);
+    if (isObject(value)) return withoutPrefix(value);
   } catch {
     // reported below
   }

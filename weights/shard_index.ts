@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { CheckpointError, quote } from "../files/errors.ts";
+import { isObject } from "../files/json.ts";
 import { readJson } from "../files/read_json.ts";
 
 /** The limit of the hub's own readers. */
@@ -20,9 +21,7 @@ export interface ShardIndex {
  */
 export async function readShardIndex(path: string): Promise<ShardIndex> {
   const { weight_map: map } = await readJson(path);
-  if (map === null || typeof map !== "object" || Array.isArray(map)) {
-    badIndex(path, "it has no weight_map");
-  }
+  if (!isObject(map)) badIndex(path, "it has no weight_map");
   const folder = dirname(path);
   const places = new Map<string, string>();
   for (const [name, shard] of Object.entries(map)) {

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { isFile } from "../../files/file_source.ts";
-import { parseJson } from "../../files/json.ts";
+import { isObject, parseJson } from "../../files/json.ts";
 import { MediaError } from "../../media/errors.ts";
 import { NpzFile } from "../../media/npz.ts";
 import { ACTIONS_KEY, recordedActions } from "../../media/recorded_actions.ts";
@@ -125,7 +125,7 @@ function jsonWords(text: string, path: string): (string | number)[] {
   } catch (error) {
     throw bad((error as Error).message);
   }
-  const list = json && typeof json === "object" && !Array.isArray(json) ? json.actions : json;
+  const list = isObject(json) ? json.actions : json;
   const isWords = (value: unknown): value is (string | number)[] =>
     Array.isArray(value) && value.every((item) => ["string", "number"].includes(typeof item));
   if (isWords(list)) return list;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { quote } from "../../files/errors.ts";
 import { isFile } from "../../files/file_source.ts";
+import { isTexts } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import { MediaError } from "../../media/errors.ts";
 
@@ -22,7 +23,6 @@ export async function readDataFacts(sources: readonly string[]): Promise<DataFac
     const path = join(source, "far.json");
     if (!await isFile(path)) continue;
     const { actions, fps } = await readJson(path);
-    const isNames = Array.isArray(actions) && actions.every((name) => typeof name === "string");
     if (first !== undefined && JSON.stringify(actions) !== JSON.stringify(facts.actions)) {
       throw new MediaError(
         `Cannot train on ${quote(first)} and ${quote(source)} together: their actions differ, ` +
@@ -31,7 +31,7 @@ export async function readDataFacts(sources: readonly string[]): Promise<DataFac
     }
     first ??= source;
     facts = {
-      ...(isNames && { actions: actions as string[] }),
+      ...(isTexts(actions) && { actions }),
       ...(typeof fps === "number" && fps > 0 && { fps }),
     };
   }

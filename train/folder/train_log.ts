@@ -3,7 +3,7 @@ import { isFile } from "../../files/file_source.ts";
 import { writeWhole } from "../../files/atomic_file.ts";
 import { writeAll } from "../../files/byte_sink.ts";
 import { unwritable } from "../../files/folders.ts";
-import type { JsonObject } from "../../files/json.ts";
+import { isObject, type JsonObject } from "../../files/json.ts";
 
 /** A line of log.jsonl: a step, or an event with the field `event`. */
 export type LogLine = JsonObject;
@@ -52,7 +52,7 @@ async function readLines(path: string): Promise<LogLine[]> {
   return (await Deno.readTextFile(path)).split("\n").flatMap((line) => {
     try {
       const value: unknown = JSON.parse(line);
-      return value && typeof value === "object" && !Array.isArray(value) ? [value as LogLine] : [];
+      return isObject(value) ? [value] : [];
     } catch {
       return [];
     }

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { parseJson } from "../../files/json.ts";
+import { isObject, isTexts, parseJson } from "../../files/json.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 
 /** Keys that are pressed from a moment on. */
@@ -109,11 +109,8 @@ function* jsonLines(text: string, path: string): Generator<Numbered> {
     } catch (error) {
       throw refusal(path, index + 1, reasonOf(error));
     }
-    if (!fields || typeof fields !== "object" || Array.isArray(fields)) {
-      throw refusal(path, index + 1, "it is not a JSON object");
-    }
-    const named = Object.fromEntries(Object.entries(fields));
-    yield { line: lineOf(named, path, index + 1), number: index + 1 };
+    if (!isObject(fields)) throw refusal(path, index + 1, "it is not a JSON object");
+    yield { line: lineOf(fields, path, index + 1), number: index + 1 };
   }
 }
 
@@ -142,7 +139,7 @@ function keysOf(value: unknown): string[] | undefined {
   if (value === null) return [];
   if (value === " " || value === "+") return [keyName(value)];
   const list = typeof value === "string" ? value.split(/[\s+]+/) : value;
-  if (!Array.isArray(list) || list.some((key) => typeof key !== "string")) return undefined;
+  if (!isTexts(list)) return undefined;
   return list.filter((key) => key !== "").map(keyName);
 }
 

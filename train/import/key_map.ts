@@ -1,4 +1,4 @@
-import { JsonError, parseJson } from "../../files/json.ts";
+import { isObject, isTexts, JsonError, parseJson } from "../../files/json.ts";
 import { MediaError, reasonOf } from "../../media/errors.ts";
 import { type KeyMoment, keyName } from "./key_log.ts";
 
@@ -63,8 +63,7 @@ function actionsOf(
 ): string[] {
   const used = new Set([...pairs.map(([, name]) => name), ...idle === DROP ? [] : [idle]]);
   if (given === undefined || typeof given === "string") return [...used];
-  const isList = Array.isArray(given) && given.every((name) => typeof name === "string");
-  if (!isList) throw refuse('"actions" must be a list of names');
+  if (!isTexts(given)) throw refuse('"actions" must be a list of names');
   const missing = [...used].find((name) => !given.includes(name));
   if (missing !== undefined) {
     throw refuse(`action "${missing}" is not in its list of actions`, missing);
@@ -79,10 +78,6 @@ type Refuse = (why: string, entry?: string | number) => MediaError;
 function lineOf(text: string, entry: string): number | undefined {
   const index = text.split(/\r?\n/).findIndex((line) => line.includes(JSON.stringify(entry)));
   return index < 0 ? undefined : index + 1;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 /**

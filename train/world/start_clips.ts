@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { makeFolder } from "../../files/folders.ts";
-import type { JsonObject } from "../../files/json.ts";
+import { isObject, type JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import { writeWhole } from "../../files/atomic_file.ts";
 import { isRgb, toRgb } from "../../media/frames.ts";
@@ -41,11 +41,8 @@ export async function addStartClips(plan: WorldPlan): Promise<void> {
   }
   const file = join(options.output, "far.json");
   const far = await readJson(file);
-  const known = far.defaults && typeof far.defaults === "object" && !Array.isArray(far.defaults)
-    ? far.defaults
-    : {};
   const defaults: JsonObject = {
-    ...known,
+    ...(isObject(far.defaults) && far.defaults),
     context: `clips/${starts[0]!.file}`,
     context_frames: contextOf(plan),
     frames: VIDEO,

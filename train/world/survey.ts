@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { isFile } from "../../files/file_source.ts";
-import type { JsonObject } from "../../files/json.ts";
+import { isTexts, type JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import { type Clip, readClip } from "../../media/clip.ts";
 import { MediaError, StuckMediaError } from "../../media/errors.ts";
@@ -119,8 +119,7 @@ async function farBeside(clips: readonly string[]): Promise<JsonObject | undefin
 
 function namesIn(far: JsonObject | undefined): string[] | undefined {
   const list = far?.actions;
-  const isNames = Array.isArray(list) && list.every((name) => typeof name === "string");
-  return isNames && list.length > 0 ? list : undefined;
+  return isTexts(list) && list.length > 0 ? list : undefined;
 }
 
 /** No model tells more actions apart. */
