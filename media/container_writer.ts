@@ -20,7 +20,7 @@ import {
   type EncoderOptions,
   muxedConfig,
 } from "./video_encoder.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat } from "./frame_writer.ts";
 
 /** Container format. A fragmented MP4 can be watched while it is written. */
 export type Container = "mp4" | "fragmented-mp4" | "mov" | "webm" | "mkv";
@@ -38,7 +38,7 @@ const FRAGMENT_SECONDS = 0.5;
  * Writes MP4, MOV, WebM or MKV: native encoder, muxer, sink. Frame k is shown from k / fps to (k + 1) / fps.
  * In an MP4 or MOV the index comes first and custom metadata is kept under its own name (`mdta`).
  */
-export class ContainerWriter implements FrameWriter {
+export class ContainerWriter implements FrameFormat {
   readonly #sink: ByteSink;
   readonly #options: ContainerOptions;
   readonly #encoder: AddonEncoder;
@@ -81,7 +81,7 @@ export class ContainerWriter implements FrameWriter {
     this.#frames++;
   }
 
-  async close(): Promise<WrittenFile> {
+  async finish(): Promise<void> {
     await this.#mux(await this.#encoder.finish());
     if (this.#packets !== this.#frames) {
       throw new MediaError(
@@ -92,18 +92,15 @@ export class ContainerWriter implements FrameWriter {
     // the MP4 muxer reads the tags only now, so it includes what was added meanwhile
     Object.assign(this.#tags, metadataTags(this.#options.metadata ?? {}));
     await this.#guard(() => this.#output.finalize());
-    await this.#sink.commit();
-    return { path: this.#sink.path, frames: this.#frames, bytes: this.#sink.size };
   }
 
-  async abort(): Promise<void> {
+  async stop(): Promise<void> {
     this.#encoder.close();
     try {
       if (this.#output.state === "started") await this.#output.cancel();
     } catch {
       // A broken target cannot be closed either; its error has already been reported.
     }
-    await this.#sink.discard();
   }
 
   async #mux(pictures: EncodedFrame[]): Promise<void> {

@@ -3,7 +3,7 @@ import type { ByteSink } from "./byte_sink.ts";
 import type { Container, ContainerOptions } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegFailure, ffmpegPath, startFfmpeg } from "./ffmpeg_program.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
 import { fractionOf } from "./raw_writer.ts";
 import { padToEven, rgbToI420 } from "./color.ts";
@@ -21,14 +21,13 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
  * Writes MP4, MOV, WebM or MKV with the system's ffmpeg, if the native codecs cannot be loaded. It
  * receives I420 made here, with the matching tags (BT.709, limited range).
  */
-export class FfmpegWriter implements FrameWriter {
+export class FfmpegWriter implements FrameFormat {
   readonly #sink: ByteSink;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #complaints: Promise<string>;
   readonly #output: Promise<void>;
   #failure: unknown;
-  #frames = 0;
 
   /** @param sink a file, which ffmpeg then writes itself, or stdout */
   constructor(sink: ByteSink, options: ContainerOptions) {
@@ -50,21 +49,18 @@ export class FfmpegWriter implements FrameWriter {
       throw await this.#explain(error);
     }
     if (this.#failure) throw this.#failure;
-    this.#frames++;
   }
 
-  async close(): Promise<WrittenFile> {
+  async finish(): Promise<void> {
     await this.#stdin.close().catch(() => {}); // Its exit status says more.
     await this.#output;
     if (this.#failure) throw this.#failure;
     if (!(await this.#child.status).success) throw await this.#explain(undefined);
     await this.#complaints;
     if (this.#sink instanceof AtomicFile) await this.#sink.adopt();
-    await this.#sink.commit();
-    return { path: this.#sink.path, frames: this.#frames, bytes: this.#sink.size };
   }
 
-  async abort(): Promise<void> {
+  async stop(): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
     } catch {
@@ -72,7 +68,6 @@ export class FfmpegWriter implements FrameWriter {
     }
     await this.#stdin.abort().catch(() => {});
     await Promise.all([this.#output, this.#complaints, this.#child.status]);
-    await this.#sink.discard();
   }
 
   /** Passes on ffmpeg's stdout; nothing if it writes a file. */

@@ -1,3 +1,4 @@
+import type { ByteSink } from "./byte_sink.ts";
 import { MediaError } from "./errors.ts";
 import { checkFrame, enlarge, type RgbFrame } from "./frames.ts";
 
@@ -21,9 +22,21 @@ export interface FrameWriter {
   abort(): Promise<void>;
 }
 
+/** Where an output goes: what ends a `ByteSink`. */
+export type OutputSink = Pick<ByteSink, "path" | "size" | "commit" | "discard">;
+
+/** Writes frames in a format into a sink, which its owner ends. */
+export interface FrameFormat {
+  write(frame: RgbFrame): Promise<void>;
+  /** Writes what follows the last frame. */
+  finish?(): Promise<void>;
+  /** Stops before that. */
+  stop?(): Promise<void>;
+}
+
 /**
- * Checks every frame's size, enlarges it `scale`-fold, refuses an empty video, and aborts the inner
- * writer if anything fails.
+ * Checks every frame's size, enlarges it `scale`-fold, refuses an empty video, and discards the
+ * output if anything fails.
  */
 export class CheckedWriter implements FrameWriter, AsyncDisposable {
   #frames = 0;
@@ -31,39 +44,42 @@ export class CheckedWriter implements FrameWriter, AsyncDisposable {
 
   constructor(
     readonly path: string,
-    readonly width: number,
-    readonly height: number,
-    readonly scale: number,
-    readonly writer: FrameWriter,
+    /** Of the frames, and how many times they are enlarged. */
+    readonly given: { readonly width: number; readonly height: number; readonly scale?: number },
+    readonly sink: OutputSink,
+    readonly format: FrameFormat,
   ) {}
 
   async write(frame: RgbFrame): Promise<void> {
     checkFrame(frame);
-    if (frame.width !== this.width || frame.height !== this.height) {
+    const { width, height, scale = 1 } = this.given;
+    if (frame.width !== width || frame.height !== height) {
       throw new TypeError(
         `Cannot write a frame of ${frame.width}x${frame.height} to "${this.path}": ` +
-          `it was opened for ${this.width}x${this.height}`,
+          `it was opened for ${width}x${height}`,
       );
     }
-    await this.#orAbort(() => this.writer.write(enlarge(frame, this.scale)));
+    await this.#orAbort(() => this.format.write(enlarge(frame, scale)));
     this.#frames++;
   }
 
   async close(): Promise<WrittenFile> {
-    const written = await this.#orAbort(() => {
+    await this.#orAbort(async () => {
       if (this.#frames === 0) {
         throw new MediaError(`Cannot write "${this.path}": there are no frames`);
       }
-      return this.writer.close();
+      await this.format.finish?.();
+      await this.sink.commit();
     });
     this.#ended = true;
-    return written;
+    return { path: this.sink.path, frames: this.#frames, bytes: this.sink.size };
   }
 
   async abort(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    await this.writer.abort();
+    await this.format.stop?.();
+    await this.sink.discard();
   }
 
   /** Discards what was written, unless it was closed. */

@@ -1,7 +1,7 @@
 import gifenc from "gifenc";
 import { writeGifFrame } from "./gif_frame.js";
 import type { ByteSink } from "./byte_sink.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat } from "./frame_writer.ts";
 import { type RgbFrame, toRgba } from "./frames.ts";
 import { toAscii } from "./text_tags.ts";
 
@@ -15,7 +15,7 @@ export interface GifOptions {
 const TRAILER = 0x3b;
 
 /** Writes a GIF that repeats forever, in one pass over the frames. */
-export class GifWriter implements FrameWriter {
+export class GifWriter implements FrameFormat {
   readonly #encoder = gifenc.GIFEncoder({ auto: false });
   #frames = 0;
 
@@ -29,18 +29,12 @@ export class GifWriter implements FrameWriter {
     await this.#flush();
   }
 
-  async close(): Promise<WrittenFile> {
+  async finish(): Promise<void> {
     for (const [name, value] of Object.entries(this.options.metadata ?? {})) {
       this.#encoder.stream.writeBytes(commentBlock(toAscii(`${name}=${value}`)));
     }
     this.#encoder.stream.writeByte(TRAILER);
     await this.#flush();
-    await this.sink.commit();
-    return { path: this.sink.path, frames: this.#frames, bytes: this.sink.size };
-  }
-
-  async abort(): Promise<void> {
-    await this.sink.discard();
   }
 
   async #flush(): Promise<void> {

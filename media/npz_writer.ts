@@ -1,6 +1,6 @@
 import type { ByteSink } from "./byte_sink.ts";
 import { MediaError } from "./errors.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
 import type { NpyArray } from "./npy.ts";
 import { encodeNpz } from "./npz.ts";
@@ -17,7 +17,7 @@ export interface NpzOptions {
  * Writes the layout of FAR's data sets: `video` uint8 (T, H, W, 3) and `actions` int64 (T), where
  * action i led to frame i.
  */
-export class NpzWriter implements FrameWriter {
+export class NpzWriter implements FrameFormat {
   #frames: Uint8Array[] = [];
 
   constructor(readonly sink: ByteSink, readonly options: NpzOptions) {}
@@ -27,7 +27,7 @@ export class NpzWriter implements FrameWriter {
     return Promise.resolve();
   }
 
-  async close(): Promise<WrittenFile> {
+  async finish(): Promise<void> {
     const { width, height, actions, metadata } = this.options;
     const count = this.#frames.length;
     const size = width * height * 3;
@@ -38,12 +38,6 @@ export class NpzWriter implements FrameWriter {
     };
     if (actions) arrays.actions = actionsArray(actions, count, this.sink.path);
     await this.sink.write(encodeNpz(arrays, metadata));
-    await this.sink.commit();
-    return { path: this.sink.path, frames: count, bytes: this.sink.size };
-  }
-
-  async abort(): Promise<void> {
-    await this.sink.discard();
   }
 }
 

@@ -2,7 +2,7 @@ import type { AtomicFile } from "../files/atomic_file.ts";
 import { encode as encodePngImage } from "fast-png";
 import type { ByteSink } from "./byte_sink.ts";
 import { contactSheet, type SheetLabels } from "./contact_sheet.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat, OutputSink } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
 import { numberedName } from "./numbered_names.ts";
 import { createOutput } from "./output_file.ts";
@@ -24,7 +24,7 @@ export function encodePng({ width, height, data }: RgbFrame, metadata: Metadata 
 }
 
 /** Collects all frames into one contact sheet. */
-export class SheetWriter implements FrameWriter {
+export class SheetWriter implements FrameFormat {
   #frames: RgbFrame[] = [];
 
   constructor(
@@ -39,19 +39,9 @@ export class SheetWriter implements FrameWriter {
     return Promise.resolve();
   }
 
-  async close(): Promise<WrittenFile> {
-    await this.sink.write(encodePng(this.#sheet(), this.metadata));
-    await this.sink.commit();
-    return { path: this.sink.path, frames: this.#frames.length, bytes: this.sink.size };
-  }
-
-  async abort(): Promise<void> {
-    await this.sink.discard();
-  }
-
-  /** One picture alone stays as it is. */
-  #sheet(): RgbFrame {
-    return contactSheet(this.#frames, this.#frames.length > 1 ? this.labels : undefined);
+  async finish(): Promise<void> {
+    const labels = this.#frames.length > 1 ? this.labels : undefined; // one alone stays as it is
+    await this.sink.write(encodePng(contactSheet(this.#frames, labels), this.metadata));
   }
 }
 
@@ -59,25 +49,28 @@ export class SheetWriter implements FrameWriter {
  * Writes each frame to its own file, numbered from 0. All files are renamed together at the end, so
  * that no partial sequence is left behind.
  */
-export class SequenceWriter implements FrameWriter {
+export class SequenceWriter implements FrameFormat, OutputSink {
   #files: AtomicFile[] = [];
 
-  constructor(readonly pattern: string, readonly metadata?: Metadata) {}
+  /** @param path a pattern */
+  constructor(readonly path: string, readonly metadata?: Metadata) {}
+
+  get size(): number {
+    return this.#files.reduce((sum, file) => sum + file.size, 0);
+  }
 
   async write(frame: RgbFrame): Promise<void> {
-    const file = await createOutput(numberedName(this.pattern, this.#files.length));
+    const file = await createOutput(numberedName(this.path, this.#files.length));
     this.#files.push(file);
     await file.write(encodePng(frame, this.metadata));
     await file.release();
   }
 
-  async close(): Promise<WrittenFile> {
-    const bytes = this.#files.reduce((sum, file) => sum + file.size, 0);
+  async commit(): Promise<void> {
     for (const file of this.#files) await file.commit();
-    return { path: this.pattern, frames: this.#files.length, bytes };
   }
 
-  async abort(): Promise<void> {
+  async discard(): Promise<void> {
     for (const file of this.#files) await file.discard();
   }
 }

@@ -1,6 +1,6 @@
 import type { ByteSink } from "./byte_sink.ts";
 import { rgbToI444 } from "./color.ts";
-import type { FrameWriter, WrittenFile } from "./frame_writer.ts";
+import type { FrameFormat } from "./frame_writer.ts";
 import type { RgbFrame } from "./frames.ts";
 
 /** Sizes and speed of a raw stream. */
@@ -11,46 +11,36 @@ export interface RawOptions {
   readonly fps: number;
 }
 
-/** Writes frames one after the other, converted by a function. */
-class StreamWriter implements FrameWriter {
-  #frames = 0;
-
-  constructor(
-    readonly sink: ByteSink,
-    readonly header: Uint8Array,
-    readonly encode: (frame: RgbFrame) => Uint8Array[],
-  ) {}
-
-  async write(frame: RgbFrame): Promise<void> {
-    if (this.#frames++ === 0) await this.sink.write(this.header);
-    for (const bytes of this.encode(frame)) await this.sink.write(bytes);
-  }
-
-  async close(): Promise<WrittenFile> {
-    await this.sink.commit();
-    return { path: this.sink.path, frames: this.#frames, bytes: this.sink.size };
-  }
-
-  async abort(): Promise<void> {
-    await this.sink.discard();
-  }
+/** Writes frames one after the other, converted by a function, after a header. */
+function stream(
+  sink: ByteSink,
+  header: Uint8Array,
+  encode: (frame: RgbFrame) => Uint8Array[],
+): FrameFormat {
+  let frames = 0;
+  return {
+    async write(frame) {
+      if (frames++ === 0) await sink.write(header);
+      for (const bytes of encode(frame)) await sink.write(bytes);
+    },
+  };
 }
 
 /** Writes raw pixels, R G B each, rows from the top: exact, but the reader must know the size. */
-export function openRgb24Writer(sink: ByteSink): FrameWriter {
-  return new StreamWriter(sink, new Uint8Array(0), (frame) => [frame.data]);
+export function openRgb24Writer(sink: ByteSink): FrameFormat {
+  return stream(sink, new Uint8Array(0), (frame) => [frame.data]);
 }
 
 /**
  * Writes .y4m in 4:4:4, so that every pixel keeps its colour. The format cannot name a colour
  * matrix and readers assume BT.601 in limited range, so this writes that.
  */
-export function openY4mWriter(sink: ByteSink, { width, height, fps }: RawOptions): FrameWriter {
+export function openY4mWriter(sink: ByteSink, { width, height, fps }: RawOptions): FrameFormat {
   const [over, under] = fractionOf(fps);
   const text =
     `YUV4MPEG2 W${width} H${height} F${over}:${under} Ip A1:1 C444 XCOLORRANGE=LIMITED\n`;
   const frameMark = new TextEncoder().encode("FRAME\n");
-  return new StreamWriter(
+  return stream(
     sink,
     new TextEncoder().encode(text),
     (frame) => [frameMark, rgbToI444(frame, { matrix: "bt601", fullRange: false })],

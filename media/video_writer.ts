@@ -1,11 +1,11 @@
 import { extname } from "node:path";
-import { type ByteSink, openSink } from "./byte_sink.ts";
+import { type ByteSink, openSink, StdoutSink } from "./byte_sink.ts";
 import type { SheetLabels } from "./contact_sheet.ts";
 import type { Container, ContainerOptions } from "./container_writer.ts";
 import { MediaError, reasonOf } from "./errors.ts";
 import { ffmpegVersion } from "./ffmpeg_program.ts";
 import { FfmpegWriter } from "./ffmpeg_writer.ts";
-import { CheckedWriter, type FrameWriter } from "./frame_writer.ts";
+import { CheckedWriter, type FrameFormat, type FrameWriter } from "./frame_writer.ts";
 import { GifWriter } from "./gif_writer.ts";
 import { NpzWriter } from "./npz_writer.ts";
 import { SequenceWriter, SheetWriter } from "./png_writer.ts";
@@ -107,41 +107,44 @@ export async function openFrameWriter(
   checkOptions(path, options);
   const format = outputFormat(path, options.format);
   if (format === "png") checkNumberForm(path);
-  const writer = format === "png" && isPattern(path)
-    ? new SequenceWriter(path, options.metadata)
-    : await openSingle(path, format, { ...options, width: width * scale, height: height * scale });
-  return new CheckedWriter(path, width, height, scale, writer);
-}
-
-/** Opens an output that is one file or stream; sizes are those written. */
-async function openSingle(
-  path: string,
-  format: OutputFormat,
-  options: WriterOptions,
-): Promise<FrameWriter> {
+  if (format === "png" && isPattern(path)) {
+    const files = new SequenceWriter(path, options.metadata);
+    return new CheckedWriter(path, options, files, files);
+  }
   const sink = await openSink(path);
   try {
-    switch (format) {
-      case "mp4":
-        return await openVideo(sink, options, path === "-" ? "fragmented-mp4" : "mp4");
-      case "mov":
-      case "webm":
-      case "mkv":
-        return await openVideo(sink, options, format);
-      case "gif":
-        return new GifWriter(sink, options);
-      case "png":
-        return new SheetWriter(sink, options.metadata, options.labels);
-      case "y4m":
-        return openY4mWriter(sink, options);
-      case "npz":
-        return new NpzWriter(sink, options);
-      case "rgb24":
-        return openRgb24Writer(sink);
-    }
+    const written = { ...options, width: width * scale, height: height * scale };
+    const writer = await openFormat(sink, format, written);
+    return new CheckedWriter(path, options, sink, writer);
   } catch (error) {
     await sink.discard();
     throw named(path, error);
+  }
+}
+
+/** Opens the writer of a format that is one file or stream; sizes are those written. */
+async function openFormat(
+  sink: ByteSink,
+  format: OutputFormat,
+  options: WriterOptions,
+): Promise<FrameFormat> {
+  switch (format) {
+    case "mp4":
+      return await openVideo(sink, options, sink instanceof StdoutSink ? "fragmented-mp4" : "mp4");
+    case "mov":
+    case "webm":
+    case "mkv":
+      return await openVideo(sink, options, format);
+    case "gif":
+      return new GifWriter(sink, options);
+    case "png":
+      return new SheetWriter(sink, options.metadata, options.labels);
+    case "y4m":
+      return openY4mWriter(sink, options);
+    case "npz":
+      return new NpzWriter(sink, options);
+    case "rgb24":
+      return openRgb24Writer(sink);
   }
 }
 
@@ -150,7 +153,7 @@ async function openVideo(
   sink: ByteSink,
   { quality = DEFAULT_QUALITY, codec, ...rest }: WriterOptions,
   container: Container,
-): Promise<FrameWriter> {
+): Promise<FrameFormat> {
   const options: ContainerOptions = {
     ...rest,
     codec: codec ?? (container === "webm" ? "vp9" : "avc"),
