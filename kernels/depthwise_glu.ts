@@ -1,6 +1,6 @@
 import code from "./depthwise_glu.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { size, type Tensor } from "../gpu/memory.ts";
+import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { eachLane } from "./lanes.ts";
 import { memoryForms } from "./memory_forms.ts";
@@ -29,10 +29,15 @@ export function depthwiseGlu(p: Program, w: DepthwiseWeights, x: Tensor): Tensor
     throw new ShapeError(`Cannot run depthwise_glu [${w.weight.shape}] on x [${x.shape}]`);
   }
   const y = p.like(x, [b, height, width, both / 2]);
-  const count = size(y.shape) / 4;
-  eachLane(p, DEPTHWISE_GLU, count, {
-    params: { height, width, channels: both / 2, taps: 9 },
+  eachLane(p, DEPTHWISE_GLU, stripLanes(x), {
+    params: { height, width, channels: both / 2 },
     buffers: { x, w: w.weight, bias: w.bias, y },
   });
   return y;
+}
+
+/** Lanes that compute half of x's channels by strips: four channels of four pixels of a row each. */
+export function stripLanes({ shape }: Tensor): number {
+  const [b, height, width, both] = shape as [number, number, number, number];
+  return b * height * Math.ceil(width / 4) * both / 8;
 }

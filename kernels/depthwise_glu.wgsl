@@ -1,13 +1,21 @@
 // Joined after fragments: lane, quotient, depthwise_halves.
 // y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias, NHWC.
-// One lane computes four channels of one pixel: the taps of both halves, then the gate.
+// One lane computes four channels of four pixels in a row: the taps of both halves, then the gate.
 
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [B, H, W, C]
+
+fn finish(pixel: u32, c4: u32, a: vec4<f32>, g: vec4<f32>) {
+  y[pixel * (params.channels / 4u) + c4] = a * (g / (1.0 + exp(-g)));
+}
 
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
-  let h = halves(id);
-  y[id] = h.a * (h.g / (1.0 + exp(-h.g)));
+  let s = strip_of(id);
+  let h = halves(s);
+  finish(s.pixel, s.c4, h.a[0], h.g[0]);
+  if (s.left > 1u) { finish(s.pixel + 1u, s.c4, h.a[1], h.g[1]); }
+  if (s.left > 2u) { finish(s.pixel + 2u, s.c4, h.a[2], h.g[2]); }
+  if (s.left > 3u) { finish(s.pixel + 3u, s.c4, h.a[3], h.g[3]); }
 }

@@ -5,7 +5,7 @@ import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { columnSums, type Place, SUM_CHUNK } from "./column_sums.ts";
 import { filterSums } from "./conv2d_gradient.ts";
-import type { DepthwiseWeights } from "./depthwise_glu.ts";
+import { type DepthwiseWeights, stripLanes } from "./depthwise_glu.ts";
 import { eachLane } from "./lanes.ts";
 import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
@@ -44,12 +44,11 @@ export function depthwiseGluBackward(
   expectShape("depthwise_glu_backward dx", dx, x.shape);
   p.scope(() => {
     const dh = p.like(x, x.shape);
-    const count = size(dy.shape) / 4;
-    eachLane(p, BACKWARD, count, {
-      params: { height, width, channels: both / 2, taps: TAPS },
+    eachLane(p, BACKWARD, stripLanes(x), {
+      params: { height, width, channels: both / 2 },
       buffers: { x, w: w.weight, bias: w.bias, dy, dh, y },
     });
-    eachLane(p, INPUT_GRADIENT, 2 * count, {
+    eachLane(p, INPUT_GRADIENT, size(x.shape) / 4, {
       params: { height, width, channels: both, taps: TAPS },
       buffers: { dy: dh, w: w.weight, dx },
     });

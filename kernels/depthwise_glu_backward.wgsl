@@ -1,22 +1,31 @@
 // Joined after fragments: lane, quotient, depthwise_halves.
 // Gradient of y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias:
 // dh = [dy SiLU(g); dy a SiLU'(g)] of both halves; and y again, which the next layer's weight needs.
-// One lane computes four channels of one pixel, as forwards.
+// One lane computes four channels of four pixels in a row, as forwards.
 
 @group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>;       // [B, H, W, C]
 @group(0) @binding(5) var<storage, read_write> dh: array<vec4<f32>>; // [B, H, W, 2 C]
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, W, C]
 
+fn finish(pixel: u32, c4: u32, a: vec4<f32>, g: vec4<f32>) {
+  let half = params.channels / 4u;
+  let s = 1.0 / (1.0 + exp(-g));
+  let i = pixel * half + c4;
+  let d = dy[i];
+  let to = i + pixel * half;
+  dh[to] = d * g * s;
+  dh[to + half] = d * a * (s + g * s * (1.0 - s));
+  y[i] = a * g * s;
+}
+
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
-  let h = halves(id);
-  let s = 1.0 / (1.0 + exp(-h.g));
-  let d = dy[id];
-  let half = params.channels / 4u;
-  let to = id + quotient(id, half) * half;
-  dh[to] = d * h.g * s;
-  dh[to + half] = d * h.a * (s + h.g * s * (1.0 - s));
-  y[id] = h.a * h.g * s;
+  let s = strip_of(id);
+  let h = halves(s);
+  finish(s.pixel, s.c4, h.a[0], h.g[0]);
+  if (s.left > 1u) { finish(s.pixel + 1u, s.c4, h.a[1], h.g[1]); }
+  if (s.left > 2u) { finish(s.pixel + 2u, s.c4, h.a[2], h.g[2]); }
+  if (s.left > 3u) { finish(s.pixel + 3u, s.c4, h.a[3], h.g[3]); }
 }

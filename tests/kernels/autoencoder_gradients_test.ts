@@ -328,7 +328,9 @@ Deno.test(
   },
 );
 
-for (const sizes of [[1, 1, 1, 8], [2, 3, 2, 8], [1, 4, 5, 72]] as const) {
+for (
+  const sizes of [[1, 1, 1, 8], [2, 3, 2, 8], [1, 4, 5, 72], [2, 1, 4, 8], [1, 2, 7, 8]] as const
+) {
   const [b, h, w, both] = sizes;
   Deno.test({ name: `depthwiseGlu() has its gradients for [${sizes}]`, ...GPU_TEST }, async () => {
     const pixels = b * h * w;

@@ -9,7 +9,13 @@ import { assertClose } from "../support/close.ts";
 import { GPU_TEST, runOnce } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 
-for (const [b, h, w, c] of [[1, 1, 1, 8], [2, 3, 5, 24], [1, 8, 2, 40], [1, 4, 4, 256]] as const) {
+/** Widths of all rests by four, with rows above, below, both and neither. */
+const SIZES = [
+  ...[[1, 1, 1, 8], [2, 3, 5, 24], [1, 8, 2, 40], [1, 4, 4, 256]],
+  ...[[2, 2, 3, 8], [1, 1, 6, 16], [2, 2, 7, 8], [3, 1, 9, 8], [1, 2, 8, 8]],
+] as [number, number, number, number][];
+
+for (const [b, h, w, c] of SIZES) {
   Deno.test(
     { name: `depthwiseGlu() matches the reference for [${b}, ${h}, ${w}, ${c}]`, ...GPU_TEST },
     async () => {
