@@ -36,8 +36,8 @@ fn main(lane: Lane) {
   let query = row * 3u * d4s;
   let rows = first + 4u * own;   // of the states, within a block of columns
   let sums = first + d4s * params.dim + 4u * own;
-  var dq = vec4(state[sums].x, state[sums + 1u].x, state[sums + 2u].x, state[sums + 3u].x) * db[row];
-  var dk = vec4(dstate[sums].x, dstate[sums + 1u].x, dstate[sums + 2u].x, dstate[sums + 3u].x);
+  var dq = state[sums] * db[row];
+  var dk = dstate[sums];
   var dv = vec4(0.0);
   for (var e4 = 0u; e4 < d4s; e4++) {
     let s = rows + e4 * params.dim;

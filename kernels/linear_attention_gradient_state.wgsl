@@ -8,8 +8,8 @@ const PART = 0u;   // queries
 @group(0) @binding(3) var<storage, read> db: array<f32>;                 // [B, tokens, G]
 @group(0) @binding(4) var<storage, read_write> dstate: array<vec4<f32>>; // [B, G, D / 4 + 1, D]
 
-fn columns(row: u32, block: u32, last: bool) -> vec4<f32> {
-  return select(da[row * params.dim / 4u + block], vec4(db[row], 0.0, 0.0, 0.0), last);
+fn columns(at: Block, i: u32, row: u32) -> vec4<f32> {
+  return select(da[row * at.d4s + at.column4], vec4(db[row], 0.0, 0.0, 0.0), at.last);
 }
 
 @compute @workgroup_size(32)

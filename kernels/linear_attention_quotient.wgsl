@@ -30,8 +30,7 @@ fn main(lane: Lane) {
   var inner = 0.0;
   for (var d4 = 0u; d4 < d4s; d4++) {
     let q = max(qkv[3u * id * d4s + d4], vec4(0.0));
-    let k = sums + 4u * d4;
-    total += dot(q, vec4(state[k].x, state[k + 1u].x, state[k + 2u].x, state[k + 3u].x));
+    total += dot(q, state[sums + 4u * d4]);
     inner += dot(dy[id * d4s + d4], y[id * d4s + d4]);
   }
   for (var d4 = 0u; d4 < d4s; d4++) { da[id * d4s + d4] = dy[id * d4s + d4] / total; }

@@ -27,6 +27,8 @@ const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
 const AUTOENCODERS = ["8x", "32x"] as const;
 const FRAMES = [2, 16, 128, 300];
 const SIZE = { height: 8, width: 8 };
+/** Sides of latents for autoencoders: few tokens attend pair by pair. */
+const SIDES = [8, 4];
 
 /** `A=1 B=2` */
 export function constantsText(constants: Readonly<Record<string, number>> = {}): string {
@@ -75,11 +77,13 @@ function* programs(
   }
   for (const vae of few ? AUTOENCODERS.slice(0, 1) : AUTOENCODERS) {
     const model = declareSynthetic({ architecture: "FAR_B", vae, dtype, layers: 1, device });
-    const memory = new Memory();
-    const latents = memory.tensor("latents", [1, 1, model.vae.latentChannels, 8, 8]);
-    const { decoder, encoder } = new FrameCodec(model, memory, device, latents);
-    yield { name: vae, program: decoder };
-    if (encoder) yield { name: vae, program: encoder };
+    for (const side of few ? SIDES.slice(0, 1) : SIDES) {
+      const memory = new Memory();
+      const latents = memory.tensor("latents", [1, 1, model.vae.latentChannels, side, side]);
+      const { decoder, encoder } = new FrameCodec(model, memory, device, latents);
+      yield { name: vae, program: decoder };
+      if (encoder) yield { name: vae, program: encoder };
+    }
   }
 }
 
