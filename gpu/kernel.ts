@@ -155,30 +155,19 @@ function withoutDeadBranches(text: string, values: ReadonlyMap<string, number>):
   return result + text.slice(from);
 }
 
-/** Whether a branch may be taken. */
-function taken(
-  value: number | undefined,
-  not: string,
-  comparison: string | undefined,
-  number: number,
-): boolean {
-  if (value === undefined || Number.isNaN(value)) return true;
-  switch (comparison) {
-    case "==":
-      return value === number;
-    case "!=":
-      return value !== number;
-    case "<":
-      return value < number;
-    case ">":
-      return value > number;
-    case "<=":
-      return value <= number;
-    case ">=":
-      return value >= number;
-    default:
-      return (value !== 0) === (not === "");
-  }
+const COMPARISONS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  "==": (a, b) => a === b,
+  "!=": (a, b) => a !== b,
+  "<": (a, b) => a < b,
+  ">": (a, b) => a > b,
+  "<=": (a, b) => a <= b,
+  ">=": (a, b) => a >= b,
+};
+
+/** Whether a branch may be taken; without a comparison, a constant is true or `not`. */
+function taken(value = NaN, not: string, comparison: string | undefined, number: number): boolean {
+  if (Number.isNaN(value)) return true;
+  return comparison ? COMPARISONS[comparison]!(value, number) : (value !== 0) === (not === "");
 }
 
 /** Just after the brace that closes a block, whose own was before `from`. */

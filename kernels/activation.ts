@@ -1,8 +1,8 @@
 import code from "./activation.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, inImage, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { inImage, memoryForms } from "./memory_forms.ts";
 
 const ACTIVATION = memoryForms("activation", code, ["x", "y"]);
 
@@ -41,11 +41,7 @@ function run(
   buffers: Readonly<Record<"x" | "y", Tensor>> & { readonly y_to?: Tensor },
   count: number,
 ): void {
-  dispatchForm(p, ACTIVATION, {
-    label: BACKWARD ? `${kind} backward` : kind,
-    constants: { KIND: KINDS.indexOf(kind), BACKWARD },
-    params: { count: count / 4 },
-    buffers,
-    groups: grid(count / 4, 64),
-  });
+  const label = BACKWARD ? `${kind} backward` : kind;
+  const constants = { KIND: KINDS.indexOf(kind), BACKWARD };
+  eachLane(p, ACTIVATION, count / 4, { label, constants, buffers });
 }

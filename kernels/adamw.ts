@@ -2,7 +2,7 @@ import code from "./adamw.wgsl" with { type: "text" };
 import { type DeviceBuffer, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 import { copiedForm } from "./memory_forms.ts";
 
 /** Lines to remove from the shader if there are no averaged weights to bind. */
@@ -80,18 +80,10 @@ export function adamw(
   const { shadow, ...state } = tensors;
   const count = size(tensors.weight.shape) / 4;
   const kernels = images ? [ADAMW_COPIED, ADAMW_EMA_COPIED] : [ADAMW, ADAMW_EMA];
-  p.dispatch({
-    kernel: kernels[shadow ? 1 : 0]!,
+  const from = images && copied(p, tensors, images);
+  eachLane(p, kernels[shadow ? 1 : 0]!, count, {
     label: shadow ? "adamw_ema" : "adamw",
-    params: { count },
-    buffers: {
-      ...state,
-      ...shadow && { shadow },
-      ...images && copied(p, tensors, images),
-      results,
-      step,
-    },
-    groups: grid(count, 64),
+    buffers: { ...state, ...shadow && { shadow }, ...from, results, step },
   });
 }
 

@@ -1,17 +1,13 @@
 import code from "./clear.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
 const CLEAR = memoryForms("clear", code, ["x"]);
 
 /** Sets `count` floats from `first` on to zero; both are multiples of 4. */
 export function clear(p: Program, x: Tensor, first: number, count: number): void {
   if (count === 0) return;
-  dispatchForm(p, CLEAR, {
-    params: { first: first / 4, count: count / 4 },
-    buffers: { x },
-    groups: grid(count / 4, 64),
-  });
+  eachLane(p, CLEAR, count / 4, { params: { first: first / 4 }, buffers: { x } });
 }

@@ -2,8 +2,8 @@ import code from "./copy.wgsl" with { type: "text" };
 import { type MemoryKind, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import type { Place } from "./column_sums.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
 const COPY = memoryForms("copy", code, ["x", "y"]);
 
@@ -14,11 +14,7 @@ export function copy(
   count: number,
   { tensor: y, first: to }: Place,
 ): void {
-  dispatchForm(p, COPY, {
-    params: { count: count / 4, first: first / 4, to: to / 4 },
-    buffers: { x, y },
-    groups: grid(count / 4, 64),
-  });
+  eachLane(p, COPY, count / 4, { params: { first: first / 4, to: to / 4 }, buffers: { x, y } });
 }
 
 /** A tensor in this kind of memory: itself, or a copy in scratch. */

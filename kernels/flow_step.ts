@@ -1,8 +1,8 @@
 import code from "./flow_step.wgsl" with { type: "text" };
 import { size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
 const FLOW_STEP = memoryForms("flow_step", code, ["v"]);
 
@@ -23,10 +23,9 @@ export interface FlowStep {
  */
 export function flowStep(p: Program, { x, v, c, y }: FlowStep, frames: number): void {
   const count = size(v.shape) / 4;
-  dispatchForm(p, FLOW_STEP, {
+  eachLane(p, FLOW_STEP, count, {
     constants: { ADD: x ? 0 : 1 },
-    params: { count, width: count / frames },
+    params: { width: count / frames },
     buffers: { x: x ?? c, v, c, y },
-    groups: grid(count, 64),
   });
 }

@@ -1,21 +1,10 @@
+// Joined after fragments: row_lanes.
 // Gradients of adaLN's numbers of a frame: sums over its tokens, in their order. With NORM those of
 // shift (sum of dy) and of scale (sum of dy LN(x)), else that of a gate (sum of dy x).
 // One lane per vec4 of a frame.
 
 override NORM: bool = false;
 
-struct Params {
-  d: u32,                // width in vec4s
-  window_rows: u32,      // of all videos; they come first
-  window_tokens: u32,    // per frame
-  window_frames: u32,    // of all videos
-  context_tokens: u32,   // per frame of long-term context
-  stride: u32,           // vec4s per row of the table
-  shift: u32,            // where results go in a row, in vec4s
-  scale: u32,            // also the gate's place
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [R, d]
 @group(0) @binding(2) var<storage, read> stats: array<vec4<f32>>;    // [R]: mean, 1 / deviation
 @group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;       // [R, d]
@@ -46,5 +35,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   if (NORM) { table[frame * params.stride + params.shift + column] = plain; }
-  table[frame * params.stride + params.scale + column] = weighed;
+  let place = select(params.gate, params.scale, NORM);
+  table[frame * params.stride + place + column] = weighed;
 }

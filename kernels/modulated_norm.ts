@@ -50,14 +50,18 @@ export interface FrameTable {
   readonly at: { readonly shift?: number; readonly scale?: number; readonly gate?: number };
 }
 
-function places(layout: TokenLayout, table: Tensor, d: number): Record<string, number> {
+/** What kernels are told of rows of width d, and of a table. */
+function places({ layout, table, at }: FrameTable, d: number): Record<string, number> {
+  const { shift = 0, scale = 0, gate = 0 } = at;
   return {
+    rows: countRows(layout),
     d: d / 4,
     window_rows: windowRows(layout),
     window_tokens: layout.windowTokens,
     window_frames: layout.videos * layout.windowFrames,
     context_tokens: layout.contextTokens,
     stride: table.shape[1]! / 4,
+    ...{ shift: shift / 4, scale: scale / 4, gate: gate / 4 },
   };
 }
 
@@ -78,15 +82,13 @@ function rowLanes({ device: { cpu } }: Program, rows: number) {
 export function modulatedNorm(
   p: Program,
   x: Tensor,
-  { layout, table, at }: FrameTable,
+  frames: FrameTable,
   to: { readonly y: Tensor; readonly stats: Tensor },
 ): void {
-  const d = x.shape[1]!;
-  const rows = countRows(layout);
   dispatchForm(p, NORM, {
-    ...rowLanes(p, rows),
-    params: { ...places(layout, table, d), shift: at.shift! / 4, scale: at.scale! / 4, rows },
-    buffers: { x, table, ...to },
+    ...rowLanes(p, countRows(frames.layout)),
+    params: places(frames, x.shape[1]!),
+    buffers: { x, table: frames.table, ...to },
   });
 }
 
@@ -99,23 +101,22 @@ export function modulatedNorm(
 export function modulatedNormBackward(
   p: Program,
   { x, stats, dy, dx, to }: Readonly<Record<"x" | "stats" | "dy" | "dx" | "to", Tensor>>,
-  { layout, table, at }: FrameTable,
+  frames: FrameTable,
   gradients: Tensor,
 ): void {
   const d = x.shape[1]!;
-  const rows = countRows(layout);
-  const sizes = places(layout, table, d);
+  const params = places(frames, d);
   dispatchForm(p, FRAME_SUMS, {
     label: "shift and scale sums",
     constants: { NORM: 1 },
-    params: { ...sizes, shift: at.shift! / 4, scale: at.scale! / 4 },
+    params,
     buffers: { x, stats, dy, table: gradients },
-    groups: [Math.ceil(d / 32), countFrames(layout), 1],
+    groups: [Math.ceil(d / 32), countFrames(frames.layout), 1],
   });
   dispatchForm(p, NORM_BACKWARD, {
-    ...rowLanes(p, rows),
-    params: { ...sizes, scale: at.scale! / 4, rows },
-    buffers: { x, table, stats, dy, dx, ...inImage(dx) && { dx_to: to } },
+    ...rowLanes(p, countRows(frames.layout)),
+    params,
+    buffers: { x, table: frames.table, stats, dy, dx, ...inImage(dx) && { dx_to: to } },
   });
 }
 
@@ -123,16 +124,14 @@ export function modulatedNormBackward(
 export function gate(
   p: Program,
   x: Tensor,
-  { layout, table, at }: FrameTable,
+  frames: FrameTable,
   to: { readonly y: Tensor; readonly residual?: Tensor },
 ): void {
-  const d = x.shape[1]!;
-  const rows = countRows(layout);
-  const { constants, groups } = rowLanes(p, rows);
+  const { constants, groups } = rowLanes(p, countRows(frames.layout));
   dispatchForm(p, GATE, {
     constants: { ...constants, RESIDUAL: Number(to.residual !== undefined) },
-    params: { ...places(layout, table, d), rows, gate: at.gate! / 4 },
-    buffers: { x, table, residual: to.residual ?? x, y: to.y },
+    params: places(frames, x.shape[1]!),
+    buffers: { x, table: frames.table, residual: to.residual ?? x, y: to.y },
     groups,
   });
 }
@@ -148,7 +147,7 @@ export function gateSums(
   dispatchForm(p, FRAME_SUMS, {
     label: "gate sums",
     constants: { NORM: 0 },
-    params: { ...places(layout, gradients, d), shift: 0, scale: at.gate! / 4 },
+    params: places({ layout, table: gradients, at }, d),
     buffers: { x, stats: x, dy, table: gradients },
     groups: [Math.ceil(d / 32), countFrames(layout), 1],
   });

@@ -2,19 +2,6 @@
 // y = LN(x) (1 + scale) + shift, scale and shift by frame (adaLN), eps 1e-6; mean and 1 / deviation
 // are kept for the backward pass.
 
-struct Params {
-  d: u32,                // width in vec4s
-  window_rows: u32,      // of all videos; they come first
-  window_tokens: u32,    // per frame
-  window_frames: u32,    // of all videos
-  context_tokens: u32,   // per frame of long-term context
-  stride: u32,           // vec4s per row of the table
-  shift: u32,            // where they stand in a row, in vec4s
-  scale: u32,
-  rows: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;          // [R, d]
 @group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;      // [frames, stride]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]

@@ -2,18 +2,6 @@
 // dx += the gradient of x in y = LN(x) (1 + scale) + shift: with g = dy (1 + scale) and
 // n = (x - mean) / deviation, (g - mean(g) - n mean(g n)) / deviation.
 
-struct Params {
-  d: u32,                // width in vec4s
-  window_rows: u32,      // of all videos; they come first
-  window_tokens: u32,    // per frame
-  window_frames: u32,    // of all videos
-  context_tokens: u32,   // per frame of long-term context
-  stride: u32,           // vec4s per row of the table
-  scale: u32,            // where it stands in a row, in vec4s
-  rows: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [R, d]
 @group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;    // [frames, stride]
 @group(0) @binding(3) var<storage, read> stats: array<vec4<f32>>;    // [R]: mean, 1 / deviation

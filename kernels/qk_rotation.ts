@@ -9,16 +9,9 @@ import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
 const READ = ["qkv", "q_weights", "k_weights", "rope"];
 const ROTATION = memoryForms("qk_rotation", code, [...READ, "qk"]);
-const ROTATION_BACKWARD = memoryForms("qk_rotation_backward", backwardCode, [
-  ...READ,
-  "dqk",
-  "dqkv",
-]);
-const NORM_GRADIENT = memoryForms("qk_norm_gradient", normCode, [
-  "qkv",
-  "rope",
-  "dqk",
-]);
+const WRITTEN = ["dqk", "dqkv"];
+const ROTATION_BACKWARD = memoryForms("qk_rotation_backward", backwardCode, [...READ, ...WRITTEN]);
+const NORM_GRADIENT = memoryForms("qk_norm_gradient", normCode, ["qkv", "rope", "dqk"]);
 /** Rows of a head per workgroup of the norms' gradient. */
 const ITEMS = 16;
 
@@ -46,21 +39,14 @@ export interface RotationOptions {
   readonly normK: Place;
 }
 
-function params(o: RotationOptions): Record<string, number> {
+function params(
+  { firstFrame, axes, normQ, normK, rope: _, ...same }: RotationOptions,
+): Record<string, number> {
   return {
-    rows: o.rows,
-    first: o.first,
-    heads: o.heads,
-    tokens: o.tokens,
-    frames: o.frames,
-    first_frame: o.firstFrame,
-    columns: o.columns,
-    spread: o.spread,
-    time_pairs: o.axes[0] / 4,
-    row_pairs: o.axes[1] / 4,
-    time: o.time,
-    q_weight: o.normQ.first / 4,
-    k_weight: o.normK.first / 4,
+    ...same,
+    first_frame: firstFrame,
+    ...{ time_pairs: axes[0] / 4, row_pairs: axes[1] / 4 },
+    ...{ q_weight: normQ.first / 4, k_weight: normK.first / 4 },
   };
 }
 

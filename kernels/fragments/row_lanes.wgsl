@@ -1,6 +1,21 @@
 // Rows of a training pass among lanes: a workgroup per row, whose lanes share its columns, or ALONE a
 // lane per row, which suits software adapters. And the frame of a row.
 
+struct Params {
+  rows: u32,
+  d: u32,                // width in vec4s
+  window_rows: u32,      // of all videos; they come first
+  window_tokens: u32,    // per frame
+  window_frames: u32,    // of all videos
+  context_tokens: u32,   // per frame of long-term context
+  stride: u32,           // vec4s per row of the table
+  shift: u32,            // where its numbers stand in a row, in vec4s
+  scale: u32,
+  gate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
 override WG: u32 = 64u;
 override ALONE: bool = false;
 
