@@ -4,7 +4,7 @@ import type { LiveSettings, Moment } from "../run/live.ts";
 import type { Frame } from "../run/prepared_run.ts";
 import { ActionHistory } from "./action_history.ts";
 import { ActionInput } from "./action_input.ts";
-import { type Shown, Timeline } from "./timeline.ts";
+import { type KeptFrame, type Shown, Timeline } from "./timeline.ts";
 
 export type { Shown } from "./timeline.ts";
 
@@ -69,6 +69,16 @@ interface Wanted {
   frame?: number;
 }
 
+/** The beginning of a game's world, the frames made since then, and the one on the screen. */
+type Place = Pick<KeptFrame, "clip" | "label" | "contextFrames" | "generated"> & {
+  readonly shown: Shown | undefined;
+};
+
+/** Before the first frame, which follows none. */
+function beginning(clip: string, label: number | undefined, contextFrames: number): Place {
+  return { clip, label, contextFrames, generated: 0, shown: undefined };
+}
+
 /** Frames over which the rate is averaged. */
 const RATE_FRAMES = 8;
 
@@ -84,20 +94,15 @@ export class Game {
   readonly #watchers = new Set<GameWatcher>();
   #world: World | undefined;
   #settings: LiveSettings;
-  #clip: string;
-  #label: number | undefined;
+  #place: Place;
   #history: ActionHistory;
   #running: boolean;
   #attended = true;
   #frames = 0;
-  #contextFrames = 0;
-  #generated = 0;
-  #openings = 0;
-  #configured = false;
-  #wentBack = false;
+  /** Openings after the first, changes of settings, and returns to earlier frames. */
+  #turns = -1;
   /** The world remembers what it did before otherwise than one that was never elsewhere. */
   #strays = false;
-  #shown: Shown | undefined;
   #wanted: Wanted = {};
   #poked = false;
   #wake: () => void = () => {};
@@ -106,8 +111,7 @@ export class Game {
 
   constructor(private readonly options: GameOptions) {
     this.#settings = options.settings;
-    this.#clip = options.clips[0]!;
-    this.#label = options.label;
+    this.#place = beginning(options.clips[0]!, options.label, 0);
     this.#running = options.actions.length === 0;
     this.#history = new ActionHistory(options.actions);
   }
@@ -117,12 +121,12 @@ export class Game {
   }
 
   get clip(): string {
-    return this.#clip;
+    return this.#place.clip;
   }
 
   /** The class of the world, for a model that takes a label. */
   get label(): number | undefined {
-    return this.#label;
+    return this.#place.label;
   }
 
   /** The actions that led to the frame on the screen. */
@@ -150,12 +154,12 @@ export class Game {
 
   /** Whether all frames so far come from one start and one choice of settings. */
   get untouched(): boolean {
-    return this.#openings === 1 && !this.#configured && !this.#wentBack;
+    return this.#turns === 0;
   }
 
   /** The frame on the screen. */
   get shown(): Shown | undefined {
-    return this.#shown;
+    return this.#place.shown;
   }
 
   watch(watcher: GameWatcher): void {
@@ -187,7 +191,7 @@ export class Game {
   }
 
   /** Restarts with a clip. */
-  restart(clip = this.#clip, label = this.#label): void {
+  restart(clip = this.clip, label = this.label): void {
     if (!this.options.clips.includes(clip)) return this.#refuse(`There is no clip "${clip}"`);
     if (label !== undefined && label >= (this.options.labels ?? 0)) {
       return this.#refuse(`There is no class ${label}`);
@@ -226,7 +230,7 @@ export class Game {
     const wake = () => this.poke();
     signal.addEventListener("abort", wake);
     try {
-      if (!signal.aborted) await this.#open(this.#clip, this.#label);
+      if (!signal.aborted) await this.#open(this.clip, this.label);
       while (!signal.aborted) {
         if (await this.#serveWish() || signal.aborted) continue;
         if (!this.#due) await this.#untilPoked();
@@ -247,7 +251,7 @@ export class Game {
   /** A world without a picture yet makes one by itself, if it knows how to stand still. */
   get #isBlank(): boolean {
     const { actions, idle } = this.options;
-    return !this.#shown && (actions.length === 0 || idle !== undefined);
+    return !this.shown && (actions.length === 0 || idle !== undefined);
   }
 
   /**
@@ -255,7 +259,7 @@ export class Game {
    * @returns whether there was one
    */
   async #serveWish(): Promise<boolean> {
-    const { settings, clip, label = this.#label, frame } = this.#wanted;
+    const { settings, clip, label = this.label, frame } = this.#wanted;
     if (settings) {
       this.#wanted.settings = undefined;
       await this.#attempt(() => this.#configure(settings));
@@ -285,7 +289,7 @@ export class Game {
     const wanted = { ...this.#settings, ...settings };
     await this.#world!.configure(wanted);
     this.#settings = wanted;
-    this.#configured = true;
+    this.#turns++;
     this.#changed();
   }
 
@@ -294,16 +298,12 @@ export class Game {
     this.#world = undefined;
     const { world, picture, frames } = await this.options.open(clip, this.#settings, label);
     this.#world = world;
-    this.#clip = clip;
-    this.#label = label;
-    this.#contextFrames = frames;
-    this.#generated = 0;
-    this.#openings++;
+    this.#place = beginning(clip, label, frames);
+    this.#turns++;
     this.#strays = false;
     this.input.clear();
     this.#history.clear();
     this.#forgetRate();
-    this.#shown = undefined; // the first frame follows none
     if (picture) await this.#show({ picture, index: frames - 1, action: undefined, rate: 0 });
     this.#changed();
   }
@@ -313,7 +313,7 @@ export class Game {
     const kept = this.#running ? this.input.lastTap : undefined;
     const action = takesActions ? this.input.sample() ?? kept ?? this.options.idle : undefined;
     const { index, pixels } = await this.#world!.step(action);
-    this.#generated++;
+    this.#place = { ...this.#place, generated: this.#place.generated + 1 };
     if (action !== undefined) this.#history.push(action);
     await this.#show({ picture: toRgb(pixels), index, action, rate: this.#rate() });
   }
@@ -322,13 +322,9 @@ export class Game {
     const kept = this.timeline.get(frame);
     if (!kept) return this.#refuse(`Frame ${frame} is no longer kept`);
     await this.#world!.goTo(kept.moment);
-    this.#wentBack = true;
+    this.#turns++;
     this.#strays = this.options.exactReturn === false && kept.generated > 0;
-    this.#clip = kept.clip;
-    this.#label = kept.label;
-    this.#contextFrames = kept.contextFrames;
-    this.#generated = kept.generated;
-    this.#shown = kept.shown;
+    this.#place = kept;
     this.input.clear();
     this.#forgetRate();
     this.#history = this.historyTo(frame);
@@ -336,28 +332,16 @@ export class Game {
   }
 
   async #show(made: Omit<Shown, "id" | "parent">): Promise<void> {
-    const parent = this.#shown?.id;
-    const shown = { ...made, id: this.timeline.next, parent };
-    this.#keep(shown);
-    this.#shown = shown;
+    const before = this.timeline.get(this.shown?.id);
+    const shown = { ...made, id: this.timeline.next, parent: this.shown?.id };
+    const settings = this.#settings;
+    const plain = !before || before.generated === 0 ||
+      before.plain && before.settings === settings && !this.#strays;
+    const kept = { ...this.#place, shown, moment: this.#world!.moment, settings, plain };
+    this.timeline.add(kept);
+    this.#place = kept;
     this.#frames++;
     for (const watcher of this.#watchers) await watcher.frame(shown);
-  }
-
-  #keep(shown: Shown): void {
-    const before = this.timeline.get(shown.parent);
-    const settings = this.#settings;
-    this.timeline.add({
-      shown,
-      moment: this.#world!.moment,
-      clip: this.#clip,
-      label: this.#label,
-      contextFrames: this.#contextFrames,
-      generated: this.#generated,
-      settings,
-      plain: !before || before.generated === 0 ||
-        before.plain && before.settings === settings && !this.#strays,
-    });
   }
 
   #rate(): number {
