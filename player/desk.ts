@@ -1,6 +1,8 @@
 import { type RgbaFrame, type RgbFrame, toRgba } from "../media/frames.ts";
+import type { ModelInfo } from "../model/model.ts";
+import { labelNames } from "./action_keys.ts";
 import type { Game, Shown } from "./game.ts";
-import { type ClientMessage, frameBytes, type State } from "./protocol.ts";
+import { type ClientMessage, frameBytes, LIMITS, type State, type Welcome } from "./protocol.ts";
 
 /** Most runs of actions sent to a page. */
 const HISTORY_RUNS = 200;
@@ -50,6 +52,22 @@ export function obey(
     case "settings":
       return game.configure(message.settings);
   }
+}
+
+/** The first message to a page: what its model is, and what the page needs besides. */
+export function welcomeOf(
+  info: ModelInfo,
+  rest: Omit<Welcome, "type" | "model" | "description" | "guided" | "labels" | "limits">,
+): Welcome {
+  return {
+    type: "welcome",
+    model: info.name,
+    description: info.description ?? "",
+    guided: info.condition.kind !== "none",
+    labels: labelNames(info),
+    limits: LIMITS,
+    ...rest,
+  };
 }
 
 /** The state sent to pages whenever it changes. */

@@ -8,19 +8,13 @@ import {
   worldBytes,
   worldOpener,
 } from "./browser_world.ts";
-import { frameMessage, imagesOf, obey, stateOf } from "./desk.ts";
+import { frameMessage, imagesOf, obey, stateOf, welcomeOf } from "./desk.ts";
 import { savedGif } from "./saved_gif.js";
 import { savedMp4 } from "./saved_mp4.js";
 import { commandOf } from "./world_command.ts";
 import { PlayerError } from "./download.ts";
 import { Game } from "./game.ts";
-import {
-  LIMITS,
-  parseClientMessage,
-  type SavedKind,
-  type Welcome,
-  type WorkerMessage,
-} from "./protocol.ts";
+import { parseClientMessage, type SavedKind, type WorkerMessage } from "./protocol.ts";
 import type { WorldFile } from "./world_file.ts";
 
 /** The part of a worker's global scope used here: its port to the page. */
@@ -67,17 +61,20 @@ function checkBrowser(): void {
 
 async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL): Promise<void> {
   const tell = (message: WorkerMessage) => port.postMessage(message);
-  const keys = actionKeys(pipeline.info);
-  const { steps, guidance, solver } = world.settings;
+  const { info } = pipeline;
+  const { fps } = info;
+  const keys = actionKeys(info);
+  const clips = [...world.clips.map(({ name, picture }) => ({ name, picture })), { name: NOTHING }];
+  const { steps, guidance, solver, label, width, height, memoryFrames } = world.settings;
   const game = new Game({
-    clips: [...world.clips.map(({ name }) => name), NOTHING],
+    clips: clips.map(({ name }) => name),
     settings: { steps, guidance, solver },
-    fps: pipeline.info.fps,
+    fps,
     actions: keys.map(({ name }) => name),
     idle: idleAction(keys),
-    label: world.settings.label,
-    labels: labelNames(pipeline.info)?.length,
-    exactReturn: pipeline.info.windowCache === "encode",
+    label,
+    labels: labelNames(info)?.length,
+    exactReturn: info.windowCache === "encode",
     open: worldOpener(pipeline, world, base),
   });
   game.watch({
@@ -91,7 +88,7 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
   const complain = ({ message }: Error) => tell({ type: "error", message });
   const save = async (kind: SavedKind, frame: number) => {
     const make = kind === "mp4" ? savedMp4 : savedGif;
-    const bytes = await make(imagesOf(game, frame), pipeline.info.fps);
+    const bytes = await make(imagesOf(game, frame), fps);
     port.postMessage({ type: "file", kind, bytes }, [bytes.buffer]);
   };
   port.onmessage = ({ data }) => {
@@ -105,29 +102,6 @@ async function play(port: Port, pipeline: Pipeline, world: WorldFile, base: URL)
       complain(error as Error);
     }
   };
-  tell(welcomeOf(pipeline, world, keys));
+  tell(welcomeOf(info, { width, height, fps, actions: keys, clips, memoryFrames }));
   await game.play(new AbortController().signal);
-}
-
-function welcomeOf(
-  pipeline: Pipeline,
-  { settings, clips }: WorldFile,
-  actions: Welcome["actions"],
-): Welcome {
-  const { info } = pipeline;
-  const { width, height, memoryFrames } = settings;
-  return {
-    type: "welcome",
-    model: info.name,
-    description: info.description ?? "",
-    width,
-    height,
-    fps: info.fps,
-    guided: info.condition.kind !== "none",
-    actions,
-    clips: [...clips.map(({ name, picture }) => ({ name, picture })), { name: NOTHING }],
-    labels: labelNames(pipeline.info),
-    limits: LIMITS,
-    memoryFrames,
-  };
 }

@@ -1,12 +1,11 @@
 import { SessionVideo } from "../../app_large.ts";
 import { MediaError, type RgbFrame } from "../../mod.ts";
-import { labelNames } from "../../player/action_keys.ts";
-import { branchOf, imagesOf } from "../../player/desk.ts";
+import { branchOf, imagesOf, welcomeOf } from "../../player/desk.ts";
 import { savedGif } from "../../player/saved_gif.js";
 import { settingsMetadata } from "../../cli/settings.ts";
 import { isLoopback } from "./access.ts";
 import type { Game } from "../../player/game.ts";
-import { LIMITS, type SavedKind, type Welcome } from "../../player/protocol.ts";
+import type { SavedKind } from "../../player/protocol.ts";
 import { EVERYWHERE, lanAddresses, openBrowser, qrCode } from "./page_address.ts";
 import { PlayServer } from "./server.ts";
 import { pathCommand, sessionSettings } from "./session_settings.ts";
@@ -20,7 +19,12 @@ export async function playInPage(game: Game, setup: PlaySetup): Promise<void> {
   const { port = PORT, lan, host = lan ? EVERYWHERE : "127.0.0.1" } = options;
   const { video, problem } = openVideo(setup);
   if (video) game.watch({ frame: ({ picture }) => video.append(picture) });
-  const welcome = welcomeOf(setup, await withPictures(setup.clips, setup.size), problem);
+  const { pipeline: { info }, size, fps, keys: actions } = setup;
+  const { memoryFrames = MEMORY_FRAMES } = options;
+  const clips = await withPictures(setup.clips, size);
+  const session = crypto.randomUUID();
+  const facts = { session, ...size, fps, actions, clips, memoryFrames, unsaveable: problem };
+  const welcome = welcomeOf(info, facts);
   const save = async () => {
     if (!video) throw new MediaError(problem!);
     return await video.save(metadata(game, setup, video.dropped));
@@ -79,28 +83,6 @@ function openVideo({ size, fps }: PlaySetup): { video?: SessionVideo; problem?: 
     if (!(error instanceof MediaError)) throw error;
     return { problem: `${error.message}; start with --record FILE instead` };
   }
-}
-
-function welcomeOf(
-  { pipeline: { info }, options, size, keys, fps }: PlaySetup,
-  clips: Welcome["clips"],
-  unsaveable: string | undefined,
-): Welcome {
-  return {
-    type: "welcome",
-    session: crypto.randomUUID(),
-    model: info.name,
-    description: info.description ?? "",
-    ...size,
-    fps,
-    guided: info.condition.kind !== "none",
-    actions: keys,
-    clips,
-    labels: labelNames(info),
-    limits: LIMITS,
-    memoryFrames: options.memoryFrames ?? MEMORY_FRAMES,
-    unsaveable,
-  };
 }
 
 /** The command that makes the same frames again, where one does. */
