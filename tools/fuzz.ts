@@ -51,34 +51,29 @@ const array = (name: string) => Deno.readFileSync(new URL(name, ARRAYS));
 const zips = ["nested.pth", "odd.pth", "evil-reduce.pth"].map(seed);
 
 /** Every parser of untrusted data, by name. */
-export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
-  safetensors: () => Promise.resolve(safetensorsTarget()),
+export const TARGETS: Readonly<Record<string, () => Target | Promise<Target>>> = {
+  safetensors: safetensorsTarget,
   pickle: pickleTarget,
-  zip: () => Promise.resolve({ make: (m) => m.archive(m.pick(zips)), read: readArchive }),
+  zip: () => ({ make: (m) => m.archive(m.pick(zips)), read: readArchive }),
   pth: () => {
     const files = [...zips, seed("odd-legacy.pth")];
-    return Promise.resolve({ make: (m) => m.archive(m.pick(files)), read: readCheckpoint });
+    return { make: (m) => m.archive(m.pick(files)), read: readCheckpoint };
   },
   npy: () => {
     const names = ["bytes", "bools", "halves", "doubles", "empty", "version_2", "version_3"];
     const files = names.map((name) => array(`${name}.npy`));
-    return Promise.resolve({ make: (m) => m.array(m.pick(files)), read: readArray });
+    return { make: (m) => m.array(m.pick(files)), read: readArray };
   },
   npz: () => {
     const names = ["stored", "compressed", "streamed", "zip64", "strings"];
     const files = names.map((name) => array(`${name}.npz`));
     const path = join(scratchFolder(), "a.npz");
-    return Promise.resolve({
-      make: (m) => m.archive(m.pick(files)),
-      read: (input) => readArrays(path, input),
-    });
+    return { make: (m) => m.archive(m.pick(files)), read: (input) => readArrays(path, input) };
   },
-  "queue-job": () => Promise.resolve(QUEUE_JOB),
-  "queue-answer": () => Promise.resolve(QUEUE_ANSWER),
-  hub: () => Promise.resolve(hubTarget()),
-  ...Object.fromEntries(
-    Object.entries(MEDIA_TARGETS).map(([name, open]) => [name, () => Promise.resolve(open())]),
-  ),
+  "queue-job": () => QUEUE_JOB,
+  "queue-answer": () => QUEUE_ANSWER,
+  hub: hubTarget,
+  ...MEDIA_TARGETS,
 };
 
 function safetensorsTarget(): Target {

@@ -12,7 +12,7 @@ import { readVideoTags } from "../media/video_reader.ts";
 import { openY4m } from "../media/y4m.ts";
 import type { Target } from "./fuzz.ts";
 import { scratchFolder } from "./fuzz_child.ts";
-import type { Mutator } from "./fuzz_mutator.ts";
+import { hold, type Mutator } from "./fuzz_mutator.ts";
 
 const FIXTURES = new URL("../tests/fixtures/media/", import.meta.url);
 /**
@@ -36,10 +36,6 @@ const MATROSKA_IDS = [
 ];
 const PNG_CHUNKS = ["IHDR", "PLTE", "IDAT", "tEXt", "eXIf", "tRNS", "acTL", "IEND"];
 const WEBP_CHUNKS = ["RIFF", "WEBP", "VP8 ", "VP8L", "VP8X", "ALPH", "EXIF", "ANIM"];
-
-function hold(fits: boolean, what: string): void {
-  if (!fits) throw new Error(`accepted ${what}`);
-}
 
 const fixture = (name: string) => Deno.readFileSync(new URL(name, FIXTURES));
 

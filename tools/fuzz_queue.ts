@@ -2,7 +2,7 @@ import { printable } from "../files/errors.ts";
 import { nameFault, outputFiles } from "../batch/plan/output_names.ts";
 import { filesOf, parseQueueJob, parseQueueResult } from "../batch/queue/queue_border.ts";
 import type { Target } from "./fuzz.ts";
-import type { Mutator } from "./fuzz_mutator.ts";
+import { hold, type Mutator } from "./fuzz_mutator.ts";
 
 const HASH = "0123456789abcdef".repeat(4);
 const OUTPUTS = ["walk.mp4", "exact/walk.npz", "all.safetensors"];
@@ -39,38 +39,10 @@ const ANSWERS: readonly unknown[] = [true, false].map((sent) => ({
 
 /** Values and names that break what trusts them. */
 const VALUES: readonly unknown[] = [
-  null,
-  true,
-  0,
-  -1,
-  0.5,
-  1e9,
-  1e300,
-  "",
-  " ",
-  ".",
-  "..",
-  "../x",
-  "/etc/passwd",
-  "/data/../etc",
-  "C:\\x",
-  "a\u0000b",
-  "\u001b[2J",
-  "\u202e",
-  "\ud800",
-  "nul.mp4",
-  "%d.png",
-  "0*1000000000",
-  "x".repeat(300),
-  HASH,
-  HASH.toUpperCase(),
-  [],
-  [[]],
-  ["a.mp4"],
-  ["../a.mp4"],
-  ["a.mp4", "a.mp4"],
-  {},
-  { sha256: HASH, name: "a.npz" },
+  ...[null, true, 0, -1, 0.5, 1e9, 1e300, "", " ", ".", "..", "../x", "/etc/passwd"],
+  ...["/data/../etc", "C:\\x", "a\u0000b", "\u001b[2J", "\u202e", "\ud800", "nul.mp4", "%d.png"],
+  ...["0*1000000000", "x".repeat(300), HASH, HASH.toUpperCase()],
+  ...[[], [[]], ["a.mp4"], ["../a.mp4"], ["a.mp4", "a.mp4"], {}, { sha256: HASH, name: "a.npz" }],
 ];
 const NAMES = ["__proto__", "constructor", "output", "context", "noise", "shared", "7", "x"];
 
@@ -90,12 +62,8 @@ function mutate(m: Mutator, whole: unknown, values: readonly unknown[]): unknown
     else {
       const other = m.chance(0.1) && names.length > 0 ? place[m.pick(names)] : m.pick(values);
       const value = structuredClone(other); // JSON has no cycles
-      Object.defineProperty(place, name, {
-        value,
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      });
+      const plain = { configurable: true, enumerable: true, writable: true };
+      Object.defineProperty(place, name, { value, ...plain }); // also a name such as __proto__
     }
   }
   return copy;
@@ -120,10 +88,6 @@ export function parsed(input: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function hold(fits: boolean, what: string): void {
-  if (!fits) throw new Error(`accepted ${what}`);
 }
 
 /**
