@@ -28,7 +28,7 @@ export const COMMON_OPTIONS = section(LOGGING, {
 }) satisfies OptionTable;
 
 /** One JSON object instead of text. */
-export const JSON_OPTION = section(LOGGING, {
+const JSON_OPTION = section(LOGGING, {
   json: flag("print one JSON object on stdout at the end"),
 }) satisfies OptionTable;
 
@@ -38,8 +38,18 @@ export const OVERWRITE_OPTION = section(OUTPUT, {
 }) satisfies OptionTable;
 
 /** How progress is shown. */
-export const PROGRESS_OPTION = section(LOGGING, {
+const PROGRESS_OPTION = section(LOGGING, {
   progress: choice(["auto", "json"], "FORM", "json: progress as JSON lines on stderr", {
     default: "auto: a bar on a terminal, otherwise a line every 10 seconds",
   }),
 }) satisfies OptionTable;
+
+/** Options of commands that print a result. */
+export const RESULT_OPTIONS = { ...JSON_OPTION, ...COMMON_OPTIONS } satisfies OptionTable;
+
+/** Options of commands whose result takes a while. */
+export const WORK_OPTIONS = {
+  ...JSON_OPTION,
+  ...PROGRESS_OPTION,
+  ...COMMON_OPTIONS,
+} satisfies OptionTable;

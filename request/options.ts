@@ -1,13 +1,11 @@
 import {
-  COMMON_OPTIONS,
   CONFIG,
   GENERATION,
   INPUT,
-  JSON_OPTION,
   LOGGING,
   OUTPUT,
   OVERWRITE_OPTION,
-  PROGRESS_OPTION,
+  WORK_OPTIONS,
 } from "../cli/common_options.ts";
 import type { OptionTable, Values } from "../cli/option.ts";
 import { actionFile } from "./action_file_name.ts";
@@ -236,9 +234,7 @@ export const GENERATE_OPTIONS = {
   ...section(LOGGING, {
     dryRun: flag("print the plan, the steps and the memory needed, and stop"),
   }, { decides: "run" }),
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Options of `far generate`. */

@@ -3,10 +3,9 @@ import {
   COMMON_OPTIONS,
   GENERATION,
   INPUT,
-  JSON_OPTION,
   LOGGING,
   OUTPUT,
-  PROGRESS_OPTION,
+  WORK_OPTIONS,
 } from "../../cli/common_options.ts";
 import { decidingOptions, type OptionTable } from "../../cli/option.ts";
 import { flag, number, path, section, string } from "../../cli/option_rows.ts";
@@ -67,9 +66,7 @@ export const BATCH_OPTIONS = {
     detach: flag("put the jobs on the queue and do not wait"),
   }),
   ...MODEL_OPTIONS,
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Options of `far worker`. */

@@ -1,12 +1,6 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  GENERATION,
-  INPUT,
-  JSON_OPTION,
-} from "../../cli/common_options.ts";
+import { CONFIG, GENERATION, INPUT, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import { choice, flag, integer, list, section } from "../../cli/option_rows.ts";
 import { GPU } from "../../cli/permissions.ts";
 import { GENERATE_OPTIONS, MODEL_OPTIONS } from "../../request/options.ts";
@@ -60,8 +54,7 @@ export const BENCH_OPTIONS = {
     cpuTime: flag("measure CPU time instead of wall time, for software adapters on a busy machine"),
     quick: flag("fewer shapes, frames and runs"),
   }),
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
   config: CONFIG,
 } satisfies OptionTable;
 

@@ -1,5 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, CONFIG, INPUT, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
+import { CONFIG, INPUT, OUTPUT, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, path, section, size, string } from "../../cli/option_rows.ts";
 import { MEDIA } from "../../cli/permissions.ts";
@@ -26,8 +26,7 @@ export const COMPARE_OPTIONS = {
     overwrite: flag("replace outputs that exist"),
   }),
   config: CONFIG,
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far compare`. */

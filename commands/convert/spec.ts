@@ -1,11 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  INPUT,
-  JSON_OPTION,
-  OUTPUT,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { INPUT, OUTPUT, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { choice, flag, path, section, string } from "../../cli/option_rows.ts";
 import { SAY } from "../../cli/permissions.ts";
@@ -46,9 +40,7 @@ export const CONVERT_OPTIONS = {
     dtype: CAST,
     overwrite: flag("replace the folder if it exists"),
   }),
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far convert`. */

@@ -1,11 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  JSON_OPTION,
-  OVERWRITE_OPTION,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { CONFIG, OVERWRITE_OPTION, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { GPU } from "../../cli/permissions.ts";
 import { ENCODING_OPTIONS, METADATA_OPTION, MODEL_OPTIONS } from "../../request/options.ts";
@@ -17,9 +11,7 @@ export const DECODE_OPTIONS = {
   ...ENCODING_OPTIONS,
   ...METADATA_OPTION,
   ...OVERWRITE_OPTION,
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far decode`. */

@@ -1,6 +1,6 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
 import type { OptionTable } from "../../cli/option.ts";
-import { COMMON_OPTIONS, GENERATION, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
+import { GENERATION, OUTPUT, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import { flag, section } from "../../cli/option_rows.ts";
 import { GPU, TEMPORARY } from "../../cli/permissions.ts";
 import { MODEL_OPTIONS } from "../../request/options.ts";
@@ -10,8 +10,7 @@ export const DOCTOR_OPTIONS = {
   backend: MODEL_OPTIONS.backend,
   ...section(GENERATION, { noTest: flag("skip the self-test") }),
   ...section(OUTPUT, { devices: flag("list the adapters, and stop") }),
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far doctor`. */

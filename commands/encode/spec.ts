@@ -1,13 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  INPUT,
-  JSON_OPTION,
-  OUTPUT,
-  OVERWRITE_OPTION,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { CONFIG, INPUT, OUTPUT, OVERWRITE_OPTION, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { path, section, size } from "../../cli/option_rows.ts";
 import { GPU } from "../../cli/permissions.ts";
@@ -26,9 +18,7 @@ export const ENCODE_OPTIONS = {
     output: path("FILE.safetensors", "file for the latents", { short: "o" }),
   }),
   ...OVERWRITE_OPTION,
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far encode`. */

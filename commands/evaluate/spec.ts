@@ -1,14 +1,6 @@
 import { BATCH_OPTIONS } from "../../batch/plan/options.ts";
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  GENERATION,
-  INPUT,
-  JSON_OPTION,
-  OUTPUT,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { CONFIG, GENERATION, INPUT, OUTPUT, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, integer, list, path, section, string } from "../../cli/option_rows.ts";
 import { BATCH as PERMISSIONS } from "../../cli/permissions.ts";
@@ -78,9 +70,7 @@ export const EVALUATE_OPTIONS = {
     lpips: LPIPS,
     export: path("DIR", "write truth and made as folders of pictures, for tools that compute FVD"),
   }),
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far evaluate`. */

@@ -1,5 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, INPUT, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
+import { INPUT, OUTPUT, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, integer, number, path, section, size, string } from "../../cli/option_rows.ts";
 import { MEDIA } from "../../cli/permissions.ts";
@@ -25,8 +25,7 @@ export const IMPORT_OPTIONS = {
     clipFrames: integer("N", "frames per clip", { min: 2, default: "300" }),
     overwrite: flag("replace clips that exist"),
   }),
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far import`. */

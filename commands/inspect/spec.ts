@@ -1,5 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, JSON_OPTION, OUTPUT } from "../../cli/common_options.ts";
+import { OUTPUT, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { integer, section } from "../../cli/option_rows.ts";
 import { CODECS, HUB, MEDIA, SAY } from "../../cli/permissions.ts";
@@ -12,8 +12,7 @@ export const INSPECT_OPTIONS = {
       min: 1,
     }),
   }),
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far inspect`. */

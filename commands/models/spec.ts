@@ -1,5 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import { COMMON_OPTIONS, GENERATION, JSON_OPTION } from "../../cli/common_options.ts";
+import { GENERATION, RESULT_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, section } from "../../cli/option_rows.ts";
 import { HUB, SAY } from "../../cli/permissions.ts";
@@ -7,8 +7,7 @@ import { HUB, SAY } from "../../cli/permissions.ts";
 /** Options of `far models`. */
 export const MODELS_OPTIONS = {
   ...section(GENERATION, { yes: flag("remove without asking", { short: "y" }) }),
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
+  ...RESULT_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far models`. */

@@ -1,12 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  INPUT,
-  JSON_OPTION,
-  LOGGING,
-  OUTPUT,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { INPUT, LOGGING, OUTPUT, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import { flag, section, string } from "../../cli/option_rows.ts";
 import { HUB, SAY } from "../../cli/permissions.ts";
@@ -23,9 +16,7 @@ export const PULL_OPTIONS = {
     overwrite: flag("convert a released model again"),
   }),
   ...section(LOGGING, { dryRun: flag("print what would be fetched, and stop") }),
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far pull`. */

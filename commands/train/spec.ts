@@ -1,13 +1,5 @@
 import { type CommandSpec, defineCommand } from "../../cli/command.ts";
-import {
-  COMMON_OPTIONS,
-  CONFIG,
-  GENERATION,
-  INPUT,
-  JSON_OPTION,
-  OUTPUT,
-  PROGRESS_OPTION,
-} from "../../cli/common_options.ts";
+import { CONFIG, GENERATION, INPUT, OUTPUT, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import {
   choice,
@@ -203,9 +195,7 @@ export const TRAIN_OPTIONS = {
     }),
     dryRun: flag("print what a run needs, measure a few steps, and stop"),
   }),
-  ...JSON_OPTION,
-  ...PROGRESS_OPTION,
-  ...COMMON_OPTIONS,
+  ...WORK_OPTIONS,
 } satisfies OptionTable;
 
 /** Declaration of `far train`. */
