@@ -68,7 +68,7 @@ function weightGradient(p: Program, x: Tensor, dy: Tensor, target: Place): void 
   dispatchForm(p, WEIGHT_GRADIENT, {
     params: { rows: b * height, height, width, channels: channels / 4, chunk },
     buffers: { x, dy, partial },
-    groups: [Math.ceil(channels / 32), TAPS, chunks],
+    groups: [Math.ceil(channels / 32), TAPS / 3, chunks],
   });
   filterSums(p, partial, { n: 1, inputs: channels }, target);
 }
