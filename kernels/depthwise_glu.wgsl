@@ -1,4 +1,4 @@
-// Joined after fragments: lane, quotient, depthwise_halves.
+// Joined after fragments: lane, quotient, depthwise_strip, depthwise_halves.
 // y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias, NHWC.
 // One lane computes four channels of four pixels in a row: the taps of both halves, then the gate.
 

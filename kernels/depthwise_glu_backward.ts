@@ -1,7 +1,7 @@
 import code from "./depthwise_glu_backward.wgsl" with { type: "text" };
 import inputCode from "./depthwise_input_gradient.wgsl" with { type: "text" };
 import weightCode from "./depthwise_weight_gradient.wgsl" with { type: "text" };
-import { expectShape, size, type Tensor } from "../gpu/memory.ts";
+import { expectShape, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { columnSums, type Place, SUM_CHUNK } from "./column_sums.ts";
 import { filterSums } from "./conv2d_gradient.ts";
@@ -10,7 +10,7 @@ import { eachLane } from "./lanes.ts";
 import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
 const BACKWARD = memoryForms("depthwise_glu_backward", code, ["x", "w", "bias", "dy", "dh", "y"]);
-const INPUT_GRADIENT = memoryForms("depthwise_input_gradient", inputCode, ["dy", "w", "dx"]);
+const INPUT_GRADIENT = memoryForms("depthwise_input_gradient", inputCode, ["x", "w", "y"]);
 const WEIGHT_GRADIENT = memoryForms("depthwise_weight_gradient", weightCode, [
   "x",
   "dy",
@@ -48,9 +48,9 @@ export function depthwiseGluBackward(
       params: { height, width, channels: both / 2 },
       buffers: { x, w: w.weight, bias: w.bias, dy, dh, y },
     });
-    eachLane(p, INPUT_GRADIENT, size(x.shape) / 4, {
-      params: { height, width, channels: both, taps: TAPS },
-      buffers: { dy: dh, w: w.weight, dx },
+    eachLane(p, INPUT_GRADIENT, 2 * stripLanes(x), {
+      params: { height, width, channels: both },
+      buffers: { x: dh, w: w.weight, y: dx },
     });
     if (targets.weight) weightGradient(p, x, dh, targets.weight);
     if (!targets.bias) return;

@@ -1,4 +1,4 @@
-// Joined after fragments: lane, quotient, depthwise_halves.
+// Joined after fragments: lane, quotient, depthwise_strip, depthwise_halves.
 // Gradient of y = a * SiLU(g), where [a; g] = depthwise 3 x 3 convolution of x (zero padding) + bias:
 // dh = [dy SiLU(g); dy a SiLU'(g)] of both halves; and y again, which the next layer's weight needs.
 // One lane computes four channels of four pixels in a row, as forwards.

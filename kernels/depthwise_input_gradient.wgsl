@@ -1,37 +1,41 @@
-// Joined after fragments: lane, quotient.
-// dx of a depthwise 3 x 3 convolution (zero padding): dx[p, c] = sum over taps of dy[p - tap, c] w[tap, c].
-// One lane computes four channels of one pixel.
+// Joined after fragments: lane, quotient, depthwise_strip.
+// y of a depthwise 3 x 3 convolution (zero padding) led back: the gradient of its input, if x is that of
+// its result. y[p, c] = sum over taps of x[p - tap, c] w[tap, c].
 
 struct Params {
-  count: u32,      // lanes: B H W C / 4
-  height: i32,
-  width: i32,
+  count: u32,      // lanes: B H ceil(W / 4) C / 4
+  height: u32,
+  width: u32,
   channels: u32,   // C
-  taps: i32,       // 9: a number that compilers don't know keeps the loop a loop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;       // [B, H, W, C]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [B, H, W, C]
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;        // [taps, C]
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>; // [B, H, W, C]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, W, C]
 
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
-  let c4s = params.channels / 4u;
-  let of_all = quotient(id, c4s);
-  let c = id - of_all * c4s;
-  let pixel = i32(of_all);
-  let size = vec2(params.width, params.height);
-  let row = quotient(of_all, u32(size.x));
-  let place = vec2(pixel - i32(row) * size.x, i32(row - quotient(row, u32(size.y)) * u32(size.y)));
-  var sum = vec4(0.0);
-  for (var tap = 0; tap < params.taps; tap++) {
-    let d = 1 - vec2(tap % 3, tap / 3);
-    let inside = all((place + d >= vec2(0)) & (place + d < size));
-    let i = select(0u, u32(pixel + d.y * size.x + d.x), inside) * c4s + c;
-    sum += select(0.0, 1.0, inside) * dy[i] * w[u32(tap) * c4s + c];
+  let s = strip_of(id);
+  let step = params.channels / 4u;
+  let line = params.width * step;
+  let i = s.pixel * step + s.c4;
+  let first = max(s.row, 1u) - 1u;
+  let end = min(s.row + 2u, params.height);
+  var at = i - (s.row - first) * line;
+  var tap = (1u + s.row - first) * 3u * step + s.c4;   // the rows of taps backwards
+  var sums = mat4x4<f32>();
+  for (var row = first; row < end; row++) {
+    var v = seen(s, at, tap, step);
+    v.taps = mat3x4(v.taps[2], v.taps[1], v.taps[0]);
+    sums = add_taps(sums, v);
+    at += line;
+    tap -= 3u * step;
   }
-  dx[id] = sum;
+  y[i] = sums[0];
+  if (s.left > 1u) { y[i + step] = sums[1]; }
+  if (s.left > 2u) { y[i + 2u * step] = sums[2]; }
+  if (s.left > 3u) { y[i + 3u * step] = sums[3]; }
 }

@@ -10,6 +10,7 @@ export { default as conv2d } from "./fragments/conv2d.wgsl" with { type: "text" 
 export { default as conv2d_gradient } from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
 export { default as conv2d_tile } from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 export { default as depthwise_halves } from "./fragments/depthwise_halves.wgsl" with { type: "text" };
+export { default as depthwise_strip } from "./fragments/depthwise_strip.wgsl" with { type: "text" };
 export { default as frame } from "./fragments/frame.wgsl" with { type: "text" };
 export { default as lane } from "./fragments/lane.wgsl" with { type: "text" };
 export { default as linear } from "./fragments/linear.wgsl" with { type: "text" };
