@@ -17,11 +17,11 @@ import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import {
   type CollectedFrames,
   collectFrames,
-  type EachFrame,
+  type CollectOptions,
   type FrameStream,
   type VideoFacts,
 } from "./frame_stream.ts";
-import type { FloatFrame, RgbFrame } from "./frames.ts";
+import type { RgbFrame } from "./frames.ts";
 import { openGif } from "./gif_reader.ts";
 import {
   decodeImage,
@@ -33,32 +33,19 @@ import {
 import { isNumbered } from "./numbered_names.ts";
 import { type PickOptions, Picks, TooFewFramesError } from "./picks.ts";
 import { openY4m } from "./y4m.ts";
-import type { ResizeMethod } from "./resize.ts";
-import { type FileType, fileType, readBytes, sniff } from "./file_type.ts";
+import { type FileType, fileType, readBytes, readPicture } from "./file_type.ts";
 import type { VideoStream } from "./video_reader.ts";
 
 /** Which frames of a source to read, and how. */
-export interface ClipOptions extends PickOptions {
-  /** Centre-crop and resize to this size (the source's own). */
-  readonly size?: { readonly width: number; readonly height: number };
-  /** Method of resizing (by area). */
-  readonly resize?: ResizeMethod;
+export interface ClipOptions extends PickOptions, CollectOptions {
   /** Colour matrix of a .y4m (BT.601). */
   readonly matrix?: Matrix;
-  /** Takes each frame as it is read, by its place among those picked; none is kept then. */
-  readonly each?: EachFrame;
 }
 
 /** Frames of a source, with its metadata. */
-export interface Clip {
-  /** In pixels. */
-  readonly width: number;
-  /** In pixels. */
-  readonly height: number;
+export interface Clip extends CollectedFrames {
   /** Frames per second of the frames picked: the source's rate divided by the stride. */
   readonly fps?: number;
-  /** Bytes, or floats if the source has floats. */
-  readonly frames: RgbFrame[] | FloatFrame[];
   /** The action that led to each frame picked. */
   readonly actions?: number[];
   /** Why the source's actions cannot be used, if it has any. */
@@ -227,11 +214,7 @@ function openImages(paths: readonly string[]): FrameStream {
   let lossy = false;
   const warnings: string[] = [];
   const read = async (path: string) => {
-    const bytes = await readBytes(path);
-    const type = sniff(bytes);
-    if (type !== "png" && type !== "jpeg" && type !== "webp") {
-      throw new MediaError("it is not a PNG, JPEG or WebP");
-    }
+    const { bytes, type } = await readPicture(path);
     lossy ||= isLossyImage(bytes, type);
     if (type === "png" && isAnimatedPng(bytes)) {
       warnings.push(
@@ -270,12 +253,9 @@ async function collect(
   path: string,
   stream: FrameStream,
   picks: Picks,
-  { size, resize, each }: ClipOptions,
+  options: ClipOptions,
 ): Promise<Clip> {
-  const collected: CollectedFrames = await named(
-    path,
-    () => collectFrames(path, stream, picks, { size, resize, each }),
-  );
+  const collected = await named(path, () => collectFrames(path, stream, picks, options));
   const { fps, lossy, actions, unusableActions, metadata, warnings, video } = stream;
   return {
     ...collected,

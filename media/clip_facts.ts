@@ -1,6 +1,5 @@
 import { named, openFile, readClip } from "./clip.ts";
-import { MediaError } from "./errors.ts";
-import { fileType, readBytes, sniff } from "./file_type.ts";
+import { fileType, readPicture } from "./file_type.ts";
 import { imagesInFolder, imagesOfPattern, isFolder } from "./folder_reader.ts";
 import type { VideoFacts } from "./frame_stream.ts";
 import { isRgb } from "./frames.ts";
@@ -58,11 +57,7 @@ async function streamFacts(path: string, type: "npz" | "npy" | "gif" | "y4m"): P
 
 async function pictureFacts(path: string): Promise<ClipFacts> {
   return await named(path, async () => {
-    const bytes = await readBytes(path);
-    const type = sniff(bytes);
-    if (type !== "png" && type !== "jpeg" && type !== "webp") {
-      throw new MediaError("it is not a PNG, JPEG or WebP");
-    }
+    const { bytes, type } = await readPicture(path);
     const lossy = isLossyImage(bytes, type);
     const metadata = type === "png" ? readPngText(bytes) : {};
     return { ...imageSize(bytes, type), lossy, isFloat: false, metadata };

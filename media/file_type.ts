@@ -2,6 +2,7 @@ import { bytesAt } from "../files/byte_source.ts";
 import { FileSource } from "../files/file_source.ts";
 import { MOST_ARRAY_BYTES, TooMuchError } from "./budget.ts";
 import { asMedia, MediaError } from "./errors.ts";
+import type { ImageType } from "./image_reader.ts";
 
 /** Type of a file by its first bytes; `video` if it is none of the others. */
 export type FileType = "npz" | "npy" | "y4m" | "gif" | "png" | "jpeg" | "webp" | "video";
@@ -32,8 +33,22 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
   });
 }
 
+/**
+ * The bytes and type of a picture.
+ *
+ * @throws {MediaError} when it is not one, or the file cannot be read
+ */
+export async function readPicture(
+  path: string,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: ImageType }> {
+  const bytes = await readBytes(path);
+  const type = sniff(bytes);
+  if (type === "png" || type === "jpeg" || type === "webp") return { bytes, type };
+  throw new MediaError("it is not a PNG, JPEG or WebP");
+}
+
 /** Tells the type from the first 16 bytes. */
-export function sniff(bytes: Uint8Array): FileType {
+function sniff(bytes: Uint8Array): FileType {
   const text = String.fromCharCode(...bytes.subarray(0, 16));
   if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) return "npz";
   if (text.startsWith("\x93NUMPY")) return "npy";

@@ -57,23 +57,27 @@ export type EachFrame = (frame: RgbFrame | FloatFrame, index: number) => Promise
 
 /** How the frames of a stream are collected. */
 export interface CollectOptions {
+  /** Centre-crop and resize to this size (the source's own). */
   readonly size?: { readonly width: number; readonly height: number };
+  /** Method of resizing (by area); `bilinear` gives floats, like loaders that resize this way. */
   readonly resize?: ResizeMethod;
+  /** Takes each frame as it is read, by its place among those picked; none is kept then. */
   readonly each?: EachFrame;
 }
 
 /** Frames of one source, ready to use. */
 export interface CollectedFrames {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Bytes, or floats if the source has floats. */
   readonly frames: RgbFrame[] | FloatFrame[];
 }
 
 /**
  * Reads the wanted frames of a source and stops after the last one.
  *
- * @param how `size` to crop and resize to (the source's own); `resize` "bilinear" gives floats, like
- *   the loaders that resize this way; `each` takes the frames, which are not kept then
  * @throws {MediaError} when there are too few frames, or too many to keep, or their sizes differ
  */
 export async function collectFrames(

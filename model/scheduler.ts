@@ -12,14 +12,10 @@ export type Solver = typeof SOLVERS[number];
  * call and v' that of the call before. c1 is 0 if v' is not needed (or does not exist).
  */
 export interface SolverCall {
-  /** Which step, from 0, this call belongs to: Heun's method calls twice in most steps. */
-  readonly step: number;
   /** 0..1000, a float32: what the noisy frame's time embedding is made from. */
   readonly timestep: number;
   readonly c0: number;
   readonly c1: number;
-  /** Whether the next call's update needs this call's velocity as its v'. */
-  readonly keepsVelocity: boolean;
 }
 
 /** Times of a run: `steps` timesteps and `steps + 1` sigmas, of which the last is 0. */
@@ -109,29 +105,19 @@ export function schedule(
 }
 
 function multistep({ timesteps, sigmas }: FlowMatchTimes, solver: "euler" | "ab2"): SolverCall[] {
-  const steps = timesteps.length;
   return Array.from(timesteps, (timestep, step) => {
     const h = fround(sigmas[step + 1]! - sigmas[step]!);
-    if (solver === "euler") return { step, timestep, c0: h, c1: 0, keepsVelocity: false };
+    if (solver === "euler") return { timestep, c0: h, c1: 0 };
     const half = step === 0 ? 0 : h * h / fround(sigmas[step]! - sigmas[step - 1]!) / 2;
-    const keepsVelocity = step < steps - 1;
-    return { step, timestep, c0: fround(h + half), c1: fround(0 - half), keepsVelocity };
+    return { timestep, c0: fround(h + half), c1: fround(0 - half) };
   });
 }
 
 function heun({ timesteps, sigmas }: FlowMatchTimes): SolverCall[] {
-  const last = timesteps.length - 1;
   return Array.from(timesteps).flatMap((timestep, step) => {
     const h = fround(sigmas[step + 1]! - sigmas[step]!);
-    const predictor = { step, timestep, c0: h, c1: 0, keepsVelocity: step < last };
-    if (step === last) return [predictor];
-    const corrector = {
-      step,
-      timestep: timesteps[step + 1]!,
-      c0: h / 2,
-      c1: -h / 2,
-      keepsVelocity: false,
-    };
-    return [predictor, corrector];
+    const predictor = { timestep, c0: h, c1: 0 };
+    if (step === timesteps.length - 1) return [predictor];
+    return [predictor, { timestep: timesteps[step + 1]!, c0: h / 2, c1: -h / 2 }];
   });
 }

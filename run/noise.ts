@@ -21,19 +21,13 @@ export interface GeneratorState {
   readonly cachedNormal: number | undefined;
 }
 
-/** A stream of normal numbers; every draw continues where the last one ended. */
-export interface NormalGenerator {
-  /** Draws `count` float32 numbers like one `torch.randn` call for that many elements. */
-  randn(count: number): Float32Array<ArrayBuffer>;
-}
-
 /**
- * PyTorch's CPU generator: `randn` equals `torch.randn(count, generator=...)` in float32 bit for
- * bit, as PyTorch computes it on x86 processors with AVX2 (others differ by an ulp or two).
+ * PyTorch's CPU generator; every draw continues where the last one ended. `randn` equals
+ * `torch.randn(count, generator=...)` in float32 bit for bit, as PyTorch computes it on x86 processors with AVX2 (others differ by an ulp or two).
  *
  * Source: PyTorch 2.5.1, aten/src/ATen/native/cpu/DistributionTemplates.h, `normal_kernel`.
  */
-export class CpuGenerator implements NormalGenerator {
+export class CpuGenerator {
   readonly #bits: Mt19937;
   /** The second number of a Box-Muller pair, kept for the next draw of fewer than 16 numbers. */
   #kept: number | undefined;
@@ -120,13 +114,13 @@ export interface CudaDevice {
 const H100: CudaDevice = { multiprocessors: 132, threadsPerMultiprocessor: 2048 };
 
 /**
- * PyTorch's CUDA generator: `randn` equals `torch.randn(count, device="cuda", generator=...)` in
+ * PyTorch's CUDA generator; every draw continues where the last one ended. `randn` equals `torch.randn(count, device="cuda", generator=...)` in
  * float32 up to 1e-6 (the device's own sine and cosine are approximate).
  *
  * Source: PyTorch 2.5.1, aten/src/ATen/native/cuda/DistributionTemplates.h,
  * `calc_execution_policy` and `distribution_elementwise_grid_stride_kernel`.
  */
-export class CudaGenerator implements NormalGenerator {
+export class CudaGenerator {
   readonly #philox: Philox4x32;
   readonly #maxBlocks: number;
   /** Counter blocks used by earlier draws, the same for every thread. */
@@ -181,29 +175,6 @@ function writeNormalPair(
   const radius = fround(Math.sqrt(-2 * fround(Math.log(u))));
   out[index] = radius * fround(Math.sin(angle));
   if (index + stride < out.length) out[index + stride] = radius * fround(Math.cos(angle));
-}
-
-/**
- * Draws as `torch.manual_seed(seed); torch.randn(count)` does on the CPU: see {@link CpuGenerator}.
- *
- * @throws {RangeError} when the seed or the count is out of range.
- */
-export function torchRandn(seed: bigint | number, count: number): Float32Array<ArrayBuffer> {
-  return new CpuGenerator(seed).randn(count);
-}
-
-/**
- * Draws as `torch.manual_seed(seed); torch.randn(count, device="cuda")` does: see
- * {@link CudaGenerator}.
- *
- * @throws {RangeError} when the seed or the count is out of range.
- */
-export function cudaRandn(
-  seed: bigint | number,
-  count: number,
-  device?: CudaDevice,
-): Float32Array<ArrayBuffer> {
-  return new CudaGenerator(seed, device).randn(count);
 }
 
 /** The two 32-bit words of a seed; negative seeds wrap, as in `torch.manual_seed`. */

@@ -1,7 +1,7 @@
 import type { GuidanceMode } from "./session.ts";
 import type { ModelInfo, WindowCache } from "../model/model.ts";
 import { rounded, type Rounding } from "../model/embeddings.ts";
-import { cudaRandn, torchRandn } from "./noise.ts";
+import { CpuGenerator, CudaGenerator } from "./noise.ts";
 import { type NoiseSchedule, schedule, type Solver, type SolverCall } from "../model/scheduler.ts";
 
 /** Options of `Pipeline.generate`. Frames are counted from the context on. */
@@ -136,8 +136,7 @@ export function resolveOptions(o: GenerateOptions, info: OptionsInfo): ResolvedO
 export function resolveNoise(o: GenerateOptions, run: ResolvedOptions): Float32Array {
   if (o.noise) return o.noise;
   const count = run.videos * run.generated * run.latent.volume;
-  const draw = o.rng === "cuda" ? cudaRandn : torchRandn;
-  return draw(o.seed ?? 0, count);
+  return new (o.rng === "cuda" ? CudaGenerator : CpuGenerator)(o.seed ?? 0).randn(count);
 }
 
 function whole(name: string, value: number, least: number): number {

@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Mt19937 } from "../../run/mt19937.ts";
-import {
-  CpuGenerator,
-  CudaGenerator,
-  cudaRandn,
-  type NormalGenerator,
-  torchRandn,
-} from "../../run/noise.ts";
+import { CpuGenerator, type CudaDevice, CudaGenerator } from "../../run/noise.ts";
 import { Philox4x32 } from "../../run/philox.ts";
 import { readFloats, SafetensorsFile } from "../../weights/safetensors.ts";
 
@@ -18,7 +12,13 @@ const goldens = (name: string) =>
 /** One multiprocessor of one block: thread t draws elements t, t + 256, t + 512, ... */
 const ONE_BLOCK = { multiprocessors: 1, threadsPerMultiprocessor: 256 };
 
-function draws(generator: NormalGenerator, counts: number[]): number[] {
+const torchRandn = (seed: bigint | number, count: number) => new CpuGenerator(seed).randn(count);
+
+function cudaRandn(seed: bigint | number, count: number, device?: CudaDevice) {
+  return new CudaGenerator(seed, device).randn(count);
+}
+
+function draws(generator: CpuGenerator | CudaGenerator, counts: number[]): number[] {
   return counts.flatMap((count) => Array.from(generator.randn(count)));
 }
 
