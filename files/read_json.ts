@@ -10,7 +10,7 @@ const LONGEST = 32 * 1024 * 1024;
  * @throws {CheckpointError} NotFound, or BadConfig with what is wrong and where
  */
 export async function readJson(path: string): Promise<JsonObject> {
-  const source = await FileSource.open(path);
+  using source = await FileSource.open(path);
   try {
     if (source.size > LONGEST) bad(path, `it has ${source.size} bytes; the limit is ${LONGEST}`);
     const bytes = new Uint8Array(source.size);
@@ -21,8 +21,6 @@ export async function readJson(path: string): Promise<JsonObject> {
   } catch (error) {
     if (error instanceof SyntaxError) bad(path, error.message);
     throw error;
-  } finally {
-    source.close();
   }
 }
 

@@ -39,14 +39,10 @@ async function readArray(path: string, classes: Classes): Promise<number[]> {
 }
 
 async function readTensor(path: string, classes: Classes): Promise<number[][]> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const lists = await tensorActions(file);
-    if (lists) return lists.map((list) => checkIndices(list, path, classes));
-    throw new UsageError(`Cannot read actions "${path}": it has no tensor "actions"`);
-  } finally {
-    file.close();
-  }
+  using file = await SafetensorsFile.open(path);
+  const lists = await tensorActions(file);
+  if (lists) return lists.map((list) => checkIndices(list, path, classes));
+  throw new UsageError(`Cannot read actions "${path}": it has no tensor "actions"`);
 }
 
 /**

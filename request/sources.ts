@@ -178,43 +178,39 @@ async function videoActions(
  * `far export` does.
  */
 async function readTensors(path: string, options: SourceOptions): Promise<Source> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const name = file.tensors.has("context_frames") && !file.tensors.has("frames")
-      ? "context_frames"
-      : "frames";
-    const info = file.tensors.get(name);
-    const shape = info?.shape ?? [];
-    const [videos, length, channels, height, width] = shapeOfVideos(info);
-    if (shape.length < 4 || shape.length > 5 || channels !== 3) {
-      const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it is missing";
-      throw new CheckpointError(
-        `Cannot read frames from "${path}": "frames" must be [videos, t, 3, H, W], but ${found}`,
-        { file: path, reason: "WrongDtype" },
-      );
-    }
-    const picked = pick(path, length!, options);
-    const size = { width: width!, height: height! };
-    checkFloatFrames(path, size, videos! * length!);
-    if (options.fit) checkFloatFrames(path, fittedSize(size, options.fit), videos! * picked.length);
-    const values = 3 * height! * width!;
-    const all = arePictures(info)
-      ? joinFrames([picturesIn(await file.read(info), size)]).data
-      : await readFloats(file, name);
-    const joined = Array.from({ length: videos! }, (_, video) =>
-      picked.map((frame) => {
-        const at = (video * length! + frame) * values;
-        const data = all.subarray(at, at + values);
-        checkUnit(data, path, frame);
-        const picture = { ...size, data };
-        return options.fit ? fitted(picture, options.fit) : picture;
-      }));
-    const own = (await tensorActions(file))?.map((list) => pickActions(list, options));
-    const actions = () => Promise.resolve(own);
-    return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
-  } finally {
-    file.close();
+  using file = await SafetensorsFile.open(path);
+  const name = file.tensors.has("context_frames") && !file.tensors.has("frames")
+    ? "context_frames"
+    : "frames";
+  const info = file.tensors.get(name);
+  const shape = info?.shape ?? [];
+  const [videos, length, channels, height, width] = shapeOfVideos(info);
+  if (shape.length < 4 || shape.length > 5 || channels !== 3) {
+    const found = shape.length > 0 ? `its shape is [${shape.join(", ")}]` : "it is missing";
+    throw new CheckpointError(
+      `Cannot read frames from "${path}": "frames" must be [videos, t, 3, H, W], but ${found}`,
+      { file: path, reason: "WrongDtype" },
+    );
   }
+  const picked = pick(path, length!, options);
+  const size = { width: width!, height: height! };
+  checkFloatFrames(path, size, videos! * length!);
+  if (options.fit) checkFloatFrames(path, fittedSize(size, options.fit), videos! * picked.length);
+  const values = 3 * height! * width!;
+  const all = arePictures(info)
+    ? joinFrames([picturesIn(await file.read(info), size)]).data
+    : await readFloats(file, name);
+  const joined = Array.from({ length: videos! }, (_, video) =>
+    picked.map((frame) => {
+      const at = (video * length! + frame) * values;
+      const data = all.subarray(at, at + values);
+      checkUnit(data, path, frame);
+      const picture = { ...size, data };
+      return options.fit ? fitted(picture, options.fit) : picture;
+    }));
+  const own = (await tensorActions(file))?.map((list) => pickActions(list, options));
+  const actions = () => Promise.resolve(own);
+  return { ...joinFrames(joined), actions, lossy: false, warnings: [] };
 }
 
 /** Whether a tensor holds pictures as bytes, U8 [t, H, W, 3]. */
@@ -295,17 +291,13 @@ function joinFrames(videos: readonly (readonly FloatFrame[])[]) {
  * @throws {UsageError} noise of another shape
  */
 export async function readNoise(path: string, needed: readonly number[]): Promise<Float32Array> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const shape = file.tensors.get("noise")?.shape;
-    if (shape && shape.join() !== needed.join()) {
-      throw new UsageError(
-        `Cannot use the noise of "${path}": it is [${shape.join(", ")}], but this run needs ` +
-          `[${needed.join(", ")}], which is [count, frames, c, h, w]`,
-      );
-    }
-    return await readFloats(file, "noise");
-  } finally {
-    file.close();
+  using file = await SafetensorsFile.open(path);
+  const shape = file.tensors.get("noise")?.shape;
+  if (shape && shape.join() !== needed.join()) {
+    throw new UsageError(
+      `Cannot use the noise of "${path}": it is [${shape.join(", ")}], but this run needs ` +
+        `[${needed.join(", ")}], which is [count, frames, c, h, w]`,
+    );
   }
+  return await readFloats(file, "noise");
 }

@@ -56,6 +56,11 @@ export class SafetensorsReader implements TensorFile {
   close(): void {
     this.#source.close();
   }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /**

@@ -64,32 +64,28 @@ function commandOf(path: string): string {
  * @throws {CheckpointError} there are none, or their channels differ from the model's
  */
 async function readLatents(path: string, { model }: Pipeline): Promise<Latents> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const shape = file.tensors.get("latents")?.shape ?? [];
-    const [videos, frames, c, h, w] = shape.length === 4 ? [1, ...shape] : shape;
-    if ((shape.length !== 4 && shape.length !== 5) || c !== model.sizes.channels) {
-      throw new CheckpointError(
-        `Cannot decode "${path}": "latents" must be [videos, t, ${model.sizes.channels}, h, w], ` +
-          (shape.length > 0 ? `but is [${shape.join(", ")}]` : "but it is missing"),
-        { file: path, reason: "WrongDtype" },
-      );
-    }
-    const data = await readFloats(file, "latents");
-    const scaled = !file.metadata.has("scaling_factor") &&
-      settingsOf(file.metadata)?.command === "generate";
-    const factor = model.vae.scalingFactor;
-    const fps = Number(file.metadata.get("fps"));
-    return {
-      videos: videos!,
-      frames: frames!,
-      shape: [c!, h!, w!],
-      data: scaled ? data.map((value) => value / factor) : data,
-      fps: Number.isFinite(fps) && fps > 0 ? fps : undefined,
-    };
-  } finally {
-    file.close();
+  using file = await SafetensorsFile.open(path);
+  const shape = file.tensors.get("latents")?.shape ?? [];
+  const [videos, frames, c, h, w] = shape.length === 4 ? [1, ...shape] : shape;
+  if ((shape.length !== 4 && shape.length !== 5) || c !== model.sizes.channels) {
+    throw new CheckpointError(
+      `Cannot decode "${path}": "latents" must be [videos, t, ${model.sizes.channels}, h, w], ` +
+        (shape.length > 0 ? `but is [${shape.join(", ")}]` : "but it is missing"),
+      { file: path, reason: "WrongDtype" },
+    );
   }
+  const data = await readFloats(file, "latents");
+  const scaled = !file.metadata.has("scaling_factor") &&
+    settingsOf(file.metadata)?.command === "generate";
+  const factor = model.vae.scalingFactor;
+  const fps = Number(file.metadata.get("fps"));
+  return {
+    videos: videos!,
+    frames: frames!,
+    shape: [c!, h!, w!],
+    data: scaled ? data.map((value) => value / factor) : data,
+    fps: Number.isFinite(fps) && fps > 0 ? fps : undefined,
+  };
 }
 
 async function decodeTo(

@@ -16,23 +16,19 @@ export async function cutFile(
   name: string,
   signal: AbortSignal,
 ): Promise<CutFile> {
-  const source = await FileSource.open(path);
-  try {
-    const pieces: { path: string; bytes: number }[] = [];
-    for (let start = 0; start < source.size; start += MOST_BYTES) {
-      const bytes = Math.min(MOST_BYTES, source.size - start);
-      const piece = `${name}.${String(pieces.length).padStart(2, "0")}.safetensors`;
-      using file = await Deno.open(join(to, piece), { write: true, create: true, truncate: true });
-      for (let at = 0; at < bytes; at += CHUNK) {
-        signal.throwIfAborted();
-        const chunk = new Uint8Array(Math.min(CHUNK, bytes - at));
-        await source.read(start + at, chunk);
-        await writeAll(file, chunk);
-      }
-      pieces.push({ path: piece, bytes });
+  using source = await FileSource.open(path);
+  const pieces: { path: string; bytes: number }[] = [];
+  for (let start = 0; start < source.size; start += MOST_BYTES) {
+    const bytes = Math.min(MOST_BYTES, source.size - start);
+    const piece = `${name}.${String(pieces.length).padStart(2, "0")}.safetensors`;
+    using file = await Deno.open(join(to, piece), { write: true, create: true, truncate: true });
+    for (let at = 0; at < bytes; at += CHUNK) {
+      signal.throwIfAborted();
+      const chunk = new Uint8Array(Math.min(CHUNK, bytes - at));
+      await source.read(start + at, chunk);
+      await writeAll(file, chunk);
     }
-    return { pieces };
-  } finally {
-    source.close();
+    pieces.push({ path: piece, bytes });
   }
+  return { pieces };
 }

@@ -40,19 +40,15 @@ export async function readCheckpoint(
   if (resume === undefined) return undefined;
   const missing = !await Deno.stat(resume).then(() => true, () => false);
   if (missing && resume === checkpoint) return undefined;
-  const file = await SafetensorsFile.open(resume);
-  try {
-    const settings = settingsOf(file.metadata);
-    const model = file.metadata.get(MODEL_KEY);
-    if (!settings || !model || !file.tensors.has("latents")) {
-      throw new UsageError(
-        `Cannot resume from "${resume}": it is not a checkpoint of far generate`,
-      );
-    }
-    return { path: resume, settings, model, latents: await readFloats(file, "latents") };
-  } finally {
-    file.close();
+  using file = await SafetensorsFile.open(resume);
+  const settings = settingsOf(file.metadata);
+  const model = file.metadata.get(MODEL_KEY);
+  if (!settings || !model || !file.tensors.has("latents")) {
+    throw new UsageError(
+      `Cannot resume from "${resume}": it is not a checkpoint of far generate`,
+    );
   }
+  return { path: resume, settings, model, latents: await readFloats(file, "latents") };
 }
 
 /**
