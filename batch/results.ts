@@ -10,6 +10,15 @@ export interface MadeFile extends FileDigest {
   readonly path: string;
 }
 
+/** What a job has made. */
+export interface Made {
+  /** From the start of its GPU batch to its last output. */
+  readonly seconds: number;
+  /** Videos in that batch. */
+  readonly batch: number;
+  readonly outputs: readonly MadeFile[];
+}
+
 /** Why a job failed. */
 export interface JobFailure {
   readonly message: string;
@@ -18,15 +27,11 @@ export interface JobFailure {
 }
 
 /** One line of the results file: how a job ended. */
-export interface ResultRecord {
+export interface ResultRecord extends Partial<Made> {
   readonly id: string;
   readonly line: number;
   readonly hash: string;
   readonly status: "done" | "failed";
-  /** From the start of its GPU batch to its last output. */
-  readonly seconds?: number;
-  /** Videos in that batch. */
-  readonly batch?: number;
   readonly outputs: readonly MadeFile[];
   readonly error?: string;
   readonly temporary?: boolean;

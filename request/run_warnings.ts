@@ -1,18 +1,11 @@
 import type { ModelInfo, RunPlan } from "../mod.ts";
-import type { Size } from "../cli/option.ts";
-import { modelWarnings, type RunWarning } from "./model_warnings.ts";
+import { modelWarnings, type RunWarning, type Wanted } from "./model_warnings.ts";
 import { outputWarnings } from "./output_warnings.ts";
 import type { GenerateValues } from "./options.ts";
 import type { Source } from "./sources.ts";
 
 /** Facts about a run, as far as they are known. */
-export interface RunFacts {
-  /** Pixels; undefined if only a context can tell. */
-  readonly size: Size | undefined;
-  /** Frames of context and generated ones. */
-  readonly frames: number;
-  /** Slope of FlexRoPE; 0 is none. */
-  readonly slope: number;
+export interface RunFacts extends Omit<Wanted, "guidance"> {
   readonly source?: Pick<Source, "warnings">;
 }
 

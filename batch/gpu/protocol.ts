@@ -1,5 +1,6 @@
 import type { SettingValue } from "../../cli/settings.ts";
-import type { JobFailure, MadeFile } from "../results.ts";
+import type { RunWarning } from "../../request/model_warnings.ts";
+import type { JobFailure, Made } from "../results.ts";
 
 // Messages between the supervisor and the GPU process: JSON lines on stdin and stdout. Any other
 // line was printed by a library.
@@ -40,20 +41,9 @@ export type ChildMessage =
   | { readonly type: "start"; readonly hashes: readonly string[] }
   /** Progress: weights were loaded or a frame was finished; `generated` for a new frame. */
   | { readonly type: "progress"; readonly generated?: boolean }
-  /** About a job that runs all the same. @see RunWarning */
-  | {
-    readonly type: "warning";
-    readonly where: string;
-    readonly kind: string;
-    readonly text: string;
-  }
-  | {
-    readonly type: "done";
-    readonly hash: string;
-    readonly seconds: number;
-    readonly batch: number;
-    readonly outputs: readonly MadeFile[];
-  }
+  /** About a job that runs all the same. */
+  | RunWarning & { readonly type: "warning"; readonly where: string }
+  | Made & { readonly type: "done"; readonly hash: string }
   | { readonly type: "failed"; readonly hash: string; readonly error: ChildFailure }
   /**
    * The batch failed as a whole, for lack of memory or otherwise: these jobs may succeed in other
@@ -79,12 +69,7 @@ export type ChildMessage =
 
 /** How a job ended. */
 export type Outcome =
-  | {
-    readonly status: "done";
-    readonly seconds: number;
-    readonly batch: number;
-    readonly outputs: readonly MadeFile[];
-  }
+  | Made & { readonly status: "done" }
   | {
     readonly status: "failed";
     readonly error: ChildFailure;

@@ -1,5 +1,5 @@
 import type { SettingValue } from "../../cli/settings.ts";
-import type { JobFailure, MadeFile } from "../results.ts";
+import type { JobFailure, Made } from "../results.ts";
 
 /** Version of the data in a queue; a worker refuses newer ones. */
 export const QUEUE_VERSION = 1;
@@ -30,10 +30,7 @@ export interface QueueJob {
 }
 
 /** A worker's answer. */
-export interface QueueResult {
-  readonly seconds: number;
-  readonly batch: number;
-  readonly outputs: readonly MadeFile[];
+export interface QueueResult extends Made {
   /** Whether the outputs are in the queue, named by `outputBlob`. */
   readonly sent: boolean;
   /** Name of the machine. */
