@@ -9,6 +9,7 @@ import {
   conv2dTuning,
   type DeviceProfile,
   exchanges,
+  exchangesHeads,
   linearKey,
   linearTuning,
   type ProductTuning,
@@ -154,15 +155,15 @@ function tunableAttention(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const batch = typeof dispatch.groups === "function" ? 1 : dispatch.groups[2];
   const dtype = dtypeOf(dispatch);
   const shape = { queries: queries!, slots: slots!, rows: heads! * batch, dtype };
-  const { keys, shuffle, parts, split } = attentionTuning(device, shape);
+  const { ahead, shuffle, parts, split } = attentionTuning(device, shape);
   const frames = queries! / tokens!;
   return {
     key: attentionKey(shape),
     builtIn: broadcasts(device)
       ? { split }
-      : exchanges(device)
-      ? { keys, shuffle, parts, split }
-      : { keys, split },
+      : exchangesHeads(device, dtype)
+      ? { ahead, shuffle, parts, split }
+      : { ahead, split },
     record(p, tuning) {
       const cache = [batch, heads!, slots!, 64];
       return attention(p, p.memory.tensor("q", [batch, frames, tokens!, heads! * 64]), {

@@ -27,9 +27,14 @@ export function broadcasts({ cpu, subgroupSize = SUBGROUP }: DeviceProfile): boo
   return cpu && subgroupSize >= SUBGROUP;
 }
 
-/** Whether eight lanes are guaranteed to exchange values within a subgroup. */
-export function exchanges({ subgroupSize = 0 }: DeviceProfile): boolean {
-  return subgroupSize >= SUBGROUP;
+/** Whether so many lanes are guaranteed to exchange values within a subgroup. */
+export function exchanges({ subgroupSize = 0 }: DeviceProfile, lanes = SUBGROUP): boolean {
+  return subgroupSize >= lanes;
+}
+
+/** Whether the lanes that share a head's dims in attention exchange values, each 16 bytes of them. */
+export function exchangesHeads(device: DeviceProfile, dtype: Dtype): boolean {
+  return exchanges(device, dtype === "f16" ? 8 : 16);
 }
 
 /** Whether a kernel may have the buffers that queries, keys and values take in one dispatch. */
@@ -63,7 +68,7 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "conv2d blocks": [1, 2],
   "conv2d ahead": [1, 2, 4],
   "conv2d shuffle": [0, 1],
-  "attention keys": [4, 8],
+  "attention ahead": [0, 1],
   "attention shuffle": [0, 1],
   "attention parts": [1, 4, 8],
   "attention split": [1, 2, 4, 8, 16],
@@ -201,8 +206,8 @@ export function conv2dTuning(device: DeviceProfile, shape: Conv2dShape): Product
 
 /** Tiling of attention. */
 export interface AttentionTuning {
-  /** Keys at a time in the forms for GPUs. */
-  readonly keys: number;
+  /** 1 if a lane asks for the next keys before it uses those that are there, on GPUs. */
+  readonly ahead: number;
   /** 1 if lanes add up scores within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
   /** Groups of 64 lanes of a workgroup that take turns with the keys, where lanes shuffle. */
@@ -248,7 +253,7 @@ export function attentionKey({ queries, slots, rows, dtype }: AttentionShape): s
  */
 export function attentionTuning(device: DeviceProfile, shape: AttentionShape): AttentionTuning {
   const { queries, slots, rows, dtype } = shape;
-  const shuffle = Number(exchanges(device));
+  const shuffle = Number(exchangesHeads(device, dtype));
   const groups = Math.ceil(queries / QUERIES) * rows;
   const wanted = device.cpu
     ? 1
@@ -256,7 +261,6 @@ export function attentionTuning(device: DeviceProfile, shape: AttentionShape): A
   const within = shuffle && hasFewCores(device) ? [8, 4].filter((n) => device.wide || n < 8) : [];
   const parts = within.find((n) => n <= wanted) ?? 1;
   const split = Math.max(1, Math.floor(wanted / parts));
-  // as many registers in f16 as in f32
-  const keys = dtype === "f16" && !spills(device) ? 8 : 4;
-  return tuned(device, attentionKey(shape), { keys, shuffle, parts, split });
+  const ahead = Number(!spills(device));
+  return tuned(device, attentionKey(shape), { ahead, shuffle, parts, split });
 }

@@ -4,7 +4,7 @@ import broadcastCode from "./attention_broadcast.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { type AttentionTuning, attentionTuning, exchanges } from "../gpu/tuning.ts";
+import { type AttentionTuning, attentionTuning, exchangesHeads } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { mergeAttention } from "./merge_attention.ts";
 
@@ -51,16 +51,19 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const queries = count * tokens;
   const slots = k.shape[2]!;
   const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
-  const { keys, shuffle, parts, split } = {
+  const { ahead, shuffle, parts, split } = {
     ...attentionTuning(p.device, shape),
     ...options.tuning,
   };
   const broadcast = k.buffer.kind === "texture";
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : LANES_QUERIES));
-  const shuffles = Boolean(shuffle) && exchanges(p.device);
+  const shuffles = Boolean(shuffle) && exchangesHeads(p.device, shape.dtype);
   const byLanes = shuffles ? ATTENTION_SHUFFLE : ATTENTION;
   // workgroup memory that scores pass through is enough for one group of lanes
-  const lanes = { KEYS: keys, ...(shuffles && { PARTS: Math.min(parts, p.device.wide ? 8 : 4) }) };
+  const lanes = {
+    AHEAD: ahead,
+    ...(shuffles && { PARTS: Math.min(parts, p.device.wide ? 8 : 4) }),
+  };
   const result = p.scratch(q.shape);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
   p.dispatch({

@@ -1,12 +1,18 @@
-// The forms of `attention` for GPUs: eight lanes share two queries of a head, eight dims each, so
-// neither keys nor sums fill the registers, and both queries use what a lane has loaded. How the
-// lanes add up their scores is in attention_memory.wgsl and attention_shuffle.wgsl: `add_lanes`.
+// The forms of `attention` for GPUs: a lane holds 16 bytes of a key, 8 of its dims in half floats or 4
+// in floats. So 8 or 16 lanes share a head's dims, and 2 or 4 of its queries, which all use what a
+// lane has loaded. How lanes add up scores is in attention_memory.wgsl and attention_shuffle.wgsl:
+// `weigh` and `whole`.
+//
+// What each query has is a vector by query; with half floats only x and y count. Dims of queries and
+// their sums are four vec4s: in floats one of each query, in half floats two of each.
 
-override KEYS: u32 = 8u;    // of a trip: 4 or 8
-override PARTS: u32 = 1u;   // groups of 64 lanes that share the keys of a workgroup: 1, 4 or 8
+override AHEAD: bool = true;  // whether keys and values are asked for a trip before they are used
+override PARTS: u32 = 1u;     // groups of 64 lanes that share the keys of a workgroup: 1, 4 or 8
 
 const WG = 64u * PARTS;
-const QUERIES = 16u;        // of a workgroup
+const LANES = select(16u, 8u, F16);
+const KEYS = 4u;              // of a trip
+const QUERIES = 16u;          // of a workgroup
 const LOG2_E = 1.4426950408889634;
 
 @group(0) @binding(3) var<storage, read> k: array<vec4<u32>>;  // [B, heads, slots, 64]
@@ -16,21 +22,65 @@ fn key16(i: u32) -> vec4<u32> { return k[i]; }
 
 fn value16(i: u32) -> vec4<u32> { return v[i]; }
 
-// Eight dims of four keys that follow each other.
-struct Four { a: Octet, b: Octet, c: Octet, d: Octet, }
+// A lane's share of four keys that follow each other, or of their values, as it is in the cache:
+// converted before it is needed, it would take twice the registers.
+struct Four { a: vec4<u32>, b: vec4<u32>, c: vec4<u32>, d: vec4<u32>, }
 
-fn keys(i: u32) -> Four { return Four(key(i), key(i + 8u), key(i + 16u), key(i + 24u)); }
-
-fn values(i: u32) -> Four { return Four(value(i), value(i + 8u), value(i + 16u), value(i + 24u)); }
-
-// A chain of multiply-adds.
-fn dot8(q: Octet, k: Octet) -> f32 {
-  let lo = q.lo.w * k.lo.w + (q.lo.z * k.lo.z + (q.lo.y * k.lo.y + q.lo.x * k.lo.x));
-  return q.hi.w * k.hi.w + (q.hi.z * k.hi.z + (q.hi.y * k.hi.y + (q.hi.x * k.hi.x + lo)));
+// `at` counts the lane's 16 bytes.
+fn ask_keys(at: u32) -> Four {
+  return Four(
+    key16(at), key16(at + LANES), key16(at + 2u * LANES), key16(at + 3u * LANES),
+  );
 }
 
-fn dots(q: Octet, k: Four) -> vec4<f32> {
-  return vec4(dot8(q, k.a), dot8(q, k.b), dot8(q, k.c), dot8(q, k.d));
+fn ask_values(at: u32) -> Four {
+  return Four(
+    value16(at), value16(at + LANES), value16(at + 2u * LANES), value16(at + 3u * LANES),
+  );
+}
+
+struct Asked { keys: Four, values: Four, }
+
+fn ask(at: u32) -> Asked { return Asked(ask_keys(at), ask_values(at)); }
+
+// A lane's dims as the even ones of the four vec4s meet them, and the odd ones.
+fn dims(bits: vec4<u32>) -> Octet {
+  if (F16) { return from_half(bits); }
+  return Octet(bitcast<vec4<f32>>(bits), bitcast<vec4<f32>>(bits));
+}
+
+// By query -> by the four vec4s.
+fn spread(x: vec4<f32>) -> vec4<f32> { return select(x, x.xxyy, F16); }
+
+fn spread_u32(x: vec4<u32>) -> vec4<u32> { return select(x, x.xxyy, F16); }
+
+// sum + a b, as a chain of multiply-adds.
+fn dot4(a: vec4<f32>, b: vec4<f32>, sum: f32) -> f32 {
+  return a.w * b.w + (a.z * b.z + (a.y * b.y + (a.x * b.x + sum)));
+}
+
+// The lane's part of a key's scores.
+fn scores_of(q: mat4x4<f32>, bits: vec4<u32>) -> vec4<f32> {
+  let k = dims(bits);
+  if (F16) {
+    let a = dot4(q[1], k.hi, dot4(q[0], k.lo, 0.0));
+    let b = dot4(q[3], k.hi, dot4(q[2], k.lo, 0.0));
+    return vec4(a, b, 0.0, 0.0);
+  }
+  return vec4(
+    dot4(q[0], k.lo, 0.0), dot4(q[1], k.lo, 0.0), dot4(q[2], k.lo, 0.0), dot4(q[3], k.lo, 0.0),
+  );
+}
+
+fn add_value(o: mat4x4<f32>, weights: vec4<f32>, bits: vec4<u32>) -> mat4x4<f32> {
+  let p = spread(weights);
+  let v = dims(bits);
+  return mat4x4(p.x * v.lo + o[0], p.y * v.hi + o[1], p.z * v.lo + o[2], p.w * v.hi + o[3]);
+}
+
+fn scaled(o: mat4x4<f32>, factors: vec4<f32>) -> mat4x4<f32> {
+  let f = spread(factors);
+  return mat4x4(o[0] * f.x, o[1] * f.y, o[2] * f.z, o[3] * f.w);
 }
 
 // Keys whose slots follow each other: `shift` more than their indices.
@@ -49,150 +99,174 @@ fn run_of(r: Regions, n: u32, share: Share) -> Run {
   return Run(max(first, wrap), end, shift - slots);
 }
 
-// A query's sums over the keys so far, of this lane's dims. Scores are in powers of 2.
-struct Sums { o: Octet, maximum: f32, total: f32, }
+// A lane's queries, which are so far apart.
+const APART = 64u / LANES;
 
-fn largest(x: vec4<f32>) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }
+struct Queries { q: mat4x4<f32>, keys: vec4<u32>, frames: vec4<f32>, }
 
-fn add_values(o: Octet, p: vec4<f32>, v: Four) -> Octet {
-  return Octet(
-    p.w * v.d.lo + (p.z * v.c.lo + (p.y * v.b.lo + (p.x * v.a.lo + o.lo))),
-    p.w * v.d.hi + (p.z * v.c.hi + (p.y * v.b.hi + (p.x * v.a.hi + o.hi))),
+// Where a lane's four vec4s are, in rows of so many.
+fn places(rows: vec4<u32>, size: u32, lane: u32) -> vec4<u32> {
+  let own = lane % LANES;
+  return spread_u32(rows * size) + select(vec4(own), 2u * own + vec4(0u, 1u, 0u, 1u), F16);
+}
+
+fn load_queries(group: vec3<u32>, first: u32, lane: u32) -> Queries {
+  let own = first + lane / LANES;
+  let a = query_of(group.z, own, group.y);
+  let b = query_of(group.z, own + APART, group.y);
+  let c = query_of(group.z, own + 2u * APART, group.y);
+  let d = query_of(group.z, own + 3u * APART, group.y);
+  let at = places(vec4(a.row, b.row, c.row, d.row), 16u, lane);
+  return Queries(
+    mat4x4(q[at.x], q[at.y], q[at.z], q[at.w]) * LOG2_E,
+    vec4(a.keys, b.keys, c.keys, d.keys), vec4(a.frame, b.frame, c.frame, d.frame),
   );
 }
 
-// Adds the keys of a trip to the online softmax: four near ones, and four far ones if there are so many.
-fn add_keys(s: Sums, near: vec4<f32>, far: vec4<f32>, v: Four, w: Four) -> Sums {
-  var maximum = max(s.maximum, largest(near));
-  if (KEYS > 4u) { maximum = max(maximum, largest(far)); }
-  let rescale = exp2(s.maximum - maximum);
-  let p = exp2(near - maximum);
-  var total = s.total * rescale + (p.x + p.y + (p.z + p.w));
-  var o = add_values(Octet(s.o.lo * rescale, s.o.hi * rescale), p, v);
-  if (KEYS > 4u) {
-    let q = exp2(far - maximum);
-    total += q.x + q.y + (q.z + q.w);
-    o = add_values(o, q, w);
-  }
-  return Sums(o, maximum, total);
-}
+// Sums over the keys so far: of values by weights, and of weights, which are powers of 2 of the
+// scores less the largest.
+struct Sums { o: mat4x4<f32>, maxima: vec4<f32>, totals: vec4<f32>, }
 
-// The bias of four keys from the i-th on, and none of those from `end` on: -1e30 stays below any
-// maximum, so its power is 0.
-fn mask(scores: vec4<f32>, i: u32, end: u32, frame: f32) -> vec4<f32> {
-  let index = i + vec4(0u, 1u, 2u, 3u);
+// A trip's first key, and the end of its run.
+struct Trip { first: u32, end: u32, }
+
+// The scores of key i with its bias. Of one that a query does not see it is -1e30, which stays below
+// any maximum, so that its weight is 0.
+fn seen_scores(scores: vec4<f32>, mine: Queries, i: u32, end: u32) -> vec4<f32> {
   var x = scores;
-  if (SLOPE) {
-    let frames = vec4(frame_of(i), frame_of(i + 1u), frame_of(i + 2u), frame_of(i + 3u));
-    x += LOG2_E * params.slope * (frames - frame);
-  }
-  return select(vec4(-1e30), x, index < vec4(end));
+  if (SLOPE) { x += LOG2_E * params.slope * (vec4(frame_of(i)) - mine.frames); }
+  return select(vec4(-1e30), x, vec4(select(~0u, i, i < end)) < mine.keys);
 }
 
-fn load_query(at: u32) -> Octet { return Octet(q[at] * LOG2_E, q[at + 1u] * LOG2_E); }
-
-// What half of the groups leave for the others: both queries' sums of a lane, and their totals.
-struct Left { a: Octet, b: Octet, totals: vec4<f32>, }
-
-var<workgroup> left: array<Left, 32u * max(PARTS, 2u)>;
-
-// The sums of the same query over other keys.
-fn join(s: Sums, other: Octet, maximum: f32, total: f32) -> Sums {
-  let most = max(s.maximum, maximum);
-  let own = exp2(s.maximum - most);
-  let its = exp2(maximum - most);
-  let o = Octet(s.o.lo * own + other.lo * its, s.o.hi * own + other.hi * its);
-  return Sums(o, most, s.total * own + total * its);
+// Weights of a trip's keys, and with these the maxima, the totals, and what to multiply sums by.
+struct Weights {
+  a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+  maxima: vec4<f32>, totals: vec4<f32>, factors: vec4<f32>,
 }
 
-struct Both { a: Sums, b: Sums, }
+fn weigh_keys(s: Sums, mine: Queries, k: Four, trip: Trip, lane: u32) -> Weights {
+  let partial = mat4x4(
+    scores_of(mine.q, k.a), scores_of(mine.q, k.b), scores_of(mine.q, k.c), scores_of(mine.q, k.d),
+  );
+  return weigh(partial, s, mine, trip, lane);
+}
 
-// Halves the groups until the first has all sums: always in the same order.
-fn join_parts(sums: Both, group: u32, lane: u32) -> Both {
+fn add_values(s: Sums, w: Weights, v: Four) -> Sums {
+  var o = add_value(scaled(s.o, w.factors), w.a, v.a);
+  o = add_value(o, w.b, v.b);
+  o = add_value(o, w.c, v.c);
+  return Sums(add_value(o, w.d, v.d), w.maxima, w.totals);
+}
+
+fn add_trip(s: Sums, mine: Queries, asked: Asked, trip: Trip, lane: u32) -> Sums {
+  return add_values(s, weigh_keys(s, mine, asked.keys, trip, lane), asked.values);
+}
+
+// Adds a run's keys, whose head's slots start at `base`. Groups of lanes take turns, so that all make
+// as many trips.
+fn add_run(sums: Sums, mine: Queries, run: Run, base: u32, index: u32) -> Sums {
+  let lane = index % 64u;
+  let turn = KEYS * PARTS;
   var s = sums;
-  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (group >= half && group < 2u * half) {
-      let totals = vec4(s.a.maximum, s.a.total, s.b.maximum, s.b.total);
-      left[(group - half) * 64u + lane] = Left(s.a.o, s.b.o, totals);
+  var trip = Trip(run.first + KEYS * (index / 64u), run.end);
+  var at = (base + trip.first + run.shift) * LANES + lane % LANES;
+  var asked = ask(at);
+  for (var first = run.first; first < run.end; first += select(turn, 2u * turn, AHEAD)) {
+    if (AHEAD) {
+      // two trips, so that what is asked for meets free registers: none has to be copied
+      let next = ask(at + turn * LANES);
+      s = add_trip(s, mine, asked, trip, lane);
+      trip.first += turn;
+      asked = ask(at + 2u * turn * LANES);
+      s = add_trip(s, mine, next, trip, lane);
+      at += 2u * turn * LANES;
+    } else {
+      // keys and values are never there at once, which takes the fewest registers
+      let w = weigh_keys(s, mine, ask_keys(at), trip, lane);
+      s = add_values(s, w, ask_values(at));
+      at += turn * LANES;
     }
-    workgroupBarrier();
-    if (group < half) {
-      let its = left[group * 64u + lane];
-      s.a = join(s.a, its.a, its.totals.x, its.totals.y);
-      s.b = join(s.b, its.b, its.totals.z, its.totals.w);
-    }
+    trip.first += turn;
   }
   return s;
 }
 
-// Both queries of a lane over a share of the keys, whose head's slots start at `base`; groups take
-// turns, so that all make as many trips.
-fn attend(a: Query, b: Query, share: Share, base: u32, index: u32) -> Both {
-  let lane = index % 64u;
-  let octet = lane % 8u;
+fn attend(group: vec3<u32>, first: u32, index: u32) -> Sums {
+  let mine = load_queries(group, first, index % 64u);
+  // later frames attend to more keys: the last query bounds the loop
+  let share = share_of(group.z, first + QUERIES - 1u, group.x % SPLIT);
+  let base = (group.z * params.heads + group.y) * params.slots;
   let ring = regions();
-  let qa = load_query(a.row * 16u + 2u * octet);
-  let qb = load_query(b.row * 16u + 2u * octet);
-  let none = Octet(vec4(0.0), vec4(0.0));
-  var sa = Sums(none, -1e29, 0.0);
-  var sb = Sums(none, -1e29, 0.0);
+  var s = Sums(mat4x4<f32>(), vec4(-1e29), vec4(0.0));
   for (var n = 0u; n < 4u; n++) {
     let run = run_of(ring, n, share);
-    for (var first = run.first; first < run.end; first += KEYS * PARTS) {
-      let i = first + KEYS * (index / 64u);
-      let at = (base + i + run.shift) * 8u + octet;
-      // all that a trip needs is asked for first: a single wait
-      let k0 = keys(at);
-      var k1 = Four(none, none, none, none);
-      if (KEYS > 4u) { k1 = keys(at + 32u); }
-      let v0 = values(at);
-      var v1 = k1;
-      if (KEYS > 4u) { v1 = values(at + 32u); }
-      var x = mat4x4(dots(qa, k0), dots(qb, k0), vec4(0.0), vec4(0.0));
-      if (KEYS > 4u) { x[2] = dots(qa, k1); x[3] = dots(qb, k1); }
-      x = add_lanes(x, lane);
-      // without a branch, after which compilers would load the values
-      x[0] = mask(x[0], i, min(a.keys, run.end), a.frame);
-      x[1] = mask(x[1], i, min(b.keys, run.end), b.frame);
-      if (KEYS > 4u) {
-        x[2] = mask(x[2], i + 4u, min(a.keys, run.end), a.frame);
-        x[3] = mask(x[3], i + 4u, min(b.keys, run.end), b.frame);
-      }
-      sa = add_keys(sa, x[0], x[2], v0, v1);
-      sb = add_keys(sb, x[1], x[3], v0, v1);
-    }
+    if (run.first < run.end) { s = add_run(s, mine, run, base, index); }
   }
-  return Both(sa, sb);
+  let totals = whole(s.totals);
+  // z and w are never read then, so they need not be computed
+  if (F16) { return Sums(s.o, s.maxima.xyxy, totals.xyxy); }
+  return Sums(s.o, s.maxima, totals);
 }
 
-fn write_sums(query: Query, s: Sums, part: u32, octet: u32) {
-  if (!query.valid) { return; }
-  var to = query.row * 16u;
-  var factor = 1.0 / s.total;
-  if (SPLIT > 1u) {
-    to = (query.row * SPLIT + part) * 17u;
-    factor = 1.0;
-    if (octet == 0u) { out[to + 16u] = vec4(s.maximum / LOG2_E, s.total, 0.0, 0.0); }
+// What half of the groups leave for the others.
+var<workgroup> left: array<Sums, 32u * max(PARTS, 2u)>;
+
+// The sums of the same queries over other keys.
+fn join(a: Sums, b: Sums) -> Sums {
+  let maxima = max(a.maxima, b.maxima);
+  let own = exp2(a.maxima - maxima);
+  let its = exp2(b.maxima - maxima);
+  return Sums(scaled(a.o, own) + scaled(b.o, its), maxima, a.totals * own + b.totals * its);
+}
+
+// Halves the groups until the first has all sums: always in the same order.
+fn join_parts(sums: Sums, group: u32, lane: u32) -> Sums {
+  var s = sums;
+  for (var half = PARTS / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (group >= half && group < 2u * half) { left[(group - half) * 64u + lane] = s; }
+    workgroupBarrier();
+    if (group < half) { s = join(s, left[group * 64u + lane]); }
   }
-  out[to + 2u * octet] = s.o.lo * factor;
-  out[to + 2u * octet + 1u] = s.o.hi * factor;
+  return s;
+}
+
+// The maxima and totals of a lane's queries, after their values.
+fn write_totals(at: vec4<u32>, valid: vec4<bool>, s: Sums) {
+  let maxima = s.maxima / LOG2_E;
+  if (valid.x) { out[at.x] = vec4(maxima.x, s.totals.x, 0.0, 0.0); }
+  if (valid.y) { out[at.y] = vec4(maxima.y, s.totals.y, 0.0, 0.0); }
+  if (F16) { return; }
+  if (valid.z) { out[at.z] = vec4(maxima.z, s.totals.z, 0.0, 0.0); }
+  if (valid.w) { out[at.w] = vec4(maxima.w, s.totals.w, 0.0, 0.0); }
+}
+
+fn write_sums(group: vec3<u32>, first: u32, s: Sums, lane: u32) {
+  let queries = first + lane / LANES + vec4(0u, 1u, 2u, 3u) * APART;
+  let valid = queries < vec4(params.queries);
+  let rows = (group.z * params.queries + queries) * params.heads + group.y;
+  var o = s.o;
+  var at = places(rows, 16u, lane);
+  if (SPLIT > 1u) {
+    let parts = rows * SPLIT + group.x % SPLIT;
+    at = places(parts, 17u, lane);
+    if (lane % LANES == 0u) { write_totals(parts * 17u + 16u, valid, s); }
+  } else {
+    o = scaled(o, 1.0 / s.totals);
+  }
+  let both = select(valid, valid.xxyy, F16);
+  if (both.x) { out[at.x] = o[0]; }
+  if (both.y) { out[at.y] = o[1]; }
+  if (both.z) { out[at.z] = o[2]; }
+  if (both.w) { out[at.w] = o[3]; }
 }
 
 fn attention(group: vec3<u32>, index: u32) {
   let first = group.x / SPLIT * QUERIES;
-  let query = first + index % 64u / 8u;
-  // later frames attend to more keys: the last query bounds the loop
-  let part = group.x % SPLIT;
-  let share = share_of(group.z, first + QUERIES - 1u, part);
-  let a = query_of(group.z, query, group.y);
-  let b = query_of(group.z, query + QUERIES / 2u, group.y);
-  let base = (group.z * params.heads + group.y) * params.slots;
-  var s = attend(a, b, share, base, index);
+  var s = attend(group, first, index);
   if (PARTS > 1u) {
     s = join_parts(s, index / 64u, index % 64u);
     if (index >= 64u) { return; }
   }
-  write_sums(a, s.a, part, index % 8u);
-  write_sums(b, s.b, part, index % 8u);
+  write_sums(group, first, s, index);
 }

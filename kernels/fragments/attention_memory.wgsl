@@ -1,28 +1,61 @@
-// The eight lanes of attention_lanes.wgsl add up their scores through workgroup memory: each adds
-// two of the sixteen, then reads all.
+// The lanes of attention_lanes.wgsl add up their scores through workgroup memory: each adds one of the
+// trip's, then reads all.
 
-var<workgroup> scores: array<array<vec2<f32>, 64>, 8>;
+// Of each lane: its parts of the scores. One more than 64, so that sums read from different banks.
+var<workgroup> parts: array<array<f32, 65>, LANES>;
+var<workgroup> sums: array<f32, 64>;
+
+fn put_parts(lane: u32, key: u32, x: vec4<f32>) {
+  if (F16) {
+    parts[2u * key][lane] = x.x; parts[2u * key + 1u][lane] = x.y;
+  } else {
+    parts[4u * key][lane] = x.x; parts[4u * key + 1u][lane] = x.y;
+    parts[4u * key + 2u][lane] = x.z; parts[4u * key + 3u][lane] = x.w;
+  }
+}
+
+fn add_eight(n: u32, from_lane: u32) -> f32 {
+  return ((parts[n][from_lane] + parts[n][from_lane + 1u]) +
+    (parts[n][from_lane + 2u] + parts[n][from_lane + 3u])) +
+    ((parts[n][from_lane + 4u] + parts[n][from_lane + 5u]) +
+    (parts[n][from_lane + 6u] + parts[n][from_lane + 7u]));
+}
+
+fn sums_of(at: u32) -> vec4<f32> {
+  if (F16) { return vec4(sums[at], sums[at + 1u], 0.0, 0.0); }
+  return vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+}
 
 fn add_lanes(partial: mat4x4<f32>, lane: u32) -> mat4x4<f32> {
-  let eight = lane - lane % 8u;
+  put_parts(lane, 0u, partial[0]);
+  put_parts(lane, 1u, partial[1]);
+  put_parts(lane, 2u, partial[2]);
+  put_parts(lane, 3u, partial[3]);
   workgroupBarrier();
-  scores[0][lane] = partial[0].xy; scores[1][lane] = partial[0].zw;
-  scores[2][lane] = partial[1].xy; scores[3][lane] = partial[1].zw;
-  scores[4][lane] = partial[2].xy; scores[5][lane] = partial[2].zw;
-  scores[6][lane] = partial[3].xy; scores[7][lane] = partial[3].zw;
+  let first = lane - lane % LANES;
+  var sum = add_eight(lane % LANES, first);
+  if (LANES > 8u) { sum += add_eight(lane % LANES, first + 8u); }
+  sums[lane] = sum;
+  // all have read their parts before any writes the next ones
   workgroupBarrier();
-  let n = lane % 8u;
-  let sum = ((scores[n][eight] + scores[n][eight + 1u]) +
-    (scores[n][eight + 2u] + scores[n][eight + 3u])) +
-    ((scores[n][eight + 4u] + scores[n][eight + 5u]) +
-    (scores[n][eight + 6u] + scores[n][eight + 7u]));
-  workgroupBarrier();
-  scores[0][lane] = sum;
-  workgroupBarrier();
+  let by = LANES / 4u;
   return mat4x4(
-    vec4(scores[0][eight], scores[0][eight + 1u]),
-    vec4(scores[0][eight + 2u], scores[0][eight + 3u]),
-    vec4(scores[0][eight + 4u], scores[0][eight + 5u]),
-    vec4(scores[0][eight + 6u], scores[0][eight + 7u]),
+    sums_of(first), sums_of(first + by), sums_of(first + 2u * by), sums_of(first + 3u * by),
   );
 }
+
+fn weigh(partial: mat4x4<f32>, s: Sums, mine: Queries, trip: Trip, lane: u32) -> Weights {
+  let scores = add_lanes(partial, lane);
+  let a = seen_scores(scores[0], mine, trip.first, trip.end);
+  let b = seen_scores(scores[1], mine, trip.first + 1u, trip.end);
+  let c = seen_scores(scores[2], mine, trip.first + 2u, trip.end);
+  let d = seen_scores(scores[3], mine, trip.first + 3u, trip.end);
+  let maxima = max(s.maxima, max(max(a, b), max(c, d)));
+  let factors = exp2(s.maxima - maxima);
+  let p = mat4x4(exp2(a - maxima), exp2(b - maxima), exp2(c - maxima), exp2(d - maxima));
+  let totals = s.totals * factors + (p[0] + p[1] + (p[2] + p[3]));
+  return Weights(p[0], p[1], p[2], p[3], maxima, totals, factors);
+}
+
+// Every lane has added up all weights.
+fn whole(totals: vec4<f32>) -> vec4<f32> { return totals; }

@@ -81,12 +81,12 @@ Deno.test("tunables() record what the model runs", () => {
 Deno.test("candidates() combines all choices, the built-in one first", () => {
   const linear = candidates({ key: "linear 1x2x3 f32", builtIn: { rows: 16 } });
   assert.deepEqual(linear, [{ rows: 16 }, { rows: 8 }, { rows: 32 }]);
-  const attention = candidates({ key: "attention 64", builtIn: { keys: 8, split: 4 } });
+  const attention = candidates({ key: "attention 64", builtIn: { ahead: 1, split: 4 } });
   assert.equal(attention.length, 10);
-  assert.deepEqual(attention[0], { keys: 8, split: 4 });
+  assert.deepEqual(attention[0], { ahead: 1, split: 4 });
   assert.equal(new Set(attention.map((numbers) => JSON.stringify(numbers))).size, 10);
-  const some = candidates({ key: "attention 64", builtIn: { keys: 8, split: 4 } }, ["keys"]);
-  assert.deepEqual(some, [{ keys: 8, split: 4 }, { keys: 4, split: 4 }]);
+  const some = candidates({ key: "attention 64", builtIn: { ahead: 1, split: 4 } }, ["ahead"]);
+  assert.deepEqual(some, [{ ahead: 1, split: 4 }, { ahead: 0, split: 4 }]);
 });
 
 Deno.test({

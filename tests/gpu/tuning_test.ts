@@ -91,7 +91,7 @@ Deno.test("linearTuning() shuffles on AMD's GPUs, but for products that follow a
     const few = /Intel/.test(name); // registers
     assert.deepEqual([large.tile, large.ahead], few ? [32, 4] : [64, 1]);
     const attention = { queries: 64, slots: 1088, rows: 12, dtype: "f16" } as const;
-    assert.equal(attentionTuning(device, attention).keys, few ? 4 : 8);
+    assert.equal(attentionTuning(device, attention).ahead, few ? 0 : 1);
   }
 });
 
@@ -140,11 +140,16 @@ Deno.test("attentionTuning() gives released models 192 workgroups from the third
   }
 });
 
-Deno.test("attentionTuning() takes as many registers in f16 as in f32, and shuffles where it can", () => {
+Deno.test("attentionTuning() shuffles among as many lanes as share a head", () => {
   const shape = { queries: 64, slots: 1088, rows: 12, dtype: "f16" } as const;
-  assert.deepEqual(attentionTuning(GPU, shape), { keys: 8, shuffle: 1, parts: 1, split: 8 });
-  const memory = attentionTuning({ cpu: false }, { ...shape, dtype: "f32" });
-  assert.deepEqual(memory, { keys: 4, shuffle: 0, parts: 1, split: 8 });
+  assert.deepEqual(attentionTuning(GPU, shape), { ahead: 1, shuffle: 1, parts: 1, split: 8 });
+  for (
+    const [subgroupSize, f16, f32] of [[0, 0, 0], [4, 0, 0], [8, 1, 0], [16, 1, 1], [64, 1, 1]]
+  ) {
+    const device = { cpu: false, subgroupSize };
+    assert.equal(attentionTuning(device, shape).shuffle, f16, `f16, ${subgroupSize}`);
+    assert.equal(attentionTuning(device, { ...shape, dtype: "f32" }).shuffle, f32);
+  }
 });
 
 Deno.test("attentionTuning() divides keys within workgroups on GPUs of few large cores", () => {
@@ -177,7 +182,7 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   const tuning: TuningTable = {
     [linearKey(shape)]: { slices: 4, shuffle: 1 },
     [conv2dKey({ pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" })]: { rows: 64 },
-    [attentionKey({ ...attention, slots: 8192 })]: { split: 2, keys: 4, lanes: 32 },
+    [attentionKey({ ...attention, slots: 8192 })]: { split: 2, ahead: 0, lanes: 32 },
   };
   const device = { ...GPU, tuning };
   const { slices, shuffle, tile } = linearTuning(device, shape);
@@ -185,7 +190,7 @@ Deno.test("a table that was measured goes before the built-in choices, shape by 
   assert.equal(linearTuning(device, { ...shape, dtype: "f32" }).slices, 2);
   assert.equal(linearTuning(device, { ...shape, m: 128 }).slices, 1);
   assert.equal(conv2dTuning(device, { pixels: 9, k: 4, n: 4, taps: 9, dtype: "f32" }).rows, 64);
-  const choice = { keys: 4, shuffle: 1, parts: 1, split: 2 };
+  const choice = { ahead: 0, shuffle: 1, parts: 1, split: 2 };
   assert.deepEqual(attentionTuning(device, attention), choice);
 });
 

@@ -21,7 +21,6 @@ const VALUES: Readonly<Record<string, readonly number[]>> = {
   SLICES: [1, 2, 4],
   BLOCKS: [1, 2],
   AHEAD: [1, 2, 4],
-  KEYS: [4, 8],
   PARTS: [1, 4, 8],
   SPLIT: [1, 4],
   SOURCE: [0, 1, 2],

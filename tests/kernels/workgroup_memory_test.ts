@@ -35,8 +35,8 @@ const CASES: [name: string, constants: Record<string, number>, used: string[]][]
   ["conv2d", { SLICES: 1 }, ["heap"]],
   ["conv2d_shuffle", { SLICES: 1 }, []],
   ["conv2d_shuffle", { SLICES: 4 }, ["heap"]],
-  ["attention", { KEYS: 8 }, ["scores"]],
-  ["attention_shuffle", { KEYS: 8 }, []],
+  ["attention", { AHEAD: 1 }, ["parts", "sums"]],
+  ["attention_shuffle", { AHEAD: 1 }, []],
 ];
 
 for (const [name, constants, used] of CASES) {

@@ -11,7 +11,7 @@ const SHUFFLED = new Proxy<TuningTable>({}, { get: () => ({ shuffle: 1 }) });
 const PROFILES: readonly DeviceProfile[] = [
   { cpu: false },
   { cpu: true },
-  { cpu: false, subgroupSize: 32, storageBuffers: 10, tuning: SHUFFLED },
+  { cpu: false, subgroupSize: 8, storageBuffers: 10, tuning: SHUFFLED },
 ];
 
 /** Forms for activations in images, which only training makes. */

@@ -14,9 +14,9 @@ function mark(...parts: string[]): void {
 
 const gpu = await Gpu.open();
 mark("adapter", gpu.adapter.name);
-for (
-  const { kernel, constants, use } of pipelines({ ...GPU, name: gpu.adapter.name }, tuned !== "")
-) {
+const { name, subgroupSize } = gpu.adapter;
+const device = { ...GPU, name, subgroupSize };
+for (const { kernel, constants, use } of pipelines(device, tuned !== "")) {
   const name = `${kernel.name} ${constantsText(constants)}`;
   if (only && !only.split(",").some((start) => new RegExp(`^${start}`).test(name))) continue;
   mark(kernel.name, constantsText(constants), use);

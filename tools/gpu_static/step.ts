@@ -12,8 +12,9 @@ const HERTZ = 2.3e9;
 /** Lanes of a wave. */
 const WAVE = 64;
 
-/** Numbers of k that a trip of a product's loop takes, and keys that one of attention takes. */
+/** Numbers of k that a trip of a product's loop takes; keys that one of attention takes, or two. */
 const PRODUCT_TRIP = 16;
+const KEYS_A_TRIP = 4;
 
 /** Lanes of a workgroup of this dispatch, and the trips that its loop makes in sequence. */
 function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: number } | undefined {
@@ -29,7 +30,8 @@ function loopOf(dispatch: Dispatch, keys: number): { lanes: number; trips: numbe
   if (!/^attention/.test(kernel.name)) return undefined;
   const share = Math.ceil(keys / constants.SPLIT!);
   const parts = constants.PARTS ?? 1;
-  return { lanes: WAVE * parts, trips: Math.ceil(share / (constants.KEYS! * parts)) };
+  const keysATrip = KEYS_A_TRIP * (1 + constants.AHEAD!) * parts;
+  return { lanes: WAVE * parts, trips: Math.ceil(share / keysATrip) };
 }
 
 /** Cycles of a dispatch, of products and attention only: waves are spread evenly over all SIMDs. */
