@@ -25,6 +25,7 @@ export { previewTraining, type TrainPreview } from "./train/preview.ts";
 export type { TrainedStep, TrainEvent, TrainOptions } from "./train/train.ts";
 export { importPlay } from "./train/import/import_play.ts";
 export {
+  type AdversarialSettings,
   type AutoencoderOptions,
   type LossWeights,
   previewAutoencoder,

@@ -6,10 +6,10 @@ import { inImage, memoryForms } from "./memory_forms.ts";
 
 const ACTIVATION = memoryForms("activation", code, ["x", "y"]);
 
-/** Activation functions; GELU in its tanh form. */
-export type ActivationKind = "silu" | "gelu" | "relu";
+/** Activation functions; GELU in its tanh form, the leaky ReLU with a slope of 0.2 below 0. */
+export type ActivationKind = "silu" | "gelu" | "relu" | "leaky_relu";
 
-const KINDS: readonly ActivationKind[] = ["silu", "gelu", "relu"];
+const KINDS: readonly ActivationKind[] = ["silu", "gelu", "relu", "leaky_relu"];
 
 /** y = act(x) for `count` floats. */
 export function activation(

@@ -1,7 +1,7 @@
 // Joined after fragments: lane.
 // y = act(x), or with BACKWARD y *= act'(x). GELU is the tanh form. One lane per vec4.
 
-override KIND: u32 = 0u;          // 0 SiLU, 1 GELU, 2 ReLU
+override KIND: u32 = 0u;          // 0 SiLU, 1 GELU, 2 ReLU, 3 leaky ReLU
 override BACKWARD: bool = false;
 
 struct Params { count: u32, }     // vec4s
@@ -16,8 +16,9 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let v = x[id];
-  if (KIND == 2u) {
-    let kept = select(vec4(0.0), vec4(1.0), v > vec4(0.0));
+  if (KIND >= 2u) {
+    let leak = select(0.0, 0.2, KIND == 3u);
+    let kept = select(vec4(leak), vec4(1.0), v > vec4(0.0));
     if (BACKWARD) { y[id] *= kept; } else { y[id] = v * kept; }
     return;
   }

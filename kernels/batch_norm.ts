@@ -33,9 +33,10 @@ export interface BatchNormWeights extends NormWeights {
 export type BatchNormMode = "training" | "again" | "running";
 
 /**
- * y = residual + batch norm of x, with the statistics of this batch, towards which the running ones
+ * y = batch norm of x, plus residual if there is one, with the statistics of this batch, towards which the running ones
  * move by a tenth; or with the running ones.
  * @param x [B, H, W, C] f32, C a multiple of 4, as are residual and y
+ * @param leak factor of what is negative in the result: that of a leaky ReLU, or 1
  * @returns [2, C]: means and inverse deviations, for the backward pass
  * @throws {ShapeError}
  * Source: torch.nn.BatchNorm2d.
@@ -43,10 +44,11 @@ export type BatchNormMode = "training" | "again" | "running";
 export function batchNorm(
   p: Program,
   w: BatchNormWeights,
-  { x, residual, y }: Readonly<Record<"x" | "residual" | "y", Tensor>>,
+  { x, residual, y }: Readonly<Record<"x" | "y", Tensor>> & { readonly residual?: Tensor },
   mode: BatchNormMode,
+  leak = 1,
 ): Tensor {
-  expectShape("batch_norm residual", residual, x.shape);
+  if (residual) expectShape("batch_norm residual", residual, x.shape);
   expectShape("batch_norm y", y, x.shape);
   const channels = x.shape.at(-1)! / 4;
   const stats = p.scratch([2, 4 * channels]);
@@ -55,8 +57,9 @@ export function batchNorm(
   const { weight, bias } = w;
   const { count, params } = perChannel(pixels, channels);
   eachLane(p, BATCH_NORM, count, {
+    constants: { ADDS: Number(residual !== undefined), LEAK: leak },
     params,
-    buffers: { x, stats, weight, bias, residual, y },
+    buffers: { x, stats, weight, bias, residual: residual ?? x, y },
   });
   return stats;
 }

@@ -1,6 +1,10 @@
 // Joined after fragments: lane.
-// y = residual + (x - mean) inverse weight + bias, mean and inverse deviation by channel.
+// y = residual + (x - mean) inverse weight + bias, mean and inverse deviation by channel; without
+// ADDS there is no residual. What is below 0 is multiplied by LEAK.
 // One lane computes the same four channels of several pixels, so that it reads their numbers once.
+
+override ADDS: bool = true;
+override LEAK: f32 = 1.0;
 
 struct Params {
   count: u32,      // lanes: C / 4 of each `strides` pixels
@@ -28,6 +32,10 @@ fn main(lane: Lane) {
   let own_bias = bias[c];
   for (var pixel = id / params.channels; pixel < params.pixels; pixel += params.strides) {
     let i = pixel * params.channels + c;
-    y[i] = residual[i] + (x[i] - mean) * inverse * own_weight + own_bias;
+    var normed = (x[i] - mean) * inverse * own_weight;
+    if (ADDS) { normed = residual[i] + normed; }
+    var value = normed + own_bias;
+    if (LEAK < 1.0) { value = max(value, LEAK * value); }
+    y[i] = value;
   }
 }

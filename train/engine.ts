@@ -91,7 +91,7 @@ export class Engine implements PassRecorder {
     }
     this.distiller = settings.distill && new Distiller(this, settings.distill);
     this.distiller?.programs(division.microBatch, longestStep(settings));
-    this.update = recordUpdate(this.store, this.memory, this.#device, this);
+    this.update = recordUpdate(this.store.trained, this.memory, this.#device, this);
   }
 
   #spaceFloats(): number {

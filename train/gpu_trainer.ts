@@ -40,6 +40,14 @@ export interface PreparedStep extends Pick<StepResult, "frames" | "tokens"> {
   readonly passes: number;
   /** Writes the inputs of a pass, and returns it; run it before the next is asked for. */
   pass(index: number): Program;
+  /** What to run after the last pass (the engine's update). */
+  readonly updates?: readonly Program[];
+}
+
+/** Losses of a step besides its own. */
+interface OtherLosses {
+  readonly losses: Partial<StepResult>;
+  readonly finite: boolean;
 }
 
 /** A submitted step whose result was not read yet. */
@@ -112,11 +120,14 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
   }
 
   /** Submits the passes of a step, long ones one by one. Returns false if it was given up. */
-  async #runPasses({ passes, pass }: PreparedStep, signal?: AbortSignal): Promise<boolean> {
+  async #runPasses(
+    { passes, pass, updates = [this.engine.update] }: PreparedStep,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     let [waited, start] = [0, performance.now()];
     for (let i = 0; i < passes; i++) {
       const isLast = i === passes - 1;
-      this.gpu.run(pass(i), ...isLast ? [this.engine.update] : []);
+      this.gpu.run(pass(i), ...isLast ? updates : []);
       if (isLast || !signal || (i + 1 - waited) * this.#passSeconds < PATIENCE) continue;
       const stopped = await this.isStopped(signal);
       const now = performance.now(); // since the start: a driver may wait in `run` too
@@ -149,14 +160,20 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     const pending = this.#pending;
     this.#pending = undefined;
     if (!pending) return Promise.resolve(undefined);
-    return this.gpu.readFloats(this.engine.results).then((results) => {
+    const read = [this.gpu.readFloats(this.engine.results), this.others(pending.step)] as const;
+    return Promise.all(read).then(([results, others]) => {
       const loss = results[RESULTS.loss]!;
       const { lossScale: scale, ...of } = pending;
       const gradNorm = Math.sqrt(results[RESULTS.squares]!) / scale;
-      const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+      const finite = [loss, gradNorm].every(Number.isFinite) && others?.finite !== false;
       this.lossScale.note({ step: of.step, scale, finite });
-      return { ...of, loss, gradNorm, finite };
+      return { ...of, loss, gradNorm, ...others?.losses, finite };
     });
+  }
+
+  /** Other losses of the last step submitted, where it has some, and whether they are finite. */
+  protected others(_step: number): Promise<OtherLosses | undefined> {
+    return Promise.resolve(undefined);
   }
 
   /** Everything needed to continue. Call `flush` first: the state includes a step in progress. */

@@ -118,7 +118,7 @@ function describe(engine: Engine): TrainPlan {
 
 /** What a plan is made of. */
 interface PlannedStep extends Division {
-  readonly store: ParameterStore;
+  readonly store: Pick<ParameterStore, "groups">;
   readonly memory: Memory;
   readonly all: readonly Parameter[];
   readonly isTrained: (name: string) => boolean;

@@ -14,7 +14,7 @@ export interface TrainPreview {
   readonly clips: number;
   /** Frames of all clips. */
   readonly frames: number;
-  /** Mean of several steps in a row. */
+  /** Mean of several steps in a row, of each phase that the run has. */
   readonly secondsPerStep: number;
 }
 
@@ -39,14 +39,17 @@ export async function preview<R extends RunTypes>(
   await using opened = new AsyncDisposableStack();
   const origin = await kind.readOrigin(options);
   const { data: { train }, settings, trainer } = await openTraining(kind, options, origin, opened);
-  const { batch, seed, accumulate } = settings;
+  const { batch, seed, accumulate, steps } = settings;
   const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });
-  return {
-    plan: trainer.plan,
-    clips: train.clips.length,
-    frames: train.frames,
-    secondsPerStep: await measureSteps(trainer, train, sampler, accumulate),
-  };
+  const phases = kind.phases?.(settings) ?? [0];
+  let secondsPerStep = 0;
+  for (const [i, start] of phases.entries()) {
+    if (start > 0) await trainer.restore({ ...await trainer.state(), step: start });
+    const share = ((phases[i + 1] ?? steps) - start) / steps;
+    secondsPerStep += share * await measureSteps(trainer, train, sampler, accumulate);
+  }
+  const { clips: { length: clips }, frames } = train;
+  return { plan: trainer.plan, clips, frames, secondsPerStep };
 }
 
 /**

@@ -59,6 +59,8 @@ export interface RunKind<R extends RunTypes> {
     settings: R["settings"],
     initial: ParameterSource | "init",
   ): Promise<R["trainer"]>;
+  /** Steps after which a step takes another time, from 0 (0 alone). */
+  phases?(settings: R["settings"]): readonly number[];
   /** What determines the results, for settings.json. */
   record(
     settings: R["settings"],

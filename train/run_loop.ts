@@ -137,13 +137,15 @@ export class RunLoop {
     this.#time = now;
     this.#done = result.step;
     if (await this.#isStrange(result)) return;
-    const { step, loss, gradNorm, lr } = result;
+    const { step, loss, gradNorm, lr, generatorLoss, discriminatorLoss } = result;
     const rounded = Number(seconds.toFixed(4));
     const finite = (value: number) => Number.isFinite(value) ? value : null;
     await this.#task.log.add({
       step,
       loss: finite(loss),
       grad_norm: finite(gradNorm),
+      ...(generatorLoss !== undefined && { g_loss: finite(generatorLoss) }),
+      ...(discriminatorLoss !== undefined && { d_loss: finite(discriminatorLoss) }),
       lr,
       seconds: rounded,
     });

@@ -31,6 +31,10 @@ export interface StepResult {
   readonly tokens: number;
   /** False if loss or gradients were not finite, so that the weights were not changed. */
   readonly finite: boolean;
+  /** Where an autoencoder is trained against a discriminator: minus its mean logit, as weighed. */
+  readonly generatorLoss?: number;
+  /** And the discriminator's own loss. */
+  readonly discriminatorLoss?: number;
 }
 
 export type { GeneratorState };
@@ -55,6 +59,15 @@ export interface TrainState {
   readonly random: RandomState;
   /** Only when training in f16. */
   readonly lossScale?: LossScaleState;
+  /** Only of an autoencoder that has one. */
+  readonly discriminator?: DiscriminatorState;
+}
+
+/** A discriminator and its optimiser, in released names and shapes. */
+export interface DiscriminatorState
+  extends Pick<TrainState, "step" | "parameters" | "expAvg" | "expAvgSq"> {
+  /** Shapes in the order of its modules. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
 /** Dynamic loss scaling: doubled after many good steps in a row, halved at an overflow. */

@@ -3,7 +3,7 @@ import { Program } from "../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { adamw, type AdamwImages } from "../kernels/adamw.ts";
 import { squaresScratch, sumOfSquares } from "../kernels/total.ts";
-import type { ParameterStore } from "./parameters.ts";
+import type { ParameterGroup } from "./parameters.ts";
 
 /** Values of a step on the device. */
 export interface StepNumbers {
@@ -16,18 +16,38 @@ export interface StepNumbers {
 /** Index of the squares of all gradients in the results, where AdamW reads them. */
 export const SQUARES = 1;
 
-/** Records an optimiser step: the norm of all gradients, then clipping, AdamW and EMA. */
+/** Memory that updates need, one after the other. */
+export interface UpdateScratch {
+  readonly partial: Tensor;
+  readonly images: AdamwImages | undefined;
+}
+
+/** Declares memory for updates of these groups, or of some of them. */
+export function updateScratch(
+  memory: Memory,
+  device: DeviceProfile,
+  groups: readonly ParameterGroup[],
+): UpdateScratch {
+  const gradients = groups.map(({ copies }) => copies.gradient!);
+  const partial = memory.tensor("squares", [squaresScratch(gradients)]);
+  const images = tensorKind(device) === "texture" ? stateImages(memory, gradients) : undefined;
+  return { partial, images };
+}
+
+/**
+ * Records an optimiser step: the norm of all gradients, then clipping, AdamW and EMA.
+ * @param trained groups with gradients
+ */
 export function recordUpdate(
-  store: ParameterStore,
+  trained: readonly ParameterGroup[],
   memory: Memory,
   device: DeviceProfile,
   { results, step }: StepNumbers,
+  { partial, images }: UpdateScratch = updateScratch(memory, device, trained),
 ): Program {
   const program = new Program("update", memory, device);
-  const groups = store.trained.map(({ copies }) => copies);
+  const groups = trained.map(({ copies }) => copies);
   const gradients = groups.map(({ gradient }) => gradient!);
-  const partial = memory.tensor("squares", [squaresScratch(gradients)]);
-  const images = tensorKind(device) === "texture" ? stateImages(memory, gradients) : undefined;
   sumOfSquares(program, gradients, partial, { results, slot: SQUARES }, images?.gradient);
   for (const { gradient, weight, moment, square, shadow } of groups) {
     const tensors = {

@@ -26,7 +26,10 @@ const OF_TRANSFORMERS: readonly TrainOption[] = [
   ...["cleanContext", "conditionDropout", "weighting", "positions", "timesteps"] as const,
   "distill",
 ];
-const OF_AUTOENCODERS: readonly TrainOption[] = ["vaeConfig", "loss", "lpips", "latentNoise"];
+const OF_AUTOENCODERS: readonly TrainOption[] = [
+  ...["vaeConfig", "loss", "lpips", "latentNoise"] as const,
+  ...["discStart", "discWeight", "discFilters"] as const,
+];
 /** And those of a whole world. */
 const OF_WORLDS: readonly TrainOption[] = ["modelSize", "vaeSteps"];
 

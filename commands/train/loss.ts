@@ -1,4 +1,4 @@
-import type { AutoencoderOptions, LossWeights } from "../../app_large.ts";
+import type { AdversarialSettings, AutoencoderOptions, LossWeights } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { defined } from "../../cli/settings.ts";
@@ -10,9 +10,12 @@ const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
 /** What an autoencoder's loss is made of, where it is said. @throws {UsageError} */
 export function lossOptions(
   { options: o }: Call<typeof TRAIN_OPTIONS>,
-): Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise"> {
+): Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise" | keyof AdversarialSettings> {
   const loss = o.loss === undefined ? undefined : lossWeights(o.loss);
-  return defined({ loss, ...pick(o, ["latentNoise", "lpips"]) });
+  return defined({
+    loss,
+    ...pick(o, ["latentNoise", "lpips", "discStart", "discWeight", "discFilters"]),
+  });
 }
 
 /** `l1=1,structure=0.5`. @throws {UsageError} */

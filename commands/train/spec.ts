@@ -152,6 +152,20 @@ export const TRAIN_OPTIONS = {
       min: 0,
       default: "0",
     }),
+    discStart: integer(
+      "N",
+      "steps before a discriminator joins an autoencoder's training, and its encoder rests",
+      { min: 0, default: "it never does" },
+    ),
+    discWeight: number(
+      "W",
+      "factor of the adversarial gradient, where 1 makes it as large as the reconstruction's",
+      { min: 0, default: "0.5" },
+    ),
+    discFilters: integer("N", "channels after the discriminator's first layer, a multiple of 4", {
+      min: 4,
+      default: "64",
+    }),
     freeze: list("NAMES", "parameters that stay unchanged; * matches anything"),
     lora: integer("RANK", "train low-rank adapters instead of the weights", { min: 1 }),
     targets: list("NAMES", "layers that get adapters", { default: "to_q,to_k,to_v,to_out.0" }),

@@ -36,8 +36,9 @@ export class TrainProgress {
     this.#losses = [...this.#losses, step.loss].slice(-MEAN);
     this.#seconds = [...this.#seconds, step.seconds].slice(-MEAN);
     if (this.options.progress === "json") {
-      const { step: done, loss, gradNorm, lr, seconds } = step;
-      const line = { event: "step", done, total: this.steps, loss, gradNorm, lr, seconds };
+      const { step: done, loss, gradNorm, generatorLoss, discriminatorLoss, lr, seconds } = step;
+      const losses = { loss, gradNorm, generatorLoss, discriminatorLoss }; // undefined: left out
+      const line = { event: "step", done, total: this.steps, ...losses, lr, seconds };
       return this.terminal.note(JSON.stringify(line));
     }
     if (this.options.quiet) return;
@@ -64,13 +65,22 @@ export class TrainProgress {
     this.#rewrites = false;
   }
 
-  #line({ step, loss, gradNorm, lr, tokens }: TrainedStep): string {
+  #line(trained: TrainedStep): string {
+    const { step, loss, gradNorm, lr, tokens } = trained;
     const seconds = average(this.#seconds);
     const left = duration((this.steps - step) * seconds);
-    return `step ${step}/${this.steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})  ` +
+    return `step ${step}/${this.steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})${
+      adversarialOf(trained)
+    }  ` +
       `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
       `${rate(tokens / seconds)} ${this.#unit}/s  ${seconds.toFixed(2)} s/step  ${left} left`;
   }
+}
+
+/** Losses of the decoder against a discriminator, and of that. */
+function adversarialOf({ generatorLoss, discriminatorLoss }: TrainedStep): string {
+  if (generatorLoss === undefined || discriminatorLoss === undefined) return "";
+  return `  adversarial ${generatorLoss.toFixed(4)}, discriminator ${discriminatorLoss.toFixed(4)}`;
 }
 
 function rate(perSecond: number): string {

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../gpu/memory.ts";
-import { Program } from "../../gpu/program.ts";
+import type { Program } from "../../gpu/program.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
 import { add } from "../../kernels/add.ts";
 import { activation, activationBackward } from "../../kernels/activation.ts";
@@ -35,28 +35,10 @@ import { channelShortcutReference } from "../reference/channel_shortcut.ts";
 import type { ConvSizes } from "../reference/conv2d.ts";
 import { differences } from "../reference/training.ts";
 import { assertClose } from "../support/close.ts";
-import { GPU_TEST, type Input, KERNELS, runAll, testGpu } from "../support/gpu.ts";
+import { GPU_TEST, type Input, runBy } from "../support/gpu.ts";
 import { randomFloats } from "../support/random.ts";
 
 const BY = ["own kernels", "GPU kernels"];
-
-/** Runs with the kernels of a kind of device. */
-async function runBy(
-  by: string,
-  body: (p: Program, input: Input) => Tensor[],
-): Promise<Float32Array[]> {
-  const device = KERNELS[by]!(await testGpu());
-  const all = await runAll((p, input) => {
-    const other = new Program("form", p.memory, device);
-    let results: Tensor[] = [];
-    other.scope(() => {
-      results = body(other, input);
-    });
-    for (const dispatch of other.recorded) p.dispatch(dispatch);
-    return results;
-  });
-  return all.map((bytes) => new Float32Array(bytes));
-}
 
 /** sum of y dy: its gradients are those that dy leads to. */
 function inner(y: ArrayLike<number>, dy: ArrayLike<number>): number {

@@ -3,8 +3,11 @@ import {
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
 } from "../../train/autoencoder/settings.ts";
+import { AutoencoderTrainer } from "../../train/autoencoder/trainer.ts";
 import type { TrainBatch } from "../../train/settings.ts";
 import { GOLDENS, openGolden } from "./far.ts";
+import { KERNELS, testGpu } from "./gpu.ts";
+import { goldenWeights } from "./train.ts";
 
 /** The golden autoencoder's first step: its settings, pictures, loss and gradient norm. */
 export async function goldenPictures(): Promise<{
@@ -36,4 +39,41 @@ export async function goldenPictures(): Promise<{
     loss: loss!,
     gradNorm: gradNorm!,
   };
+}
+
+/** The golden autoencoder after its first step, before its discriminator joins. */
+export async function goldenJoined(by: string, recompute: boolean): Promise<AutoencoderTrainer> {
+  const gpu = await testGpu();
+  const { settings, batch } = await goldenPictures();
+  const weights = await goldenWeights("train/dcae/init.safetensors");
+  const joined = { ...settings, recompute, steps: 2, discStart: 1, discFilters: 8 };
+  const device = KERNELS[by]!(gpu);
+  const trainer = await AutoencoderTrainer.open(gpu, joined, weights, { device });
+  const judge = await goldenWeights("train/dcae/init_disc.safetensors");
+  const state = await trainer.state();
+  const { discriminator } = state;
+  const parameters = new Map<string, Float32Array>();
+  for (const [name, shape] of discriminator!.shapes) parameters.set(name, await judge(name, shape));
+  await trainer.restore({ ...state, discriminator: { ...discriminator!, parameters } });
+  await trainer.submit(batch);
+  await trainer.flush();
+  return trainer;
+}
+
+/** The batch and the numbers of the golden autoencoder's second step. */
+export async function goldenSecond(): Promise<{
+  readonly batch: TrainBatch;
+  readonly loss: Readonly<Record<"own" | "generator" | "discriminator", number>>;
+  readonly gradNorm: number;
+}> {
+  const { batch } = await goldenPictures();
+  const golden = await openGolden("train/dcae/step2.safetensors");
+  const number = async (name: string) => (await golden.floats(name))[0]!;
+  const latents = await golden.floats("video");
+  const own = await number("loss.rec_loss") + await number("loss.perceptual_loss");
+  const generator = await number("loss.g_loss");
+  const discriminator = await number("loss.total_loss_d");
+  const gradNorm = await number("grad_norm");
+  golden.close();
+  return { batch: { ...batch, latents }, loss: { own, generator, discriminator }, gradNorm };
 }

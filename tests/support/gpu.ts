@@ -139,3 +139,21 @@ export async function runOnce(
   const [bytes] = await runAll((p, input, uniform) => [body(p, input, uniform)]);
   return new Float32Array(bytes!);
 }
+
+/** What a body records with the kernels of a kind of device (a name of `KERNELS`), in floats. */
+export async function runBy(
+  by: string,
+  body: (p: Program, input: Input) => Tensor[],
+): Promise<Float32Array[]> {
+  const device = KERNELS[by]!(await testGpu());
+  const all = await runAll((p, input) => {
+    const other = new Program("form", p.memory, device);
+    let results: Tensor[] = [];
+    other.scope(() => {
+      results = body(other, input);
+    });
+    for (const dispatch of other.recorded) p.dispatch(dispatch);
+    return results;
+  });
+  return all.map((bytes) => new Float32Array(bytes));
+}

@@ -3,6 +3,7 @@ import type { Program } from "../../gpu/program.ts";
 import { broadcasts, type DeviceProfile } from "../../gpu/tuning.ts";
 import { activation, activationBackward, type ActivationKind } from "../../kernels/activation.ts";
 import type { NormWeights } from "../../kernels/channel_norm.ts";
+import { clear } from "../../kernels/clear.ts";
 import { addSums, columnSums, type Place, SUM_CHUNK } from "../../kernels/column_sums.ts";
 import { conv2d, type Conv2dOptions } from "../../kernels/conv2d.ts";
 import { conv2dGradient } from "../../kernels/conv2d_gradient.ts";
@@ -193,6 +194,20 @@ function transposedWeight(t: Tape, { names, outputs, inputs, size }: ConvSpec): 
     });
   }
   return weight;
+}
+
+/** The gradient of a convolution's weight by itself, in scratch. */
+export function weightGradient(
+  { program: p }: Tape,
+  { outputs: n, inputs, size }: ConvSpec,
+  x: Tensor,
+  dy: Tensor,
+): Tensor {
+  const floats = ceil4(n * inputs * size ** 2);
+  const tensor = p.scratch([floats]);
+  clear(p, tensor, 0, floats);
+  conv2dGradient(p, x, dy, { tensor, first: 0 }, { n, inputs, size });
+  return tensor;
 }
 
 /** Adds to the gradients of a convolution's weights and bias, if they are trained. */

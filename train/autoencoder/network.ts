@@ -3,6 +3,7 @@ import type { Tensor } from "../../gpu/memory.ts";
 import { channelNorm } from "../../kernels/channel_norm.ts";
 import { channelNormBackward } from "../../kernels/channel_norm_backward.ts";
 import { channelShortcut, channelShortcutBackward } from "../../kernels/channel_shortcut.ts";
+import { pixelUnshuffle } from "../../kernels/pixel_unshuffle.ts";
 import { finest } from "../../model/autoencoder.ts";
 import type { AutoencoderSizes, Stage } from "../../model/autoencoder_config.ts";
 import { blocks, down, up } from "./blocks.ts";
@@ -16,6 +17,7 @@ import {
   type Layer,
   normWeights,
   type Tape,
+  weightGradient,
 } from "./layers.ts";
 
 const RGB = 3;
@@ -90,13 +92,19 @@ export function encode(t: Tape, sizes: AutoencoderSizes, image: Tensor): Layer {
   return chain(image, [first, ...stages, (x) => shortcutConv(t, out, x)]);
 }
 
+/** Decoded images. */
+export interface Decoded extends Layer {
+  /** Gradient of the last convolution's weight alone, in scratch, for a gradient of the images. */
+  readonly lastGradient: (dy: Tensor) => Tensor;
+}
+
 /**
  * Latents, not scaled, to images.
  * @param latents [B, h, w, latent channels] f32
  * @returns [B, H, W, 4] f32, about -1 to 1, the fourth channel zero
  * Source: released `MyAutoencoderDC.decode`.
  */
-export function decode(t: Tape, sizes: AutoencoderSizes, latents: Tensor): Layer {
+export function decode(t: Tape, sizes: AutoencoderSizes, latents: Tensor): Decoded {
   const { decoder, latentChannels, headDim } = sizes;
   const first = conv3("decoder.conv_in", latentChannels, decoder.at(-1)!.channels);
   const stages = decoder.flatMap((stage, i) => {
@@ -109,18 +117,25 @@ export function decode(t: Tape, sizes: AutoencoderSizes, latents: Tensor): Layer
     return [[(x: Tensor) => up(t, spec, x, true), run]];
   });
   const steps = stages.toReversed().flat();
-  return chain(latents, [(x) => shortcutConv(t, first, x), ...steps, (x) => out(t, decoder, x)]);
+  const before = chain(latents, [(x) => shortcutConv(t, first, x), ...steps]);
+  const { y, back, lastGradient } = out(t, decoder, before.y);
+  return { y, back: (dy) => before.back(back(dy)), lastGradient };
 }
 
 /** The decoder's norm, ReLU and last convolution. */
-function out(t: Tape, decoder: readonly Stage[], x: Tensor): Layer {
+function out(t: Tape, decoder: readonly Stage[], x: Tensor): Decoded {
   const { program: p } = t;
   const { skipped, channels } = finest(decoder);
   const weights = normWeights(t, "decoder.norm_out");
   const normed = channelNorm(p, weights, x, { activation: "relu" });
-  const last = skipped
-    ? up(t, conv3("decoder.conv_out.conv", channels, 4 * RGB), normed, false)
-    : plainConv(t, conv3("decoder.conv_out", channels, RGB), normed);
+  const spec = skipped
+    ? conv3("decoder.conv_out.conv", channels, 4 * RGB)
+    : conv3("decoder.conv_out", channels, RGB);
+  const last = skipped ? up(t, spec, normed, false) : plainConv(t, spec, normed);
+  const lastGradient = (dy: Tensor) =>
+    p.scope(() =>
+      weightGradient(t, spec, normed, skipped ? pixelUnshuffle(p, dy, spec.outputs) : dy)
+    );
   const back = (dy: Tensor) =>
     p.scope(() => {
       const dnormed = activatedBackward(p, "relu", normed, last.back(dy));
@@ -129,5 +144,5 @@ function out(t: Tape, decoder: readonly Stage[], x: Tensor): Layer {
       addNormGradients(t, "decoder.norm_out", sums);
       return dx;
     });
-  return { y: last.y, back };
+  return { y: last.y, back, lastGradient };
 }

@@ -2,10 +2,16 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../files/json.ts";
 import type { LpipsNetwork } from "../../metrics/lpips.ts";
 import { givenOf, type RunOptions, STEP_RECIPE } from "../run_options.ts";
-import { AUTOENCODER_SETTINGS, type AutoencoderSettings, type LossWeights } from "./settings.ts";
+import {
+  ADVERSARIAL_SETTINGS,
+  type AdversarialSettings,
+  AUTOENCODER_SETTINGS,
+  type AutoencoderSettings,
+  type LossWeights,
+} from "./settings.ts";
 
 /** Options of `trainAutoencoder`; `batch` counts clips, `frames` the pictures of each. */
-export interface AutoencoderOptions extends RunOptions {
+export interface AutoencoderOptions extends RunOptions, Partial<AdversarialSettings> {
   /** config.json of an autoencoder to train from scratch. */
   readonly config?: JsonObject;
   /** Weights of the parts of the loss; missing ones have their defaults. */
@@ -15,6 +21,8 @@ export interface AutoencoderOptions extends RunOptions {
   /** Deviation of noise that is added to raw latents before they are decoded (0). */
   readonly latentNoise?: number;
 }
+
+const ADVERSARIAL = ["discStart", "discWeight", "discFilters"] as const;
 
 /** The trainer's settings, completed by the defaults. */
 export function autoencoderSettings(
@@ -28,7 +36,8 @@ export function autoencoderSettings(
   return {
     ...{ lr, weightDecay, eps, schedule, warmup, clip, seed, accumulate },
     ...{ betas, batch, frames, latentNoise },
-    ...givenOf(options, [...STEP_RECIPE, "frames", "latentNoise"]),
+    ...(options.discStart !== undefined && ADVERSARIAL_SETTINGS),
+    ...givenOf(options, [...STEP_RECIPE, "frames", "latentNoise", ...ADVERSARIAL]),
     config,
     sizes,
     height: pictures.height,
@@ -41,8 +50,8 @@ export function autoencoderSettings(
 }
 
 /**
- * The settings that determine a run's results, for settings.json. With batch norms these include
- * how many pictures are computed at once.
+ * The settings that determine a run's results, for settings.json. With batch norms, which every
+ * discriminator has, these include how many pictures are computed at once.
  */
 export function autoencoderRecord(
   settings: AutoencoderSettings,
@@ -50,7 +59,8 @@ export function autoencoderRecord(
   data: JsonObject,
 ): JsonObject {
   const { sizes, recompute: _, microBatch: __, perceptual, ...own } = settings;
-  const normed = [...sizes.encoder, ...sizes.decoder].some(({ norm }) => norm === "batch_norm");
+  const normed = settings.discStart !== undefined ||
+    [...sizes.encoder, ...sizes.decoder].some(({ norm }) => norm === "batch_norm");
   const record = {
     ...own,
     ...(normed && { microBatch }),

@@ -11,6 +11,11 @@ export function isStatistic(name: string): boolean {
   return /\.running_(mean|var)$/.test(name);
 }
 
+/** Whether a parameter belongs to the encoder; others to the decoder. */
+export function isOfEncoder({ name }: Parameter): boolean {
+  return name.startsWith("encoder.");
+}
+
 /** All parameters of an autoencoder in the order of its modules, statistics included. */
 export function listAutoencoderParameters(config: JsonObject): Parameter[] {
   return [...autoencoderShapes(config)].map(([name, shape]) => ({ name, shape }));

@@ -9,7 +9,8 @@ import {
   type TrainLimits,
   type TrainPlan,
 } from "../plan.ts";
-import { AutoencoderEngine } from "./engine.ts";
+import { AutoencoderEngine, type AutoencoderPass } from "./engine.ts";
+import { LEAST_JUDGED } from "./discriminator.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
 /** Pixels of a side that VGG16 halves four times. */
@@ -32,15 +33,17 @@ export function planAutoencoder(
 }
 
 function describe(engine: AutoencoderEngine): TrainPlan {
-  const { settings, division, store, memory, parameters: all, isTrained } = engine;
+  const { settings, division, memory, parameters: all, isTrained, adversary } = engine;
+  const [kind] = engine.stepKinds as [AutoencoderPass];
   const { microBatch } = division;
   const pictures = settings.batch * settings.frames * settings.accumulate;
   const passes = Array.from(
     { length: Math.floor(pictures / microBatch) },
-    () => engine.pass(microBatch, "train"),
+    () => engine.pass(microBatch, kind),
   );
-  if (pictures % microBatch) passes.push(engine.pass(pictures % microBatch, "train"));
-  const programs = [...passes, engine.update];
+  if (pictures % microBatch) passes.push(engine.pass(pictures % microBatch, kind));
+  const programs = [...passes, ...adversary ? engine.adversarialUpdates : [engine.update]];
+  const store = { groups: [...engine.store.groups, ...adversary?.store.groups ?? []] };
   const step = { ...division, store, memory, all, isTrained, programs };
   return describePlan(step, { flopsOf, teacher: 0 });
 }
@@ -62,6 +65,7 @@ function checkSettings(settings: AutoencoderSettings): void {
   if (height % compression || width % compression) {
     throw wrong(`pictures of ${width}x${height} are not multiples of ${compression}`);
   }
+  checkAdversarial(settings);
   if (!(latentNoise >= 0)) throw wrong(`noise of latents must not be ${latentNoise}`);
   if (loss.lpips > 0 && !perceptual) throw wrong("LPIPS needs its networks; give `lpips`");
   if (loss.lpips > 0 && Math.min(height, width) < LEAST_PERCEPTUAL) {
@@ -71,4 +75,29 @@ function checkSettings(settings: AutoencoderSettings): void {
   const bad = weights.find(([, weight]) => !(weight >= 0));
   if (bad) throw wrong(`the weight of the loss's ${bad[0]} must not be ${bad[1]}`);
   if (weights.every(([, weight]) => weight === 0)) throw wrong("all parts of the loss weigh 0");
+}
+
+/** @throws {RangeError} names the first wrong setting of a discriminator */
+function checkAdversarial(settings: AutoencoderSettings): void {
+  const { height, width, discStart, discWeight = 0, discFilters = 4 } = settings;
+  const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
+  if (discStart === undefined) {
+    const idle = (["discWeight", "discFilters"] as const).find((name) =>
+      settings[name] !== undefined
+    );
+    if (idle) throw wrong(`\`${idle}\` needs \`discStart\``);
+    return;
+  }
+  if (!Number.isInteger(discStart) || discStart < 0) {
+    throw wrong(`\`discStart\` must be a whole number of steps, not ${discStart}`);
+  }
+  if (!(discWeight >= 0 && discWeight < Infinity)) {
+    throw wrong(`\`discWeight\` must not be ${discWeight}`);
+  }
+  if (!Number.isInteger(discFilters) || discFilters < 4 || discFilters % 4) {
+    throw wrong(`\`discFilters\` must be a multiple of 4, not ${discFilters}`);
+  }
+  if (Math.min(height, width) < LEAST_JUDGED) {
+    throw wrong(`a discriminator needs pictures of ${LEAST_JUDGED}x${LEAST_JUDGED} or more`);
+  }
 }

@@ -33,6 +33,7 @@ export const AUTOENCODER: RunKind<Types> = {
   openClips,
   settings: autoencoderSettings,
   openTrainer: (gpu, settings, initial) => AutoencoderTrainer.open(gpu, settings, initial),
+  phases: ({ discStart = 0, steps }) => discStart > 0 && discStart < steps ? [0, discStart] : [0],
   record: (settings, _origin, { microBatch }, clips) =>
     autoencoderRecord(settings, microBatch, clips),
   report: ({ options, origin, gpu, data, settings, trainer: { plan } }) => ({
@@ -42,6 +43,9 @@ export const AUTOENCODER: RunKind<Types> = {
         "starts from": options.model ?? "PyTorch's default initialisation",
         compression: `${origin.sizes.compression}x`,
         ...sizesTable(plan),
+        ...(settings.discStart !== undefined && {
+          discriminator: `${settings.discFilters} filters, after step ${settings.discStart}`,
+        }),
       },
       Data: dataTable(data, options.clips, "pictures"),
       Machine: machineTable(gpu, plan, "pictures"),

@@ -12,8 +12,18 @@ export interface LossWeights extends PictureWeights {
   readonly lpips: number;
 }
 
+/** How a discriminator takes part. */
+export interface AdversarialSettings {
+  /** Steps before it joins and the encoder rests; undefined: it never does. */
+  readonly discStart: number;
+  /** Factor of the adversarial gradient, where 1 makes it as large as the reconstruction's (0.5). */
+  readonly discWeight: number;
+  /** Channels after its first layer, doubled three times; a multiple of 4 (64). */
+  readonly discFilters: number;
+}
+
 /** Everything that decides what the training of an autoencoder computes. */
-export interface AutoencoderSettings extends StepSettings {
+export interface AutoencoderSettings extends StepSettings, Partial<AdversarialSettings> {
   /** Sizes of the autoencoder, and the configuration they were read from. */
   readonly sizes: AutoencoderSizes;
   readonly config: JsonObject;
@@ -22,6 +32,18 @@ export interface AutoencoderSettings extends StepSettings {
   readonly perceptual?: LpipsNetwork | undefined;
   /** Deviation of noise that is added to raw latents before they are decoded; 0: none. */
   readonly latentNoise: number;
+}
+
+/** A discriminator of the released recipe; it joins where `discStart` is given. */
+export const ADVERSARIAL_SETTINGS = { discWeight: 0.5, discFilters: 64 } as const;
+
+/** The settings of a discriminator, if there is one. */
+export function adversarialSettings(
+  { discStart, discWeight, discFilters }: Partial<AdversarialSettings>,
+): AdversarialSettings | undefined {
+  if (discStart === undefined) return undefined;
+  const { discWeight: weight, discFilters: filters } = ADVERSARIAL_SETTINGS;
+  return { discStart, discWeight: discWeight ?? weight, discFilters: discFilters ?? filters };
 }
 
 /** The released recipe, except for a loss that needs no other network's weights. */

@@ -4,7 +4,7 @@ import type { AutoencoderOptions } from "./options.ts";
 import { AUTOENCODER, AutoencoderRun } from "./run.ts";
 
 export type { AutoencoderOptions } from "./options.ts";
-export type { LossWeights } from "./settings.ts";
+export type { AdversarialSettings, LossWeights } from "./settings.ts";
 export { previewAutoencoder } from "./preview.ts";
 
 /**

@@ -4,18 +4,22 @@ import type { DeviceProfile } from "../../gpu/tuning.ts";
 import { similarity } from "../../metrics/similarity.ts";
 import { GpuTrainer, type PreparedStep } from "../gpu_trainer.ts";
 import { RESULTS } from "../network.ts";
-import type { ParameterSource, TrainBatch } from "../settings.ts";
+import { learningRate } from "../schedule.ts";
+import type { ParameterSource, StepResult, TrainBatch, TrainState } from "../settings.ts";
 import type { AutoencoderEngine } from "./engine.ts";
-import { initialAutoencoder } from "./parameters.ts";
+import { initialAutoencoder, isStatistic } from "./parameters.ts";
 import { planAutoencoder } from "./plan.ts";
 import type { AutoencoderSettings } from "./settings.ts";
 
 /**
  * Trains an autoencoder, one optimiser step per `submit`. The `latents` of its batches are pictures,
  * [videos, frames, 3, H, W] from 0 to 1.
- * Source: released class `DCAETrainer`, its first phase.
+ * Source: released class `DCAETrainer`.
  */
 export class AutoencoderTrainer extends GpuTrainer<AutoencoderEngine> {
+  /** Steps that the discriminator did not take part in. */
+  #rested = this.engine.settings.discStart ?? 0;
+
   /**
    * Makes the trainer on a device, with given weights or PyTorch's default initialisation.
    * @param options most bytes (no limit), and the device profile for kernels (the adapter's)
@@ -69,15 +73,70 @@ export class AutoencoderTrainer extends GpuTrainer<AutoencoderEngine> {
     return this.random.normal(latents).map((value) => latentNoise * value);
   }
 
-  protected override prepare(batch: TrainBatch): PreparedStep {
-    const { division: { microBatch }, settings } = this.engine;
+  protected override prepare(batch: TrainBatch, step: number): PreparedStep {
+    const { division: { microBatch }, settings, adversarialUpdates } = this.engine;
+    const joined = this.#joins(step);
     const pictures = batch.videos * batch.frames;
     const pass = (part: number) => {
       const own = this.#part(batch, part);
-      return this.engine.prepare(this.gpu, own, this.#noise(own), "train");
+      if (joined && part === 0) this.#beginAdversary(step);
+      const kind = joined ? "adversarial" : "train";
+      return this.engine.prepare(this.gpu, own, this.#noise(own), kind);
     };
     const passes = Math.ceil(pictures / microBatch);
-    return { frames: settings.frames, tokens: pictures, passes, pass };
+    return {
+      ...{ frames: settings.frames, tokens: pictures, passes, pass },
+      ...joined && { updates: adversarialUpdates },
+    };
+  }
+
+  /** Whether the discriminator takes part in a step. */
+  #joins(step: number): boolean {
+    const { discStart = Infinity } = this.engine.settings;
+    return step > discStart;
+  }
+
+  #beginAdversary(step: number): void {
+    const { settings, adversary } = this.engine;
+    const { betas, weightDecay, eps } = settings;
+    const lr = learningRate(settings, step);
+    adversary!.begin(this.gpu, { step: step - this.#rested, lr, betas, weightDecay, eps });
+  }
+
+  protected override others(step: number) {
+    return this.#joins(step) ? this.engine.adversary!.losses(this.gpu) : super.others(step);
+  }
+
+  /**
+   * As for every trainer, but steps are never given up, where passes move running statistics on.
+   */
+  override submit(batch: TrainBatch, signal?: AbortSignal): Promise<StepResult | undefined> {
+    const { parameters, adversary } = this.engine;
+    const moves = adversary !== undefined || parameters.some(({ name }) => isStatistic(name));
+    return super.submit(batch, moves ? undefined : signal);
+  }
+
+  override async state(): Promise<TrainState> {
+    const state = await super.state();
+    const { adversary } = this.engine;
+    if (!adversary) return state;
+    const steps = Math.max(0, state.step - this.#rested);
+    return { ...state, discriminator: await adversary.state(this.gpu, steps) };
+  }
+
+  override async restore(state: TrainState): Promise<void> {
+    const { adversary, settings: { discStart = 0 } } = this.engine;
+    const { discriminator } = state;
+    if (adversary && discriminator) adversary.restore(this.gpu, discriminator);
+    this.#rested = Math.max(discStart, state.step - (discriminator?.step ?? 0));
+    await super.restore(state);
+  }
+
+  /** @internal */
+  override async gradients(batch: TrainBatch) {
+    const own = await super.gradients(batch);
+    const discriminator = await this.engine.adversary?.gradients(this.gpu);
+    return { ...own, discriminator };
   }
 
   /** Loss, PSNR and SSIM without a step, without noise, with the running statistics. */

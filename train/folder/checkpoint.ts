@@ -8,10 +8,11 @@ import type { Shapes } from "../../released/architecture.ts";
 import { PthFile } from "../../weights/pth.ts";
 import { bytesOf } from "../../files/bytes.ts";
 import { readFloats, SafetensorsFile, writeFloats } from "../../weights/safetensors.ts";
+import { PickleDict } from "../../weights/pickle.ts";
 import { SavedFloat, SavedTuple, type SavedValue, writeTorch } from "../../weights/torch_writer.ts";
 import { TorchValues } from "../../weights/torch_values.ts";
-import type { LossScaleState, TrainState } from "../settings.ts";
-import { parameterOrder } from "./parameter_order.ts";
+import type { DiscriminatorState, LossScaleState, TrainState } from "../settings.ts";
+import { moduleOrder, parameterOrder } from "./parameter_order.ts";
 import { readRandomStates, savedRandomStates } from "./random_states.ts";
 
 /** Contents of a checkpoint besides the trainer's state. */
@@ -30,6 +31,9 @@ export interface OptimiserNumbers {
   readonly weightDecay: number;
 }
 
+/** What a trained network and its optimiser have. */
+type NetworkState = Pick<TrainState, "step" | "parameters" | "expAvg" | "expAvgSq">;
+
 /** Folder of checkpoints in a run's folder. */
 export const CHECKPOINTS = "checkpoints";
 /** Folder of a step's checkpoint. */
@@ -38,6 +42,8 @@ export function checkpointPath(run: string, step: number): string {
 }
 
 const EXTRAS = "train_state.json";
+/** Ending of the names of a discriminator's files, as accelerate names a second model's. */
+const SECOND = "_1";
 const OURS = /^step-(\d+)$/;
 const RELEASED = /^checkpoint-(\d+)$/;
 
@@ -61,7 +67,13 @@ export async function saveCheckpoint(
   try {
     await writeFiles(partial, state, shapes, numbers);
     const trained = ordered(state.expAvg.keys(), shapes);
-    const record = { ...extras, step: state.step, lossScale: state.lossScale ?? null, trained };
+    const record = {
+      ...extras,
+      step: state.step,
+      lossScale: state.lossScale ?? null,
+      trained,
+      ...(state.discriminator && { discriminator: true }),
+    };
     await writeWhole(join(partial, EXTRAS), JSON.stringify(record));
     syncFolder(partial);
     await removeCheckpoint(run, state.step); // the same step, computed again
@@ -80,20 +92,44 @@ async function writeFiles(
   shapes: Shapes,
   numbers: OptimiserNumbers,
 ): Promise<void> {
-  const names = ordered(state.parameters.keys(), shapes);
-  const trained = names.filter((name) => state.expAvg.has(name));
   const shapeOf = (name: string) => shapes.get(name) ?? [state.parameters.get(name)!.length];
-  const tensor = (name: string, values: Float32Array): SavedValue => ({
-    tensor: { dtype: "F32", shape: shapeOf(name), data: bytesOf(values) },
-  });
-  await writeFloats(join(folder, "model.safetensors"), state.parameters, shapeOf);
-  await save(join(folder, "optimizer.bin"), savedOptimiser(trained, state, numbers, tensor));
-  await save(join(folder, "scheduler.bin"), savedScheduler(state.step, numbers));
+  const names = ordered(state.parameters.keys(), shapes);
+  await saveNetwork(folder, "", state, { names, shapeOf, numbers });
   await save(join(folder, "random_states_0.pkl"), savedRandomStates(state.step, state.random));
+  const { discriminator } = state;
+  if (discriminator) {
+    const names = [...discriminator.shapes.keys()];
+    const shapeOf = (name: string) => discriminator.shapes.get(name)!;
+    await saveNetwork(folder, SECOND, discriminator, { names, shapeOf, numbers });
+  }
   if (!state.ema) return;
   const averages = names.filter((name) => state.ema!.has(name))
-    .map((name): [string, SavedValue] => [name, tensor(name, state.ema!.get(name)!)]);
+    .map((name): [string, SavedValue] => [name, saved(state.ema!.get(name)!, shapeOf(name))]);
   await save(join(folder, "ema.pth"), new Map(averages));
+}
+
+/** How a network's parameters are called and shaped, and how they are trained. */
+interface SavedNetwork {
+  readonly names: readonly string[];
+  readonly shapeOf: (name: string) => readonly number[];
+  readonly numbers: OptimiserNumbers;
+}
+
+/** Saves weights, moments and schedule of a network. @param suffix of its files' names */
+async function saveNetwork(
+  folder: string,
+  suffix: string,
+  state: NetworkState,
+  network: SavedNetwork,
+): Promise<void> {
+  const path = (name: string, type: string) => join(folder, `${name}${suffix}.${type}`);
+  await writeFloats(path("model", "safetensors"), state.parameters, network.shapeOf);
+  await save(path("optimizer", "bin"), savedOptimiser(state, network));
+  await save(path("scheduler", "bin"), savedScheduler(state.step, network.numbers));
+}
+
+function saved(values: Float32Array, shape: readonly number[]): SavedValue {
+  return { tensor: { dtype: "F32", shape, data: bytesOf(values) } };
 }
 
 /** Saves a value as `torch.save` does. */
@@ -111,18 +147,17 @@ function ordered(names: Iterable<string>, shapes: Shapes): string[] {
 
 /** Like `torch.optim.AdamW(...).state_dict()`. */
 function savedOptimiser(
-  names: readonly string[],
-  { step, expAvg, expAvgSq }: TrainState,
-  { lr, nextLr, betas, eps, weightDecay }: OptimiserNumbers,
-  tensor: (name: string, values: Float32Array) => SavedValue,
+  { step, expAvg, expAvgSq }: NetworkState,
+  { names, shapeOf, numbers: { lr, nextLr, betas, eps, weightDecay } }: SavedNetwork,
 ): SavedValue {
+  const trained = names.filter((name) => expAvg.has(name));
   const steps = bytesOf(Float32Array.of(step));
-  const state = names.map((name, index): [number, SavedValue] => [
+  const state = trained.map((name, index): [number, SavedValue] => [
     index,
     new Map<string, SavedValue>([
       ["step", { tensor: { dtype: "F32", shape: [], data: steps } }],
-      ["exp_avg", tensor(name, expAvg.get(name)!)],
-      ["exp_avg_sq", tensor(name, expAvgSq.get(name)!)],
+      ["exp_avg", saved(expAvg.get(name)!, shapeOf(name))],
+      ["exp_avg_sq", saved(expAvgSq.get(name)!, shapeOf(name))],
     ]),
   ]);
   const group = new Map<string, SavedValue>([
@@ -137,7 +172,7 @@ function savedOptimiser(
     ["differentiable", false],
     ["fused", null],
     ["initial_lr", new SavedFloat(lr)],
-    ["params", names.map((_, index) => index)],
+    ["params", trained.map((_, index) => index)],
   ]);
   return new Map<string, SavedValue>([["state", new Map(state)], ["param_groups", [group]]]);
 }
@@ -187,11 +222,52 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
   const average = join(path, "ema.pth");
   const ema = await isFile(average) ? await readWeights(average, undefined) : undefined;
   const lossScale = record?.lossScale as LossScaleState | null | undefined;
+  const discriminator = await readDiscriminator(path, record?.discriminator === true);
   return {
     path,
-    state: { step, parameters, ...moments, ema, random, ...(lossScale && { lossScale }) },
+    state: {
+      ...{ step, parameters, ...moments, ema, random },
+      ...(lossScale && { lossScale }),
+      ...(discriminator && { discriminator }),
+    },
     extras: record && { position: Number(record.position) },
   };
+}
+
+/** @param expected whether it must be there @throws {CheckpointError} */
+async function readDiscriminator(
+  folder: string,
+  expected: boolean,
+): Promise<DiscriminatorState | undefined> {
+  const path = join(folder, `model${SECOND}.safetensors`);
+  if (!expected && !await isFile(path)) return undefined;
+  const file = await SafetensorsFile.open(path);
+  try {
+    const names = moduleOrder([...file.tensors.keys()]);
+    const shapes = new Map(names.map((name) => [name, file.tensors.get(name)!.shape]));
+    const parameters = new Map<string, Float32Array>();
+    for (const name of names) parameters.set(name, await readFloats(file, name));
+    const trained = names.filter((name) => /\.(weight|bias)$/.test(name));
+    const optimiser = join(folder, `optimizer${SECOND}.bin`);
+    const step = await readSteps(optimiser);
+    if (step === undefined && !expected) return undefined; // it was not trained yet
+    const moments = await readMoments(optimiser, trained, parameters);
+    return { step: step ?? 0, shapes, parameters, ...moments };
+  } finally {
+    file.close();
+  }
+}
+
+/** Steps that an optimiser took; undefined if it has no state. */
+async function readSteps(path: string): Promise<number | undefined> {
+  const file = await TorchValues.open(path);
+  try {
+    const state = file.at("state");
+    if (state instanceof PickleDict && state.entries.size === 0) return undefined;
+    return new Float32Array((await file.tensor("state", 0, "step")).buffer)[0]!;
+  } finally {
+    file.close();
+  }
 }
 
 async function readWeights(

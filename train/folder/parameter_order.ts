@@ -27,3 +27,18 @@ export function parameterOrder(shapes: Shapes): string[] {
     return names.sort((a, b) => place(a) - place(b));
   });
 }
+
+/** Endings of the names of a convolution's or batch norm's parameters, in PyTorch's order. */
+const IN_MODULE = ["weight", "bias", "running_mean", "running_var"];
+
+/** Names such as `main.3.weight` in the order of their modules; those of no parameter are left out. */
+export function moduleOrder(names: readonly string[]): string[] {
+  const place = (name: string): [number, number] => {
+    const [, module, kind] = /^main\.(\d+)\.(\w+)$/.exec(name) ?? [];
+    return [Number(module), IN_MODULE.indexOf(kind!)];
+  };
+  const ranked = names.map((name) => ({ name, at: place(name) }));
+  const known = ranked.filter(({ at: [module, kind] }) => module >= 0 && kind >= 0);
+  known.sort(({ at: a }, { at: b }) => a[0] - b[0] || a[1] - b[1]);
+  return known.map(({ name }) => name);
+}

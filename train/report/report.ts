@@ -34,6 +34,10 @@ export function reportPage(contents: ReportContents): string {
       { name: `mean of ${MEAN_STEPS}`, colour: "#3b6fd4", points: runningMean(loss, MEAN_STEPS) },
       { name: "validation", colour: "#d4663b", points: values("loss", "validation") },
     ]),
+    lineChart("Adversarial losses", [
+      { name: "of the decoder, as weighed", colour: "#3b6fd4", points: values("g_loss") },
+      { name: "of the discriminator", colour: "#d4663b", points: values("d_loss") },
+    ]),
     lineChart("PSNR of validation, dB", [
       { name: "", colour: "#d4663b", points: values("psnr", "validation") },
     ]),

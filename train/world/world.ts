@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseTransformerConfig } from "../../model/config.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import type { AutoencoderOptions } from "../autoencoder/options.ts";
+import type { AdversarialSettings } from "../autoencoder/settings.ts";
 import { previewAutoencoder } from "../autoencoder/preview.ts";
 import { CpuGenerator } from "../../run/noise.ts";
 import { DataSet, type LatentClip } from "../data/data_set.ts";
@@ -17,7 +18,7 @@ import { type Survey, surveyClips } from "./survey.ts";
 export interface WorldOptions
   extends
     Omit<TrainOptions, "model" | "config" | "vae" | "steps">,
-    Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise"> {
+    Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise" | keyof AdversarialSettings> {
   /** How large the two models are (small). */
   readonly scale?: WorldScale;
   /** Optimiser steps of the transformer (6000; base: 100,000). */
@@ -145,7 +146,7 @@ function autoencoderPart(
   compression: number,
 ): AutoencoderOptions {
   const { scale = "small", output, vaeSteps: steps = RECIPES[scale].vaeSteps } = options;
-  const { loss, lpips, latentNoise } = options;
+  const { loss, lpips, latentNoise, discStart, discWeight, discFilters } = options;
   return defined({
     ...sharedBy(options, survey, steps),
     output: join(output, AUTOENCODER),
@@ -156,7 +157,7 @@ function autoencoderPart(
     betas: [0.9, 0.99] as const,
     warmup: Math.ceil(steps / 20),
     ema: averageOver(steps),
-    ...{ loss, lpips, latentNoise },
+    ...{ loss, lpips, latentNoise, discStart, discWeight, discFilters },
   });
 }
 
