@@ -1,6 +1,7 @@
 import type { AdversarialSettings, AutoencoderOptions, LossWeights } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { optionName } from "../../cli/option.ts";
 import { defined } from "../../cli/settings.ts";
 import { pick } from "./shared_options.ts";
 import type { TRAIN_OPTIONS } from "./spec.ts";
@@ -11,6 +12,10 @@ const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
 export function lossOptions(
   { options: o }: Call<typeof TRAIN_OPTIONS>,
 ): Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise" | keyof AdversarialSettings> {
+  const idle = (["discWeight", "discFilters"] as const).find((name) => o[name] !== undefined);
+  if (idle && o.discStart === undefined) {
+    throw new UsageError(`Cannot use --${optionName(idle)} without --disc-start`);
+  }
   const loss = o.loss === undefined ? undefined : lossWeights(o.loss);
   return defined({
     loss,

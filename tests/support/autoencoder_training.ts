@@ -41,22 +41,27 @@ export async function goldenPictures(): Promise<{
   };
 }
 
-/** The golden autoencoder after its first step, before its discriminator joins. */
+/** The golden autoencoder after its first step, as own kernels take it, before a discriminator joins. */
 export async function goldenJoined(by: string, recompute: boolean): Promise<AutoencoderTrainer> {
   const gpu = await testGpu();
   const { settings, batch } = await goldenPictures();
   const weights = await goldenWeights("train/dcae/init.safetensors");
-  const joined = { ...settings, recompute, steps: 2, discStart: 1, discFilters: 8 };
-  const device = KERNELS[by]!(gpu);
-  const trainer = await AutoencoderTrainer.open(gpu, joined, weights, { device });
+  const joined = { ...settings, steps: 2, discStart: 1, discFilters: 8 };
+  const open = (recompute: boolean, by: string) => {
+    const options = { device: KERNELS[by]!(gpu) };
+    return AutoencoderTrainer.open(gpu, { ...joined, recompute }, weights, options);
+  };
+  const first = await open(false, "own kernels");
+  await first.submit(batch);
+  await first.flush();
+  const state = await first.state();
+  first.close();
   const judge = await goldenWeights("train/dcae/init_disc.safetensors");
-  const state = await trainer.state();
-  const { discriminator } = state;
+  const discriminator = state.discriminator!;
   const parameters = new Map<string, Float32Array>();
-  for (const [name, shape] of discriminator!.shapes) parameters.set(name, await judge(name, shape));
-  await trainer.restore({ ...state, discriminator: { ...discriminator!, parameters } });
-  await trainer.submit(batch);
-  await trainer.flush();
+  for (const [name, shape] of discriminator.shapes) parameters.set(name, await judge(name, shape));
+  const trainer = await open(recompute, by);
+  await trainer.restore({ ...state, discriminator: { ...discriminator, parameters } });
   return trainer;
 }
 

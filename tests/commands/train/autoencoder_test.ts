@@ -43,7 +43,11 @@ const REFUSED: readonly [string[], RegExp][] = [
   [["--autoencoder", "--architecture", "8x", "--dtype", "f16"], /autoencoder in f16/],
   [["--autoencoder", "--architecture", "8x", "--loss", "l2=1"], /Cannot use --loss l2=1/],
   [["--autoencoder", "--architecture", "8x", "--loss", "l1=-1"], /Cannot use --loss l1=-1/],
+  [["--autoencoder", "--architecture", "8x", "--disc-start", "-1"], /Cannot use --disc-start -1/],
+  [["--autoencoder", "--architecture", "8x", "--disc-filters", "2"], /Cannot use --disc-filters 2/],
+  [["--autoencoder", "--architecture", "8x", "--disc-weight", "1"], /without --disc-start/],
   [["--model", "demo", "--latent-noise", "0.1"], /--latent-noise without --autoencoder/],
+  [["--model", "demo", "--disc-start", "10"], /--disc-start without --autoencoder/],
 ];
 
 for (const [args, expected] of REFUSED) {

@@ -72,8 +72,9 @@ Deno.test(
       assert.equal(state.discriminator!.step, 2);
       for (const [name, values] of state.parameters) {
         const rests = name.startsWith("encoder.") && !isStatistic(name);
-        const check = rests ? assert.deepEqual : assert.notDeepEqual;
-        check(values, first.state.parameters.get(name), name);
+        const before = first.state.parameters.get(name);
+        if (rests) assert.deepEqual(values, before, name);
+        else assert.notDeepEqual(values, before, name);
       }
       for (const [name, values] of state.discriminator!.parameters) {
         if (name === "main.11.bias") continue; // as many logits may lead up as down
@@ -137,7 +138,7 @@ Deno.test({ name: "a discriminator's memory is planned", ...GPU_TEST }, async ()
     gpu.adapter,
     limits,
   );
-  for (const more of [{}, { recompute: true }, { microBatch: 3 }, { discStart: 0 }]) {
+  for (const more of [{}, { recompute: true, microBatch: 3 }]) {
     const settings = settingsOf(more);
     const { plan } = planAutoencoder(settings, gpu.adapter, limits);
     const numbers = 4 * (4 * 16 * 4 + 8 * 64 + 16 * 128 + 32 * 256 + 512); // convolutions alone
@@ -158,7 +159,7 @@ Deno.test(
   () =>
     withTrainer(settingsOf({ discStart: 0 }), async (trainer) => {
       const before = await trainer.state();
-      for (const wrong of [NaN, Infinity, 1e30]) {
+      for (const wrong of [NaN, 1e30]) {
         const latents = BATCHES[0]!.latents.map((value, i) => i === 100 ? wrong : value);
         const { results, state } = await train(trainer, [{ ...BATCHES[0]!, latents }]);
         assert.equal(results[0]!.finite, false, String(wrong));
@@ -227,6 +228,10 @@ for (const stop of [1, 2]) {
           const at = (run: string) => Deno.readFile(join(run, "checkpoints", "step-4", name));
           assert.deepEqual(await at(stopped.output), await at(options.output), name);
         }
+        assert.deepEqual(await adversarialSteps(stopped.output), [3, 4]);
+        const report = await Deno.readTextFile(join(stopped.output, "report.html"));
+        assert.match(report, /Adversarial losses/);
+        assert.match(report, /4 filters, after step 2/);
         const other = collect({ ...stopped, discWeight: 1 });
         await assert.rejects(other, /`discWeight` was 0\.5/);
         await Deno.remove(join(stopped.output, "checkpoints", "step-4", "model_1.safetensors"));
@@ -235,33 +240,21 @@ for (const stop of [1, 2]) {
   });
 }
 
+/** Which steps of a log have losses of a discriminator. */
+async function adversarialSteps(run: string): Promise<number[]> {
+  const text = await Deno.readTextFile(join(run, "log.jsonl"));
+  return text.trim().split("\n").map((line) => JSON.parse(line))
+    .filter((line) => line.event === undefined && "g_loss" in line && "d_loss" in line)
+    .map(({ step }) => step);
+}
+
 Deno.test({
   ...GPU_TEST,
-  name: "a GAN's losses are in its log and report, and a dry run measures both phases",
+  name: "a GAN's dry run measures both phases",
   fn: () =>
     inFolder(async (folder) => {
-      const options = await tinyOptions(folder, {});
-      const { plan, secondsPerStep } = await previewAutoencoder(options);
+      const { plan, secondsPerStep } = await previewAutoencoder(await tinyOptions(folder, {}));
       assert.ok(secondsPerStep > 0 && plan.flops > 0);
-      await collect(options);
-      const text = await Deno.readTextFile(join(options.output, "log.jsonl"));
-      const lines = text.trim().split("\n").map((line) => JSON.parse(line))
-        .filter(({ event }) => event === undefined);
-      assert.deepEqual(lines.map((line) => "g_loss" in line && "d_loss" in line), [
-        ...[false, false, true, true],
-      ]);
-      const report = await Deno.readTextFile(join(options.output, "report.html"));
-      assert.match(report, /Adversarial losses/);
-      assert.match(report, /4 filters, after step 2/);
-      // without one, nothing of it
-      const { discStart: _, discFilters: __, ...plain } = options;
-      await collect({ ...plain, output: join(folder, "plain"), steps: 1 });
-      const other = await Deno.readTextFile(join(folder, "plain", "report.html"));
-      assert.doesNotMatch(other, /Adversarial|discriminator/);
-      const state = await Deno.readTextFile(
-        join(folder, "plain", "checkpoints", "step-1", "train_state.json"),
-      );
-      assert.doesNotMatch(state, /discriminator/);
     }),
 });
 
