@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { finalName, patternExpression } from "../app.ts";
+import { entriesIn } from "../cli/folder.ts";
 import { isInside } from "./inside.ts";
 import { outputPath } from "./plan/identity.ts";
 import { isSequence } from "./plan/output_names.ts";
@@ -19,14 +20,15 @@ export class Leftovers {
     const byFolder = new Map<string, { exact: Set<string>; patterns: RegExp[] }>();
     for (const output of outputs) {
       const path = outputPath(this.folder, output);
-      const names = byFolder.get(dirname(path)) ?? { exact: new Set(), patterns: [] };
-      byFolder.set(dirname(path), names);
+      const names = byFolder
+        .getOrInsertComputed(dirname(path), () => ({ exact: new Set(), patterns: [] }));
       if (isSequence(output)) names.patterns.push(patternExpression(basename(path)));
       else names.exact.add(basename(path));
     }
     let removed = 0;
     for (const [path, { exact, patterns }] of byFolder) {
-      for (const partial of await this.#partialsIn(path)) {
+      const partials = this.#found.getOrInsertComputed(path, (folder) => this.#look(folder));
+      for (const partial of await partials) {
         const name = finalName(partial)!;
         if (!exact.has(name) && !patterns.some((pattern) => pattern.test(name))) continue;
         await Deno.remove(join(path, partial)).then(() => removed++, () => {}); // already gone
@@ -35,31 +37,15 @@ export class Leftovers {
     return removed;
   }
 
-  #partialsIn(folder: string): Promise<string[]> {
-    const found = this.#found.get(folder) ?? this.#look(folder);
-    this.#found.set(folder, found);
-    return found;
-  }
-
   /** A link may lead out of the folder, to files of others. */
   async #look(folder: string): Promise<string[]> {
-    return await isInside(folder, [this.folder]) ? await partialsIn(folder) : [];
+    const entries = await isInside(folder, [this.folder]) ? await entriesIn(folder) : [];
+    return entries.filter(({ isFile }) => isFile).map(({ name }) => name)
+      .filter((name) => finalName(name) !== undefined);
   }
 }
 
 /** Removes leftovers of these outputs now. @returns how many files */
 export async function removePartials(folder: string, outputs: Iterable<string>): Promise<number> {
   return await new Leftovers(folder).remove(outputs);
-}
-
-async function partialsIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && finalName(name) !== undefined) names.push(name);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names;
 }

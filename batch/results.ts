@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
-import { isFolder } from "../cli/folder.ts";
+import { entriesIn, isFolder } from "../cli/folder.ts";
 import { nameFault } from "./plan/output_names.ts";
 import { type FileDigest, writeAll } from "../app.ts";
 
@@ -142,12 +142,8 @@ export async function knownResults(
   own: string,
 ): Promise<Map<string, ResultRecord>> {
   const paths = new Set([own]);
-  try {
-    for await (const { name } of Deno.readDir(folder)) {
-      if (/^results(\.\d+-of-\d+)?\.jsonl$/.test(name)) paths.add(join(folder, name));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  for (const { name } of await entriesIn(folder)) {
+    if (/^results(\.\d+-of-\d+)?\.jsonl$/.test(name)) paths.add(join(folder, name));
   }
   const known = new Map<string, ResultRecord>();
   for (const path of [...paths].sort()) {

@@ -1,7 +1,7 @@
 import { basename, extname, join, resolve } from "node:path";
 import { printable } from "../../app.ts";
-import { readSource, type Source } from "../../request/sources.ts";
-import type { Fit } from "../../request/sources.ts";
+import { entriesIn } from "../../cli/folder.ts";
+import { type Fit, readSource, type Source } from "../../request/sources.ts";
 
 /** Which frames of a clip a world starts with. */
 export interface ClipChoice {
@@ -17,7 +17,7 @@ export interface ClipChoice {
 /** Name of the start without a clip. */
 export const NOTHING = "nothing";
 
-const CLIP_FILES = [".npz", ".npy", ".mp4", ".webm", ".mov", ".mkv", ".gif", ".y4m"];
+const CLIP_FILES = /.\.(npz|npy|mp4|webm|mov|mkv|gif|y4m)$/i;
 
 /** The starts that a game offers, by name. */
 export class StartClips {
@@ -65,14 +65,8 @@ export class StartClips {
 }
 
 async function clipsIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && CLIP_FILES.includes(extname(name).toLowerCase())) names.push(name);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const files = (await entriesIn(folder)).filter(({ isFile }) => isFile).map(({ name }) => name);
   const order = new Intl.Collator("en", { numeric: true }).compare;
-  return names.sort(order).map((name) => join(folder, name));
+  return files.filter((name) => CLIP_FILES.test(name)).sort(order)
+    .map((name) => join(folder, name));
 }
