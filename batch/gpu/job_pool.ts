@@ -74,9 +74,7 @@ export class JobPool {
 
   #put(entry: Entry): void {
     const key = JSON.stringify([entry.losses, entry.alone && entry.job.hash, entry.likeness]);
-    const bucket = this.#waiting.get(key);
-    if (bucket) bucket.push(entry);
-    else this.#waiting.set(key, [entry]);
+    this.#waiting.getOrInsert(key, []).push(entry);
   }
 
   /**

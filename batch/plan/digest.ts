@@ -17,15 +17,9 @@ async function filesIn(folder: string): Promise<string[]> {
 export class Digests {
   readonly #known = new Map<string, Promise<string>>();
 
-  #once(key: string, compute: () => Promise<string>): Promise<string> {
-    const known = this.#known.get(key) ?? compute();
-    this.#known.set(key, known);
-    return known;
-  }
-
   /** Digest of a file's bytes, or of the names and bytes of all files of a folder. */
   content(path: string): Promise<string> {
-    return this.#once(`content ${path}`, async () => {
+    return this.#known.getOrInsertComputed(`content ${path}`, async () => {
       const { isDirectory } = await Deno.stat(path);
       if (!isDirectory) return (await digestFile(path)).sha256;
       const lines: string[] = [];
@@ -42,7 +36,8 @@ export class Digests {
    * @param lora adapters that change its weights, as `FILE[:SCALE]`
    */
   async model(folder: string, lora?: string): Promise<string> {
-    const model = await this.#once(`model ${folder}`, () => digestModel(folder));
+    const model = await this.#known
+      .getOrInsertComputed(`model ${folder}`, () => digestModel(folder));
     return lora === undefined ? model : sha256(`${model} ${await this.lora(lora)}`);
   }
 

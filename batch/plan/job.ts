@@ -107,23 +107,17 @@ export class JobChecker {
   /** Checks a LoRA against the model, once for all jobs that use it. */
   async #checkLora({ name, folder }: JobModel, lora: string | undefined): Promise<void> {
     if (lora === undefined) return;
-    const key = `${name} ${lora}`;
-    const known = this.#loras.get(key) ?? modelInfo(folder, lora);
-    this.#loras.set(key, known);
-    await known;
+    await this.#loras.getOrInsertComputed(`${name} ${lora}`, () => modelInfo(folder, lora));
   }
 
+  /** Opens a model, once for all jobs that use it. */
   #model(name: string): Promise<JobModel> {
-    const known = this.#models.get(name) ?? this.#openModel(name);
-    this.#models.set(name, known);
-    return known;
-  }
-
-  async #openModel(name: string): Promise<JobModel> {
-    const folder = await modelPath(name);
-    using model = await openModel(folder);
-    const { info, sizes: { slope } } = model;
-    return { name, folder, info, slope, identity: await this.options.digests.model(folder) };
+    return this.#models.getOrInsertComputed(name, async () => {
+      const folder = await modelPath(name);
+      using model = await openModel(folder);
+      const { info, sizes: { slope } } = model;
+      return { name, folder, info, slope, identity: await this.options.digests.model(folder) };
+    });
   }
 }
 

@@ -59,9 +59,7 @@ export class JobPacker {
   async #send(option: string, path: string, where: string): Promise<SentInput> {
     const fault = await (option === "lora" ? loraFault : inputFault)(path);
     if (fault) throw new UsageError(`Cannot use "${option}" in ${where}: ${fault}`);
-    const digest = this.#digests.get(path) ?? digestFile(path);
-    this.#digests.set(path, digest);
-    const { sha256 } = await digest;
+    const { sha256 } = await this.#digests.getOrInsertComputed(path, digestFile);
     if (!await this.link.hasBlob(sha256)) {
       await this.link.putBlob(sha256, await Deno.readFile(path));
     }

@@ -157,17 +157,11 @@ export class QueueLink {
 
   /** The queue of one model. */
   queue(identity: string): Queue {
-    const name = queueName(identity);
-    const known = this.#queues.get(name);
-    if (known) return known;
-    const queue = new Queue(name, {
-      connection: this.client,
-      prefix: this.prefix,
-      skipVersionCheck: true,
+    return this.#queues.getOrInsertComputed(queueName(identity), (name) => {
+      const { client: connection, prefix } = this;
+      return new Queue(name, { connection, prefix, skipVersionCheck: true })
+        .on("error", this.onError);
     });
-    queue.on("error", this.onError);
-    this.#queues.set(name, queue);
-    return queue;
   }
 
   /** Announces a model to workers. */

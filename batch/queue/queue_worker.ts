@@ -22,8 +22,7 @@ import { filesOf, nameOfQueueJob, parseQueueJob } from "./queue_border.ts";
 import type { QueueFailure, QueueJob, QueueResult } from "./queue_job.ts";
 import { inTime, type QueueLink, queueName } from "./queue_link.ts";
 import type { JobFailure } from "../results.ts";
-import type { WireJob } from "../gpu/protocol.ts";
-import type { Outcome } from "../gpu/protocol.ts";
+import type { Outcome, WireJob } from "../gpu/protocol.ts";
 import type { Supervisor } from "../gpu/supervisor.ts";
 import type { WorkerFiles } from "./worker_files.ts";
 

@@ -66,7 +66,7 @@ function cases(options: readonly OptionWords[]): string[] {
       : value.kind === "names"
       ? `_far_names ${value.names}; return`
       : `_far_words "${wordList(value)}"; return`;
-    bySpelling.set(key, [...bySpelling.get(key) ?? [], ...spellings]);
+    bySpelling.getOrInsert(key, []).push(...spellings);
   }
   return [...bySpelling].map(([action, spellings]) =>
     `        ${spellings.join("|")}) ${action} ;;`

@@ -1,9 +1,8 @@
 import type { DescribingCall } from "../../cli/command.ts";
 import { bashCompletions } from "./bash.ts";
 import { fishCompletions } from "./fish.ts";
-import { ASKED } from "./words.ts";
 import { type COMPLETIONS_OPTIONS, SHELLS } from "./spec.ts";
-import { commandWords } from "./words.ts";
+import { ASKED, commandWords } from "./words.ts";
 import { zshCompletions } from "./zsh.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { didYouMean } from "../../cli/suggest.ts";

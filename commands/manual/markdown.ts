@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../../cli/command.ts";
-import type { OptionSpec, OptionTable } from "../../cli/option.ts";
+import type { OptionTable } from "../../cli/option.ts";
 import { flagsText, helpText } from "../../cli/program.ts";
 import { moreFlags, permissionFlags } from "../../cli/permissions.ts";
 import { DESCRIPTION, type Entry, ENVIRONMENT, EXIT_STATUS } from "./chapters.ts";
@@ -47,11 +47,7 @@ function permissionText(command: CommandSpec): string {
 
 /** A table for each heading of the help. */
 function optionParts(options: OptionTable): string[] {
-  const groups = new Map<string, [string, OptionSpec][]>();
-  for (const [key, spec] of Object.entries(options)) {
-    const group = spec.group ?? "Options";
-    groups.set(group, [...groups.get(group) ?? [], [key, spec]]);
-  }
+  const groups = Map.groupBy(Object.entries(options), ([, { group = "Options" }]) => group);
   return [...groups].map(([group, list]) =>
     entries(group, list.map(([key, spec]) => [flagsText(key, spec), helpText(spec)]))
   );
