@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { CheckpointError, quote } from "../files/errors.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -223,17 +224,7 @@ function hostOf(url: string): string {
   return URL.parse(url)?.host ?? quote(url);
 }
 
-function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
+/** @throws the signal's reason */
+async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await wait(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { writeOutput } from "../../app.ts";
+import { orAborted } from "../../cli/abort.ts";
 import { videosOf } from "../plan/manifest.ts";
 import { jsonOf } from "../../cli/settings.ts";
 import { outputPath } from "../plan/identity.ts";
@@ -98,11 +99,7 @@ export class BatchPage {
    */
   async close(signal: AbortSignal): Promise<void> {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-    const ended = new Promise<void>((resolve) => {
-      if (enough.aborted) resolve();
-      else enough.addEventListener("abort", () => resolve(), { once: true });
-    });
-    await Promise.race([this.#drawing, ended]);
+    await orAborted(this.#drawing, enough).catch(() => {}); // pictures are an extra
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#writing;

@@ -1,10 +1,9 @@
 import { meanOf, measure, type Measures, pictureAt, type Pictures } from "./measure.ts";
 import type { Probe, ReturnTrip } from "./jobs.ts";
-import { readSource } from "../../request/sources.ts";
 import { join } from "node:path";
 import { movesOf, readTruth } from "./clips.ts";
 import type { Protocol } from "./protocol.ts";
-import type { SourceOptions } from "../../request/sources.ts";
+import { readSource, type SourceOptions } from "../../request/sources.ts";
 
 /** Similarity of the last view of trips out and back to the first, over all clips. */
 export interface ReturnResult {

@@ -1,8 +1,7 @@
 import { ACTIONS_KEY } from "../../app.ts";
 import { type FrameWriter, openFrameWriter, type WriterOptions } from "../../mod.ts";
-import type { Settings } from "../../cli/settings.ts";
 import { sizeMetadata } from "../../request/viewing_scale.ts";
-import { settingsMetadata } from "../../cli/settings.ts";
+import { type Settings, settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
 import type { GameWatcher, Shown } from "../../player/game.ts";
 
