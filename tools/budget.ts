@@ -22,40 +22,27 @@ const LATENTS = { height: 8, width: 8 };
 /** Subgroups of 32 lanes and more than eight buffers, as on most GPUs. */
 const DEVICE = { cpu: false, subgroupSize: 32, storageBuffers: 16 };
 
-function row(architecture: ArchitectureName, frame: number): string[] {
+function row(architecture: ArchitectureName, frame: number): Record<string, string> {
   const model = declareSynthetic({ architecture, dtype: "f16" });
   const step = { frame, kind: "later" } as const;
   const { work, session } = recordStep(model, new Memory(), DEVICE, LATENTS, step);
   const bytes = work.read + work.written;
-  const [h100, m3] = [
-    Math.max(work.stored / H100.bytes, work.flops / H100.flops),
-    work.stored / M3.bytes,
-  ];
-  return [
+  const h100 = Math.max(work.stored / H100.bytes, work.flops / H100.flops);
+  return {
     architecture,
-    String(frame),
-    String(session.dispatches),
-    (work.flops / 1e9).toFixed(1),
-    (work.stored / 1e6).toFixed(0),
-    (bytes / 1e6).toFixed(0),
-    (h100 * 1e3).toFixed(3),
-    (m3 * 1e3).toFixed(2),
-  ];
+    "frames before": String(frame),
+    dispatches: String(session.dispatches),
+    GFLOP: (work.flops / 1e9).toFixed(1),
+    "MB stored": (work.stored / 1e6).toFixed(0),
+    "MB in all": (bytes / 1e6).toFixed(0),
+    "H100, ms": (h100 * 1e3).toFixed(3),
+    "M3, ms": (work.stored / M3.bytes * 1e3).toFixed(2),
+  };
 }
 
-const HEAD = [
-  "architecture",
-  "frames before",
-  "dispatches",
-  "GFLOP",
-  "MB stored",
-  "MB in all",
-  "H100, ms",
-  "M3, ms",
-];
-
-console.log(`| ${HEAD.join(" | ")} |`);
-console.log(`|---|${HEAD.slice(1).map(() => "---:|").join("")}`);
-for (const architecture of Object.keys(ARCHITECTURES) as ArchitectureName[]) {
-  for (const frame of FRAMES) console.log(`| ${row(architecture, frame).join(" | ")} |`);
-}
+const rows = (Object.keys(ARCHITECTURES) as ArchitectureName[])
+  .flatMap((architecture) => FRAMES.map((frame) => row(architecture, frame)));
+const head = Object.keys(rows[0]!);
+console.log(`| ${head.join(" | ")} |`);
+console.log(`|---|${head.slice(1).map(() => "---:|").join("")}`);
+for (const row of rows) console.log(`| ${Object.values(row).join(" | ")} |`);

@@ -7,22 +7,16 @@
  *     deno run -A tools/compare_torch/compare.ts env/bin/python
  *     deno run -A tools/compare_torch/compare.ts env/bin/python FAR_B_Long 16,156,300
  */
-import { fileURLToPath } from "node:url";
 import { GpuTimer } from "../../app.ts";
 import { measureStep, syntheticPipeline } from "../../app_large.ts";
 import { Gpu } from "../../mod.ts";
+import { mediansOf, type Round, runTorch, type Seconds, secondsOf, WAYS } from "./torch.ts";
 
 const ROUNDS = 2;
 const SIZE = { height: 8, width: 8 };
 const ROUND = { runs: 5, seconds: 0 };
 const FRAMES = { FAR_B: "2,16,64,128", FAR_B_Long: "16,156,300" } as const;
 type Architecture = keyof typeof FRAMES;
-
-/** Medians of one round, by the wall's clock and of all cores together. */
-interface Seconds {
-  readonly wall: number;
-  readonly cpu: number;
-}
 
 const [python, name = "FAR_B", list] = Deno.args;
 if (!python || !(name in FRAMES)) {
@@ -40,14 +34,11 @@ console.log(
 );
 console.log("|---:|---:|---:|---:|---:|---:|---:|");
 for (const frame of frames) {
-  const rounds: { readonly far: Seconds; readonly released: Seconds; readonly lean: Seconds }[] =
-    [];
+  const rounds: Round[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     rounds.push({ ...await torchStep(frame), far: await farStep(frame) });
   }
-  const ways = (["far", "released", "lean"] as const).map((way) =>
-    least(rounds.map((r) => r[way]))
-  );
+  const ways = WAYS.map((way) => least(rounds.map((r) => r[way])));
   const cells = [...ways.map(({ wall }) => wall), ...ways.map(({ cpu }) => cpu)];
   console.log(`| ${frame} | ${cells.map((seconds) => seconds.toFixed(3)).join(" | ")} |`);
 }
@@ -66,21 +57,12 @@ function least(rounds: readonly Seconds[]): Seconds {
 async function farStep(frame: number): Promise<Seconds> {
   const step = { frame, kind: "later" } as const;
   const { seconds } = await measureStep(gpu, timer, pipeline.model, SIZE, step, ROUND);
-  return { wall: seconds.wall.median, cpu: seconds.cpu.median };
+  return mediansOf(seconds);
 }
 
 /** A step in PyTorch, both ways. */
-async function torchStep(frame: number): Promise<{ released: Seconds; lean: Seconds }> {
-  const script = fileURLToPath(new URL("bench.py", import.meta.url));
-  const args = [script, "--architecture", architecture, "--frames", String(frame)];
-  const { success, stdout } = await new Deno.Command(python!, {
-    args: [...args, "--runs", String(ROUND.runs)],
-    stderr: "inherit",
-    // threads that spin while they wait take each other's cores on a machine that is not quiet
-    env: { OMP_WAIT_POLICY: Deno.env.get("OMP_WAIT_POLICY") ?? "passive" },
-  }).output();
-  if (!success) throw new Error(`Cannot run ${python} ${args.join(" ")}`);
-  const { lean, released } = JSON.parse(new TextDecoder().decode(stdout)).frames[0];
-  const seconds = ({ step }: typeof lean) => ({ wall: step.median_s, cpu: step.cpu_s });
-  return { released: seconds(released), lean: seconds(lean) };
+async function torchStep(frame: number): Promise<Omit<Round, "far">> {
+  const args = ["--architecture", architecture, "--frames", `${frame}`, "--runs", `${ROUND.runs}`];
+  const { lean, released } = (await runTorch(python!, "bench.py", args)).frames[0];
+  return { released: secondsOf(released.step), lean: secondsOf(lean.step) };
 }

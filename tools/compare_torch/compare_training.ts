@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { GpuTimer } from "../../app.ts";
 import { measureTrainStep, syntheticPipeline } from "../../app_large.ts";
 import { Gpu, loadPipeline } from "../../mod.ts";
+import { mediansOf, type Round, runTorch, type Seconds, secondsOf, WAYS } from "./torch.ts";
 
 const CASES = {
   demo: { videos: 8, frames: 16, height: 4, width: 4 },
@@ -19,15 +20,6 @@ const CASES = {
 } as const;
 type Architecture = keyof typeof CASES;
 const DEMO = fileURLToPath(new URL("../../weights/demo", import.meta.url));
-const WAYS = ["far", "released", "lean"] as const;
-
-/** Medians of one round, by the wall's clock and of all cores together. */
-interface Seconds {
-  readonly wall: number;
-  readonly cpu: number;
-}
-
-type Round = Readonly<Record<typeof WAYS[number], Seconds>>;
 
 const [python, name, rounds = "3"] = Deno.args;
 if (!python || (name !== undefined && !(name in CASES))) {
@@ -76,7 +68,7 @@ async function farStep(architecture: Architecture): Promise<Seconds> {
     const { sizes } = pipeline.model;
     const runs = { runs: 3, seconds: 0 };
     const { seconds } = await measureTrainStep(gpu, timer, sizes, CASES[architecture], runs);
-    return { wall: seconds.wall.median, cpu: seconds.cpu.median };
+    return mediansOf(seconds);
   } finally {
     timer.close();
     await pipeline.close();
@@ -85,22 +77,8 @@ async function farStep(architecture: Architecture): Promise<Seconds> {
 }
 
 /** A step in PyTorch, both ways. */
-async function torchStep(
-  architecture: Architecture,
-): Promise<{ released: Seconds; lean: Seconds }> {
-  const script = fileURLToPath(new URL("train.py", import.meta.url));
-  const args = [script, "--architecture", architecture, "--runs", "3"];
-  const { success, stdout } = await new Deno.Command(python!, {
-    args,
-    stderr: "inherit",
-    // threads that spin while they wait take each other's cores on a machine that is not quiet
-    env: { OMP_WAIT_POLICY: Deno.env.get("OMP_WAIT_POLICY") ?? "passive" },
-  }).output();
-  if (!success) throw new Error(`Cannot run ${python} ${args.join(" ")}`);
-  const { lean, released } = JSON.parse(new TextDecoder().decode(stdout));
-  const seconds = ({ median_s, cpu_s }: { median_s: number; cpu_s: number }) => ({
-    wall: median_s,
-    cpu: cpu_s,
-  });
-  return { released: seconds(released), lean: seconds(lean) };
+async function torchStep(architecture: Architecture): Promise<Omit<Round, "far">> {
+  const args = ["--architecture", architecture, "--runs", "3"];
+  const { lean, released } = await runTorch(python!, "train.py", args);
+  return { released: secondsOf(released), lean: secondsOf(lean) };
 }
