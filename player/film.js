@@ -116,7 +116,7 @@ export class Film {
     button.ariaLabel = `Go back to frame ${index}${action ? `, ${action}` : ""}`;
     button.title = `frame ${index}${action ? `: ${action}` : ""}`;
     button.onclick = () => this.#goTo(id);
-    button.append(pictureOf(image));
+    button.append(draw(document.createElement("canvas"), image));
     item.append(button);
     return item;
   }
@@ -178,17 +178,13 @@ export class Film {
     for (const [side, tip] of [["left", this.#branch.tip], ["right", other.tip]]) {
       const path = this.#path(tip);
       const { image, index } = path[Math.min(at, path.length - 1)];
-      const canvas = byId(side);
-      canvas.width = image.width;
-      canvas.height = image.height;
-      canvas.getContext("2d").putImageData(image, 0, 0);
-      canvas.ariaLabel = `frame ${index}`;
+      draw(byId(side), image).ariaLabel = `frame ${index}`;
     }
   }
 }
 
-function pictureOf(image) {
-  const canvas = document.createElement("canvas");
+/** Draws a picture on a canvas, which gets its size. */
+function draw(canvas, image) {
   canvas.width = image.width;
   canvas.height = image.height;
   canvas.getContext("2d").putImageData(image, 0, 0);

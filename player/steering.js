@@ -8,7 +8,8 @@ export class Steering {
   #holders = new Map();
   /** Start of a finger's swipe, and the action it holds. */
   #swipe;
-  #actions = [];
+  /** The model's actions with their keys. */
+  actions = [];
   #tell;
 
   /**
@@ -32,11 +33,6 @@ export class Steering {
       this.#endSwipeAction();
       this.#swipe = undefined;
     };
-  }
-
-  /** The model's actions with their keys. */
-  set actions(actions) {
-    this.#actions = actions;
   }
 
   /** Whether anything is held. */
@@ -95,13 +91,12 @@ export class Steering {
   #keyAction(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return undefined;
     if (event.target.matches("input, select")) return undefined;
-    const key = event.key.toLowerCase();
-    if (key === " " && event.target.matches("button, input, a, summary")) return undefined;
-    return this.#actionOf(key);
+    if (event.key === " " && event.target.matches("button, input, a, summary")) return undefined;
+    return this.#actionOf(event.key.toLowerCase());
   }
 
   #actionOf(key) {
-    return this.#actions.find(({ keys }) => keys.includes(key))?.action;
+    return this.actions.find(({ keys }) => keys.includes(key))?.action;
   }
 
   #move({ pointerId, clientX, clientY }) {
