@@ -30,16 +30,12 @@ export class JsonError extends SyntaxError {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
-const ESCAPES = new Map<number, string>([
-  [0x22, '"'],
-  [0x5c, "\\"],
-  [0x2f, "/"],
-  [0x62, "\b"],
-  [0x66, "\f"],
-  [0x6e, "\n"],
-  [0x72, "\r"],
-  [0x74, "\t"],
-]);
+/** `\u` and four digits, or a backslash and a letter that stands for a character. */
+const ESCAPE = /\\(?:u([0-9a-fA-F]{4})|(.))/gs;
+const ESCAPED: Readonly<Record<string, string>> = {
+  ...{ '"': '"', "\\": "\\", "/": "/" },
+  ...{ b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" },
+};
 
 /** Reads one JSON text from UTF-8 bytes, piece by piece, in the order the caller expects. */
 export class JsonScanner {
@@ -175,28 +171,13 @@ export class JsonScanner {
   }
 
   #unescape(raw: Uint8Array): string {
-    const parts: string[] = [];
-    let start = 0;
-    for (let i = 0; i < raw.length; i++) {
-      if (raw[i] !== BACKSLASH) continue;
-      parts.push(this.#decoder.decode(raw.subarray(start, i)));
-      const kind = raw[++i]!;
-      if (kind === 0x75) {
-        parts.push(String.fromCharCode(this.#hex(raw, i + 1)));
-        i += 4;
-      } else parts.push(ESCAPES.get(kind) ?? this.#fail("unknown escape in a string"));
-      start = i + 1;
-    }
-    const text = parts.join("") + this.#decoder.decode(raw.subarray(start));
+    const text = this.#decoder.decode(raw).replace(ESCAPE, (_, hex?: string, kind = "") => {
+      if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
+      if (kind === "u") this.#fail("\\u without four hexadecimal digits");
+      return ESCAPED[kind] ?? this.#fail("unknown escape in a string");
+    });
     if (!text.isWellFormed()) this.#fail("unpaired surrogate in a string");
     return text;
-  }
-
-  #hex(raw: Uint8Array, start: number): number {
-    const digits = String.fromCharCode(...raw.subarray(start, start + 4));
-    return /^[0-9a-fA-F]{4}$/.test(digits)
-      ? parseInt(digits, 16)
-      : this.#fail("\\u without four hexadecimal digits");
   }
 
   #fail(message: string, duplicate = false): never {
