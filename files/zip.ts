@@ -53,6 +53,7 @@ const DEFLATED = 8;
 const BEST_RATIO = 1032;
 /** Packed bytes that are unpacked at a time, to 16 MiB at most. */
 const PIECE = 2 ** 14;
+const STORED_PIECE = 2 ** 22;
 /** The writer's compression level, which readers ignore. */
 const FLAGS_EFFORT = 0x0006;
 const FLAG_DESCRIPTOR = 0x0008;
@@ -101,7 +102,8 @@ export async function* unpackEntry(
   source: ByteSource,
   entry: ZipEntry,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const packed = piecesAt(source, entry.offset, entry.packed, PIECE);
+  const piece = entry.isDeflated ? PIECE : STORED_PIECE;
+  const packed = piecesAt(source, entry.offset, entry.packed, piece);
   let [size, crc] = [0, 0];
   for await (const piece of entry.isDeflated ? inflate(entry, packed) : packed) {
     size += piece.length;
@@ -110,7 +112,7 @@ export async function* unpackEntry(
     yield piece;
   }
   if (size !== entry.bytes) bad(`${quote(entry.name)} in it is damaged: it has another size`);
-  if (crc !== entry.crc) badChecksum(entry);
+  if (crc !== entry.crc) bad(`the checksum of ${quote(entry.name)} is wrong: the file is damaged`);
 }
 
 /**
@@ -147,22 +149,13 @@ async function* inflate(
 }
 
 /**
- * Reads a stored entry once and compares its checksum.
+ * Reads an entry once and compares its checksum.
  * @throws {CheckpointError} BadZip
  */
 export async function checkCrc(source: ByteSource, entry: ZipEntry): Promise<void> {
-  const buffer = new Uint8Array(Math.min(entry.bytes, 1 << 22));
-  let crc = 0;
-  for (let done = 0; done < entry.bytes; done += buffer.length) {
-    const piece = buffer.subarray(0, Math.min(buffer.length, entry.bytes - done));
-    await source.read(entry.offset + done, piece);
-    crc = crc32(piece, crc);
+  for await (const _ of unpackEntry(source, entry)) {
+    // it is compared at the end
   }
-  if (crc !== entry.crc) badChecksum(entry);
-}
-
-function badChecksum({ name }: ZipEntry): never {
-  bad(`the checksum of ${quote(name)} is wrong: the file is damaged`);
 }
 
 /** Finds the central directory through the end records, which must close the file. */
