@@ -4,7 +4,9 @@
  * losses are, and the PSNR of unseen pictures at the end. It is the small autoencoder that `far
  * train CLIPS -o DIR` makes. Seconds on the wall mean little on a machine that others use.
  *
- *     deno run -A tools/compare_torch/compare_autoencoder.ts env/bin/python CLIPS [STEPS [BATCH]]
+ *     deno run -A tools/compare_torch/compare_autoencoder.ts env/bin/python CLIPS [STEPS [BATCH [N]]]
+ *
+ * After N steps a discriminator joins; without N it never does.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
@@ -20,6 +22,7 @@ import {
 } from "../../train/autoencoder/parameters.ts";
 import { AUTOENCODER } from "../../train/autoencoder/run.ts";
 import {
+  ADVERSARIAL_SETTINGS,
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
 } from "../../train/autoencoder/settings.ts";
@@ -69,11 +72,11 @@ class Torch {
   }
 }
 
-const [python, clips, steps = 40, batch = 16] = [
+const [python, clips, steps = 40, batch = 16, discStart] = [
   Deno.args[0],
   Deno.args[1],
   ...Deno.args.slice(2).map(Number),
-] as [string | undefined, string | undefined, number?, number?];
+] as [string | undefined, string | undefined, number?, number?, number?];
 if (!python || !clips) {
   console.error("Say which Python has torch and diffusers, then a folder of clips");
   Deno.exit(2);
@@ -99,6 +102,7 @@ async function compare(python: string, clips: string): Promise<void> {
     betas: [0.9, 0.99],
     loss: { l1: 1, mse: 1, edges: 0.5, structure: 0, lpips: 0 },
     ema: undefined,
+    ...(discStart !== undefined && { discStart, ...ADVERSARIAL_SETTINGS }),
   };
   const known = await batches(train, steps);
   const [unseen] = await batches(heldOut!, 1) as [Float32Array];
@@ -106,12 +110,21 @@ async function compare(python: string, clips: string): Promise<void> {
   await writeInputs(settings, weights, { known, unseen });
   const initial = (name: string) => Promise.resolve(weights.get(name)!);
   const trainer = await AutoencoderTrainer.open(gpu, settings, initial);
+  const { discriminator } = await trainer.state();
+  if (discriminator) {
+    const { parameters, shapes } = discriminator;
+    const path = join(folder, "init_disc.safetensors");
+    await writeFloats(path, parameters, (name) => shapes.get(name)!);
+  }
   const torch = new Torch(python);
   const [ours, theirs]: [Step[], Step[]] = [[], []];
   for (const [i, pictures] of known.entries()) {
     ours.push(await farStep(trainer, pictures));
     const rows = Array.from({ length: batch }, (_, row) => i * batch + row);
-    theirs.push(await torch.ask<Step>({ pictures: rows, lr: learningRate(settings, i + 1) }));
+    const joined = discStart !== undefined && i >= discStart;
+    theirs.push(
+      await torch.ask<Step>({ pictures: rows, lr: learningRate(settings, i + 1), joined }),
+    );
     console.error(`step ${i + 1}: loss ${ours.at(-1)!.loss}, in PyTorch ${theirs.at(-1)!.loss}`);
   }
   const { psnr } = await trainer.validate({ videos: batch, frames: 1, latents: unseen });
