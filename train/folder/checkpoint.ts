@@ -94,13 +94,14 @@ async function writeFiles(
 ): Promise<void> {
   const shapeOf = (name: string) => shapes.get(name) ?? [state.parameters.get(name)!.length];
   const names = ordered(state.parameters.keys(), shapes);
-  await saveNetwork(folder, "", state, { names, shapeOf, numbers });
+  const network = { names, shapeOf, numbers, steps: state.step };
+  await saveNetwork(folder, "", state, network);
   await save(join(folder, "random_states_0.pkl"), savedRandomStates(state.step, state.random));
   const { discriminator } = state;
   if (discriminator) {
     const names = [...discriminator.shapes.keys()];
     const shapeOf = (name: string) => discriminator.shapes.get(name)!;
-    await saveNetwork(folder, SECOND, discriminator, { names, shapeOf, numbers });
+    await saveNetwork(folder, SECOND, discriminator, { ...network, names, shapeOf });
   }
   if (!state.ema) return;
   const averages = names.filter((name) => state.ema!.has(name))
@@ -113,6 +114,8 @@ interface SavedNetwork {
   readonly names: readonly string[];
   readonly shapeOf: (name: string) => readonly number[];
   readonly numbers: OptimiserNumbers;
+  /** Steps of the run, by which the learning rate goes. */
+  readonly steps: number;
 }
 
 /** Saves weights, moments and schedule of a network. @param suffix of its files' names */
@@ -125,7 +128,7 @@ async function saveNetwork(
   const path = (name: string, type: string) => join(folder, `${name}${suffix}.${type}`);
   await writeFloats(path("model", "safetensors"), state.parameters, network.shapeOf);
   await save(path("optimizer", "bin"), savedOptimiser(state, network));
-  await save(path("scheduler", "bin"), savedScheduler(state.step, network.numbers));
+  await save(path("scheduler", "bin"), savedScheduler(network.steps, network.numbers));
 }
 
 function saved(values: Float32Array, shape: readonly number[]): SavedValue {

@@ -62,6 +62,39 @@ Deno.test("saveCheckpoint() writes what loadCheckpoint() reads, and what PyTorch
   }
 });
 
+Deno.test("a checkpoint has a discriminator, as the released trainer's may", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { state } = await loadCheckpoint(RELEASED, await shapes());
+    const shape = { "main.2.weight": [2, 1, 4, 4], "main.3.weight": [2], "main.11.bias": [1] };
+    const values = (add: number) =>
+      new Map(
+        Object.entries(shape).map(([name, shape]) => {
+          const count = shape.reduce((a, b) => a * b);
+          return [name, Float32Array.from({ length: count }, (_, i) => i + add)];
+        }),
+      );
+    const discriminator = {
+      step: 2,
+      shapes: new Map(Object.entries(shape)),
+      parameters: values(0),
+      expAvg: values(1),
+      expAvgSq: values(2),
+    };
+    const whole = { ...state, discriminator };
+    const path = await saveCheckpoint(folder, whole, await shapes(), NUMBERS, { position: 7 });
+    assert.deepEqual((await loadCheckpoint(path, await shapes())).state, whole);
+    const released = join(folder, "checkpoint-3");
+    await Deno.rename(path, released);
+    await Deno.remove(join(released, "train_state.json"));
+    assert.deepEqual((await loadCheckpoint(released, await shapes())).state, whole);
+    await Deno.remove(join(released, "model_1.safetensors"));
+    assert.deepEqual((await loadCheckpoint(released, await shapes())).state, state);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 /** Values without the keys of storages, which may be in another order. */
 function plain(value: unknown): unknown {
   return JSON.stringify(value, (key, item) => {
