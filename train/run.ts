@@ -5,7 +5,7 @@ import type { JsonObject } from "../files/json.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import type { Shapes } from "../released/architecture.ts";
 import type { OpenedData } from "./data/open_data.ts";
-import { Sampler } from "./data/sampler.ts";
+import { Sampler, spreadPicks } from "./data/sampler.ts";
 import {
   checkpointPath,
   checkpointSteps,
@@ -24,7 +24,7 @@ import { learningRate } from "./schedule.ts";
 import type { ParameterSource, StepSettings, TrainBatch, TrainState } from "./settings.ts";
 
 const KEEP = 2;
-/** Batches per validation, with the same seeds each time. */
+/** Most batches per validation, with the same windows and seeds each time. */
 const VALIDATION_BATCHES = 4;
 
 /** What a run starts from. */
@@ -215,18 +215,17 @@ export abstract class Run<R extends RunTypes> implements RunTask {
     await this.parts.report.write(step, lines);
   }
 
-  /** Means over a few batches of held-out clips. */
+  /** Means over a few batches of windows from everywhere in the held-out clips. */
   async validate(signal?: AbortSignal): Promise<Validation | undefined> {
     const { data: { heldOut }, settings: { batch } } = this.parts;
     if (!heldOut) return undefined;
-    const clips = heldOut.clips.length;
+    const windows = heldOut.starts.reduce((sum, places) => sum + places);
+    const batches = Math.min(VALIDATION_BATCHES, Math.ceil(windows / batch));
+    const picks = spreadPicks(heldOut.starts, batches * batch);
     const found: Validation[] = [];
-    for (let i = 0; i < Math.min(VALIDATION_BATCHES, Math.ceil(clips / batch)); i++) {
-      const picks = Array.from(
-        { length: batch },
-        (_, video) => ({ clip: (i * batch + video) % clips, start: 0 }),
-      );
-      const measured = await this.measure(await heldOut.batch(picks), i, signal);
+    for (let i = 0; i < batches; i++) {
+      const own = picks.slice(i * batch, (i + 1) * batch);
+      const measured = await this.measure(await heldOut.batch(own), i, signal);
       await new Promise((resolve) => setTimeout(resolve)); // signals arrive between tasks
       if (!measured || signal?.aborted) return undefined;
       found.push(measured);

@@ -98,3 +98,17 @@ export class Sampler {
     return this.#bits.next() >>> 0;
   }
 }
+
+/** Windows at even distances among all of those of some clips; again from the first if there are fewer. */
+export function spreadPicks(starts: readonly number[], count: number): Pick[] {
+  const all = starts.reduce((sum, places) => sum + places, 0);
+  return Array.from({ length: count }, (_, i) => {
+    let start = count > all ? i % all : Math.floor(i * all / count);
+    const clip = starts.findIndex((places) => {
+      if (start < places) return true;
+      start -= places;
+      return false;
+    });
+    return { clip, start };
+  });
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Sampler } from "../../../train/data/sampler.ts";
+import { Sampler, spreadPicks } from "../../../train/data/sampler.ts";
 
 const order = (sampler: Sampler, batches: number) =>
   Array.from({ length: batches }, () => sampler.next()).flat();
@@ -62,3 +62,22 @@ Deno.test("Sampler draws every one of a million clips once per epoch", () => {
   const sampler = new Sampler({ starts: Array(1e6).fill(2), batch: 1e6, seed: 0, shuffle: true });
   assert.equal(new Set(sampler.next().map(({ clip }) => clip)).size, 1e6);
 });
+
+const SPREAD: [starts: number[], count: number, picks: string][] = [
+  [[1], 1, "0:0"],
+  [[5], 1, "0:0"],
+  [[5], 5, "0:0 0:1 0:2 0:3 0:4"],
+  [[300], 4, "0:0 0:75 0:150 0:225"],
+  [[10, 10], 2, "0:0 1:0"],
+  [[10, 10], 4, "0:0 0:5 1:0 1:5"],
+  [[1, 8, 1], 5, "0:0 1:1 1:3 1:5 1:7"],
+  [[2, 1], 5, "0:0 0:1 1:0 0:0 0:1"],
+  [[1, 1, 1, 1], 2, "0:0 2:0"],
+];
+
+for (const [starts, count, picks] of SPREAD) {
+  Deno.test(`spreadPicks() takes ${count} of windows [${starts}]`, () => {
+    const found = spreadPicks(starts, count).map(({ clip, start }) => `${clip}:${start}`);
+    assert.equal(found.join(" "), picks);
+  });
+}
