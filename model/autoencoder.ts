@@ -1,6 +1,7 @@
 import { ShapeError } from "../gpu/errors.ts";
-import type { Tensor } from "../gpu/memory.ts";
+import { type MemoryKind, type Tensor, TEXTURE_ROW_BYTES } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
+import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { channelNorm } from "../kernels/channel_norm.ts";
 import { channelShortcut } from "../kernels/channel_shortcut.ts";
 import { conv2d } from "../kernels/conv2d.ts";
@@ -17,6 +18,10 @@ import type { AutoencoderSizes, Stage } from "./autoencoder_config.ts";
 import type { Loader } from "./loader.ts";
 
 const RGB = 3;
+/** Channels within an EfficientViTBlock, per channel of its input. */
+const GATED = 8;
+/** Bytes: WebGPU allows 8192 rows everywhere. */
+const LARGEST_IMAGE = 8192 * TEXTURE_ROW_BYTES;
 
 /** Weights of both halves; keys are the checkpoint's. */
 export function loadAutoencoder(l: Loader, sizes: AutoencoderSizes) {
@@ -34,6 +39,21 @@ export type AutoencoderWeights = ReturnType<typeof loadAutoencoder>;
 export function finest(stages: readonly Stage[]): { skipped: boolean; channels: number } {
   const skipped = stages[0]!.layers === 0;
   return { skipped, channels: stages[skipped ? 1 : 0]!.channels };
+}
+
+/**
+ * The kind of memory for pictures of so many pixels and what is made of them: images where the device
+ * gathers from these, unless an activation is larger than what every device allows.
+ */
+export function activationKind(
+  device: DeviceProfile,
+  { encoder, decoder }: AutoencoderSizes,
+  pixels: number,
+): MemoryKind {
+  const of = ({ channels, kind }: Stage, i: number) =>
+    pixels / 4 ** i * channels * (kind === "ResBlock" ? 1 : GATED);
+  const most = Math.max(...encoder.map(of), ...decoder.map(of));
+  return 4 * most > LARGEST_IMAGE ? "storage" : tensorKind(device);
 }
 
 /** Weights of the encoder. */
@@ -89,14 +109,16 @@ export function encoderIn(p: Program, w: EncoderWeights, image: Tensor): Tensor 
   return conv2d(p, w.conv_in, image, { label: "conv_in" });
 }
 
-/** One stage of the encoder; it overwrites `x`. */
+/** One stage of the encoder; it may overwrite `x`. */
 export function encoderStage(
   p: Program,
   { blocks: w, down }: EncoderWeights["down_blocks"][number],
   x: Tensor,
 ): Tensor {
-  blocks(p, w, x);
-  return down ? downBlock(p, down, x, { shortcut: true }) : x;
+  return p.scope(() => {
+    const y = blocks(p, w, x);
+    return down ? downBlock(p, down, y, { shortcut: true }) : y;
+  });
 }
 
 /** The encoder's last convolution, plus means of groups of channels. */
@@ -134,15 +156,13 @@ export function decoderIn(p: Program, w: DecoderWeights, latents: Tensor): Tenso
   return conv2d(p, w.conv_in, latents, { into: y, label: "conv_in" });
 }
 
-/** One stage of the decoder; it overwrites `x`. */
+/** One stage of the decoder; it may overwrite `x`. */
 export function decoderStage(
   p: Program,
   { up, blocks: w }: DecoderWeights["up_blocks"][number],
   x: Tensor,
 ): Tensor {
-  const y = up ? upBlock(p, up, x, { shortcut: true }) : x;
-  blocks(p, w, y);
-  return y;
+  return p.scope(() => blocks(p, w, up ? upBlock(p, up, x, { shortcut: true }) : x));
 }
 
 /** The decoder's norm, ReLU and last convolution: [B, H, W, 4]. */

@@ -5,6 +5,7 @@ import { conv2d } from "../kernels/conv2d.ts";
 import { depthwiseGlu } from "../kernels/depthwise_glu.ts";
 import { linear, type LinearWeights } from "../kernels/linear.ts";
 import { linearAttention } from "../kernels/linear_attention.ts";
+import { inImage } from "../kernels/memory_forms.ts";
 import { pixelShuffle } from "../kernels/pixel_shuffle.ts";
 import { pixelUnshuffle } from "../kernels/pixel_unshuffle.ts";
 import type { Stage } from "./autoencoder_config.ts";
@@ -50,20 +51,19 @@ function loadResBlock(l: Loader, { channels: c, norm, activation }: Stage) {
 export type ResBlockWeights = ReturnType<typeof loadResBlock>;
 
 /**
- * x += norm(conv2(act(conv1(x)))).
- * @param x [B, H, W, C] f32, updated in place
+ * x + norm(conv2(act(conv1(x)))).
+ * @param x [B, H, W, C] f32, updated in place and returned, unless it is an image
  * Source: diffusers `ResBlock`.
  */
-export function resBlock(p: Program, w: ResBlockWeights, x: Tensor): void {
-  p.scope(() => {
+export function resBlock(p: Program, w: ResBlockWeights, x: Tensor): Tensor {
+  return p.scope(() => {
     const { activation, batchNorm } = w;
     const hidden = conv2d(p, w.conv1, x, { activation, label: "conv1" });
     if (batchNorm) {
       const conv2 = { ...w.conv2, bias: batchNorm.bias };
-      conv2d(p, conv2, hidden, { scale: batchNorm.scale, into: x, label: "conv2" });
-    } else {
-      channelNorm(p, w.norm!, conv2d(p, w.conv2, hidden, { label: "conv2" }), { into: x });
+      return conv2d(p, conv2, hidden, { scale: batchNorm.scale, into: x, label: "conv2" });
     }
+    return channelNorm(p, w.norm!, conv2d(p, w.conv2, hidden, { label: "conv2" }), { into: x });
   });
 }
 
@@ -89,24 +89,38 @@ function loadEfficientViTBlock(l: Loader, { channels: c }: Stage, headDim: numbe
 
 export type EfficientViTBlockWeights = ReturnType<typeof loadEfficientViTBlock>;
 
+/** W x of each pixel, with SiLU if asked: of images by `conv2d`, whose weights are laid out alike. */
+function pointwise(
+  p: Program,
+  w: LinearWeights,
+  x: Tensor,
+  { label, silu = false }: { readonly label: string; readonly silu?: boolean },
+): Tensor {
+  if (inImage(x)) return conv2d(p, w, x, { label, ...(silu && { activation: "silu" }) });
+  return linear(p, w, x, { label, ...(silu && { output: "silu" }) });
+}
+
 /**
- * x += norm(to_out(attention(q, k, v))), then x += norm(point(glu(depth(silu(inverted(x)))))).
- * @param x [B, h, w, C] f32, updated in place
+ * y = x + norm(to_out(attention(q, k, v))), then y + norm(point(glu(depth(silu(inverted(y)))))).
+ * @param x [B, h, w, C] f32, updated in place and returned, unless it is an image
  * Source: diffusers `EfficientViTBlock`: `SanaMultiscaleLinearAttention`, `GLUMBConv`.
  */
-function efficientViTBlock(p: Program, w: EfficientViTBlockWeights, x: Tensor): void {
+function efficientViTBlock(p: Program, w: EfficientViTBlockWeights, x: Tensor): Tensor {
   const { attn, conv_out: glu } = w;
-  p.scope(() => {
-    const qkv = linear(p, attn.qkv, x, { label: "autoencoder qkv" });
+  const attended = p.scope(() => {
+    const qkv = pointwise(p, attn.qkv, x, { label: "autoencoder qkv" });
     const y = linearAttention(p, qkv, attn.headDim);
-    const out = linear(p, attn.to_out, y, { label: "autoencoder to_out" });
-    channelNorm(p, attn.norm_out, out, { into: x });
+    const out = pointwise(p, attn.to_out, y, { label: "autoencoder to_out" });
+    return channelNorm(p, attn.norm_out, out, { into: x });
   });
-  p.scope(() => {
-    const hidden = linear(p, glu.conv_inverted, x, { output: "silu", label: "conv_inverted" });
+  return p.scope(() => {
+    const hidden = pointwise(p, glu.conv_inverted, attended, {
+      silu: true,
+      label: "conv_inverted",
+    });
     const gated = depthwiseGlu(p, glu.conv_depth, hidden);
-    const out = linear(p, glu.conv_point, gated, { label: "conv_point" });
-    channelNorm(p, glu.norm, out, { into: x });
+    const out = pointwise(p, glu.conv_point, gated, { label: "conv_point" });
+    return channelNorm(p, glu.norm, out, { into: attended });
   });
 }
 
@@ -120,12 +134,13 @@ export function loadBlocks(l: Loader, stage: Stage, headDim: number, first: numb
   });
 }
 
-/** Runs blocks in place. */
-export function blocks(p: Program, w: ReturnType<typeof loadBlocks>, x: Tensor): void {
-  for (const block of w) {
-    if (block.kind === "ResBlock") resBlock(p, block, x);
-    else efficientViTBlock(p, block, x);
-  }
+/** Runs blocks, in place unless x is an image. */
+export function blocks(p: Program, w: ReturnType<typeof loadBlocks>, x: Tensor): Tensor {
+  return w.reduce(
+    (y, block) =>
+      block.kind === "ResBlock" ? resBlock(p, block, y) : efficientViTBlock(p, block, y),
+    x,
+  );
 }
 
 /** The convolution of a block that changes the resolution. */

@@ -3,9 +3,10 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Memory, Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
+import { inKind } from "../kernels/copy.ts";
 import { type Image, imageBuffer, readImage, writeImage } from "../kernels/image.ts";
 import { readLatents, writeLatents } from "../kernels/latents.ts";
-import { decode, encode } from "../model/autoencoder.ts";
+import { activationKind, decode, encode } from "../model/autoencoder.ts";
 import type { DeclaredModel } from "../model/model.ts";
 
 export interface FrameCodecOptions {
@@ -44,17 +45,20 @@ export class FrameCodec {
     this.#pictures = imageBuffer(memory, "pictures", [videos, this.height, this.width], "floats");
     const scale = options.scalingFactor ?? vae.scalingFactor;
     const frames = this.#selection;
+    const kind = activationKind(device, vae, videos * this.height * this.width);
     this.decoder = new Program("decode", memory, device);
     this.decoder.scope(() => {
       const x = readLatents(this.decoder, { latents, frames, scale: 1 / scale });
-      writeImage(this.decoder, decode(this.decoder, autoencoder, x), this.#pictures);
+      const y = decode(this.decoder, autoencoder, inKind(this.decoder, x, kind));
+      writeImage(this.decoder, inKind(this.decoder, y, "storage"), this.#pictures);
     });
     this.decoder.finish();
     if (options.encoder === false) return;
     this.encoder = new Program("encode", memory, device);
     this.encoder.scope(() => {
-      const x = encode(this.encoder!, autoencoder, readImage(this.encoder!, this.#pictures));
-      writeLatents(this.encoder!, x, { latents, frames, scale });
+      const x = inKind(this.encoder!, readImage(this.encoder!, this.#pictures), kind);
+      const y = inKind(this.encoder!, encode(this.encoder!, autoencoder, x), "storage");
+      writeLatents(this.encoder!, y, { latents, frames, scale });
     });
     this.encoder.finish();
   }

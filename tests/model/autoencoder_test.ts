@@ -5,6 +5,7 @@ import { Program } from "../../gpu/program.ts";
 import { conv2d } from "../../kernels/conv2d.ts";
 import { imageBuffer, readImage, writeImage } from "../../kernels/image.ts";
 import {
+  activationKind,
   decode,
   decoderIn,
   decoderOut,
@@ -14,6 +15,7 @@ import {
   encoderOut,
   encoderStage,
 } from "../../model/autoencoder.ts";
+import { parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { NpzFile } from "../../media/npz.ts";
 import {
   channelsLast,
@@ -131,6 +133,30 @@ for (const name of NAMES) {
     }
   }
 }
+
+Deno.test(
+  { name: "encode() and decode() agree in buffers too, as large pictures need them", ...GPU_TEST },
+  () =>
+    withGolden("vae-16x", async (model, golden) => {
+      const [image, latent] = [await read(golden, "image"), await read(golden, "latent")];
+      const expected = await read(golden, "reconstruction");
+      const { weights } = model;
+      const encoded = await runStep(model, image, (p, x) => encode(p, weights, x), "storage");
+      const decoded = await runStep(model, latent, (p, x) => decode(p, weights, x), "storage");
+      assert.ok(relativeError(encoded.values, latent.values) < TOLERANCE.f32);
+      assert.ok(relativeError(decoded.values, expected.values) < TOLERANCE.f32);
+    }),
+);
+
+Deno.test("activationKind() chooses images as far as every device has them", async () => {
+  const folder = `${GOLDENS}vae-16x/config.json`;
+  const sizes = parseAutoencoderConfig(JSON.parse(await Deno.readTextFile(folder)));
+  const of = (pixels: number, cpu = true) =>
+    activationKind({ cpu, subgroupSize: 8 }, sizes, pixels);
+  assert.equal(of(64 * 64), "texture");
+  assert.equal(of(64 * 64, false), "storage");
+  assert.equal(of(2 ** 25), "storage");
+});
 
 Deno.test(
   { name: "decode() gives each image of a batch the result that it gives it alone", ...GPU_TEST },

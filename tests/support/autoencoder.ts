@@ -1,7 +1,8 @@
 import type { Gpu } from "../../gpu/gpu.ts";
-import { Memory, type Tensor } from "../../gpu/memory.ts";
+import { Memory, type MemoryKind, type Tensor } from "../../gpu/memory.ts";
 import { type DeviceProfile, tensorKind } from "../../gpu/tuning.ts";
 import { Program } from "../../gpu/program.ts";
+import { inKind } from "../../kernels/copy.ts";
 import { type AutoencoderWeights, loadAutoencoder } from "../../model/autoencoder.ts";
 import { type AutoencoderSizes, parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import { Loader } from "../../model/loader.ts";
@@ -50,13 +51,14 @@ export async function runStep(
   { gpu, device }: Pick<LoadedAutoencoder, "gpu" | "device">,
   { shape, values }: Values,
   step: (p: Program, x: Tensor) => Tensor,
+  kind: MemoryKind = tensorKind(device),
 ): Promise<Values> {
   const memory = new Memory();
   const p = new Program("test", memory, device);
   try {
     let y!: Tensor;
     p.scope(() => {
-      y = step(p, upload(gpu, memory, shape, values));
+      y = inKind(p, step(p, inKind(p, upload(gpu, memory, shape, values), kind)), "storage");
     });
     p.finish();
     memory.allocate(gpu);

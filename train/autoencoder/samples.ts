@@ -28,8 +28,9 @@ const MEASURED = 64;
 export async function samplePictures(options: PictureSample): Promise<string> {
   const { gpu, model, data, fps, folder, name } = options;
   const { height, width } = data.sizes;
-  const frames = Math.min(data.clips[0]!.frames, MOST_FRAMES);
-  const given = await data.clips[0]!.read(0, frames, 1);
+  const clip = data.clips[0]!;
+  const frames = Math.min(clip.frames, MOST_FRAMES);
+  const given = await clip.read(0, frames, Math.floor(clip.frames / frames)); // from all of it
   const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
   try {
     const { compression } = pipeline.info;
