@@ -3,15 +3,7 @@
  *
  *     deno run -A examples/02_continue_a_clip.ts [CLIP] [FRAMES]
  */
-import {
-  fitFrame,
-  isRgb,
-  loadPipeline,
-  openFrameWriter,
-  readClip,
-  toFloat,
-  toRgb,
-} from "../mod.ts";
+import { fitFrame, loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "../mod.ts";
 
 const demo = `${import.meta.dirname}/../weights/demo`;
 const size = { width: 64, height: 64 };
@@ -21,7 +13,7 @@ const frames = Number(Deno.args[1] ?? 12);
 // any video, picture folder or array; centre-cropped and resized to the model's size
 const clip = await readClip(Deno.args[0] ?? `${demo}/clips/1.npz`, { count: contextFrames });
 const planes = clip.frames.map((frame) => {
-  const picture = isRgb(frame) ? toFloat(frame) : frame;
+  const picture = toFloat(frame);
   return fitFrame(picture, size.width, size.height).data;
 });
 const context = new Float32Array(contextFrames * 3 * size.width * size.height);

@@ -3,7 +3,7 @@
  *
  *     deno run -A examples/06_grid.ts [FRAMES]
  */
-import { isRgb, loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "../mod.ts";
+import { loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "../mod.ts";
 
 const demo = `${import.meta.dirname}/../weights/demo`;
 const [side, contextFrames] = [64, 8];
@@ -11,7 +11,7 @@ const frames = Number(Deno.args[0] ?? 16);
 const clip = await readClip(`${demo}/clips/3.npz`, { count: contextFrames });
 const context = new Float32Array(contextFrames * 3 * side * side);
 for (const [i, frame] of clip.frames.entries()) {
-  context.set((isRgb(frame) ? toFloat(frame) : frame).data, i * 3 * side * side);
+  context.set(toFloat(frame).data, i * 3 * side * side);
 }
 
 const [forward, left, right, stay] = [0, 1, 2, 3];

@@ -1,6 +1,6 @@
 import { Budget } from "./budget.ts";
 import { MediaError } from "./errors.ts";
-import { type FloatFrame, isRgb, type RgbFrame, toFloat } from "./frames.ts";
+import { type FloatFrame, type RgbFrame, toFloat } from "./frames.ts";
 import type { Picks } from "./picks.ts";
 import { fitFrame, type ResizeMethod } from "./resize.ts";
 
@@ -97,7 +97,7 @@ export async function collectFrames(
     available = Math.max(0, index + 1);
     if (picks.wants(index)) {
       const frame = await pixels();
-      const exact = isFloat && isRgb(frame) ? toFloat(frame) : frame;
+      const exact = isFloat ? toFloat(frame) : frame;
       const taken = size ? fitFrame(exact, size.width, size.height, resize) : frame;
       first ??= taken;
       if (taken.width !== first.width || taken.height !== first.height) {

@@ -24,11 +24,13 @@ export function isRgb(frame: RgbFrame | FloatFrame): frame is RgbFrame {
 }
 
 /**
- * Rounds a float picture to bytes: `round(255 x)`, halves up, clamped to 0..255. NaN becomes 0.
+ * Rounds a float picture to bytes: `round(255 x)`, halves up, clamped to 0..255. NaN becomes 0. One
+ * of bytes stays as it is.
  *
  * @throws {TypeError} if the data does not have 3 x height x width values.
  */
-export function toRgb(frame: FloatFrame): RgbFrame {
+export function toRgb(frame: FloatFrame | RgbFrame): RgbFrame {
+  if (isRgb(frame)) return frame;
   checkFrame(frame);
   const { width, height, data } = frame;
   const pixels = width * height;
@@ -59,11 +61,13 @@ export function toRgba({ width, height, data }: RgbFrame): RgbaFrame {
 }
 
 /**
- * Turns bytes into floats: `x / 255`. `toRgb(toFloat(f))` gives `f` back exactly.
+ * Turns bytes into floats: `x / 255`. `toRgb(toFloat(f))` gives `f` back exactly. A float picture
+ * stays as it is.
  *
  * @throws {TypeError} if the data does not have 3 x height x width values.
  */
-export function toFloat(frame: RgbFrame): FloatFrame {
+export function toFloat(frame: RgbFrame | FloatFrame): FloatFrame {
+  if (!isRgb(frame)) return frame;
   checkFrame(frame);
   const { width, height, data } = frame;
   const pixels = width * height;

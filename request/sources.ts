@@ -13,7 +13,6 @@ import {
   type Clip,
   fitFrame,
   type FloatFrame,
-  isRgb,
   MediaError,
   NpzFile,
   readClip,
@@ -108,7 +107,7 @@ export function streamSource(path: string, options: SourceOptions): StreamedSour
       each: async (frame, index) => {
         if (index < taken) return; // a second reader, after the first one gave up
         taken++;
-        const floats = isRgb(frame) ? toFloat(frame) : frame;
+        const floats = toFloat(frame);
         await each(fit ? fitted(floats, fit) : floats);
       },
     });
@@ -132,7 +131,7 @@ async function readFrames(path: string, options: SourceOptions): Promise<Source>
   });
   checkFloatFrames(path, fit ? fittedSize(clip, fit) : clip, clip.frames.length);
   const frames = (clip.frames as (RgbFrame | FloatFrame)[])
-    .map((frame) => isRgb(frame) ? toFloat(frame) : frame);
+    .map(toFloat);
   return {
     ...joinFrames([fit ? frames.map((frame) => fitted(frame, fit)) : frames]),
     fps: clip.fps,

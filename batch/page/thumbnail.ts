@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { extname } from "node:path";
 import { encodePng } from "../../app.ts";
-import { fitFrame, type FloatFrame, isRgb, readClip, type RgbFrame, toRgb } from "../../mod.ts";
+import { fitFrame, type FloatFrame, readClip, type RgbFrame, toRgb } from "../../mod.ts";
 import { readSource } from "../../request/sources.ts";
 
 /** Pixels of one picture: its height, and the most across. */
@@ -67,7 +67,7 @@ class Thinned {
 function small(frame: RgbFrame | FloatFrame): RgbFrame {
   const across = Math.round(HEIGHT * frame.width / frame.height);
   const fitted = fitFrame(frame, Math.max(1, Math.min(WIDEST, across)), HEIGHT);
-  return isRgb(fitted) ? fitted : toRgb(fitted);
+  return toRgb(fitted);
 }
 
 function firstMiddleLast(pictures: readonly RgbFrame[]): RgbFrame[] {

@@ -1,5 +1,5 @@
 import { encodeNpz } from "../../media/npz.ts";
-import { type ClipOptions, isRgb, readClip, toFloat, toRgb } from "../../mod.ts";
+import { type ClipOptions, readClip, toFloat, toRgb } from "../../mod.ts";
 import type { View } from "./judge.ts";
 import type { Walk } from "./walks.ts";
 
@@ -26,7 +26,7 @@ export async function readViews(
 ): Promise<{ views: View[]; actions: number[] }> {
   const { frames, actions } = await readClip(path, options);
   return {
-    views: frames.map((frame) => (isRgb(frame) ? frame : toRgb(frame)).data),
+    views: frames.map((frame) => toRgb(frame).data),
     actions: actions!,
   };
 }

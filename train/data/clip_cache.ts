@@ -7,7 +7,7 @@ import { MediaError, reasonOf } from "../../media/errors.ts";
 import { type Clip, readClip } from "../../media/clip.ts";
 import { imagesInFolder, imagesOfPattern } from "../../media/folder_reader.ts";
 import { isNumbered } from "../../media/numbered_names.ts";
-import { isRgb, toFloat } from "../../media/frames.ts";
+import { toFloat } from "../../media/frames.ts";
 import type { ResizeMethod } from "../../media/resize.ts";
 import { writeFloats } from "../../weights/safetensors.ts";
 import { type LatentFile, openLatentFile } from "./latent_file.ts";
@@ -112,7 +112,7 @@ export async function encodeFrames(
     const part = frames.slice(at, at + BATCH);
     const pictures = new Float32Array(part.length * size);
     for (const [i, frame] of part.entries()) {
-      pictures.set((isRgb(frame) ? toFloat(frame) : frame).data, i * size);
+      pictures.set(toFloat(frame).data, i * size);
     }
     if (flip) mirror(pictures, width);
     latents.set(await encoder.encode(pictures, width, height), at * volume);

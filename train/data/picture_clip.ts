@@ -1,4 +1,4 @@
-import { isRgb, toFloat } from "../../media/frames.ts";
+import { toFloat } from "../../media/frames.ts";
 import { type ClipEncoder, mirror, type PictureOptions, readPictures } from "./clip_cache.ts";
 import type { LatentClip } from "./data_set.ts";
 
@@ -43,7 +43,7 @@ async function readBytes(
   const size = 3 * pictures.width * pictures.height;
   const bytes = new Uint8Array(frames * size);
   for (const [i, frame] of clip.frames.entries()) {
-    const planar = isRgb(frame) ? toFloat(frame) : frame;
+    const planar = toFloat(frame);
     if (flip) mirror(planar.data, pictures.width);
     for (let j = 0; j < size; j++) bytes[i * size + j] = Math.round(255 * planar.data[j]!);
   }

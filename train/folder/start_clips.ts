@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { JsonObject } from "../../files/json.ts";
 import { makeFolder } from "../../files/folders.ts";
-import { isRgb, toRgb } from "../../media/frames.ts";
+import { toRgb } from "../../media/frames.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import type { Condition } from "../../model/config.ts";
 import { type PictureOptions, readPictures } from "../data/clip_cache.ts";
@@ -43,7 +43,7 @@ export async function writeStartClips(
     const { width, height } = options.pictures;
     const size = { width, height, fps: options.fps, ...(actions && { actions }) };
     await using writer = await openFrameWriter(join(folder, CLIPS, `${i}.npz`), size);
-    for (const frame of clip.frames) await writer.write(isRgb(frame) ? frame : toRgb(frame));
+    for (const frame of clip.frames) await writer.write(toRgb(frame));
     await writer.close();
     const given = Math.min(context, count - 1) || 1;
     const made = Math.max(1, count - given);

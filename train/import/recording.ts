@@ -2,7 +2,7 @@ import { isFile } from "../../files/file_source.ts";
 import { readClip } from "../../media/clip.ts";
 import { readClipFacts } from "../../media/clip_facts.ts";
 import { MediaError } from "../../media/errors.ts";
-import { isRgb, type RgbFrame, toRgb } from "../../media/frames.ts";
+import { type RgbFrame, toRgb } from "../../media/frames.ts";
 import type { ResizeMethod } from "../../media/resize.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import type { KeyMoment } from "./key_log.ts";
@@ -94,7 +94,7 @@ export async function writeRecording(
         if (index !== Math.round(taken * every)) return; // not one of them, or read again
         const action = actions.at(offset + taken++ / fps);
         if (action === undefined) dropped++;
-        else await writer.add(isRgb(frame) ? frame : toRgb(frame), action);
+        else await writer.add(toRgb(frame), action);
       },
     });
     checkTimes(recording, offset + (taken - 1) / fps);

@@ -3,7 +3,7 @@ import { makeFolder } from "../../files/folders.ts";
 import { isObject, type JsonObject } from "../../files/json.ts";
 import { readJson } from "../../files/read_json.ts";
 import { writeWhole } from "../../files/atomic_file.ts";
-import { isRgb, toRgb } from "../../media/frames.ts";
+import { toRgb } from "../../media/frames.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
 import { clipActions } from "../data/clip_actions.ts";
 import { readPictures } from "../data/clip_cache.ts";
@@ -81,7 +81,7 @@ async function writeStart(
     ...(actions && { actions: actions.slice(0, count) }),
   });
   for (const frame of frames.slice(0, count)) {
-    await writer.write(isRgb(frame) ? frame : toRgb(frame));
+    await writer.write(toRgb(frame));
   }
   await writer.close();
   return { file: name, next: actions?.slice(count) ?? [] };
