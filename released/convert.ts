@@ -116,8 +116,8 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertRepo
   const notes: string[] = [];
   const parts: Part[] = [];
   try {
-    parts.push(await openTransformer(options, notes));
-    parts.push(await openVae(options, notes));
+    parts.push(await openPart("transformer", options, notes));
+    parts.push(await openPart("vae", options, notes));
     const [transformer, vae] = parts.map(({ config }) => config);
     checkedConfig(() =>
       checkChannels(parseTransformerConfig(transformer!), parseAutoencoderConfig(vae!))
@@ -148,37 +148,26 @@ async function melted(part: Part, { path, scale }: LoraOptions): Promise<Part> {
   }
 }
 
-async function openTransformer(options: ConvertOptions, notes: string[]): Promise<Part> {
-  const weights = await openWeights(options.transformer, options.stateDict);
-  notes.push(...sourceNotes("transformer", options.transformer, weights));
+async function openPart(
+  name: PartName,
+  options: ConvertOptions,
+  notes: string[],
+): Promise<Part> {
+  const weights = await openWeights(options[name], options.stateDict);
+  notes.push(...sourceNotes(name, options[name], weights));
   try {
-    const { preset, architecture, config: given } = options;
-    const known = preset ? presetConfig(preset) : given;
-    const found = known ??
-      (architecture ? {} : await findConfig(
-        options.transformer,
-        weights,
-        parseTransformerConfig,
-        notes,
-      ));
+    const { preset, architecture } = options;
+    const find = (check: (config: JsonObject) => unknown) =>
+      findConfig(options[name], weights, check, notes);
+    if (name === "vae") {
+      const known = preset ? autoencoderConfig(preset.vae) : options.vaeConfig;
+      const config = vaeConfig(known ?? await find(parseAutoencoderConfig));
+      return { name, weights, config, shapes: autoencoderShapes(config) };
+    }
+    const known = preset ? presetConfig(preset) : options.config ?? (architecture && {});
+    const found = known || await find(parseTransformerConfig);
     const config = transformerConfig(preset?.architecture ?? architecture, found);
-    return { name: "transformer", weights, config, shapes: transformerShapes(config) };
-  } catch (error) {
-    weights.checkpoint.close();
-    throw error;
-  }
-}
-
-async function openVae(options: ConvertOptions, notes: string[]): Promise<Part> {
-  const weights = await openWeights(options.vae, options.stateDict);
-  notes.push(...sourceNotes("vae", options.vae, weights));
-  try {
-    const { preset, vaeConfig: given } = options;
-    const known = preset ? autoencoderConfig(preset.vae) : given;
-    const config = vaeConfig(
-      known ?? await findConfig(options.vae, weights, parseAutoencoderConfig, notes),
-    );
-    return { name: "vae", weights, config, shapes: autoencoderShapes(config) };
+    return { name, weights, config, shapes: transformerShapes(config) };
   } catch (error) {
     weights.checkpoint.close();
     throw error;

@@ -140,7 +140,6 @@ export const PRESET_LATENT_SIZE = 8;
 const PRESET_FPS = 8;
 
 const FOUR_ACTIONS = { condition_cfg: { type: "action", num_action_classes: 4 } };
-const UCF_CLASSES = { condition_cfg: { type: "label", num_classes: 101 } };
 
 const DMLAB = {
   task: "long_video_prediction",
@@ -175,16 +174,32 @@ const BAIR = {
   frameInterval: 1,
 } as const satisfies Partial<Preset>;
 
-const UCF = {
-  task: "video_generation",
-  dataset: "UCF",
-  frameInterval: 3,
-  context: 0,
-  frames: 16,
-} as const satisfies Partial<Preset>;
+const UCF_VAES = {
+  128: { vae: "16x", vaeFile: "dcae/DCAE_UCF101_Res128-bb9d1258.pth" },
+  256: { vae: "32x", vaeFile: "dcae/DCAE_UCF101_Res256-9c4355c8.pth" },
+} as const;
 
-const UCF_128 = { vae: "16x", vaeFile: "dcae/DCAE_UCF101_Res128-bb9d1258.pth" } as const;
-const UCF_256 = { vae: "32x", vaeFile: "dcae/DCAE_UCF101_Res256-9c4355c8.pth" } as const;
+/** A test of generation after UCF101. @param digits at the end of the file's name */
+function ucf(
+  architecture: "FAR_L" | "FAR_XL",
+  kind: "Cond" | "Uncond",
+  side: 128 | 256,
+  digits: string,
+): Preset {
+  return {
+    name: `${architecture}_ucf101_${kind.toLowerCase()}_res${side}_400K_bs32`,
+    task: "video_generation",
+    architecture,
+    ...kind === "Cond" && { config: { condition_cfg: { type: "label", num_classes: 101 } } },
+    transformerFile: `video_generation/${architecture}_UCF101_${kind}${side}-${digits}.pth`,
+    ...UCF_VAES[side],
+    context: 0,
+    frames: 16,
+    guidance: kind === "Cond" ? 2 : 1,
+    dataset: "UCF",
+    frameInterval: 3,
+  };
+}
 
 /** Every published test configuration. */
 export const PRESETS: readonly Preset[] = [
@@ -231,57 +246,12 @@ export const PRESETS: readonly Preset[] = [
     dataset: "UCF",
     frameInterval: 1,
   },
-  {
-    ...UCF,
-    ...UCF_128,
-    name: "FAR_L_ucf101_cond_res128_400K_bs32",
-    architecture: "FAR_L",
-    config: UCF_CLASSES,
-    transformerFile: "video_generation/FAR_L_UCF101_Cond128-c6f798bf.pth",
-    guidance: 2,
-  },
-  {
-    ...UCF,
-    ...UCF_256,
-    name: "FAR_L_ucf101_cond_res256_400K_bs32",
-    architecture: "FAR_L",
-    config: UCF_CLASSES,
-    transformerFile: "video_generation/FAR_L_UCF101_Cond256-41c6033f.pth",
-    guidance: 2,
-  },
-  {
-    ...UCF,
-    ...UCF_128,
-    name: "FAR_L_ucf101_uncond_res128_400K_bs32",
-    architecture: "FAR_L",
-    transformerFile: "video_generation/FAR_L_UCF101_Uncond128-c19abd2c.pth",
-    guidance: 1,
-  },
-  {
-    ...UCF,
-    ...UCF_256,
-    name: "FAR_L_ucf101_uncond_res256_400K_bs32",
-    architecture: "FAR_L",
-    transformerFile: "video_generation/FAR_L_UCF101_Uncond256-adea51e9.pth",
-    guidance: 1,
-  },
-  {
-    ...UCF,
-    ...UCF_256,
-    name: "FAR_XL_ucf101_cond_res256_400K_bs32",
-    architecture: "FAR_XL",
-    config: UCF_CLASSES,
-    transformerFile: "video_generation/FAR_XL_UCF101_Cond256-28a88f56.pth",
-    guidance: 2,
-  },
-  {
-    ...UCF,
-    ...UCF_256,
-    name: "FAR_XL_ucf101_uncond_res256_400K_bs32",
-    architecture: "FAR_XL",
-    transformerFile: "video_generation/FAR_XL_UCF101_Uncond256-3594ce6b.pth",
-    guidance: 1,
-  },
+  ucf("FAR_L", "Cond", 128, "c6f798bf"),
+  ucf("FAR_L", "Cond", 256, "41c6033f"),
+  ucf("FAR_L", "Uncond", 128, "c19abd2c"),
+  ucf("FAR_L", "Uncond", 256, "adea51e9"),
+  ucf("FAR_XL", "Cond", 256, "28a88f56"),
+  ucf("FAR_XL", "Uncond", 256, "3594ce6b"),
 ];
 
 /** Configuration of a preset's transformer. */
