@@ -207,7 +207,7 @@ function resolveClasses(
   if (kind === "none" || (guidance === -1 && !o.actions && !o.labels)) {
     return { classOf: () => count, classes: [count] };
   }
-  const lists = kind === "label" ? labelLists(o.labels, videos) : actionLists(o.actions, videos);
+  const lists = classLists(o, kind, videos);
   for (const [video, list] of lists.entries()) {
     if (kind === "action" && list.length !== frames) {
       throw new RangeError(
@@ -227,29 +227,24 @@ function resolveClasses(
   return { classOf, classes: [...new Set(lists.flat())] };
 }
 
-function labelLists(labels: readonly number[] | undefined, videos: number): readonly number[][] {
-  if (!labels?.length) {
-    throw new TypeError("This model needs a class: give `labels`");
-  }
-  if (labels.length !== 1 && labels.length !== videos) {
-    throw new RangeError(
-      `Cannot use ${labels.length} labels for ${videos} videos: give 1 or ${videos}`,
-    );
-  }
-  return Array.from({ length: videos }, (_, i) => [labels[i % labels.length]!]);
-}
-
-function actionLists(
-  actions: GenerateOptions["actions"],
+/** Labels as lists of one, or lists of actions: one for each video. */
+function classLists(
+  { actions, labels }: GenerateOptions,
+  kind: "label" | "action",
   videos: number,
 ): readonly (readonly number[])[] {
-  if (!actions?.length) {
-    throw new TypeError("This model needs actions: give `actions`, one per frame");
+  const given = kind === "label" ? labels?.map((label) => [label]) : actions;
+  if (!given?.length) {
+    const needed = kind === "label"
+      ? "a class: give `labels`"
+      : "actions: give `actions`, one per frame";
+    throw new TypeError(`This model needs ${needed}`);
   }
-  const lists = (typeof actions[0] === "number" ? [actions] : actions) as readonly number[][];
+  const lists = (typeof given[0] === "number" ? [given] : given) as readonly number[][];
   if (lists.length !== 1 && lists.length !== videos) {
+    const what = kind === "label" ? "labels" : "lists of actions";
     throw new RangeError(
-      `Cannot use ${lists.length} lists of actions for ${videos} videos: give 1 or ${videos}`,
+      `Cannot use ${lists.length} ${what} for ${videos} videos: give 1 or ${videos}`,
     );
   }
   return Array.from({ length: videos }, (_, i) => lists[i % lists.length]!);

@@ -224,15 +224,10 @@ export class Session {
       pass: this.passContext(plan),
     };
     if (plan.final) {
-      const { weights, previous, step } = this.#parts;
-      denoise(p, weights, { ...input, previous, step });
+      denoise(p, this.#weights, { ...input, previous: this.#previous, step: this.#step });
     } else p.scope(() => void forward(p, this.#weights, input, { wanted: "keys and values" }));
     this.#programs.set(key, p.finish());
     return p;
-  }
-
-  get #parts() {
-    return { weights: this.#weights, previous: this.#previous, step: this.#step };
   }
 
   /** Inputs that the blocks of a pass share; public for tests that record their own passes. */

@@ -35,6 +35,8 @@ export interface Division {
 /** What is recorded for the first part of a step, for others, or for a loss without one. */
 export type PassKind = "train" | "train more" | "validate";
 
+const INPUTS = ["window", "context", "expected", "timesteps", "classes", "weights"] as const;
+
 /** What a step of so many clips runs. */
 function kindsOfStep({ batch, accumulate }: TrainerSettings, { microBatch }: Division): PassKind[] {
   return batch * accumulate > microBatch ? ["train", "train more"] : ["train"];
@@ -166,15 +168,10 @@ export class Engine implements PassRecorder {
     const frames = layout.contextFrames + layout.windowFrames;
     const { program, tensors } = this.pass(layout.videos, frames, kind);
     this.memory.allocate(gpu);
-    const { window, context, expected, timesteps, classes, weights } = tensors;
-    const write = (tensor: Tensor, data: Float32Array | Uint32Array) =>
-      gpu.write(tensor.buffer, 0, data);
-    write(window, inputs.window);
-    if (context) write(context, inputs.context);
-    write(expected, inputs.expected);
-    write(timesteps, inputs.timesteps);
-    write(classes, inputs.classes);
-    write(weights, inputs.weights);
+    for (const name of INPUTS) {
+      const tensor = tensors[name];
+      if (tensor) gpu.write(tensor.buffer, 0, inputs[name]);
+    }
     return program;
   }
 }

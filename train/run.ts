@@ -16,7 +16,8 @@ import {
 import { RunFolder } from "./folder/run_folder.ts";
 import { type LogLine, TrainLog } from "./folder/train_log.ts";
 import type { TrainPlan } from "./plan.ts";
-import { type ReportFacts, RunReport } from "./report/run_report.ts";
+import type { ReportFacts } from "./report/report.ts";
+import { RunReport } from "./report/run_report.ts";
 import type { RunTask, StepTrainer, TrainedStep, Validation } from "./run_loop.ts";
 import { RunLoop } from "./run_loop.ts";
 import type { RunOptions } from "./run_options.ts";

@@ -1,5 +1,5 @@
 import type { Gpu } from "../../gpu/gpu.ts";
-import { size, type Tensor } from "../../gpu/memory.ts";
+import { size } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
 import { flowStep } from "../../kernels/flow_step.ts";
 import { rounded, TIMESTEP_WIDTH } from "../../model/embeddings.ts";
@@ -115,13 +115,12 @@ export class Distiller {
     const teacher = this.#teacherPass(videos, frames);
     this.#engine.memory.allocate(gpu);
     const steps = this.#taughtSteps(part);
-    const spans = steps.map((step) => step ? step.to - step.from : 0);
-    gpu.write(spansOf(teacher.pass).buffer, 0, Float32Array.from(spans));
+    const { spans, ahead } = memoryOf(teacher.pass);
+    gpu.write(spans.buffer, 0, Float32Array.from(steps, (step) => step ? step.to - step.from : 0));
     const conditional = [guidance, classes] as const;
     const unconditional = [1 - guidance, new Uint32Array(classes.length).fill(nullClass)] as const;
     const halves = guidance > 1 ? [unconditional, conditional] : [conditional];
     const calls = steps.map((step) => step && teacherCalls(step, teacherSteps));
-    const ahead = aheadOf(teacher.pass);
     const none = new Float32Array(size(ahead.shape));
     gpu.write(ahead.buffer, 0, none);
     for (let k = 0; k < teacherSteps; k++) {
@@ -161,9 +160,9 @@ export class Distiller {
       rows.set(this.#project(timestep), frame * TIMESTEP_WIDTH); // windows come first
     }
     gpu.write(tensors.timesteps.buffer, 0, rows);
-    gpu.write(lengthsOf(pass).buffer, 0, Float32Array.from(calls, ({ length }) => length));
-    const ahead = Float32Array.from(calls, ({ ahead = 0 }) => ahead);
-    gpu.write(lengthsAheadOf(pass).buffer, 0, ahead);
+    const { lengths, lengthsAhead } = memoryOf(pass);
+    gpu.write(lengths.buffer, 0, Float32Array.from(calls, ({ length }) => length));
+    gpu.write(lengthsAhead.buffer, 0, Float32Array.from(calls, ({ ahead = 0 }) => ahead));
   }
 
   #project(timestep: number): Float32Array {
@@ -177,21 +176,20 @@ export class Distiller {
   #movePass(videos: number, frames: number): RecordedPass {
     return this.#engine.record(`move ${videos} ${frames}`, videos, frames, (pass, tensors) => {
       const { window: x, expected: v } = tensors;
-      const y = teacherWindow(pass, x);
-      const c = spansOf(pass);
+      const { window: y, spans: c, ahead } = memoryOf(pass);
       flowStep(pass.program, { x, v, c, y }, windowFramesOf(pass));
-      flowStep(pass.program, { v: aheadOf(pass), c, y }, windowFramesOf(pass));
+      flowStep(pass.program, { v: ahead, c, y }, windowFramesOf(pass));
     });
   }
 
   /** The teacher's velocity there, of which a part is added to the target, and one ahead of it. */
   #teacherPass(videos: number, frames: number): RecordedPass {
     return this.#engine.record(`teacher ${videos} ${frames}`, videos, frames, (pass, tensors) => {
-      const window = teacherWindow(pass, tensors.window);
+      const { window, lengths, ahead, lengthsAhead } = memoryOf(pass);
       const v = recordVelocity(pass, { ...tensors, window });
       const frames = windowFramesOf(pass);
-      flowStep(pass.program, { v, c: lengthsOf(pass), y: tensors.expected }, frames);
-      flowStep(pass.program, { v, c: lengthsAheadOf(pass), y: aheadOf(pass) }, frames);
+      flowStep(pass.program, { v, c: lengths, y: tensors.expected }, frames);
+      flowStep(pass.program, { v, c: lengthsAhead, y: ahead }, frames);
     }, this.store);
   }
 
@@ -199,7 +197,7 @@ export class Distiller {
   #studentPass(videos: number, frames: number): RecordedPass {
     return this.#engine.record(`student ${videos} ${frames}`, videos, frames, (pass, tensors) => {
       const v = recordVelocity(pass, tensors);
-      const step = { v, c: lengthsOf(pass), y: tensors.window };
+      const step = { v, c: memoryOf(pass).lengths, y: tensors.window };
       flowStep(pass.program, step, windowFramesOf(pass));
     });
   }
@@ -216,27 +214,21 @@ function windowFramesOf({ layout: { videos, windowFrames } }: Pass): number {
   return videos * windowFrames;
 }
 
-/** The window's frames as the teacher has them. */
-function teacherWindow({ workspace }: Pass, { shape }: Tensor): Tensor {
-  return workspace.buffer("teacher patches", shape);
-}
-
-/** How far each frame is to go in all. */
-function spansOf(pass: Pass): Tensor {
-  return pass.workspace.buffer("spans", [windowFramesOf(pass)]);
-}
-
-/** How far each frame goes in a call. */
-function lengthsOf(pass: Pass): Tensor {
-  return pass.workspace.buffer("lengths", [windowFramesOf(pass)]);
-}
-
-/** What the teacher's last velocity adds to the target until the next call. */
-function aheadOf({ workspace, layout, sizes: { channels, patch } }: Pass): Tensor {
-  return workspace.buffer("ahead", [windowRows(layout), channels * patch ** 2]);
-}
-
-/** How much of a velocity goes there, by frame. */
-function lengthsAheadOf(pass: Pass): Tensor {
-  return pass.workspace.buffer("lengths ahead", [windowFramesOf(pass)]);
+/** What a pass has besides the inputs of training; lengths are by frame. */
+function memoryOf(pass: Pass) {
+  const { workspace, layout, sizes: { channels, patch } } = pass;
+  const frames = [windowFramesOf(pass)];
+  const patches = [windowRows(layout), channels * patch ** 2];
+  return {
+    /** The window's frames as the teacher has them. */
+    window: workspace.buffer("teacher patches", patches),
+    /** How far each frame is to go in all. */
+    spans: workspace.buffer("spans", frames),
+    /** How far each frame goes in a call. */
+    lengths: workspace.buffer("lengths", frames),
+    /** What the teacher's last velocity adds to the target until the next call. */
+    ahead: workspace.buffer("ahead", patches),
+    /** How much of a velocity goes there. */
+    lengthsAhead: workspace.buffer("lengths ahead", frames),
+  };
 }

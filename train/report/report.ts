@@ -1,29 +1,39 @@
+import { basename } from "node:path";
 import type { LogLine } from "../folder/train_log.ts";
+import type { TrainOptions } from "../run_options.ts";
 import { lineChart, runningMean } from "../../report/chart.ts";
 import { escapeHtml, htmlPage, htmlTables } from "../../report/page.ts";
 
-/** Contents of a report. */
-export interface ReportContents {
-  readonly title: string;
-  /** Steps done, and steps of the whole run. */
-  readonly step: number;
-  readonly steps: number;
-  /** log.jsonl. */
-  readonly lines: readonly LogLine[];
-  /** Contact sheets by step, newest last, as PNG. */
-  readonly samples: readonly { readonly step: number; readonly png: Uint8Array }[];
-  /** Tables of names and values: settings, data, machine. */
+/** Facts about a run for its report. */
+export interface ReportFacts {
+  readonly options: Pick<TrainOptions, "output" | "steps" | "command">;
+  /** Tables of names and values, by their titles: settings, data, machine. */
   readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** The command that continues the run. */
-  readonly command: string | undefined;
+  /** The model card, README.md of the folder. */
+  readonly card?: (step: number, lines: readonly LogLine[]) => string;
+}
+
+/** The contact sheet of a step, as PNG. */
+export interface ReportSample {
+  readonly step: number;
+  readonly png: Uint8Array;
 }
 
 /** Steps of the running mean. */
-export const MEAN_STEPS = 50;
+const MEAN_STEPS = 50;
 
-/** A self-contained HTML page for any browser, readable from disk. */
-export function reportPage(contents: ReportContents): string {
-  const { title, step, steps, lines, samples, tables, command } = contents;
+/**
+ * A self-contained HTML page for any browser, readable from disk.
+ * @param step steps done
+ * @param lines log.jsonl
+ * @param samples newest last
+ */
+export function reportPage(
+  { options: { output, steps, command }, tables }: ReportFacts,
+  step: number,
+  lines: readonly LogLine[],
+  samples: readonly ReportSample[],
+): string {
   const values = (name: string, event?: string) =>
     lines.filter((line) => line.event === event && typeof line[name] === "number")
       .map((line) => [Number(line.step), Number(line[name])] as const);
@@ -64,5 +74,5 @@ ${
 <div class="tables">${htmlTables(tables)}</div>
 ${command ? `<h2>Command</h2><pre>${escapeHtml(command)}</pre>` : ""}
 `;
-  return htmlPage(title, body);
+  return htmlPage(`Training of ${basename(output)}`, body);
 }

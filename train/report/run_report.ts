@@ -1,17 +1,7 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { writeWhole } from "../../files/atomic_file.ts";
 import type { LogLine } from "../folder/train_log.ts";
-import type { TrainOptions } from "../run_options.ts";
-import { reportPage } from "./report.ts";
-
-/** Facts about a run for its report. */
-export interface ReportFacts {
-  readonly options: Pick<TrainOptions, "output" | "steps" | "command">;
-  /** Tables of names and values, by their titles. */
-  readonly tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** The model card, README.md of the folder. */
-  readonly card?: (step: number, lines: readonly LogLine[]) => string;
-}
+import { type ReportFacts, reportPage, type ReportSample } from "./report.ts";
 
 /** Number of newest samples to show. */
 const MOST_SAMPLES = 12;
@@ -20,7 +10,7 @@ const MOST_SAMPLES = 12;
 export class RunReport {
   readonly #folder: string;
   readonly #facts: ReportFacts;
-  #samples: { step: number; png: Uint8Array }[] = [];
+  #samples: ReportSample[] = [];
 
   private constructor(folder: string, facts: ReportFacts) {
     this.#folder = folder;
@@ -44,16 +34,8 @@ export class RunReport {
   }
 
   async write(step: number, lines: readonly LogLine[]): Promise<void> {
-    const { options, tables } = this.#facts;
-    const page = reportPage({
-      title: `Training of ${basename(options.output)}`,
-      step,
-      steps: options.steps,
-      lines,
-      samples: this.#samples.filter((sample) => sample.step <= step),
-      tables,
-      command: options.command,
-    });
+    const samples = this.#samples.filter((sample) => sample.step <= step);
+    const page = reportPage(this.#facts, step, lines, samples);
     await writeWhole(join(this.#folder, "report.html"), page);
     const card = this.#facts.card?.(step, lines);
     if (card !== undefined) await writeWhole(join(this.#folder, "README.md"), card);
