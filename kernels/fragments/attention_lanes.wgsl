@@ -130,14 +130,6 @@ struct Sums { o: mat4x4<f32>, maxima: vec4<f32>, totals: vec4<f32>, }
 // A trip's first key, and the end of its run.
 struct Trip { first: u32, end: u32, }
 
-// The scores of key i with its bias. Of one that a query does not see it is -1e30, which stays below
-// any maximum, so that its weight is 0.
-fn seen_scores(scores: vec4<f32>, mine: Queries, i: u32, end: u32) -> vec4<f32> {
-  var x = scores;
-  if (SLOPE) { x += LOG2_E * params.slope * (vec4(frame_of(i)) - mine.frames); }
-  return select(vec4(-1e30), x, vec4(select(~0u, i, i < end)) < mine.keys);
-}
-
 // Weights of a trip's keys, and with these the maxima, the totals, and what to multiply sums by.
 struct Weights {
   a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,

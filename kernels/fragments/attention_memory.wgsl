@@ -1,5 +1,5 @@
-// The lanes of attention_lanes.wgsl add up their scores through workgroup memory: each adds one of the
-// trip's, then reads all.
+// The lanes of attention_lanes.wgsl add up their scores through workgroup memory: each adds up and
+// masks one of the trip's, then reads all.
 
 // Of each lane: its parts of the scores. One more than 64, so that sums read from different banks.
 var<workgroup> parts: array<array<f32, 65>, LANES>;
@@ -26,33 +26,44 @@ fn sums_of(at: u32) -> vec4<f32> {
   return vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
 }
 
-fn add_lanes(partial: mat4x4<f32>, lane: u32) -> mat4x4<f32> {
+// A lane adds up score n: of the n-th query, of the first key, then of the next one, and so on.
+const QUERIES_OF_LANE = LANES / 4u;
+
+// As in attention_shuffle.wgsl, for one query.
+fn seen_score(score: f32, mine: Queries, trip: Trip, n: u32) -> f32 {
+  let i = trip.first + n / QUERIES_OF_LANE;
+  let query = n % QUERIES_OF_LANE;
+  var x = score;
+  if (SLOPE) { x += LOG2_E * params.slope * (frame_of(i) - mine.frames[query]); }
+  return select(-1e30, x, i < min(trip.end, mine.keys[query]));
+}
+
+fn add_lanes(partial: mat4x4<f32>, mine: Queries, trip: Trip, lane: u32) -> mat4x4<f32> {
   put_parts(lane, 0u, partial[0]);
   put_parts(lane, 1u, partial[1]);
   put_parts(lane, 2u, partial[2]);
   put_parts(lane, 3u, partial[3]);
   workgroupBarrier();
-  let first = lane - lane % LANES;
-  var sum = add_eight(lane % LANES, first);
-  if (LANES > 8u) { sum += add_eight(lane % LANES, first + 8u); }
-  sums[lane] = sum;
+  let n = lane % LANES;
+  let first = lane - n;
+  var sum = add_eight(n, first);
+  if (LANES > 8u) { sum += add_eight(n, first + 8u); }
+  sums[lane] = seen_score(sum, mine, trip, n);
   // all have read their parts before any writes the next ones
   workgroupBarrier();
-  let by = LANES / 4u;
+  let by = QUERIES_OF_LANE;
   return mat4x4(
     sums_of(first), sums_of(first + by), sums_of(first + 2u * by), sums_of(first + 3u * by),
   );
 }
 
 fn weigh(partial: mat4x4<f32>, s: Sums, mine: Queries, trip: Trip, lane: u32) -> Weights {
-  let scores = add_lanes(partial, lane);
-  let a = seen_scores(scores[0], mine, trip.first, trip.end);
-  let b = seen_scores(scores[1], mine, trip.first + 1u, trip.end);
-  let c = seen_scores(scores[2], mine, trip.first + 2u, trip.end);
-  let d = seen_scores(scores[3], mine, trip.first + 3u, trip.end);
-  let maxima = max(s.maxima, max(max(a, b), max(c, d)));
+  let x = add_lanes(partial, mine, trip, lane);
+  let maxima = max(s.maxima, max(max(x[0], x[1]), max(x[2], x[3])));
   let factors = exp2(s.maxima - maxima);
-  let p = mat4x4(exp2(a - maxima), exp2(b - maxima), exp2(c - maxima), exp2(d - maxima));
+  let p = mat4x4(
+    exp2(x[0] - maxima), exp2(x[1] - maxima), exp2(x[2] - maxima), exp2(x[3] - maxima),
+  );
   let totals = s.totals * factors + (p[0] + p[1] + (p[2] + p[3]));
   return Weights(p[0], p[1], p[2], p[3], maxima, totals, factors);
 }

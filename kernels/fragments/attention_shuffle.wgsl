@@ -15,6 +15,14 @@ fn own_scores(partial: mat4x4<f32>, lane: u32) -> vec4<f32> {
   return eight + subgroupShuffleXor(eight, 8u);
 }
 
+// The scores of key i with its bias. Of one that a query does not see it is -1e30, which stays below
+// any maximum, so that its weight is 0.
+fn seen_scores(scores: vec4<f32>, mine: Queries, i: u32, end: u32) -> vec4<f32> {
+  var x = scores;
+  if (SLOPE) { x += LOG2_E * params.slope * (vec4(frame_of(i)) - mine.frames); }
+  return select(vec4(-1e30), x, vec4(select(~0u, i, i < end)) < mine.keys);
+}
+
 fn weigh(partial: mat4x4<f32>, s: Sums, mine: Queries, trip: Trip, lane: u32) -> Weights {
   let x = seen_scores(own_scores(partial, lane), mine, trip.first + lane % 4u, trip.end);
   let two = max(x, subgroupShuffleXor(x, 1u));
