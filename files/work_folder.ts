@@ -70,7 +70,7 @@ export class WorkFolder {
     const old = join(dirname(this.target), `.${basename(this.target)}.${crypto.randomUUID()}.old`);
     const replaced = await Deno.rename(this.target, old).then(() => true, () => false);
     this.#committed = true;
-    if (Deno.build.os === "windows") await this.close(); // it renames no folder with an open file
+    if (Deno.build.os === "windows") await this[Symbol.asyncDispose](); // it renames no folder with an open file
     try {
       await Deno.rename(this.path, this.target);
     } catch (cause) {
@@ -84,7 +84,7 @@ export class WorkFolder {
   }
 
   /** Stops building; finished steps are kept for the next build. */
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const useless = !this.#committed && Object.keys(this.#done).length === 0;

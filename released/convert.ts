@@ -114,64 +114,48 @@ const WEIGHTS = "diffusion_pytorch_model.safetensors";
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertReport> {
   const notes: string[] = [];
+  using opened = new DisposableStack();
   const parts: Part[] = [];
-  try {
-    parts.push(await openPart("transformer", options, notes));
-    parts.push(await openPart("vae", options, notes));
-    const [transformer, vae] = parts.map(({ config }) => config);
-    checkedConfig(() =>
-      checkChannels(parseTransformerConfig(transformer!), parseAutoencoderConfig(vae!))
-    );
-    for (const { weights, shapes } of parts) checkPart(weights.checkpoint, shapes);
-    if (options.lora) parts[0] = await melted(parts[0]!, options.lora);
-    const fingerprint = await fingerprintOf(options, parts);
-    const folder = await WorkFolder.open(options.output, fingerprint, options.overwrite);
-    try {
-      return await writeModel(options, folder, parts, notes);
-    } finally {
-      await folder.close();
-    }
-  } finally {
-    for (const { weights } of parts) weights.checkpoint.close();
+  for (const name of ["transformer", "vae"] as const) {
+    const weights = await openWeights(options[name], options.stateDict);
+    opened.use(weights.checkpoint);
+    parts.push(await describePart(name, weights, options, notes));
   }
+  const [transformer, vae] = parts.map(({ config }) => config);
+  checkedConfig(() =>
+    checkChannels(parseTransformerConfig(transformer!), parseAutoencoderConfig(vae!))
+  );
+  for (const { weights, shapes } of parts) checkPart(weights.checkpoint, shapes);
+  if (options.lora) {
+    const lora = opened.use(await LoraFile.open(options.lora.path));
+    const { weights } = parts[0]!;
+    const checkpoint = addLora(weights.checkpoint, lora, options.lora.scale);
+    parts[0] = { ...parts[0]!, weights: { ...weights, checkpoint } };
+  }
+  const fingerprint = await fingerprintOf(options, parts);
+  await using folder = await WorkFolder.open(options.output, fingerprint, options.overwrite);
+  return await writeModel(options, folder, parts, notes);
 }
 
-/** The part with adapters merged into its weights. */
-async function melted(part: Part, { path, scale }: LoraOptions): Promise<Part> {
-  const lora = await LoraFile.open(path);
-  try {
-    const checkpoint = addLora(part.weights.checkpoint, lora, scale);
-    return { ...part, weights: { ...part.weights, checkpoint } };
-  } catch (error) {
-    lora.close();
-    throw error;
-  }
-}
-
-async function openPart(
+async function describePart(
   name: PartName,
+  weights: OpenWeights,
   options: ConvertOptions,
   notes: string[],
 ): Promise<Part> {
-  const weights = await openWeights(options[name], options.stateDict);
   notes.push(...sourceNotes(name, options[name], weights));
-  try {
-    const { preset, architecture } = options;
-    const find = (check: (config: JsonObject) => unknown) =>
-      findConfig(options[name], weights, check, notes);
-    if (name === "vae") {
-      const known = preset ? autoencoderConfig(preset.vae) : options.vaeConfig;
-      const config = vaeConfig(known ?? await find(parseAutoencoderConfig));
-      return { name, weights, config, shapes: autoencoderShapes(config) };
-    }
-    const known = preset ? presetConfig(preset) : options.config ?? (architecture && {});
-    const found = known || await find(parseTransformerConfig);
-    const config = transformerConfig(preset?.architecture ?? architecture, found);
-    return { name, weights, config, shapes: transformerShapes(config) };
-  } catch (error) {
-    weights.checkpoint.close();
-    throw error;
+  const { preset, architecture } = options;
+  const find = (check: (config: JsonObject) => unknown) =>
+    findConfig(options[name], weights, check, notes);
+  if (name === "vae") {
+    const known = preset ? autoencoderConfig(preset.vae) : options.vaeConfig;
+    const config = vaeConfig(known ?? await find(parseAutoencoderConfig));
+    return { name, weights, config, shapes: autoencoderShapes(config) };
   }
+  const known = preset ? presetConfig(preset) : options.config ?? (architecture && {});
+  const found = known || await find(parseTransformerConfig);
+  const config = transformerConfig(preset?.architecture ?? architecture, found);
+  return { name, weights, config, shapes: transformerShapes(config) };
 }
 
 /** Notes on which of several files or copies was used. */
@@ -289,12 +273,8 @@ async function isWhole(file: string, { bytes, sha256 }: PartReport): Promise<boo
 
 /** Reads the written file again in the way the model's loader does. */
 async function verify(file: string, shapes: Shapes): Promise<void> {
-  const written = await openCheckpoint(file);
-  try {
-    checkPart(written, shapes);
-  } finally {
-    written.close();
-  }
+  using written = await openCheckpoint(file);
+  checkPart(written, shapes);
 }
 
 /** Same inputs and options, same fingerprint: only then leftovers are reused. */

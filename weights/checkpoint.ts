@@ -176,6 +176,11 @@ export class Checkpoint {
     for (const file of this.#state.files) file.close();
   }
 
+  /** The same, where a scope ends. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #place(tensor: string | TensorInfo): Place {
     const name = typeof tensor === "string" ? tensor : tensor.name;
     const place = this.#state.places.get(name);

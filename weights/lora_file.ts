@@ -84,6 +84,11 @@ export class LoraFile {
   close(): void {
     this.#file.close();
   }
+
+  /** The same, where a scope ends. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /**

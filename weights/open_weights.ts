@@ -78,14 +78,10 @@ async function fileOf(path: string, { ema = true }: StateDictChoice): Promise<st
 }
 
 async function isPickled(path: string): Promise<boolean> {
-  const source = await FileSource.open(path);
-  try {
-    const start = new Uint8Array(Math.min(source.size, 9));
-    await source.read(0, start);
-    if (isZip(start) || start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5) return true;
-    // A file in neither format is judged by its name, so that the error speaks of the right format.
-    return start[8] !== 0x7b && /\.(pth|pt|ckpt|bin)$/i.test(path);
-  } finally {
-    source.close();
-  }
+  using source = await FileSource.open(path);
+  const start = new Uint8Array(Math.min(source.size, 9));
+  await source.read(0, start);
+  if (isZip(start) || start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5) return true;
+  // A file in neither format is judged by its name, so that the error speaks of the right format.
+  return start[8] !== 0x7b && /\.(pth|pt|ckpt|bin)$/i.test(path);
 }

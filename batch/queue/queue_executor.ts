@@ -11,7 +11,7 @@ import { Collector } from "./collector.ts";
 import { JobPacker } from "./job_packer.ts";
 import { filesFor, parseQueueFailure, parseQueueResult } from "./queue_border.ts";
 import type { QueueResult } from "./queue_job.ts";
-import { KEEP_SECONDS, type QueueLink, queueName, refusedByServer } from "./queue_link.ts";
+import { inTime, KEEP_SECONDS, type QueueLink, queueName, refusedByServer } from "./queue_link.ts";
 
 /** Attempts before a job is listed by `far batch failed`. */
 const ATTEMPTS = 3;
@@ -204,10 +204,7 @@ export class QueueExecutor implements BatchExecutor {
     this.#closed = true;
     clearTimeout(this.#sweeper);
     const closing = [...this.#events.values()].map((events) => events.close().catch(() => {}));
-    await Promise.race([
-      Promise.all(closing),
-      new Promise((resolve) => setTimeout(resolve, 2000)),
-    ]);
+    await inTime(Promise.all(closing), 2).catch(() => {});
     await this.link.close();
   }
 

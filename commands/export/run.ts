@@ -28,23 +28,19 @@ export async function run({ options: given, operands, terminal, signal }: Export
   if (output === undefined) throw new UsageError("Say where to write: give --output DIR");
   const named = operands[0] ?? DEMO;
   const folder = await modelPath(named);
-  const work = await WorkFolder.open(output, crypto.randomUUID(), overwrite);
-  try {
-    const note = given.quiet ? () => {} : (text: string) => terminal.note(`warning: ${text}`);
-    const bytes = await writeWorld(
-      work.path,
-      { folder, typed: publicName(named) },
-      given as PlayValues,
-      note,
-      signal,
-    );
-    await work.commit();
-    if (given.quiet) return;
-    const size = (bytes / 1e6).toFixed(1);
-    await terminal.print(`Wrote ${output}, ${size} MB. See it with far serve ${output}\n`);
-  } finally {
-    await work.close();
-  }
+  await using work = await WorkFolder.open(output, crypto.randomUUID(), overwrite);
+  const note = given.quiet ? () => {} : (text: string) => terminal.note(`warning: ${text}`);
+  const bytes = await writeWorld(
+    work.path,
+    { folder, typed: publicName(named) },
+    given as PlayValues,
+    note,
+    signal,
+  );
+  await work.commit();
+  if (given.quiet) return;
+  const size = (bytes / 1e6).toFixed(1);
+  await terminal.print(`Wrote ${output}, ${size} MB. See it with far serve ${output}\n`);
 }
 
 /** Writes all files of the page. @returns how many bytes a visitor loads */

@@ -39,11 +39,8 @@ export interface WeightsSummary {
  */
 export async function inspectWeights(path: string, frames?: number): Promise<Inspection> {
   const weights = await openWeights(path);
-  try {
-    return describe(weights, frames);
-  } finally {
-    weights.checkpoint.close();
-  }
+  using _ = weights.checkpoint;
+  return describe(weights, frames);
 }
 
 /** Lists and adds up the tensors of open weights. */

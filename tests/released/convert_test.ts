@@ -228,7 +228,7 @@ Deno.test("convertModel() refuses while another one writes the same folder", asy
   await withTiny(async (_, options) => {
     const other = await WorkFolder.open(options.output, "x");
     await rejects(convertModel(options), { message: /another process is writing it/ });
-    await other.close();
+    await other[Symbol.asyncDispose]();
     await convertModel(options);
   });
 });
