@@ -1,5 +1,6 @@
 import { basename, dirname, extname, join } from "node:path";
 import { digestFile, patternExpression, StuckMediaError } from "../app.ts";
+import { isFile } from "../cli/folder.ts";
 import { readClip } from "../mod.ts";
 import { fileMetadata } from "../request/file_metadata.ts";
 import { JOB_KEY, outputPath } from "./plan/identity.ts";
@@ -124,8 +125,4 @@ async function carriesHash(path: string, hash: string): Promise<boolean> {
     if (error instanceof StuckMediaError) throw error; // its thread would run on
     return false; // whatever it is, it is not complete
   }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((found) => found.isFile, () => false);
 }

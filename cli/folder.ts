@@ -1,3 +1,8 @@
+/** Whether there is a file of that name. */
+export async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((found) => found.isFile, () => false);
+}
+
 /** Whether there is a folder of that name. */
 export async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((found) => found.isDirectory, () => false);

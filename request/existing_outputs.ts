@@ -1,5 +1,6 @@
 import { numberedFiles } from "../app.ts";
 import { UsageError } from "../cli/errors.ts";
+import { isFile } from "../cli/folder.ts";
 import { type Settings, settingsOf } from "../cli/settings.ts";
 import { fileMetadata } from "./file_metadata.ts";
 import { isSequence, outputFiles } from "./outputs.ts";
@@ -57,5 +58,5 @@ function comparable({ command, options: { output: _, ...options } }: Settings): 
 async function firstFile(path: string): Promise<string | undefined> {
   if (path === "-") return undefined;
   if (isSequence(path)) return (await numberedFiles(path).catch(() => []))[0];
-  return await Deno.stat(path).then(({ isFile }) => isFile, () => false) ? path : undefined;
+  return await isFile(path) ? path : undefined;
 }

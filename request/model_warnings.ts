@@ -1,7 +1,7 @@
 import type { ModelInfo } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
 import type { Size } from "../cli/option.ts";
-import { releasedSize } from "./picture_size.ts";
+import { defaultSize, releasedSize } from "./picture_size.ts";
 
 /** Videos of up to so many times the trained length are fine. */
 const LONG = 2;
@@ -42,7 +42,7 @@ export function modelWarnings(
 ): RunWarning[] {
   const warnings: RunWarning[] = [];
   const { name } = info;
-  const trained = sizeText(trainedSize(info));
+  const trained = sizeText(defaultSize(info.defaults) ?? releasedSize(info));
   const wanted = size ? sizeText(size) : trained;
   if (wanted !== trained) {
     const text =
@@ -64,12 +64,6 @@ export function modelWarnings(
 
 function sizeText({ width, height }: Size): string {
   return `${width}x${height}`;
-}
-
-/** The size in far.json, else that of the released models. */
-function trainedSize(info: Pick<ModelInfo, "defaults" | "compression">): Size {
-  const [, width, height] = /^(\d+)x(\d+)$/.exec(String(info.defaults.size ?? "")) ?? [];
-  return width ? { width: Number(width), height: Number(height) } : releasedSize(info);
 }
 
 /** Frames of a whole video: the window of FAR, and the length of FAR_Long's example. */

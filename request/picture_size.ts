@@ -8,3 +8,9 @@ const LATENT_SIDE = 8;
 export function releasedSize({ compression }: Pick<ModelInfo, "compression">): Size {
   return { width: LATENT_SIDE * compression, height: LATENT_SIDE * compression };
 }
+
+/** The size among a model's defaults, if there is one. */
+export function defaultSize({ size }: Readonly<Record<string, unknown>>): Size | undefined {
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(String(size)) ?? [];
+  return width === undefined ? undefined : { width: Number(width), height: Number(height) };
+}

@@ -2,11 +2,10 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
-import type { Size } from "../../cli/option.ts";
 import { readText } from "../../cli/text_file.ts";
 import { readActionLists } from "../../request/action_file.ts";
 import { count } from "../../request/report.ts";
-import { pictureSize } from "../../request/request.ts";
+import { defaultSize, releasedSize } from "../../request/picture_size.ts";
 import { readSource, type Source, type SourceOptions } from "../../request/sources.ts";
 import type { EvaluateValues, Protocol } from "./protocol.ts";
 
@@ -95,18 +94,12 @@ function safeName(path: string): string {
 
 /** How clips are read: the same for context and for comparison. */
 export function clipOptions(options: EvaluateValues, { info }: Protocol): SourceOptions["fit"] {
-  const size: Size = pictureSize({ size: options.size ?? sizeOf(info.defaults.size) }, info);
   return {
-    ...size,
+    ...options.size ?? defaultSize(info.defaults) ?? releasedSize(info),
     multiple: info.multiple,
     always: options.size !== undefined,
     resize: options.resize,
   };
-}
-
-function sizeOf(text: unknown): Size | undefined {
-  const [, width, height] = /^(\d+)x(\d+)$/.exec(String(text)) ?? [];
-  return width === undefined ? undefined : { width: Number(width), height: Number(height) };
 }
 
 /**

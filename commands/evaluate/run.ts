@@ -4,6 +4,7 @@ import { listAdapters } from "../../mod.ts";
 import { knownResults } from "../../batch/results.ts";
 import { type BatchOutcome, executeBatch, JobsFailedError } from "../../batch/run_batch.ts";
 import { orAborted } from "../../cli/abort.ts";
+import { isFile } from "../../cli/folder.ts";
 import type { Call } from "../../cli/command.ts";
 import { startProgress } from "../../cli/progress.ts";
 import { commandLine, defined, jsonOf, shellQuote } from "../../cli/settings.ts";
@@ -96,12 +97,8 @@ async function makeAll({ call, plan, folder, protocol }: Setup): Promise<boolean
 async function missingFiles({ predictions, trips, probes }: Plan, folder: string): Promise<number> {
   const files = [...predictions.flatMap(({ files }) => files), ...trips, ...probes]
     .map((made) => typeof made === "string" ? made : made.file);
-  let missing = 0;
-  for (const file of files) {
-    const isThere = await Deno.stat(join(folder, file)).then(() => true, () => false);
-    if (!isThere) missing++;
-  }
-  return missing;
+  const there = await Promise.all(files.map((file) => isFile(join(folder, file))));
+  return there.filter((isThere) => !isThere).length;
 }
 
 /** Measures the predictions, and writes and prints the results. */

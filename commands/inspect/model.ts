@@ -1,5 +1,4 @@
 import {
-  type MemoryNeed,
   memoryNeeded,
   type ModelFolder,
   type ModelPart,
@@ -10,10 +9,13 @@ import {
   recognise,
 } from "../../app.ts";
 import type { ModelInfo } from "../../mod.ts";
+import { defined } from "../../cli/settings.ts";
+import { defaultSize } from "../../request/picture_size.ts";
 import type { Inspection } from "./inspection.ts";
 import {
   configLine,
   describeNeed,
+  type Needs,
   summarise,
   tensorLines,
   totals,
@@ -52,12 +54,9 @@ export async function inspectModel(
   const memory = memoryOf(folder, model, frames, count);
   const { far } = folder;
   const lines = [`model       ${String(far?.name ?? path)}`];
-  const about = [["about", far?.description], ["license", far?.license], [
-    "fps",
-    far?.fps,
-  ]] as const;
-  for (const [name, value] of about) {
-    if (value !== undefined) lines.push(`${name.padEnd(11)} ${String(value)}`);
+  const about = { about: far?.description, license: far?.license, fps: far?.fps };
+  for (const [name, value] of Object.entries(defined(about))) {
+    lines.push(`${name.padEnd(11)} ${value}`);
   }
   for (const name of ["actions", "labels"] as const) {
     const names = far?.[name];
@@ -89,11 +88,9 @@ function describePart({ name, summary, architecture, config }: Part, list: boole
   ];
 }
 
-interface Memory {
+interface Memory extends Needs {
   readonly frames: number;
   readonly contextFrames: number;
-  readonly f32: MemoryNeed;
-  readonly f16: MemoryNeed;
 }
 
 /** GPU memory of a run, if its length is known. */
@@ -107,10 +104,8 @@ function memoryOf(
   const frames = given ?? numberOf(defaults.frames);
   if (frames === undefined) return undefined;
   const contextFrames = numberOf(defaults.context_frames) ?? 0;
-  const [, width, height] = /^(\d+)x(\d+)$/.exec(String(defaults.size ?? "")) ?? [];
-  const size = width && height ? { width: Number(width), height: Number(height) } : {};
   const guidance = numberOf(defaults.guidance);
-  const run = { frames, contextFrames, guidance, ...size };
+  const run = { frames, contextFrames, guidance, ...defaultSize(defaults) };
   const f32 = count(model, { ...run, dtype: "f32" });
   const f16 = count(model, { ...run, dtype: "f16" });
   return { frames, contextFrames, f32, f16 };

@@ -1,4 +1,3 @@
-import { extname, join } from "node:path";
 import { isPattern } from "../../app.ts";
 import { MediaError } from "../../mod.ts";
 import { orAborted } from "../../cli/abort.ts";
@@ -11,7 +10,7 @@ import { inspectWeights } from "./weights.ts";
 import { modelPath } from "../../request/model_path.ts";
 import type { INSPECT_OPTIONS } from "./spec.ts";
 
-const WEIGHTS = [".safetensors", ".pth", ".pt", ".ckpt", ".bin"];
+const WEIGHTS = /.\.(safetensors|pth|pt|ckpt|bin)$|\.index\.json$/i;
 /** Names of files, which are never models. */
 const FILE_NAME =
   /\.(safetensors|pth|pt|ckpt|bin|np[yz]|mp4|mov|mkv|avi|webm|webp|gif|png|jpe?g|y4m)$/i;
@@ -43,24 +42,16 @@ async function inspect(
       /^Cannot find model ".*?": there is no such folder(.*)$/s.exec(error.message) ?? [];
     throw new UsageError(`Cannot read "${given}": there is no such file or folder${why}`);
   });
-  const isFolder = found ? found.isDirectory : true;
-  if (isFolder) {
-    const isModel = await Deno.stat(join(path, "model_index.json")).then(() => true, () => false);
-    if (isModel) return await inspectModel(path, { frames, list: verbose });
-    if (await holdsWeights(path)) return await inspectWeights(path, frames);
-  }
-  const isWeights = WEIGHTS.includes(extname(path).toLowerCase()) || path.endsWith(".index.json");
-  if (isWeights && !isFolder) return await inspectWeights(path, frames);
+  if (found?.isDirectory ?? true) {
+    const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+    if (names.includes("model_index.json")) {
+      return await inspectModel(path, { frames, list: verbose });
+    }
+    // a part of a model or a trainer's checkpoint, not a folder of images
+    if (names.some((name) => WEIGHTS.test(name))) return await inspectWeights(path, frames);
+  } else if (WEIGHTS.test(path)) return await inspectWeights(path, frames);
   if (frames !== undefined) {
     throw new UsageError("Cannot compute memory: --frames is for a model folder or a transformer");
   }
   return await inspectClip(path);
-}
-
-/** Whether a folder is a part of a model or a trainer's checkpoint, not a folder of images. */
-async function holdsWeights(path: string): Promise<boolean> {
-  for await (const { name } of Deno.readDir(path)) {
-    if (WEIGHTS.includes(extname(name).toLowerCase()) || name.endsWith(".index.json")) return true;
-  }
-  return false;
 }

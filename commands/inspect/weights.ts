@@ -102,7 +102,7 @@ function describe(weights: OpenWeights, frames: number | undefined): Inspection 
 }
 
 /** GPU memory by type of the weights. */
-interface Needs {
+export interface Needs {
   readonly f32: MemoryNeed;
   readonly f16: MemoryNeed;
 }

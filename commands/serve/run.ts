@@ -1,7 +1,7 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { isFile } from "../../cli/folder.ts";
 import { PORT, type SERVE_OPTIONS } from "./spec.ts";
 import { answer } from "./static_files.ts";
 
@@ -10,8 +10,7 @@ export async function run({ options, operands, terminal, signal }: Call<typeof S
   const folder = await Deno.realPath(operands[0]!).catch(() => {
     throw new UsageError(`Cannot serve "${operands[0]}": there is no such folder`);
   });
-  const isPage = await stat(join(folder, "index.html")).then((info) => info.isFile(), () => false);
-  if (!isPage) {
+  if (!await isFile(join(folder, "index.html"))) {
     throw new UsageError(
       `Cannot serve "${operands[0]}": it holds no index.html; make the page with far export --web`,
     );
