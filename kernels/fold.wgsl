@@ -1,6 +1,6 @@
 // Joined after fragments: lane.
-// dx of `unfold`: each pixel's sum of dy over the taps that read it, in their order. One lane per four
-// channels of a pixel.
+// dx of `unfold`: each pixel's sum of dy over the taps that read it, in their order. One lane per
+// four channels of a pixel.
 
 struct Params {
   count: u32,     // B H W C / 4
@@ -21,20 +21,21 @@ fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
   let pixel = id / params.quads;
+  let quad = id - pixel * params.quads;
   let line = pixel / params.width;
   let picture = line / params.height;
+  // counted from one pixel above and left of the first, where the first output's taps begin
+  let row = line - picture * params.height + 1u;
+  let column = pixel - line * params.width + 1u;
   var sum = vec4(0.0);
-  for (var tap = 0u; tap < 16u; tap++) {
-    // of the 4 x 4 pixels' corner, counted from one pixel above and left of the first
-    let place = vec2(line % params.height + 1u, pixel % params.width + 1u);
-    let offset = vec2(tap / 4u, tap % 4u);
-    let corner = place - min(place, offset);
-    let at = corner / params.stride;
-    let reads = all(place >= offset) && all(at * params.stride == corner) &&
-      at.x < params.rows && at.y < params.columns;
-    if (reads) {
-      let origin = (picture * params.rows + at.x) * params.columns + at.y;
-      sum += dy[(origin * 16u + tap) * params.quads + id % params.quads];
+  for (var i = row % params.stride; i <= min(row, 3u); i += params.stride) {
+    let above = (row - i) / params.stride;
+    if (above >= params.rows) { continue; }
+    let first = (picture * params.rows + above) * params.columns;
+    for (var j = column % params.stride; j <= min(column, 3u); j += params.stride) {
+      let before = (column - j) / params.stride;
+      if (before >= params.columns) { continue; }
+      sum += dy[((first + before) * 16u + 4u * i + j) * params.quads + quad];
     }
   }
   dx[id] = sum;

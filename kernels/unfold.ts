@@ -23,7 +23,7 @@ export const UNFOLD_TAPS = 16;
  */
 export function unfold(p: Program, x: Tensor, stride: number): Tensor {
   const y = p.like(x, unfoldedShape(x.shape, stride));
-  eachLane(p, UNFOLD, size(y.shape) / 4, {
+  eachLane(p, UNFOLD, size(y.shape) / UNFOLD_TAPS / 4, {
     params: places(x.shape, y.shape, stride),
     buffers: { x, y },
   });

@@ -1,9 +1,9 @@
 // Joined after fragments: lane.
-// y[b, row, column, tap, c] = x at the tap of the 4 x 4 pixels that begin one pixel above and left of
-// (stride row, stride column), zero outside. One lane per four channels of a tap.
+// y[b, row, column, tap, c] = x at the tap of the 4 x 4 pixels that begin one pixel above and left
+// of (stride row, stride column), zero outside. One lane per four channels of all taps.
 
 struct Params {
-  count: u32,     // B rows columns 16 C / 4
+  count: u32,     // B rows columns C / 4
   height: u32,    // of x
   width: u32,
   rows: u32,      // of y
@@ -20,18 +20,20 @@ struct Params {
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
   if (id >= params.count) { return; }
-  let tap = id / params.quads % 16u;
-  let pixel = id / params.quads / 16u;
+  let pixel = id / params.quads;
+  let quad = id - pixel * params.quads;
   let line = pixel / params.columns;
-  // moved by one: the pixel above the first row is 0
-  let row = line % params.rows * params.stride + tap / 4u;
-  let column = pixel % params.columns * params.stride + tap % 4u;
   let picture = line / params.rows;
-  let inside = row > 0u && row <= params.height && column > 0u && column <= params.width;
-  var value = vec4(0.0);
-  if (inside) {
-    let origin = (picture * params.height + row - 1u) * params.width + column - 1u;
-    value = x[origin * params.quads + id % params.quads];
+  let top = i32((line - picture * params.rows) * params.stride) - 1;
+  let left = i32((pixel - line * params.columns) * params.stride) - 1;
+  let size = vec2(i32(params.height), i32(params.width));
+  for (var tap = 0; tap < 16; tap++) {
+    let place = vec2(top + tap / 4, left + tap % 4);
+    var value = vec4(0.0);
+    if (all((place >= vec2(0)) & (place < size))) {
+      let origin = (picture * params.height + u32(place.x)) * params.width + u32(place.y);
+      value = x[origin * params.quads + quad];
+    }
+    y[(pixel * 16u + u32(tap)) * params.quads + quad] = value;
   }
-  y[id] = value;
 }
