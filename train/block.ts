@@ -39,11 +39,10 @@ export interface Stream {
   readonly ropeTime: number;
 }
 
-/** One kind of tokens: its rows and projections. */
+/** One kind of tokens: its projections, and its rows. */
 interface TokenKind {
-  readonly first: number;
-  readonly rows: number;
-  readonly projections: readonly [q: string, k: string, v: string];
+  /** Of q, k and v. */
+  readonly projections: readonly string[];
   readonly norms: readonly [q: string, k: string];
   /** Absent for the long-term context of the last block. */
   readonly out: string | undefined;
@@ -70,18 +69,14 @@ function blockName(i: number): string {
 
 function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKind[] {
   const { layout, sizes: { heads, axes, patch, contextPatch = patch, layers }, columns } = pass;
-  const at = `${blockName(i)}.attn`;
-  const named = (...names: [string, string, string]) =>
-    names.map((name) => `${at}.${name}`) as [string, string, string];
+  const named = (name: string) => `${blockName(i)}.attn.${name}`;
   const common = { heads, axes, rope, time: ropeTime };
   const spread = contextPatch / patch;
   const rows = windowRows(layout);
   const window: TokenKind = {
-    first: 0,
-    rows,
-    projections: named("to_q", "to_k", "to_v"),
-    norms: [`${at}.norm_q.weight`, `${at}.norm_k.weight`],
-    out: `${at}.to_out.0`,
+    projections: ["to_q", "to_k", "to_v"].map(named),
+    norms: [named("norm_q.weight"), named("norm_k.weight")],
+    out: named("to_out.0"),
     rotation: {
       ...common,
       first: 0,
@@ -94,17 +89,14 @@ function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKin
     },
   };
   if (layout.contextFrames === 0) return [window];
-  const contextRows = countRows(layout) - rows;
   return [window, {
-    first: rows,
-    rows: contextRows,
-    projections: named("add_q_proj", "add_k_proj", "add_v_proj"),
-    norms: [`${at}.norm_added_q.weight`, `${at}.norm_added_k.weight`],
-    out: i === layers - 1 ? undefined : `${at}.to_add_out`,
+    projections: ["add_q_proj", "add_k_proj", "add_v_proj"].map(named),
+    norms: [named("norm_added_q.weight"), named("norm_added_k.weight")],
+    out: i === layers - 1 ? undefined : named("to_add_out"),
     rotation: {
       ...common,
       first: rows,
-      rows: contextRows,
+      rows: countRows(layout) - rows,
       tokens: layout.contextTokens,
       frames: layout.contextFrames,
       firstFrame: 0,
@@ -153,7 +145,7 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
   modulatedNorm(p, x, { layout, table, at: { shift: 0, scale: d } }, input);
   const kinds = tokenKinds(pass, i, stream);
   for (const kind of kinds) {
-    const { first, rows, projections } = kind;
+    const { projections, rotation: { first, rows } } = kind;
     for (const [j, name] of projections.entries()) {
       const to = rowsOf(qkv, first, rows, j * d);
       linearForward(pass, name, [d, d], rowsOf(input.y, first, rows), to);
@@ -161,7 +153,7 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
   causalAttention(p, { qk, qkv }, { y: o, sums }, { heads, layout, slope });
-  for (const { out, first, rows } of kinds) {
+  for (const { out, rotation: { first, rows } } of kinds) {
     if (!out) continue;
     linearForward(pass, out, [d, d], rowsOf(o, first, rows), rowsOf(memory.a, first, rows));
   }
@@ -266,7 +258,7 @@ function attentionBackward(
   gateSums(p, { x: memory.a, dy: dx.tensor }, after, dtable);
   gate(p, dx.tensor, after, { y: a });
   const kinds = tokenKinds(pass, i, stream);
-  for (const { out, first, rows } of kinds) {
+  for (const { out, rotation: { first, rows } } of kinds) {
     const part = (tensor: Tensor) => rowsOf(tensor, first, rows);
     if (out) linearBackward(pass, out, [d, d], { x: part(o), dy: part(a), dx: part(b) });
     else clear(p, b, first * d, rows * d);
@@ -299,7 +291,7 @@ function projectionsBackward(
   const sum = new Updated(pass, "scratch a", x.shape);
   for (const j of [0, 1, 2]) {
     sum.update((from, to) => {
-      for (const { projections, first, rows } of kinds) {
+      for (const { projections, rotation: { first, rows } } of kinds) {
         linearBackward(pass, projections[j]!, [d, d], {
           x: rowsOf(x, first, rows),
           dy: rowsOf(dqkv, first, rows, j * d),

@@ -43,14 +43,6 @@ export function keepsAll({ program }: Pass): boolean {
   return usesImages(program);
 }
 
-/** Scratch that all blocks share. */
-export interface BlockScratch {
-  readonly a: Tensor;
-  readonly b: Tensor;
-  readonly wide: Tensor;
-  readonly stats: Tensor;
-}
-
 /** Names of block `i`'s memory; recomputed blocks share theirs, except x. */
 export function blockMemory(pass: Pass, i: number): BlockMemory {
   const { workspace, layout, sizes: { d, heads }, recompute } = pass;
@@ -79,8 +71,8 @@ export function blockMemory(pass: Pass, i: number): BlockMemory {
   };
 }
 
-/** Scratch of the blocks. */
-export function blockScratch({ workspace, layout, sizes: { d } }: Pass): BlockScratch {
+/** Scratch that all blocks share. */
+export function blockScratch({ workspace, layout, sizes: { d } }: Pass) {
   const rows = countRows(layout);
   return {
     a: workspace.tensor("scratch a", [rows, d]),

@@ -51,7 +51,7 @@ const GROUP_FLOATS = 2 ** 25;
 /** All parameters on the GPU, with gradients, moments and averages for trained ones. */
 export class ParameterStore {
   readonly groups: readonly ParameterGroup[];
-  readonly #places = new Map<string, { group: ParameterGroup; first: number; shape: number[] }>();
+  readonly #places = new Map<string, { group: ParameterGroup; first: number }>();
 
   constructor(memory: Memory, parameters: readonly Parameter[], options: StoreOptions) {
     const sorted = new Map<string, Parameter[]>();
@@ -81,7 +81,7 @@ export class ParameterStore {
     const group = { label, trained, parameters, length, copies };
     let first = 0;
     for (const { name, shape } of parameters) {
-      this.#places.set(name, { group, first, shape: [...shape] });
+      this.#places.set(name, { group, first });
       first += padded(shape);
     }
     return group;
