@@ -3,7 +3,7 @@ import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
-import { grid } from "./grid.ts";
+import { eachLane } from "./lanes.ts";
 
 const CLASS_EMBEDDING = joinKernel("class_embedding", code);
 
@@ -27,12 +27,10 @@ export function classEmbedding(p: Program, x: Tensor, options: ClassEmbeddingOpt
     throw new ShapeError(`Cannot embed classes: table [${table.shape}] for x [${x.shape}]`);
   }
   const y = p.scratch([rows, width]);
-  p.dispatch({
-    kernel: CLASS_EMBEDDING,
+  eachLane(p, CLASS_EMBEDDING, rows * width, {
     constants: { SILU: Number(activation === "silu") },
-    params: { rows, width, entries: table?.shape[0] ?? 0 },
+    params: { width, entries: table?.shape[0] ?? 0 },
     buffers: { x, table: table ?? x, index, y },
-    groups: grid(rows * width, 64),
   });
   return y;
 }

@@ -4,7 +4,7 @@
 
 override SILU: bool = false;
 
-struct Params { rows: u32, width: u32, entries: u32, }
+struct Params { count: u32, width: u32, entries: u32, }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;          // [rows, width]
@@ -15,7 +15,7 @@ struct Params { rows: u32, width: u32, entries: u32, }
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
-  if (id >= params.rows * params.width) { return; }
+  if (id >= params.count) { return; }
   let entry = index[id / params.width];
   var v = x[id];
   if (entry < params.entries) { v += table[entry * params.width + id % params.width]; }

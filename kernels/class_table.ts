@@ -3,8 +3,8 @@ import code from "./class_table.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import type { Place } from "./column_sums.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
 const CLASS_TABLE = memoryForms("class_table", code, ["x", "y"]);
 const CLASS_TABLE_BACKWARD = memoryForms("class_table_backward", backwardCode, ["dx"]);
@@ -24,10 +24,9 @@ export function addClasses(
   { x, y }: Readonly<Record<"x" | "y", Tensor>>,
   { index, rows, width }: ClassRows,
 ): void {
-  dispatchForm(p, CLASS_TABLE, {
-    params: { rows, width: width / 4, first: first / 4 },
+  eachLane(p, CLASS_TABLE, rows * width / 4, {
+    params: { width: width / 4, first: first / 4 },
     buffers: { index, table, x, y },
-    groups: grid(rows * width / 4, 64),
   });
 }
 
@@ -38,9 +37,8 @@ export function addClassesBackward(
   { tensor: dtable, first }: Place,
   { index, rows, classes, width }: ClassRows,
 ): void {
-  dispatchForm(p, CLASS_TABLE_BACKWARD, {
-    params: { rows, classes, width: width / 4, first: first / 4 },
+  eachLane(p, CLASS_TABLE_BACKWARD, classes * width / 4, {
+    params: { rows, width: width / 4, first: first / 4 },
     buffers: { index, dx, dtable },
-    groups: grid(classes * width / 4, 64),
   });
 }

@@ -2,7 +2,7 @@
 // y[row, :] = x[row, :] + table[class of row, :]. One lane per vec4.
 
 struct Params {
-  rows: u32,
+  count: u32,      // vec4s of y
   width: u32,      // vec4s
   first: u32,      // where the table starts, in vec4s
 }
@@ -16,7 +16,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
-  let row = id / params.width;
-  if (row >= params.rows) { return; }
-  y[id] = x[id] + table[params.first + index[row] * params.width + id % params.width];
+  if (id >= params.count) { return; }
+  let row = index[id / params.width];
+  y[id] = x[id] + table[params.first + row * params.width + id % params.width];
 }

@@ -3,8 +3,8 @@
 // without atomics. One lane per vec4 of the table.
 
 struct Params {
+  count: u32,      // vec4s of the table
   rows: u32,
-  classes: u32,
   width: u32,      // vec4s
   first: u32,      // where the table starts, in vec4s
 }
@@ -17,8 +17,8 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
+  if (id >= params.count) { return; }
   let own = id / params.width;
-  if (own >= params.classes) { return; }
   var sum = vec4(0.0);
   for (var row = 0u; row < params.rows; row++) {
     if (index[row] == own) { sum += dx[row * params.width + id % params.width]; }

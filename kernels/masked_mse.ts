@@ -1,8 +1,8 @@
 import code from "./masked_mse.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { grid } from "./grid.ts";
-import { dispatchForm, memoryForms } from "./memory_forms.ts";
+import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 import { total } from "./total.ts";
 
 const MASKED_MSE = memoryForms("masked_mse", code, ["v", "dv"]);
@@ -30,10 +30,9 @@ export function maskedMse(
   { rows, tokens, slot }: { readonly rows: number; readonly tokens: number; readonly slot: number },
   results: Tensor,
 ): void {
-  dispatchForm(p, MASKED_MSE, {
-    params: { rows, tokens, width: v.shape[1]! / 4 },
+  eachLane(p, MASKED_MSE, rows, {
+    params: { tokens, width: v.shape[1]! / 4 },
     buffers: { v, dv, expected, weights, partial },
-    groups: grid(rows, 64),
   });
   total(p, partial, rows, { results, slot });
 }

@@ -4,7 +4,7 @@
 // 2 (1 - clean) / (b noisy c h w). One lane per row.
 
 struct Params {
-  rows: u32,
+  count: u32,      // rows
   width: u32,      // vec4s per row
   tokens: u32,     // rows per frame
 }
@@ -19,9 +19,9 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let row = item_of(lane, 64u);
-  if (row >= params.rows) { return; }
+  if (row >= params.count) { return; }
   let weight = weights[row / params.tokens];
-  let scale = weights[params.rows / params.tokens];
+  let scale = weights[params.count / params.tokens];
   var sum = 0.0;
   for (var i = row * params.width; i < (row + 1u) * params.width; i++) {
     let e = v[i] - expected[i];
