@@ -23,7 +23,7 @@ interface Start {
 }
 
 /**
- * Ends a world's model folder: `clips` to start from, held-out ones where there are any, and a
+ * Ends a world's model folder: `clips` to start from, of held-out ones where there are any, and a
  * far.json that names the first, the size and how to go on.
  * @throws {MediaError | CheckpointError} a clip that cannot be read any more, a full disk
  */
@@ -37,7 +37,8 @@ export async function addStartClips(plan: WorldPlan): Promise<void> {
   await makeFolder(join(options.output, "clips"));
   const starts: Start[] = [];
   for (const index of order.slice(0, count)) {
-    starts.push(await writeStart(plan, survey.clips[index]!, `${starts.length}.npz`));
+    const most = Math.floor(CLIPS / count);
+    starts.push(...await writeStarts(plan, survey.clips[index]!, { from: starts.length, most }));
   }
   const file = join(options.output, "far.json");
   const far = await readJson(file);
@@ -56,11 +57,12 @@ function contextOf({ world: { options } }: WorldPlan): number {
   return Math.max(1, Math.min(FRAMES, Math.floor(options.frames! / 2)));
 }
 
-async function writeStart(
+/** Writes up to `most` beginnings from a clip; their files are counted on from `from`. */
+async function writeStarts(
   plan: WorldPlan,
   path: string,
-  name: string,
-): Promise<Start> {
+  { from, most }: { readonly from: number; readonly most: number },
+): Promise<Start[]> {
   const { survey, world: { options } } = plan;
   const { interval = 1, resize = "bilinear", output, fps = 8 } = options;
   const size = { width: survey.width, height: survey.height };
@@ -75,16 +77,44 @@ async function writeStart(
     : undefined;
   const actions = all && [...all].filter((_, i) => i % interval === 0);
   const count = contextOf(plan);
-  await using writer = await openFrameWriter(join(output, "clips", name), {
-    ...size,
-    fps,
-    ...(actions && { actions: actions.slice(0, count) }),
-  });
-  for (const frame of frames.slice(0, count)) {
-    await writer.write(toRgb(frame));
+  const starts: Start[] = [];
+  for (const first of placesToStart(frames.map(({ data }) => variance(data)), count, most)) {
+    const file = `${from + starts.length}.npz`;
+    await using writer = await openFrameWriter(join(output, "clips", file), {
+      ...size,
+      fps,
+      ...(actions && { actions: actions.slice(first, first + count) }),
+    });
+    for (const frame of frames.slice(first, first + count)) await writer.write(toRgb(frame));
+    await writer.close();
+    starts.push({ file, next: actions?.slice(first + count) ?? [] });
   }
-  await writer.close();
-  return { file: name, next: actions?.slice(count) ?? [] };
+  return starts;
+}
+
+/**
+ * First frames of up to `most` windows of `count` frames, one in each part of a clip, of those that
+ * follow each other: the one with the most to see. A world is no place to wait before a plain wall.
+ * @param detail how much there is to see in each frame
+ */
+export function placesToStart(detail: readonly number[], count: number, most: number): number[] {
+  const windows = Array.from({ length: Math.floor(detail.length / count) }, (_, i) => i * count);
+  const seen = (first: number) => detail.slice(first, first + count).reduce((a, b) => a + b, 0);
+  const parts = Math.min(most, windows.length);
+  return Array.from({ length: parts }, (_, part) => {
+    const [from, to] = [part, part + 1].map((i) => Math.floor(i * windows.length / parts));
+    return windows.slice(from, to).reduce((best, at) => seen(at) > seen(best) ? at : best);
+  });
+}
+
+/** Of the values of a picture. */
+function variance(values: ArrayLike<number>): number {
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i]!;
+    squares += values[i]! ** 2;
+  }
+  return squares / values.length - (sum / values.length) ** 2;
 }
 
 /** Actions as a command takes them, `left*3,forward`; the clip's own, again and again. */
