@@ -33,16 +33,12 @@ export async function openLpips(paths: readonly string[]): Promise<LpipsNetwork>
   const backbones: Part<Weights>[] = [];
   const heads: Part<Heads>[] = [];
   for (const { file, named } of await filesOf(paths)) {
-    const { checkpoint } = await openWeights(file);
-    try {
-      const backbone = await readBackbone(checkpoint, file);
-      const own = await readHeads(checkpoint, file);
-      if (backbone) backbones.push(backbone);
-      if (own) heads.push(own);
-      if (backbone || own || !named) continue;
-    } finally {
-      checkpoint.close();
-    }
+    using checkpoint = (await openWeights(file)).checkpoint;
+    const backbone = await readBackbone(checkpoint, file);
+    const own = await readHeads(checkpoint, file);
+    if (backbone) backbones.push(backbone);
+    if (own) heads.push(own);
+    if (backbone || own || !named) continue;
     throw unusable(file, "it holds neither AlexNet nor VGG16, nor the weights of their channels");
   }
   const where = paths.join(", ");

@@ -106,13 +106,9 @@ function checkArchitecture({ transformer, path }: ModelFolder, given: JsonObject
 /** Reads one parameter at a time. */
 export function weightsOf(part: ModelPart): ParameterSource {
   return async (name) => {
-    const checkpoint = await part.open();
-    try {
-      const { dtype } = checkpoint.info(name)!;
-      return toFloats(await checkpoint.read(name), dtype, name);
-    } finally {
-      checkpoint.close();
-    }
+    using checkpoint = await part.open();
+    const { dtype } = checkpoint.info(name)!;
+    return toFloats(await checkpoint.read(name), dtype, name);
   };
 }
 

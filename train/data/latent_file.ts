@@ -16,25 +16,21 @@ export interface LatentFile {
  * @throws {CheckpointError} no such file, or tensors of other shapes
  */
 export async function openLatentFile(path: string): Promise<LatentFile> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const info = file.tensors.get("latents");
-    const shape = info?.shape.length === 4 ? [1, ...info.shape] : info?.shape ?? [];
-    const [videos, frames, channels, height, width] = shape as [number, ...number[]];
-    if (!info || shape.length !== 5) bad(path, `"latents" must be [videos, frames, C, h, w]`, info);
-    const classes = await readClasses(file, videos!, frames!);
-    const clips = Array.from({ length: videos! }, (_, video): LatentClip => ({
-      path: videos! > 1 ? `${path} (video ${video})` : path,
-      frames: frames!,
-      ...(classes && { classes: classes[video]! }),
-      read: (start, count, stride) =>
-        readWindow(path, info, { first: video * frames! + start, count, stride }),
-    }));
-    const sizes = { channels: channels!, height: height!, width: width! };
-    return { sizes, clips, metadata: file.metadata };
-  } finally {
-    file.close();
-  }
+  using file = await SafetensorsFile.open(path);
+  const info = file.tensors.get("latents");
+  const shape = info?.shape.length === 4 ? [1, ...info.shape] : info?.shape ?? [];
+  const [videos, frames, channels, height, width] = shape as [number, ...number[]];
+  if (!info || shape.length !== 5) bad(path, `"latents" must be [videos, frames, C, h, w]`, info);
+  const classes = await readClasses(file, videos!, frames!);
+  const clips = Array.from({ length: videos! }, (_, video): LatentClip => ({
+    path: videos! > 1 ? `${path} (video ${video})` : path,
+    frames: frames!,
+    ...(classes && { classes: classes[video]! }),
+    read: (start, count, stride) =>
+      readWindow(path, info, { first: video * frames! + start, count, stride }),
+  }));
+  const sizes = { channels: channels!, height: height!, width: width! };
+  return { sizes, clips, metadata: file.metadata };
 }
 
 async function readClasses(
@@ -62,23 +58,19 @@ async function readWindow(
   info: TensorInfo,
   { first, count, stride }: { first: number; count: number; stride: number },
 ): Promise<Float32Array> {
-  const file = await SafetensorsFile.open(path);
-  try {
-    const volume = info.shape.slice(-3).reduce((a, b) => a * b, 1);
-    const bytes = info.bytes / info.shape.reduce((a, b) => a * b, 1) * volume;
-    const span = (count - 1) * stride + 1;
-    const raw = await file.readRange(info, first * bytes, span * bytes);
-    const all = toFloats(raw, info.dtype, info.name);
-    if (stride === 1) return all;
-    const picked = new Float32Array(count * volume);
-    for (let i = 0; i < count; i++) {
-      const at = i * stride * volume;
-      picked.set(all.subarray(at, at + volume), i * volume);
-    }
-    return picked;
-  } finally {
-    file.close();
+  using file = await SafetensorsFile.open(path);
+  const volume = info.shape.slice(-3).reduce((a, b) => a * b, 1);
+  const bytes = info.bytes / info.shape.reduce((a, b) => a * b, 1) * volume;
+  const span = (count - 1) * stride + 1;
+  const raw = await file.readRange(info, first * bytes, span * bytes);
+  const all = toFloats(raw, info.dtype, info.name);
+  if (stride === 1) return all;
+  const picked = new Float32Array(count * volume);
+  for (let i = 0; i < count; i++) {
+    const at = i * stride * volume;
+    picked.set(all.subarray(at, at + volume), i * volume);
   }
+  return picked;
 }
 
 function bad(path: string, why: string, info: TensorInfo | undefined): never {
