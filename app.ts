@@ -85,7 +85,7 @@ export {
 export { ClosedPipeError, StuckMediaError } from "./media/errors.ts";
 export { isDeviceName } from "./files/device_names.ts";
 export { readMetadata } from "./media/metadata.ts";
-export type { SheetLabels } from "./media/contact_sheet.ts";
+export { contactSheet, type SheetLabels } from "./media/contact_sheet.ts";
 export { ACTIONS_KEY, recordedActions } from "./media/recorded_actions.ts";
 export type { VideoFacts } from "./media/frame_stream.ts";
 export { createOutput, writeOutput } from "./media/output_file.ts";

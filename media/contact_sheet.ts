@@ -25,8 +25,13 @@ const WIDTH_PER_DOT = 64;
 /**
  * Places pictures of one size in rows, in reading order. With labels there is a margin, and below
  * each picture its number and caption.
+ * @param level grey between the pictures
  */
-export function contactSheet(frames: readonly RgbFrame[], labels?: SheetLabels): RgbFrame {
+export function contactSheet(
+  frames: readonly RgbFrame[],
+  labels?: SheetLabels,
+  level = GAP_LEVEL,
+): RgbFrame {
   const { width, height } = frames[0]!;
   const scale = Math.max(1, Math.floor(width / WIDTH_PER_DOT));
   const strip = labels ? textHeight(scale) + 2 * scale : 0;
@@ -38,7 +43,7 @@ export function contactSheet(frames: readonly RgbFrame[], labels?: SheetLabels):
     width: columns * (width + GAP) - GAP + 2 * margin,
     height: rows * (height + strip + GAP) - GAP + 2 * margin,
   };
-  const data = new Uint8Array(sheet.width * sheet.height * 3).fill(GAP_LEVEL);
+  const data = new Uint8Array(sheet.width * sheet.height * 3).fill(level);
   const picture = { ...sheet, data };
   frames.forEach((frame, k) => {
     const left = margin + (k % columns) * (width + GAP);

@@ -1,6 +1,5 @@
-import { Buffer } from "node:buffer";
 import { extname } from "node:path";
-import { encodePng } from "../../app.ts";
+import { contactSheet, encodePng } from "../../app.ts";
 import { fitFrame, type FloatFrame, readClip, type RgbFrame, toRgb } from "../../mod.ts";
 import { readSource } from "../../request/sources.ts";
 
@@ -9,7 +8,7 @@ const HEIGHT = 48;
 const WIDEST = 96;
 /** Pictures of a video: its first, middle and last frame. */
 const PICTURES = 3;
-const GAP = 2;
+const WHITE = 255;
 /** Pictures kept while reading; a longer video is thinned. */
 const MOST_KEPT = 64;
 const MOST_TENSOR_BYTES = 256 << 20;
@@ -29,7 +28,7 @@ export async function thumbnail(path: string): Promise<string | undefined> {
   }
   const pictures = firstMiddleLast(kept.pictures);
   if (pictures.length === 0) return undefined;
-  return Buffer.from(encodePng(sideBySide(pictures))).toString("base64");
+  return encodePng(contactSheet(pictures, undefined, WHITE)).toBase64();
 }
 
 /** The frames of the first video of a file of tensors, which is read as a whole. */
@@ -74,17 +73,4 @@ function firstMiddleLast(pictures: readonly RgbFrame[]): RgbFrame[] {
   const count = Math.min(PICTURES, pictures.length);
   const step = count > 1 ? (pictures.length - 1) / (count - 1) : 0;
   return Array.from({ length: count }, (_, i) => pictures[Math.round(i * step)]!);
-}
-
-function sideBySide(pictures: readonly RgbFrame[]): RgbFrame {
-  const { width, height } = pictures[0]!;
-  const across = pictures.length * (width + GAP) - GAP;
-  const data = new Uint8Array(3 * across * height).fill(255);
-  for (const [i, picture] of pictures.entries()) {
-    for (let y = 0; y < height; y++) {
-      const row = picture.data.subarray(3 * y * width, 3 * (y + 1) * width);
-      data.set(row, 3 * (y * across + i * (width + GAP)));
-    }
-  }
-  return { width: across, height, data };
 }

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { encodePng, StuckMediaError } from "../../app.ts";
 import { type RgbFrame, toRgb } from "../../mod.ts";
 import type { Size } from "../../cli/option.ts";
@@ -10,7 +9,7 @@ const MOST_PICTURES = 24;
 
 /** A picture as a data URL. */
 export function pictureUrl(picture: RgbFrame): string {
-  return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
+  return `data:image/png;base64,${encodePng(picture).toBase64()}`;
 }
 
 /** The starts with their first visible frames; an unreadable one has none. */
