@@ -82,16 +82,11 @@ export const BATCH = {
   sys: [...GPU_SYS, "hostname"],
 } satisfies Permissions;
 
-/** Flags of `deno run` for a command. */
-export function permissionFlags({ permissions }: Permitted): string[] {
-  return flagsOf(permissions);
-}
-
 /** Additional flags that a command needs in one case, and when. */
 export function moreFlags(
-  { permissions: { more } }: Permitted,
+  { more }: Permissions,
 ): { when: string; flags: string[] } | undefined {
-  return more && { when: more.when, flags: flagsOf({ ...more, env: [], sys: [] }) };
+  return more && { when: more.when, flags: permissionFlags({ ...more, env: [], sys: [] }) };
 }
 
 /**
@@ -110,19 +105,13 @@ export function dropPermissions({ permissions }: Permitted): void {
 export function allPermissionFlags(commands: readonly Permitted[]): string[] {
   const sys = [...new Set(commands.flatMap(({ permissions }) => permissions.sys))];
   // batches start this program itself, for which Deno has no name, and list all variables
-  return flagsOf({ read: true, write: true, ffi: true, env: true, net: true, run: true, sys });
+  const all = { read: true, write: true, ffi: true, env: true, net: true, run: true } as const;
+  return permissionFlags({ ...all, sys });
 }
 
-function flagsOf({ read, write, ffi, env, sys, net, run }: Permissions): string[] {
-  const list = (name: string, values: readonly string[] | true | undefined) =>
-    values === true ? [`--allow-${name}`] : values?.length ? [`--allow-${name}=${values}`] : [];
-  return [
-    ...list("read", read),
-    ...list("write", write),
-    ...list("ffi", ffi),
-    ...list("env", env),
-    ...list("sys", sys),
-    ...list("net", net),
-    ...list("run", run),
-  ];
+/** Flags of `deno run`. */
+export function permissionFlags({ read, write, ffi, env, sys, net, run }: Permissions): string[] {
+  return Object.entries({ read, write, ffi, env, sys, net, run }).flatMap(([name, values]) =>
+    values === true ? [`--allow-${name}`] : values?.length ? [`--allow-${name}=${values}`] : []
+  );
 }

@@ -23,8 +23,7 @@ export function ownCommand(): ProcessCommand {
   const program = Deno.execPath();
   if (Deno.build.standalone) return { program, args: [CHILD_ARGUMENT] };
   const entry = fileURLToPath(Deno.mainModule);
-  const own = { permissions: GPU };
-  const flags = [...permissionFlags(own), ...moreFlags(own)?.flags ?? []];
+  const flags = [...permissionFlags(GPU), ...moreFlags(GPU)?.flags ?? []];
   return { program, args: ["run", "--quiet", "--no-prompt", ...flags, entry, CHILD_ARGUMENT] };
 }
 

@@ -39,9 +39,9 @@ function commandParts(spec: CommandSpec): string[] {
 }
 
 /** Flags of `deno run` for a command. */
-function permissionText(command: CommandSpec): string {
-  const flags = `**Permissions**: \`${permissionFlags(command).join(" ")}\``;
-  const more = moreFlags(command);
+function permissionText({ permissions }: CommandSpec): string {
+  const flags = `**Permissions**: \`${permissionFlags(permissions).join(" ")}\``;
+  const more = moreFlags(permissions);
   return more ? `${flags}; ${more.when} also \`${more.flags.join(" ")}\`` : flags;
 }
 

@@ -67,7 +67,7 @@ async function far(
   env: Readonly<Record<string, string>> = {},
   net?: string,
 ): Promise<{ code: number; said: string }> {
-  const flags = permissionFlags(specOf(command))
+  const flags = permissionFlags(specOf(command).permissions)
     .map((flag) => net && flag.startsWith("--allow-net") ? `--allow-net=${net}` : flag);
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -149,7 +149,7 @@ Deno.test("only commands that start programs need unrestricted permissions", () 
       !["batch", "worker", "evaluate", "export"].includes(name)
     )
   ) {
-    for (const flag of permissionFlags(specOf(name))) {
+    for (const flag of permissionFlags(specOf(name).permissions)) {
       assert.doesNotMatch(flag, /^(-A|--allow-(all|env|sys|run|net))$/, name);
     }
   }

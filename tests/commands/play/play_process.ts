@@ -80,5 +80,5 @@ function freePort(): number {
 
 /** Those of the manual, at another port. */
 function playPermissions(port: number): string[] {
-  return permissionFlags(PLAY).map((flag) => flag.replace(`:${PORT}`, `:${port}`));
+  return permissionFlags(PLAY.permissions).map((flag) => flag.replace(`:${PORT}`, `:${port}`));
 }
