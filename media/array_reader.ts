@@ -23,27 +23,25 @@ export type ArrayStream = FrameStream & Disposable;
  * @throws {MediaError} when the arrays are missing, damaged, or of other shapes
  */
 export async function openNpz(path: string): Promise<ArrayStream> {
-  const file = await NpzFile.open(path);
-  try {
-    const name = videoName(file.names);
-    const header = await file.header(name);
-    const shape = videoShape(header, path);
-    const actions = file.names.includes("actions")
-      ? await readActions(() => file.readList("actions"), shape.count, path)
-      : {};
-    return {
-      frames: streamFrames(shape, () => file.stream(name), path),
-      announced: shape,
-      lossy: false,
-      ...actions,
-      metadata: await file.readMetadata(),
-      warnings: [],
-      [Symbol.dispose]: () => file[Symbol.dispose](),
-    };
-  } catch (error) {
-    file[Symbol.dispose]();
-    throw error;
-  }
+  using opened = new DisposableStack();
+  const file = opened.use(await NpzFile.open(path));
+  const name = videoName(file.names);
+  const header = await file.header(name);
+  const shape = videoShape(header, path);
+  const actions = file.names.includes("actions")
+    ? await readActions(() => file.readList("actions"), shape.count, path)
+    : {};
+  const metadata = await file.readMetadata();
+  const held = opened.move();
+  return {
+    frames: streamFrames(shape, () => file.stream(name), path),
+    announced: shape,
+    lossy: false,
+    ...actions,
+    metadata,
+    warnings: [],
+    [Symbol.dispose]: () => held.dispose(),
+  };
 }
 
 /**
@@ -53,20 +51,17 @@ export async function openNpz(path: string): Promise<ArrayStream> {
  * @throws {MediaError} when it is damaged or of another shape
  */
 export async function openNpy(path: string): Promise<ArrayStream> {
-  const file = await NpyFile.open(path);
-  try {
-    const shape = videoShape(file.header, path);
-    return {
-      frames: lazyFrames(shape, (k) => file.read(k * shape.frameBytes, shape.frameBytes), path),
-      announced: shape,
-      lossy: false,
-      warnings: [],
-      [Symbol.dispose]: () => file[Symbol.dispose](),
-    };
-  } catch (error) {
-    file[Symbol.dispose]();
-    throw error;
-  }
+  using opened = new DisposableStack();
+  const file = opened.use(await NpyFile.open(path));
+  const shape = videoShape(file.header, path);
+  const held = opened.move();
+  return {
+    frames: lazyFrames(shape, (k) => file.read(k * shape.frameBytes, shape.frameBytes), path),
+    announced: shape,
+    lossy: false,
+    warnings: [],
+    [Symbol.dispose]: () => held.dispose(),
+  };
 }
 
 /** `video`, or the only array: np.savez without names calls it `arr_0`. */

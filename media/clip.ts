@@ -108,15 +108,12 @@ export async function openFile(
     case "gif":
       return openGif(await readBytes(path), path);
     case "y4m": {
-      const file = await asMedia(path, () => FileSource.open(path));
-      try {
-        const pieces = asMediaPieces(path, piecesAt(file, 0, file.size));
-        const stream = await openY4m(pieces, path, options.matrix);
-        return Object.assign(stream, { [Symbol.dispose]: () => file.close() });
-      } catch (error) {
-        file.close();
-        throw error;
-      }
+      using opened = new DisposableStack();
+      const file = opened.use(await asMedia(path, () => FileSource.open(path)));
+      const pieces = asMediaPieces(path, piecesAt(file, 0, file.size));
+      const stream = await openY4m(pieces, path, options.matrix);
+      opened.move();
+      return Object.assign(stream, { [Symbol.dispose]: () => file.close() });
     }
     default:
       return openImages([path]);

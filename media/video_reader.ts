@@ -35,45 +35,42 @@ export async function openVideo(
   picks: Picks,
   guessColour = false,
 ): Promise<VideoStream> {
-  const demuxer = new Demuxer();
-  try {
-    const index = await demuxer.readIndex(path);
-    const { config, places, tags, metadata } = index;
-    colourOf(tags, {}); // Refuses colours that the decoder cannot return.
-    checkSize(config.codedWidth, config.codedHeight);
-    const warnings: string[] = [];
-    const stream: OpeningStream = {
-      fps: frameRate(places),
-      lossy: true,
-      metadata,
-      video: factsOf(index),
-      announced: {
-        width: config.codedWidth ?? 0,
-        height: config.codedHeight ?? 0,
-        count: shownOf(places, index.end).length,
-        isFloat: false,
-      },
-      warnings,
-      isCutOff: index.isCutOff,
-      [Symbol.dispose]: () => demuxer[Symbol.dispose](),
-    };
-    if (stream.isCutOff) warnings.push(`"${path}" is cut off: only its beginning can be read`);
-    if (index.isHdr) {
-      warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
-    }
-    const entry = {
-      ...entryPoint(places, picks.start),
-      onDamage(at: number) {
-        stream.isCutOff = true;
-        warnings.push(`"${path}" is damaged: only its first ${at} frames can be read`);
-      },
-      onCutColour: (cut: PlanesToRgb) => handleCutColour(path, stream, cut, guessColour),
-    };
-    return Object.assign(stream, { frames: decodeFrames(demuxer, index, entry) });
-  } catch (error) {
-    demuxer[Symbol.dispose]();
-    throw error;
+  using opened = new DisposableStack();
+  const demuxer = opened.use(new Demuxer());
+  const index = await demuxer.readIndex(path);
+  const { config, places, tags, metadata } = index;
+  colourOf(tags, {}); // Refuses colours that the decoder cannot return.
+  checkSize(config.codedWidth, config.codedHeight);
+  const warnings: string[] = [];
+  const stream: OpeningStream = {
+    fps: frameRate(places),
+    lossy: true,
+    metadata,
+    video: factsOf(index),
+    announced: {
+      width: config.codedWidth ?? 0,
+      height: config.codedHeight ?? 0,
+      count: shownOf(places, index.end).length,
+      isFloat: false,
+    },
+    warnings,
+    isCutOff: index.isCutOff,
+    [Symbol.dispose]: () => demuxer[Symbol.dispose](),
+  };
+  if (stream.isCutOff) warnings.push(`"${path}" is cut off: only its beginning can be read`);
+  if (index.isHdr) {
+    warnings.push(`"${path}" has a high dynamic range: its colours will look dull`);
   }
+  const entry = {
+    ...entryPoint(places, picks.start),
+    onDamage(at: number) {
+      stream.isCutOff = true;
+      warnings.push(`"${path}" is damaged: only its first ${at} frames can be read`);
+    },
+    onCutColour: (cut: PlanesToRgb) => handleCutColour(path, stream, cut, guessColour),
+  };
+  opened.move();
+  return Object.assign(stream, { frames: decodeFrames(demuxer, index, entry) });
 }
 
 /** A stream whose facts are still found out. */

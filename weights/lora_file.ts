@@ -61,14 +61,12 @@ export class LoraFile {
    */
   static async open(path: string): Promise<LoraFile> {
     const [weights, config] = await loraFiles(path);
-    const file = await SafetensorsFile.open(weights!);
-    try {
-      const settings = config === undefined ? configInside(file) : await readJson(config);
-      return new LoraFile(file, await readAdapters(file, settings));
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    using opened = new DisposableStack();
+    const file = opened.use(await SafetensorsFile.open(weights!));
+    const settings = config === undefined ? configInside(file) : await readJson(config);
+    const adapters = await readAdapters(file, settings);
+    opened.move();
+    return new LoraFile(file, adapters);
   }
 
   /** Values of an adapter. @throws {CheckpointError} */

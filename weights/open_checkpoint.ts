@@ -57,21 +57,19 @@ async function whatElse(folder: string): Promise<string> {
 /** Opens every shard and checks that the index matches their contents exactly. */
 async function openShards(path: string, ema: boolean): Promise<Checkpoint> {
   const index = await readShardIndex(path);
+  using opened = new DisposableStack();
   const files: SafetensorsFile[] = [];
-  try {
-    let left = index.places.size;
-    for (const file of index.files) {
-      const opened = await SafetensorsFile.open(file);
-      files.push(opened);
-      left -= opened.tensors.size; // too many names must not fill memory
-      if (left < 0) badIndex(path, `${quote(file)} contains tensors that the index does not name`);
-    }
-    checkShards(path, index.places, files);
-    return Checkpoint.of(path, files, ema);
-  } catch (error) {
-    for (const file of files) file.close();
-    throw error;
+  let left = index.places.size;
+  for (const shard of index.files) {
+    const file = opened.use(await SafetensorsFile.open(shard));
+    files.push(file);
+    left -= file.tensors.size; // too many names must not fill memory
+    if (left < 0) badIndex(path, `${quote(shard)} contains tensors that the index does not name`);
   }
+  checkShards(path, index.places, files);
+  const checkpoint = Checkpoint.of(path, files, ema);
+  opened.move();
+  return checkpoint;
 }
 
 function checkShards(
@@ -79,14 +77,14 @@ function checkShards(
   places: ReadonlyMap<string, string>,
   files: readonly SafetensorsFile[],
 ): void {
-  const found = new Map<string, string>();
+  const found = new Set<string>();
   for (const file of files) {
     for (const name of file.tensors.keys()) {
-      if (places.get(name) === file.path) found.set(name, file.path);
-      else {badIndex(
-          path,
-          `${quote(file.path)} contains ${quote(name)}, but the index puts it elsewhere`,
-        );}
+      if (places.get(name) !== file.path) {
+        const why = `${quote(file.path)} contains ${quote(name)}, but the index puts it elsewhere`;
+        badIndex(path, why);
+      }
+      found.add(name);
     }
   }
   for (const [name, file] of places) {

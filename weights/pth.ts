@@ -93,6 +93,11 @@ export class PthFile implements TensorFile {
   close(): void {
     this.#source.close();
   }
+
+  /** The same, where a scope ends. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /**

@@ -80,7 +80,7 @@ export class TorchValues {
   }
 
   /** Closes the file. */
-  close(): void {
+  [Symbol.dispose](): void {
     this.#source.close();
   }
 

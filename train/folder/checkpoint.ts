@@ -220,8 +220,8 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
   const record = await isFile(join(path, EXTRAS)) ? await readJson(join(path, EXTRAS)) : undefined;
   const trained = Array.isArray(record?.trained) ? record.trained.map(String) : names;
   const moments = await readMoments(join(path, "optimizer.bin"), trained, parameters);
-  const states = await TorchValues.open(join(path, "random_states_0.pkl"));
-  const random = await readRandomStates(states).finally(() => states.close());
+  using states = await TorchValues.open(join(path, "random_states_0.pkl"));
+  const random = await readRandomStates(states);
   const average = join(path, "ema.pth");
   const ema = await isFile(average) ? await readWeights(average, undefined) : undefined;
   const lossScale = record?.lossScale as LossScaleState | null | undefined;
@@ -244,62 +244,48 @@ async function readDiscriminator(
 ): Promise<DiscriminatorState | undefined> {
   const path = join(folder, `model${SECOND}.safetensors`);
   if (!expected && !await isFile(path)) return undefined;
-  const file = await SafetensorsFile.open(path);
-  try {
-    const names = moduleOrder([...file.tensors.keys()]);
-    const shapes = new Map(names.map((name) => [name, file.tensors.get(name)!.shape]));
-    const parameters = new Map<string, Float32Array>();
-    for (const name of names) parameters.set(name, await readFloats(file, name));
-    const trained = names.filter((name) => /\.(weight|bias)$/.test(name));
-    const optimiser = join(folder, `optimizer${SECOND}.bin`);
-    const step = await readSteps(optimiser);
-    if (step === undefined && !expected) return undefined; // it was not trained yet
-    const moments = await readMoments(optimiser, trained, parameters);
-    return { step: step ?? 0, shapes, parameters, ...moments };
-  } finally {
-    file.close();
-  }
+  using file = await SafetensorsFile.open(path);
+  const names = moduleOrder([...file.tensors.keys()]);
+  const shapes = new Map(names.map((name) => [name, file.tensors.get(name)!.shape]));
+  const parameters = new Map<string, Float32Array>();
+  for (const name of names) parameters.set(name, await readFloats(file, name));
+  const trained = names.filter((name) => /\.(weight|bias)$/.test(name));
+  const optimiser = join(folder, `optimizer${SECOND}.bin`);
+  const step = await readSteps(optimiser);
+  if (step === undefined && !expected) return undefined; // it was not trained yet
+  const moments = await readMoments(optimiser, trained, parameters);
+  return { step: step ?? 0, shapes, parameters, ...moments };
 }
 
 /** Steps that an optimiser took; undefined if it has no state. */
 async function readSteps(path: string): Promise<number | undefined> {
-  const file = await TorchValues.open(path);
-  try {
-    const state = file.at("state");
-    if (state instanceof PickleDict && state.entries.size === 0) return undefined;
-    return new Float32Array((await file.tensor("state", 0, "step")).buffer)[0]!;
-  } finally {
-    file.close();
-  }
+  using file = await TorchValues.open(path);
+  const state = file.at("state");
+  if (state instanceof PickleDict && state.entries.size === 0) return undefined;
+  return new Float32Array((await file.tensor("state", 0, "step")).buffer)[0]!;
 }
 
 async function readWeights(
   path: string,
   shapes: Shapes | undefined,
 ): Promise<Map<string, Float32Array>> {
-  const file = path.endsWith(".safetensors")
+  using file = path.endsWith(".safetensors")
     ? await SafetensorsFile.open(path)
     : await PthFile.open(path);
-  try {
-    const missing = [...shapes?.keys() ?? []].filter((name) => !file.tensors.has(name));
-    const misshaped = [...shapes ?? []].filter(([name, shape]) =>
-      file.tensors.has(name) && file.tensors.get(name)!.shape.join() !== shape.join()
-    ).map(([name]) => name);
-    if (missing.length + misshaped.length > 0) {
-      throw new CheckpointError(
-        `Cannot continue from ${quote(path)}: it belongs to another model; ` +
-          `${quote((missing[0] ?? misshaped[0])!)} is ${
-            missing[0] ? "missing" : "of another shape"
-          }`,
-        { file: path, reason: "NamesAndShapes", missing, misshaped },
-      );
-    }
-    const values = new Map<string, Float32Array>();
-    for (const name of file.tensors.keys()) values.set(name, await readFloats(file, name));
-    return values;
-  } finally {
-    file.close();
+  const missing = [...shapes?.keys() ?? []].filter((name) => !file.tensors.has(name));
+  const misshaped = [...shapes ?? []].filter(([name, shape]) =>
+    file.tensors.has(name) && file.tensors.get(name)!.shape.join() !== shape.join()
+  ).map(([name]) => name);
+  if (missing.length + misshaped.length > 0) {
+    throw new CheckpointError(
+      `Cannot continue from ${quote(path)}: it belongs to another model; ` +
+        `${quote((missing[0] ?? misshaped[0])!)} is ${missing[0] ? "missing" : "of another shape"}`,
+      { file: path, reason: "NamesAndShapes", missing, misshaped },
+    );
   }
+  const values = new Map<string, Float32Array>();
+  for (const name of file.tensors.keys()) values.set(name, await readFloats(file, name));
+  return values;
 }
 
 /** Moments, in the order of the trained parameters. */
@@ -308,35 +294,31 @@ async function readMoments(
   trained: readonly string[],
   parameters: ReadonlyMap<string, Float32Array>,
 ): Promise<Pick<TrainState, "expAvg" | "expAvgSq">> {
-  const file = await TorchValues.open(path);
-  try {
-    const count = file.numbers("param_groups", 0, "params").length;
-    if (count !== trained.length) {
-      throw new CheckpointError(
-        `Cannot continue from ${
-          quote(path)
-        }: it has ${count} parameters, but the model has ${trained.length}`,
-        { file: path, reason: "NamesAndShapes" },
-      );
-    }
-    const expAvg = new Map<string, Float32Array>();
-    const expAvgSq = new Map<string, Float32Array>();
-    for (const [index, name] of trained.entries()) {
-      for (const [kind, into] of [["exp_avg", expAvg], ["exp_avg_sq", expAvgSq]] as const) {
-        const values = new Float32Array((await file.tensor("state", index, kind)).buffer);
-        if (values.length !== parameters.get(name)?.length) {
-          throw new CheckpointError(
-            `Cannot continue from ${quote(path)}: the moments of ${quote(name)} have another size`,
-            { file: path, reason: "NamesAndShapes", misshaped: [name] },
-          );
-        }
-        into.set(name, values);
-      }
-    }
-    return { expAvg, expAvgSq };
-  } finally {
-    file.close();
+  using file = await TorchValues.open(path);
+  const count = file.numbers("param_groups", 0, "params").length;
+  if (count !== trained.length) {
+    throw new CheckpointError(
+      `Cannot continue from ${
+        quote(path)
+      }: it has ${count} parameters, but the model has ${trained.length}`,
+      { file: path, reason: "NamesAndShapes" },
+    );
   }
+  const expAvg = new Map<string, Float32Array>();
+  const expAvgSq = new Map<string, Float32Array>();
+  for (const [index, name] of trained.entries()) {
+    for (const [kind, into] of [["exp_avg", expAvg], ["exp_avg_sq", expAvgSq]] as const) {
+      const values = new Float32Array((await file.tensor("state", index, kind)).buffer);
+      if (values.length !== parameters.get(name)?.length) {
+        throw new CheckpointError(
+          `Cannot continue from ${quote(path)}: the moments of ${quote(name)} have another size`,
+          { file: path, reason: "NamesAndShapes", misshaped: [name] },
+        );
+      }
+      into.set(name, values);
+    }
+  }
+  return { expAvg, expAvgSq };
 }
 
 /** Steps of the checkpoints in a run's folder, ascending. Leftovers of a killed run are removed. */

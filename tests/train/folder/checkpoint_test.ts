@@ -46,16 +46,9 @@ Deno.test("saveCheckpoint() writes what loadCheckpoint() reads, and what PyTorch
     assert.deepEqual(again.extras!.position, 7);
     // the same values under the same keys as in the file that torch.save wrote
     for (const name of ["optimizer.bin", "scheduler.bin"]) {
-      const [ours, theirs] = [
-        await TorchValues.open(join(path, name)),
-        await TorchValues.open(join(RELEASED, name)),
-      ];
-      try {
-        assert.deepEqual(plain(ours.value), plain(theirs.value), name);
-      } finally {
-        ours.close();
-        theirs.close();
-      }
+      using ours = await TorchValues.open(join(path, name));
+      using theirs = await TorchValues.open(join(RELEASED, name));
+      assert.deepEqual(plain(ours.value), plain(theirs.value), name);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
