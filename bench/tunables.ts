@@ -20,6 +20,7 @@ import {
 import { attention } from "../kernels/attention.ts";
 import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";
+import { plainName } from "../kernels/memory_forms.ts";
 import { packedShape } from "../kernels/pack_weight.ts";
 import { qkv } from "../kernels/qkv.ts";
 
@@ -52,7 +53,7 @@ export function tunables(programs: Iterable<Program>): Tunable[] {
 }
 
 function tunableOf(dispatch: Dispatch, device: DeviceProfile): Tunable | undefined {
-  const { name } = dispatch.kernel;
+  const name = plainName(dispatch.kernel.name);
   if (/^linear(_broadcast|_shuffle)?$/.test(name)) return tunableLinear(dispatch, device);
   if (/^qkv(_shuffle)?$/.test(name)) return tunableQkv(dispatch, device);
   if (name.startsWith("conv2d")) return tunableConv2d(dispatch, device);
@@ -82,16 +83,24 @@ function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
     record(p, tuning) {
       const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
       const weights = { weight, inputs: k, outputs: n };
-      const x = p.memory.tensor("x", [m, k]);
+      const like = (name: string, shape: number[], of: Tensor) =>
+        p.memory.tensor(name, shape, "f32", of.buffer.kind);
+      const bound = dispatch.buffers as Readonly<Record<string, Tensor>>;
+      const x = like("x", [m, k], bound.x!);
       // as in a block: scale and shift on the way in, or a gate on the way out, of one frame
       const frames = p.memory.tensor("frames", [1, 1, 4], "u32");
       const table = p.memory.tensor("table", [1, 2 * Math.max(k, n)]);
       const modulation = { table, frames, tokens: m };
-      const y = shape.into ? p.memory.tensor("y", [m, Math.ceil(n / 4) * 4]) : undefined;
+      const y = like("y", [m, Math.ceil(n / 4) * 4], bound.y_to ?? bound.y!);
       return linear(p, weights, x, {
         tuning,
         norm: norm ? { ...modulation, shift: 0, scale: k } : undefined,
-        into: y && (residual === 2 ? { y, gate: { ...modulation, offset: 0 } } : { y }),
+        to: y,
+        into: residual === 2
+          ? { y, gate: { ...modulation, offset: 0 } }
+          : residual
+          ? { y }
+          : undefined,
       });
     },
   };

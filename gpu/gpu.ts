@@ -351,9 +351,10 @@ export class Gpu implements Allocator {
   }
 
   /** @internal Reads a whole f32 tensor. */
-  async readFloats(tensor: Tensor): Promise<Float32Array> {
-    const count = tensor.shape.reduce((a, b) => a * b, 1);
-    return new Float32Array(await this.read(tensor.buffer, 0, Math.max(4, 4 * count)), 0, count);
+  async readFloats({ buffer, shape }: Tensor): Promise<Float32Array> {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const bytes = buffer.kind === "texture" ? buffer.bytes : Math.max(4, 4 * count);
+    return new Float32Array(await this.read(buffer, 0, bytes), 0, count);
   }
 
   /** Waits until all submitted work is done. @throws {GpuError} what the device reported */

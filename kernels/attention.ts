@@ -6,11 +6,12 @@ import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type AttentionTuning, attentionTuning, exchangesHeads } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
+import { formFor, memoryForms } from "./memory_forms.ts";
 import { mergeAttention } from "./merge_attention.ts";
 
 const ATTENTION = joinKernel("attention", code);
 const ATTENTION_SHUFFLE = joinKernel("attention_shuffle", shuffleCode);
-const ATTENTION_BROADCAST = joinKernel("attention_broadcast", broadcastCode);
+const ATTENTION_BROADCAST = memoryForms("attention_broadcast", broadcastCode, ["out"]);
 
 /** Queries per workgroup of the broadcasting form, and of the others. */
 const BROADCAST_QUERIES = 32;
@@ -39,7 +40,7 @@ export interface AttentionOptions {
 /**
  * Frame-causal attention of a pass's queries over the cache, long-term context and window at once.
  * @param q [B, F, T, d] f32, rotated and scaled
- * @returns [B, F, T, d] f32
+ * @returns [B, F, T, d] f32, in an image where kernels broadcast
  * @throws {ShapeError}
  */
 export function attention(p: Program, q: Tensor, options: AttentionOptions): Tensor {
@@ -64,10 +65,12 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
     AHEAD: ahead,
     ...(shuffles && { PARTS: Math.min(parts, p.device.wide ? 8 : 4) }),
   };
-  const result = p.scratch(q.shape);
+  // products read it, where they can from an image
+  const kind = broadcast && split === 1 ? "texture" : "storage";
+  const result = p.scratch(q.shape, "f32", kind);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
   p.dispatch({
-    kernel: broadcast ? ATTENTION_BROADCAST : byLanes,
+    kernel: broadcast ? formFor(ATTENTION_BROADCAST, { out }) : byLanes,
     constants: {
       ...(broadcast ? {} : lanes),
       F16: Number(k.dtype === "f16"),

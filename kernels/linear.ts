@@ -8,6 +8,7 @@ import { linearTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
+import { formFor, inImage, memoryForms, updating } from "./memory_forms.ts";
 import { chooseForm, type ProductForms } from "./product.ts";
 
 const FORMS: ProductForms = {
@@ -15,8 +16,10 @@ const FORMS: ProductForms = {
   shuffle: joinKernel("linear_shuffle", shuffleCode),
   broadcast: joinKernel("linear_broadcast", broadcastCode),
 };
+/** The form for CPUs, by where x and y lie. */
+const BROADCAST = memoryForms("linear_broadcast", broadcastCode, ["x", "y"]);
 /** Columns per workgroup of the broadcasting form. */
-const BROADCAST_COLUMNS = 64;
+const BROADCAST_COLUMNS = 32;
 
 /** Weights of a linear layer as `packWeight` lays them out. */
 export interface LinearWeights {
@@ -29,7 +32,7 @@ export interface LinearWeights {
 }
 
 export interface LinearOptions {
-  /** Normalises and modulates x [B, F, T, inputs] first. */
+  /** Normalises and modulates x [B, F, T, inputs] first; on CPUs into an image, where y lies too. */
   readonly norm?: Norm;
   /** Where to write (a new tensor). */
   readonly to?: Tensor;
@@ -46,7 +49,7 @@ const OUTPUTS = { none: 0, gelu: 1, silu: 2 } as const;
 /**
  * y = act(x W + b), x normalised first if asked, optionally added to `into.y`, gated per frame.
  * @param x [..., inputs] f32, inputs a multiple of 4
- * @returns [..., outputs] f32 (rows padded to a multiple of 4 floats)
+ * @returns [..., outputs] f32 (rows padded to a multiple of 4 floats), in an image if x lies in one
  * @throws {ShapeError}
  */
 export function linear(
@@ -62,19 +65,28 @@ export function linear(
   if (x.shape.at(-1) !== k || k % 4 || (norm && into?.gate)) {
     throw new ShapeError(`Cannot run linear ${k} -> ${n} on x [${x.shape}]: needs [..., ${k}]`);
   }
-  const y = into?.y ?? options.to ?? p.scratch([...rows, Math.ceil(n / 4) * 4]);
   const broadcast = w.weight.buffer.kind === "texture";
   // CPUs are limited by loads, so there each row is normalised once, not once per workgroup
   if (norm && broadcast) {
-    return linear(p, w, layerNorm(p, x, norm), { ...options, norm: undefined, to: y });
+    return linear(p, w, layerNorm(p, x, norm, "texture"), { ...options, norm: undefined });
   }
+  const y = into?.y ?? options.to ?? p.like(x, [...rows, Math.ceil(n / 4) * 4]);
   const about = { norm: norm !== undefined, into: into !== undefined };
   const shape = { m, k, n, dtype: w.weight.dtype, ...about };
   const choice = { ...linearTuning(p.device, shape), ...options.tuning };
   const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
   const modulation = norm ?? into?.gate;
+  const unused = inImage(x) ? p.scratch([4]) : x;
+  const buffers = {
+    x,
+    w: w.weight,
+    bias: w.bias ?? unused,
+    table: modulation?.table ?? unused,
+    frames: modulation?.frames ?? unused,
+    ...updating("y", x, y),
+  };
   p.dispatch({
-    kernel,
+    kernel: broadcast ? formFor(BROADCAST, buffers) : kernel,
     label,
     constants: broadcast ? constants : { ...constants, NORM: Number(norm !== undefined) },
     params: {
@@ -90,14 +102,7 @@ export function linear(
       norm_shift: norm?.shift ?? 0,
       norm_scale: norm?.scale ?? 0,
     },
-    buffers: {
-      x,
-      w: w.weight,
-      bias: w.bias ?? x,
-      table: modulation?.table ?? x,
-      frames: modulation?.frames ?? x,
-      y,
-    },
+    buffers,
     groups: broadcast
       ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
       : tileGrid(m, n, choice),

@@ -30,11 +30,15 @@ export function dispatchForm(
   forms: MemoryForms,
   dispatch: Omit<Dispatch, "kernel">,
 ): void {
-  p.dispatch({ kernel: formFor(forms, dispatch.buffers), ...dispatch });
+  const { label = forms.storage.name } = dispatch;
+  p.dispatch({ kernel: formFor(forms, dispatch.buffers), ...dispatch, label });
 }
 
 /** The form for the memory that tensors lie in. */
-function formFor({ storage, names, others }: MemoryForms, buffers: Dispatch["buffers"]): Kernel {
+export function formFor(
+  { storage, names, others }: MemoryForms,
+  buffers: Dispatch["buffers"],
+): Kernel {
   const images = names.filter((name) => {
     const bound = buffers[`${name}_to`] ?? buffers[name];
     return bound && inImage(bound);
@@ -46,6 +50,11 @@ function formFor({ storage, names, others }: MemoryForms, buffers: Dispatch["buf
     (images.length > 0 ? imageForm(storage, images) : halfForm(storage, half));
   others.set(key, made);
   return made;
+}
+
+/** The name of the kernel that a form was made of. */
+export function plainName(name: string): string {
+  return name.replace(/_(image|half)_\w+$|_copied$/, "");
 }
 
 function isHalf(bound: Dispatch["buffers"][string] | undefined): boolean {

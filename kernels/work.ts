@@ -1,5 +1,6 @@
 import { size, type Tensor, tensorBytes } from "../gpu/memory.ts";
 import type { Dispatch } from "../gpu/program.ts";
+import { plainName } from "./memory_forms.ts";
 
 /** Work of dispatches, counted in their record. */
 export interface Work {
@@ -108,7 +109,7 @@ function touchedBytes(
   const bound = buffers[name]!;
   if (!("buffer" in bound)) return bound.bytes;
   const { frames, x, y, q, qkv, tokens, velocity } = buffers as Buffers;
-  const form = isLinear(kernel.name) ? "linear" : kernel.name.replace(/_texture$/, "");
+  const form = isLinear(kernel.name) ? "linear" : plainName(kernel.name).replace(/_texture$/, "");
   const key = `${form} ${name}`;
   switch (key) {
     // adaLN: the rows of these frames, and only one half of each

@@ -120,7 +120,8 @@ export function velocity(
   { sizes, tables, frames }: Pick<ForwardInput, "sizes" | "tables"> & { readonly frames: Tensor },
 ): Tensor {
   const norm = { table: tables.out, frames, tokens: x.shape[2]!, scale: 0, shift: sizes.d };
-  return linear(p, w.proj_out, x, { norm, label: "proj_out" });
+  const to = p.scratch([...x.shape.slice(0, -1), w.proj_out.outputs]);
+  return linear(p, w.proj_out, x, { norm, to, label: "proj_out" });
 }
 
 /** A whole denoising step: forward, velocity of the last frame, solver step on its latents. */

@@ -36,7 +36,12 @@ fn activated(v: vec4<f32>) -> vec4<f32> {
 fn write_out(row: u32, column4: u32, sum: vec4<f32>) {
   var v = sum;
   if (params.biased > 0u) { v += bias[column4]; }
-  v = select(v, activated(v), params.output > 0u);
+  finish(row, column4, v);
+}
+
+// The same for sums that the bias was added to.
+fn finish(row: u32, column4: u32, sum: vec4<f32>) {
+  var v = select(sum, activated(sum), params.output > 0u);
   let i = row * ((params.n + 3u) / 4u) + column4;
   if (params.residual == 2u) {
     let start = frames[row / params.tokens].row * params.table_stride + params.gate;

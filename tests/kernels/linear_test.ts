@@ -26,6 +26,8 @@ const SHAPES: [number, number, number][] = [
 interface Form {
   readonly name: string;
   readonly kind: MemoryKind;
+  /** Where x lies (in a buffer). */
+  readonly from?: "texture";
   readonly tuning: Partial<ProductTuning>;
 }
 
@@ -50,9 +52,15 @@ const FORMS: Form[] = [
       tuning: { tile, slices, blocks, ahead, shuffle },
     }))
   ),
+  ...[8, 16, 32].map((rows): Form => ({
+    name: `broadcasts of ${rows} rows in an image`,
+    kind: "texture",
+    from: "texture",
+    tuning: { rows },
+  })),
 ];
 
-for (const { name: by, kind, tuning } of FORMS) {
+for (const { name: by, kind, from, tuning } of FORMS) {
   for (const [m, k, n] of SHAPES) {
     const name = `M=${m} K=${k} N=${n} by ${by}`;
     Deno.test({ name: `linear() matches the reference for ${name}`, ...GPU_TEST }, async () => {
@@ -60,7 +68,9 @@ for (const { name: by, kind, tuning } of FORMS) {
       const w = randomFloats(n * k, 2);
       const b = randomFloats(n, 3);
       const y = await runOnce((p, input) =>
-        linear(p, packed(p, input, w, [n, k], b, "f32", kind), input([m, k], x), { tuning })
+        linear(p, packed(p, input, w, [n, k], b, "f32", kind), input([m, k], x, { kind: from }), {
+          tuning,
+        })
       );
       assertClose(unpad(y, m, n), linearReference(x, w, b, [m, k, n]), 1e-5);
     });
@@ -73,7 +83,12 @@ for (const { name: by, kind, tuning } of FORMS) {
       const x = randomFloats(m * k, 1);
       const w = randomFloats(n * k, 2).map(Math.f16round);
       const y = await runOnce((p, input) =>
-        linear(p, packed(p, input, w, [n, k], undefined, "f16", kind), input([m, k], x), { tuning })
+        linear(
+          p,
+          packed(p, input, w, [n, k], undefined, "f16", kind),
+          input([m, k], x, { kind: from }),
+          { tuning },
+        )
       );
       assertClose(y, linearReference(x, w, undefined, [m, k, n]), 1e-5);
     },
@@ -81,7 +96,7 @@ for (const { name: by, kind, tuning } of FORMS) {
 }
 
 /** One of each form, for what all must do before and after the product. */
-const EACH = [FORMS[0]!, FORMS[5]!, FORMS[12]!];
+const EACH = [FORMS[0]!, FORMS[5]!, FORMS[12]!, FORMS.at(-1)!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
   ["GELU after", { output: "gelu" }, gelu],
@@ -89,7 +104,7 @@ const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
 ];
 
 for (const [name, options, after] of EPILOGUES) {
-  for (const { name: by, kind, tuning } of EACH) {
+  for (const { name: by, kind, from, tuning } of EACH) {
     Deno.test(
       { name: `linear() applies ${name} by ${by}`, ...GPU_TEST },
       async () => {
@@ -97,10 +112,15 @@ for (const [name, options, after] of EPILOGUES) {
         const x = randomFloats(m * k, 1, 8);
         const w = randomFloats(n * k, 2);
         const y = await runOnce((p, input) =>
-          linear(p, packed(p, input, w, [n, k], undefined, "f32", kind), input([m, k], x), {
-            ...options,
-            tuning,
-          })
+          linear(
+            p,
+            packed(p, input, w, [n, k], undefined, "f32", kind),
+            input([m, k], x, { kind: from }),
+            {
+              ...options,
+              tuning,
+            },
+          )
         );
         assertClose(y, linearReference(x, w, undefined, [m, k, n], after), 1e-5);
       },
@@ -108,15 +128,20 @@ for (const [name, options, after] of EPILOGUES) {
   }
 }
 
-for (const { name: by, kind, tuning } of EACH) {
+for (const { name: by, kind, from, tuning } of EACH) {
   Deno.test({ name: `linear() adds its value to y by ${by}`, ...GPU_TEST }, async () => {
     const [m, k, n] = [5, 8, 12] as const;
     const [x, w, y0] = [randomFloats(m * k, 1), randomFloats(n * k, 2), randomFloats(m * n, 4)];
     const y = await runOnce((p, input) =>
-      linear(p, packed(p, input, w, [n, k], undefined, "f32", kind), input([m, k], x), {
-        into: { y: input([m, n], y0) },
-        tuning,
-      })
+      linear(
+        p,
+        packed(p, input, w, [n, k], undefined, "f32", kind),
+        input([m, k], x, { kind: from }),
+        {
+          into: { y: input([m, n], y0) },
+          tuning,
+        },
+      )
     );
     const value = linearReference(x, w, undefined, [m, k, n]);
     assertClose(y, y0.map((old, i) => old + value[i]!), 1e-5);
@@ -136,10 +161,15 @@ for (const { name: by, kind, tuning } of EACH) {
         const into = input([m, n], y0);
         const frames = input([3, 4], Uint32Array.from(rows.flatMap((row) => [row, 0, 0, 0])));
         const gate = { table: input([4, 24], table), frames, tokens, offset: 8 };
-        return linear(p, packed(p, input, w, [n, k], b, "f32", kind), input([m, k], x), {
-          into: { y: into, gate },
-          tuning,
-        });
+        return linear(
+          p,
+          packed(p, input, w, [n, k], b, "f32", kind),
+          input([m, k], x, { kind: from }),
+          {
+            into: { y: into, gate },
+            tuning,
+          },
+        );
       });
       const value = linearReference(x, w, b, [m, k, n]);
       const expected = y0.map((old, i) => {
@@ -202,7 +232,8 @@ Deno.test("linear() normalises on the way where loads are cheap, in a pass of it
     });
     return p.recorded.map(({ kernel }) => kernel.name);
   };
-  assert.deepEqual(dispatches({ cpu: true }), ["layer_norm", "linear_broadcast"]);
+  const gathers = ["layer_norm_image_y", "linear_broadcast_image_x_y"];
+  assert.deepEqual(dispatches({ cpu: true }), gathers);
   assert.deepEqual(dispatches({ cpu: false }), ["linear"]);
 });
 

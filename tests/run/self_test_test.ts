@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import goldens from "../../run/self_test_goldens.json" with { type: "json" };
 import type { DeviceProfile, TuningTable } from "../../gpu/tuning.ts";
+import { plainName } from "../../kernels/memory_forms.ts";
 import { selfTest } from "../../run/self_test.ts";
 import { SelfTestBench } from "../../run/self_test_bench.ts";
 import { SELF_TESTS } from "../../run/self_test_cases.ts";
@@ -15,7 +16,7 @@ const PROFILES: readonly DeviceProfile[] = [
 ];
 
 /** Forms for activations in images, which only training makes. */
-const IN_IMAGES = ["channel_norm_lanes", "conv2d_image", "copy"];
+const IN_IMAGES = ["channel_norm_lanes", "conv2d_image", "copy", "pack_filters"];
 
 /** Shaders that inference can use: those of the wrappers that model/ and run/ import. */
 function shadersOfInference(): string[] {
@@ -55,7 +56,7 @@ Deno.test("selfTest() runs every kernel of inference", () => {
     for (const test of SELF_TESTS) {
       const bench = new SelfTestBench(profile);
       bench.program.scope(() => void test.record(bench));
-      for (const { kernel } of bench.program.recorded) run.add(kernel.name);
+      for (const { kernel } of bench.program.recorded) run.add(plainName(kernel.name));
     }
   }
   const shaders = shadersOfInference();
