@@ -178,41 +178,38 @@ export class Gpu implements Allocator {
 
   /** Makes a zero-filled buffer; called by `DeviceBuffer.allocate`. */
   createBuffer(label: string, bytes: number, uniform = false): GPUBuffer {
-    if (bytes > this.limits.maxBufferSize) {
-      throw new GpuError(
-        "limit",
-        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's largest buffer has ${this.limits.maxBufferSize}`,
-      );
-    }
     const usage = (uniform ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) |
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const make = () => this.device.createBuffer({ label, size: bytes, usage });
-    const buffer = this.naming(`"${label}" (${bytes} bytes)`, make);
-    this.#count(bytes);
-    return buffer;
+    return this.#allocated(label, bytes, { kind: "buffer", most: this.limits.maxBufferSize, make });
   }
 
   /** Makes a zero-filled texture that serves as memory; `DeviceBuffer.allocate` calls it. */
   createMemoryTexture(label: string, bytes: number): GPUTexture {
     const most = mostBytes("texture", this.limits);
-    if (bytes > most) {
-      throw new GpuError(
-        "limit",
-        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's largest texture has ${most}`,
-      );
-    }
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC |
       GPUTextureUsage.COPY_DST;
     const size = [TEXTURE_WIDTH, bytes / TEXTURE_ROW_BYTES];
     const make = () => this.device.createTexture({ label, size, format: "rgba32uint", usage });
-    const texture = this.naming(`"${label}" (${bytes} bytes)`, make);
-    this.#count(bytes);
-    return texture;
+    return this.#allocated(label, bytes, { kind: "texture", most, make });
   }
 
-  #count(bytes: number): void {
+  /** What `make` makes, unless the GPU has no room for anything of its kind this large. */
+  #allocated<T>(
+    label: string,
+    bytes: number,
+    { kind, most, make }: { readonly kind: string; readonly most: number; make(): T },
+  ): T {
+    if (bytes > most) {
+      throw new GpuError(
+        "limit",
+        `Cannot allocate "${label}": ${bytes} bytes, but this GPU's largest ${kind} has ${most}`,
+      );
+    }
+    const made = this.naming(`"${label}" (${bytes} bytes)`, make);
     this.allocatedBytes += bytes;
     this.peakBytes = Math.max(this.peakBytes, this.allocatedBytes);
+    return made;
   }
 
   /** @internal Frees a buffer or texture. */
