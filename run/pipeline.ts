@@ -183,4 +183,9 @@ export class Pipeline {
     this.model.memory.free(this.gpu);
     if (this.#ownsGpu) await this.gpu.close();
   }
+
+  /** The same, where a scope ends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 }

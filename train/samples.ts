@@ -39,26 +39,22 @@ export async function makeSample(options: SampleOptions): Promise<string> {
   const { channels, height, width } = data.sizes;
   const context = latents.slice(0, given * channels * height * width);
   for (let i = 0; i < context.length; i++) context[i]! *= scalingFactor;
-  const pipeline = await loadPipeline(model, { gpu, dtype: "f32" });
-  try {
-    const { compression, condition } = pipeline.info;
-    const size = { width: width * compression, height: height * compression };
-    const frames = pipeline.generate({
-      frames: total,
-      resume: context,
-      ...size,
-      ...(condition.kind === "action" && { actions: [...classes!.subarray(0, total)] }),
-      ...(condition.kind === "label" && { labels: [classes![0]!] }),
-      steps,
-      seed: 0,
-    });
-    const pictures = (async function* () {
-      for await (const { pixels } of frames) yield pixels;
-    })();
-    return await writeSample(join(folder, name), { ...size, fps }, pictures);
-  } finally {
-    await pipeline.close();
-  }
+  await using pipeline = await loadPipeline(model, { gpu, dtype: "f32" });
+  const { compression, condition } = pipeline.info;
+  const size = { width: width * compression, height: height * compression };
+  const frames = pipeline.generate({
+    frames: total,
+    resume: context,
+    ...size,
+    ...(condition.kind === "action" && { actions: [...classes!.subarray(0, total)] }),
+    ...(condition.kind === "label" && { labels: [classes![0]!] }),
+    steps,
+    seed: 0,
+  });
+  const pictures = (async function* () {
+    for await (const { pixels } of frames) yield pixels;
+  })();
+  return await writeSample(join(folder, name), { ...size, fps }, pictures);
 }
 
 /**

@@ -31,23 +31,19 @@ export async function samplePictures(options: PictureSample): Promise<string> {
   const clip = data.clips[0]!;
   const frames = Math.min(clip.frames, MOST_FRAMES);
   const given = await clip.read(0, frames, Math.floor(clip.frames / frames)); // from all of it
-  const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
-  try {
-    const { compression } = pipeline.info;
-    const latents = await pipeline.encode(given, width, height);
-    const [w, h] = [width / compression, height / compression];
-    const pictures = (async function* () {
-      let i = 0;
-      for await (const made of pipeline.decode(latents, w, h)) {
-        const own = given.subarray(i * made.data.length, ++i * made.data.length);
-        const data = besideEachOther([own, made.data], width);
-        yield { width: 2 * width, height, data };
-      }
-    })();
-    return await writeSample(join(folder, name), { width: 2 * width, height, fps }, pictures);
-  } finally {
-    await pipeline.close();
-  }
+  await using pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
+  const { compression } = pipeline.info;
+  const latents = await pipeline.encode(given, width, height);
+  const [w, h] = [width / compression, height / compression];
+  const pictures = (async function* () {
+    let i = 0;
+    for await (const made of pipeline.decode(latents, w, h)) {
+      const own = given.subarray(i * made.data.length, ++i * made.data.length);
+      const data = besideEachOther([own, made.data], width);
+      yield { width: 2 * width, height, data };
+    }
+  })();
+  return await writeSample(join(folder, name), { width: 2 * width, height, fps }, pictures);
 }
 
 /** Two planar pictures as one of twice the width. */
@@ -72,20 +68,16 @@ export async function measureScale(
   { gpu, model, data }: Pick<PictureSample, "gpu" | "model" | "data">,
 ): Promise<number | undefined> {
   const { height, width } = data.sizes;
-  const pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
+  await using pipeline = await loadPipeline(model, { gpu, dtype: "f32", parts: "autoencoder" });
   let [count, sum, squares] = [0, 0, 0];
-  try {
-    for (let i = 0; i < Math.min(MEASURED, data.frames); i++) {
-      const clip = data.clips[Math.floor(i * data.clips.length / MEASURED)]!;
-      const picture = await clip.read((i * 7919) % clip.frames, 1, 1);
-      for (const value of await pipeline.encode(picture, width, height)) {
-        count++;
-        sum += value;
-        squares += value * value;
-      }
+  for (let i = 0; i < Math.min(MEASURED, data.frames); i++) {
+    const clip = data.clips[Math.floor(i * data.clips.length / MEASURED)]!;
+    const picture = await clip.read((i * 7919) % clip.frames, 1, 1);
+    for (const value of await pipeline.encode(picture, width, height)) {
+      count++;
+      sum += value;
+      squares += value * value;
     }
-  } finally {
-    await pipeline.close();
   }
   const deviation = Math.sqrt(squares / count - (sum / count) ** 2);
   return deviation > 0 ? Number((1 / deviation).toPrecision(5)) : undefined;

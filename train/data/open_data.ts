@@ -234,15 +234,14 @@ async function openPictures(path: string, options: DataOptions): Promise<Checked
   };
   const flips = options.flip ? [false, true] : [false];
   const opened = await Promise.all(
-    flips.map((flip) =>
-      options.remember
-        ? rememberedClip(path, found.frames, { ...found, resize: options.resize, flip })
+    flips.map((flip) => {
+      const pictures = { ...found, resize: options.resize, flip };
+      return options.remember
+        ? rememberedClip(path, found.frames, pictures)
         : options.cache === undefined
-        ? {
-          clip: uncached(path, found.frames, { ...found, resize: options.resize, flip }, encoder),
-        }
-        : cached(path, found.frames, { ...found, resize: options.resize, flip }, options, encoder)
-    ),
+        ? { clip: uncached(path, found.frames, pictures, encoder) }
+        : cached(path, found.frames, pictures, options.cache, encoder);
+    }),
   );
   const waiting = opened.flatMap((one) => "encode" in one && one.encode ? [one.encode] : []);
   return {
@@ -331,10 +330,10 @@ async function cached(
   path: string,
   frames: number,
   pictures: PictureOptions,
-  { cache }: DataOptions,
+  cache: string,
   encoder: ClipEncoder,
 ): Promise<{ clip: LatentClip; encode?: () => Promise<void> }> {
-  const place = await cachePath(cache!, path, encoder, pictures);
+  const place = await cachePath(cache, path, encoder, pictures);
   const encode = async () => {
     await encodeToCache(place, await readPictures(path, pictures), encoder, pictures.flip);
   };
