@@ -1,15 +1,14 @@
 import { UsageError } from "../cli/errors.ts";
-import type { Call } from "../cli/command.ts";
 import type { BatchRun } from "./batch_run.ts";
 import type { Job } from "./plan/job.ts";
 import { jsonOf } from "../cli/settings.ts";
-import type { BATCH_OPTIONS } from "./plan/options.ts";
+import type { BatchCall } from "./plan/options.ts";
 
 /** Output of `far batch --dry-run`: one JSON line per job, or the number of jobs of each kind. */
 export async function dryRun(
   jobs: readonly Job[] | undefined,
   batch: BatchRun,
-  { options, terminal }: Call<typeof BATCH_OPTIONS>,
+  { options, terminal }: BatchCall,
 ): Promise<void> {
   if (!jobs) throw new UsageError("Cannot use --dry-run with a stream: give a file");
   const counts = { run: 0, done: 0, failed: 0 };

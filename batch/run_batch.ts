@@ -1,6 +1,5 @@
 import { basename, join, resolve } from "node:path";
 import { orAborted } from "../cli/abort.ts";
-import type { Call } from "../cli/command.ts";
 import { escaped } from "../cli/escape.ts";
 import { InterruptedError, UsageError } from "../cli/errors.ts";
 import { inFlags } from "../cli/flags.ts";
@@ -20,7 +19,7 @@ import {
 import { BatchPage, pageName } from "./page/batch_page.ts";
 import { parseShard } from "./plan/identity.ts";
 import type { Job } from "./plan/job.ts";
-import type { BATCH_OPTIONS } from "./plan/options.ts";
+import type { BatchCall } from "./plan/options.ts";
 import { Warnings } from "./warnings.ts";
 import {
   checkResultsPath,
@@ -29,8 +28,6 @@ import {
   ResultsFile,
   resultsName,
 } from "./results.ts";
-
-type BatchCall = Call<typeof BATCH_OPTIONS>;
 
 /** Some jobs have failed; the exit status says whether a retry may fix all of them. */
 export class JobsFailedError extends Error {

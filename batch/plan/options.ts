@@ -1,3 +1,4 @@
+import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import {
   COMMON_OPTIONS,
@@ -68,6 +69,9 @@ export const BATCH_OPTIONS = {
   ...MODEL_OPTIONS,
   ...WORK_OPTIONS,
 } satisfies OptionTable;
+
+/** A call of `far batch`. */
+export type BatchCall = Call<typeof BATCH_OPTIONS>;
 
 /** Options of `far worker`. */
 export const WORKER_OPTIONS = {

@@ -1,11 +1,8 @@
 import type { Job as QueuedJob, Queue } from "bullmq";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-import type { BATCH_OPTIONS } from "../plan/options.ts";
+import type { BatchCall } from "../plan/options.ts";
 import { nameOfQueueJob, parseQueueFailure } from "./queue_border.ts";
 import { QueueLink } from "./queue_link.ts";
-
-type BatchCall = Call<typeof BATCH_OPTIONS>;
 
 /** A queue and the model of its jobs. */
 interface ModelQueue {

@@ -3,13 +3,10 @@ import type { BatchExecutor } from "../../batch/batch_run.ts";
 import { ownCommand } from "../../batch/gpu/gpu_process.ts";
 import { Supervisor } from "../../batch/gpu/supervisor.ts";
 import { wireJob } from "../../batch/plan/job.ts";
-import { type BATCH_OPTIONS, parseGpuBatch } from "../../batch/plan/options.ts";
+import { type BatchCall, parseGpuBatch } from "../../batch/plan/options.ts";
 import { type OpenExecutor, runBatch } from "../../batch/run_batch.ts";
 import type { Warnings } from "../../batch/warnings.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
-
-type BatchCall = Call<typeof BATCH_OPTIONS>;
 
 /** Jobs waiting for the GPU at once: enough to find some of equal shape. */
 const WINDOW = 256;

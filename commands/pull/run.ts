@@ -55,7 +55,7 @@ export async function run(call: PullCall): Promise<void> {
         onFetched: () => progress.stop(),
         onConvert: converting.update,
       })
-      : await pullFiles(target!, pullOptions);
+      : await pull(target!, pullOptions).then((pulled) => ({ text: pulled.path, json: pulled }));
     await progress.stop();
     await converting.stop();
     const text = options.json ? JSON.stringify(result.json, null, 2) : result.text;
@@ -105,11 +105,6 @@ async function pullReleased(
     terminal.note(report ? ready : `${ready} (unchanged; use --overwrite to convert it again)`);
   }
   return { text: path, json: { name: preset.name, path, converted: report ?? null } };
-}
-
-async function pullFiles(target: HubTarget, pullOptions: PullOptions): Promise<Result> {
-  const pulled = await pull(target, pullOptions);
-  return { text: pulled.path, json: pulled };
 }
 
 async function tellPlan(

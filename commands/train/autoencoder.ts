@@ -6,7 +6,6 @@ import {
   readJson,
 } from "../../app.ts";
 import type { AutoencoderOptions } from "../../app_large.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
 import { defined } from "../../cli/settings.ts";
@@ -14,11 +13,10 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { modelPath } from "../../request/model_path.ts";
 import { lossOptions } from "./loss.ts";
 import { sharedOptions } from "./shared_options.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 import { isWorldCall } from "./world.ts";
 
-type TrainCall = Call<typeof TRAIN_OPTIONS>;
-type TrainOption = keyof typeof TRAIN_OPTIONS;
+type TrainOption = keyof TrainCall["options"];
 
 /** Options only for transformers, and options only for autoencoders. */
 const OF_TRANSFORMERS: readonly TrainOption[] = [

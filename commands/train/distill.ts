@@ -1,12 +1,9 @@
 import type { TrainOptions } from "../../app_large.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
 import { defined } from "../../cli/settings.ts";
 import { pick } from "./shared_options.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
-
-type TrainCall = Call<typeof TRAIN_OPTIONS>;
+import type { TrainCall } from "./spec.ts";
 
 /** How to distill. */
 const HOW = [

@@ -1,13 +1,12 @@
 import type { TrainPreview } from "../../app_large.ts";
 import { duration } from "../../cli/progress.ts";
-import type { Call } from "../../cli/command.ts";
 import type { TrainJob } from "./job.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 
 /** Prints the needs of a run: memory by kind, and the time of a few measured steps. */
 export async function dryRun(
   { asked, unit, preview: measure }: TrainJob,
-  { options, terminal }: Call<typeof TRAIN_OPTIONS>,
+  { options, terminal }: TrainCall,
 ): Promise<void> {
   const preview = await measure();
   const text = options.json

@@ -1,8 +1,7 @@
 import type { TrainedStep, TrainEvent, TrainOptions } from "../../app_large.ts";
-import type { Call } from "../../cli/command.ts";
 import { interrupted } from "../../cli/errors.ts";
 import type { TrainJob } from "./job.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
 
 /** How a run ended. */
@@ -18,7 +17,7 @@ export interface Followed {
  * @throws what the run throws; once the signal aborts, that it is saved
  */
 export async function follow(
-  { options, terminal, signal }: Call<typeof TRAIN_OPTIONS>,
+  { options, terminal, signal }: TrainCall,
   { steps, unit }: { readonly steps: number; readonly unit: TrainJob["unit"] },
   run: (how: Pick<TrainOptions, "onEvent" | "signal">) => AsyncIterable<TrainedStep>,
 ): Promise<Followed> {

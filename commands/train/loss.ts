@@ -1,16 +1,15 @@
 import type { AdversarialSettings, AutoencoderOptions, LossWeights } from "../../app_large.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
 import { defined } from "../../cli/settings.ts";
 import { pick } from "./shared_options.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 
 const PARTS = ["l1", "mse", "edges", "structure", "lpips"] as const;
 
 /** What an autoencoder's loss is made of, where it is said. @throws {UsageError} */
 export function lossOptions(
-  { options: o }: Call<typeof TRAIN_OPTIONS>,
+  { options: o }: TrainCall,
 ): Pick<AutoencoderOptions, "loss" | "lpips" | "latentNoise" | keyof AdversarialSettings> {
   const idle = (["discWeight", "discFilters"] as const).find((name) => o[name] !== undefined);
   if (idle && o.discStart === undefined) {

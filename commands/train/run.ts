@@ -6,7 +6,6 @@ import {
   type TrainOptions,
 } from "../../app_large.ts";
 import { train } from "../../mod.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { defined } from "../../cli/settings.ts";
 import { didYouMean } from "../../cli/suggest.ts";
@@ -19,11 +18,8 @@ import { follow } from "./follow.ts";
 import { releasedRecipe } from "./recipe.ts";
 import type { TrainJob } from "./job.ts";
 import { pick, sharedOptions } from "./shared_options.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 import { isWorldCall, runWorld } from "./world.ts";
-
-/** A call of `far train`. */
-type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /** Default layers for adapters. */
 const TARGETS = ["to_q", "to_k", "to_v", "to_out.0"];

@@ -1,11 +1,8 @@
 import type { TrainOptions } from "../../app_large.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { commandLine, jsonOf, shellQuote } from "../../cli/settings.ts";
 import { VERSION } from "../../cli/version.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
-
-type TrainCall = Call<typeof TRAIN_OPTIONS>;
+import type { TrainCall } from "./spec.ts";
 
 /**
  * Options of every kind of training: clips, folder, length, recipe.

@@ -1,4 +1,4 @@
-import { type CommandSpec, defineCommand } from "../../cli/command.ts";
+import { type Call, type CommandSpec, defineCommand } from "../../cli/command.ts";
 import { CONFIG, GENERATION, INPUT, OUTPUT, WORK_OPTIONS } from "../../cli/common_options.ts";
 import type { OptionTable } from "../../cli/option.ts";
 import {
@@ -211,6 +211,9 @@ export const TRAIN_OPTIONS = {
   }),
   ...WORK_OPTIONS,
 } satisfies OptionTable;
+
+/** A call of `far train`. */
+export type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /** Declaration of `far train`. */
 export const TRAIN: CommandSpec = defineCommand({

@@ -8,7 +8,6 @@ import {
   type WorldPlan,
 } from "../../app_large.ts";
 import { train } from "../../mod.ts";
-import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
 import { duration } from "../../cli/progress.ts";
@@ -17,10 +16,8 @@ import { count } from "../../request/report.ts";
 import { follow } from "./follow.ts";
 import { lossOptions } from "./loss.ts";
 import { pick, sharedOptions } from "./shared_options.ts";
-import type { TRAIN_OPTIONS } from "./spec.ts";
+import type { TrainCall } from "./spec.ts";
 import { TrainProgress } from "./train_progress.ts";
-
-type TrainCall = Call<typeof TRAIN_OPTIONS>;
 
 /** Options that say what to train: without any of them a whole world is made. */
 const WHAT = ["autoencoder", "model", "vae", "architecture", "transformer", "preset"] as const;
