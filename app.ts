@@ -24,7 +24,7 @@ export { printable, shapeText } from "./files/errors.ts";
 export { loraFiles } from "./weights/lora_file.ts";
 export { type ModelFolder, type ModelPart, openModelFolder } from "./weights/model_folder.ts";
 export { type OpenWeights, openWeights } from "./weights/open_weights.ts";
-export { type JsonObject, parseJson } from "./files/json.ts";
+export { isObject, type JsonObject, parseJson } from "./files/json.ts";
 export { readJson } from "./files/read_json.ts";
 export { recognise, type Recognised } from "./released/recognise.ts";
 

@@ -1,3 +1,4 @@
+import { isObject } from "../files/json.ts";
 import { UsageError } from "./errors.ts";
 import { optionKey, optionName, type OptionTable, parseJson, type Values } from "./option.ts";
 import { didYouMean } from "./suggest.ts";
@@ -22,7 +23,7 @@ export function checkSettings<T extends OptionTable>(
   json: unknown,
   where: string,
 ): CheckedSettings<T> {
-  if (json === null || typeof json !== "object" || Array.isArray(json)) {
+  if (!isObject(json)) {
     return { values: {}, problems: [`Cannot use ${where}: it must be one JSON object`] };
   }
   const count = Object.keys(json).length;

@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError, quote } from "./errors.ts";
 import { writeWhole } from "./atomic_file.ts";
 import { makeFolder, syncFolder, unwritable } from "./folders.ts";
-import type { JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { FileLock } from "./lock.ts";
 import { readJson } from "./read_json.ts";
 
@@ -52,7 +52,7 @@ export class WorkFolder {
   /** Details that an earlier build recorded about a finished step. */
   finished(step: string): JsonObject | undefined {
     const record = this.#done[step];
-    return record && typeof record === "object" && !Array.isArray(record) ? record : undefined;
+    return isObject(record) ? record : undefined;
   }
 
   /** Records that a step is finished. */
@@ -126,7 +126,7 @@ async function takeLock(path: string, target: string): Promise<FileLock> {
 async function leftovers(path: string, fingerprint: string): Promise<JsonObject> {
   const journal = await readJson(join(path, JOURNAL)).catch(() => undefined);
   const done = journal?.fingerprint === fingerprint ? journal.done : undefined;
-  if (done && typeof done === "object" && !Array.isArray(done)) {
+  if (isObject(done)) {
     await removePartial(path);
     return done;
   }

@@ -1,5 +1,6 @@
 /** The hub's listing of a repository's files, checked before any of them is fetched. */
 import { CheckpointError, quote } from "../files/errors.ts";
+import { isObject } from "../files/json.ts";
 import { checkHash } from "./cache.ts";
 import { statusError } from "./download.ts";
 import { checkPath } from "./names.ts";
@@ -40,7 +41,7 @@ export function wantedFiles(
   return names.map((name) => {
     const entry = found.get(name);
     if (!entry) throw statusError(404, `${repository}/${name}`);
-    const lfs = isRecord(entry.lfs) ? entry.lfs : entry;
+    const lfs = isObject(entry.lfs) ? entry.lfs : entry;
     const { size } = lfs;
     if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
       refuse(repository, `the hub gives ${quote(name)} no usable size`);
@@ -74,16 +75,12 @@ function filesOf(
   repository: string,
 ): (Record<string, unknown> & { path: string })[] {
   return entries.flatMap((entry) => {
-    if (!isRecord(entry)) refuse(repository, "the hub's answer is not understood");
+    if (!isObject(entry)) refuse(repository, "the hub's answer is not understood");
     const { type, path } = entry;
     if (type !== "file") return [];
     if (typeof path !== "string") refuse(repository, "the hub's answer is not understood");
     return [{ ...entry, path }];
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function refuse(repository: string, why: string): never {

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../files/json.ts";
+import { isObject, type JsonObject } from "../files/json.ts";
 import { type Solver, SOLVERS } from "../model/scheduler.ts";
 
 /** A file split into pieces. */
@@ -117,9 +117,7 @@ function settings(value: Record<string, unknown>): WorldSettings {
 }
 
 function object(value: unknown, name: string): JsonObject & Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as JsonObject;
-  }
+  if (isObject(value)) return value;
   throw new SyntaxError(`${name} is not an object`);
 }
 

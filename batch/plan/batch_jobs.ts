@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { isObject } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { parseJsonText } from "../../cli/json_text.ts";
 import { readText } from "../../cli/text_file.ts";
@@ -30,7 +31,7 @@ const LOOKED_AT_ONCE = 1000;
 export async function readDefaults(path: string): Promise<Fields> {
   const what = `defaults "${path}"`;
   const json = parseJsonText(await readText(path, what), what);
-  if (json !== null && typeof json === "object" && !Array.isArray(json)) return json as Fields;
+  if (isObject(json)) return json;
   throw new UsageError(`Cannot use "${path}": it must be one JSON object`);
 }
 

@@ -1,3 +1,4 @@
+import { isObject } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 
 /** Fields of one JSON object. */
@@ -49,13 +50,13 @@ export function expand(fields: Fields, where: string): Expanded[] {
 }
 
 function choicesOf(name: string, value: unknown, where: string): Choice[] | undefined {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const keys = Object.keys(value);
   const refuse = (what: string) => new UsageError(`Cannot use "${name}" in ${where}: ${what}`);
   if (keys.length !== 1 || (keys[0] !== "each" && keys[0] !== "range")) {
     throw refuse('it must be a value, {"each": [..]} or {"range": [first, end]}');
   }
-  const list = (value as Record<string, unknown>)[keys[0]];
+  const list = value[keys[0]];
   if (keys[0] === "each") {
     if (!Array.isArray(list) || list.length === 0) throw refuse('"each" must be a list of values');
     return list.map((value, i) => ({ value, mark: String(i) }));

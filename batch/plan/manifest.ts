@@ -1,4 +1,4 @@
-import { printable } from "../../app.ts";
+import { isObject, printable } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { listLength, optionKey, optionName, type Values } from "../../cli/option.ts";
 import { checkSettings } from "../../cli/settings_file.ts";
@@ -98,10 +98,10 @@ export class Manifest {
         `Cannot use ${where}: the line with "defaults" may have no other fields`,
       );
     }
-    if (defaults === null || typeof defaults !== "object" || Array.isArray(defaults)) {
+    if (!isObject(defaults)) {
       throw new UsageError(`Cannot use "defaults" in ${where}: it must be a JSON object`);
     }
-    this.#common.push({ fields: byKey(defaults as Fields, where), where });
+    this.#common.push({ fields: byKey(defaults, where), where });
     return NOTHING;
   }
 
@@ -172,10 +172,8 @@ export class Manifest {
 
 function parseLine(text: string, where: string): Fields {
   const json = parseJsonText(text, where);
-  if (json === null || typeof json !== "object" || Array.isArray(json)) {
-    throw new UsageError(`Cannot use ${where}: it must be one JSON object`);
-  }
-  return json as Fields;
+  if (isObject(json)) return json;
+  throw new UsageError(`Cannot use ${where}: it must be one JSON object`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { printable } from "../../app.ts";
+import { isObject, printable } from "../../app.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { filesToRead, optionKey } from "../../cli/option.ts";
 import type { SettingValue } from "../../cli/settings.ts";
@@ -217,10 +217,6 @@ function inputsOf(value: unknown, refuse: Refuse): Record<string, SentInput> {
     };
   }
   return inputs;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function objectOf(value: unknown, field: string, refuse: Refuse): Fields {

@@ -1,4 +1,4 @@
-import { openModelFolder } from "../../app.ts";
+import { isObject, openModelFolder } from "../../app.ts";
 import { type ModelInfo, type Preset, PRESETS } from "../../mod.ts";
 import { UsageError } from "../../cli/errors.ts";
 import type { Values } from "../../cli/option.ts";
@@ -101,9 +101,7 @@ export function inversesOf(json: unknown, info: ModelInfo): ReadonlyMap<number, 
   if (json === undefined) return found;
   const wrong = (what: string) =>
     new UsageError(`Cannot use "inverses" of ${info.path}/far.json: ${what}`);
-  if (json === null || typeof json !== "object" || Array.isArray(json)) {
-    throw wrong("it must be an object, an action to its inverse");
-  }
+  if (!isObject(json)) throw wrong("it must be an object, an action to its inverse");
   const indexOf = (action: unknown) => {
     const index = info.actions?.indexOf(String(action)) ?? -1;
     if (index >= 0) return index;
