@@ -1,6 +1,7 @@
 import { importPlay } from "../../app_large.ts";
 import type { Call } from "../../cli/command.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { count } from "../../request/report.ts";
 import type { IMPORT_OPTIONS } from "./spec.ts";
 
 /** `far import VIDEOS --keys MAP -o DIR`: makes clips for training. */
@@ -24,11 +25,8 @@ export async function run(
   const { clips, frames, dropped, actions, unknownKeys, warnings } = imported;
   for (const warning of warnings) terminal.note(warning);
   if (unknownKeys.length > 0) terminal.note(`keys without an action: ${unknownKeys.join(", ")}`);
-  const counts = Object.entries(actions).map(([name, count]) => `${name} ${count}`).join(", ");
+  const counts = Object.entries(actions).map(([name, times]) => `${name} ${times}`).join(", ");
   const left = dropped > 0 ? `, ${dropped} dropped` : "";
-  await terminal.print(
-    `Wrote ${clips} ${
-      clips === 1 ? "clip" : "clips"
-    } to ${output}: ${frames} frames${left} (${counts})\n`,
-  );
+  const made = `${count(clips, "clip")} to ${output}: ${frames} frames`;
+  await terminal.print(`Wrote ${made}${left} (${counts})\n`);
 }

@@ -2,6 +2,7 @@ import type { TrainedStep, TrainEvent } from "../../app_large.ts";
 import { inFlags } from "../../cli/flags.ts";
 import { duration, type ProgressOptions } from "../../cli/progress.ts";
 import type { Terminal } from "../../cli/terminal.ts";
+import { count } from "../../request/report.ts";
 import type { TrainJob } from "./job.ts";
 
 /** Steps of the running mean of the loss. */
@@ -90,7 +91,9 @@ function rate(perSecond: number): string {
 function textOf(event: TrainEvent): string | undefined {
   switch (event.event) {
     case "clips":
-      return event.done === event.total ? `${event.stage} ${clips(event.total)}` : undefined;
+      return event.done === event.total
+        ? `${event.stage} ${count(event.total, "clip")}`
+        : undefined;
     case "skipped":
       return `skipped: ${event.problem}`;
     case "note":
@@ -106,10 +109,6 @@ function textOf(event: TrainEvent): string | undefined {
     case "rollback":
       return `step ${event.step}: not finite, going back to step ${event.to}`;
   }
-}
-
-function clips(count: number): string {
-  return count === 1 ? "1 clip" : `${count} clips`;
 }
 
 /** Quality of an autoencoder's reconstructions. */
