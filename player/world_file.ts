@@ -116,25 +116,21 @@ function settings(value: Record<string, unknown>): WorldSettings {
   };
 }
 
-function object(value: unknown, name: string): JsonObject & Record<string, unknown> {
-  if (isObject(value)) return value;
-  throw new SyntaxError(`${name} is not an object`);
+/** A check of one kind of value. @returns what throws {SyntaxError} for all others */
+function kind<T>(what: string, fits: (value: unknown) => value is T) {
+  return (value: unknown, name: string): T => {
+    if (fits(value)) return value;
+    throw new SyntaxError(`${name} is not ${what}`);
+  };
 }
 
-function list(value: unknown, name: string): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new SyntaxError(`${name} is not a list`);
-}
-
-function words(value: unknown, name: string): string {
-  if (typeof value === "string") return value;
-  throw new SyntaxError(`${name} is not a text`);
-}
-
-function count(value: unknown, name: string): number {
-  if (Number.isSafeInteger(value) && value as number >= 0) return value as number;
-  throw new SyntaxError(`${name} is not a whole number`);
-}
+const object = kind("an object", isObject);
+const list = kind<readonly unknown[]>("a list", Array.isArray);
+const words = kind("a text", (value) => typeof value === "string");
+const count = kind(
+  "a whole number",
+  (value): value is number => Number.isSafeInteger(value) && value as number >= 0,
+);
 
 /** Files must be next to the page: no other site, no path out of the folder. */
 function relative(value: unknown): string {
