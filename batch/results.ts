@@ -128,11 +128,6 @@ function isMade(json: unknown): json is MadeFile {
     typeof bytes === "number" && typeof sha256 === "string";
 }
 
-/** `results.jsonl`, or `results.3-of-16.jsonl` so that shards do not write to one file. */
-export function resultsName(shard: { index: number; count: number } | undefined): string {
-  return shard ? `results.${shard.index}-of-${shard.count}.jsonl` : "results.jsonl";
-}
-
 /**
  * The last record of each hash, from the results of all shards in the folder and from `own`. A job
  * that was done once counts as done, whatever came later: its outputs decide.

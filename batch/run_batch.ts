@@ -3,8 +3,8 @@ import { orAborted } from "../cli/abort.ts";
 import { escaped } from "../cli/escape.ts";
 import { InterruptedError, UsageError } from "../cli/errors.ts";
 import { inFlags } from "../cli/flags.ts";
-import { optionName } from "../cli/option.ts";
 import { type Progress, startProgress } from "../cli/progress.ts";
+import { jsonOf } from "../cli/settings.ts";
 import { type BatchExecutor, BatchRun, expectedFiles, type Tally } from "./batch_run.ts";
 import { drive, itemsOf } from "./drive.ts";
 import { lockFolder } from "./folder_lock.ts";
@@ -16,18 +16,13 @@ import {
   readJobs,
   streamJobs,
 } from "./plan/batch_jobs.ts";
-import { BatchPage, pageName } from "./page/batch_page.ts";
-import { parseShard } from "./plan/identity.ts";
+import { BatchPage } from "./page/batch_page.ts";
+import type { Fields } from "./plan/expand.ts";
+import { parseShard, shardMark } from "./plan/identity.ts";
 import type { Job } from "./plan/job.ts";
 import type { BatchCall } from "./plan/options.ts";
 import { Warnings } from "./warnings.ts";
-import {
-  checkResultsPath,
-  knownResults,
-  type ResultRecord,
-  ResultsFile,
-  resultsName,
-} from "./results.ts";
+import { checkResultsPath, knownResults, type ResultRecord, ResultsFile } from "./results.ts";
 
 /** Some jobs have failed; the exit status says whether a retry may fix all of them. */
 export class JobsFailedError extends Error {
@@ -107,7 +102,7 @@ export async function executeBatch(
   }
   await makeOutDir(folder);
   await checkResultsPath(results.path);
-  using _lock = await lockFolder(folder, lockName(jobs.shard));
+  using _lock = await lockFolder(folder, shardMark(jobs.shard));
   if (withPage) setup.page = await openPage(source, setup, note);
   try {
     await (all ? runAll(all, setup, call, open) : runStream(setup, call, open));
@@ -146,7 +141,7 @@ async function openPage(
   { all, known, folder, jobs }: Setup,
   note: (line: string) => void,
 ): Promise<BatchPage | undefined> {
-  const name = pageName(jobs.shard);
+  const name = `index${shardMark(jobs.shard)}.html`;
   const page = await BatchPage.open(folder, name, source === "-" ? "stdin" : basename(source));
   if (!page) note(`"${join(folder, name)}" is not a page of far batch: it stays as it is`);
   for (const job of all ?? []) page?.expect(job);
@@ -202,7 +197,8 @@ async function setUp(source: string, { options, terminal }: BatchCall): Promise<
   }
   const jobs = await jobsOptions(options);
   const all = source === "-" ? undefined : await readJobs(source, jobs);
-  const results = new ResultsFile(options.results ?? join(folder, resultsName(jobs.shard)));
+  const own = join(folder, `results${shardMark(jobs.shard)}.jsonl`);
+  const results = new ResultsFile(options.results ?? own);
   const known = await knownResults(folder, results.path);
   const batch = new BatchRun({
     folder,
@@ -309,20 +305,14 @@ async function runItems(
 }
 
 async function jobsOptions(options: BatchCall["options"]): Promise<JobsOptions> {
-  const fields: Record<string, unknown> = {};
-  for (const key of ["model", "dtype"] as const) {
-    if (options[key] !== undefined) fields[optionName(key)] = options[key];
-  }
+  const { model, dtype } = options;
+  const fields: Fields = jsonOf({ model, dtype });
   const common = [{ fields, where: "the command line" }];
   if (options.defaults !== undefined) {
     common.push({ fields: await readDefaults(options.defaults), where: options.defaults });
   }
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   return { common, shard, travels: options.redis !== undefined && !options.shared };
-}
-
-function lockName(shard: JobsOptions["shard"]): string {
-  return shard ? `.${shard.index}-of-${shard.count}` : "";
 }
 
 async function report(

@@ -22,11 +22,6 @@ const SHARE = 20;
 /** How long the end of a batch waits for the pictures of jobs that were done before. */
 const PATIENCE_MS = 30_000;
 
-/** Name of a batch's page; a shard has its own. */
-export function pageName(shard: { index: number; count: number } | undefined): string {
-  return shard ? `index.${shard.index}-of-${shard.count}.html` : "index.html";
-}
-
 /** Writes a page with all jobs of a batch, again and again as they end. */
 export class BatchPage {
   readonly #path: string;

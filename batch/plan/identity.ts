@@ -67,6 +67,11 @@ export function parseShard(text: string): { readonly index: number; readonly cou
   throw new UsageError(`Cannot use --shard ${text}: it must be I/N with I from 0 to N - 1`);
 }
 
+/** `.3-of-16` in the names of files of which each shard has its own; empty without shards. */
+export function shardMark(shard: ReturnType<typeof parseShard> | undefined): string {
+  return shard ? `.${shard.index}-of-${shard.count}` : "";
+}
+
 /** Path of an output. */
 export function outputPath(folder: string, name: string): string {
   return join(folder, ...name.split("/"));

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import {
-  knownResults,
-  readResults,
-  type ResultRecord,
-  ResultsFile,
-  resultsName,
-} from "../../batch/results.ts";
+import { knownResults, readResults, type ResultRecord, ResultsFile } from "../../batch/results.ts";
 
 function record(id: string, at: string, changes: Partial<ResultRecord> = {}): ResultRecord {
   return { id, line: 1, hash: `hash ${id}`, status: "done", outputs: [], at, ...changes };
@@ -54,7 +48,7 @@ Deno.test("knownResults() has the last record of each job from all shards", () =
   inFolder(async (folder) => {
     const add = (name: string, one: ResultRecord) => new ResultsFile(join(folder, name)).add(one);
     await add("results.jsonl", record("a", "1", { status: "failed" }));
-    await add(resultsName({ index: 1, count: 4 }), record("a", "3", { status: "done" }));
+    await add("results.1-of-4.jsonl", record("a", "3", { status: "done" }));
     await add("results.0-of-4.jsonl", record("a", "2", { status: "failed" }));
     await add("other.jsonl", record("b", "1"));
     await add("own.jsonl", record("c", "1"));
