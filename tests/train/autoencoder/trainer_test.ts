@@ -206,3 +206,20 @@ Deno.test({ name: "AutoencoderTrainer.validate() changes nothing", ...GPU_TEST }
     assert.deepEqual(await trainer.state(), before);
   });
 });
+
+Deno.test(
+  { name: "AutoencoderTrainer ends a step that has moved running statistics", ...GPU_TEST },
+  async () => {
+    const stopped = (config: typeof TINY_AUTOENCODER, signal: AbortSignal | undefined) =>
+      withTrainer(settingsOf(config, { microBatch: 2 }), async (trainer) => {
+        await trainer.submit(BATCHES[0]!, signal);
+        await trainer.flush();
+        return await trainer.state();
+      });
+    const aborted = AbortSignal.abort();
+    const state = await stopped(TINY_AUTOENCODER, aborted);
+    assert.equal(state.step, 1);
+    assert.deepEqual(state, await stopped(TINY_AUTOENCODER, undefined));
+    assert.equal((await stopped(WITHOUT, aborted)).step, 0, "others are given up");
+  },
+);
