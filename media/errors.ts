@@ -41,6 +41,7 @@ export function isBrokenPipe(error: unknown): boolean {
 export function reasonOf(error: unknown): string {
   // Deno's own words would send people to its flags
   if (error instanceof Deno.errors.NotCapable) return "the program may not open it";
+  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/\s+/g, " ").trim();
 }

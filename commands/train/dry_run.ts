@@ -1,4 +1,5 @@
 import type { TrainPreview } from "../../app_large.ts";
+import { orAborted } from "../../cli/abort.ts";
 import { duration } from "../../cli/progress.ts";
 import type { TrainJob } from "./job.ts";
 import type { TrainCall } from "./spec.ts";
@@ -6,9 +7,9 @@ import type { TrainCall } from "./spec.ts";
 /** Prints the needs of a run: memory by kind, and the time of a few measured steps. */
 export async function dryRun(
   { asked, unit, preview: measure }: TrainJob,
-  { options, terminal }: TrainCall,
+  { options, terminal, signal }: TrainCall,
 ): Promise<void> {
-  const preview = await measure();
+  const preview = await orAborted(measure(), signal); // nothing is lost, and a step may take minutes
   const text = options.json
     ? JSON.stringify(preview, null, 2)
     : describe(preview, asked.steps, unit);

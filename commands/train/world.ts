@@ -8,6 +8,7 @@ import {
   type WorldPlan,
 } from "../../app_large.ts";
 import { train } from "../../mod.ts";
+import { orAborted } from "../../cli/abort.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { optionName } from "../../cli/option.ts";
 import { duration } from "../../cli/progress.ts";
@@ -34,7 +35,7 @@ export async function runWorld(call: TrainCall): Promise<void> {
   const { options, terminal, signal } = call;
   const progress = new TrainProgress(0, "videos", options, terminal);
   const onEvent = (event: TrainEvent) => progress.event(event);
-  const plan = await planWorld({ ...worldOptions(call), onEvent, signal });
+  const plan = await orAborted(planWorld({ ...worldOptions(call), onEvent, signal }), signal);
   const text = options.json ? JSON.stringify(summary(plan), null, 2) : describe(plan);
   if (options.dryRun) return await terminal.print(`${text}\n`);
   if (!options.quiet && !options.json) { for (const line of text.split("\n")) terminal.note(line); }

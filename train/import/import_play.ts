@@ -99,6 +99,7 @@ export async function importPlay(options: ImportOptions): Promise<Imported> {
 }
 
 async function open(video: string, map: KeyMap, options: ImportOptions): Promise<Recording> {
+  if (!await isFile(video)) throw new MediaError(`Cannot read "${video}": there is no such file`);
   const log = options.log ?? await logOf(video);
   const moments = await readKeyLog(log);
   const used = new Set(moments.flatMap(({ keys }) => [...keys]));

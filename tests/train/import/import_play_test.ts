@@ -100,11 +100,14 @@ Deno.test("importPlay() refuses before it writes", () =>
     for (const [name, text] of Object.entries(maps)) {
       await Deno.writeTextFile(path(`${name}.json`), text);
     }
+    await Deno.copyFile(path("play.y4m"), path("mute.y4m"));
     const cases: [Partial<ImportOptions>, RegExp][] = [
+      [{ videos: [path("none.y4m")] }, /^Cannot read ".*none\.y4m": there is no such file$/],
       [
-        { videos: [path("none.y4m")] },
-        /there is no log of keys beside it, "none\.csv" or \.jsonl$/,
+        { videos: [path("mute.y4m")] },
+        /there is no log of keys beside it, "mute\.csv" or \.jsonl$/,
       ],
+      [{ log: path("none.csv") }, /Cannot read key log ".*none\.csv": there is no such file or f/],
       [{ log: path("keys.json") }, /keys\.json:1: /],
       [{ videos: [path("play.y4m"), path("b.y4m")], log: path("play.csv") }, /one `log` for/],
       [
@@ -112,7 +115,7 @@ Deno.test("importPlay() refuses before it writes", () =>
         /it lasts from 60 s of the log's clock, the log ".*play\.csv" from 0 to 1\.5/,
       ],
       [{ fps: 30 }, /at 30 frames per second: it has 8$/],
-      [{ map: path("none.json") }, /Cannot use key map/],
+      [{ map: path("none.json") }, /Cannot use key map ".*": there is no such file or folder$/],
       [{ map: path("cut.json") }, /cut\.json:2: expected a value at byte 23$/],
       [{ map: path("twice.json") }, /twice\.json:2: key "w" occurs twice at byte \d+$/],
       [{ map: path("open.json") }, /open\.json:3: /],
