@@ -2,7 +2,7 @@ import code from "./activation.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { eachLane } from "./lanes.ts";
-import { inImage, memoryForms } from "./memory_forms.ts";
+import { memoryForms, updating } from "./memory_forms.ts";
 
 const ACTIVATION = memoryForms("activation", code, ["x", "y"]);
 
@@ -18,7 +18,7 @@ export function activation(
   { x, y }: Readonly<Record<"x" | "y", Tensor>>,
   count: number,
 ): void {
-  run(p, kind, 0, inImage(y) ? { x, y: x, y_to: y } : { x, y }, count);
+  run(p, kind, 0, { x, ...updating("y", x, y) }, count);
 }
 
 /**
@@ -28,17 +28,17 @@ export function activation(
 export function activationBackward(
   p: Program,
   kind: ActivationKind,
-  { x, dy, to }: Readonly<Record<"x" | "dy", Tensor>> & { readonly to?: Tensor },
+  { x, dy, to = dy }: Readonly<Record<"x" | "dy", Tensor>> & { readonly to?: Tensor },
   count: number,
 ): void {
-  run(p, kind, 1, { x, y: dy, ...inImage(dy) && to && { y_to: to } }, count);
+  run(p, kind, 1, { x, ...updating("y", dy, to) }, count);
 }
 
 function run(
   p: Program,
   kind: ActivationKind,
   BACKWARD: number,
-  buffers: Readonly<Record<"x" | "y", Tensor>> & { readonly y_to?: Tensor },
+  buffers: Readonly<Record<string, Tensor>>,
   count: number,
 ): void {
   const label = BACKWARD ? `${kind} backward` : kind;

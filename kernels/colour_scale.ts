@@ -2,7 +2,7 @@ import code from "./colour_scale.wgsl" with { type: "text" };
 import { expectShape, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { eachLane } from "./lanes.ts";
-import { inImage, memoryForms } from "./memory_forms.ts";
+import { memoryForms, updating } from "./memory_forms.ts";
 
 const COLOUR_SCALE = memoryForms("colour_scale", code, ["x", "y"]);
 
@@ -28,6 +28,6 @@ function run(p: Program, BACKWARD: 0 | 1, x: Tensor, y: Tensor): void {
   eachLane(p, COLOUR_SCALE, size(x.shape) / 4, {
     label,
     constants: { BACKWARD },
-    buffers: inImage(y) ? { x, y: x, y_to: y } : { x, y },
+    buffers: { x, ...updating("y", x, y) },
   });
 }

@@ -7,7 +7,7 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
-import { dispatchForm, imageForm, inImage, memoryForms } from "./memory_forms.ts";
+import { dispatchForm, imageForm, inImage, memoryForms, updating } from "./memory_forms.ts";
 
 const MATMUL = memoryForms("matmul", code, ["a", "b", "c"]);
 /** C is an image, or a buffer: a gradient of weights. */
@@ -103,7 +103,7 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
       a: a.tensor,
       b: b.tensor,
       bias: bias?.tensor ?? a.tensor,
-      ...inImage(c.tensor) ? { c: onto ?? a.tensor, c_to: c.tensor } : { c: c.tensor },
+      ...updating("c", onto ?? a.tensor, c.tensor),
     },
     groups: [Math.ceil(n / tile), Math.ceil(m / tile), 1],
   } as const;

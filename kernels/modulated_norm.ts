@@ -5,7 +5,7 @@ import backwardCode from "./modulated_norm_backward.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { grid } from "./grid.ts";
-import { dispatchForm, inImage, memoryForms } from "./memory_forms.ts";
+import { dispatchForm, memoryForms, updating } from "./memory_forms.ts";
 
 const NORM = memoryForms("modulated_norm", code, ["x", "table", "y", "stats"]);
 const BACKWARD = ["x", "table", "stats", "dy", "dx"];
@@ -116,7 +116,7 @@ export function modulatedNormBackward(
   dispatchForm(p, NORM_BACKWARD, {
     ...rowLanes(p, countRows(frames.layout)),
     params,
-    buffers: { x, table: frames.table, stats, dy, dx, ...inImage(dx) && { dx_to: to } },
+    buffers: { x, table: frames.table, stats, dy, ...updating("dx", dx, to) },
   });
 }
 
