@@ -1,4 +1,4 @@
-import type { GenerateOptions, ModelInfo, RunPlan } from "../mod.ts";
+import type { GenerateOptions, ModelInfo, Pipeline, RunPlan } from "../mod.ts";
 import { formatClassList } from "./actions.ts";
 import { fitRun, THROWN } from "./fit.ts";
 import { checkGuidance } from "./model_warnings.ts";
@@ -8,6 +8,7 @@ import { UsageError } from "../cli/errors.ts";
 import { decidingOptions, type Size } from "../cli/option.ts";
 import { GENERATE_OPTIONS, type GenerateValues } from "./options.ts";
 import { defined, jsonOf, type Settings, type SettingValue } from "../cli/settings.ts";
+import { VERSION } from "../cli/version.ts";
 import { readNoise, readSource, type Source } from "./sources.ts";
 
 export type { GenerateValues };
@@ -145,16 +146,16 @@ export function settingsOfRequest(
   request: Request,
   given: GenerateValues,
   plan: RunPlan,
-  made: { readonly dtype: string; readonly version: string; readonly info: ModelInfo },
+  { dtype, info }: Pick<Pipeline, "dtype" | "info">,
 ): Settings {
   const values: Parameters<typeof jsonOf>[0] = {
     ...request.options,
-    ...resolvedOptions(request, given, plan, made.info),
-    dtype: made.dtype,
+    ...resolvedOptions(request, given, plan, info),
+    dtype,
   };
   const keys = Object.keys(decidingOptions(GENERATE_OPTIONS));
   const options = jsonOf(Object.fromEntries(keys.map((key) => [key, values[key]])));
-  return { command: "generate", version: made.version, options };
+  return { command: "generate", version: VERSION, options };
 }
 
 /** Options that the run has resolved or stores in another form. */

@@ -6,7 +6,6 @@ import {
   type Pipeline,
   type RunPlan,
 } from "../../mod.ts";
-import { VERSION } from "../../cli/version.ts";
 import { asUsage, UsageError } from "../../cli/errors.ts";
 import { isFolder } from "../../cli/folder.ts";
 import { parseLora } from "../../request/lora.ts";
@@ -94,11 +93,7 @@ export class PreparedJob implements BatchPart {
     await checkFolder(folder);
     const files = outputFiles(outputs, plan.videos).map((name) => outputPath(folder, name));
     await makeFoldersInside(folder, files);
-    const record = settingsOfRequest(this.request, this.values, plan, {
-      dtype: pipeline.dtype,
-      version: VERSION,
-      info: pipeline.info,
-    });
+    const record = settingsOfRequest(this.request, this.values, plan, pipeline);
     const kept = this.values.noMetadata ? {} : settingsMetadata(record);
     const options = outputOptions(this.request, this, record, pipeline.info.actions);
     const writer = await Outputs.open(paths, {

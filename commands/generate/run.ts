@@ -36,7 +36,6 @@ import {
 import { orAborted, untilAborted } from "../../cli/abort.ts";
 import type { Terminal } from "../../cli/terminal.ts";
 import { openModel, withPipeline } from "../../request/with_pipeline.ts";
-import { VERSION } from "../../cli/version.ts";
 
 type GenerateCall = Call<typeof GENERATE_OPTIONS>;
 
@@ -103,11 +102,7 @@ async function generate(
   for (const { text } of options.quiet ? [] : runWarnings(options, facts, pipeline.info)) {
     terminal.note(`warning: ${text}`);
   }
-  const record = settingsOfRequest(request, given, plan, {
-    dtype: pipeline.dtype,
-    version: VERSION,
-    info: pipeline.info,
-  });
+  const record = settingsOfRequest(request, given, plan, pipeline);
   const paths = options.output ?? [];
   checkOutputs(paths, plan.videos, options.json);
   if (options.dryRun) {

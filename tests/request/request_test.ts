@@ -6,6 +6,7 @@ import {
   withDefaults,
 } from "../../request/request.ts";
 import type { ModelInfo, RunPlan } from "../../mod.ts";
+import { VERSION } from "../../cli/version.ts";
 
 const CLIP = "tests/fixtures/clips/dmlab-5.npz"; // 64x64, 300 frames with actions
 
@@ -170,12 +171,12 @@ Deno.test("settingsOfRequest() keeps what makes it again, and no path of the mod
     guidance: 1,
   } as RunPlan;
   const given = { frames: 3, seed: 5n, output: ["a.mp4"], noCache: true };
-  const made = { dtype: "f32", version: "1.2.3", info: INFO };
+  const made = { dtype: "f32", info: INFO } as const;
   const defaults = { actions: "forward*2,left", size: "64x64", steps: 8 };
   const request = await build(given, INFO, defaults);
   assert.deepEqual(settingsOfRequest(request, given, plan, made), {
     command: "generate",
-    version: "1.2.3",
+    version: VERSION,
     options: {
       model: "demo",
       frames: 3,
@@ -198,7 +199,7 @@ Deno.test("settingsOfRequest() leaves actions that have no name to the context's
   const given = { context: CLIP, contextFrames: 2, frames: 2, guidance: -1 };
   const request = await build(given);
   const plan = { contextFrames: 2, generatedFrames: 2 } as RunPlan;
-  const made = { dtype: "f32", version: "1.2.3", info: INFO };
+  const made = { dtype: "f32", info: INFO } as const;
   const recorded = (actions: number[]) =>
     settingsOfRequest({ ...request, actions: [actions] }, given, plan, made).options.actions;
   assert.equal(recorded([0, 1, 2, 3]), "forward,left,right,stay");
