@@ -1,4 +1,4 @@
-// Joined after fragments: frame, weights, texel, broadcast, product, linear.
+// Joined after fragments: frame, weights, texel, broadcast, linear.
 // The CPU form of `linear`: a subgroup of eight lanes computes ROWS rows by 32 columns, which keeps the
 // loop's code within what a CPU caches of decoded instructions. A lane gathers the weights of its four
 // columns, loads its row of each eight rows of x, and gets the others' by broadcast (see
@@ -8,7 +8,14 @@ override ROWS: u32 = 32u;   // 8, 16 or 32
 
 @group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, K, 32]
 
+// Staging for sums, so that a loop over them keeps the code and its compile time small.
+var<workgroup> sums: array<vec4<f32>, ROWS * 8u>;
+
 fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
+
+fn put_sums(i: u32, a: mat4x4<f32>) {
+  sums[i] = a[0]; sums[i + 8u] = a[1]; sums[i + 16u] = a[2]; sums[i + 24u] = a[3];
+}
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -25,23 +32,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let t = weights(i);
     i += step;
     let x0 = x[at.x + k];
-    s0 = add_product(s0, t, low(x0)); s1 = add_product(s1, t, high(x0));
+    s0 += t * low(x0); s1 += t * high(x0);
     if (ROWS > 8u) {
       let x1 = x[at.y + k];
-      s2 = add_product(s2, t, low(x1)); s3 = add_product(s3, t, high(x1));
+      s2 += t * low(x1); s3 += t * high(x1);
     }
     if (ROWS > 16u) {
       let x2 = x[at.z + k];
-      s4 = add_product(s4, t, low(x2)); s5 = add_product(s5, t, high(x2));
+      s4 += t * low(x2); s5 += t * high(x2);
       let x3 = x[at.w + k];
-      s6 = add_product(s6, t, low(x3)); s7 = add_product(s7, t, high(x3));
+      s6 += t * low(x3); s7 += t * high(x3);
     }
+  }
+  put_sums(lane, s0); put_sums(lane + 32u, s1);
+  if (ROWS > 8u) { put_sums(lane + 64u, s2); put_sums(lane + 96u, s3); }
+  if (ROWS > 16u) {
+    put_sums(lane + 128u, s4); put_sums(lane + 160u, s5);
+    put_sums(lane + 192u, s6); put_sums(lane + 224u, s7);
   }
   if (column4 * 4u >= params.n) { return; }
   var own_bias = vec4(0.0);
   if (params.biased > 0u) { own_bias = bias[column4]; }
-  // a loop over sums keeps the code and its compile time small
-  var all = array<mat4x4<f32>, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
   let rows = min(ROWS, params.m - row);
-  for (var j = 0u; j < rows; j++) { finish(row + j, column4, all[j / 4u][j % 4u] + own_bias); }
+  for (var j = 0u; j < rows; j++) { finish(row + j, column4, sums[j * 8u + lane] + own_bias); }
 }
