@@ -1,5 +1,6 @@
 import code from "./conv2d.wgsl" with { type: "text" };
 import broadcastCode from "./conv2d_broadcast.wgsl" with { type: "text" };
+import fewCode from "./conv2d_image_few.wgsl" with { type: "text" };
 import imageCode from "./conv2d_image.wgsl" with { type: "text" };
 import shuffleCode from "./conv2d_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
@@ -19,6 +20,9 @@ const FORMS: ProductForms = {
 };
 /** The form for CPUs with activations in images. */
 const IMAGE = imageForm(joinKernel("conv2d_image", imageCode), ["x", "y"]);
+/** The same for few channels. */
+const IMAGE_FEW = imageForm(joinKernel("conv2d_image_few", fewCode), ["x", "y"]);
+const FEW = 16;
 const IMAGE_PIXELS = 32;
 /** The least f32, since shader compilers may assume that there are no infinities. */
 const LOWEST = -3.4028234663852886e38;
@@ -95,9 +99,13 @@ function formOf(
     const F16 = Number(weight.dtype === "f16");
     const SILUS = Number(activation === "silu");
     const ADDS = Number(into !== undefined);
+    const few = n <= FEW && !F16 && !transposed;
     return {
-      kernel: IMAGE,
-      constants: { F16, TRANSPOSED: Number(transposed), SIZE: taps, SILUS, ADDS },
+      kernel: few ? IMAGE_FEW : IMAGE,
+      constants: {
+        ...(few ? { FOURS: Math.ceil(n / 4) } : { F16, TRANSPOSED: Number(transposed) }),
+        ...{ SIZE: taps, SILUS, ADDS },
+      },
       groups: [columns, across, folds],
     };
   }

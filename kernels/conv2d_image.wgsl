@@ -1,4 +1,4 @@
-// Joined after fragments: weights, texel, broadcast, product, quotient, conv2d, neighbour.
+// Joined after fragments: weights, texel, broadcast, product, quotient, conv2d, neighbour, conv2d_image.
 // The CPU form of `conv2d` with activations in images: one subgroup of eight lanes computes 32 pixels
 // by 32 channels, which keeps the loop's code within what a CPU caches of decoded instructions. A lane
 // gathers the weights of its four channels and a neighbour of each of four pixels, and gets the other
@@ -6,21 +6,7 @@
 
 override TRANSPOSED: bool = false;   // y's channels are the weights' inputs, taps are backwards
 
-@group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, taps K, 32]
-
 const TAPS = u32(SIZE * SIZE);
-const BEYOND = 0xffffffffu;   // texel of no image
-
-fn packed(i: u32) -> vec4<u32> { return textureLoad(w, texel(i)); }
-
-// A pixel's index and position; one past the last is placed far outside the image.
-fn locate(p: u32) -> vec3<i32> {
-  let size = vec2<u32>(vec2(params.width, params.height));
-  if (SIZE == 1) { return vec3(i32(p), select(vec2(-SIZE), vec2(0), p < params.pixels)); }
-  let row = quotient(p, size.x);
-  let place = vec2<i32>(vec2(p - row * size.x, row - quotient(row, size.y) * size.y));
-  return vec3(i32(p), select(vec2(-SIZE), place, p < params.pixels));
-}
 
 // Where the weights of a tap start for four channels of y.
 fn tap_start(tap: u32, column4: u32) -> u32 {
@@ -37,14 +23,6 @@ fn tap_weights(start: u32, k4: u32) -> mat4x4<f32> {
     return transpose(weights(start + k4 / 8u * TAPS * n4s * 32u + k4 % 8u));
   }
   return weights(start + k4 * select(32u, 16u, F16));
-}
-
-// As `finish`, but without a branch: stores beyond an image do nothing.
-fn finish_here(i: u32, sum: vec4<f32>, a: Affine) {
-  var v = max(sum * a.scale + a.bias, vec4(params.lowest));
-  if (SILUS) { v = v / (1.0 + exp(-v)); }
-  if (ADDS) { v += y[i]; }
-  y[i] = v;
 }
 
 fn finish_four(pixel: u32, column4: u32, s: mat4x4<f32>, a: Affine) {

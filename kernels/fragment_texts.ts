@@ -8,6 +8,7 @@ export { default as broadcast } from "./fragments/broadcast.wgsl" with { type: "
 export { default as causal_attention } from "./fragments/causal_attention.wgsl" with { type: "text" };
 export { default as conv2d } from "./fragments/conv2d.wgsl" with { type: "text" };
 export { default as conv2d_gradient } from "./fragments/conv2d_gradient.wgsl" with { type: "text" };
+export { default as conv2d_image } from "./fragments/conv2d_image.wgsl" with { type: "text" };
 export { default as conv2d_tile } from "./fragments/conv2d_tile.wgsl" with { type: "text" };
 export { default as depthwise_halves } from "./fragments/depthwise_halves.wgsl" with { type: "text" };
 export { default as depthwise_strip } from "./fragments/depthwise_strip.wgsl" with { type: "text" };

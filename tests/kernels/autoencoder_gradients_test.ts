@@ -66,6 +66,8 @@ const CONVOLUTIONS: ConvSizes[] = [
   { b: 1, h: 7, w: 2, k: 36, n: 3, size: 3 },
   { b: 2, h: 3, w: 4, k: 68, n: 36, size: 1 },
   { b: 3, h: 4, w: 3, k: 12, n: 40, size: 3 },
+  { b: 1, h: 5, w: 7, k: 8, n: 4, size: 3 },
+  { b: 2, h: 3, w: 3, k: 16, n: 8, size: 1 },
 ];
 
 for (const by of BY) {

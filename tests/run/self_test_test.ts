@@ -16,7 +16,13 @@ const PROFILES: readonly DeviceProfile[] = [
 ];
 
 /** Forms for activations in images, which only training makes. */
-const IN_IMAGES = ["channel_norm_lanes", "conv2d_image", "copy", "pack_filters"];
+const IN_IMAGES = [
+  "channel_norm_lanes",
+  "conv2d_image",
+  "conv2d_image_few",
+  "copy",
+  "pack_filters",
+];
 
 /** Shaders that inference can use: those of the wrappers that model/ and run/ import. */
 function shadersOfInference(): string[] {
