@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readTuning, writeTuning } from "../../host/tuning_file.ts";
-
-async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "far-tuning-" });
-  try {
-    await act(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../support/folder.ts";
 
 Deno.test("writeTuning() adds to the tables of several adapters", () =>
   inFolder(async (folder) => {

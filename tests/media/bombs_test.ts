@@ -8,7 +8,7 @@ import { readClipFacts } from "../../media/clip_facts.ts";
 import { readMetadata } from "../../media/metadata.ts";
 import { encodeNpyHeader, type NpyType } from "../../media/npy.ts";
 import { encodeNpz } from "../../media/npz.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 /**
  * Memory by which the process may grow while it refuses a bomb: a fraction of what each announces.

@@ -5,7 +5,7 @@ import { MediaError } from "../../media/errors.ts";
 import { distance, expectedOf, fixture } from "./support/expected.ts";
 import type { RgbFrame } from "../../media/frames.ts";
 import { decodeWithFfmpeg, difference, HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { withoutFfmpeg } from "../support/environment.ts";
 
 // Differences of cell means to ffmpeg's exact conversion: rounding of the stored mean and of bytes.

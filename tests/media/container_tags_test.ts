@@ -6,7 +6,7 @@ import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { fixture } from "./support/expected.ts";
 import { ffmpeg, HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { box, join, u32, within } from "./support/mp4_boxes.ts";
 
 const latin = (letters: string) => Uint8Array.from(letters, (c) => c.charCodeAt(0));

@@ -6,7 +6,7 @@ import type { RgbFrame } from "../../media/frames.ts";
 import type { VideoCodec } from "../../media/video_encoder.ts";
 import { openFrameWriter, type WriterOptions } from "../../media/video_writer.ts";
 import { decodeWithFfmpeg, difference, HAS_FFMPEG, movingBar, probe } from "./support/ffmpeg.ts";
-import { inFolder, namesIn } from "./support/folder.ts";
+import { inFolder, namesIn } from "../support/folder.ts";
 
 const judged = { ignore: !HAS_FFMPEG };
 

@@ -7,7 +7,7 @@ import { fixture } from "./support/expected.ts";
 import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { withoutFfmpeg } from "../support/environment.ts";
 
 /** The same stream of numbers in every run. */

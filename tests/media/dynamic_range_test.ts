@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { ffmpeg, HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 /** Only the transfer function decides: a wide gamut is not a high dynamic range. */
 const COLOURS: [primaries: string, transfer: string, matrix: string, isHdr: boolean][] = [

@@ -8,7 +8,7 @@ import { Picks } from "../../media/picks.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { fixture } from "./support/expected.ts";
 import { difference, HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { type Edit, editList, EMPTY, withEdits, withMatrix } from "./support/mp4_boxes.ts";
 
 /** 30 frames at 10 per second, with B-frames; key pictures are 0, 12 and 24. */

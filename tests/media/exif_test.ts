@@ -4,7 +4,7 @@ import { readClip } from "../../media/clip.ts";
 import { exifOrientation } from "../../media/exif.ts";
 import { mirror, rotate } from "../../media/frames.ts";
 import { cells, fixture } from "./support/expected.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 const JPEG = Deno.readFileSync(fixture("still_420.jpg"));
 

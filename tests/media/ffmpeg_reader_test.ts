@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readClip } from "../../media/clip.ts";
 import { HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 async function ffmpeg(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("ffmpeg", {

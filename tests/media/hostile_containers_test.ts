@@ -8,7 +8,7 @@ import { openVideo } from "../../media/video_reader.ts";
 import { Picks } from "../../media/picks.ts";
 import { startFarWith } from "../batch/batch_process.ts";
 import { fixture } from "./support/expected.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { box, join, slowVideo, u32, within } from "./support/mp4_boxes.ts";
 
 const ALL = 0xffffffff;

@@ -6,7 +6,7 @@ import { decodeImage, type ImageType } from "../../media/image_reader.ts";
 import kinds from "../fixtures/media/png_kinds.json" with { type: "json" };
 import odd from "../fixtures/media/odd_pictures.json" with { type: "json" };
 import oriented from "../fixtures/media/oriented.json" with { type: "json" };
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 // Written by ImageMagick, read by PIL: every depth and colour, interlaced and not.
 for (const [name, { png, rgb }] of Object.entries(kinds)) {

@@ -8,7 +8,7 @@ import { MediaError } from "../../media/errors.ts";
 import { toRgb } from "../../media/frames.ts";
 import { encodeNpz, NpzFile } from "../../media/npz.ts";
 import { fixture } from "./support/expected.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { zip } from "../weights/torch_bytes.ts";
 
 const FRAMES = Uint8Array.from({ length: 180 }, (_, i) => i * 7 % 256);

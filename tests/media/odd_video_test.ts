@@ -4,7 +4,7 @@ import { readClip } from "../../media/clip.ts";
 import { type Plane, yuvToRgb } from "../../media/color.ts";
 import { type RgbFrame, rotate } from "../../media/frames.ts";
 import { difference, ffmpeg, HAS_FFMPEG } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { withoutFfmpeg } from "../support/environment.ts";
 
 const FRAMES = 3;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { MediaError } from "../../media/errors.ts";
-import { inFolder, namesIn } from "./support/folder.ts";
+import { inFolder, namesIn } from "../support/folder.ts";
 import { createOutput } from "../../media/output_file.ts";
 
 async function writeWholeFile(path: string, bytes: Uint8Array): Promise<void> {

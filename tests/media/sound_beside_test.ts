@@ -4,7 +4,7 @@ import { readClip } from "../../media/clip.ts";
 import { openVideo } from "../../media/video_reader.ts";
 import { Picks } from "../../media/picks.ts";
 import { ffmpeg, HAS_FFMPEG, probe } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 
 const picture = (options: string) => ["-f", "lavfi", "-i", `testsrc=s=32x32:r=10:${options}`];
 const sound = (options: string) => ["-f", "lavfi", "-i", `sine=r=8000:${options}`];

@@ -13,7 +13,7 @@ import {
   movingBar,
   probe,
 } from "./support/ffmpeg.ts";
-import { inFolder, namesIn } from "./support/folder.ts";
+import { inFolder, namesIn } from "../support/folder.ts";
 import { withoutAddon, withoutFfmpeg } from "../support/environment.ts";
 
 const PROGRAM = `${import.meta.dirname}/support/stream.ts`;

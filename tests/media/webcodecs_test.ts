@@ -6,7 +6,7 @@ import { openFrameWriter } from "../../media/video_writer.ts";
 import { loadWebCodecs, webCodecsProblem } from "../../media/webcodecs.ts";
 import { distance, expectedOf, fixture } from "./support/expected.ts";
 import { HAS_FFMPEG, movingBar } from "./support/ffmpeg.ts";
-import { inFolder } from "./support/folder.ts";
+import { inFolder } from "../support/folder.ts";
 import { withoutAddon, withoutFfmpeg } from "../support/environment.ts";
 
 Deno.test("loadWebCodecs() gives the classes that video needs", () => {

@@ -1,12 +1,16 @@
+import { join } from "node:path";
 import { parseAutoencoderConfig } from "../../model/autoencoder_config.ts";
 import {
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
 } from "../../train/autoencoder/settings.ts";
+import { type AutoencoderOptions, trainAutoencoder } from "../../train/autoencoder/train.ts";
 import { AutoencoderTrainer } from "../../train/autoencoder/trainer.ts";
-import type { TrainBatch } from "../../train/settings.ts";
+import type { StepResult, TrainBatch, TrainState } from "../../train/settings.ts";
+import type { TrainedStep } from "../../train/train.ts";
 import { GOLDENS, openGolden } from "./far.ts";
 import { KERNELS, testGpu } from "./gpu.ts";
+import { TINY_AUTOENCODER, writeClips } from "./tiny_autoencoder.ts";
 import { goldenWeights } from "./train.ts";
 
 /** The golden autoencoder's first step: its settings, pictures, loss and gradient norm. */
@@ -81,4 +85,48 @@ export async function goldenSecond(): Promise<{
   const gradNorm = await number("grad_norm");
   golden.close();
   return { batch: { ...batch, latents }, loss: { own, generator, discriminator }, gradNorm };
+}
+
+/** Runs a test with a trainer of first weights, which is closed afterwards. */
+export async function withAutoencoderTrainer<T>(
+  settings: AutoencoderSettings,
+  work: (trainer: AutoencoderTrainer) => Promise<T>,
+): Promise<T> {
+  const trainer = await AutoencoderTrainer.open(await testGpu(), settings, "init");
+  try {
+    return await work(trainer);
+  } finally {
+    trainer.close();
+  }
+}
+
+/** What steps on batches give, and the state after them. */
+export async function stepsOn(
+  trainer: AutoencoderTrainer,
+  batches: readonly TrainBatch[],
+): Promise<{ readonly results: StepResult[]; readonly state: TrainState }> {
+  const results: StepResult[] = [];
+  for (const batch of batches) results.push(...[await trainer.submit(batch) ?? []].flat());
+  results.push(...[await trainer.flush() ?? []].flat());
+  return { results, state: await trainer.state() };
+}
+
+/** A run of four steps of the tiny autoencoder, on clips in a folder. */
+export async function tinyOptions(
+  folder: string,
+  more: Partial<AutoencoderOptions>,
+): Promise<AutoencoderOptions> {
+  return {
+    clips: [await writeClips(folder, { clips: 5, frames: 3, size: 24 })],
+    output: join(folder, "run"),
+    config: TINY_AUTOENCODER,
+    gpu: await testGpu(),
+    ...{ batch: 2, frames: 2, lr: 1e-3, steps: 4, heldOut: 0 },
+    ...more,
+  };
+}
+
+/** The steps of a whole run. */
+export async function stepsOfRun(options: AutoencoderOptions): Promise<TrainedStep[]> {
+  return await Array.fromAsync(trainAutoencoder(options));
 }

@@ -7,3 +7,8 @@ export async function inFolder(test: (folder: string) => Promise<void>): Promise
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Names of what lies in a folder, sorted. */
+export function namesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), (entry) => entry.name).sort();
+}

@@ -8,19 +8,11 @@ import { GPU_TEST, testGpu } from "../support/gpu.ts";
 import { uniform } from "../support/random.ts";
 import { stopAt } from "../support/train.ts";
 import { TOY_CONFIG, writeToyWorld } from "./toy_world.ts";
+import { inFolder } from "../support/folder.ts";
 
 /** What the released trainer does not save. */
 const EXTRAS = "train_state.json";
 const VAE = new URL("../fixtures/goldens/far-action", import.meta.url).pathname;
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function toyOptions(folder: string, more: Partial<TrainOptions>): Promise<TrainOptions> {
   return {

@@ -2,17 +2,9 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { openWeights } from "../../weights/open_weights.ts";
 import type { StateDictChoice } from "../../weights/state_dict.ts";
+import { inFolder } from "../support/folder.ts";
 
 const CHECKPOINTS = join(import.meta.dirname!, "../fixtures/goldens/checkpoints/");
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function look(path: string, choice?: StateDictChoice) {
   const { checkpoint, file, format } = await openWeights(path, choice);

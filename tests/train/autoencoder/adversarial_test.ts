@@ -10,15 +10,21 @@ import {
   type AutoencoderSettings,
 } from "../../../train/autoencoder/settings.ts";
 import { type AutoencoderOptions, trainAutoencoder } from "../../../train/autoencoder/train.ts";
-import { AutoencoderTrainer } from "../../../train/autoencoder/trainer.ts";
-import type { StepResult, TrainBatch, TrainState } from "../../../train/settings.ts";
-import type { TrainedStep } from "../../../train/train.ts";
+import type { TrainBatch } from "../../../train/settings.ts";
 import { GPU_TEST, testGpu } from "../../support/gpu.ts";
 import { randomFloats } from "../../support/random.ts";
-import { TINY_AUTOENCODER, writeClips } from "../../support/tiny_autoencoder.ts";
+import { TINY_AUTOENCODER } from "../../support/tiny_autoencoder.ts";
 import { stopAt } from "../../support/train.ts";
+import { inFolder } from "../../support/folder.ts";
+import {
+  stepsOfRun,
+  stepsOn,
+  tinyOptions,
+  withAutoencoderTrainer,
+} from "../../support/autoencoder_training.ts";
 
 const [SIDE, FRAMES] = [24, 2];
+const DISCRIMINATOR = { discStart: 2, discFilters: 4 };
 
 function settingsOf(more: Partial<AutoencoderSettings> = {}): AutoencoderSettings {
   return {
@@ -37,36 +43,14 @@ function batchOf(seed: number): TrainBatch {
 
 const BATCHES = [batchOf(1), batchOf(2), batchOf(3)];
 
-async function withTrainer<T>(
-  settings: AutoencoderSettings,
-  work: (trainer: AutoencoderTrainer) => Promise<T>,
-): Promise<T> {
-  const trainer = await AutoencoderTrainer.open(await testGpu(), settings, "init");
-  try {
-    return await work(trainer);
-  } finally {
-    trainer.close();
-  }
-}
-
-async function train(
-  trainer: AutoencoderTrainer,
-  batches: readonly TrainBatch[],
-): Promise<{ readonly results: StepResult[]; readonly state: TrainState }> {
-  const results: StepResult[] = [];
-  for (const batch of batches) results.push(...[await trainer.submit(batch) ?? []].flat());
-  results.push(...[await trainer.flush() ?? []].flat());
-  return { results, state: await trainer.state() };
-}
-
 Deno.test(
   { name: "a discriminator joins after its start, and the encoder rests", ...GPU_TEST },
   () =>
-    withTrainer(settingsOf(), async (trainer) => {
-      const first = await train(trainer, BATCHES.slice(0, 1));
+    withAutoencoderTrainer(settingsOf(), async (trainer) => {
+      const first = await stepsOn(trainer, BATCHES.slice(0, 1));
       assert.equal(first.results[0]!.generatorLoss, undefined);
       assert.equal(first.state.discriminator!.step, 0);
-      const { results, state } = await train(trainer, BATCHES.slice(1));
+      const { results, state } = await stepsOn(trainer, BATCHES.slice(1));
       assert.ok(results.every(({ generatorLoss }) => Number.isFinite(generatorLoss)));
       assert.ok(results.every(({ discriminatorLoss }) => discriminatorLoss! > 0));
       assert.equal(state.discriminator!.step, 2);
@@ -88,22 +72,25 @@ Deno.test(
 
 Deno.test({ name: "a restored discriminator takes the same steps", ...GPU_TEST }, async () => {
   const [first, rest] = [BATCHES.slice(0, 2), BATCHES.slice(2)];
-  const whole = await withTrainer(settingsOf(), (trainer) => train(trainer, BATCHES));
-  const { state } = await withTrainer(settingsOf(), (trainer) => train(trainer, first));
-  await withTrainer(settingsOf({ seed: 5 }), async (trainer) => {
+  const whole = await withAutoencoderTrainer(settingsOf(), (trainer) => stepsOn(trainer, BATCHES));
+  const { state } = await withAutoencoderTrainer(
+    settingsOf(),
+    (trainer) => stepsOn(trainer, first),
+  );
+  await withAutoencoderTrainer(settingsOf({ seed: 5 }), async (trainer) => {
     await trainer.restore(state);
-    const { results, state: end } = await train(trainer, rest);
+    const { results, state: end } = await stepsOn(trainer, rest);
     assert.deepEqual(results[0], whole.results[2]);
     assert.deepEqual(end, whole.state);
   });
   // a state that has none: it begins with its own
   const { discriminator: _, ...without } = state;
-  await withTrainer(settingsOf(), async (trainer) => {
+  await withAutoencoderTrainer(settingsOf(), async (trainer) => {
     await trainer.restore(without);
-    const { state: end } = await train(trainer, rest);
+    const { state: end } = await stepsOn(trainer, rest);
     assert.equal(end.discriminator!.step, 1);
   });
-  await withTrainer(settingsOf({ discFilters: 8 }), async (trainer) => {
+  await withAutoencoderTrainer(settingsOf({ discFilters: 8 }), async (trainer) => {
     await assert.rejects(trainer.restore(state), /Cannot continue training: the state has no/);
   });
 });
@@ -113,13 +100,13 @@ Deno.test({ name: "batches accumulate for both networks alike", ...GPU_TEST }, a
   const [a, b] = BATCHES as [TrainBatch, TrainBatch];
   const both = { videos: 4, frames: FRAMES, latents: Float32Array.of(...a.latents, ...b.latents) };
   const start = { discStart: 0, microBatch: pictures };
-  const accumulated = await withTrainer(
+  const accumulated = await withAutoencoderTrainer(
     settingsOf({ ...start, accumulate: 2 }),
-    (trainer) => train(trainer, [a, b]),
+    (trainer) => stepsOn(trainer, [a, b]),
   );
-  const divided = await withTrainer(
+  const divided = await withAutoencoderTrainer(
     settingsOf({ ...start, batch: 4 }),
-    (trainer) => train(trainer, [both]),
+    (trainer) => stepsOn(trainer, [both]),
   );
   assert.deepEqual(accumulated.state, divided.state);
   const { generatorLoss, discriminatorLoss } = divided.results[0]!;
@@ -145,8 +132,8 @@ Deno.test({ name: "a discriminator's memory is planned", ...GPU_TEST }, async ()
     assert.ok(plan.bytes.weights >= without.bytes.weights + numbers);
     assert.ok(plan.bytes.moments >= without.bytes.moments + 2 * numbers);
     const before = gpu.allocatedBytes;
-    await withTrainer(settings, async (trainer) => {
-      await train(trainer, BATCHES.slice(0, 2));
+    await withAutoencoderTrainer(settings, async (trainer) => {
+      await stepsOn(trainer, BATCHES.slice(0, 2));
       await trainer.validate(BATCHES[1]!);
       assert.equal(gpu.allocatedBytes - before, plan.bytes.total);
     });
@@ -157,11 +144,11 @@ Deno.test({ name: "a discriminator's memory is planned", ...GPU_TEST }, async ()
 Deno.test(
   { name: "a step that is not finite changes neither network", ...GPU_TEST },
   () =>
-    withTrainer(settingsOf({ discStart: 0 }), async (trainer) => {
+    withAutoencoderTrainer(settingsOf({ discStart: 0 }), async (trainer) => {
       const before = await trainer.state();
       for (const wrong of [NaN, 1e30]) {
         const latents = BATCHES[0]!.latents.map((value, i) => i === 100 ? wrong : value);
-        const { results, state } = await train(trainer, [{ ...BATCHES[0]!, latents }]);
+        const { results, state } = await stepsOn(trainer, [{ ...BATCHES[0]!, latents }]);
         assert.equal(results[0]!.finite, false, String(wrong));
         for (const [own, old] of [[state, before], [state.discriminator!, before.discriminator!]]) {
           assert.deepEqual(own!.expAvg, old!.expAvg);
@@ -171,37 +158,11 @@ Deno.test(
         }
       }
       await trainer.restore(before);
-      const fresh = await withTrainer(settingsOf({ discStart: 0 }), (t) => train(t, BATCHES));
-      assert.deepEqual(await train(trainer, BATCHES), fresh);
+      const fresh = await withAutoencoderTrainer(settingsOf({ discStart: 0 }), (t) =>
+        stepsOn(t, BATCHES));
+      assert.deepEqual(await stepsOn(trainer, BATCHES), fresh);
     }),
 );
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function tinyOptions(
-  folder: string,
-  more: Partial<AutoencoderOptions>,
-): Promise<AutoencoderOptions> {
-  return {
-    clips: [await writeClips(folder, { clips: 5, frames: 3, size: 24 })],
-    output: join(folder, "run"),
-    config: TINY_AUTOENCODER,
-    gpu: await testGpu(),
-    ...{ batch: 2, frames: 2, lr: 1e-3, steps: 4, heldOut: 0, discStart: 2, discFilters: 4 },
-    ...more,
-  };
-}
-
-async function collect(options: AutoencoderOptions): Promise<TrainedStep[]> {
-  return await Array.fromAsync(trainAutoencoder(options));
-}
 
 const FILES = [
   ...["model.safetensors", "model_1.safetensors", "ema.pth", "random_states_0.pkl"],
@@ -216,11 +177,11 @@ for (const stop of [1, 2]) {
     name: `a GAN stopped at step ${stop} and resumed equals a run that was not, bit for bit`,
     fn: () =>
       inFolder(async (folder) => {
-        const options = await tinyOptions(folder, {});
-        const whole = await collect(options);
+        const options = await tinyOptions(folder, DISCRIMINATOR);
+        const whole = await stepsOfRun(options);
         const stopped = { ...options, output: join(folder, "stopped") };
         await stopAt(trainAutoencoder, stopped, stop);
-        const rest = await collect(stopped);
+        const rest = await stepsOfRun(stopped);
         const { seconds: _, ...last } = rest.at(-1)!;
         const { seconds: __, ...expected } = whole.at(-1)!;
         assert.deepEqual(last, expected);
@@ -232,10 +193,10 @@ for (const stop of [1, 2]) {
         const report = await Deno.readTextFile(join(stopped.output, "report.html"));
         assert.match(report, /Adversarial losses/);
         assert.match(report, /4 filters, after step 2/);
-        const other = collect({ ...stopped, discWeight: 1 });
+        const other = stepsOfRun({ ...stopped, discWeight: 1 });
         await assert.rejects(other, /`discWeight` was 0\.5/);
         await Deno.remove(join(stopped.output, "checkpoints", "step-4", "model_1.safetensors"));
-        await assert.rejects(collect({ ...stopped, steps: 5 }), /model_1\.safetensors/);
+        await assert.rejects(stepsOfRun({ ...stopped, steps: 5 }), /model_1\.safetensors/);
       }),
   });
 }
@@ -253,7 +214,9 @@ Deno.test({
   name: "a GAN's dry run measures both phases",
   fn: () =>
     inFolder(async (folder) => {
-      const { plan, secondsPerStep } = await previewAutoencoder(await tinyOptions(folder, {}));
+      const { plan, secondsPerStep } = await previewAutoencoder(
+        await tinyOptions(folder, DISCRIMINATOR),
+      );
       assert.ok(secondsPerStep > 0 && plan.flops > 0);
     }),
 });
@@ -263,7 +226,7 @@ Deno.test({
   name: "a discriminator that does not fit is refused",
   fn: () =>
     inFolder(async (folder) => {
-      const options = await tinyOptions(folder, {});
+      const options = await tinyOptions(folder, DISCRIMINATOR);
       const refused: [Partial<AutoencoderOptions>, RegExp][] = [
         [{ discStart: -1 }, /`discStart` must be a whole number of steps, not -1/],
         [{ discStart: 1.5 }, /`discStart` must be a whole number of steps, not 1\.5/],
@@ -277,7 +240,7 @@ Deno.test({
       ];
       for (const [index, [more, expected]] of refused.entries()) {
         const output = join(folder, `refused-${index}`);
-        await assert.rejects(collect({ ...options, output, ...more }), expected);
+        await assert.rejects(stepsOfRun({ ...options, output, ...more }), expected);
       }
     }),
 });

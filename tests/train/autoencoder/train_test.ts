@@ -2,41 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadPipeline } from "../../../released/load_pipeline.ts";
 import { type AutoencoderOptions, trainAutoencoder } from "../../../train/autoencoder/train.ts";
-import type { TrainedStep, TrainEvent } from "../../../train/train.ts";
+import type { TrainEvent } from "../../../train/train.ts";
 import { GPU_TEST, testGpu } from "../../support/gpu.ts";
-import { TINY_AUTOENCODER, writeClips } from "../../support/tiny_autoencoder.ts";
+import { TINY_AUTOENCODER } from "../../support/tiny_autoencoder.ts";
 import { stopAt } from "../../support/train.ts";
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function tinyOptions(
-  folder: string,
-  more: Partial<AutoencoderOptions>,
-): Promise<AutoencoderOptions> {
-  return {
-    clips: [await writeClips(folder, { clips: 5, frames: 3, size: 24 })],
-    output: join(folder, "run"),
-    config: TINY_AUTOENCODER,
-    gpu: await testGpu(),
-    batch: 2,
-    frames: 2,
-    lr: 1e-3,
-    steps: 4,
-    heldOut: 0,
-    ...more,
-  };
-}
-
-async function collect(options: AutoencoderOptions): Promise<TrainedStep[]> {
-  return await Array.fromAsync(trainAutoencoder(options));
-}
+import { inFolder } from "../../support/folder.ts";
+import { stepsOfRun, tinyOptions } from "../../support/autoencoder_training.ts";
 
 Deno.test({
   ...GPU_TEST,
@@ -44,11 +15,11 @@ Deno.test({
   fn: () =>
     inFolder(async (folder) => {
       const options = await tinyOptions(folder, { latentNoise: 0.1 });
-      const whole = await collect(options);
+      const whole = await stepsOfRun(options);
       const stopped = { ...options, output: join(folder, "stopped") };
       await stopAt(trainAutoencoder, stopped, 2);
       const events: TrainEvent[] = [];
-      const rest = await collect({ ...stopped, onEvent: (event) => events.push(event) });
+      const rest = await stepsOfRun({ ...stopped, onEvent: (event) => events.push(event) });
       assert.ok(events.some(({ event }) => event === "resumed"));
       assert.deepEqual(rest.at(-1)!.loss, whole.at(-1)!.loss);
       for (const name of ["model.safetensors", "ema.pth", "optimizer.bin", "random_states_0.pkl"]) {
@@ -59,7 +30,7 @@ Deno.test({
         const at = (run: string) => Deno.readFile(join(run, name));
         assert.deepEqual(await at(stopped.output), await at(options.output), name);
       }
-      await assert.rejects(collect({ ...stopped, latentNoise: 0 }), /latentNoise. was 0.1/);
+      await assert.rejects(stepsOfRun({ ...stopped, latentNoise: 0 }), /latentNoise. was 0.1/);
     }),
 });
 
@@ -73,7 +44,7 @@ Deno.test({
         ...{ steps: 12, heldOut: 0.2, validateEvery: 4, sampleEvery: 12, ema: 0, lr: 4e-3 },
         onEvent: (event) => events.push(event),
       });
-      const steps = await collect(options);
+      const steps = await stepsOfRun(options);
       assert.ok(steps.at(-1)!.loss < 0.8 * steps[0]!.loss, "it learns");
       const psnr = events.flatMap((event) => event.event === "validation" ? event.psnr! : []);
       assert.equal(psnr.length, 3);
@@ -91,10 +62,10 @@ Deno.test({
       await assert.rejects(generating, /it is an autoencoder without a transformer/);
       await Deno.mkdir(join(folder, "foreign"));
       await Deno.writeTextFile(join(folder, "foreign", "config.json"), "{}");
-      const foreign = collect({ ...options, output: join(folder, "foreign") });
+      const foreign = stepsOfRun({ ...options, output: join(folder, "foreign") });
       await assert.rejects(foreign, /holds a model that was not trained there/);
       // and on from it, with other settings
-      const again = await collect({
+      const again = await stepsOfRun({
         ...options,
         ...{ config: undefined, model: output, output: join(folder, "more"), steps: 1 },
       });
@@ -124,7 +95,7 @@ Deno.test({
       ];
       for (const [index, [more, expected]] of refused.entries()) {
         const output = join(folder, `refused-${index}`);
-        await assert.rejects(collect({ ...options, output, ...more }), expected);
+        await assert.rejects(stepsOfRun({ ...options, output, ...more }), expected);
       }
     }),
 });

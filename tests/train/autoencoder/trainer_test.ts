@@ -7,12 +7,12 @@ import {
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
 } from "../../../train/autoencoder/settings.ts";
-import { AutoencoderTrainer } from "../../../train/autoencoder/trainer.ts";
-import type { StepResult, TrainBatch, TrainState } from "../../../train/settings.ts";
+import type { TrainBatch } from "../../../train/settings.ts";
 import { assertClose } from "../../support/close.ts";
 import { GPU_TEST, testGpu } from "../../support/gpu.ts";
 import { randomFloats } from "../../support/random.ts";
 import { TINY_AUTOENCODER } from "../../support/tiny_autoencoder.ts";
+import { stepsOn, withAutoencoderTrainer } from "../../support/autoencoder_training.ts";
 
 const [SIDE, FRAMES] = [16, 2];
 /** The same without batch norms, whose statistics join the pictures that are computed at once. */
@@ -43,28 +43,6 @@ function both(a: TrainBatch, b: TrainBatch): TrainBatch {
   };
 }
 
-async function withTrainer<T>(
-  settings: AutoencoderSettings,
-  work: (trainer: AutoencoderTrainer) => Promise<T>,
-): Promise<T> {
-  const trainer = await AutoencoderTrainer.open(await testGpu(), settings, "init");
-  try {
-    return await work(trainer);
-  } finally {
-    trainer.close();
-  }
-}
-
-async function train(
-  trainer: AutoencoderTrainer,
-  batches: readonly TrainBatch[],
-): Promise<{ readonly results: StepResult[]; readonly state: TrainState }> {
-  const results: StepResult[] = [];
-  for (const batch of batches) results.push(...[await trainer.submit(batch) ?? []].flat());
-  results.push(...[await trainer.flush() ?? []].flat());
-  return { results, state: await trainer.state() };
-}
-
 const BATCHES = [batchOf(4, 1), batchOf(4, 2)];
 const CONFIGS = { "batch norms": TINY_AUTOENCODER, "norms of pixels": WITHOUT };
 
@@ -73,10 +51,13 @@ for (const [title, config] of Object.entries(CONFIGS)) {
     { name: `AutoencoderTrainer gives the same bits computing twice, ${title}`, ...GPU_TEST },
     async () => {
       const run = (recompute: boolean) =>
-        withTrainer(settingsOf(config, { recompute, latentNoise: 0.1 }), async (trainer) => {
-          assert.equal(trainer.plan.recompute, recompute);
-          return await train(trainer, BATCHES);
-        });
+        withAutoencoderTrainer(
+          settingsOf(config, { recompute, latentNoise: 0.1 }),
+          async (trainer) => {
+            assert.equal(trainer.plan.recompute, recompute);
+            return await stepsOn(trainer, BATCHES);
+          },
+        );
       const kept = await run(false);
       assert.equal(kept.results.length, 2);
       assert.deepEqual(await run(true), kept);
@@ -92,7 +73,10 @@ Deno.test(
   async () => {
     const [a, b] = BATCHES as [TrainBatch, TrainBatch];
     const gradients = (more: Partial<AutoencoderSettings>) =>
-      withTrainer(settingsOf(WITHOUT, { batch: 8, ...more }), (t) => t.gradients(both(a, b)));
+      withAutoencoderTrainer(
+        settingsOf(WITHOUT, { batch: 8, ...more }),
+        (t) => t.gradients(both(a, b)),
+      );
     const whole = await gradients({});
     for (const microBatch of [1, 3, 8]) {
       const parts = await gradients({ microBatch });
@@ -101,13 +85,13 @@ Deno.test(
         assertClose(parts.gradients.get(name)!, gradient, 5e-6, name);
       }
     }
-    const large = await withTrainer(
+    const large = await withAutoencoderTrainer(
       settingsOf(WITHOUT, { batch: 8 }),
-      (t) => train(t, [both(a, b)]),
+      (t) => stepsOn(t, [both(a, b)]),
     );
-    const small = await withTrainer(
+    const small = await withAutoencoderTrainer(
       settingsOf(WITHOUT, { accumulate: 2 }),
-      (t) => train(t, [a, b]),
+      (t) => stepsOn(t, [a, b]),
     );
     assert.equal(small.results.length, 1);
     assert.ok(Math.abs(small.results[0]!.loss / large.results[0]!.loss - 1) < 1e-6);
@@ -120,7 +104,10 @@ Deno.test(
   async () => {
     const [a, b] = BATCHES as [TrainBatch, TrainBatch];
     const run = (more: Partial<AutoencoderSettings>, batches: readonly TrainBatch[]) =>
-      withTrainer(settingsOf(TINY_AUTOENCODER, more), (trainer) => train(trainer, batches));
+      withAutoencoderTrainer(
+        settingsOf(TINY_AUTOENCODER, more),
+        (trainer) => stepsOn(trainer, batches),
+      );
     const pictures = 4 * FRAMES;
     // the same pictures at once: the same bits, whatever is called a batch
     const accumulated = await run({ accumulate: 2, microBatch: pictures }, [a, b]);
@@ -151,8 +138,8 @@ Deno.test({ name: "AutoencoderTrainer takes the memory it planned", ...GPU_TEST 
     const settings = settingsOf(TINY_AUTOENCODER, more);
     const { plan } = planAutoencoder(settings, gpu.adapter, limits);
     const before = gpu.allocatedBytes;
-    await withTrainer(settings, async (trainer) => {
-      await train(trainer, [BATCHES[0]!]);
+    await withAutoencoderTrainer(settings, async (trainer) => {
+      await stepsOn(trainer, [BATCHES[0]!]);
       await trainer.validate(BATCHES[1]!);
       assert.deepEqual(trainer.plan, plan);
       assert.equal(gpu.allocatedBytes - before, plan.bytes.total);
@@ -178,11 +165,11 @@ Deno.test("planAutoencoder() recomputes blocks, then takes fewer pictures, as me
 Deno.test(
   { name: "AutoencoderTrainer leaves weights alone when a step is not finite", ...GPU_TEST },
   async () => {
-    await withTrainer(settingsOf(TINY_AUTOENCODER), async (trainer) => {
+    await withAutoencoderTrainer(settingsOf(TINY_AUTOENCODER), async (trainer) => {
       const before = await trainer.state();
       for (const wrong of [NaN, Infinity, 1e30]) {
         const latents = BATCHES[0]!.latents.map((value, i) => i === 100 ? wrong : value);
-        const { results, state } = await train(trainer, [{ ...BATCHES[0]!, latents }]);
+        const { results, state } = await stepsOn(trainer, [{ ...BATCHES[0]!, latents }]);
         assert.equal(results[0]!.finite, false, String(wrong));
         for (const copy of ["expAvg", "expAvgSq", "ema"] as const) {
           assert.deepEqual(state[copy], before[copy]);
@@ -192,26 +179,32 @@ Deno.test(
         }
       }
       await trainer.restore(before); // running statistics, too
-      const fresh = await withTrainer(settingsOf(TINY_AUTOENCODER), (t) => train(t, BATCHES));
-      assert.deepEqual(await train(trainer, BATCHES), fresh);
+      const fresh = await withAutoencoderTrainer(
+        settingsOf(TINY_AUTOENCODER),
+        (t) => stepsOn(t, BATCHES),
+      );
+      assert.deepEqual(await stepsOn(trainer, BATCHES), fresh);
     });
   },
 );
 
 Deno.test({ name: "AutoencoderTrainer.validate() changes nothing", ...GPU_TEST }, async () => {
-  await withTrainer(settingsOf(TINY_AUTOENCODER, { latentNoise: 0.1 }), async (trainer) => {
-    const { state: before } = await train(trainer, BATCHES);
-    const found = await trainer.validate(BATCHES[0]!);
-    assert.deepEqual(await trainer.validate(BATCHES[0]!), found);
-    assert.deepEqual(await trainer.state(), before);
-  });
+  await withAutoencoderTrainer(
+    settingsOf(TINY_AUTOENCODER, { latentNoise: 0.1 }),
+    async (trainer) => {
+      const { state: before } = await stepsOn(trainer, BATCHES);
+      const found = await trainer.validate(BATCHES[0]!);
+      assert.deepEqual(await trainer.validate(BATCHES[0]!), found);
+      assert.deepEqual(await trainer.state(), before);
+    },
+  );
 });
 
 Deno.test(
   { name: "AutoencoderTrainer ends a step that has moved running statistics", ...GPU_TEST },
   async () => {
     const stopped = (config: typeof TINY_AUTOENCODER, signal: AbortSignal | undefined) =>
-      withTrainer(settingsOf(config, { microBatch: 2 }), async (trainer) => {
+      withAutoencoderTrainer(settingsOf(config, { microBatch: 2 }), async (trainer) => {
         await trainer.submit(BATCHES[0]!, signal);
         await trainer.flush();
         return await trainer.state();

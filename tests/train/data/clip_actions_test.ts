@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { clipActions, readActionFile } from "../../../train/data/clip_actions.ts";
-import { inFolder } from "../../media/support/folder.ts";
+import { inFolder } from "../../support/folder.ts";
 
 const CLASSES = { count: 4 };
 

@@ -5,6 +5,7 @@ import type { ClipEncoder } from "../../../train/data/clip_cache.ts";
 import { encodeNpz } from "../../../media/npz.ts";
 import { writeSafetensors } from "../../../weights/safetensors.ts";
 import { AtomicFile } from "../../../files/atomic_file.ts";
+import { inFolder } from "../../support/folder.ts";
 
 /** An encoder whose latents say which picture they come from: its mean, and its left half's. */
 class FakeEncoder implements ClipEncoder {
@@ -61,15 +62,6 @@ function optionsFor(folder: string, more: Partial<DataOptions> = {}) {
     ...more,
   };
   return { encoder, options };
-}
-
-async function inFolder(test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 Deno.test("openData() cuts windows with their actions, and encodes each clip once", () =>
