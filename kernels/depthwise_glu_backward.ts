@@ -26,17 +26,26 @@ export interface DepthwiseGradients {
   readonly bias: Place | undefined;
 }
 
+/** What `depthwiseGluBackward` reads and writes. */
+export interface DepthwiseGluTensors {
+  /** Its input [B, H, W, 2 C]. */
+  readonly x: Tensor;
+  /** Gradient of its result [B, H, W, C]. */
+  readonly dy: Tensor;
+  /** Gets that result once more [B, H, W, C], if it was not kept. */
+  readonly y?: Tensor | undefined;
+  /** The gradient of x, overwritten. */
+  readonly dx: Tensor;
+}
+
 /**
  * Gradients of `depthwiseGlu`.
- * @param x its input [B, H, W, 2 C], and dy the gradient of its result [B, H, W, C]
- * @param y [B, H, W, C], which gets that result once more
- * @param dx [B, H, W, 2 C], overwritten
  * @throws {ShapeError}
  */
 export function depthwiseGluBackward(
   p: Program,
   w: DepthwiseWeights,
-  { x, dy, y, dx }: Readonly<Record<"x" | "dy" | "y" | "dx", Tensor>>,
+  { x, dy, y, dx }: DepthwiseGluTensors,
   targets: DepthwiseGradients,
 ): void {
   const [b, height, width, both] = x.shape as [number, number, number, number];
@@ -44,9 +53,11 @@ export function depthwiseGluBackward(
   expectShape("depthwise_glu_backward dx", dx, x.shape);
   p.scope(() => {
     const dh = p.like(x, x.shape);
+    const again = y ?? p.like(x, [4]);
     eachLane(p, BACKWARD, stripLanes(x), {
+      constants: { AGAIN: Number(y !== undefined) },
       params: { height, width, channels: both / 2 },
-      buffers: { x, w: w.weight, bias: w.bias, dy, dh, y },
+      buffers: { x, w: w.weight, bias: w.bias, dy, dh, y: again },
     });
     eachLane(p, INPUT_GRADIENT, 2 * stripLanes(x), {
       params: { height, width, channels: both },

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
 import { tensorKind } from "../../gpu/tuning.ts";
@@ -320,7 +321,7 @@ for (
     const pixels = b * h * w;
     const [x, dy] = [randomFloats(pixels * both, 1), randomFloats(pixels * both / 2, 2)];
     const [weight, bias] = [randomFloats(both * 9, 3), randomFloats(both, 4)];
-    const [y, dx, dw, db] = await runBy("own kernels", (p, input) => {
+    const [y, dx, dw, db, again] = await runBy("own kernels", (p, input) => {
       const packed = p.memory.tensor("packed", [12, both]);
       const shape = [both, 9] as const;
       packWeight(p, input([both * 9], weight).buffer, packed, { dtype: "F32", shape });
@@ -331,14 +332,18 @@ for (
       const targets = { weight: target(both * 9), bias: target(both) };
       const [y, dx] = [p.scratch([b, h, w, both / 2]), p.scratch([...sizes])];
       const tensors = { x: input([...sizes], x), dy: input([b, h, w, both / 2], dy), y, dx };
-      depthwiseGluBackward(p, { weight: packed, bias: input([both], bias) }, tensors, targets);
-      return [y, dx, targets.weight.tensor, targets.bias.tensor];
+      const weights = { weight: packed, bias: input([both], bias) };
+      depthwiseGluBackward(p, weights, tensors, targets);
+      const other = { ...tensors, y: undefined, dx: p.scratch([...sizes]) };
+      depthwiseGluBackward(p, weights, other, { weight: undefined, bias: undefined });
+      return [y, dx, targets.weight.tensor, targets.bias.tensor, other.dx];
     });
     const twin = (x: ArrayLike<number>, w: ArrayLike<number>, b: ArrayLike<number>) =>
       depthwiseGluTwin(x, w, b, sizes);
     const loss = (x: ArrayLike<number>, w: ArrayLike<number>, b: ArrayLike<number>) =>
       inner(twin(x, w, b), dy);
     assertClose(y!, twin(x, weight, bias), 1e-5, "y");
+    assert.deepEqual(again, dx);
     const [some, taps] = [x.subarray(0, 80), weight.subarray(-160)];
     const rest = x.subarray(80);
     const slope = differences(some, (v) => loss([...v, ...rest], weight, bias));

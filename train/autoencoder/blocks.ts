@@ -135,7 +135,9 @@ function gatedConv(t: Tape, name: string, c: number, x: Tensor): Layer {
   const hidden = convForward(t, inverted, x);
   const inner = forBoth(t, () => activated(p, "silu", hidden));
   const depth = forBoth(t, () => depthwiseWeights(t, `${name}.conv_depth`, hidden));
-  const z = p.scope(() => convForward(t, point, depthwiseGlu(p, depth(), inner())));
+  const gate = () => depthwiseGlu(p, depth(), inner());
+  const kept = t.packed.kept ? gate() : undefined;
+  const z = p.scope(() => convForward(t, point, kept ?? gate()));
   const y = p.like(x, x.shape);
   const norm = residualNorm(t, `${name}.norm`, { x, z, y });
   const back = (dy: Tensor) =>
@@ -143,9 +145,9 @@ function gatedConv(t: Tape, name: string, c: number, x: Tensor): Layer {
       const dz = p.like(z, z.shape);
       norm.back(dy, dz);
       const dgated = convInputGradient(t, point, dz);
-      const gated = p.like(dgated, dgated.shape);
+      const gated = kept ?? p.like(dgated, dgated.shape);
       const dinner = p.like(hidden, hidden.shape);
-      const tensors = { x: inner(), dy: dgated, y: gated, dx: dinner };
+      const tensors = { x: inner(), dy: dgated, dx: dinner, ...(!kept && { y: gated }) };
       depthwiseGluBackward(p, depth(), tensors, {
         weight: t.store.find(`${name}.conv_depth.weight`, "gradient"),
         bias: t.store.find(`${name}.conv_depth.bias`, "gradient"),
