@@ -24,7 +24,7 @@ const TILE = 64;
 const COLUMNS = 32;
 const ROWS = [16, 32] as const;
 /** Workgroups that keep a device busy; pixels are not divided further. */
-const BUSY = { cpu: 32, gpu: 512 };
+const BUSY = { cpu: 16, gpu: 512 };
 /** Most bytes for the sums of chunks. */
 const MOST_PARTIAL = 2 ** 25;
 
