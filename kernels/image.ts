@@ -1,12 +1,13 @@
 import readCode from "./read_image.wgsl" with { type: "text" };
 import writeCode from "./write_image.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { expectShape, type Memory, size, type Tensor } from "../gpu/memory.ts";
+import { expectShape, type Memory, type MemoryKind, size, type Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
 import { eachLane } from "./lanes.ts";
+import { memoryForms } from "./memory_forms.ts";
 
-const READ_IMAGE = joinKernel("read_image", readCode);
+const READ_IMAGE = memoryForms("read_image", readCode, ["y"]);
 const WRITE_IMAGE = joinKernel("write_image", writeCode);
 
 /**
@@ -33,10 +34,14 @@ export function imageBuffer(
   return { pixels, shape };
 }
 
-/** Images in the encoder's layout: [B, H, W, 4] f32 from -1 to 1, the fourth channel zero. */
-export function readImage(p: Program, { pixels, shape }: Image): Tensor {
+/** Images in the encoder's layout and memory: [B, H, W, 4] f32 from -1 to 1, the fourth zero. */
+export function readImage(
+  p: Program,
+  { pixels, shape }: Image,
+  kind: MemoryKind = "storage",
+): Tensor {
   const [b, height, width] = shape;
-  const y = p.scratch([b, height, width, 4]);
+  const y = p.scratch([b, height, width, 4], "f32", kind);
   const count = size(shape);
   eachLane(p, READ_IMAGE, count, {
     constants: { BYTES: Number(pixels.dtype === "u32") },

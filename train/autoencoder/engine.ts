@@ -152,7 +152,7 @@ export class AutoencoderEngine {
       shape: [pictures, height, width],
     });
     const kind = tensorKind(p.device);
-    const x = inKind(p, readImage(p, images(this.#pictures)), kind);
+    const x = readImage(p, images(this.#pictures), kind);
     const encoded = this.#encoded(t, x, pass);
     const decoded = decode(t, sizes, this.#noised(t, encoded.y));
     const { y } = decoded;
