@@ -114,7 +114,7 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
       this.#pending = { step, lr, frames, tokens, lossScale };
     } else {
       this.random.state = random;
-      this.#clearGradients();
+      this.engine.store.clearGradients(this.gpu);
     }
     return await before;
   }
@@ -218,15 +218,8 @@ export abstract class GpuTrainer<E extends TrainEngine> implements StepTrainer {
     for (let i = 0; i < passes; i++) this.gpu.run(pass(i));
     const gradients = await store.read(this.gpu, "gradient");
     const loss = (await this.gpu.readFloats(results))[RESULTS.loss]!;
-    this.#clearGradients();
+    store.clearGradients(this.gpu);
     return { loss, gradients };
-  }
-
-  #clearGradients(): void {
-    for (const { copies } of this.engine.store.trained) {
-      const { buffer } = copies.gradient!;
-      this.gpu.write(buffer, 0, new Uint8Array(buffer.bytes));
-    }
   }
 
   /** Frees the device's memory. */

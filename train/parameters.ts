@@ -150,6 +150,14 @@ export class ParameterStore {
     return found;
   }
 
+  /** Sets all gradients to zero. */
+  clearGradients(gpu: Gpu): void {
+    for (const { copies } of this.trained) {
+      const { buffer } = copies.gradient!;
+      gpu.write(buffer, 0, new Uint8Array(buffer.bytes));
+    }
+  }
+
   /**
    * Writes a copy of all parameters that have one.
    * @throws {RangeError} names one that is missing or of another size

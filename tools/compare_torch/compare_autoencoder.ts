@@ -22,7 +22,7 @@ import {
 } from "../../train/autoencoder/parameters.ts";
 import { AUTOENCODER } from "../../train/autoencoder/run.ts";
 import {
-  ADVERSARIAL_SETTINGS,
+  adversarialSettings,
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
 } from "../../train/autoencoder/settings.ts";
@@ -102,7 +102,7 @@ async function compare(python: string, clips: string): Promise<void> {
     betas: [0.9, 0.99],
     loss: { l1: 1, mse: 1, edges: 0.5, structure: 0, lpips: 0 },
     ema: undefined,
-    ...(discStart !== undefined && { discStart, ...ADVERSARIAL_SETTINGS }),
+    ...adversarialSettings({ discStart }),
   };
   const known = await batches(train, steps);
   const [unseen] = await batches(heldOut!, 1) as [Float32Array];

@@ -1,7 +1,6 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { DeviceBuffer, Memory, Tensor } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
-import type { DeviceProfile } from "../../gpu/tuning.ts";
 import { ADAMW_STEP_BYTES, type AdamwStep, packAdamwStep } from "../../kernels/adamw.ts";
 import {
   adaptiveSum,
@@ -11,9 +10,15 @@ import {
 import { clear } from "../../kernels/clear.ts";
 import { inKind } from "../../kernels/copy.ts";
 import { squaresScratch, sumOfSquares } from "../../kernels/total.ts";
-import { type Parameter, ParameterStore } from "../parameters.ts";
+import {
+  type Parameter,
+  type ParameterState,
+  ParameterStore,
+  readParameterState,
+  writeParameterState,
+} from "../parameters.ts";
 import type { DiscriminatorState } from "../settings.ts";
-import { recordUpdate, SQUARES, type UpdateScratch } from "../update.ts";
+import { SQUARES } from "../update.ts";
 import {
   discriminatorParameters,
   discriminatorShapes,
@@ -35,7 +40,6 @@ const SUMS = { loss: 0, reconstruction: 1, adversarial: 2 } as const;
 const EPS = 1e-4;
 /** The discriminator's gradients are not clipped. */
 const NO_CLIP = 1e30;
-const COPIES = { parameters: "weight", expAvg: "moment", expAvgSq: "square" } as const;
 
 /** Losses of a step in which a discriminator takes part. */
 export interface AdversarialLosses {
@@ -64,7 +68,8 @@ export class Adversary {
   readonly store: ParameterStore;
   /** Values of a step on the device. */
   readonly results: Tensor;
-  readonly #step: DeviceBuffer;
+  /** Parameters of its optimiser step. */
+  readonly step: DeviceBuffer;
   readonly #settings: AdversarialSettings;
 
   constructor(memory: Memory, settings: AdversarialSettings) {
@@ -76,18 +81,13 @@ export class Adversary {
       labelOf: groupLabel,
     });
     this.results = memory.tensor("adversarial results", [4]);
-    this.#step = memory.buffer("discriminator's step", ADAMW_STEP_BYTES, "uniform");
-  }
-
-  /** Records the discriminator's optimiser step. */
-  recordUpdate(memory: Memory, device: DeviceProfile, scratch: UpdateScratch): Program {
-    const numbers = { results: this.results, step: this.#step };
-    return recordUpdate(this.store.trained, memory, device, numbers, scratch);
+    this.step = memory.buffer("discriminator's step", ADAMW_STEP_BYTES, "uniform");
   }
 
   /** Writes first weights to the device, once its memory is allocated. */
   async fill(gpu: Gpu, seed: number): Promise<void> {
-    const [first, shapes] = [initialDiscriminator(seed), this.#shapes];
+    const shapes = this.#shapes;
+    const first = initialDiscriminator(seed, shapes);
     await this.store.fill(gpu, async (name) => {
       const shape = shapes.get(name)!;
       return onDevice(await first(name, shape), shape);
@@ -151,7 +151,7 @@ export class Adversary {
   begin(gpu: Gpu, numbers: Omit<AdamwStep, "clip" | "ema" | "lossScale">): void {
     gpu.write(this.results.buffer, 0, new Float32Array(4));
     const step = packAdamwStep({ ...numbers, clip: NO_CLIP, ema: 0, lossScale: 1 });
-    gpu.write(this.#step, 0, step);
+    gpu.write(this.step, 0, step);
   }
 
   /** Losses of the last step submitted, and whether they and the gradients are finite. */
@@ -167,35 +167,31 @@ export class Adversary {
 
   /** @internal Gradients in released names and shapes, then zeroed: for tests. */
   async gradients(gpu: Gpu): Promise<Map<string, Float32Array>> {
-    const gradients = this.#released(await this.store.read(gpu, "gradient"));
-    for (const { copies: { gradient } } of this.store.trained) {
-      gpu.write(gradient!.buffer, 0, new Uint8Array(gradient!.buffer.bytes));
-    }
+    const gradients = this.#moved(await this.store.read(gpu, "gradient"), fromDevice);
+    this.store.clearGradients(gpu);
     return gradients;
   }
 
   /** Weights, statistics and moments. @param step steps that it took */
   async state(gpu: Gpu, step: number): Promise<DiscriminatorState> {
-    const read = async (key: keyof typeof COPIES) =>
-      this.#released(await this.store.read(gpu, COPIES[key]));
-    return {
-      step,
-      shapes: this.#shapes,
-      parameters: await read("parameters"),
-      expAvg: await read("expAvg"),
-      expAvgSq: await read("expAvgSq"),
-    };
+    const state = await readParameterState(this.store, gpu, false);
+    return { step, shapes: this.#shapes, ...this.#movedState(state, fromDevice) };
   }
 
   /** Restores a state. @throws {RangeError} it belongs to another discriminator */
   restore(gpu: Gpu, state: DiscriminatorState): void {
-    for (const key of ["parameters", "expAvg", "expAvgSq"] as const) {
-      this.store.write(gpu, COPIES[key], this.#moved(state[key], onDevice));
-    }
+    writeParameterState(this.store, gpu, { ...this.#movedState(state, onDevice), ema: undefined });
   }
 
-  #released(values: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
-    return this.#moved(values, fromDevice);
+  #movedState(
+    { parameters, expAvg, expAvgSq }: Omit<ParameterState, "ema">,
+    move: typeof onDevice,
+  ): Omit<ParameterState, "ema"> {
+    return {
+      parameters: this.#moved(parameters, move),
+      expAvg: this.#moved(expAvg, move),
+      expAvgSq: this.#moved(expAvgSq, move),
+    };
   }
 
   #moved(

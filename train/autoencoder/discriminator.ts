@@ -113,17 +113,16 @@ function eachWeight(
  * First weights, in released order: normal with a deviation of 0.02, around 1 in norms; biases of
  * convolutions as PyTorch draws them. Source: VQGAN's `weights_init`; the random draws differ.
  */
-export function initialDiscriminator(seed: number): ParameterSource {
+export function initialDiscriminator(seed: number, shapes: Shapes): ParameterSource {
   const generator = new CpuGenerator(seed);
-  let inputs = 0;
   return (name, shape) => {
     const count = size(shape);
     const normal = (mean: number) => generator.randn(count).map((v) => mean + DEVIATION * v);
-    if (shape.length > 1) inputs = size(shape.slice(1));
     if (shape.length > 1) return Promise.resolve(normal(0));
     if (name.endsWith("weight")) return Promise.resolve(normal(1));
     if (name.endsWith("running_var")) return Promise.resolve(new Float32Array(count).fill(1));
     if (!/^main\.(0|11)\.bias$/.test(name)) return Promise.resolve(new Float32Array(count));
+    const inputs = size(shapes.get(name.replace(/bias$/, "weight"))!.slice(1));
     const bound = 1 / Math.sqrt(inputs);
     return Promise.resolve(generator.rand(count).map((v) => bound * (2 * v - 1)));
   };

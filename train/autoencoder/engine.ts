@@ -94,7 +94,7 @@ export class AutoencoderEngine {
     this.adversarialUpdates = this.adversary
       ? [
         recordUpdate(decoder, this.memory, device, this, scratch),
-        this.adversary.recordUpdate(this.memory, device, scratch),
+        recordUpdate(this.adversary.store.trained, this.memory, device, this.adversary, scratch),
       ]
       : [];
   }

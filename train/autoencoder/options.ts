@@ -3,8 +3,8 @@ import type { JsonObject } from "../../files/json.ts";
 import type { LpipsNetwork } from "../../metrics/lpips.ts";
 import { givenOf, type RunOptions, STEP_RECIPE } from "../run_options.ts";
 import {
-  ADVERSARIAL_SETTINGS,
   type AdversarialSettings,
+  adversarialSettings,
   AUTOENCODER_SETTINGS,
   type AutoencoderSettings,
   type LossWeights,
@@ -36,8 +36,8 @@ export function autoencoderSettings(
   return {
     ...{ lr, weightDecay, eps, schedule, warmup, clip, seed, accumulate },
     ...{ betas, batch, frames, latentNoise },
-    ...(options.discStart !== undefined && ADVERSARIAL_SETTINGS),
     ...givenOf(options, [...STEP_RECIPE, "frames", "latentNoise", ...ADVERSARIAL]),
+    ...adversarialSettings(options),
     config,
     sizes,
     height: pictures.height,

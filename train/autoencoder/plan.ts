@@ -9,9 +9,9 @@ import {
   type TrainLimits,
   type TrainPlan,
 } from "../plan.ts";
-import { AutoencoderEngine, type AutoencoderPass } from "./engine.ts";
+import { AutoencoderEngine } from "./engine.ts";
 import { LEAST_JUDGED } from "./discriminator.ts";
-import type { AutoencoderSettings } from "./settings.ts";
+import { adversarialSettings, type AutoencoderSettings } from "./settings.ts";
 
 /** Pixels of a side that VGG16 halves four times. */
 const LEAST_PERCEPTUAL = 16;
@@ -34,7 +34,7 @@ export function planAutoencoder(
 
 function describe(engine: AutoencoderEngine): TrainPlan {
   const { settings, division, memory, parameters: all, isTrained, adversary } = engine;
-  const [kind] = engine.stepKinds as [AutoencoderPass];
+  const kind = engine.stepKinds[0]!;
   const { microBatch } = division;
   const pictures = settings.batch * settings.frames * settings.accumulate;
   const passes = Array.from(
@@ -57,10 +57,13 @@ function flopsOf({ kernel: { name }, params = {}, constants = {} }: Dispatch): n
   return 0;
 }
 
+function wrong(what: string): RangeError {
+  return new RangeError(`Cannot train: ${what}`);
+}
+
 /** @throws {RangeError} names the first wrong setting */
 function checkSettings(settings: AutoencoderSettings): void {
   const { height, width, latentNoise, loss, perceptual, sizes: { compression } } = settings;
-  const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
   checkCounts(settings);
   if (height % compression || width % compression) {
     throw wrong(`pictures of ${width}x${height} are not multiples of ${compression}`);
@@ -79,15 +82,16 @@ function checkSettings(settings: AutoencoderSettings): void {
 
 /** @throws {RangeError} names the first wrong setting of a discriminator */
 function checkAdversarial(settings: AutoencoderSettings): void {
-  const { height, width, discStart, discWeight = 0, discFilters = 4 } = settings;
-  const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
-  if (discStart === undefined) {
+  const { height, width } = settings;
+  const adversarial = adversarialSettings(settings);
+  if (!adversarial) {
     const idle = (["discWeight", "discFilters"] as const).find((name) =>
       settings[name] !== undefined
     );
     if (idle) throw wrong(`\`${idle}\` needs \`discStart\``);
     return;
   }
+  const { discStart, discWeight, discFilters } = adversarial;
   if (!Number.isInteger(discStart) || discStart < 0) {
     throw wrong(`\`discStart\` must be a whole number of steps, not ${discStart}`);
   }

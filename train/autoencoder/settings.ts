@@ -34,16 +34,13 @@ export interface AutoencoderSettings extends StepSettings, Partial<AdversarialSe
   readonly latentNoise: number;
 }
 
-/** A discriminator of the released recipe; it joins where `discStart` is given. */
-export const ADVERSARIAL_SETTINGS = { discWeight: 0.5, discFilters: 64 } as const;
-
-/** The settings of a discriminator, if there is one. */
+/** The settings of a discriminator, if there is one; those of the released recipe where missing. */
 export function adversarialSettings(
-  { discStart, discWeight, discFilters }: Partial<AdversarialSettings>,
+  { discStart, discWeight = 0.5, discFilters = 64 }: {
+    readonly [name in keyof AdversarialSettings]?: number | undefined;
+  },
 ): AdversarialSettings | undefined {
-  if (discStart === undefined) return undefined;
-  const { discWeight: weight, discFilters: filters } = ADVERSARIAL_SETTINGS;
-  return { discStart, discWeight: discWeight ?? weight, discFilters: discFilters ?? filters };
+  return discStart === undefined ? undefined : { discStart, discWeight, discFilters };
 }
 
 /** The released recipe, except for a loss that needs no other network's weights. */

@@ -99,7 +99,10 @@ export class Sampler {
   }
 }
 
-/** Windows at even distances among all of those of some clips; again from the first if there are fewer. */
+/**
+ * Windows at even distances among all of those of some clips; again from the first if there are
+ * fewer.
+ */
 export function spreadPicks(starts: readonly number[], count: number): Pick[] {
   const all = starts.reduce((sum, places) => sum + places, 0);
   return Array.from({ length: count }, (_, i) => {

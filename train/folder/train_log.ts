@@ -8,8 +8,10 @@ import { isObject, type JsonObject } from "../../files/json.ts";
 /** A line of log.jsonl: a step, or an event with the field `event`. */
 export type LogLine = JsonObject;
 
-/** log.jsonl of a run: one line per step (`step loss grad_norm lr seconds`,
- * with a discriminator also `g_loss d_loss`), others with `event`. */
+/**
+ * log.jsonl of a run: one line per step (`step loss grad_norm lr seconds`, with a discriminator also
+ * `g_loss d_loss`), others with `event`.
+ */
 export class TrainLog {
   readonly lines: LogLine[];
   readonly #path: string;

@@ -158,8 +158,9 @@ Deno.test("a discriminator's weights lie on the device and come back as they wer
 });
 
 Deno.test("initialDiscriminator() draws by the released deviations", async () => {
-  const source = initialDiscriminator(1);
-  for (const [name, shape] of discriminatorShapes(16)) {
+  const shapes = discriminatorShapes(16);
+  const source = initialDiscriminator(1, shapes);
+  for (const [name, shape] of shapes) {
     const values = await source(name, shape);
     assert.equal(values.length, size(shape), name);
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
@@ -169,5 +170,16 @@ Deno.test("initialDiscriminator() draws by the released deviations", async () =>
       assert.ok(Math.abs(mean - Number(isNorm)) < 0.02, `${name}: ${mean}`);
       assert.ok(Math.abs(spread / 0.02 - 1) < 0.5, `${name}: ${spread}`);
     }
+  }
+});
+
+Deno.test("initialDiscriminator() bounds a bias by its own layer, in any order", async () => {
+  const shapes = discriminatorShapes(64);
+  const source = initialDiscriminator(1, shapes);
+  for (const [name, shape] of [...shapes].reverse()) {
+    const values = await source(name, shape);
+    if (name !== "main.0.bias") continue;
+    const [most, bound] = [Math.max(...values.map(Math.abs)), 1 / Math.sqrt(3 * 4 * 4)];
+    assert.ok(most <= bound && most > 0.9 * bound, `${most} of ${bound}`); // the greatest of 64
   }
 });

@@ -9,6 +9,8 @@ import {
 import { transformerShapes } from "../../../released/architecture.ts";
 import { readJson } from "../../../files/read_json.ts";
 import { TorchValues } from "../../../weights/torch_values.ts";
+import { size } from "../../../gpu/memory.ts";
+import { inFolder } from "../../support/folder.ts";
 
 const GOLDENS = new URL("../../fixtures/goldens/train/far-action", import.meta.url).pathname;
 const RELEASED = join(GOLDENS, "checkpoint-3");
@@ -55,15 +57,14 @@ Deno.test("saveCheckpoint() writes what loadCheckpoint() reads, and what PyTorch
   }
 });
 
-Deno.test("a checkpoint has a discriminator, as the released trainer's may", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
+Deno.test("a checkpoint has a discriminator, as the released trainer's may", () =>
+  inFolder(async (folder) => {
     const { state } = await loadCheckpoint(RELEASED, await shapes());
     const shape = { "main.2.weight": [2, 1, 4, 4], "main.3.weight": [2], "main.11.bias": [1] };
     const values = (add: number) =>
       new Map(
         Object.entries(shape).map(([name, shape]) => {
-          const count = shape.reduce((a, b) => a * b);
+          const count = size(shape);
           return [name, Float32Array.from({ length: count }, (_, i) => i + add)];
         }),
       );
@@ -83,10 +84,7 @@ Deno.test("a checkpoint has a discriminator, as the released trainer's may", asy
     assert.deepEqual((await loadCheckpoint(released, await shapes())).state, whole);
     await Deno.remove(join(released, "model_1.safetensors"));
     assert.deepEqual((await loadCheckpoint(released, await shapes())).state, state);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  }));
 
 /** Values without the keys of storages, which may be in another order. */
 function plain(value: unknown): unknown {
