@@ -5,12 +5,11 @@ import { ShapeError } from "../gpu/errors.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { type AttentionTuning, attentionTuning, exchangesHeads } from "../gpu/tuning.ts";
-import { joinKernel } from "./fragments.ts";
-import { formFor, memoryForms } from "./memory_forms.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 import { mergeAttention } from "./merge_attention.ts";
 
-const ATTENTION = joinKernel("attention", code);
-const ATTENTION_SHUFFLE = joinKernel("attention_shuffle", shuffleCode);
+const ATTENTION = memoryForms("attention", code, []);
+const ATTENTION_SHUFFLE = memoryForms("attention_shuffle", shuffleCode, []);
 const ATTENTION_BROADCAST = memoryForms("attention_broadcast", broadcastCode, ["out"]);
 
 /** Queries per workgroup of the broadcasting form, and of the others. */
@@ -69,8 +68,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const kind = broadcast && split === 1 ? "texture" : "storage";
   const result = p.scratch(q.shape, "f32", kind);
   const out = split === 1 ? result : p.scratch([batch * queries * heads, split, 68]);
-  p.dispatch({
-    kernel: broadcast ? formFor(ATTENTION_BROADCAST, { out }) : byLanes,
+  dispatchForm(p, broadcast ? ATTENTION_BROADCAST : byLanes, {
     constants: {
       ...(broadcast ? {} : lanes),
       F16: Number(k.dtype === "f16"),

@@ -33,8 +33,8 @@ export interface BatchNormWeights extends NormWeights {
 export type BatchNormMode = "training" | "again" | "running";
 
 /**
- * y = batch norm of x, plus residual if there is one, with the statistics of this batch, towards which the running ones
- * move by a tenth; or with the running ones.
+ * y = batch norm of x, plus residual if there is one, with the statistics of this batch, towards
+ * which the running ones move by a tenth; or with the running ones.
  * @param x [B, H, W, C] f32, C a multiple of 4, as are residual and y
  * @param leak factor of what is negative in the result: that of a leaky ReLU, or 1
  * @returns [2, C]: means and inverse deviations, for the backward pass

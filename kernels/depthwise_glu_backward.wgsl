@@ -23,11 +23,5 @@ fn finish(pixel: u32, c4: u32, a: vec4<f32>, g: vec4<f32>) {
 @compute @workgroup_size(64)
 fn main(lane: Lane) {
   let id = item_of(lane, 64u);
-  if (id >= params.count) { return; }
-  let s = strip_of(id);
-  let h = halves(s);
-  finish(s.pixel, s.c4, h.a[0], h.g[0]);
-  if (s.left > 1u) { finish(s.pixel + 1u, s.c4, h.a[1], h.g[1]); }
-  if (s.left > 2u) { finish(s.pixel + 2u, s.c4, h.a[2], h.g[2]); }
-  if (s.left > 3u) { finish(s.pixel + 3u, s.c4, h.a[3], h.g[3]); }
+  if (id < params.count) { finish_strip(id); }
 }

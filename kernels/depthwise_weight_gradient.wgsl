@@ -1,6 +1,6 @@
 // partial[chunk, tap, c] = sum over the chunk's pixels of dy[p, c] x[p + tap, c]: first pass of the
-// gradient of a depthwise 3 x 3 convolution's weight. One lane per vec4 of
-// channels, row of taps and chunk: of three neighbours in a row, it reads one anew per pixel.
+// gradient of a depthwise 3 x 3 convolution's weight. One lane per vec4 of channels, row of taps and
+// chunk: of three neighbours in a row, it reads one anew per pixel.
 
 struct Params {
   rows: u32,       // image rows: B H

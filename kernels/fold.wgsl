@@ -1,18 +1,7 @@
-// Joined after fragments: lane.
+// Joined after fragments: lane, unfold.
 // dx of `unfold`: each pixel's sum of dy over the taps that read it, in their order. One lane per
 // four channels of a pixel.
 
-struct Params {
-  count: u32,     // B H W C / 4
-  height: u32,    // of dx
-  width: u32,
-  rows: u32,      // of dy
-  columns: u32,
-  stride: u32,
-  quads: u32,     // C / 4
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;         // [B, rows, columns, 16, C]
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;   // [B, H, W, C]
 

@@ -35,4 +35,5 @@ export { default as tile } from "./fragments/tile.wgsl" with { type: "text" };
 export { default as tile_memory } from "./fragments/tile_memory.wgsl" with { type: "text" };
 export { default as tile_output } from "./fragments/tile_output.wgsl" with { type: "text" };
 export { default as tile_shuffle } from "./fragments/tile_shuffle.wgsl" with { type: "text" };
+export { default as unfold } from "./fragments/unfold.wgsl" with { type: "text" };
 export { default as weights } from "./fragments/weights.wgsl" with { type: "text" };

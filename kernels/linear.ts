@@ -3,21 +3,21 @@ import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
 import shuffleCode from "./linear_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { Program } from "../gpu/program.ts";
+import type { Dispatch, Program } from "../gpu/program.ts";
 import { linearTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
-import { formFor, inImage, memoryForms, updating } from "./memory_forms.ts";
+import { dispatchForm, inImage, memoryForms, updating } from "./memory_forms.ts";
 import { chooseForm, type ProductForms } from "./product.ts";
 
+/** The form for CPUs, by where x and y lie. */
+const BROADCAST = memoryForms("linear_broadcast", broadcastCode, ["x", "y"]);
 const FORMS: ProductForms = {
   memory: joinKernel("linear", code),
   shuffle: joinKernel("linear_shuffle", shuffleCode),
-  broadcast: joinKernel("linear_broadcast", broadcastCode),
+  broadcast: BROADCAST.storage,
 };
-/** The form for CPUs, by where x and y lie. */
-const BROADCAST = memoryForms("linear_broadcast", broadcastCode, ["x", "y"]);
 /** Columns per workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 32;
 
@@ -85,8 +85,7 @@ export function linear(
     frames: modulation?.frames ?? unused,
     ...updating("y", x, y),
   };
-  p.dispatch({
-    kernel: broadcast ? formFor(BROADCAST, buffers) : kernel,
+  const dispatch: Omit<Dispatch, "kernel"> = {
     label,
     constants: broadcast ? constants : { ...constants, NORM: Number(norm !== undefined) },
     params: {
@@ -106,6 +105,8 @@ export function linear(
     groups: broadcast
       ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
       : tileGrid(m, n, choice),
-  });
+  };
+  if (broadcast) dispatchForm(p, BROADCAST, dispatch);
+  else p.dispatch({ kernel, ...dispatch });
   return y;
 }

@@ -35,7 +35,7 @@ export function dispatchForm(
 }
 
 /** The form for the memory that tensors lie in. */
-export function formFor(
+function formFor(
   { storage, names, others }: MemoryForms,
   buffers: Dispatch["buffers"],
 ): Kernel {

@@ -1,3 +1,4 @@
+// Joined after fragments: texel.
 // Filters of a convolution, [N, K / taps, taps] in an image, into an image as `conv2d` reads them:
 // [N / 32, K, 32] with k = tap * (K / taps) + channel. A lane reads along four rows n, whose next four
 // numbers are four columns of packed.
@@ -20,7 +21,7 @@ struct Params {
 fn put(i: u32, column4: u32, v: vec4<f32>) {
   let k = i % TAPS * (4u * params.row / TAPS) + i / TAPS;
   let at = (column4 / 8u * 4u * params.row + k) * 8u + column4 % 8u;
-  textureStore(packed, vec2(at & 1023u, at >> 10u), bitcast<vec4<u32>>(v));
+  textureStore(packed, texel(at), bitcast<vec4<u32>>(v));
 }
 
 @compute @workgroup_size(8)

@@ -4,14 +4,13 @@ import textureCode from "./pack_weight_texture.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { DeviceBuffer, Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Place } from "./column_sums.ts";
 import { joinKernel } from "./fragments.ts";
 import { imageForm } from "./memory_forms.ts";
 
 const PACK_WEIGHT = joinKernel("pack_weight", code);
 const PACK_WEIGHT_TEXTURE = joinKernel("pack_weight_texture", textureCode);
-const PACK_FILTERS = imageForm(defineKernel("pack_filters", filtersCode), ["x"]);
+const PACK_FILTERS = imageForm(joinKernel("pack_filters", filtersCode), ["x"]);
 const SOURCES = { F32: 0, F16: 1, BF16: 2 } as const;
 
 /** Types of weights in files. */

@@ -3,10 +3,9 @@ import textureCode from "./qk_norm_rope_texture.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { joinKernel } from "./fragments.ts";
-import { formFor, memoryForms } from "./memory_forms.ts";
+import { dispatchForm, memoryForms } from "./memory_forms.ts";
 
-const QK_NORM_ROPE = joinKernel("qk_norm_rope", code);
+const QK_NORM_ROPE = memoryForms("qk_norm_rope", code, []);
 const QK_NORM_ROPE_TEXTURE = memoryForms("qk_norm_rope_texture", textureCode, ["qkv"]);
 /** Heads of tokens per workgroup: by eight lanes each, or with caches in textures by one. */
 const BY_EIGHT = 8;
@@ -76,12 +75,10 @@ export function qkNormRope(p: Program, qkv: Tensor, options: RopeOptions): Tenso
   const m = batch * count * tokens;
   const texture = k.buffer.kind === "texture";
   const q = p.scratch([batch, count, tokens, heads * 64]);
-  const buffers = { qkv, norms, frames, rope, q, k, v };
-  p.dispatch({
-    kernel: texture ? formFor(QK_NORM_ROPE_TEXTURE, buffers) : QK_NORM_ROPE,
+  dispatchForm(p, texture ? QK_NORM_ROPE_TEXTURE : QK_NORM_ROPE, {
     constants: { F16: Number(k.dtype === "f16") },
     params: { m, tokens, ...ropeParams(options, count) },
-    buffers,
+    buffers: { qkv, norms, frames, rope, q, k, v },
     groups: [Math.ceil(m * heads / (texture ? BY_ONE : BY_EIGHT)), 3, 1],
   });
   return q;

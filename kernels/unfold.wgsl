@@ -1,18 +1,7 @@
-// Joined after fragments: lane.
+// Joined after fragments: lane, unfold.
 // y[b, row, column, tap, c] = x at the tap of the 4 x 4 pixels that begin one pixel above and left
 // of (stride row, stride column), zero outside. One lane per four channels of all taps.
 
-struct Params {
-  count: u32,     // B rows columns C / 4
-  height: u32,    // of x
-  width: u32,
-  rows: u32,      // of y
-  columns: u32,
-  stride: u32,
-  quads: u32,     // C / 4
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;         // [B, H, W, C]
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;   // [B, rows, columns, 16, C]
 

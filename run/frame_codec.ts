@@ -56,7 +56,7 @@ export class FrameCodec {
     if (options.encoder === false) return;
     this.encoder = new Program("encode", memory, device);
     this.encoder.scope(() => {
-      const x = inKind(this.encoder!, readImage(this.encoder!, this.#pictures), kind);
+      const x = readImage(this.encoder!, this.#pictures, kind);
       const y = inKind(this.encoder!, encode(this.encoder!, autoencoder, x), "storage");
       writeLatents(this.encoder!, y, { latents, frames, scale });
     });

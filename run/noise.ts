@@ -23,7 +23,8 @@ export interface GeneratorState {
 
 /**
  * PyTorch's CPU generator; every draw continues where the last one ended. `randn` equals
- * `torch.randn(count, generator=...)` in float32 bit for bit, as PyTorch computes it on x86 processors with AVX2 (others differ by an ulp or two).
+ * `torch.randn(count, generator=...)` in float32 bit for bit, as PyTorch computes it on x86
+ * processors with AVX2 (others differ by an ulp or two).
  *
  * Source: PyTorch 2.5.1, aten/src/ATen/native/cpu/DistributionTemplates.h, `normal_kernel`.
  */
@@ -114,8 +115,9 @@ export interface CudaDevice {
 const H100: CudaDevice = { multiprocessors: 132, threadsPerMultiprocessor: 2048 };
 
 /**
- * PyTorch's CUDA generator; every draw continues where the last one ended. `randn` equals `torch.randn(count, device="cuda", generator=...)` in
- * float32 up to 1e-6 (the device's own sine and cosine are approximate).
+ * PyTorch's CUDA generator; every draw continues where the last one ended. `randn` equals
+ * `torch.randn(count, device="cuda", generator=...)` in float32 up to 1e-6 (the device's own sine
+ * and cosine are approximate).
  *
  * Source: PyTorch 2.5.1, aten/src/ATen/native/cuda/DistributionTemplates.h,
  * `calc_execution_policy` and `distribution_elementwise_grid_stride_kernel`.

@@ -36,3 +36,13 @@ fn halves(s: Strip) -> Halves {
   }
   return h;
 }
+
+// Hands both halves of a strip's pixels to the kernel's `finish`.
+fn finish_strip(id: u32) {
+  let s = strip_of(id);
+  let h = halves(s);
+  finish(s.pixel, s.c4, h.a[0], h.g[0]);
+  if (s.left > 1u) { finish(s.pixel + 1u, s.c4, h.a[1], h.g[1]); }
+  if (s.left > 2u) { finish(s.pixel + 2u, s.c4, h.a[2], h.g[2]); }
+  if (s.left > 3u) { finish(s.pixel + 3u, s.c4, h.a[3], h.g[3]); }
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../gpu/errors.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { Program } from "../../gpu/program.ts";
-import type { AttentionTuning } from "../../gpu/tuning.ts";
+import { type AttentionTuning, exchanges, exchangesHeads } from "../../gpu/tuning.ts";
 import { attention } from "../../kernels/attention.ts";
 import { attentionReference, type CachedKey } from "../reference/attention.ts";
 import { assertClose } from "../support/close.ts";
@@ -89,7 +89,7 @@ const CASES: [string, Case][] = [
 ];
 
 /** Exchanges among 16 lanes, as f32 has them, are more than llvmpipe's subgroups allow untold. */
-const subgroup = (await testGpu()).adapter.subgroupSize;
+const { adapter } = await testGpu();
 const ONE = { kind: "storage", dtype: "f32", ahead: 1, shuffle: 0, parts: 1 } as const;
 
 /** Caches in textures are for the broadcasting form, in buffers for the forms by lanes. */
@@ -113,7 +113,7 @@ const THOROUGH = /^broadcasts$|^memory in f32$|^shuffles in f32$|^shuffles in f1
 
 for (const { by, kind, dtype, ahead, shuffle, parts } of FORMS) {
   const thorough = THOROUGH.test(by);
-  const ignore = shuffle === 1 && subgroup < (dtype === "f16" ? 8 : 16);
+  const ignore = shuffle === 1 && !exchangesHeads(adapter, dtype);
   for (const [name, c] of thorough ? CASES : CASES.filter(([name]) => /rings/.test(name))) {
     if (kind === "storage" && name === "f16 caches") continue;
     for (const split of thorough && parts === 1 ? [1, 3] : [parts > 1 ? 1 : 3]) {
@@ -154,7 +154,7 @@ for (const { by, kind, dtype, ahead, shuffle, parts } of FORMS) {
 
 Deno.test({
   name: "attention() shuffles in f32 where subgroups have 16 lanes",
-  ignore: !/llvmpipe/.test((await testGpu()).adapter.name) || subgroup >= 16,
+  ignore: !/llvmpipe/.test(adapter.name) || exchanges(adapter, 16),
 }, async () => {
   const args = ["test", "-A", "--no-check", "--filter", "shuffles in f32", import.meta.filename!];
   // its cache does not tell widths apart
