@@ -36,7 +36,7 @@ const AGREEMENT = 1e-3;
  * all combinations would be four times as many.
  */
 const ROUNDS: readonly (readonly string[])[] = [
-  ["rows", "tile", "slices", "shuffle", "keys", "parts"],
+  ["rows", "tile", "slices", "shuffle", "parts"],
   ["blocks", "ahead", "split"],
 ];
 

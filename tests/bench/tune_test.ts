@@ -171,7 +171,7 @@ Deno.test({ name: "tune() measures attention over a full cache", ...GPU_TEST }, 
   const timer = await GpuTimer.open(gpu);
   try {
     const attention = tunables(programs({ cpu: false })).find(({ key }) => /^attention/.test(key))!;
-    const builtIn = { keys: 4, split: 1 };
+    const builtIn = { ahead: 1, split: 1 };
     const result = await tune(
       gpu,
       timer,

@@ -96,11 +96,15 @@ function* tunedDevices(gpu: DeviceProfile): Generator<DeviceProfile> {
       ),
     [{}],
   );
-  for (const keys of choices("attention keys")) {
-    for (const products of keys === choices("attention keys")[0] ? all : all.slice(0, 1)) {
+  const [first] = choices("attention ahead");
+  for (const ahead of choices("attention ahead")) {
+    for (const products of ahead === first ? all : all.slice(0, 1)) {
       for (const shuffle of products === all[0] ? [0, 1] : [products.shuffle!]) {
-        const choice = { ...products, shuffle, keys, split: 4 };
-        yield { ...gpu, tuning: new Proxy({}, { get: () => choice }) };
+        const choice = { ...products, shuffle };
+        const attention = { ahead, shuffle, split: 4 };
+        const get = (_: object, key: PropertyKey) =>
+          String(key).startsWith("attention") ? attention : choice;
+        yield { ...gpu, tuning: new Proxy({}, { get }) };
       }
     }
   }
