@@ -17,13 +17,13 @@
  *
  * @example Continue a clip, into an MP4
  * ```ts
- * import { isRgb, loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "./mod.ts";
+ * import { loadPipeline, openFrameWriter, readClip, toFloat, toRgb } from "./mod.ts";
  *
  * const [side, contextFrames] = [64, 6];
  * const clip = await readClip("weights/demo/clips/1.npz", { count: contextFrames });
  * const context = new Float32Array(contextFrames * 3 * side * side);
  * for (const [i, frame] of clip.frames.entries()) {
- *   context.set((isRgb(frame) ? toFloat(frame) : frame).data, i * 3 * side * side);
+ *   context.set(toFloat(frame).data, i * 3 * side * side);
  * }
  *
  * const pipeline = await loadPipeline("weights/demo");

@@ -23,6 +23,7 @@ import type { Job } from "./plan/job.ts";
 import type { BatchCall } from "./plan/options.ts";
 import { Warnings } from "./warnings.ts";
 import { checkResultsPath, knownResults, type ResultRecord, ResultsFile } from "./results.ts";
+import { count } from "../request/report.ts";
 
 /** Some jobs have failed; the exit status says whether a retry may fix all of them. */
 export class JobsFailedError extends Error {
@@ -180,7 +181,7 @@ async function* shown(
 
 /** How much there is to do, said before the first job is started. */
 function beginning(all: number, rest: number): string {
-  const jobs = `${all} ${all === 1 ? "job" : "jobs"}`;
+  const jobs = count(all, "job");
   if (rest === 0) return `${jobs}, all ended in an earlier run`;
   const ended = rest < all ? `, ${all - rest} ended in an earlier run` : "";
   return `${jobs}${ended}: starting`;

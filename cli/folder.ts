@@ -1,7 +1,4 @@
-/** Whether there is a file of that name. */
-export async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((found) => found.isFile, () => false);
-}
+export { isFile } from "../files/file_source.ts";
 
 /** Whether there is a folder of that name. */
 export async function isFolder(path: string): Promise<boolean> {

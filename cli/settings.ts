@@ -79,7 +79,7 @@ export function settingsOf(
 }
 
 /** The command line that makes the output again, quoted for a shell. */
-export function commandLine({ command, options }: Settings): string {
+export function commandLine({ command, options }: Omit<Settings, "version">): string {
   const words = ["far", command];
   for (const [name, value] of Object.entries(options)) {
     const flag = `--${optionName(name)}`;

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import gifenc from "gifenc";
 import { checkFrame, enlarge, type RgbFrame } from "./frames.ts";
 import { encodePng } from "./png_writer.ts";
@@ -38,7 +37,7 @@ const KITTY_PIECE = 4096;
 
 /** Raw RGB in pieces; the picture replaces the previous one, and the cursor stays. */
 function kittyPicture({ width, height, data }: RgbFrame, { columns, rows }: PictureCells): string {
-  const base64 = Buffer.from(data).toString("base64");
+  const base64 = data.toBase64();
   let text = "";
   for (let at = 0; at < base64.length; at += KITTY_PIECE) {
     const more = at + KITTY_PIECE < base64.length ? 1 : 0;
@@ -53,7 +52,7 @@ function kittyPicture({ width, height, data }: RgbFrame, { columns, rows }: Pict
 function itermPicture(frame: RgbFrame, { columns, rows }: PictureCells): string {
   const png = encodePng(frame);
   const size = `width=${columns};height=${rows};preserveAspectRatio=1`;
-  const base64 = Buffer.from(png).toString("base64");
+  const base64 = png.toBase64();
   return `${ESCAPE}]1337;File=inline=1;size=${png.length};${size};doNotMoveCursor=1:${base64}\x07`;
 }
 

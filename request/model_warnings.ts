@@ -1,7 +1,7 @@
 import type { ModelInfo } from "../mod.ts";
 import { UsageError } from "../cli/errors.ts";
 import type { Size } from "../cli/option.ts";
-import { defaultSize, releasedSize } from "./picture_size.ts";
+import { trainedSize } from "./picture_size.ts";
 
 /** Videos of up to so many times the trained length are fine. */
 const LONG = 2;
@@ -42,7 +42,7 @@ export function modelWarnings(
 ): RunWarning[] {
   const warnings: RunWarning[] = [];
   const { name } = info;
-  const trained = sizeText(defaultSize(info.defaults) ?? releasedSize(info));
+  const trained = sizeText(trainedSize(info));
   const wanted = size ? sizeText(size) : trained;
   if (wanted !== trained) {
     const text =

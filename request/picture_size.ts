@@ -14,3 +14,8 @@ export function defaultSize({ size }: Readonly<Record<string, unknown>>): Size |
   const [, width, height] = /^(\d+)x(\d+)$/.exec(String(size)) ?? [];
   return width === undefined ? undefined : { width: Number(width), height: Number(height) };
 }
+
+/** The size that a model was trained at: among its defaults, else that of the released models. */
+export function trainedSize(info: Pick<ModelInfo, "defaults" | "compression">): Size {
+  return defaultSize(info.defaults) ?? releasedSize(info);
+}

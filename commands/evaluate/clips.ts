@@ -5,7 +5,7 @@ import { parseJsonText } from "../../cli/json_text.ts";
 import { readText } from "../../cli/text_file.ts";
 import { readActionLists } from "../../request/action_file.ts";
 import { count } from "../../request/report.ts";
-import { defaultSize, releasedSize } from "../../request/picture_size.ts";
+import { trainedSize } from "../../request/picture_size.ts";
 import { readSource, type Source, type SourceOptions } from "../../request/sources.ts";
 import type { EvaluateValues, Protocol } from "./protocol.ts";
 
@@ -95,7 +95,7 @@ function safeName(path: string): string {
 /** How clips are read: the same for context and for comparison. */
 export function clipOptions(options: EvaluateValues, { info }: Protocol): SourceOptions["fit"] {
   return {
-    ...options.size ?? defaultSize(info.defaults) ?? releasedSize(info),
+    ...options.size ?? trainedSize(info),
     multiple: info.multiple,
     always: options.size !== undefined,
     resize: options.resize,

@@ -241,5 +241,5 @@ async function machineOf(): Promise<Machine> {
 function commandOf({ options, operands }: EvaluateCall): string {
   const { quiet: _, verbose: _verbose, json: _json, progress: _progress, ...rest } = options;
   const command = ["evaluate", ...operands.map(shellQuote)].join(" ");
-  return commandLine({ command, version: VERSION, options: jsonOf(rest) });
+  return commandLine({ command, options: jsonOf(rest) });
 }

@@ -4,6 +4,7 @@ import { sizeMetadata } from "../../request/viewing_scale.ts";
 import { type Settings, settingsMetadata } from "../../cli/settings.ts";
 import { ActionHistory } from "../../player/action_history.ts";
 import type { GameWatcher, Shown } from "../../player/game.ts";
+import { count } from "../../request/report.ts";
 
 /** Settings of a recording. */
 export interface RecordingOptions extends Omit<WriterOptions, "metadata" | "actions" | "frames"> {
@@ -44,7 +45,7 @@ export class Recording implements GameWatcher {
     if (made) Object.assign(this.metadata, settingsMetadata(made));
     if (this.actions) this.metadata[ACTIONS_KEY] = this.#actionText(this.actions);
     const { path, frames } = await this.writer.close();
-    return `wrote ${path}, ${frames} ${frames === 1 ? "frame" : "frames"}`;
+    return `wrote ${path}, ${count(frames, "frame")}`;
   }
 
   /** Removes what was written, unless it was closed. */

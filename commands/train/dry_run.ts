@@ -3,6 +3,7 @@ import { orAborted } from "../../cli/abort.ts";
 import { duration } from "../../cli/progress.ts";
 import type { TrainJob } from "./job.ts";
 import type { TrainCall } from "./spec.ts";
+import { count } from "../../request/report.ts";
 
 /** Prints the needs of a run: memory by kind, and the time of a few measured steps. */
 export async function dryRun(
@@ -25,7 +26,7 @@ function describe(
   const row = (name: string, value: number) =>
     `  ${name.padEnd(12)} ${(value / 1e6).toFixed(1)} MB`;
   return [
-    `data         ${clips} ${clips === 1 ? "clip" : "clips"}, ${frames} frames`,
+    `data         ${count(clips, "clip")}, ${frames} frames`,
     `parameters   ${plan.parameters}, of which ${plan.trained} are trained`,
     `memory       ${(bytes.total / 1e6).toFixed(1)} MB`,
     row("weights", bytes.weights),

@@ -1,7 +1,6 @@
 import type { TrainOptions } from "../../app_large.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { commandLine, jsonOf, shellQuote } from "../../cli/settings.ts";
-import { VERSION } from "../../cli/version.ts";
 import type { TrainCall } from "./spec.ts";
 
 /**
@@ -42,7 +41,7 @@ function betas(text: string): [number, number] {
 function commandOf({ options, operands }: TrainCall): string {
   const { quiet: _, verbose: _verbose, json: _json, ...rest } = options;
   const command = ["train", ...operands.map(shellQuote)].join(" ");
-  return commandLine({ command, version: VERSION, options: jsonOf(rest) });
+  return commandLine({ command, options: jsonOf(rest) });
 }
 
 /** The given keys of an object. */

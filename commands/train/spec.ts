@@ -17,7 +17,7 @@ import { GPU } from "../../cli/permissions.ts";
 import { GENERATE_OPTIONS, MODEL_OPTIONS, RESIZE } from "../../request/options.ts";
 
 /** Options of `far train`. */
-export const TRAIN_OPTIONS = {
+const TRAIN_OPTIONS = {
   ...section(INPUT, {
     model: string("MODEL", "model to fine-tune: a folder, a pulled model, or demo", { short: "m" }),
     architecture: string(

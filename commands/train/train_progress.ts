@@ -70,10 +70,9 @@ export class TrainProgress {
     const { step, loss, gradNorm, lr, tokens } = trained;
     const seconds = average(this.#seconds);
     const left = duration((this.steps - step) * seconds);
-    return `step ${step}/${this.steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})${
-      adversarialOf(trained)
-    }  ` +
-      `lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
+    const adversarial = adversarialOf(trained);
+    return `step ${step}/${this.steps}  loss ${loss.toFixed(4)} (mean ${this.mean.toFixed(4)})` +
+      `${adversarial}  lr ${lr.toPrecision(3)}  gradient ${gradNorm.toPrecision(3)}  ` +
       `${rate(tokens / seconds)} ${this.#unit}/s  ${seconds.toFixed(2)} s/step  ${left} left`;
   }
 }

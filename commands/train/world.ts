@@ -72,10 +72,9 @@ function worldOptions(call: TrainCall): WorldOptions {
   const { options: o } = call;
   const strange = TOO_FINE.find((name) => o[name] !== undefined && o[name] !== false);
   if (strange) {
+    const flag = `--${optionName(strange)}`;
     throw new UsageError(
-      `Cannot use --${
-        optionName(strange)
-      } for an autoencoder and a transformer at once: say what to train by ` +
+      `Cannot use ${flag} for an autoencoder and a transformer at once: say what to train by ` +
         "--autoencoder, --model, or --architecture and --vae",
     );
   }

@@ -1,5 +1,5 @@
 import type { FloatFrame, RgbFrame } from "../../../media/frames.ts";
-import { isRgb, toRgb } from "../../../media/frames.ts";
+import { toRgb } from "../../../media/frames.ts";
 import expected from "../../fixtures/media/expected.json" with { type: "json" };
 
 /** What ffmpeg read from a fixture: frames as the mean colours of 4x4 cells. */
@@ -21,7 +21,7 @@ export function expectedOf(name: string): Expected {
 
 /** Mean colours of 4x4 cells, rows first, as describe.ts computes them. */
 export function cells(frame: RgbFrame | FloatFrame): number[] {
-  const { width, height, data } = isRgb(frame) ? frame : toRgb(frame);
+  const { width, height, data } = toRgb(frame);
   const means: number[] = [];
   const border = (part: number, size: number) => Math.floor(part * size / 4);
   for (let cell = 0; cell < 16; cell++) {
