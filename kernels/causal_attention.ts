@@ -68,7 +68,7 @@ export function causalAttentionBackward(
   dispatchRegions(p, KEYS, { ...shared, dqkv }, options);
 }
 
-/** Long-term context and window have frames of different sizes: a dispatch for each. */
+/** Frames that differ in size, or in what they see, have a dispatch of their own. */
 function dispatchRegions(
   p: Program,
   { broadcast, plain }: Forms,
@@ -78,9 +78,11 @@ function dispatchRegions(
   const { videos, contextFrames, contextTokens, windowFrames, windowTokens } = layout;
   const together = inImage(buffers.qk!);
   const WG = together ? 8 : 64;
+  const noisy = layout.twins ? windowFrames / 2 : 0;
   const regions = [
     { first_frame: 0, frames: contextFrames, tokens: contextTokens },
-    { first_frame: contextFrames, frames: windowFrames, tokens: windowTokens },
+    { first_frame: contextFrames, frames: windowFrames - noisy, tokens: windowTokens },
+    { first_frame: contextFrames + noisy, frames: noisy, tokens: windowTokens },
   ];
   for (const region of regions) {
     if (region.frames === 0) continue;
@@ -91,6 +93,7 @@ function dispatchRegions(
         SLOPE: Number(slope !== 0),
         BROADCAST: Number(together),
         PAIR: Number(together),
+        TWINS: Number(noisy > 0),
       },
       params: {
         videos,

@@ -6,10 +6,10 @@
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;    // [R, d]
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4<f32>>; // [R, heads]: log of the sum
 
-// The score of a key that is `s`-th in the sequence; none if it is of a later frame.
-fn scored(product: f32, s: u32, end: u32, frame: u32) -> f32 {
-  if (s >= end) { return -1e30; }
-  if (SLOPE) { return product + params.slope * (frame_at(s) - f32(frame)); }
+// The score of a key that is `s`-th in the sequence; none if the query does not see it.
+fn scored(product: f32, s: u32, seen: Runs, frame: u32) -> f32 {
+  if (!holds(seen, s)) { return -1e30; }
+  if (SLOPE) { return product + params.slope * (time_at(s) - time_of(frame)); }
   return product;
 }
 
@@ -34,11 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var u0 = mat4x4<f32>(); var u1 = mat4x4<f32>(); var u2 = mat4x4<f32>(); var u3 = mat4x4<f32>();
   var maximum = vec2(-1e30);
   var sum = vec2(0.0);
-  let own_end = start_of(token.frame + 1u);
-  let other_end = start_of(other.frame + 1u);
-  let last = token_at(video, last_token(group.x));
-  let end = start_of(last.frame + 1u);
-  for (var s = 0u; s < end; s++) {
+  let own_keys = keys_of(token.frame);
+  let other_keys = keys_of(other.frame);
+  let keys = keys_of_group(video, group.x);
+  for (var s = from_token(0u, keys); s < keys.end; s = from_token(s + 1u, keys)) {
     let key = row_of(video, s);
     let k = key * 2u * d + d + head;
     var k0 = mat4x4<f32>(); var k1 = mat4x4<f32>();
@@ -62,9 +61,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     // of the key, for both queries
     var score = vec2(-1e30);
-    score.x = scored(product(q0, q1, q2, q3, k0, k1, k2, k3), s, own_end, token.frame);
+    score.x = scored(product(q0, q1, q2, q3, k0, k1, k2, k3), s, own_keys, token.frame);
     if (PAIR) {
-      score.y = scored(product(e0, e1, e2, e3, k0, k1, k2, k3), s, other_end, other.frame);
+      score.y = scored(product(e0, e1, e2, e3, k0, k1, k2, k3), s, other_keys, other.frame);
     }
     let higher = max(maximum, score);
     let rescale = exp(maximum - higher);

@@ -13,11 +13,11 @@ fn from_dy(i: u32) -> mat4x4<f32> {
   return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]);
 }
 
-// The probability of a key for the query that is `s`-th in the sequence; none in earlier frames.
-fn probability(product: f32, s: u32, frame: u32, log_sum: f32) -> f32 {
-  if (s < start_of(frame)) { return 0.0; }
+// The probability of a key for the query that is `s`-th in the sequence; none if that does not see it.
+fn probability(product: f32, s: u32, seers: Runs, frame: u32, log_sum: f32) -> f32 {
+  if (!holds(seers, s)) { return 0.0; }
   var score = product;
-  if (SLOPE) { score += params.slope * (f32(frame) - frame_at(s)); }
+  if (SLOPE) { score += params.slope * (time_of(frame) - time_at(s)); }
   return exp(score - log_sum);
 }
 
@@ -50,8 +50,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var b0 = mat4x4<f32>(); var b1 = mat4x4<f32>(); var b2 = mat4x4<f32>(); var b3 = mat4x4<f32>();
   var t0 = mat4x4<f32>(); var t1 = mat4x4<f32>(); var t2 = mat4x4<f32>(); var t3 = mat4x4<f32>();
   var u0 = mat4x4<f32>(); var u1 = mat4x4<f32>(); var u2 = mat4x4<f32>(); var u3 = mat4x4<f32>();
-  let end = start_of(params.context_frames + params.window_frames);
-  for (var s = start_of(first.frame); s < end; s++) {
+  let own_queries = queries_of(token.frame);
+  let other_queries = queries_of(other.frame);
+  let last = token_at(video, last_token(group.x));
+  let queries = union_of(queries_of(first.frame), queries_of(last.frame));
+  let begin = from_token(queries.start, queries);
+  for (var s = begin; s < queries.end; s = from_token(s + 1u, queries)) {
     let query = row_of(video, s);
     let q = query * 2u * d + head;
     var q0 = mat4x4<f32>(); var q1 = mat4x4<f32>();
@@ -74,13 +78,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       g0 = from_dy(g); g1 = from_dy(g + 4u);
       g2 = from_dy(g + 8u); g3 = from_dy(g + 12u);
     }
-    let p = probability(product(q0, q1, q2, q3, k0, k1, k2, k3), s, token.frame, of_query.x);
+    let p = probability(product(q0, q1, q2, q3, k0, k1, k2, k3), s, own_queries, token.frame, of_query.x);
     let dp = product(g0, g1, g2, g3, v0, v1, v2, v3);
     let ds = p * (dp - of_query.y) * 0.125;
     a0 += q0 * ds; a1 += q1 * ds; a2 += q2 * ds; a3 += q3 * ds;
     b0 += g0 * p; b1 += g1 * p; b2 += g2 * p; b3 += g3 * p;
     if (PAIR) {
-      let p = probability(product(q0, q1, q2, q3, e0, e1, e2, e3), s, other.frame, of_query.x);
+      let p = probability(product(q0, q1, q2, q3, e0, e1, e2, e3), s, other_queries, other.frame, of_query.x);
       let dp = product(g0, g1, g2, g3, h0, h1, h2, h3);
       let ds = p * (dp - of_query.y) * 0.125;
       t0 += q0 * ds; t1 += q1 * ds; t2 += q2 * ds; t3 += q3 * ds;

@@ -15,11 +15,11 @@ fn from_dy(i: u32) -> mat4x4<f32> {
 
 fn from_y(i: u32) -> mat4x4<f32> { return mat4x4(y[i], y[i + 1u], y[i + 2u], y[i + 3u]); }
 
-// The score's gradient for a query; none from a key of a later frame.
-fn score_gradient(product: f32, dp: f32, s: u32, end: u32, frame: u32, of_query: vec2<f32>) -> f32 {
-  if (s >= end) { return 0.0; }
+// The score's gradient for a query; none from a key that it does not see.
+fn score_gradient(product: f32, dp: f32, s: u32, seen: Runs, frame: u32, of_query: vec2<f32>) -> f32 {
+  if (!holds(seen, s)) { return 0.0; }
   var score = product;
-  if (SLOPE) { score += params.slope * (frame_at(s) - f32(frame)); }
+  if (SLOPE) { score += params.slope * (time_at(s) - time_of(frame)); }
   return exp(score - of_query.x) * (dp - of_query.y) * 0.125;
 }
 
@@ -58,11 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   var d0 = mat4x4<f32>(); var d1 = mat4x4<f32>(); var d2 = mat4x4<f32>(); var d3 = mat4x4<f32>();
   var u0 = mat4x4<f32>(); var u1 = mat4x4<f32>(); var u2 = mat4x4<f32>(); var u3 = mat4x4<f32>();
-  let own_end = start_of(token.frame + 1u);
-  let other_end = start_of(other.frame + 1u);
-  let last = token_at(video, last_token(group.x));
-  let end = start_of(last.frame + 1u);
-  for (var s = 0u; s < end; s++) {
+  let own_keys = keys_of(token.frame);
+  let other_keys = keys_of(other.frame);
+  let keys = keys_of_group(video, group.x);
+  for (var s = from_token(0u, keys); s < keys.end; s = from_token(s + 1u, keys)) {
     let key = row_of(video, s);
     let k = key * 2u * d + d + head;
     var k0 = mat4x4<f32>(); var k1 = mat4x4<f32>();
@@ -86,12 +85,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let score = product(q0, q1, q2, q3, k0, k1, k2, k3);
     let dp = product(g0, g1, g2, g3, v0, v1, v2, v3);
-    let ds = score_gradient(score, dp, s, own_end, token.frame, of_token);
+    let ds = score_gradient(score, dp, s, own_keys, token.frame, of_token);
     d0 += k0 * ds; d1 += k1 * ds; d2 += k2 * ds; d3 += k3 * ds;
     if (PAIR) {
       let score = product(e0, e1, e2, e3, k0, k1, k2, k3);
       let dp = product(h0, h1, h2, h3, v0, v1, v2, v3);
-      let ds = score_gradient(score, dp, s, other_end, other.frame, of_other);
+      let ds = score_gradient(score, dp, s, other_keys, other.frame, of_other);
       u0 += k0 * ds; u1 += k1 * ds; u2 += k2 * ds; u3 += k3 * ds;
     }
   }

@@ -22,6 +22,11 @@ export interface TokenLayout {
   /** Per video. */
   readonly contextFrames: number;
   readonly windowFrames: number;
+  /**
+   * Whether the window's frames are there twice: first all of them clean, then all of them noisy. A
+   * noisy frame sees only itself and the clean ones before it.
+   */
+  readonly twins?: boolean;
   /** Per frame. */
   readonly contextTokens: number;
   readonly windowTokens: number;

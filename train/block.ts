@@ -82,7 +82,7 @@ function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKin
       first: 0,
       rows,
       tokens: layout.windowTokens,
-      frames: layout.windowFrames,
+      frames: layout.twins ? layout.windowFrames / 2 : layout.windowFrames,
       firstFrame: layout.contextFrames,
       columns,
       spread: 1,

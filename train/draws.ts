@@ -27,6 +27,8 @@ export interface DistilledFrames {
   readonly studentStep: Int32Array;
   /** Clean frames that the student makes itself, from their noise. */
   readonly own: Uint8Array;
+  /** Whether the window's frames are there twice, clean and noisy (`TokenLayout`). */
+  readonly twins: boolean;
 }
 
 /** Noise levels that training draws from. */

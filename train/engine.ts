@@ -3,6 +3,7 @@ import { type DeviceBuffer, Memory, type Tensor } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { type DeviceProfile, tensorKind } from "../gpu/tuning.ts";
 import { ADAMW_STEP_BYTES } from "../kernels/adamw.ts";
+import type { TokenLayout } from "../kernels/modulated_norm.ts";
 import { ropeAngles, ropeSpace, rounded } from "../model/embeddings.ts";
 import { Distiller } from "./distill/distiller.ts";
 import { layoutOf, type PassInputs } from "./inputs.ts";
@@ -47,6 +48,12 @@ export function longestStep({ trainingType, frames }: TrainerSettings): number {
   return trainingType === "long_context" ? frames - 1 : frames;
 }
 
+/** Rows of the longest sequences. */
+export function longestLayout(settings: TrainerSettings, videos: number): TokenLayout {
+  const twins = settings.distill !== undefined;
+  return layoutOf(settings, { videos, frames: longestStep(settings), twins });
+}
+
 /** Everything on the device: parameters, activations, and the programs that train them. */
 export class Engine implements PassRecorder {
   readonly settings: TrainerSettings;
@@ -88,11 +95,10 @@ export class Engine implements PassRecorder {
     this.results = this.memory.tensor("results", [4]);
     this.step = this.memory.buffer("optimiser step", ADAMW_STEP_BYTES, "uniform");
     // the longest first: shorter ones reuse its memory
-    for (const kind of kindsOfStep(settings, division)) {
-      this.pass(division.microBatch, longestStep(settings), kind);
-    }
+    const longest = longestLayout(settings, division.microBatch);
+    for (const kind of kindsOfStep(settings, division)) this.pass(longest, kind);
     this.distiller = settings.distill && new Distiller(this, settings.distill);
-    this.distiller?.programs(division.microBatch, longestStep(settings));
+    this.distiller?.programs(longest);
     this.update = recordUpdate(this.store.trained, this.memory, this.#device, this);
   }
 
@@ -105,9 +111,9 @@ export class Engine implements PassRecorder {
     return this.settings.frames * this.settings.config.axes[0];
   }
 
-  /** The pass of this size, recorded if needed. */
-  pass(videos: number, frames: number, kind: PassKind): RecordedPass {
-    return this.record(`${kind} ${videos} ${frames}`, videos, frames, (pass, tensors) => {
+  /** The pass over rows of this layout, recorded if needed. */
+  pass(layout: TokenLayout, kind: PassKind): RecordedPass {
+    return this.record(kind, layout, (pass, tensors) => {
       recordForward(pass, tensors, kind === "validate" ? RESULTS.validation : RESULTS.loss);
       if (kind !== "validate") recordBackward(pass, tensors, this.#reach);
     });
@@ -115,12 +121,14 @@ export class Engine implements PassRecorder {
 
   /** A pass of any kind in the same memory. */
   record(
-    key: string,
-    videos: number,
-    frames: number,
+    kind: string,
+    layout: TokenLayout,
     body: PassBody,
     store = this.store,
   ): RecordedPass {
+    const { videos, contextFrames, windowFrames, twins } = layout;
+    const sizes = [videos, contextFrames, windowFrames, ...twins ? ["twins"] : []];
+    const key = [kind, ...sizes].join(" ");
     const known = this.#passes.get(key);
     if (known) return known;
     const { settings, division: { recompute } } = this;
@@ -130,13 +138,13 @@ export class Engine implements PassRecorder {
       store,
       workspace: this.#workspace,
       sizes: settings.config,
-      layout: layoutOf(settings, videos, frames),
+      layout,
       columns: settings.width / settings.config.patch,
       recompute,
       half: settings.dtype === "f16",
       copied: new Set(),
       shared: {},
-      isFirst: !key.startsWith("train more"),
+      isFirst: kind !== "train more",
       written: new Set(),
       adapters: store === this.store ? this.parameters.adapters : undefined,
     };
@@ -164,9 +172,7 @@ export class Engine implements PassRecorder {
 
   /** Writes a pass's inputs, and returns the program that reads them. */
   prepare(gpu: Gpu, inputs: PassInputs, kind: PassKind): Program {
-    const { layout } = inputs;
-    const frames = layout.contextFrames + layout.windowFrames;
-    const { program, tensors } = this.pass(layout.videos, frames, kind);
+    const { program, tensors } = this.pass(inputs.layout, kind);
     this.memory.allocate(gpu);
     for (const name of INPUTS) {
       const tensor = tensors[name];

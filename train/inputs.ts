@@ -1,4 +1,4 @@
-import type { TokenLayout } from "../kernels/modulated_norm.ts";
+import { countFrames, type TokenLayout } from "../kernels/modulated_norm.ts";
 import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { trainedSigma } from "../model/scheduler.ts";
@@ -43,14 +43,24 @@ export function projectTimestep(timestep: number): Float32Array {
   return projection;
 }
 
-/** Row layout of a pass over so many videos and frames. */
-export function layoutOf(settings: TrainerSettings, videos: number, frames: number): TokenLayout {
+/** Videos of a pass, frames of each, and whether those of its window are there twice. */
+export interface PassSize {
+  readonly videos: number;
+  readonly frames: number;
+  /** As in `TokenLayout`. */
+  readonly twins?: boolean;
+}
+
+/** Row layout of a pass. */
+export function layoutOf(settings: TrainerSettings, size: PassSize): TokenLayout {
   const { config: { patch, contextPatch = patch }, height, width } = settings;
+  const { videos, frames, twins = false } = size;
   const { context, window } = splitFrames(settings, frames);
   return {
     videos,
+    twins,
     contextFrames: context,
-    windowFrames: window,
+    windowFrames: twins ? 2 * window : window,
     contextTokens: height * width / contextPatch ** 2,
     windowTokens: height * width / patch ** 2,
   };
@@ -77,10 +87,11 @@ export function arrangeInputs(
   { first, count, lossScale }: Record<"first" | "count" | "lossScale", number>,
 ): PassInputs {
   const { config, height, width } = settings;
-  const layout = layoutOf(settings, count, draws.frames);
+  const twins = draws.distilled?.twins;
+  const layout = layoutOf(settings, { videos: count, frames: draws.frames, twins });
   const { contextFrames, windowFrames } = layout;
   const frameSize = config.channels * height * width;
-  const frames = count * draws.frames;
+  const frames = countFrames(layout);
   const inputs = {
     layout,
     window: new Float32Array(count * windowFrames * frameSize),
@@ -92,13 +103,11 @@ export function arrangeInputs(
   };
   for (let video = 0; video < count; video++) {
     const weights = frameWeights(settings, draws, first + video, batch.videos);
-    for (let frame = 0; frame < draws.frames; frame++) {
-      const inWindow = frame >= contextFrames;
+    for (const { frame, at, inWindow, alwaysClean } of placesOf(layout, video)) {
       const drawn = (first + video) * draws.frames + frame;
-      const at = inWindow
-        ? video * windowFrames + frame - contextFrames
-        : count * windowFrames + video * contextFrames + frame;
-      const numbers = frameNumbers(settings, draws, drawn, inWindow, weights[frame]!);
+      const numbers = alwaysClean
+        ? CLEAN_TWIN
+        : frameNumbers(settings, draws, drawn, inWindow, weights[frame]!);
       inputs.timesteps.set(projectTimestep(numbers.timestep), at * TIMESTEP_WIDTH);
       inputs.classes[at] = classOf(settings, batch, draws, first + video, frame);
       const noised = noiseFrame(settings, batch, draws, { video: first + video, frame }, numbers);
@@ -115,6 +124,35 @@ export function arrangeInputs(
   return inputs;
 }
 
+/** Where a frame of a video stands among all frames of a pass. */
+interface FramePlace {
+  /** Of the video. */
+  readonly frame: number;
+  /** Windows of all videos come first. */
+  readonly at: number;
+  readonly inWindow: boolean;
+  /** The clean one of twins. */
+  readonly alwaysClean: boolean;
+}
+
+function placesOf(
+  { videos, contextFrames, windowFrames, twins }: TokenLayout,
+  video: number,
+): FramePlace[] {
+  const inWindow = twins ? windowFrames / 2 : windowFrames;
+  const context = Array.from({ length: contextFrames }, (_, frame) => ({
+    frame,
+    at: videos * windowFrames + video * contextFrames + frame,
+    ...{ inWindow: false, alwaysClean: false },
+  }));
+  const window = Array.from({ length: windowFrames }, (_, i) => ({
+    frame: contextFrames + i % inWindow,
+    at: video * windowFrames + i,
+    ...{ inWindow: true, alwaysClean: i < windowFrames - inWindow },
+  }));
+  return [...context, ...window];
+}
+
 /** 2 (1 - clean) / (b noisy c h w) for each frame of a video; 0 before the window of the loss. */
 function frameWeights(
   { config: { channels, trainedWindow }, height, width }: TrainerSettings,
@@ -129,6 +167,8 @@ function frameWeights(
   const sum = noisy.reduce<number>((a, b) => a + b, 0) + 1e-9;
   return noisy.map((n) => 2 * n / (videos * sum * channels * height * width));
 }
+
+const CLEAN_TWIN: FrameNumbers = { sigma: NaN, taught: false, timestep: CLEAN, weight: 0 };
 
 function frameNumbers(
   settings: TrainerSettings,

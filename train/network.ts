@@ -8,6 +8,7 @@ import {
   countRows,
   modulatedNorm,
   modulatedNormBackward,
+  type TokenLayout,
   windowRows,
 } from "../kernels/modulated_norm.ts";
 import { TIMESTEP_WIDTH } from "../model/embeddings.ts";
@@ -68,13 +69,12 @@ export interface PassRecorder {
   readonly parameters: { readonly all: readonly Parameter[] };
   /**
    * A pass, recorded if needed.
-   * @param key its kind and size
+   * @param kind what it does, apart from its size
    * @param store weights other than those that are trained; they have no adapters
    */
   record(
-    key: string,
-    videos: number,
-    frames: number,
+    kind: string,
+    layout: TokenLayout,
     body: PassBody,
     store?: ParameterStore,
   ): RecordedPass;

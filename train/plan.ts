@@ -2,7 +2,7 @@ import type { Dispatch, Program } from "../gpu/program.ts";
 import type { DeviceProfile } from "../gpu/tuning.ts";
 import { type DeviceBuffer, type Memory, size } from "../gpu/memory.ts";
 import { checkDistill } from "./distill/settings.ts";
-import { type Division, Engine, longestStep } from "./engine.ts";
+import { type Division, Engine, longestLayout } from "./engine.ts";
 import type { Copy, Parameter, ParameterStore } from "./parameters.ts";
 import type { TrainerSettings } from "./settings.ts";
 
@@ -101,14 +101,16 @@ function describe(engine: Engine): TrainPlan {
   const { settings, division, store, memory, parameters: { all, isTrained } } = engine;
   const { microBatch } = division;
   const videos = settings.batch * settings.accumulate;
-  const frames = longestStep(settings);
   const whole = Math.floor(videos / microBatch);
   const parts = Array.from({ length: whole }, () => microBatch);
   if (videos % microBatch) parts.push(videos % microBatch);
-  const passes = parts.flatMap((count, part) => [
-    ...engine.distiller?.programs(count, frames) ?? [],
-    engine.pass(count, frames, part === 0 ? "train" : "train more").program,
-  ]);
+  const passes = parts.flatMap((count, part) => {
+    const layout = longestLayout(settings, count);
+    return [
+      ...engine.distiller?.programs(layout) ?? [],
+      engine.pass(layout, part === 0 ? "train" : "train more").program,
+    ];
+  });
   const programs = [...passes, engine.update];
   return describePlan({ ...division, store, memory, all, isTrained, programs }, {
     flopsOf,
@@ -206,7 +208,7 @@ function checkSettings(settings: TrainerSettings): void {
   const { config, height, width, frames, trainingType } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
   checkCounts(settings);
-  if (settings.distill) checkDistill(settings.distill, config.condition.kind);
+  if (settings.distill) checkDistill(settings.distill, settings);
   const patch = config.contextPatch ?? config.patch;
   if (height % patch || width % patch) {
     throw wrong(`latents of ${height}x${width} cannot be divided into patches of ${patch}`);

@@ -3,12 +3,7 @@ import type { JsonObject } from "../files/json.ts";
 import type { ResizeMethod } from "../media/resize.ts";
 import type { FarSizes } from "../model/config.ts";
 import { EVEN } from "../model/scheduler.ts";
-import {
-  DISTILL_CLEAN_CONTEXT,
-  distilledSchedule,
-  type DistillOptions,
-  distillSettings,
-} from "./distill/settings.ts";
+import { distilledSchedule, type DistillOptions, distillSettings } from "./distill/settings.ts";
 import { RELEASED_SETTINGS, type StepSettings, type TrainerSettings } from "./settings.ts";
 
 /** Settings that options give, of the training of any model. */
@@ -168,7 +163,7 @@ export function trainerSettings(
     ema: ema === 0 ? undefined : ema,
     ...(options.distill && {
       distill: distillSettings(options.distill),
-      cleanContext: options.cleanContext ?? DISTILL_CLEAN_CONTEXT,
+      cleanContext: options.cleanContext, // none: all frames see clean ones
     }),
     noise: options.distill ? distilledSchedule(options.distill, noise) : noise,
     scalingFactor,

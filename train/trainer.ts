@@ -106,14 +106,15 @@ export class Trainer extends GpuTrainer<Engine> {
       const kind = part === 0 ? "train" : "train more";
       return this.#prepare(inputs, kind, draws, part * microBatch);
     };
-    const tokens = countRows(layoutOf(settings, batch.videos, draws.frames));
+    const size = { videos: batch.videos, frames: draws.frames };
+    const tokens = countRows(layoutOf(settings, size));
     return { frames: draws.frames, tokens, passes: Math.ceil(batch.videos / microBatch), pass };
   }
 
   /**
-   * Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise, unless a
-   * model is distilled: then it is the distance from the teacher, between clean frames. Undefined if
-   * the signal aborts before its last part.
+   * Loss without a step, with noise and timesteps drawn from `seed`; all frames get noise. Where a
+   * model is distilled, it is the distance from the teacher. Undefined if the signal aborts before
+   * its last part.
    */
   async validate(
     batch: TrainBatch,
@@ -122,9 +123,7 @@ export class Trainer extends GpuTrainer<Engine> {
   ): Promise<number | undefined> {
     const { settings, division: { microBatch }, results } = this.engine;
     checkBatch(settings, batch);
-    const { distill, cleanContext } = settings;
-    const clean = distill ? cleanContext : undefined; // as the student will see it
-    const plain = { ...settings, cleanContext: clean, conditionDropout: 0 };
+    const plain = { ...settings, cleanContext: undefined, conditionDropout: 0 };
     const drawn = new StepRandom(seed).draw(plain, batch.videos, batch.frames);
     const draws = this.#arranged(drawn, 0, batch.videos);
     this.gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));

@@ -312,19 +312,25 @@ Deno.test(
   },
 );
 
-/** [videos, window frames, tokens, context frames, tokens, slope]. */
+/** [videos, window frames, tokens, context frames, tokens, slope, twins]. */
 const ATTENTIONS = [
-  [1, 1, 1, 0, 0, 0],
-  [1, 3, 3, 0, 0, 0.1],
-  [2, 2, 9, 2, 2, 0.06],
-  [1, 3, 7, 5, 3, 0.05],
-  [1, 1, 40, 2, 17, 0],
+  [1, 1, 1, 0, 0, 0, false],
+  [1, 3, 3, 0, 0, 0.1, false],
+  [2, 2, 9, 2, 2, 0.06, false],
+  [1, 3, 7, 5, 3, 0.05, false],
+  [1, 1, 40, 2, 17, 0, false],
+  [1, 2, 1, 0, 0, 0, true],
+  [1, 6, 3, 0, 0, 0.1, true],
+  [2, 4, 9, 2, 2, 0.06, true],
+  [1, 8, 7, 3, 3, 0.05, true],
+  [1, 4, 20, 2, 17, 0, true],
 ] as const;
 
 for (
-  const [videos, windowFrames, windowTokens, contextFrames, contextTokens, slope] of ATTENTIONS
+  const [videos, windowFrames, windowTokens, contextFrames, contextTokens, slope, twins]
+    of ATTENTIONS
 ) {
-  const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens };
+  const layout = { videos, windowFrames, windowTokens, contextFrames, contextTokens, twins };
   Deno.test({
     name: `causalAttention() and its gradients for ${JSON.stringify(layout)}`,
     ...GPU_TEST,
@@ -354,14 +360,17 @@ for (
       return [y, dqk, dqkv];
     });
     const window = windowFrames * windowTokens;
+    const clean = twins ? windowFrames / 2 : windowFrames;
     const order = (video: number) => [
       ...Array.from({ length: contextFrames * contextTokens }, (_, i) => ({
         row: videos * window + video * contextFrames * contextTokens + i,
         frame: Math.floor(i / contextTokens),
+        noisy: false,
       })),
       ...Array.from({ length: window }, (_, i) => ({
         row: video * window + i,
-        frame: contextFrames + Math.floor(i / windowTokens),
+        frame: contextFrames + Math.floor(i / windowTokens) % clean,
+        noisy: i >= clean * windowTokens,
       })),
     ];
     const twin = (q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>) => {
@@ -372,7 +381,7 @@ for (
           tokens.map(({ row }) => Array.from({ length: 64 }, (_, i) => x[row * 64 + i]!));
         const y = attentionTwin(
           [part(q), part(k), part(v)],
-          tokens.map(({ frame }) => frame),
+          { frames: tokens.map(({ frame }) => frame), noisy: tokens.map(({ noisy }) => noisy) },
           slope,
         );
         for (const [i, { row }] of tokens.entries()) out.set(y[i]!, row * 64);

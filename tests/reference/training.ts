@@ -92,15 +92,19 @@ export function rotationTwin(x: readonly number[], w: Numbers, angles: Numbers):
   });
 }
 
-/** Frame-causal attention of one head: rows of q, k, v [T, 64] in sequence order. */
+/**
+ * Frame-causal attention of one head: rows of q, k, v [T, 64] in sequence order.
+ * @param noisy which rows are of noisy twins, that only their own frame sees, and not the clean one
+ */
 export function attentionTwin(
   [q, k, v]: readonly [number[][], number[][], number[][]],
-  frames: readonly number[],
+  { frames, noisy }: { readonly frames: readonly number[]; readonly noisy: readonly boolean[] },
   slope: number,
 ): number[][] {
   return q.map((query, i) => {
     const scores = k.map((key, j) => {
       if (frames[j]! > frames[i]!) return -Infinity;
+      if (frames[j] === frames[i] ? noisy[j] !== noisy[i] : noisy[j]) return -Infinity;
       const dot = key.reduce((sum, value, c) => sum + value * query[c]!, 0);
       return dot / 8 + slope * (frames[j]! - frames[i]!);
     });

@@ -136,7 +136,7 @@ async function trainedVelocity(
   };
   const inputs = arrangeInputs(settings, batch, draws, { first: 0, count: 1, lossScale: 1 });
   try {
-    const { pass } = engine.pass(1, frames, "validate");
+    const { pass } = engine.pass(inputs.layout, "validate");
     engine.allocate(gpu);
     await engine.store.fill(gpu, weights);
     gpu.run(engine.prepare(gpu, inputs, "validate"));

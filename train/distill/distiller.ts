@@ -4,7 +4,7 @@ import type { Program } from "../../gpu/program.ts";
 import { flowStep } from "../../kernels/flow_step.ts";
 import { rounded, TIMESTEP_WIDTH } from "../../model/embeddings.ts";
 import { flowMatchTimes } from "../../model/scheduler.ts";
-import { windowRows } from "../../kernels/modulated_norm.ts";
+import { type TokenLayout, windowRows } from "../../kernels/modulated_norm.ts";
 import { type PassInputs, projectTimestep } from "../inputs.ts";
 import { type PassRecorder, type RecordedPass, recordVelocity } from "../network.ts";
 import { ParameterStore } from "../parameters.ts";
@@ -55,10 +55,10 @@ export class Distiller {
   }
 
   /** What a part of a step runs besides training; contexts that the student makes come on top. */
-  programs(videos: number, frames: number): Program[] {
+  programs(layout: TokenLayout): Program[] {
     const { guidance, teacherSteps } = this.#settings;
-    const move = this.#movePass(videos, frames).program;
-    const velocity = this.#teacherPass(videos, frames).program;
+    const move = this.#movePass(layout).program;
+    const velocity = this.#teacherPass(layout).program;
     const step = guidance > 1 ? [move, velocity, velocity] : [move, velocity];
     return Array.from({ length: teacherSteps }, () => step).flat();
   }
@@ -83,11 +83,12 @@ export class Distiller {
 
   /** The student makes the frames before the newest, one after another, as the sampler does. */
   #makeContext(gpu: Gpu, part: PreparedPart): void {
-    const { layout: { videos, contextFrames, windowFrames } } = part.inputs;
+    const { layout } = part.inputs;
+    const { contextFrames, windowFrames } = layout;
     const { frames, distilled } = part.draws;
     const own = distilled!.own.subarray(contextFrames, frames); // in all videos the same
     if (!own.includes(1)) return;
-    const student = this.#studentPass(videos, frames);
+    const student = this.#studentPass(layout);
     const { sigmas, timesteps } = flowMatchTimes(
       this.#settings.steps,
       this.#engine.settings.noise,
@@ -108,11 +109,11 @@ export class Distiller {
 
   /** The teacher's steps: their mean velocity becomes the target of the frames that it teaches. */
   #teach(gpu: Gpu, part: PreparedPart): RecordedPass {
-    const { inputs: { layout: { videos }, classes }, draws: { frames } } = part;
+    const { inputs: { layout, classes } } = part;
     const { guidance, teacherSteps } = this.#settings;
     const { count: nullClass } = this.#engine.settings.config.condition;
-    const move = this.#movePass(videos, frames);
-    const teacher = this.#teacherPass(videos, frames);
+    const move = this.#movePass(layout);
+    const teacher = this.#teacherPass(layout);
     this.#engine.memory.allocate(gpu);
     const steps = this.#taughtSteps(part);
     const { spans, ahead } = memoryOf(teacher.pass);
@@ -137,10 +138,12 @@ export class Distiller {
 
   /** The student's step at which each window frame of the part is taught. */
   #taughtSteps({ inputs, draws, first }: PreparedPart): (StudentStep | undefined)[] {
-    const { videos, contextFrames, windowFrames } = inputs.layout;
+    const { videos, contextFrames, windowFrames, twins } = inputs.layout;
+    const clean = twins ? windowFrames / 2 : 0;
     return Array.from({ length: videos * windowFrames }, (_, at) => {
+      if (at % windowFrames < clean) return undefined;
       const video = first + Math.floor(at / windowFrames);
-      const frame = contextFrames + at % windowFrames;
+      const frame = contextFrames + at % windowFrames - clean;
       return this.#steps[draws.distilled!.studentStep[video * draws.frames + frame]!];
     });
   }
@@ -173,8 +176,8 @@ export class Distiller {
   }
 
   /** Where the teacher's steps have led so far: x + span (target + ahead). */
-  #movePass(videos: number, frames: number): RecordedPass {
-    return this.#engine.record(`move ${videos} ${frames}`, videos, frames, (pass, tensors) => {
+  #movePass(layout: TokenLayout): RecordedPass {
+    return this.#engine.record("move", layout, (pass, tensors) => {
       const { window: x, expected: v } = tensors;
       const { window: y, spans: c, ahead } = memoryOf(pass);
       flowStep(pass.program, { x, v, c, y }, windowFramesOf(pass));
@@ -183,8 +186,8 @@ export class Distiller {
   }
 
   /** The teacher's velocity there, of which a part is added to the target, and one ahead of it. */
-  #teacherPass(videos: number, frames: number): RecordedPass {
-    return this.#engine.record(`teacher ${videos} ${frames}`, videos, frames, (pass, tensors) => {
+  #teacherPass(layout: TokenLayout): RecordedPass {
+    return this.#engine.record("teacher", layout, (pass, tensors) => {
       const { window, lengths, ahead, lengthsAhead } = memoryOf(pass);
       const v = recordVelocity(pass, { ...tensors, window });
       const frames = windowFramesOf(pass);
@@ -194,8 +197,8 @@ export class Distiller {
   }
 
   /** The student's velocity, and a step along it. */
-  #studentPass(videos: number, frames: number): RecordedPass {
-    return this.#engine.record(`student ${videos} ${frames}`, videos, frames, (pass, tensors) => {
+  #studentPass(layout: TokenLayout): RecordedPass {
+    return this.#engine.record("student", layout, (pass, tensors) => {
       const v = recordVelocity(pass, tensors);
       const step = { v, c: memoryOf(pass).lengths, y: tensors.window };
       flowStep(pass.program, step, windowFramesOf(pass));

@@ -13,7 +13,9 @@ const OWN_FRAMES = 2;
 
 /**
  * What a step draws, arranged for distillation without another draw: noise levels become those at
- * which the student's steps begin, and videos that stay plain flow matching keep theirs.
+ * which the student's steps begin, and videos that stay plain flow matching keep theirs. Every frame
+ * of the window is taught, and sees clean frames as it will when it is generated: all are there
+ * twice. In the last steps only the newest is, since it sees frames that the student makes itself.
  * @param step number of the optimiser step, from 1; 0 teaches all videos, for validation
  */
 export function distillDraws(
@@ -29,9 +31,8 @@ export function distillDraws(
   const ownFrames = step > steps - ownSteps
     ? Math.min(OWN_FRAMES, splitFrames(settings, frames).window - 1)
     : 0;
-  const clean = ownFrames === 0
-    ? draws.clean
-    : draws.clean.map((_, i) => Number(i % frames !== newest));
+  const twins = ownFrames === 0;
+  const clean = twins ? draws.clean : draws.clean.map((_, i) => Number(i % frames !== newest));
   const own = clean.map((_, i) => Number(i % frames < newest && i % frames >= newest - ownFrames));
   const students = studentSteps(distill, settings.noise);
   const sigmaOf = (index: number) => trainedSigma(index, settings.noise);
@@ -44,7 +45,7 @@ export function distillDraws(
     draws.sigmaIndex,
     (index, i) => students[studentStep[i]!]?.from ?? sigmaOf(index),
   );
-  return { ...draws, clean, distilled: { sigma, studentStep, own } };
+  return { ...draws, clean, distilled: { sigma, studentStep, own, twins } };
 }
 
 /** Videos of a step that stay plain flow matching: over many steps exactly their share. */

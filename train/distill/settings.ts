@@ -1,4 +1,5 @@
 import type { NoiseSchedule } from "../../model/scheduler.ts";
+import type { TrainerSettings } from "../settings.ts";
 
 /** How a model learns to take few large steps from its own, many small ones. */
 export interface DistillSettings {
@@ -47,18 +48,15 @@ export function distillSettings(
   return { ...DISTILL_DEFAULTS, ...given };
 }
 
-/**
- * Share of window frames given clean while a model is distilled: more than in training, since it is
- * to learn what it does when it generates, where every frame but the newest is clean.
- */
-export const DISTILL_CLEAN_CONTEXT = 0.75;
-
 /** @throws {RangeError} names the first setting that cannot be */
 export function checkDistill(
   { steps, guidance, teacherSteps, flowShare, ownContext }: DistillSettings,
-  condition: string,
+  { cleanContext, config: { condition } }: Pick<TrainerSettings, "cleanContext" | "config">,
 ): void {
   const wrong = (what: string) => new RangeError(`Cannot distill ${what}`);
+  if (cleanContext !== undefined) {
+    throw wrong(`with cleanContext ${cleanContext}: every frame sees clean ones already`);
+  }
   for (const [name, value] of [["steps", steps], ["teacherSteps", teacherSteps]] as const) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw wrong(`with ${name} ${value}: a whole number above 0 is needed`);
@@ -70,7 +68,7 @@ export function checkDistill(
   if (!(guidance >= 1 && guidance < Infinity)) {
     throw wrong(`with guidance ${guidance}: a number from 1 on is needed`);
   }
-  if (guidance > 1 && condition === "none") {
+  if (guidance > 1 && condition.kind === "none") {
     throw wrong(`with guidance ${guidance}: the model has no condition to guide`);
   }
 }

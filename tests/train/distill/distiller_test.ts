@@ -58,7 +58,7 @@ function settingsOf(
     lr: 1e-3,
     steps: 10,
     seed: 3,
-    cleanContext: 0.5,
+    cleanContext: undefined,
     conditionDropout: 0,
     distill: distillSettings(distill),
     noise: distilledSchedule(distill, RELEASED_SETTINGS.noise),
@@ -96,10 +96,10 @@ async function withTrainer<T>(
   }
 }
 
-/** The loss of the first step, whose contexts the student makes, by plain loops. */
+/** The loss of the first step, frame by frame as they are generated, by plain loops. */
 async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<number> {
   const { config, scalingFactor, seed, distill, noise: levels } = settings;
-  const { steps, teacherSteps, guidance, flowShare } = distill!;
+  const { steps, teacherSteps, guidance, flowShare, ownContext } = distill!;
   const source = weightsOf(config);
   const weights = new Map<string, Float32Array>();
   for (const { name, shape } of listParameters(config)) {
@@ -135,48 +135,74 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
       const without = of(frames.map(() => config.condition.count));
       return v.map((value, i) => without[i]! + guided * (value - without[i]!));
     };
-    const before = Array.from({ length: n - 3 }, (_, f) => truth(f));
-    for (const f of [n - 3, n - 2]) {
+    const made = (before: Float32Array[], f: number) => {
       const x = noise(f);
       for (const { timestep, c0 } of schedule(steps, "euler", levels)) {
         for (const [i, v] of velocity(before, x, timestep).entries()) x[i]! += c0 * v;
       }
-      before.push(x);
-    }
-    const sigma = trainedSigma(draws.sigmaIndex[video * n + n - 1]!, levels);
-    const mixed = (sigma: number) => {
-      const [e, x0] = [noise(n - 1), truth(n - 1)];
-      return e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
+      return x;
     };
-    let target: ArrayLike<number>;
-    let from = sigma;
-    if (video >= batch.videos - Math.floor(flowShare * batch.videos)) {
-      const x0 = truth(n - 1);
-      target = noise(n - 1).map((value, i) => value - x0[i]!);
-    } else {
-      const { sigmas } = flowMatchTimes(steps, levels);
-      const step = sigmas.findLastIndex((at) => at >= sigma);
-      from = sigmas[step]!;
-      const x = mixed(from);
-      const h = (sigmas[step + 1]! - from) / teacherSteps;
-      let last: Float32Array | undefined;
-      for (let k = 0; k < teacherSteps; k++) {
-        const v = velocity(before, x, Math.fround(1000 * (from + k * h)), guidance);
-        for (const [i, value] of v.entries()) {
-          x[i]! += h * (last ? 1.5 * value - 0.5 * last[i]! : value);
+    const taught = video < batch.videos - Math.floor(flowShare * batch.videos);
+    const frameLoss = (before: Float32Array[], f: number) => {
+      const mixed = (sigma: number) => {
+        const [e, x0] = [noise(f), truth(f)];
+        return e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
+      };
+      let from = trainedSigma(draws.sigmaIndex[video * n + f]!, levels);
+      let target: ArrayLike<number>;
+      if (taught) {
+        const { sigmas } = flowMatchTimes(steps, levels);
+        const step = sigmas.findLastIndex((at) => at >= from);
+        from = sigmas[step]!;
+        const x = mixed(from);
+        const h = (sigmas[step + 1]! - from) / teacherSteps;
+        let last: Float32Array | undefined;
+        for (let k = 0; k < teacherSteps; k++) {
+          const v = velocity(before, x, Math.fround(1000 * (from + k * h)), guidance);
+          for (const [i, value] of v.entries()) {
+            x[i]! += h * (last ? 1.5 * value - 0.5 * last[i]! : value);
+          }
+          last = v;
         }
-        last = v;
+        target = x.map((value, i) => (value - mixed(from)[i]!) / (sigmas[step + 1]! - from));
+      } else {
+        const x0 = truth(f);
+        target = noise(f).map((value, i) => value - x0[i]!);
       }
-      target = x.map((value, i) => (value - mixed(from)[i]!) / (sigmas[step + 1]! - from));
+      const v = velocity(before, mixed(from), Math.fround(1000 * from));
+      return v.reduce((sum, value, i) => sum + (value - target[i]!) ** 2, 0) / VOLUME;
+    };
+    const truths = Array.from({ length: n }, (_, f) => truth(f));
+    const before = truths.slice(0, n - 3);
+    if (ownContext === 1) {
+      for (const f of [n - 3, n - 2]) before.push(made(before, f));
+      loss += frameLoss(before, n - 1) / batch.videos;
+    } else {
+      for (const f of [n - 3, n - 2, n - 1]) {
+        loss += frameLoss(truths.slice(0, f), f) / 3 / batch.videos;
+      }
     }
-    const v = velocity(before, mixed(from), Math.fround(1000 * from));
-    loss += v.reduce((sum, value, i) => sum + (value - target[i]!) ** 2, 0) / VOLUME / batch.videos;
   }
   return loss;
 }
 
 const TARGETS = [
   { title: "2 steps", config: LONG, distill: { steps: 2, teacherSteps: 3 } },
+  {
+    title: "2 steps, contexts of the clips",
+    config: LONG,
+    distill: { steps: 2, teacherSteps: 3, ownContext: 0 },
+  },
+  {
+    title: "guided and flow alone too, contexts of the clips",
+    config: LONG,
+    distill: { steps: 2, guidance: 2.5, flowShare: 0.5, ownContext: 0 },
+  },
+  {
+    title: "without long-term context, contexts of the clips",
+    config: configOf(false, "action"),
+    distill: { steps: 3, ownContext: 0 },
+  },
   { title: "1 step, guided", config: LONG, distill: { steps: 1, teacherSteps: 4, guidance: 2.5 } },
   { title: "4 steps, flow alone too", config: LONG, distill: { steps: 4, flowShare: 0.5 } },
   { title: "3 steps, shifted", config: LONG, distill: { steps: 3, shift: 5, shiftTerminal: 0.2 } },
