@@ -32,6 +32,11 @@ export function checkDistillation({ options }: Pick<TrainCall, "options">): void
       `Cannot use --${optionName(other)} with --distill: it takes --model with its own parts`,
     );
   }
+  if (options.cleanContext !== undefined) {
+    throw new UsageError(
+      "Cannot use --clean-context with --distill: there every frame sees clean ones",
+    );
+  }
   if (options.model === undefined) throw new UsageError("Give the model to distill: --model");
 }
 

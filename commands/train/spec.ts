@@ -83,7 +83,7 @@ const TRAIN_OPTIONS = {
     cleanContext: number("RATIO", "share of frames given without noise", {
       min: 0,
       max: 1,
-      default: "0.1; with --distill 0.75",
+      default: "0.1",
     }),
     conditionDropout: number("RATIO", "share of actions or labels left out, for guidance", {
       min: 0,

@@ -11,6 +11,7 @@ const REFUSED: readonly [string[], RegExp][] = [
   [["--distill", "2", "-m", "demo", "--vae", "demo"], /--vae with --distill/],
   [["--distill", "2", "--preset", "FAR_B"], /--preset with --distill/],
   [["--distill", "2", "--autoencoder", "--architecture", "8x"], /--distill with --autoencoder/],
+  [["--distill", "2", "-m", "demo", "--clean-context", "0.5"], /--clean-context with --distill/],
   [["-m", "demo", "--guidance", "2"], /--guidance without --distill/],
   [["-m", "demo", "--teacher-steps", "2"], /--teacher-steps without --distill/],
   [["-m", "demo", "--flow-share", "0.5"], /--flow-share without --distill/],

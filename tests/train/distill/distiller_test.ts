@@ -7,6 +7,7 @@ import {
   distillSettings,
 } from "../../../train/distill/settings.ts";
 import { StepRandom } from "../../../train/draws.ts";
+import { layoutOf } from "../../../train/inputs.ts";
 import { listParameters } from "../../../train/parameters.ts";
 import {
   type ParameterSource,
@@ -306,8 +307,11 @@ Deno.test("a plan of distillation counts the teacher's weights and steps", () =>
   assert.equal(with_.bytes.teacher, with_.bytes.weights);
   assert.equal(without.bytes.teacher, 0);
   assert.equal(with_.bytes.activations > without.bytes.activations, true);
-  // a forward pass is a third of a step, but for what the last block leaves out
-  const ratio = (with_.flops - without.flops) / (4 / 3 * without.flops);
+  // a forward pass is a third of a step, but for what the last block leaves out; the window's frames
+  // are there twice
+  const { windowTokens, contextTokens } = layoutOf(settings, { videos: 1, frames: 4 });
+  const twice = (6 * windowTokens + contextTokens) / (3 * windowTokens + contextTokens);
+  const ratio = with_.flops / (without.flops * twice * (1 + 4 / 3));
   assert.ok(ratio > 0.95 && ratio < 1.1, `${ratio}`);
 });
 
@@ -318,11 +322,12 @@ const REFUSED = [
   [{ steps: 2, ownContext: -0.1 }, /ownContext -0.1/],
   [{ steps: 2, guidance: 0.5 }, /guidance 0.5/],
   [{ steps: 2, guidance: 2 }, /guidance 2: the model has no condition to guide/],
+  [{ steps: 2 }, /cleanContext 0.5: every frame sees clean ones/, { cleanContext: 0.5 }],
 ] as const;
 
-for (const [distill, message] of REFUSED) {
-  Deno.test(`distillation refuses ${JSON.stringify(distill)}`, () => {
-    const settings = settingsOf(configOf(false, undefined), distill);
+for (const [distill, message, more] of REFUSED) {
+  Deno.test(`distillation refuses ${JSON.stringify({ ...distill, ...more })}`, () => {
+    const settings = settingsOf(configOf(false, undefined), distill, more);
     assert.throws(() => Trainer.plan(settings, { cpu: true }), { name: "RangeError", message });
   });
 }
