@@ -1,5 +1,5 @@
 import type { NoiseSchedule } from "../../model/scheduler.ts";
-import type { TrainerSettings } from "../settings.ts";
+import type { FarSizes } from "../../model/config.ts";
 
 /** How a model learns to take few large steps from its own, many small ones. */
 export interface DistillSettings {
@@ -51,7 +51,10 @@ export function distillSettings(
 /** @throws {RangeError} names the first setting that cannot be */
 export function checkDistill(
   { steps, guidance, teacherSteps, flowShare, ownContext }: DistillSettings,
-  { cleanContext, config: { condition } }: Pick<TrainerSettings, "cleanContext" | "config">,
+  { cleanContext, config: { condition } }: {
+    readonly cleanContext: number | undefined;
+    readonly config: Pick<FarSizes, "condition">;
+  },
 ): void {
   const wrong = (what: string) => new RangeError(`Cannot distill ${what}`);
   if (cleanContext !== undefined) {
