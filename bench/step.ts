@@ -28,6 +28,8 @@ export interface StepCase {
   readonly frame: number;
   /** A frame's first call, which also caches what is new, or any later one. */
   readonly kind: "first" | "later";
+  /** At once (1). */
+  readonly videos?: number;
   /** How a long model's window is treated (encode). */
   readonly windowCache?: WindowCache;
 }
@@ -45,16 +47,16 @@ export function recordStep(
   memory: Memory,
   device: DeviceProfile,
   { height, width }: LatentSize,
-  { frame, kind, windowCache }: StepCase,
+  { frame, kind, videos = 1, windowCache }: StepCase,
 ): RecordedStep {
   const session = new Session(transformer, sizes, memory, device, {
-    videos: 1,
+    videos,
     height,
     width,
     contextFrames: 0,
     frames: frame + 1,
     guidance: "conditional",
-    classes: [CLASS],
+    classes: Array(videos).fill(CLASS),
     timesteps: [TIMESTEP],
     cache: true,
     windowCache,

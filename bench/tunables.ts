@@ -22,6 +22,7 @@ import { conv2d } from "../kernels/conv2d.ts";
 import { linear } from "../kernels/linear.ts";
 import { plainName } from "../kernels/memory_forms.ts";
 import { packedShape } from "../kernels/pack_weight.ts";
+import { packs } from "../kernels/product.ts";
 import { qkv } from "../kernels/qkv.ts";
 
 /** A way to divide a kernel's work: its override constants by name. */
@@ -65,11 +66,15 @@ function dtypeOf({ constants }: Dispatch): "f32" | "f16" {
   return constants?.F16 ? "f16" : "f32";
 }
 
-/** The tuning parameters that apply to this device. */
-function relevant(choice: ProductTuning, device: DeviceProfile): Numbers {
-  const { rows, shuffle, ...tiles } = choice;
+/** The tuning parameters that apply to this device, to products in blocks also `packed`. */
+function relevant(choice: ProductTuning, device: DeviceProfile, halves = false): Numbers {
+  const { rows, shuffle, packed, split: _, ...tiles } = choice;
   if (broadcasts(device)) return { rows };
-  return exchanges(device) ? { ...tiles, shuffle } : tiles;
+  return {
+    ...tiles,
+    ...(exchanges(device) && { shuffle }),
+    ...(halves && { packed }),
+  };
 }
 
 function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
@@ -77,9 +82,13 @@ function tunableLinear(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const dtype = dtypeOf(dispatch);
   const norm = Boolean(dispatch.constants?.NORM);
   const shape = { m, k, n, dtype, norm, into: residual > 0 };
+  const choice = linearTuning(device, shape);
+  const gated = residual === 2;
+  const halves = packs(device, dtype) && (norm || gated);
+  const splits = gated && !broadcasts(device);
   return {
     key: linearKey(shape),
-    builtIn: relevant(linearTuning(device, shape), device),
+    builtIn: { ...relevant(choice, device, halves), ...(splits && { split: choice.split }) },
     record(p, tuning) {
       const weight = p.memory.tensor("w", packedShape(k, n), dtype, tensorKind(device));
       const weights = { weight, inputs: k, outputs: n };
@@ -114,7 +123,8 @@ function tunableQkv(dispatch: Dispatch, device: DeviceProfile): Tunable {
   const batch = m! / (count! * tokens!);
   const axes = [4 * rope.time_pairs!, 4 * rope.row_pairs!, 0] as const;
   const shape = { m: m!, k: k!, n: n!, dtype };
-  const { blocks: _always, ...builtIn } = relevant(qkvTuning(device, shape), device);
+  const choice = qkvTuning(device, shape);
+  const { blocks: _always, ...builtIn } = relevant(choice, device, packs(device, dtype));
   return {
     key: qkvKey(shape),
     builtIn,

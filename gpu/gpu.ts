@@ -125,7 +125,9 @@ export class Gpu implements Allocator {
     const requiredLimits: Record<string, number> = {};
     for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
     const timestamps = adapter.features.has("timestamp-query");
+    const f16 = adapter.features.has("shader-f16");
     const features: GPUFeatureName[] = timestamps ? ["timestamp-query"] : [];
+    if (f16) features.push("shader-f16");
     const { device, subgroups } = await requestDevice(adapter, features, requiredLimits);
     const { description, device: model, vendor } = adapter.info;
     const name = description || model || vendor || "unknown adapter";
@@ -133,7 +135,7 @@ export class Gpu implements Allocator {
       name,
       vendor,
       cpu: isSoftware(adapter, name),
-      f16: adapter.features.has("shader-f16"),
+      f16,
       timestamps,
       subgroups,
       subgroupSize: subgroups ? leastSubgroup(name, adapter.info.subgroupMinSize) : 0,

@@ -18,6 +18,8 @@ export interface DeviceProfile {
   readonly wide?: boolean;
   /** Buffers that a kernel may have; absent: 8, what every device allows. */
   readonly storageBuffers?: number;
+  /** Whether shaders can compute in f16. */
+  readonly f16?: boolean;
   /** The fastest parameters, as measured by `tuneModel`. */
   readonly tuning?: TuningTable;
 }
@@ -58,10 +60,13 @@ const CHOICES: Readonly<Record<string, readonly number[]>> = {
   "linear blocks": [1, 2],
   "linear ahead": [1, 2, 4],
   "linear shuffle": [0, 1],
+  "linear packed": [0, 1],
+  "linear split": [1, 4, 8, 16],
   "qkv tile": [32, 64],
   "qkv slices": [1, 2, 4],
   "qkv ahead": [1, 2, 4],
   "qkv shuffle": [0, 1],
+  "qkv packed": [0, 1],
   "conv2d rows": [8, 16, 32, 64],
   "conv2d tile": [32, 64],
   "conv2d slices": [1, 2, 4, 8],
@@ -101,6 +106,10 @@ export interface ProductTuning {
   readonly ahead: number;
   /** 1 if lanes exchange x within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
+  /** 1 if 16 products of f16 weights are added up in f16, in a transformer's blocks. */
+  readonly packed: number;
+  /** Workgroups that share the k of a tile: their sums take another dispatch. */
+  readonly split: number;
 }
 
 /**
@@ -143,7 +152,7 @@ function productTuning(
   const shuffle = Number(prefersShuffles(device) && !norm);
   const rows = m <= 8 ? 8 : m <= 16 ? 16 : 32;
   const ahead = spills(device) ? 4 : tile > 32 ? 1 : 2;
-  return { rows, tile, slices, blocks, ahead, shuffle };
+  return { rows, tile, slices, blocks, ahead, shuffle, packed: 0, split: 1 };
 }
 
 /** x [m, k] times W [k, n]. */

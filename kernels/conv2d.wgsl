@@ -1,4 +1,4 @@
-// Joined after fragments: weights, conv2d, tile, tile_output, conv2d_tile, tile_memory.
+// Joined after fragments: weights, conv2d, tile, floats, tile_output, conv2d_tile, tile_memory.
 // `conv2d` for GPUs whose lanes pass x to each other through workgroup memory.
 
 @compute @workgroup_size(LANES * SLICES)

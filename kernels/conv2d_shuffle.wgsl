@@ -1,4 +1,4 @@
-// Joined after fragments: weights, conv2d, tile, tile_output, conv2d_tile, tile_shuffle.
+// Joined after fragments: weights, conv2d, tile, floats, tile_output, conv2d_tile, tile_shuffle.
 // `conv2d` for GPUs whose lanes pass x to each other within a subgroup.
 
 @compute @workgroup_size(LANES * SLICES)

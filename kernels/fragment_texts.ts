@@ -32,6 +32,8 @@ export { default as ssim } from "./fragments/ssim.wgsl" with { type: "text" };
 export { default as step } from "./fragments/step.wgsl" with { type: "text" };
 export { default as texel } from "./fragments/texel.wgsl" with { type: "text" };
 export { default as tile } from "./fragments/tile.wgsl" with { type: "text" };
+export { default as floats } from "./fragments/floats.wgsl" with { type: "text" };
+export { default as halves } from "./fragments/halves.wgsl" with { type: "text" };
 export { default as tile_memory } from "./fragments/tile_memory.wgsl" with { type: "text" };
 export { default as tile_output } from "./fragments/tile_output.wgsl" with { type: "text" };
 export { default as tile_shuffle } from "./fragments/tile_shuffle.wgsl" with { type: "text" };

@@ -1,4 +1,5 @@
 import code from "./linear.wgsl" with { type: "text" };
+import mergeCode from "./merge_linear.wgsl" with { type: "text" };
 import broadcastCode from "./linear_broadcast.wgsl" with { type: "text" };
 import shuffleCode from "./linear_shuffle.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
@@ -6,18 +7,20 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Dispatch, Program } from "../gpu/program.ts";
 import { linearTuning, type ProductTuning } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
-import { tileGrid } from "./grid.ts";
+import { grid, tileGrid } from "./grid.ts";
 import { layerNorm, type Modulation, type Norm } from "./layer_norm.ts";
 import { dispatchForm, inImage, memoryForms, updating } from "./memory_forms.ts";
-import { chooseForm, type ProductForms } from "./product.ts";
+import { chooseForm, packedForm, type ProductForms } from "./product.ts";
 
 /** The form for CPUs, by where x and y lie. */
 const BROADCAST = memoryForms("linear_broadcast", broadcastCode, ["x", "y"]);
 const FORMS: ProductForms = {
   memory: joinKernel("linear", code),
   shuffle: joinKernel("linear_shuffle", shuffleCode),
+  packed: packedForm("linear", code),
   broadcast: BROADCAST.storage,
 };
+const MERGE = joinKernel("merge_linear", mergeCode);
 /** Columns per workgroup of the broadcasting form. */
 const BROADCAST_COLUMNS = 32;
 
@@ -74,39 +77,75 @@ export function linear(
   const about = { norm: norm !== undefined, into: into !== undefined };
   const shape = { m, k, n, dtype: w.weight.dtype, ...about };
   const choice = { ...linearTuning(p.device, shape), ...options.tuning };
-  const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, choice);
   const modulation = norm ?? into?.gate;
+  // in a transformer's blocks x is bounded by norms: see fragments/halves.wgsl
+  const packed = modulation ? choice.packed : 0;
+  const { kernel, constants } = chooseForm(FORMS, p.device, w.weight, { ...choice, packed });
   const unused = inImage(x) ? p.scratch([4]) : x;
-  const buffers = {
-    x,
-    w: w.weight,
+  const finish: Finish = {
+    label,
+    params: { m, k, n, ...paramsOf(w, options) },
     bias: w.bias ?? unused,
     table: modulation?.table ?? unused,
     frames: modulation?.frames ?? unused,
-    ...updating("y", x, y),
+    y,
   };
-  const dispatch: Omit<Dispatch, "kernel"> = {
-    label,
-    constants: broadcast ? constants : { ...constants, NORM: Number(norm !== undefined) },
-    params: {
-      m,
-      k,
-      n,
-      biased: Number(w.bias !== undefined),
-      output: OUTPUTS[options.output ?? "none"],
-      residual: into?.gate ? 2 : into ? 1 : 0,
-      tokens: modulation?.tokens ?? 1,
-      table_stride: modulation?.table.shape[1] ?? 0,
-      gate: into?.gate?.offset ?? 0,
-      norm_shift: norm?.shift ?? 0,
-      norm_scale: norm?.scale ?? 0,
-    },
-    buffers,
-    groups: broadcast
-      ? [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1]
-      : tileGrid(m, n, choice),
-  };
-  if (broadcast) dispatchForm(p, BROADCAST, dispatch);
-  else p.dispatch({ kernel, ...dispatch });
+  if (!broadcast) {
+    const all = { ...constants, NORM: Number(norm !== undefined) };
+    dispatchTiles(p, { kernel, constants: all, buffers: { x, w: w.weight } }, finish, choice);
+    return y;
+  }
+  const { params, bias, table, frames } = finish;
+  dispatchForm(p, BROADCAST, {
+    ...{ label, constants, params },
+    buffers: { x, w: w.weight, bias, table, frames, ...updating("y", x, y) },
+    groups: [Math.ceil(n / BROADCAST_COLUMNS), Math.ceil(m / choice.rows), 1],
+  });
   return y;
+}
+
+/** What becomes of the sums. */
+interface Finish extends Readonly<Record<"bias" | "table" | "frames" | "y", Tensor>> {
+  readonly label?: string;
+  readonly params: Readonly<Record<"m" | "k" | "n", number> & Record<string, number>>;
+}
+
+function paramsOf({ bias }: LinearWeights, { into, norm, output }: LinearOptions) {
+  const modulation = norm ?? into?.gate;
+  return {
+    biased: Number(bias !== undefined),
+    output: OUTPUTS[output ?? "none"],
+    residual: into?.gate ? 2 : into ? 1 : 0,
+    tokens: modulation?.tokens ?? 1,
+    table_stride: modulation?.table.shape[1] ?? 0,
+    gate: into?.gate?.offset ?? 0,
+    norm_shift: norm?.shift ?? 0,
+    norm_scale: norm?.scale ?? 0,
+  };
+}
+
+/** The forms for GPUs. Where workgroups share the k of a tile, another dispatch adds up their sums. */
+function dispatchTiles(
+  p: Program,
+  { constants, buffers, kernel }: Pick<Dispatch, "kernel" | "constants" | "buffers">,
+  { label, params, y, ...finish }: Finish,
+  choice: ProductTuning,
+): void {
+  const { m, n } = params;
+  const { split } = choice;
+  const divided: Readonly<Record<string, number>> = split > 1 ? { SPLIT: split } : {};
+  const parts = split > 1 ? p.scratch([split, m, Math.ceil(n / 4) * 4]) : undefined;
+  p.dispatch({
+    ...{ kernel, label, params },
+    constants: { ...constants, ...divided },
+    buffers: { ...buffers, ...finish, y: parts ?? y },
+    groups: tileGrid(m, n, choice, split),
+  });
+  if (!parts) return;
+  p.dispatch({
+    ...{ kernel: MERGE, constants: divided, params },
+    label: label && `merge ${label}`,
+    buffers: { ...finish, parts, y },
+    groups: grid(m * Math.ceil(n / 4), 64),
+  });
 }

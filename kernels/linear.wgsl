@@ -1,4 +1,5 @@
-// Joined after fragments: frame, weights, linear, tile, tile_output, linear_tile, tile_memory.
+// Joined after fragments: frame, weights, linear, tile, floats, tile_output, linear_tile,
+// tile_memory.
 // `linear` for GPUs whose lanes pass x to each other through workgroup memory.
 
 @compute @workgroup_size(LANES * SLICES)

@@ -6,6 +6,7 @@
 
 override ROWS: u32 = 32u;   // 8, 16 or 32
 
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
 @group(0) @binding(2) var w: texture_storage_2d<rgba32uint, read>;  // [N / 32, K, 32]
 
 // Staging for sums, so that a loop over them keeps the code and its compile time small.

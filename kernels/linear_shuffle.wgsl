@@ -1,4 +1,5 @@
-// Joined after fragments: frame, weights, linear, tile, tile_output, linear_tile, tile_shuffle.
+// Joined after fragments: frame, weights, linear, tile, floats, tile_output, linear_tile,
+// tile_shuffle.
 // `linear` for GPUs whose lanes pass x to each other within a subgroup.
 
 @compute @workgroup_size(LANES * SLICES)

@@ -54,7 +54,7 @@ function formFor(
 
 /** The name of the kernel that a form was made of. */
 export function plainName(name: string): string {
-  return name.replace(/_(image|half)_\w+$|_copied$/, "");
+  return name.replace(/_(image|half)_\w+$|_copied$|_packed$/, "");
 }
 
 function isHalf(bound: Dispatch["buffers"][string] | undefined): boolean {

@@ -2,15 +2,19 @@ import code from "./qkv.wgsl" with { type: "text" };
 import shuffleCode from "./qkv_shuffle.wgsl" with { type: "text" };
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
-import { exchanges, fusesHeads, type ProductTuning, qkvTuning } from "../gpu/tuning.ts";
+import { fusesHeads, type ProductTuning, qkvTuning } from "../gpu/tuning.ts";
 import { joinKernel } from "./fragments.ts";
 import { tileConstants, tileGrid } from "./grid.ts";
 import type { Norm } from "./layer_norm.ts";
 import { linear, type LinearWeights } from "./linear.ts";
+import { chooseTile, packedForm, type TileForms } from "./product.ts";
 import { expectHeads, qkNormRope, type RopeOptions, ropeParams } from "./qk_norm_rope.ts";
 
-const QKV = joinKernel("qkv", code);
-const QKV_SHUFFLE = joinKernel("qkv_shuffle", shuffleCode);
+const FORMS: TileForms = {
+  memory: joinKernel("qkv", code),
+  shuffle: joinKernel("qkv_shuffle", shuffleCode),
+  packed: packedForm("qkv", code),
+};
 
 /** How x is normalised first, and where queries, keys and values go. */
 export interface QkvOptions extends RopeOptions {
@@ -43,7 +47,7 @@ export function qkv(p: Program, w: LinearWeights, x: Tensor, options: QkvOptions
   };
   const q = p.scratch([batch, count, tokens, heads * 64]);
   p.dispatch({
-    kernel: choice.shuffle && exchanges(p.device) ? QKV_SHUFFLE : QKV,
+    kernel: chooseTile(FORMS, p.device, weight.dtype, choice),
     constants: {
       ...tileConstants(p.device, choice),
       F16: Number(weight.dtype === "f16"),

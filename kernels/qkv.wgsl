@@ -1,4 +1,4 @@
-// Joined after fragments: frame, weights, rope, qkv, tile, linear_tile, tile_memory.
+// Joined after fragments: frame, weights, rope, qkv, tile, floats, linear_tile, tile_memory.
 // `qkv` for GPUs whose lanes pass x to each other through workgroup memory.
 
 @compute @workgroup_size(LANES * SLICES)

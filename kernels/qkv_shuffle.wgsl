@@ -1,4 +1,4 @@
-// Joined after fragments: frame, weights, rope, qkv, tile, linear_tile, tile_shuffle.
+// Joined after fragments: frame, weights, rope, qkv, tile, floats, linear_tile, tile_shuffle.
 // `qkv` for GPUs whose lanes pass x to each other within a subgroup.
 
 @compute @workgroup_size(LANES * SLICES)

@@ -109,7 +109,9 @@ function touchedBytes(
   const bound = buffers[name]!;
   if (!("buffer" in bound)) return bound.bytes;
   const { frames, x, y, q, qkv, tokens, velocity } = buffers as Buffers;
-  const form = isLinear(kernel.name) ? "linear" : plainName(kernel.name).replace(/_texture$/, "");
+  const form = isLinear(kernel.name) || kernel.name === "merge_linear"
+    ? "linear"
+    : plainName(kernel.name).replace(/_texture$/, "");
   const key = `${form} ${name}`;
   switch (key) {
     // adaLN: the rows of these frames, and only one half of each

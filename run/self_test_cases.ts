@@ -42,7 +42,11 @@ function linearCase(dtype: Dtype): SelfTestCase["record"] {
     const frames = b.words([1, 3, 4], [1, 9, 9, 9, 0, 9, 9, 9, 1, 9, 9, 9]);
     const gate = { table: b.floats(2, 24), frames, tokens: 3, offset: 4 };
     linear(b.program, b.layer(36, 20, dtype), gelu, { into: { y, gate } });
-    return [gelu, shuffled, y];
+    const norm = { table: b.floats(2, 48), frames, tokens: 3, shift: 4, scale: 24 };
+    const normed = b.layer(20, 12, dtype);
+    const ways = [{}, { packed: 1 }, { split: 4 }] as const;
+    const all = ways.map((tuning) => linear(b.program, normed, y, { norm, tuning }));
+    return [gelu, shuffled, y, ...all];
   };
 }
 

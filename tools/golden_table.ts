@@ -12,7 +12,7 @@ const TESTS = [
   "tests/run/pipeline_test.ts",
   "tests/model/autoencoder_test.ts",
 ];
-const FORMS = ["own kernels", "GPU kernels", "GPU kernels, divided"];
+const FORMS = ["own kernels", "GPU kernels", "GPU kernels, divided", "GPU kernels, packed"];
 
 /** What `assertGolden` prints: the largest error of some tensors of a golden. */
 interface Comparison {

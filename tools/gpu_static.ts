@@ -4,12 +4,14 @@
  * hardware; gpu_static/null_gpu.c lends it what wgpu wants.
  *
  *     deno task gpu-static                            # the pipelines that models use untuned
+ *     deno task gpu-static --with packed=1,split=4    # with choices that a table may have
  *     deno task gpu-static --tuned                    # and those that `far bench --tune` tries
  *     deno task gpu-static --family navi21 --only linear,attention
  *     deno task gpu-static --isa /tmp/isa             # the machine code too, a file per pipeline
  *     deno task gpu-static --json > before.json       # ... change a kernel ...
  *     deno task gpu-static --against before.json      # what changed, old -> new
  *     deno task gpu-static --step 2,16,128            # modelled time of a step of FAR_B instead
+ *     deno task gpu-static --step 16 --architecture FAR_L --videos 4
  *     deno task gpu-static --family dg2               # Intel's instead: spills and cycles
  *
  * Needs a C compiler and mesa-vulkan-drivers (x86-64 Linux, 22.3 or later); says so in one line and
@@ -21,7 +23,7 @@
  */
 import { INTEL, intelEnvironment, intelTable, readIntelRow } from "./gpu_static/intel.ts";
 import { busiestLoop, type Loop, shareOfPeak } from "./gpu_static/loop.ts";
-import { stepTable } from "./gpu_static/step.ts";
+import { type StepOptions, stepTable } from "./gpu_static/step.ts";
 
 /** What the compiler made of a pipeline. */
 export interface Row {
@@ -35,6 +37,9 @@ export interface Row {
   /** Absent if no loop has most of the multiply-adds. */
   readonly loop?: Loop;
 }
+
+/** Trips of two loops that share the work within another's trip, by kernel. */
+const INNER: Readonly<Record<string, number>> = { attention: 3 };
 
 const DRIVERS = "/usr/lib/x86_64-linux-gnu";
 const HERE = `${import.meta.dirname}/gpu_static`;
@@ -69,7 +74,14 @@ async function describeDriver(folder: string, library: string): Promise<string> 
 /** Arguments of the process that compiles. */
 function compileArguments(): string[] {
   const tuned = flag("--tuned") ? "tuned" : "";
-  return ["run", "-A", `${HERE}/compile.ts`, option("--only") ?? "", tuned];
+  return [
+    "run",
+    "-A",
+    `${HERE}/compile.ts`,
+    option("--only") ?? "",
+    tuned,
+    option("--with") ?? "",
+  ];
 }
 
 /** Compiles everything for a family of AMD's GPUs. @returns what driver and child printed */
@@ -120,7 +132,7 @@ async function readRow(chunk: string): Promise<Row | undefined> {
     spills: number(statistics, "Spilled VGPRs") + number(statistics, "Spilled SGPRs"),
     lds: number(statistics, "LDS size"),
     instructions: number(statistics, "Instructions"),
-    loop: busiestLoop(code),
+    loop: busiestLoop(code, INNER[kernel]),
   };
 }
 
@@ -188,6 +200,16 @@ async function intel(family: string, folder: string): Promise<void> {
   console.log(flag("--json") ? JSON.stringify(rows) : intelTable(rows));
 }
 
+function stepOptions(frames: string): StepOptions {
+  return {
+    frames: frames.split(",").map(Number),
+    family: option("--family") ?? "navi31",
+    architecture: (option("--architecture") ?? "FAR_B") as StepOptions["architecture"],
+    videos: Number(option("--videos") ?? 1),
+    choices: option("--with") ?? "",
+  };
+}
+
 /** What AMD's compiler makes of everything; prints it. */
 async function amd(folder: string): Promise<void> {
   const driver = Deno.env.get("RADV_LIBRARY") ?? `${DRIVERS}/libvulkan_radeon.so`;
@@ -204,7 +226,7 @@ async function amd(folder: string): Promise<void> {
   if (flag("--json")) return console.log(JSON.stringify(rows));
   console.log(`${parts[0]!.split(/[\t\n]/)[1]}, ${rows.length} pipelines\n`);
   const steps = option("--step");
-  if (steps) return console.log(stepTable(rows, steps.split(",").map(Number)));
+  if (steps) return console.log(stepTable(rows, stepOptions(steps)));
   const before = option("--against");
   const text = before && await Deno.readTextFile(before);
   printTable(text ? changes(JSON.parse(text) as Row[], rows) : rows.map(cells));

@@ -1,4 +1,4 @@
-// What all forms of `linear` are given: y = epilogue(x W + bias). What is done to the sums is a
+// What all forms of `linear` are given but x: y = epilogue(x W + bias). What is done to the sums is a
 // parameter, not an override: a pipeline serves all layers.
 
 // x is normalised on its way in; on GPUs only. It stands here because naga wants overrides before
@@ -20,7 +20,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [M, K]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N8]
 @group(0) @binding(4) var<storage, read> table: array<vec4<f32>>;   // [R, table_stride]
 @group(0) @binding(5) var<storage, read> frames: array<Frame>;       // [B, F]

@@ -1,6 +1,8 @@
 // The form of `linear` for GPUs (see fragments/tile.wgsl). With NORM x is normalised and modulated on
 // its way in, as `layer_norm` does it.
 
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;   // [M, K]
+
 // Of each row of the tile: its first number, the mean less that, 1 / deviation, and its row of the
 // table: far below 2^24, so exact.
 var<workgroup> row_norms: array<vec4<f32>, ROWS>;

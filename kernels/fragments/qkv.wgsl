@@ -27,7 +27,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [M, K]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;     // [N]
 @group(0) @binding(4) var<storage, read> table: array<vec4<f32>>;    // [R, table_stride]
 @group(0) @binding(5) var<storage, read> frames: array<Frame>;       // [B, F]

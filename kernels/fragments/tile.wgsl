@@ -6,21 +6,20 @@
 // a row to load from, `depth_at(k4)` and `next_depth(d)`, a place in all rows, `ask(source, depth)`,
 // which loads, `activation(source, depth, asked)`, 0 beyond the last k, `begin(tile, index)`, called
 // first, and `finish_tile(place, sums)`, called last. How lanes pass x on is in tile_memory.wgsl and
-// tile_shuffle.wgsl: `begin_loads`, `load_tile`, `tile_at`.
+// tile_shuffle.wgsl: `begin_loads`, `load_tile`, `tile_at`; and how they multiply it by weights in
+// floats.wgsl and halves.wgsl: `words`, `begin_sums`, `add_column`, `end_sums`.
 
 override ROWS: u32 = 32u;       // or 64
 override SLICES: u32 = 1u;
 override BLOCKS: u32 = 1u;      // or 2
+// So many workgroups share the k of a tile; what adds up their sums is another dispatch.
+override SPLIT: u32 = 1u;
 // Vec4s of k whose weights are asked for at once: 1 or 2, and these and x before those of the last
 // step are used up, or all 4, but none across steps, which takes fewer registers.
 override AHEAD: u32 = 2u;
 
 const TILE_K4 = 4u;             // vec4s of a row of x at a time
 const LANES = 64u * BLOCKS;     // of a slice
-
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [N / 32, K, 32]
-
-fn packed(i: u32) -> vec4<u32> { return w[i]; }
 
 // A vec4 of each row of the tile, of the same k: rows[i][r] is row 8 i + r, and a lane's rows differ
 // in i, so what eight neighbours read lies side by side. The padding moves the next k to other banks.
@@ -62,26 +61,8 @@ fn sums_at(lane: u32, half: u32) -> mat4x4<f32> {
   return rows_at(lane / 32u, lane / 8u % 4u, lane % 8u, half);
 }
 
-// sum + t x as a chain of multiply-adds.
-fn chain(sum: vec4<f32>, t: mat4x4<f32>, x: vec4<f32>) -> vec4<f32> {
-  return t[3] * x.w + (t[2] * x.z + (t[1] * x.y + (t[0] * x.x + sum)));
-}
-
-fn add_product(sum: mat4x4<f32>, t: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> {
-  return mat4x4(
-    chain(sum[0], t, x[0]), chain(sum[1], t, x[1]), chain(sum[2], t, x[2]), chain(sum[3], t, x[3]),
-  );
-}
-
 // Sums of a lane's rows: 0, 8, 16 and 24 from its first, then those 32 further.
 struct Sums { a: mat4x4<f32>, b: mat4x4<f32>, }
-
-fn add_column(s: Sums, asked: Words, index: u32, j: u32) -> Sums {
-  let t = unpacked(asked);
-  let a = add_product(s.a, t, tile_at(index, 0u, j));
-  if (ROWS > 32u) { return Sums(a, add_product(s.b, t, tile_at(index, 1u, j))); }
-  return Sums(a, s.b);
-}
 
 // 16-byte units of the weights of four k of a block.
 fn stride() -> u32 { return select(32u, 16u, F16); }
@@ -100,33 +81,38 @@ struct Step { sums: Sums, asked: Asked, }
 // Unrolled by hand: compilers keep a loop, and wait for memory in each trip. The next weights are
 // asked for before those that are there are used.
 fn add_step(step: Step, i: u32, index: u32) -> Step {
+  var s = begin_sums(step.sums);
+  var next = step.asked;
   if (AHEAD == 4u) {
     let t = ask_weights(i);
     let u = ask_weights(i + 2u * stride());
-    return Step(add_pair(add_pair(step.sums, t, index, 0u), u, index, 2u), step.asked);
-  }
-  if (AHEAD == 2u) {
+    s = add_pair(add_pair(s, t, index, 0u), u, index, 2u);
+  } else if (AHEAD == 2u) {
     let u = ask_weights(i + 2u * stride());
-    let s = add_pair(step.sums, step.asked, index, 0u);
-    let next = ask_weights(i + 4u * stride());
-    return Step(add_pair(s, u, index, 2u), next);
+    s = add_pair(s, step.asked, index, 0u);
+    next = ask_weights(i + 4u * stride());
+    s = add_pair(s, u, index, 2u);
+  } else {
+    let t1 = words(i + stride());
+    s = add_column(s, step.asked.a, index, 0u);
+    let t2 = words(i + 2u * stride());
+    s = add_column(s, t1, index, 1u);
+    let t3 = words(i + 3u * stride());
+    s = add_column(s, t2, index, 2u);
+    let t4 = words(i + 4u * stride());
+    s = add_column(s, t3, index, 3u);
+    next = Asked(t4, t4);
   }
-  let t1 = words(i + stride());
-  var s = add_column(step.sums, step.asked.a, index, 0u);
-  let t2 = words(i + 2u * stride());
-  s = add_column(s, t1, index, 1u);
-  let t3 = words(i + 3u * stride());
-  s = add_column(s, t2, index, 2u);
-  let next = words(i + 4u * stride());
-  return Step(add_column(s, t3, index, 3u), Asked(next, next));
+  return Step(end_sums(step.sums, s), next);
 }
 
-fn add_pair(s: Sums, t: Asked, index: u32, j: u32) -> Sums {
+fn add_pair(s: StepSums, t: Asked, index: u32, j: u32) -> StepSums {
   return add_column(add_column(s, t.a, index, j), t.b, index, j + 1u);
 }
 
-// Where 64 lanes are: the rows and columns of their sums, their slice of k, and the lane among them.
-struct Place { tile: u32, block: u32, slice: u32, lane: u32, }
+// Where 64 lanes are: the rows and columns of their sums, their part and slice of k, and the lane among
+// them.
+struct Place { tile: u32, block: u32, part: u32, slice: u32, lane: u32, }
 
 // Adds the slices' sums in a fixed order; the first has the result.
 fn add_slices(sums: Sums, place: Place) -> Sums {
@@ -147,15 +133,17 @@ fn add_slices(sums: Sums, place: Place) -> Sums {
   return s;
 }
 
-// Computes a tile of BLOCKS blocks of columns. Tiles of the same blocks are neighbours in the grid,
-// so a small cache fetches their weights once.
+// Computes a tile of BLOCKS blocks of columns, or a part of its k. Tiles of the same blocks are
+// neighbours in the grid, so a small cache fetches their weights once.
 fn product(tile: u32, blocks: u32, index: u32) {
   let slice = index / LANES;
-  let place = Place(tile, blocks * BLOCKS + index % LANES / 64u, slice, index % 64u);
+  let block = blocks / SPLIT * BLOCKS + index % LANES / 64u;
+  let place = Place(tile, block, blocks % SPLIT, slice, index % 64u);
   let k4s = depth4();
-  let steps = (k4s + SLICES * TILE_K4 - 1u) / (SLICES * TILE_K4);
+  let shares = SPLIT * SLICES * TILE_K4;
+  let steps = (k4s + shares - 1u) / shares;
   begin(tile, index);
-  let k4 = slice * steps * TILE_K4;
+  let k4 = (place.part * SLICES + slice) * steps * TILE_K4;
   var i = (place.block * k4s + k4) * stride() + index % 8u;
   var loads = begin_loads(tile, k4, index);
   var s = Step(Sums(), ask_weights(i));

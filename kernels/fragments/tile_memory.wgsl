@@ -42,11 +42,11 @@ fn load_tile(loads: Loads, index: u32) -> Loads {
   let i = index % LANES / 32u;
   let r = index / TILE_K4 % 8u;
   let apart = ROWS_APART / 8u;
-  heap[slice][j].rows[i][r] = activation(l.a, l.depth, l.x);
-  if (ROWS_OF_LANE > 1u) { heap[slice][j].rows[i + apart][r] = activation(l.b, l.depth, l.y); }
+  put_row(slice, j, i, r, activation(l.a, l.depth, l.x));
+  if (ROWS_OF_LANE > 1u) { put_row(slice, j, i + apart, r, activation(l.b, l.depth, l.y)); }
   if (ROWS_OF_LANE > 2u) {
-    heap[slice][j].rows[i + 2u * apart][r] = activation(l.c, l.depth, l.z);
-    heap[slice][j].rows[i + 3u * apart][r] = activation(l.d, l.depth, l.w);
+    put_row(slice, j, i + 2u * apart, r, activation(l.c, l.depth, l.z));
+    put_row(slice, j, i + 3u * apart, r, activation(l.d, l.depth, l.w));
   }
   workgroupBarrier();
   l.depth = next_depth(l.depth);
@@ -55,6 +55,6 @@ fn load_tile(loads: Loads, index: u32) -> Loads {
 }
 
 // The j-th vec4 of four of a lane's rows: its first ones or the others.
-fn tile_at(index: u32, half: u32, j: u32) -> mat4x4<f32> {
-  return rows_at(index / LANES, j, index % 64u / 8u, half);
+fn tile_at(index: u32, half: u32, j: u32) -> Rows {
+  return rows_of(index / LANES, j, index % 64u / 8u, half);
 }

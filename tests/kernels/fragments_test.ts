@@ -65,7 +65,7 @@ Deno.test("joinKernel() refuses a fragment that does not exist", () => {
 
 /** The fault, its file, and the place that the message must name. */
 const BROKEN: readonly [what: string, kernel: string, text: string, place: RegExp][] = [
-  ["a name", "linear", "let nowhere = missing;", /kernels\/linear\.wgsl:11:15/],
+  ["a name", "linear", "let nowhere = missing;", /kernels\/linear\.wgsl:12:15/],
   ["a type", "solver_step", "let wrong: u32 = 1.5;", /kernels\/solver_step\.wgsl:4\d:/],
   [
     "a kernel that stands alone",

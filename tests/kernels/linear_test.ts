@@ -52,6 +52,13 @@ const FORMS: Form[] = [
       tuning: { tile, slices, blocks, ahead, shuffle },
     }))
   ),
+  ...([[32, 1, 0, 4], [32, 4, 1, 8], [64, 2, 0, 16]] as const).map(
+    ([tile, slices, shuffle, split]): Form => ({
+      name: `tiles of ${tile} rows by ${split} workgroups with ${slices} slices`,
+      kind: "storage",
+      tuning: { tile, slices, shuffle, split },
+    }),
+  ),
   ...[8, 16, 32].map((rows): Form => ({
     name: `broadcasts of ${rows} rows in an image`,
     kind: "texture",
@@ -96,7 +103,7 @@ for (const { name: by, kind, from, tuning } of FORMS) {
 }
 
 /** One of each form, for what all must do before and after the product. */
-const EACH = [FORMS[0]!, FORMS[5]!, FORMS[12]!, FORMS.at(-1)!];
+const EACH = [FORMS[0]!, FORMS[5]!, FORMS[12]!, FORMS[14]!, FORMS.at(-1)!];
 
 const EPILOGUES: [string, LinearOptions, (v: number) => number][] = [
   ["GELU after", { output: "gelu" }, gelu],

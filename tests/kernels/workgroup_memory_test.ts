@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { withConstants } from "../../gpu/kernel.ts";
 import { joinKernel } from "../../kernels/fragments.ts";
+import { plainName } from "../../kernels/memory_forms.ts";
+import { packedForm } from "../../kernels/product.ts";
 
 const KERNELS = `${import.meta.dirname}/../../kernels`;
 
 /** Workgroup variables that a kernel can reach, so that Metal and DirectX clear them. */
 function reached(name: string, constants: Record<string, number>): string[] {
-  const kernel = joinKernel(name, Deno.readTextFileSync(`${KERNELS}/${name}.wgsl`));
+  const plain = plainName(name);
+  const source = Deno.readTextFileSync(`${KERNELS}/${plain}.wgsl`);
+  const kernel = plain === name ? joinKernel(name, source) : packedForm(plain, source);
   const text = withConstants(kernel, constants).code.replace(/\/\/.*$/gm, "");
   const variables = [...text.matchAll(/var<workgroup> (\w+)/g)].map(([, variable]) => variable!);
   const bodies = new Map(
@@ -32,6 +36,8 @@ const CASES: [name: string, constants: Record<string, number>, used: string[]][]
   ["linear_shuffle", { SLICES: 1, NORM: 1 }, ["heap", "row_norms"]],
   ["qkv", { SLICES: 1, BLOCKS: 2 }, ["heap", "row_norms"]],
   ["qkv_shuffle", { SLICES: 1, BLOCKS: 2 }, ["heap", "row_norms"]],
+  ["linear_packed", { SLICES: 1, NORM: 0 }, ["half_heap"]],
+  ["linear_packed", { SLICES: 4, NORM: 1 }, ["half_heap", "heap", "row_norms"]],
   ["conv2d", { SLICES: 1 }, ["heap"]],
   ["conv2d_shuffle", { SLICES: 1 }, []],
   ["conv2d_shuffle", { SLICES: 4 }, ["heap"]],

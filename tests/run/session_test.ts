@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Memory } from "../../gpu/memory.ts";
+import type { TuningTable } from "../../gpu/tuning.ts";
 import { schedule } from "../../model/scheduler.ts";
 import { Session } from "../../run/session.ts";
 import { assertGolden, relativeError } from "../support/close.ts";
@@ -28,7 +29,19 @@ const VARIANTS = [
   { cache: true, dtype: "f32", by: "GPU kernels" },
   { cache: false, dtype: "f32", by: "GPU kernels, divided" },
   { cache: true, dtype: "f16", by: "GPU kernels, divided" },
+  { cache: true, dtype: "f16", by: "GPU kernels, packed" },
 ] as const;
+
+const PACKED = new Proxy<TuningTable>({}, { get: () => ({ packed: 1 }) });
+
+/** All forms, and products added up in f16. */
+const PROFILES: typeof KERNELS = {
+  ...KERNELS,
+  "GPU kernels, packed": ({ adapter: { f16 } }) => {
+    assert.ok(f16, "no shader-f16");
+    return { cpu: false, subgroupSize: 8, storageBuffers: 10, f16, tuning: PACKED };
+  },
+};
 
 type Variant = typeof VARIANTS[number];
 
@@ -64,7 +77,7 @@ async function generateLatents(
   { cache, dtype, by }: Variant,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const device = KERNELS[by]!(gpu);
+  const device = PROFILES[by]!(gpu);
   const loaded = await loadGoldenTransformer(folder, dtype, device);
   const { sizes, weights, memory: weightMemory } = loaded;
   const [videos, frames, channels, height, width] = golden.shape("latents.cached") as [

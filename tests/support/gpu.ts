@@ -30,8 +30,8 @@ export async function onTestGpu<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Divides whatever can be divided: products by k, the keys of an attention. */
-const DIVIDED = new Proxy<TuningTable>({}, { get: () => ({ slices: 2, ahead: 0, split: 2 }) });
+/** Divides whatever can be divided: products by k, the keys of an attention, among workgroups too. */
+const DIVIDED = new Proxy<TuningTable>({}, { get: () => ({ slices: 2, ahead: 0, split: 4 }) });
 
 /**
  * Which forms of kernels a whole model is tested with: the last with no more than eight buffers, and
@@ -100,8 +100,8 @@ export async function runAll(
 ): Promise<ArrayBuffer[]> {
   const gpu = await testGpu();
   const memory = new Memory();
-  const { cpu, subgroupSize, storageBuffers } = gpu.adapter;
-  const program = new Program("test", memory, { cpu, subgroupSize, storageBuffers });
+  const { cpu, subgroupSize, storageBuffers, f16 } = gpu.adapter;
+  const program = new Program("test", memory, { cpu, subgroupSize, storageBuffers, f16 });
   const input: Input = (shape, data, options) =>
     options
       ? uploadAs(gpu, memory, shape, data as Float32Array, options)

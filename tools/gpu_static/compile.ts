@@ -3,9 +3,9 @@
  * tools/gpu_static.ts.
  */
 import { Gpu } from "../../gpu/gpu.ts";
-import { constantsText, GPU, pipelines } from "./pipelines.ts";
+import { choosing, constantsText, GPU, pipelines } from "./pipelines.ts";
 
-const [only = "", tuned = ""] = Deno.args;
+const [only = "", tuned = "", choices = ""] = Deno.args;
 
 /** At once, so that it stands before what the driver prints. */
 function mark(...parts: string[]): void {
@@ -15,7 +15,7 @@ function mark(...parts: string[]): void {
 const gpu = await Gpu.open();
 mark("adapter", gpu.adapter.name);
 const { name, subgroupSize } = gpu.adapter;
-const device = { ...GPU, name, subgroupSize };
+const device = choosing({ ...GPU, name, subgroupSize }, choices);
 for (const { kernel, constants, use } of pipelines(device, tuned !== "")) {
   const name = `${kernel.name} ${constantsText(constants)}`;
   if (only && !only.split(",").some((start) => new RegExp(`^${start}`).test(name))) continue;

@@ -79,8 +79,9 @@ function count(lines: readonly string[], wave = new Wave()): Loop {
     if (name.startsWith("v_") && !name.startsWith("v_nop")) {
       sum.valu++;
       wave.cycle += ISSUE;
-      if (FMA.test(name) && !/_(u|i)(16|24|32|64)/.test(name)) sum.fma++;
-      else if (INTEGER.test(name) && !/cndmask|v_mov|_cmp|_cvt/.test(name)) sum.address++;
+      if (FMA.test(name) && !/_(u|i)(16|24|32|64)/.test(name)) {
+        sum.fma += name.startsWith("v_pk_fma") ? 2 : 1;
+      } else if (INTEGER.test(name) && !/cndmask|v_mov|_cmp|_cvt/.test(name)) sum.address++;
     } else if (/^(buffer|global|flat)_(load|store|atomic)|^(image|tbuffer)_/.test(name)) {
       sum.memoryBytes += bytesOf(name);
       if (!name.includes("store")) wave.ask("memory");
@@ -107,26 +108,49 @@ function laterTrip(lines: readonly string[]): Loop {
   return count(lines, wave);
 }
 
-/** One trip of the innermost loop that holds most of a program's multiply-adds. */
-export function busiestLoop(code: readonly string[]): Loop | undefined {
+/** Where loops begin and end in a program, inner ones before those around them. */
+function loopsOf(code: readonly string[]): [from: number, to: number][] {
   const start = new Map<string, number>();
-  const total = count(code).fma;
-  let best: { readonly length: number; readonly loop: Loop } | undefined;
+  const loops: [number, number][] = [];
   for (const [i, line] of code.entries()) {
     const label = /^\s*(BB\d+):/.exec(line)?.[1];
     if (label) start.set(label, i);
     const from = start.get(/^\s*s_c?branch\w*\s+(BB\d+)/.exec(line)?.[1] ?? "");
-    if (from === undefined) continue;
-    const loop = laterTrip(code.slice(from, i + 1));
-    const busy = loop.fma > 0 && loop.fma * 2 >= total;
-    if (busy && (!best || i - from < best.length)) best = { length: i - from, loop };
+    if (from !== undefined) loops.push([from, i]);
   }
-  return best?.loop;
+  return loops;
 }
 
-/** Cycles of a trip with so many waves on a SIMD: they issue in turn, and wait at the same time. */
-export function tripCycles(loop: Loop, waves: number): number {
-  return Math.max(waves * ISSUE * loop.valu, ISSUE * loop.valu + loop.stall);
+/** A loop's lines, those of loops within it as often as these make trips. */
+function unrolled(code: readonly string[], trips: number): string[] {
+  if (trips === 1) return [...code];
+  const inner = loopsOf(code).filter(([from]) => from > 0);
+  return code.flatMap((line, i) => {
+    const around = inner.find(([from, to]) => from <= i && i <= to);
+    if (!around) return [line];
+    return i === around[0] ? Array(trips).fill(code.slice(around[0], around[1] + 1)).flat() : [];
+  });
+}
+
+/**
+ * One trip of the innermost loop that holds most of a program's multiply-adds.
+ * @param inner trips that loops make within it, where it has any: a kernel whose work is in two of them
+ */
+export function busiestLoop(code: readonly string[], inner = 1): Loop | undefined {
+  const total = count(code).fma;
+  const share = inner > 1 ? 0.9 : 0.5;
+  const busy = loopsOf(code).map(([from, to]) => code.slice(from, to + 1))
+    .filter((lines) => count(lines).fma > 0 && count(lines).fma >= share * total)
+    .sort((a, b) => a.length - b.length)[0];
+  return busy && laterTrip(unrolled(busy, inner));
+}
+
+/**
+ * Cycles of a trip with so many waves on a SIMD: they issue in turn, and wait at the same time.
+ * @param issue cycles that an instruction of a wave keeps it busy
+ */
+export function tripCycles(loop: Loop, waves: number, issue = ISSUE): number {
+  return Math.max(waves * issue * loop.valu, issue * loop.valu + loop.stall);
 }
 
 /** Share of the multiply-adds that a SIMD could do, with so many waves on it. */

@@ -20,8 +20,17 @@ export const GPU: DeviceProfile = {
   subgroupSize: 32,
   wide: true,
   storageBuffers: 16,
+  f16: true,
   name: "AMD Radeon",
 };
+
+/** The device with these choices for all kernels that have them: "packed=1,split=4". */
+export function choosing(device: DeviceProfile, text: string): DeviceProfile {
+  if (!text) return device;
+  const pairs = text.split(",").map((pair) => pair.split("="));
+  const choice = Object.fromEntries(pairs.map(([name, value]) => [name!, Number(value)]));
+  return { ...device, tuning: new Proxy({}, { get: () => choice }) };
+}
 
 const ARCHITECTURES = ["FAR_B", "FAR_XL", "FAR_B_Long"] as const;
 const AUTOENCODERS = ["8x", "32x"] as const;
@@ -40,7 +49,7 @@ export function pipelines(gpu: DeviceProfile, tuned: boolean): Pipeline[] {
   const found = new Map<string, Pipeline>();
   for (const device of tuned ? [gpu, ...tunedDevices(gpu)] : [gpu]) {
     for (const dtype of ["f16", "f32"] as const) {
-      for (const { name, program } of programs(device, dtype, device.tuning !== undefined)) {
+      for (const { name, program } of programs(device, dtype, device !== gpu)) {
         for (const dispatch of program.recorded) {
           const { kernel, constants = {}, label } = dispatch;
           const key = `${kernel.name} ${constantsText(constants)}`;
