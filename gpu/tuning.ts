@@ -219,7 +219,7 @@ export interface AttentionTuning {
   readonly ahead: number;
   /** 1 if lanes add up scores within their subgroup instead of through workgroup memory. */
   readonly shuffle: number;
-  /** Groups of 64 lanes of a workgroup that take turns with the keys, where lanes shuffle. */
+  /** Groups of 64 lanes that share keys: of a workgroup where lanes shuffle, else one each. */
   readonly parts: number;
   /** Parts of the keys among workgroups, merged afterwards (flash-decoding). */
   readonly split: number;

@@ -15,6 +15,8 @@ const ATTENTION_BROADCAST = memoryForms("attention_broadcast", broadcastCode, ["
 /** Queries per workgroup of the broadcasting form, and of the others. */
 const BROADCAST_QUERIES = 32;
 const LANES_QUERIES = 16;
+/** Most parts of the keys among workgroups: what they leave takes memory. */
+const MOST_SPLIT = 16;
 
 /** The cache that attention reads, and the layout of its slots. */
 export interface AttentionOptions {
@@ -51,7 +53,7 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const queries = count * tokens;
   const slots = k.shape[2]!;
   const shape = { queries, slots, rows: heads * batch, dtype: k.dtype };
-  const { ahead, shuffle, parts, split } = {
+  const { ahead, shuffle, parts, ...tuning } = {
     ...attentionTuning(p.device, shape),
     ...options.tuning,
   };
@@ -59,7 +61,8 @@ export function attention(p: Program, q: Tensor, options: AttentionOptions): Ten
   const tiles = Math.ceil(queries / (broadcast ? BROADCAST_QUERIES : LANES_QUERIES));
   const shuffles = Boolean(shuffle) && exchangesHeads(p.device, shape.dtype);
   const byLanes = shuffles ? ATTENTION_SHUFFLE : ATTENTION;
-  // workgroup memory that scores pass through is enough for one group of lanes
+  // workgroup memory that scores pass through is enough for one group of lanes: others are workgroups
+  const split = shuffles || broadcast ? tuning.split : Math.min(tuning.split * parts, MOST_SPLIT);
   const lanes = {
     AHEAD: ahead,
     ...(shuffles && { PARTS: Math.min(parts, p.device.wide ? 8 : 4) }),

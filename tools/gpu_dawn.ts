@@ -67,9 +67,9 @@ async function main(): Promise<number> {
     console.log(`gpu-dawn: skipped, Dawn has no adapter here: ${(error as Error).message}`);
     return 0;
   }
-  const { name, subgroupSize, storageBuffers } = gpu.adapter;
+  const { name, subgroupSize, storageBuffers, f16 } = gpu.adapter;
   console.log(`Dawn on ${name}, subgroups of at least ${subgroupSize}`);
-  const profile: DeviceProfile = { cpu: false, subgroupSize, storageBuffers };
+  const profile: DeviceProfile = { cpu: false, subgroupSize, storageBuffers, f16 };
   let failed = 0;
   let passed = 0;
   for await (const { family, ok, error, problem } of selfTest(gpu, undefined, profile)) {

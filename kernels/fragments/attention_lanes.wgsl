@@ -1,7 +1,7 @@
-// The forms of `attention` for GPUs: a lane holds 16 bytes of a key, 8 of its dims in half floats or 4
-// in floats. So 8 or 16 lanes share a head's dims, and 2 or 4 of its queries, which all use what a
-// lane has loaded. How lanes add up scores is in attention_memory.wgsl and attention_shuffle.wgsl:
-// `weigh` and `whole`.
+// The forms of `attention` for GPUs: a lane holds 16 bytes of a value, 8 of its dims in half floats or
+// 4 in floats. So 8 or 16 lanes share a head's dims, and 2 or 4 of its queries, which all use what a
+// lane has loaded. How a key is scored and weighed is in attention_memory.wgsl and
+// attention_shuffle.wgsl: `load_queries`, `add_run` and `whole`.
 //
 // What each query has is a vector by query; with half floats only x and y count. Dims of queries and
 // their sums are four vec4s: in floats one of each query, in half floats two of each.
@@ -11,7 +11,6 @@ override PARTS: u32 = 1u;     // groups of 64 lanes that share the keys of a wor
 
 const WG = 64u * PARTS;
 const LANES = select(16u, 8u, F16);
-const KEYS = 4u;              // of a trip
 const QUERIES = 16u;          // of a workgroup
 const LOG2_E = 1.4426950408889634;
 
@@ -22,14 +21,14 @@ fn key16(i: u32) -> vec4<u32> { return k[i]; }
 
 fn value16(i: u32) -> vec4<u32> { return v[i]; }
 
-// A lane's share of four keys that follow each other, or of their values, as it is in the cache:
-// converted before it is needed, it would take twice the registers.
+// A lane's share of four keys, or of their values, as it is in the cache: converted before it is
+// needed, it would take twice the registers.
 struct Four { a: vec4<u32>, b: vec4<u32>, c: vec4<u32>, d: vec4<u32>, }
 
-// `at` counts the lane's 16 bytes.
-fn ask_keys(at: u32) -> Four {
+// `at` counts 16 bytes.
+fn ask_keys(at: u32, apart: u32) -> Four {
   return Four(
-    key16(at), key16(at + LANES), key16(at + 2u * LANES), key16(at + 3u * LANES),
+    key16(at), key16(at + apart), key16(at + 2u * apart), key16(at + 3u * apart),
   );
 }
 
@@ -38,10 +37,6 @@ fn ask_values(at: u32) -> Four {
     value16(at), value16(at + LANES), value16(at + 2u * LANES), value16(at + 3u * LANES),
   );
 }
-
-struct Asked { keys: Four, values: Four, }
-
-fn ask(at: u32) -> Asked { return Asked(ask_keys(at), ask_values(at)); }
 
 // A lane's dims as the even ones of the four vec4s meet them, and the odd ones.
 fn dims(bits: vec4<u32>) -> Octet {
@@ -57,19 +52,6 @@ fn spread_u32(x: vec4<u32>) -> vec4<u32> { return select(x, x.xxyy, F16); }
 // sum + a b, as a chain of multiply-adds.
 fn dot4(a: vec4<f32>, b: vec4<f32>, sum: f32) -> f32 {
   return a.w * b.w + (a.z * b.z + (a.y * b.y + (a.x * b.x + sum)));
-}
-
-// The lane's part of a key's scores.
-fn scores_of(q: mat4x4<f32>, bits: vec4<u32>) -> vec4<f32> {
-  let k = dims(bits);
-  if (F16) {
-    let a = dot4(q[1], k.hi, dot4(q[0], k.lo, 0.0));
-    let b = dot4(q[3], k.hi, dot4(q[2], k.lo, 0.0));
-    return vec4(a, b, 0.0, 0.0);
-  }
-  return vec4(
-    dot4(q[0], k.lo, 0.0), dot4(q[1], k.lo, 0.0), dot4(q[2], k.lo, 0.0), dot4(q[3], k.lo, 0.0),
-  );
 }
 
 fn add_value(o: mat4x4<f32>, weights: vec4<f32>, bits: vec4<u32>) -> mat4x4<f32> {
@@ -102,25 +84,10 @@ fn run_of(r: Regions, n: u32, share: Share) -> Run {
 // A lane's queries, which are so far apart.
 const APART = 64u / LANES;
 
-struct Queries { q: mat4x4<f32>, keys: vec4<u32>, frames: vec4<f32>, }
-
 // Where a lane's four vec4s are, in rows of so many.
 fn places(rows: vec4<u32>, size: u32, lane: u32) -> vec4<u32> {
   let own = lane % LANES;
   return spread_u32(rows * size) + select(vec4(own), 2u * own + vec4(0u, 1u, 0u, 1u), F16);
-}
-
-fn load_queries(group: vec3<u32>, first: u32, lane: u32) -> Queries {
-  let own = first + lane / LANES;
-  let a = query_of(group.z, own, group.y);
-  let b = query_of(group.z, own + APART, group.y);
-  let c = query_of(group.z, own + 2u * APART, group.y);
-  let d = query_of(group.z, own + 3u * APART, group.y);
-  let at = places(vec4(a.row, b.row, c.row, d.row), 16u, lane);
-  return Queries(
-    mat4x4(q[at.x], q[at.y], q[at.z], q[at.w]) * LOG2_E,
-    vec4(a.keys, b.keys, c.keys, d.keys), vec4(a.frame, b.frame, c.frame, d.frame),
-  );
 }
 
 // Sums over the keys so far: of values by weights, and of weights, which are powers of 2 of the
@@ -129,59 +96,6 @@ struct Sums { o: mat4x4<f32>, maxima: vec4<f32>, totals: vec4<f32>, }
 
 // A trip's first key, and the end of its run.
 struct Trip { first: u32, end: u32, }
-
-// Weights of a trip's keys, and with these the maxima, the totals, and what to multiply sums by.
-struct Weights {
-  a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
-  maxima: vec4<f32>, totals: vec4<f32>, factors: vec4<f32>,
-}
-
-fn weigh_keys(s: Sums, mine: Queries, k: Four, trip: Trip, lane: u32) -> Weights {
-  let partial = mat4x4(
-    scores_of(mine.q, k.a), scores_of(mine.q, k.b), scores_of(mine.q, k.c), scores_of(mine.q, k.d),
-  );
-  return weigh(partial, s, mine, trip, lane);
-}
-
-fn add_values(s: Sums, w: Weights, v: Four) -> Sums {
-  var o = add_value(scaled(s.o, w.factors), w.a, v.a);
-  o = add_value(o, w.b, v.b);
-  o = add_value(o, w.c, v.c);
-  return Sums(add_value(o, w.d, v.d), w.maxima, w.totals);
-}
-
-fn add_trip(s: Sums, mine: Queries, asked: Asked, trip: Trip, lane: u32) -> Sums {
-  return add_values(s, weigh_keys(s, mine, asked.keys, trip, lane), asked.values);
-}
-
-// Adds a run's keys, whose head's slots start at `base`. Groups of lanes take turns, so that all make
-// as many trips.
-fn add_run(sums: Sums, mine: Queries, run: Run, base: u32, index: u32) -> Sums {
-  let lane = index % 64u;
-  let turn = KEYS * PARTS;
-  var s = sums;
-  var trip = Trip(run.first + KEYS * (index / 64u), run.end);
-  var at = (base + trip.first + run.shift) * LANES + lane % LANES;
-  var asked = ask(at);
-  for (var first = run.first; first < run.end; first += select(turn, 2u * turn, AHEAD)) {
-    if (AHEAD) {
-      // two trips, so that what is asked for meets free registers: none has to be copied
-      let next = ask(at + turn * LANES);
-      s = add_trip(s, mine, asked, trip, lane);
-      trip.first += turn;
-      asked = ask(at + 2u * turn * LANES);
-      s = add_trip(s, mine, next, trip, lane);
-      at += 2u * turn * LANES;
-    } else {
-      // keys and values are never there at once, which takes the fewest registers
-      let w = weigh_keys(s, mine, ask_keys(at), trip, lane);
-      s = add_values(s, w, ask_values(at));
-      at += turn * LANES;
-    }
-    trip.first += turn;
-  }
-  return s;
-}
 
 fn attend(group: vec3<u32>, first: u32, index: u32) -> Sums {
   let mine = load_queries(group, first, index % 64u);
@@ -194,10 +108,7 @@ fn attend(group: vec3<u32>, first: u32, index: u32) -> Sums {
     let run = run_of(ring, n, share);
     if (run.first < run.end) { s = add_run(s, mine, run, base, index); }
   }
-  let totals = whole(s.totals);
-  // z and w are never read then, so they need not be computed
-  if (F16) { return Sums(s.o, s.maxima.xyxy, totals.xyxy); }
-  return Sums(s.o, s.maxima, totals);
+  return whole(s, index % 64u);
 }
 
 // What half of the groups leave for the others.

@@ -41,7 +41,8 @@ const CASES: [name: string, constants: Record<string, number>, used: string[]][]
   ["conv2d", { SLICES: 1 }, ["heap"]],
   ["conv2d_shuffle", { SLICES: 1 }, []],
   ["conv2d_shuffle", { SLICES: 4 }, ["heap"]],
-  ["attention", { AHEAD: 1 }, ["parts", "sums"]],
+  ["attention", { AHEAD: 1 }, ["queries", "shown"]],
+  ["attention", { AHEAD: 0 }, ["queries", "shown"]],
   ["attention_shuffle", { AHEAD: 1 }, []],
 ];
 
