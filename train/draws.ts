@@ -21,10 +21,8 @@ export interface StepDraws {
 
 /** How frames differ from those of training where a model is distilled; all are [b, n]. */
 export interface DistilledFrames {
-  /** Sigma of each frame, instead of that of its index. */
-  readonly sigma: Float32Array;
-  /** Step of the student that the teacher teaches; -1 where the target is that of training. */
-  readonly studentStep: Int32Array;
+  /** Frames that the teacher teaches, from their noise on; others are noised as in training. */
+  readonly taught: Uint8Array;
   /** Clean frames that the student makes itself, from their noise. */
   readonly own: Uint8Array;
   /** Whether the window's frames are there twice, clean and noisy (`TokenLayout`). */

@@ -39,8 +39,10 @@ export type PassKind = "train" | "train more" | "validate";
 const INPUTS = ["window", "context", "expected", "timesteps", "classes", "weights"] as const;
 
 /** What a step of so many clips runs. */
-function kindsOfStep({ batch, accumulate }: TrainerSettings, { microBatch }: Division): PassKind[] {
-  return batch * accumulate > microBatch ? ["train", "train more"] : ["train"];
+function kindsOfStep(settings: TrainerSettings, { microBatch }: Division): PassKind[] {
+  const { batch, accumulate, distill } = settings;
+  const passes = batch * accumulate / microBatch * (distill?.steps ?? 1);
+  return passes > 1 ? ["train", "train more"] : ["train"];
 }
 
 /** The longest sequence that a step can have. */

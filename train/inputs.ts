@@ -182,10 +182,11 @@ function frameNumbers(
     const timestep = inWindow ? CLEAN : CONTEXT;
     return { sigma: own ? 1 : NaN, taught: false, timestep, weight };
   }
-  const sigma = distilled?.sigma[drawn] ?? trainedSigma(sigmaIndex[drawn]!, settings.noise);
+  const taught = distilled?.taught[drawn] === 1;
+  const sigma = taught ? 1 : trainedSigma(sigmaIndex[drawn]!, settings.noise);
   const timestep = rounded(fround(sigma * NOISE_LEVELS), settings.timesteps);
-  const taught = distilled !== undefined && distilled.studentStep[drawn]! >= 0;
-  return { sigma, taught, timestep, weight };
+  const share = taught ? 1 / settings.distill!.steps : 1; // of the passes in which it is trained
+  return { sigma, taught, timestep, weight: share * weight };
 }
 
 function classOf(

@@ -132,6 +132,11 @@ function classTable({ kind }: Pass["sizes"]["condition"]): string | undefined {
   return kind === "none" ? undefined : `${kind}_embedder.embedding_table.weight`;
 }
 
+/** The velocity of the windows that a pass of this layout has computed last [rows, C p p]. */
+export function velocityOf(pass: Pass): Tensor {
+  return headMemory(pass).v;
+}
+
 /** The whole forward pass, up to the loss, which is added to one of the results. */
 export function recordForward(pass: Pass, tensors: PassTensors, slot: number): void {
   const { program: p, layout: { windowTokens: tokens } } = pass;

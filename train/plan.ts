@@ -106,10 +106,11 @@ function describe(engine: Engine): TrainPlan {
   if (videos % microBatch) parts.push(videos % microBatch);
   const passes = parts.flatMap((count, part) => {
     const layout = longestLayout(settings, count);
-    return [
-      ...engine.distiller?.programs(layout) ?? [],
-      engine.pass(layout, part === 0 ? "train" : "train more").program,
-    ];
+    const trained = Array.from({ length: settings.distill?.steps ?? 1 }, (_, step) => {
+      const kind = part === 0 && step === 0 ? "train" : "train more";
+      return engine.pass(layout, kind).program;
+    });
+    return [...engine.distiller?.programs(layout) ?? [], ...trained];
   });
   const programs = [...passes, engine.update];
   return describePlan({ ...division, store, memory, all, isTrained, programs }, {

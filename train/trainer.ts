@@ -80,12 +80,26 @@ export class Trainer extends GpuTrainer<Engine> {
     return distill ? distillDraws({ ...settings, distill }, step, draws, videos) : draws;
   }
 
-  /** Writes a pass's inputs, and completes them where a model is distilled. */
-  #prepare(inputs: PassInputs, kind: PassKind, draws: StepDraws, first: number): Program {
-    const engine = this.engine;
-    const pass = engine.prepare(this.gpu, inputs, kind);
-    engine.distiller?.complete(this.gpu, { inputs, draws, first });
-    return pass;
+  /**
+   * The passes over a batch, part by part; where a model is distilled, one for each of its steps. Each
+   * writes its inputs first.
+   * @param kindOf what is recorded for a pass
+   */
+  #passes(batch: TrainBatch, draws: StepDraws, kindOf: (pass: number) => PassKind) {
+    const { gpu, engine, engine: { distiller, division: { microBatch } } } = this;
+    const each = distiller?.steps ?? 1;
+    let prepared = this.#arrange(batch, draws, 0);
+    const pass = (index: number): Program => {
+      const [part, step] = [Math.floor(index / each), index % each];
+      const kind = kindOf(index);
+      if (step === 0 && part > 0) prepared = this.#arrange(batch, draws, part);
+      const program = step === 0
+        ? engine.prepare(gpu, prepared, kind)
+        : engine.pass(prepared.layout, kind).program;
+      distiller?.complete(gpu, { inputs: prepared, draws, first: part * microBatch }, step);
+      return program;
+    };
+    return { count: each * Math.ceil(batch.videos / microBatch), pass };
   }
 
   /** Inputs of a part of the batch. */
@@ -97,18 +111,13 @@ export class Trainer extends GpuTrainer<Engine> {
   }
 
   protected override prepare(batch: TrainBatch, step: number): PreparedStep {
-    const { settings, division: { microBatch } } = this.engine;
+    const { settings } = this.engine;
     const drawn = this.random.draw(settings, batch.videos, batch.frames);
     const draws = this.#arranged(drawn, step, batch.videos);
-    const first = this.#arrange(batch, draws, 0);
-    const pass = (part: number) => {
-      const inputs = part === 0 ? first : this.#arrange(batch, draws, part);
-      const kind = part === 0 ? "train" : "train more";
-      return this.#prepare(inputs, kind, draws, part * microBatch);
-    };
+    const { count, pass } = this.#passes(batch, draws, (i) => i === 0 ? "train" : "train more");
     const size = { videos: batch.videos, frames: draws.frames };
     const tokens = countRows(layoutOf(settings, size));
-    return { frames: draws.frames, tokens, passes: Math.ceil(batch.videos / microBatch), pass };
+    return { frames: draws.frames, tokens, passes: count, pass };
   }
 
   /**
@@ -121,16 +130,16 @@ export class Trainer extends GpuTrainer<Engine> {
     seed: number,
     signal?: AbortSignal,
   ): Promise<number | undefined> {
-    const { settings, division: { microBatch }, results } = this.engine;
+    const { settings, results } = this.engine;
     checkBatch(settings, batch);
     const plain = { ...settings, cleanContext: undefined, conditionDropout: 0 };
     const drawn = new StepRandom(seed).draw(plain, batch.videos, batch.frames);
     const draws = this.#arranged(drawn, 0, batch.videos);
     this.gpu.write(results.buffer, 4 * RESULTS.validation, new Float32Array(1));
-    for (let part = 0; part * microBatch < batch.videos; part++) {
-      const inputs = this.#arrange(batch, draws, part);
-      if (part > 0 && signal && await this.isStopped(signal)) return undefined;
-      this.gpu.run(this.#prepare(inputs, "validate", draws, part * microBatch));
+    const { count, pass } = this.#passes(batch, draws, () => "validate");
+    for (let i = 0; i < count; i++) {
+      if (i > 0 && signal && await this.isStopped(signal)) return undefined;
+      this.gpu.run(pass(i));
     }
     return (await this.gpu.readFloats(results))[RESULTS.validation]!;
   }

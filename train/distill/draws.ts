@@ -1,8 +1,6 @@
-import { trainedSigma } from "../../model/scheduler.ts";
 import type { StepDraws } from "../draws.ts";
 import { splitFrames } from "../inputs.ts";
 import type { TrainerSettings } from "../settings.ts";
-import { stepOf, studentSteps } from "./levels.ts";
 import type { DistillSettings } from "./settings.ts";
 
 /** Settings of a run that distills. */
@@ -12,10 +10,10 @@ export type DistillingSettings = TrainerSettings & { readonly distill: DistillSe
 const OWN_FRAMES = 2;
 
 /**
- * What a step draws, arranged for distillation without another draw: noise levels become those at
- * which the student's steps begin, and videos that stay plain flow matching keep theirs. Every frame
- * of the window is taught, and sees clean frames as it will when it is generated: all are there
- * twice. In the last steps only the newest is, since it sees frames that the student makes itself.
+ * What a step draws, arranged for distillation without another draw. Every frame of the window is
+ * taught, and sees clean frames as it will when it is generated: all are there twice. In the last
+ * steps only the newest is, since it sees frames that the student makes itself. Videos that stay
+ * plain flow matching keep their noise levels.
  * @param step number of the optimiser step, from 1; 0 teaches all videos, for validation
  */
 export function distillDraws(
@@ -34,18 +32,9 @@ export function distillDraws(
   const twins = ownFrames === 0;
   const clean = twins ? draws.clean : draws.clean.map((_, i) => Number(i % frames !== newest));
   const own = clean.map((_, i) => Number(i % frames < newest && i % frames >= newest - ownFrames));
-  const students = studentSteps(distill, settings.noise);
-  const sigmaOf = (index: number) => trainedSigma(index, settings.noise);
-  const taught = videos - (step === 0 ? 0 : flowVideos(distill.flowShare, step, videos));
-  const studentStep = Int32Array.from(
-    draws.sigmaIndex,
-    (index, i) => clean[i] || i >= taught * frames ? -1 : stepOf(students, sigmaOf(index)),
-  );
-  const sigma = Float32Array.from(
-    draws.sigmaIndex,
-    (index, i) => students[studentStep[i]!]?.from ?? sigmaOf(index),
-  );
-  return { ...draws, clean, distilled: { sigma, studentStep, own, twins } };
+  const taughtVideos = videos - (step === 0 ? 0 : flowVideos(distill.flowShare, step, videos));
+  const taught = clean.map((isClean, i) => Number(!isClean && i < taughtVideos * frames));
+  return { ...draws, clean, distilled: { taught, own, twins } };
 }
 
 /** Videos of a step that stay plain flow matching: over many steps exactly their share. */
