@@ -1,6 +1,7 @@
 import code from "./matmul.wgsl" with { type: "text" };
 import broadcastCode from "./matmul_broadcast.wgsl" with { type: "text" };
-import packCode from "./pack_operand.wgsl" with { type: "text" };
+import columnsCode from "./pack_columns.wgsl" with { type: "text" };
+import rowsCode from "./pack_rows.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
@@ -14,13 +15,21 @@ const MATMUL = memoryForms("matmul", code, ["a", "b", "c"]);
 const BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
 const MATMUL_IMAGE = imageForm(BROADCAST, ["bias", "c"]);
 const MATMUL_BUFFER = imageForm({ ...BROADCAST, name: "matmul_broadcast_sum" }, ["bias"]);
-const PACK_OPERAND = imageForm(defineKernel("pack_operand", packCode), ["x"]);
+const PACK_ROWS = imageForm(defineKernel("pack_rows", rowsCode), ["x"]);
+const PACK_COLUMNS = imageForm(defineKernel("pack_columns", columnsCode), ["x"]);
 
 /** Rows and columns of a workgroup's tile, and of that of the form for CPUs. */
 const TILE = 64;
 const BROADCAST_TILE = 32;
-/** Rows of a block of packed weights. */
+/** Rows or columns of a block of a packed matrix. */
 const BLOCK = 32;
+
+/**
+ * How an image holds a matrix so that products read it from one end to the other. "rows": blocks of
+ * 32 rows, in each four numbers of all its rows, then the next four; sums go along its rows.
+ * "columns": blocks of 32 columns, in each row after row; sums go along its columns.
+ */
+export type Packing = "rows" | "columns";
 
 /** A row-major matrix within a tensor; offsets are in floats, multiples of 4. */
 export interface Matrix {
@@ -29,8 +38,8 @@ export interface Matrix {
   readonly first?: number;
   /** Floats from row to row. */
   readonly stride: number;
-  /** Lies in an image as `packWeights` arranges it. */
-  readonly packed?: boolean;
+  /** Lies in an image as `packMatrix` arranges it. */
+  readonly packed?: Packing;
 }
 
 export interface MatmulOptions {
@@ -40,7 +49,7 @@ export interface MatmulOptions {
   readonly r: number;
   /** A is [r, m] instead of [m, r]. */
   readonly transposeA?: boolean;
-  /** B is [n, r] instead of [r, n]; in images only if it is packed. */
+  /** B is [n, r] instead of [r, n]; in images only if its rows are packed. */
   readonly transposeB?: boolean;
   /** n values that are added to each row. */
   readonly bias?: { readonly tensor: Tensor; readonly first: number };
@@ -56,9 +65,10 @@ export function usesImages(p: Program): boolean {
   return tensorKind(p.device) === "texture";
 }
 
-/** Floats of the image of packed weights, which their bias may follow. */
-export function packedFloats(rows: number, columns: number): number {
-  return Math.ceil(rows / BLOCK) * BLOCK * columns;
+/** Floats of the image of a packed matrix, which a bias may follow. */
+export function packedFloats(rows: number, columns: number, packing: Packing = "rows"): number {
+  const [blocked, whole] = packing === "rows" ? [rows, columns] : [columns, rows];
+  return Math.ceil(blocked / BLOCK) * BLOCK * whole;
 }
 
 /**
@@ -96,7 +106,12 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
       TRANSPOSE_A: Number(transposeA),
       TRANSPOSE_B: Number(transposeB),
       ADD: Number(onto !== undefined),
-      ...images && { PACKED: Number(b.packed ?? false), ALIGNED: Number(r % 4 === 0) },
+      ...images && {
+        PACKED_A: Number(a.packed !== undefined),
+        PACKED_B: Number(b.packed !== undefined),
+        COLUMNS_B: Number(b.packed === "columns"),
+        ALIGNED: Number(r % 4 === 0),
+      },
     },
     params,
     buffers: {
@@ -112,25 +127,28 @@ export function matmul(p: Program, a: Matrix, b: Matrix, c: Matrix, options: Mat
 }
 
 /**
- * Weights of a linear layer [outputs, inputs] as `matmul` gathers them from an image, either way
- * around, followed by the layer's bias.
- * @param weights in an image
- * @param image of at least `packedFloats` and the bias
+ * A matrix as `matmul` gathers it from an image: weights, which their bias may follow, or activations.
+ * Rows of A that are summed along, and of a transposed B, are packed by rows; the others by columns.
+ * Weights that are packed by rows serve as B either way around, more slowly if not transposed.
+ * @param from in an image, row after row, or packed by rows
+ * @param image of at least `packedFloats`
  */
-export function packWeights(
+export function packMatrix(
   p: Program,
-  { tensor, first = 0, stride }: Matrix,
+  { tensor, first = 0, stride, packed }: Matrix,
   [rows, columns]: readonly [number, number],
   image: Tensor,
+  packing: Packing = "rows",
 ): Matrix {
-  if (4 * packedFloats(rows, columns) > image.buffer.bytes) {
+  if (4 * packedFloats(rows, columns, packing) > image.buffer.bytes) {
     throw new ShapeError(`Cannot pack [${rows}, ${columns}]: ${image.buffer.bytes} bytes are few`);
   }
   p.dispatch({
-    kernel: PACK_OPERAND,
+    kernel: packing === "rows" ? PACK_ROWS : PACK_COLUMNS,
+    ...packing === "columns" && { constants: { FROM_ROWS: Number(packed === "rows") } },
     params: { rows, columns: columns / 4, stride: stride / 4, first: first / 4 },
     buffers: { x: tensor, y: image },
-    groups: [Math.ceil(rows / 8), Math.ceil(columns / 64), 1],
+    groups: [Math.ceil(columns / BLOCK), Math.ceil(rows / BLOCK), 1],
   });
-  return { tensor: image, stride, packed: true };
+  return { tensor: image, stride, packed: packing };
 }

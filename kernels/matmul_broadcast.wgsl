@@ -1,12 +1,15 @@
 // Joined after fragments: texel, broadcast, product, matmul.
 // C[M, N] = scale op(A) op(B) + bias for CPUs: a subgroup of eight lanes computes 32 rows by 32
-// columns, which keeps the loop's code within what a CPU caches of decoded instructions. A lies in an
-// image row after row, B too, or PACKED as `pack_operand` arranges weights. A lane gathers op(B) for its
+// columns, which keeps the loop's code within what a CPU caches of decoded instructions. A and B lie in
+// images, row after row or packed (`pack_rows`, `pack_columns`), so that a step reads 512 bytes in a
+// row of each: rows of 12 kB would all want the same few lines of a cache. A lane gathers op(B) for its
 // four columns and four rows of op(A), and gets the others by broadcast (fragments/broadcast.wgsl).
 
 override TRANSPOSE_A: bool = false;   // A is [R, M], else [M, R]
 override TRANSPOSE_B: bool = false;   // B is [N, R], else [R, N]; packed only
-override PACKED: bool = false;
+override PACKED_A: bool = false;      // by columns if transposed, else by rows
+override PACKED_B: bool = false;
+override COLUMNS_B: bool = false;     // by columns: not transposed only
 override ALIGNED: bool = false;       // R is a multiple of 4
 
 @group(0) @binding(1) var a: texture_storage_2d<rgba32uint, read>;
@@ -24,6 +27,11 @@ struct BPlace { first: u32, stride: u32, last: u32, }
 fn a_place(row: u32, lane: u32) -> APlace {
   let last = params.r - 1u;
   let end = params.m - 1u;
+  if (PACKED_A && TRANSPOSE_A) { return APlace(vec4(row / 32u * params.r * 8u + lane), 8u, last); }
+  if (PACKED_A) {
+    let start = row * (params.r / 4u) + lane;
+    return APlace(vec4(start) + vec4(0u, 8u, 16u, 24u), 32u, last);
+  }
   if (TRANSPOSE_A) {
     let column4 = params.a_first + min(row / 4u + lane, end / 4u);
     return APlace(vec4(column4), params.a_stride, last);
@@ -35,7 +43,8 @@ fn a_place(row: u32, lane: u32) -> APlace {
 
 fn b_place(column4: u32) -> BPlace {
   let last = params.r - 1u;
-  if (!PACKED) { return BPlace(params.b_first + column4, params.b_stride, last); }
+  if (COLUMNS_B) { return BPlace(column4 / 8u * params.r * 8u + column4 % 8u, 8u, last); }
+  if (!PACKED_B) { return BPlace(params.b_first + column4, params.b_stride, last); }
   if (TRANSPOSE_B) {
     return BPlace(column4 / 8u * (params.r / 4u) * 32u + column4 % 8u * 4u, 32u, last);
   }
@@ -55,8 +64,9 @@ fn a_rows(p: APlace, k4: u32) -> mat4x4<f32> {
     let k = 4u * k4;
     return transpose(mat4x4(a_step(p, k), a_step(p, k + 1u), a_step(p, k + 2u), a_step(p, k + 3u)));
   }
+  let k = k4 * p.stride;
   return mat4x4(
-    a_at(p.first.x + k4), a_at(p.first.y + k4), a_at(p.first.z + k4), a_at(p.first.w + k4),
+    a_at(p.first.x + k), a_at(p.first.y + k), a_at(p.first.z + k), a_at(p.first.w + k),
   );
 }
 
@@ -67,7 +77,7 @@ fn b_step(p: BPlace, step: u32) -> vec4<f32> {
 
 // Four steps of the sum (columns) for four columns of C.
 fn b_block(p: BPlace, k4: u32) -> mat4x4<f32> {
-  if (!PACKED) {
+  if (COLUMNS_B || !PACKED_B) {
     let k = 4u * k4;
     return mat4x4(b_step(p, k), b_step(p, k + 1u), b_step(p, k + 2u), b_step(p, k + 3u));
   }

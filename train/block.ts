@@ -23,6 +23,7 @@ import {
   linearBackward,
   linearForward,
   type LinearShape,
+  packedFor,
   type Pass,
   type Rows,
   rowsOf,
@@ -146,9 +147,9 @@ function attentionForward(pass: Pass, i: number, stream: Stream, memory: BlockMe
   const kinds = tokenKinds(pass, i, stream);
   for (const kind of kinds) {
     const { projections, rotation: { first, rows } } = kind;
+    const given = packedFor(pass, "forward", rowsOf(input.y, first, rows), d, "packed input");
     for (const [j, name] of projections.entries()) {
-      const to = rowsOf(qkv, first, rows, j * d);
-      linearForward(pass, name, [d, d], rowsOf(input.y, first, rows), to);
+      linearForward(pass, name, [d, d], given, rowsOf(qkv, first, rows, j * d));
     }
     qkRotation(p, qkv, qk, rotationOf(pass, kind));
   }
@@ -289,11 +290,14 @@ function projectionsBackward(
 ): Tensor {
   const { sizes: { d } } = pass;
   const sum = new Updated(pass, "scratch a", x.shape);
+  const given = kinds.map(({ rotation: { first, rows } }, i) =>
+    packedFor(pass, "backward", rowsOf(x, first, rows), d, `packed input ${i}`)
+  );
   for (const j of [0, 1, 2]) {
     sum.update((from, to) => {
-      for (const { projections, rotation: { first, rows } } of kinds) {
+      for (const [i, { projections, rotation: { first, rows } }] of kinds.entries()) {
         linearBackward(pass, projections[j]!, [d, d], {
-          x: rowsOf(x, first, rows),
+          x: given[i]!,
           dy: rowsOf(dqkv, first, rows, j * d),
           dx: rowsOf(to, first, rows),
           ...j > 0 && { onto: from },

@@ -3,7 +3,14 @@ import type { Program } from "../gpu/program.ts";
 import { clear } from "../kernels/clear.ts";
 import { copy } from "../kernels/copy.ts";
 import { columnSums, type Place, SUM_CHUNK } from "../kernels/column_sums.ts";
-import { matmul, type Matrix, packedFloats, packWeights, usesImages } from "../kernels/matmul.ts";
+import {
+  matmul,
+  type Matrix,
+  packedFloats,
+  type Packing,
+  packMatrix,
+  usesImages,
+} from "../kernels/matmul.ts";
 import { countFrames, countRows, type TokenLayout } from "../kernels/modulated_norm.ts";
 import type { FarSizes } from "../model/config.ts";
 import { type CopiedGroup, copiedWeights } from "./copied_weights.ts";
@@ -90,6 +97,8 @@ export interface Rows {
   readonly count: number;
   /** First column (0). */
   readonly column?: number;
+  /** The same as products read it, if it has been packed for several of them. */
+  readonly packed?: Matrix;
 }
 
 /** Rows [first, first + count) of a tensor [R, width]. */
@@ -100,6 +109,41 @@ export function rowsOf(tensor: Tensor, first: number, count: number, column = 0)
 function matrix({ tensor, first, column = 0 }: Rows): Matrix {
   const stride = tensor.shape.at(-1)!;
   return { tensor, first: first * stride + column, stride };
+}
+
+/** Fewer rows are read where they are: packing them costs more than it saves. */
+const LEAST_PACKED = 64;
+
+/**
+ * What a product reads many times, packed where the device gathers from images.
+ * @param name of the scratch, which the next one of this name takes
+ */
+function packed(
+  pass: Pass,
+  name: string,
+  rows: Rows,
+  columns: number,
+  packing: Packing,
+): Matrix {
+  const { program: p, workspace, layout, sizes: { d } } = pass;
+  if (rows.packed?.packed === packing) return rows.packed;
+  if (!usesImages(p) || rows.count < LEAST_PACKED) return matrix(rows);
+  const sizes = [[countRows(layout), 4 * d], [rows.count, columns]] as const;
+  const floats = sizes.flatMap(([m, n]) => [packedFloats(m, n), packedFloats(m, n, "columns")]);
+  const image = workspace.exact(name, [Math.max(...floats)]);
+  return packMatrix(p, matrix(rows), [rows.count, columns], image, packing);
+}
+
+/** Rows [R, columns] that several layers read next, packed once for them, in scratch of this name. */
+export function packedFor(
+  pass: Pass,
+  layers: "forward" | "backward",
+  rows: Rows,
+  columns: number,
+  name: string,
+): Rows {
+  const packing = layers === "forward" ? "rows" : "columns";
+  return { ...rows, packed: packed(pass, name, rows, columns, packing) };
 }
 
 /** Inputs and outputs of a linear layer. */
@@ -117,7 +161,9 @@ export function linearForward(
   const { program: p } = pass;
   const { weight, bias } = layerOperands(pass, layer, [n, k]);
   const sizes = { m: x.count, n, r: k, transposeB: true, bias, label: layerKind(layer) };
-  if (!isAdapted(pass, layer)) return matmul(p, matrix(x), weight, matrix(y), sizes);
+  if (!isAdapted(pass, layer)) {
+    return matmul(p, packed(pass, "packed input", x, k, "rows"), weight, matrix(y), sizes);
+  }
   const { rank, scale } = pass.adapters!;
   const low = adapterInput(pass, layer, k, x);
   const b = weightOperand(pass, adapterNames(layer).b, [n, rank]);
@@ -176,19 +222,41 @@ export function linearBackward(
   if (dw) {
     const onto = gradientBefore(pass, `${layer}.weight`, dw);
     const sizes = { m: n, n: k, r: count, transposeA: true, onto };
-    matmul(p, matrix(dy), matrix(x), { ...dw, stride: k }, { ...sizes, label: "weight gradient" });
+    const of = { ...sizes, label: "weight gradient" };
+    const [columns, inputs] = [
+      packed(pass, "packed gradient", dy, n, "columns"),
+      packed(pass, "packed input", x, k, "columns"),
+    ];
+    matmul(p, columns, inputs, { ...dw, stride: k }, of);
   }
   const db = store.find(`${layer}.bias`, "gradient");
   if (db) columnSums(p, matrix(dy), [count, n], db, sumScratch(pass, count, n));
   if (!dx) return;
   const { weight } = layerOperands(pass, layer, [n, k]);
   const sizes = { m: count, n: k, r: n, label: "input gradient" };
-  if (!low) return matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, onto });
+  if (!low) {
+    const rows = packed(pass, "packed gradient", dy, n, "rows");
+    const across = packedAcross(pass, weight, [n, k], count);
+    return matmul(p, rows, across, matrix(dx), { ...sizes, onto });
+  }
   const { rank, scale } = pass.adapters!;
   const a = weightOperand(pass, adapterNames(layer).a, [rank, k]);
   const own = adapterSum(pass, dx);
   matmul(p, matrix(low), a, matrix(own), { m: count, n: k, r: rank, scale, onto });
   matmul(p, matrix(dy), weight, matrix(dx), { ...sizes, onto: own.tensor });
+}
+
+/** A layer's weight as the gradient of many inputs reads it, in scratch. */
+function packedAcross(
+  { program: p, workspace, sizes: { d } }: Pass,
+  weight: Matrix,
+  [n, k]: LinearShape,
+  count: number,
+): Matrix {
+  if (!weight.packed || count < LEAST_PACKED) return weight;
+  const floats = Math.max(packedFloats(4 * d, d, "columns"), packedFloats(n, k, "columns"));
+  const image = workspace.exact(`weight across of ${floats}`, [floats]);
+  return packMatrix(p, weight, [n, k], image, "columns");
 }
 
 /** What the gradient that a product gives is added to; nothing if it is the first of a step. */
@@ -263,10 +331,10 @@ function weightOperand(pass: Pass, name: string, [n, k]: LinearShape, more = 0):
     const floats = store.largestGroup; // a teacher's groups may be larger
     const image = workspace.exact(`copied weights of ${floats}`, [floats]);
     const from = { ...weight, tensor: copiedWeights(p, weight.tensor, image, pass.shared) };
-    packWeights(p, from, [n, k], tensor);
+    packMatrix(p, from, [n, k], tensor);
   }
   if (isNew && !packed) copy(p, weight, n * k, { tensor, first: 0 });
-  return { tensor, stride: k, packed };
+  return { tensor, stride: k, ...packed && { packed: "rows" } };
 }
 
 /** A vector of parameters where the device gathers from. */

@@ -4,7 +4,14 @@ import { activation, activationBackward } from "../../kernels/activation.ts";
 import { causalAttention, causalAttentionBackward } from "../../kernels/causal_attention.ts";
 import { addClasses, addClassesBackward } from "../../kernels/class_table.ts";
 import { columnSums } from "../../kernels/column_sums.ts";
-import { matmul, packedFloats, packWeights, usesImages } from "../../kernels/matmul.ts";
+import {
+  matmul,
+  type Matrix,
+  packedFloats,
+  type Packing,
+  packMatrix,
+  usesImages,
+} from "../../kernels/matmul.ts";
 import { maskedMse } from "../../kernels/masked_mse.ts";
 import {
   gate,
@@ -50,19 +57,29 @@ function inner(y: ArrayLike<number>, dy: ArrayLike<number>): number {
   return sum;
 }
 
-for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as const) {
+/** Rows, inputs and outputs; whether activations are packed, where the device gathers from images. */
+const LAYERS = [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]].flatMap(([m, k, n]) =>
+  ["", "packed "].map((kind) => [m!, k!, n!, kind] as const)
+);
+
+for (const [m, k, n, kind] of LAYERS) {
   Deno.test({
-    name: `matmul() gives a linear layer and its gradients for M=${m} K=${k} N=${n}`,
+    name: `matmul() gives a ${kind}linear layer and its gradients for M=${m} K=${k} N=${n}`,
     ...GPU_TEST,
   }, async () => {
     const [x, w] = [randomFloats(m * k, 1), randomFloats(n * k, 2)];
     const [b, dy] = [randomFloats(n, 3), randomFloats(m * n, 4)];
     const [y, dx, dw, db] = await runAll((p, input) => {
-      const kind = kindOf(p);
       const of = (data: Float32Array, rows: number, columns: number) => ({
-        tensor: input([rows, columns], data, { kind }),
+        tensor: input([rows, columns], data, { kind: kindOf(p) }),
         stride: columns,
       });
+      const packed = (from: Matrix, rows: number, packing: Packing) => {
+        if (!kind || !usesImages(p)) return from;
+        const floats = packedFloats(rows, from.stride, packing);
+        const to = p.memory.tensor("activations", [floats], "f32", "texture");
+        return packMatrix(p, from, [rows, from.stride], to, packing);
+      };
       const zero = (rows: number, columns: number) =>
         of(new Float32Array(rows * columns), rows, columns);
       const [tx, tdy] = [of(x, m, k), of(dy, m, n)];
@@ -70,11 +87,12 @@ for (const [m, k, n] of [[1, 4, 4], [3, 8, 12], [5, 36, 68], [67, 4, 8]] as cons
       const weights = of(w, n, k);
       const dw = { tensor: input([n, k], new Float32Array(n * k)), stride: k };
       const image = p.memory.tensor("packed", [packedFloats(n, k)], "f32", "texture");
-      const tw = usesImages(p) ? packWeights(p, weights, [n, k], image) : weights;
-      const bias = { tensor: input([n], b, { kind }), first: 0 };
-      matmul(p, tx, tw, y, { m, n, r: k, transposeB: true, bias });
-      matmul(p, tdy, tw, dx, { m, n: k, r: n });
-      matmul(p, tdy, tx, dw, { m: n, n: k, r: m, transposeA: true, onto: dw.tensor });
+      const tw = usesImages(p) ? packMatrix(p, weights, [n, k], image) : weights;
+      const bias = { tensor: input([n], b, { kind: kindOf(p) }), first: 0 };
+      matmul(p, packed(tx, m, "rows"), tw, y, { m, n, r: k, transposeB: true, bias });
+      matmul(p, packed(tdy, m, "rows"), packed(tw, n, "columns"), dx, { m, n: k, r: n });
+      const [columns, inputs] = [packed(tdy, m, "columns"), packed(tx, m, "columns")];
+      matmul(p, columns, inputs, dw, { m: n, n: k, r: m, transposeA: true, onto: dw.tensor });
       const db = { tensor: input([n], new Float32Array(n)), first: 0 };
       columnSums(p, tdy, [m, n], db, p.scratch([Math.ceil(m / 64) * n]));
       return [y.tensor, dx.tensor, dw.tensor, db.tensor];
