@@ -117,6 +117,8 @@ export interface ProductTuning {
  * lanes.
  */
 const BUSY_TILES = 256;
+/** The least k worth dividing: three steps of 16 for each of four groups. */
+const LEAST_SLICED = 192;
 /** So few tiles that each gets as many lanes as a workgroup may have. */
 const IDLE_TILES = 64;
 
@@ -146,7 +148,7 @@ function productTuning(
   const tile = tiles(64) >= BUSY_TILES && !spills(device) ? 64 : 32;
   const count = tiles(tile);
   const most = device.wide && k >= 512 && count <= IDLE_TILES ? 8 : 4;
-  const slices = k < 256 || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : most;
+  const slices = k < LEAST_SLICED || count >= BUSY_TILES ? 1 : count >= BUSY_TILES / 2 ? 2 : most;
   // normalising x takes more than passing it on: as few lanes as possible should do it
   const blocks = norm && n > 32 && (slices <= 2 || device.wide) ? 2 : 1;
   const shuffle = Number(prefersShuffles(device) && !norm);

@@ -55,6 +55,7 @@ Deno.test("linearTuning() shares k among lanes where tiles are few", () => {
   assert.equal(slices(64, 768, 3072), 2);
   assert.equal(slices(1024, 768, 768), 1);
   assert.equal(slices(64, 128, 768), 1);
+  assert.equal(slices(64, 192, 192), 4);
 });
 
 Deno.test("linearTuning() gives few tiles as many lanes as wide workgroups have", () => {
