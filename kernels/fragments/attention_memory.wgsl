@@ -42,10 +42,11 @@ fn add_dots(s: vec4<f32>, q: vec4<f32>, k: mat4x4<f32>) -> vec4<f32> {
 
 // Scores by query, and what four dims of each key add.
 fn add_dims(s: mat4x4<f32>, dims4: u32, own: u32, k: mat4x4<f32>) -> mat4x4<f32> {
-  let a = add_dots(s[0], queries[dims4][own], k);
-  let b = add_dots(s[1], queries[dims4][own + NEAR], k);
-  let c = add_dots(s[2], queries[dims4][own + FAR], k);
-  return mat4x4(a, b, c, add_dots(s[3], queries[dims4][own + NEAR + FAR], k));
+  let a = queries[dims4][own];
+  let b = queries[dims4][own + NEAR];
+  let c = queries[dims4][own + FAR];
+  let d = queries[dims4][own + NEAR + FAR];
+  return mat4x4(add_dots(s[0], a, k), add_dots(s[1], b, k), add_dots(s[2], c, k), add_dots(s[3], d, k));
 }
 
 // Four dims of each key: of half floats, the first of eight or the others.
