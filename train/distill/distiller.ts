@@ -1,7 +1,6 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { size } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
-import { copy } from "../../kernels/copy.ts";
 import { flowStep } from "../../kernels/flow_step.ts";
 import { rounded, TIMESTEP_WIDTH } from "../../model/embeddings.ts";
 import { type TokenLayout, windowRows } from "../../kernels/modulated_norm.ts";
@@ -36,10 +35,9 @@ const STAYS: FrameCall = { length: 0 };
 
 /**
  * The frozen teacher, on the same device and in the same activations as the student. It completes
- * what a step begins with: frames of context that the student makes, and the velocities that lead
- * where the teacher gets from the same noise. At each of its steps the student is trained where its
- * steps before have led, so a later one makes up for what an earlier one missed. Nothing waits for
- * the device in between.
+ * what a step begins with: frames of context that the student makes, and at each of the student's
+ * steps, from where those before have led, the velocity that leads where the teacher's steps lead.
+ * Nothing waits for the device in between.
  */
 export class Distiller {
   /** The teacher's weights. */
@@ -47,14 +45,12 @@ export class Distiller {
   readonly #engine: PassRecorder;
   readonly #settings: DistillSettings;
   readonly #steps: readonly StudentStep[];
-  readonly #calls: readonly (readonly TeacherCall[])[];
   readonly #projections = new Map<number, Float32Array>();
 
   constructor(engine: PassRecorder, settings: DistillSettings) {
     this.#engine = engine;
     this.#settings = settings;
     this.#steps = studentSteps(settings, engine.settings.noise);
-    this.#calls = teacherCalls(this.#steps, settings.teacherSteps);
     const own = engine.parameters.all.filter(({ name }) => !name.includes(".lora_"));
     const options = { isTrained: () => false, ema: false, labelOf: () => "teacher" };
     this.store = new ParameterStore(engine.memory, own, options);
@@ -67,13 +63,13 @@ export class Distiller {
 
   /** What a part runs besides training; contexts that the student makes come on top. */
   programs(layout: TokenLayout): Program[] {
+    const { guidance, teacherSteps } = this.#settings;
     const velocity = this.#teacherPass(layout).program;
-    const calls = this.#settings.guidance > 1 ? [velocity, velocity] : [velocity];
+    const calls = guidance > 1 ? [velocity, velocity] : [velocity];
     const call = [this.#movePass(layout).program, ...calls];
-    const step = [...this.#calls[0]!.flatMap(() => call), this.#targetPass(layout).program];
+    const step = Array.from({ length: teacherSteps }, () => call).flat();
     const advance = this.#advancePass(layout).program;
-    const later = this.#steps.slice(1).flatMap(() => [advance, ...step]);
-    return [this.#startPass(layout).program, ...step, ...later];
+    return this.#steps.flatMap((_, i) => i === 0 ? step : [advance, ...step]);
   }
 
   /** Bytes of the teacher's weights. */
@@ -91,19 +87,9 @@ export class Distiller {
    * been trained at the one before.
    */
   complete(gpu: Gpu, part: PreparedPart, step: number): void {
-    if (step === 0) this.#start(gpu, part);
+    if (step === 0) this.#makeContext(gpu, part);
     else this.#advance(gpu, part, step);
-    this.#teach(gpu, part, step);
-  }
-
-  #start(gpu: Gpu, part: PreparedPart): void {
-    this.#makeContext(gpu, part);
-    const { program, pass } = this.#startPass(part.inputs.layout);
-    this.#engine.memory.allocate(gpu);
-    const { ahead, ones } = memoryOf(pass);
-    gpu.write(ahead.buffer, 0, new Float32Array(size(ahead.shape)));
-    gpu.write(ones.buffer, 0, new Float32Array(size(ones.shape)).fill(1));
-    gpu.run(program);
+    this.#teach(gpu, part, this.#steps[step]!);
   }
 
   /** The student makes the frames before the newest, one after another, as the sampler does. */
@@ -142,21 +128,24 @@ export class Distiller {
     gpu.write(advance.tensors.expected.buffer, 0, expected);
   }
 
-  /** The teacher's calls in a step; how far the student is from where they lead is the target. */
-  #teach(gpu: Gpu, part: PreparedPart, step: number): void {
-    const { layout, classes } = part.inputs;
-    const { guidance } = this.#settings;
+  /** The teacher's calls: their mean velocity becomes the target of the frames that it teaches. */
+  #teach(gpu: Gpu, part: PreparedPart, step: StudentStep): void {
+    const { inputs: { layout, classes } } = part;
+    const { guidance, teacherSteps } = this.#settings;
     const { count: nullClass } = this.#engine.settings.config.condition;
-    const [move, teacher] = [this.#movePass(layout), this.#teacherPass(layout)];
-    const target = this.#targetPass(layout);
+    const move = this.#movePass(layout);
+    const teacher = this.#teacherPass(layout);
     const isTaught = taughtFrames(part);
     this.#engine.memory.allocate(gpu);
-    const { ahead } = memoryOf(teacher.pass);
+    const { spans, ahead } = memoryOf(teacher.pass);
+    const span = step.to - step.from;
+    gpu.write(spans.buffer, 0, Float32Array.from(isTaught, (taught) => taught ? span : 0));
     const conditional = [guidance, classes] as const;
     const unconditional = [1 - guidance, new Uint32Array(classes.length).fill(nullClass)] as const;
     const halves = guidance > 1 ? [unconditional, conditional] : [conditional];
     const none = new Float32Array(size(ahead.shape));
-    for (const call of this.#calls[step]!) {
+    gpu.write(ahead.buffer, 0, none);
+    for (const call of teacherCalls(step, teacherSteps)) {
       gpu.run(move.program);
       gpu.write(ahead.buffer, 0, none);
       for (const [weight, chosen] of halves) {
@@ -166,10 +155,10 @@ export class Distiller {
         gpu.run(teacher.program);
       }
     }
-    const { from, to } = this.#steps[step]!;
-    const now = { timestep: 1000 * from, length: 1 / (to - from), ahead: -1 / (to - from) };
-    this.#writeCall(gpu, part, target, (frame) => isTaught[frame] ? now : STAYS);
-    gpu.run(target.program); // and training reads the timesteps
+    // what training reads
+    const now = { timestep: 1000 * step.from, length: 0 };
+    this.#writeCall(gpu, part, teacher, (frame) => isTaught[frame] ? now : STAYS);
+    gpu.write(teacher.tensors.classes.buffer, 0, classes);
   }
 
   /** Writes timesteps and lengths of a call. */
@@ -199,44 +188,25 @@ export class Distiller {
     return known;
   }
 
-  /** The teacher starts where the student does. */
-  #startPass(layout: TokenLayout): RecordedPass {
-    return this.#engine.record("start", layout, ({ program, ...pass }, { window }) => {
-      const { position } = memoryOf(pass);
-      copy(program, { tensor: window, first: 0 }, size(window.shape), {
-        tensor: position,
-        first: 0,
-      });
-    });
-  }
-
-  /** Where the teacher is called: at its position and what lies ahead of it. */
+  /** Where the teacher's steps have led so far: x + span (target + ahead). */
   #movePass(layout: TokenLayout): RecordedPass {
-    return this.#engine.record("move", layout, (pass) => {
-      const { position: x, window: y, ones: c, ahead: v } = memoryOf(pass);
+    return this.#engine.record("move", layout, (pass, tensors) => {
+      const { window: x, expected: v } = tensors;
+      const { window: y, spans: c, ahead } = memoryOf(pass);
       flowStep(pass.program, { x, v, c, y }, windowFramesOf(pass));
+      flowStep(pass.program, { v: ahead, c, y }, windowFramesOf(pass));
     });
   }
 
-  /** The teacher's velocity there, which moves its position. */
+  /** The teacher's velocity there, of which a part is added to the target, and one ahead of it. */
   #teacherPass(layout: TokenLayout): RecordedPass {
     return this.#engine.record("teacher", layout, (pass, tensors) => {
-      const { window, position, lengths, ahead, lengthsAhead } = memoryOf(pass);
+      const { window, lengths, ahead, lengthsAhead } = memoryOf(pass);
       const v = recordVelocity(pass, { ...tensors, window });
       const frames = windowFramesOf(pass);
-      flowStep(pass.program, { v, c: lengths, y: position }, frames);
+      flowStep(pass.program, { v, c: lengths, y: tensors.expected }, frames);
       flowStep(pass.program, { v, c: lengthsAhead, y: ahead }, frames);
     }, this.store);
-  }
-
-  /** The velocity that leads from the student to the teacher. */
-  #targetPass(layout: TokenLayout): RecordedPass {
-    return this.#engine.record("target", layout, (pass, { window, expected: y }) => {
-      const { position, ahead, lengths, lengthsAhead } = memoryOf(pass);
-      const frames = windowFramesOf(pass);
-      for (const v of [position, ahead]) flowStep(pass.program, { v, c: lengths, y }, frames);
-      flowStep(pass.program, { v: window, c: lengthsAhead, y }, frames);
-    });
   }
 
   /** The student's step, along the velocity of the training pass before. */
@@ -274,25 +244,25 @@ function taughtFrames({ inputs, draws, first }: PreparedPart): boolean[] {
   });
 }
 
-function windowFramesOf({ layout: { videos, windowFrames } }: Pick<Pass, "layout">): number {
+function windowFramesOf({ layout: { videos, windowFrames } }: Pass): number {
   return videos * windowFrames;
 }
 
 /** What a pass has besides the inputs of training; lengths are by frame. */
-function memoryOf(pass: Omit<Pass, "program">) {
+function memoryOf(pass: Pass) {
   const { workspace, layout, sizes: { channels, patch } } = pass;
   const frames = [windowFramesOf(pass)];
   const patches = [windowRows(layout), channels * patch ** 2];
   return {
-    /** Where the teacher's calls have led each frame of the window. */
-    position: workspace.buffer("teacher position", patches),
-    /** Until its next call, it is farther by this. */
-    ahead: workspace.buffer("ahead", patches),
-    /** Where it is called. */
+    /** The window's frames as the teacher has them. */
     window: workspace.buffer("teacher patches", patches),
-    /** How far a velocity leads each frame, and how far ahead. */
+    /** How far each frame is to go in all. */
+    spans: workspace.buffer("spans", frames),
+    /** How far each frame goes in a call. */
     lengths: workspace.buffer("lengths", frames),
+    /** What the teacher's last velocity adds to the target until the next call. */
+    ahead: workspace.buffer("ahead", patches),
+    /** How much of a velocity goes there. */
     lengthsAhead: workspace.buffer("lengths ahead", frames),
-    ones: workspace.buffer("ones", frames),
   };
 }

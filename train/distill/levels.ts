@@ -16,36 +16,28 @@ export function studentSteps(
   return Array.from({ length: steps }, (_, i) => ({ from: sigmas[i]!, to: sigmas[i + 1]! }));
 }
 
-/** Where the teacher is called, and how far its velocity leads; lengths are negative. */
+/** Where the teacher is called in a student's step, and what becomes of its velocity. */
 export interface TeacherCall {
   /** Noise level of the call. */
   readonly sigma: number;
-  /** How far it leads in the end. */
+  /** Its share of the student's velocity. */
   readonly share: number;
-  /** How much farther until the next call. */
+  /** What it adds to that until the next call. */
   readonly ahead: number;
 }
 
 /**
- * The teacher's calls in each of the student's steps, `count` equal ones, all the way by the two-step
- * method of Adams and Bashforth, after Euler's first step: x + h ((1 + r/2) v - r/2 v') with r the
- * length of a step over that of the one before, so that a velocity's second part is known, and
- * negative, only with the next call.
+ * The teacher's `count` equal steps in a step of the student, by the two-step method of Adams and
+ * Bashforth: x + h (3/2 v - 1/2 v'), after Euler's first step. Their sum up to step k is
+ * h (v0 / 2 + v1 + ... + v(k-1)) + h/2 v(k-1), of which the last term is gone in the next step.
  */
-export function teacherCalls(steps: readonly StudentStep[], count: number): TeacherCall[][] {
-  const sigmas = steps.flatMap(({ from, to }) =>
-    Array.from({ length: count }, (_, k) => from + (to - from) * k / count)
-  );
-  const lengths = [...sigmas.slice(1), steps.at(-1)!.to].map((to, i) => to - sigmas[i]!);
-  /** h r / 2 of a call. */
-  const second = (k: number) => {
-    const [before, length] = [lengths[k - 1], lengths[k]];
-    return before === undefined || length === undefined ? 0 : length ** 2 / before / 2;
-  };
-  const calls = sigmas.map((sigma, k): TeacherCall => ({
-    sigma,
-    share: lengths[k]! + second(k) - second(k + 1),
-    ahead: second(k + 1),
-  }));
-  return steps.map((_, i) => calls.slice(i * count, (i + 1) * count));
+export function teacherCalls({ from, to }: StudentStep, count: number): TeacherCall[] {
+  return Array.from({ length: count }, (_, k) => {
+    const halves = 2 - Number(k === 0) + Number(k === count - 1);
+    return {
+      sigma: from + (to - from) * k / count,
+      share: halves / (2 * count),
+      ahead: 1 / (2 * count),
+    };
+  });
 }

@@ -154,21 +154,22 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
       const x = e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
       return error(before, x, sigma, e.map((value, i) => value - x0[i]!));
     };
-    /** The teacher and the student go on from the same noise, each from where it is. */
+    /** At each step from where the student is. */
     const taughtLoss = (before: Float32Array[], f: number) => {
       const { sigmas } = flowMatchTimes(steps, levels);
-      const [x, own] = [noise(f), noise(f)];
-      let [loss, last, lastLength] = [0, x, Infinity];
+      const own = noise(f);
+      let loss = 0;
       for (let step = 0; step < steps; step++) {
         const [from, to] = [sigmas[step]!, sigmas[step + 1]!];
         const h = (to - from) / teacherSteps;
+        const x = own.slice();
+        let last: Float32Array | undefined;
         for (let k = 0; k < teacherSteps; k++) {
           const v = velocity(before, x, Math.fround(1000 * (from + k * h)), guidance);
-          const r = h / lastLength;
           for (const [i, value] of v.entries()) {
-            x[i]! += h * ((1 + r / 2) * value - (r && r / 2 * last[i]!));
+            x[i]! += h * (last ? 1.5 * value - 0.5 * last[i]! : value);
           }
-          [last, lastLength] = [v, h];
+          last = v;
         }
         const target = x.map((value, i) => (value - own[i]!) / (to - from));
         loss += error(before, own, from, target) / steps;
