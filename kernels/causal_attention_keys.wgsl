@@ -13,7 +13,7 @@ fn from_dy(i: u32) -> mat4x4<f32> {
   return mat4x4(dy[i], dy[i + 1u], dy[i + 2u], dy[i + 3u]);
 }
 
-// The probability of a key for the query that is `s`-th in the sequence; none if that does not see it.
+// The probability of a key for the `s`-th query of the sequence; none if that does not see it.
 fn probability(product: f32, s: u32, seers: Runs, frame: u32, log_sum: f32) -> f32 {
   if (!holds(seers, s)) { return 0.0; }
   var score = product;
@@ -78,13 +78,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       g0 = from_dy(g); g1 = from_dy(g + 4u);
       g2 = from_dy(g + 8u); g3 = from_dy(g + 12u);
     }
-    let p = probability(product(q0, q1, q2, q3, k0, k1, k2, k3), s, own_queries, token.frame, of_query.x);
+    let score = product(q0, q1, q2, q3, k0, k1, k2, k3);
+    let p = probability(score, s, own_queries, token.frame, of_query.x);
     let dp = product(g0, g1, g2, g3, v0, v1, v2, v3);
     let ds = p * (dp - of_query.y) * 0.125;
     a0 += q0 * ds; a1 += q1 * ds; a2 += q2 * ds; a3 += q3 * ds;
     b0 += g0 * p; b1 += g1 * p; b2 += g2 * p; b3 += g3 * p;
     if (PAIR) {
-      let p = probability(product(q0, q1, q2, q3, e0, e1, e2, e3), s, other_queries, other.frame, of_query.x);
+      let score = product(q0, q1, q2, q3, e0, e1, e2, e3);
+      let p = probability(score, s, other_queries, other.frame, of_query.x);
       let dp = product(g0, g1, g2, g3, h0, h1, h2, h3);
       let ds = p * (dp - of_query.y) * 0.125;
       t0 += q0 * ds; t1 += q1 * ds; t2 += q2 * ds; t3 += q3 * ds;

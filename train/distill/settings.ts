@@ -1,5 +1,5 @@
-import type { NoiseSchedule } from "../../model/scheduler.ts";
 import type { FarSizes } from "../../model/config.ts";
+import type { NoiseSchedule } from "../../model/scheduler.ts";
 
 /** How a model learns to take few large steps from its own, many small ones. */
 export interface DistillSettings {
