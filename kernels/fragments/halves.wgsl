@@ -2,9 +2,9 @@
 // added up in f16, which GPUs do two at a time, then to the sum in f32. Instead of weights.wgsl and
 // floats.wgsl.
 //
-// Half floats end at 65504. x has been normalised, so that a row's squares add up to its length, or is
-// what a layer makes of such: with weights below 1, 16 products add up to some hundreds at most. A sum
-// beyond is infinite, and found in the frame.
+// Half floats end at 65504. x has been normalised, so that a row's squares add up to its length k, or
+// is what a layer makes of such a row: if no weight is beyond 1, 16 products add up to 4 sqrt(k) at
+// most, or to 16 k. A sum that is infinite all the same is found in the frame.
 
 override F16: bool = true;   // as in weights.wgsl
 
