@@ -13,8 +13,8 @@ import { Loader } from "../../model/loader.ts";
 import { SyntheticWeights } from "../../model/synthetic_weights.ts";
 import { GPU_TEST, testGpu } from "../support/gpu.ts";
 
-function programs(device: DeviceProfile): Program[] {
-  const model = declareSynthetic({ architecture: "FAR_B", layers: 2, device });
+function programs(device: DeviceProfile, dtype: "f32" | "f16" = "f32"): Program[] {
+  const model = declareSynthetic({ architecture: "FAR_B", layers: 2, dtype, device });
   const size = { height: 8, width: 8 };
   const step = { frame: 16, kind: "later" } as const;
   return recordStep(model, new Memory(), device, size, step).passes.map(({ program }) => program);
@@ -52,6 +52,29 @@ Deno.test("tunables() finds queries, keys and values in one where kernels have b
       ["qkv 64x768x2304 f32", { tile: 32, slices: 2, ahead: 2 }],
     ],
   );
+});
+
+Deno.test("tunables() has sums in f16 and shared k for the products of blocks only", () => {
+  const device = { cpu: false, f16: true, storageBuffers: 10 };
+  const varied = (dtype: "f32" | "f16", from: DeviceProfile = device) =>
+    tunables(programs(from, dtype)).map(({ key, builtIn: { packed, split } }) => [
+      key.replace(/ f\d\d/, ""),
+      packed,
+      key.startsWith("attention") ? undefined : split,
+    ]);
+  const none = undefined;
+  const wanted = (packed: number | undefined) => [
+    ["linear 64x32x768", none, none],
+    ["qkv 64x768x2304", packed, none],
+    ["attention 64 of 1024x12", none, none],
+    ["linear 64x768x768 into", packed, 1],
+    ["linear 64x768x3072 norm", packed, none],
+    ["linear 64x3072x768 into", packed, 1],
+    ["linear 64x768x32 norm", packed, none],
+  ];
+  assert.deepEqual(varied("f16"), wanted(0));
+  assert.deepEqual(varied("f32"), wanted(none));
+  assert.deepEqual(varied("f16", { ...device, f16: false }), wanted(none));
 });
 
 Deno.test("tunables() record what the model runs", () => {
