@@ -111,8 +111,13 @@ function matrix({ tensor, first, column = 0 }: Rows): Matrix {
   return { tensor, first: first * stride + column, stride };
 }
 
-/** Fewer rows are read where they are: packing them costs more than it saves. */
+/** Fewer rows, and those of narrower models, are read where they are: packing costs what it saves. */
 const LEAST_PACKED = 64;
+const LEAST_WIDTH = 384;
+
+function packs({ program, sizes: { d } }: Pass, rows: number): boolean {
+  return usesImages(program) && d >= LEAST_WIDTH && rows >= LEAST_PACKED;
+}
 
 /**
  * What a product reads many times, packed where the device gathers from images.
@@ -127,7 +132,7 @@ function packed(
 ): Matrix {
   const { program: p, workspace, layout, sizes: { d } } = pass;
   if (rows.packed?.packed === packing) return rows.packed;
-  if (!usesImages(p) || rows.count < LEAST_PACKED) return matrix(rows);
+  if (!packs(pass, rows.count)) return matrix(rows);
   const sizes = [[countRows(layout), 4 * d], [rows.count, columns]] as const;
   const floats = sizes.flatMap(([m, n]) => [packedFloats(m, n), packedFloats(m, n, "columns")]);
   const image = workspace.exact(name, [Math.max(...floats)]);
@@ -248,12 +253,13 @@ export function linearBackward(
 
 /** A layer's weight as the gradient of many inputs reads it, in scratch. */
 function packedAcross(
-  { program: p, workspace, sizes: { d } }: Pass,
+  pass: Pass,
   weight: Matrix,
   [n, k]: LinearShape,
   count: number,
 ): Matrix {
-  if (!weight.packed || count < LEAST_PACKED) return weight;
+  const { program: p, workspace, sizes: { d } } = pass;
+  if (!packs(pass, count)) return weight;
   const floats = Math.max(packedFloats(4 * d, d, "columns"), packedFloats(n, k, "columns"));
   const image = workspace.exact(`weight across of ${floats}`, [floats]);
   return packMatrix(p, weight, [n, k], image, "columns");
