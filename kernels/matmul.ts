@@ -3,7 +3,6 @@ import broadcastCode from "./matmul_broadcast.wgsl" with { type: "text" };
 import columnsCode from "./pack_columns.wgsl" with { type: "text" };
 import rowsCode from "./pack_rows.wgsl" with { type: "text" };
 import { ShapeError } from "../gpu/errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { tensorKind } from "../gpu/tuning.ts";
@@ -15,8 +14,8 @@ const MATMUL = memoryForms("matmul", code, ["a", "b", "c"]);
 const BROADCAST = joinKernel("matmul_broadcast", broadcastCode);
 const MATMUL_IMAGE = imageForm(BROADCAST, ["bias", "c"]);
 const MATMUL_BUFFER = imageForm({ ...BROADCAST, name: "matmul_broadcast_sum" }, ["bias"]);
-const PACK_ROWS = imageForm(defineKernel("pack_rows", rowsCode), ["x"]);
-const PACK_COLUMNS = imageForm(defineKernel("pack_columns", columnsCode), ["x"]);
+const PACK_ROWS = imageForm(joinKernel("pack_rows", rowsCode), ["x"]);
+const PACK_COLUMNS = imageForm(joinKernel("pack_columns", columnsCode), ["x"]);
 
 /** Rows and columns of a workgroup's tile, and of that of the form for CPUs. */
 const TILE = 64;

@@ -1,17 +1,7 @@
+// Joined after fragments: pack_operand.
 // A matrix into an image, as `matmul_broadcast` reads what it sums along the rows of: blocks of 32 rows,
 // in each four numbers of all its rows, then the next four. A workgroup moves 8 vec4s of the rows of a
 // block, a lane one of them. Rows up to the next multiple of four are zero: they may be steps of a sum.
-
-struct Params {
-  rows: u32,
-  columns: u32,    // vec4s per row
-  stride: u32,     // vec4s from row to row of x
-  first: u32,      // where x starts, in vec4s
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var y: texture_storage_2d<rgba32uint, write>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -24,6 +14,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = params.first + min(row, params.rows - 1u) * params.stride + column4;
     let v = select(vec4(0.0), x[at], row < params.rows);
     let i = to + row - start;
-    textureStore(y, vec2(i & 1023u, i >> 10u), bitcast<vec4<u32>>(v));
+    put(i, v);
   }
 }
