@@ -6,7 +6,7 @@ import type { Tensor } from "../gpu/memory.ts";
 import type { Program } from "../gpu/program.ts";
 import { joinKernel } from "./fragments.ts";
 import { dispatchForm, imageForm, inImage, type MemoryForms, memoryForms } from "./memory_forms.ts";
-import type { TokenLayout } from "./modulated_norm.ts";
+import { type TokenLayout, windowLength } from "./modulated_norm.ts";
 
 /** Forms of a kernel: lanes that broadcast rows of images, or that each read buffers on their own. */
 interface Forms {
@@ -78,11 +78,12 @@ function dispatchRegions(
   const { videos, contextFrames, contextTokens, windowFrames, windowTokens } = layout;
   const together = inImage(buffers.qk!);
   const WG = together ? 8 : 64;
-  const noisy = layout.twins ? windowFrames / 2 : 0;
+  const length = windowLength(layout);
+  const noisy = windowFrames - length;
   const regions = [
     { first_frame: 0, frames: contextFrames, tokens: contextTokens },
-    { first_frame: contextFrames, frames: windowFrames - noisy, tokens: windowTokens },
-    { first_frame: contextFrames + noisy, frames: noisy, tokens: windowTokens },
+    { first_frame: contextFrames, frames: length, tokens: windowTokens },
+    { first_frame: contextFrames + length, frames: noisy, tokens: windowTokens },
   ];
   for (const region of regions) {
     if (region.frames === 0) continue;

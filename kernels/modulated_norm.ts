@@ -32,6 +32,11 @@ export interface TokenLayout {
   readonly windowTokens: number;
 }
 
+/** Frames of a video's window, of which twins count once. */
+export function windowLength({ windowFrames, twins }: TokenLayout): number {
+  return twins ? windowFrames / 2 : windowFrames;
+}
+
 /** Rows of all tokens. */
 export function countRows(l: TokenLayout): number {
   return windowRows(l) + l.videos * l.contextFrames * l.contextTokens;

@@ -10,6 +10,7 @@ import {
   modulatedNorm,
   modulatedNormBackward,
   type TokenLayout,
+  windowLength,
   windowRows,
 } from "../kernels/modulated_norm.ts";
 import {
@@ -83,7 +84,7 @@ function tokenKinds(pass: Pass, i: number, { rope, ropeTime }: Stream): TokenKin
       first: 0,
       rows,
       tokens: layout.windowTokens,
-      frames: layout.twins ? layout.windowFrames / 2 : layout.windowFrames,
+      frames: windowLength(layout),
       firstFrame: layout.contextFrames,
       columns,
       spread: 1,

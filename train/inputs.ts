@@ -1,4 +1,4 @@
-import { countFrames, type TokenLayout } from "../kernels/modulated_norm.ts";
+import { countFrames, type TokenLayout, windowLength } from "../kernels/modulated_norm.ts";
 import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { trainedSigma } from "../model/scheduler.ts";
@@ -135,20 +135,18 @@ interface FramePlace {
   readonly alwaysClean: boolean;
 }
 
-function placesOf(
-  { videos, contextFrames, windowFrames, twins }: TokenLayout,
-  video: number,
-): FramePlace[] {
-  const inWindow = twins ? windowFrames / 2 : windowFrames;
+function placesOf(layout: TokenLayout, video: number): FramePlace[] {
+  const { videos, contextFrames, windowFrames } = layout;
+  const length = windowLength(layout);
   const context = Array.from({ length: contextFrames }, (_, frame) => ({
     frame,
     at: videos * windowFrames + video * contextFrames + frame,
     ...{ inWindow: false, alwaysClean: false },
   }));
   const window = Array.from({ length: windowFrames }, (_, i) => ({
-    frame: contextFrames + i % inWindow,
+    frame: contextFrames + i % length,
     at: video * windowFrames + i,
-    ...{ inWindow: true, alwaysClean: i < windowFrames - inWindow },
+    ...{ inWindow: true, alwaysClean: i < windowFrames - length },
   }));
   return [...context, ...window];
 }

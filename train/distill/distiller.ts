@@ -3,7 +3,7 @@ import { size } from "../../gpu/memory.ts";
 import type { Program } from "../../gpu/program.ts";
 import { flowStep } from "../../kernels/flow_step.ts";
 import { rounded, TIMESTEP_WIDTH } from "../../model/embeddings.ts";
-import { type TokenLayout, windowRows } from "../../kernels/modulated_norm.ts";
+import { type TokenLayout, windowLength, windowRows } from "../../kernels/modulated_norm.ts";
 import { type PassInputs, projectTimestep } from "../inputs.ts";
 import { type PassRecorder, type RecordedPass, recordVelocity, velocityOf } from "../network.ts";
 import { ParameterStore } from "../parameters.ts";
@@ -21,7 +21,7 @@ export interface PreparedPart {
   readonly first: number;
 }
 
-/** What changes from call to call, by window frame of the part. */
+/** What changes from call to call, for the window frames that it is about. */
 interface FrameCall {
   /** Absent: that with which the student is trained. */
   readonly timestep?: number;
@@ -30,8 +30,6 @@ interface FrameCall {
   /** How much farther until the teacher's next call. */
   readonly ahead?: number;
 }
-
-const STAYS: FrameCall = { length: 0 };
 
 /**
  * The frozen teacher, on the same device and in the same activations as the student. It completes
@@ -101,14 +99,9 @@ export class Distiller {
     if (!own.includes(1)) return;
     const student = this.#studentPass(layout);
     for (let made = own.indexOf(1); made <= own.lastIndexOf(1); made++) {
+      const isMade = (frame: number) => frame % windowFrames === made;
       for (const { from, to } of this.#steps) {
-        const call = { timestep: 1000 * from, length: to - from };
-        this.#writeCall(
-          gpu,
-          part,
-          student,
-          (frame) => frame % windowFrames === made ? call : STAYS,
-        );
+        this.#writeCall(gpu, part, student, isMade, { timestep: 1000 * from, length: to - from });
         gpu.run(student.program);
       }
     }
@@ -117,13 +110,13 @@ export class Distiller {
   /** Takes the student's step before, along the velocity that its training has computed. */
   #advance(gpu: Gpu, part: PreparedPart, step: number): void {
     const { layout, expected, weights } = part.inputs;
-    const isTaught = taughtFrames(part);
+    const isTaught = whetherTaught(part);
     const advance = this.#advancePass(layout);
     const { from, to } = this.#steps[step - 1]!;
-    this.#writeCall(gpu, part, advance, (frame) => isTaught[frame] ? { length: to - from } : STAYS);
+    this.#writeCall(gpu, part, advance, isTaught, { length: to - from });
     gpu.run(advance.program);
-    // the other videos are trained once
-    const now = weights.map((weight, frame) => isTaught[frame] === false ? 0 : weight);
+    // the other videos are trained once; the scale of gradients comes last
+    const now = weights.map((weight, i) => isTaught(i) || i === weights.length - 1 ? weight : 0);
     gpu.write(advance.tensors.weights.buffer, 0, now);
     gpu.write(advance.tensors.expected.buffer, 0, expected);
   }
@@ -135,11 +128,11 @@ export class Distiller {
     const { count: nullClass } = this.#engine.settings.config.condition;
     const move = this.#movePass(layout);
     const teacher = this.#teacherPass(layout);
-    const isTaught = taughtFrames(part);
+    const isTaught = whetherTaught(part);
     this.#engine.memory.allocate(gpu);
     const { spans, ahead } = memoryOf(teacher.pass);
     const span = step.to - step.from;
-    gpu.write(spans.buffer, 0, Float32Array.from(isTaught, (taught) => taught ? span : 0));
+    gpu.write(spans.buffer, 0, byFrame(teacher.pass, isTaught, span));
     const conditional = [guidance, classes] as const;
     const unconditional = [1 - guidance, new Uint32Array(classes.length).fill(nullClass)] as const;
     const halves = guidance > 1 ? [unconditional, conditional] : [conditional];
@@ -150,35 +143,35 @@ export class Distiller {
       gpu.write(ahead.buffer, 0, none);
       for (const [weight, chosen] of halves) {
         gpu.write(teacher.tensors.classes.buffer, 0, chosen);
-        const taught = teacherCall(call, weight);
-        this.#writeCall(gpu, part, teacher, (frame) => isTaught[frame] ? taught : STAYS);
+        this.#writeCall(gpu, part, teacher, isTaught, teacherCall(call, weight));
         gpu.run(teacher.program);
       }
     }
     // what training reads
-    const now = { timestep: 1000 * step.from, length: 0 };
-    this.#writeCall(gpu, part, teacher, (frame) => isTaught[frame] ? now : STAYS);
+    this.#writeCall(gpu, part, teacher, isTaught, { timestep: 1000 * step.from, length: 0 });
     gpu.write(teacher.tensors.classes.buffer, 0, classes);
   }
 
-  /** Writes timesteps and lengths of a call. */
+  /** Writes timesteps and lengths of a call: that of some frames, while others stay where they are. */
   #writeCall(
     gpu: Gpu,
     { inputs }: PreparedPart,
     { pass, tensors }: RecordedPass,
-    call: (frame: number) => FrameCall,
+    isCalled: (frame: number) => boolean,
+    { timestep, length, ahead = 0 }: FrameCall,
   ): void {
     this.#engine.memory.allocate(gpu);
     const rows = inputs.timesteps.slice();
-    const calls = Array.from({ length: windowFramesOf(pass) }, (_, frame) => call(frame));
-    for (const [frame, { timestep }] of calls.entries()) {
-      if (timestep === undefined) continue;
-      rows.set(this.#project(timestep), frame * TIMESTEP_WIDTH); // windows come first
+    if (timestep !== undefined) {
+      const projection = this.#project(timestep);
+      for (let frame = 0; frame < windowFramesOf(pass); frame++) { // windows come first
+        if (isCalled(frame)) rows.set(projection, frame * TIMESTEP_WIDTH);
+      }
     }
     gpu.write(tensors.timesteps.buffer, 0, rows);
     const { lengths, lengthsAhead } = memoryOf(pass);
-    gpu.write(lengths.buffer, 0, Float32Array.from(calls, ({ length }) => length));
-    gpu.write(lengthsAhead.buffer, 0, Float32Array.from(calls, ({ ahead = 0 }) => ahead));
+    gpu.write(lengths.buffer, 0, byFrame(pass, isCalled, length));
+    gpu.write(lengthsAhead.buffer, 0, byFrame(pass, isCalled, ahead));
   }
 
   #project(timestep: number): Float32Array {
@@ -227,21 +220,26 @@ export class Distiller {
   }
 }
 
-/** A call for a frame. @param weight of this half of guidance */
+/** @param weight of this half of guidance */
 function teacherCall({ sigma, share, ahead }: TeacherCall, weight: number): FrameCall {
   return { timestep: 1000 * sigma, length: weight * share, ahead: weight * ahead };
 }
 
-/** Which window frames of the part are taught; of twins only the noisy ones. */
-function taughtFrames({ inputs, draws, first }: PreparedPart): boolean[] {
-  const { videos, contextFrames, windowFrames, twins } = inputs.layout;
-  const clean = twins ? windowFrames / 2 : 0;
-  return Array.from({ length: videos * windowFrames }, (_, at) => {
-    const frame = contextFrames + at % windowFrames - clean;
+/** Whether a window frame of the part is taught; of twins only the noisy ones may be. */
+function whetherTaught({ inputs: { layout }, draws, first }: PreparedPart) {
+  const { contextFrames, windowFrames } = layout;
+  const clean = windowFrames - windowLength(layout);
+  return (at: number): boolean => {
     const video = first + Math.floor(at / windowFrames);
-    const isNoisy = at % windowFrames >= clean;
-    return isNoisy && draws.distilled!.taught[video * draws.frames + frame] === 1;
-  });
+    const frame = at % windowFrames - clean;
+    const drawn = video * draws.frames + contextFrames + frame;
+    return frame >= 0 && draws.distilled!.taught[drawn] === 1;
+  };
+}
+
+/** A value for some window frames, and 0 for the others. */
+function byFrame(pass: Pass, isIt: (frame: number) => boolean, value: number): Float32Array {
+  return Float32Array.from({ length: windowFramesOf(pass) }, (_, i) => isIt(i) ? value : 0);
 }
 
 function windowFramesOf({ layout: { videos, windowFrames } }: Pass): number {
