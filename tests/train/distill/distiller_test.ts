@@ -154,6 +154,8 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
       const x = e.map((value, i) => sigma * value + (1 - sigma) * x0[i]!);
       return error(before, x, sigma, e.map((value, i) => value - x0[i]!));
     };
+    /** What is left of one of the student's steps after some of the teacher's. */
+    const leftAfter = (k: number, to: number) => (1 - k / teacherSteps) ** (to === 0 ? 1.5 : 1);
     /** At each step from where the student is. */
     const taughtLoss = (before: Float32Array[], f: number) => {
       const { sigmas } = flowMatchTimes(steps, levels);
@@ -161,15 +163,17 @@ async function plainLoss(settings: TrainerSettings, batch: TrainBatch): Promise<
       let loss = 0;
       for (let step = 0; step < steps; step++) {
         const [from, to] = [sigmas[step]!, sigmas[step + 1]!];
-        const h = (to - from) / teacherSteps;
         const x = own.slice();
-        let last: Float32Array | undefined;
+        let last: { readonly v: Float32Array; readonly h: number } | undefined;
         for (let k = 0; k < teacherSteps; k++) {
-          const v = velocity(before, x, Math.fround(1000 * (from + k * h)), guidance);
+          const [sigma, next] = [k, k + 1].map((k) => to + (from - to) * leftAfter(k, to));
+          const h = next! - sigma!;
+          const v = velocity(before, x, Math.fround(1000 * sigma!), guidance);
           for (const [i, value] of v.entries()) {
-            x[i]! += h * (last ? 1.5 * value - 0.5 * last[i]! : value);
+            const change = last ? h / last.h / 2 * (value - last.v[i]!) : 0;
+            x[i]! += h * (value + change);
           }
-          last = v;
+          last = { v, h };
         }
         const target = x.map((value, i) => (value - own[i]!) / (to - from));
         loss += error(before, own, from, target) / steps;

@@ -35,19 +35,31 @@ Deno.test("distilledSchedule() keeps the model's shift unless another is given",
 Deno.test("teacherCalls() add up to Adams-Bashforth steps, the last of which is dropped", () => {
   const velocity = (sigma: number, x: number) => x * Math.cos(3 * sigma);
   for (const count of [1, 2, 3, 8]) {
-    const [from, to] = [0.9, 0.2];
-    const h = (to - from) / count;
-    let [x, last, sum, ahead] = [1, NaN, 0, 0];
-    for (const [k, call] of teacherCalls({ from, to }, count).entries()) {
-      const sigma = from + k * h;
-      assert.ok(Math.abs(call.sigma - sigma) < 1e-12);
-      assert.ok(Math.abs(1 + (to - from) * (sum + ahead) - x) < 1e-12);
-      const v = velocity(sigma, x);
-      x += h * (k === 0 ? v : 1.5 * v - 0.5 * last);
-      last = v;
-      sum += call.share * v;
-      ahead = call.ahead * v;
+    for (const [from, to] of [[0.9, 0.2], [0.4, 0]] as const) {
+      const calls = teacherCalls({ from, to }, count);
+      let [x, last, sum, ahead] = [1, NaN, 0, 0];
+      for (const [k, call] of calls.entries()) {
+        const [before, { sigma }, next] = [calls[k - 1]?.sigma, call, calls[k + 1]?.sigma ?? to];
+        assert.ok(Math.abs(1 + (to - from) * (sum + ahead) - x) < 1e-12);
+        const v = velocity(sigma, x);
+        const [h, r] = [next - sigma, (next - sigma) / (sigma - before!)];
+        x += h * (before === undefined ? v : (1 + r / 2) * v - r / 2 * last);
+        last = v;
+        sum += call.share * v;
+        ahead = call.ahead * v;
+      }
+      assert.ok(Math.abs(calls[0]!.sigma - from) < 1e-12);
+      assert.ok(Math.abs(1 + (to - from) * sum - x) < 1e-12);
     }
-    assert.ok(Math.abs(1 + (to - from) * sum - x) < 1e-12);
   }
+});
+
+Deno.test("teacherCalls() grow shorter towards sigma 0, and are equal before", () => {
+  const lengths = (from: number, to: number) => {
+    const sigmas = [...teacherCalls({ from, to }, 4).map(({ sigma }) => sigma), to];
+    return sigmas.slice(1).map((sigma, i) => sigmas[i]! - sigma);
+  };
+  const last = lengths(0.5, 0);
+  for (const [i, length] of last.slice(1).entries()) assert.ok(length < last[i]!);
+  for (const length of lengths(1, 0.5)) assert.ok(Math.abs(length - 0.125) < 1e-12);
 });
