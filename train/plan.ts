@@ -205,7 +205,7 @@ export function checkCounts(settings: Pick<TrainerSettings, typeof COUNTS[number
 }
 
 /** @throws {RangeError} names the first wrong setting */
-function checkSettings(settings: TrainerSettings): void {
+export function checkSettings(settings: TrainerSettings): void {
   const { config, height, width, frames, trainingType } = settings;
   const wrong = (what: string) => new RangeError(`Cannot train: ${what}`);
   checkCounts(settings);

@@ -7,6 +7,7 @@ import type { Shapes } from "../released/architecture.ts";
 import type { OpenedData } from "./data/open_data.ts";
 import { Sampler, spreadPicks } from "./data/sampler.ts";
 import {
+  checkCheckpoint,
   checkpointPath,
   checkpointSteps,
   loadCheckpoint,
@@ -114,6 +115,9 @@ export async function openParts<R extends RunTypes>(
   const origin = await kind.readOrigin(options);
   const folder = await RunFolder.open(options.output);
   opened.defer(() => folder.close());
+  const newest = (await checkpointSteps(folder.path)).at(-1);
+  const from = newest === undefined ? options.from : checkpointPath(folder.path, newest);
+  if (from !== undefined) await checkCheckpoint(from, origin.shapes); // reading clips may take hours
   const training = await openTraining(kind, options, origin, opened);
   const { settings, trainer, data: { train } } = training;
   const { shuffle = true, interval = 1 } = options;
@@ -126,7 +130,7 @@ export async function openParts<R extends RunTypes>(
   await checkSpace(folder.path, needed, `Cannot train in ${quote(folder.path)}`);
   const { batch, seed } = settings;
   const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle });
-  await goOn(options, { ...training, folder, sampler });
+  if (from !== undefined) await goOn(from, options, { ...training, sampler });
   await folder.keepSettings(record); // only now: settings refused so far may still change
   const log = await TrainLog.open(folder.path, trainer.step);
   opened.defer(() => log.close());
@@ -135,14 +139,12 @@ export async function openParts<R extends RunTypes>(
   return { ...training, folder, sampler, log, report, close: () => all.disposeAsync() };
 }
 
-/** Restores the newest checkpoint of the folder, or the one to start from. */
+/** Restores a checkpoint. */
 async function goOn(
-  { from, onEvent }: RunOptions,
-  { trainer, origin, folder, sampler }: Omit<RunParts<RunTypes>, "log" | "report" | "close">,
+  path: string,
+  { onEvent }: RunOptions,
+  { trainer, origin, sampler }: Pick<RunParts<RunTypes>, "trainer" | "origin" | "sampler">,
 ): Promise<void> {
-  const newest = (await checkpointSteps(folder.path)).at(-1);
-  const path = newest === undefined ? from : checkpointPath(folder.path, newest);
-  if (path === undefined) return;
   const { state, extras } = await loadCheckpoint(path, origin.shapes);
   await trainer.restore(state);
   if (extras) sampler.seek(extras.position);

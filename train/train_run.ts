@@ -5,6 +5,7 @@ import { actionNumbers } from "./data/data_facts.ts";
 import { openData, type OpenedData } from "./data/open_data.ts";
 import { writeStartClips } from "./folder/start_clips.ts";
 import { farOf, openEncoder, type Origin, readOrigin, settingsOf } from "./origin.ts";
+import { checkSettings } from "./plan.ts";
 import { modelCard } from "./report/model_card.ts";
 import { dataTable, machineTable, settingsTable, sizesTable } from "./report/tables.ts";
 import { Run, type RunKind } from "./run.ts";
@@ -12,6 +13,7 @@ import type { Validation } from "./run_loop.ts";
 import { clipOptions, framesOf, settingsRecord, type TrainOptions } from "./run_options.ts";
 import { makeSample } from "./samples.ts";
 import type { TrainBatch, TrainState } from "./settings.ts";
+import { trainedParameters } from "./trained.ts";
 import { Trainer, type TrainerSettings } from "./trainer.ts";
 
 /** Most non-finite steps in a row while f16 finds its scale. */
@@ -115,12 +117,21 @@ export class TrainRun extends Run<TransformerRun> {
   }
 }
 
+/** Refuses what no clip could make right, before clips are encoded. */
+function checkOptions(options: TrainOptions, origin: Origin): void {
+  const { patch, contextPatch = patch } = origin.sizes;
+  const settings = settingsOf(options, origin, { height: contextPatch, width: contextPatch });
+  checkSettings(settings);
+  trainedParameters(settings);
+}
+
 /** Finds, checks and encodes the clips. */
 async function openClips(
   options: TrainOptions,
   origin: Origin,
   gpu: Gpu,
 ): Promise<OpenedData> {
+  checkOptions(options, origin);
   const { output, interval = 1, cache = true } = options;
   let encoder: ReturnType<typeof openEncoder> | undefined;
   const { condition, patch, contextPatch } = origin.sizes;

@@ -273,6 +273,39 @@ Deno.test({
 
 Deno.test({
   ...GPU_TEST,
+  name: "train() refuses what no clip could make right before it reads clips",
+  fn: () =>
+    inFolder(async (folder) => {
+      let read = 0;
+      const options = await toyOptions(folder, {
+        onEvent: ({ event }) => read += +(event === "clips"),
+      });
+      const other = join(folder, "step-1");
+      await Deno.mkdir(other);
+      await Deno.copyFile(
+        join(VAE, "transformer/diffusion_pytorch_model.safetensors"),
+        join(other, "model.safetensors"),
+      );
+      const long = { _class_name: "FAR_Long", short_term_ctx_winsize: 3, context_patch_size: 2 };
+      const cases: [Partial<TrainOptions>, RegExp][] = [
+        [{ from: join(folder, "weights") }, /"[^"]*weights": its name is neither step-N nor/],
+        [{ from: join(folder, "step-7") }, /Cannot read "[^"]*step-7/],
+        [{ from: other }, /step-1\/model.safetensors": it belongs to another model/],
+        [{ freeze: ["*"] }, /everything is frozen/],
+        [{ batch: 0 }, /batch must be a whole number above 0, not 0/],
+        [{ config: { ...TOY_CONFIG, ...long } }, /3 frames leave no long context beyond a window/],
+      ];
+      for (const [more, pattern] of cases) {
+        await assert.rejects(collect({ ...options, ...more }), pattern, String(pattern));
+        assert.equal(read, 0, String(pattern));
+      }
+      await collect({ ...options, steps: 1 });
+      assert.ok(read > 0);
+    }),
+});
+
+Deno.test({
+  ...GPU_TEST,
   name: "train() overwrites no model that it did not make",
   fn: () =>
     inFolder(async (folder) => {

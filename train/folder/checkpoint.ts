@@ -41,6 +41,7 @@ export function checkpointPath(run: string, step: number): string {
   return join(run, CHECKPOINTS, `step-${step}`);
 }
 
+const WEIGHTS = "model.safetensors";
 const EXTRAS = "train_state.json";
 /** Ending of the names of a discriminator's files, as accelerate names a second model's. */
 const SECOND = "_1";
@@ -207,15 +208,8 @@ export interface LoadedCheckpoint {
  * @throws {CheckpointError} a file is missing or malformed, or it belongs to another model
  */
 export async function loadCheckpoint(path: string, shapes: Shapes): Promise<LoadedCheckpoint> {
-  const name = basename(path);
-  const step = Number((OURS.exec(name) ?? RELEASED.exec(name))?.[1] ?? NaN);
-  if (!Number.isSafeInteger(step)) {
-    throw new CheckpointError(
-      `Cannot continue from ${quote(path)}: its name is neither step-N nor checkpoint-N`,
-      { file: path, reason: "NotCheckpoint" },
-    );
-  }
-  const parameters = await readWeights(join(path, "model.safetensors"), shapes);
+  const step = stepOf(path);
+  const parameters = await readWeights(join(path, WEIGHTS), shapes);
   const names = ordered(parameters.keys(), shapes);
   const record = await isFile(join(path, EXTRAS)) ? await readJson(join(path, EXTRAS)) : undefined;
   const trained = Array.isArray(record?.trained) ? record.trained.map(String) : names;
@@ -235,6 +229,27 @@ export async function loadCheckpoint(path: string, shapes: Shapes): Promise<Load
     },
     extras: record && { position: Number(record.position) },
   };
+}
+
+/**
+ * Refuses what `loadCheckpoint` would, as far as its name and the shapes of its weights tell.
+ * @throws {CheckpointError} no checkpoint, or one of another model
+ */
+export async function checkCheckpoint(path: string, shapes: Shapes): Promise<void> {
+  stepOf(path);
+  using file = await SafetensorsFile.open(join(path, WEIGHTS));
+  checkShapes(file, shapes);
+}
+
+/** Steps that a checkpoint has seen. */
+function stepOf(path: string): number {
+  const name = basename(path);
+  const step = Number((OURS.exec(name) ?? RELEASED.exec(name))?.[1] ?? NaN);
+  if (Number.isSafeInteger(step)) return step;
+  throw new CheckpointError(
+    `Cannot continue from ${quote(path)}: its name is neither step-N nor checkpoint-N`,
+    { file: path, reason: "NotCheckpoint" },
+  );
 }
 
 /** @param expected whether it must be there @throws {CheckpointError} */
@@ -272,20 +287,23 @@ async function readWeights(
   using file = path.endsWith(".safetensors")
     ? await SafetensorsFile.open(path)
     : await PthFile.open(path);
-  const missing = [...shapes?.keys() ?? []].filter((name) => !file.tensors.has(name));
-  const misshaped = [...shapes ?? []].filter(([name, shape]) =>
-    file.tensors.has(name) && file.tensors.get(name)!.shape.join() !== shape.join()
-  ).map(([name]) => name);
-  if (missing.length + misshaped.length > 0) {
-    throw new CheckpointError(
-      `Cannot continue from ${quote(path)}: it belongs to another model; ` +
-        `${quote((missing[0] ?? misshaped[0])!)} is ${missing[0] ? "missing" : "of another shape"}`,
-      { file: path, reason: "NamesAndShapes", missing, misshaped },
-    );
-  }
+  checkShapes(file, shapes ?? new Map());
   const values = new Map<string, Float32Array>();
   for (const name of file.tensors.keys()) values.set(name, await readFloats(file, name));
   return values;
+}
+
+function checkShapes({ path, tensors }: SafetensorsFile | PthFile, shapes: Shapes): void {
+  const missing = [...shapes.keys()].filter((name) => !tensors.has(name));
+  const misshaped = [...shapes].filter(([name, shape]) =>
+    tensors.has(name) && tensors.get(name)!.shape.join() !== shape.join()
+  ).map(([name]) => name);
+  if (missing.length + misshaped.length === 0) return;
+  throw new CheckpointError(
+    `Cannot continue from ${quote(path)}: it belongs to another model; ` +
+      `${quote((missing[0] ?? misshaped[0])!)} is ${missing[0] ? "missing" : "of another shape"}`,
+    { file: path, reason: "NamesAndShapes", missing, misshaped },
+  );
 }
 
 /** Moments, in the order of the trained parameters. */
