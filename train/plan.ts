@@ -170,27 +170,32 @@ const ATTENTION_FLOPS: Readonly<Record<string, number>> = {
   causal_attention_keys: 8,
 };
 
-function flopsOf({ kernel: { name }, params = {} }: Dispatch): number {
+function flopsOf({ kernel: { name }, params = {}, constants = {} }: Dispatch): number {
   const p = params as Readonly<Record<string, number>>;
   if (name.startsWith("matmul")) return 2 * p.m! * p.n! * p.r!;
   const plain = name.replace(/_(broadcast|image|half).*$/, "");
   const perPair = ATTENTION_FLOPS[plain];
   if (perPair === undefined) return 0;
-  return perPair * 64 * p.heads! * p.videos! * seenPairs(p, plain === "causal_attention_keys");
+  const pairs = seenPairs({ ...p, twins: constants.TWINS! }, plain === "causal_attention_keys");
+  return perPair * 64 * p.heads! * p.videos! * pairs;
 }
 
 /** Pairs of a query and a key in one dispatch, per video and head. */
 function seenPairs(p: Readonly<Record<string, number>>, byKey: boolean): number {
-  const all = p.context_frames! + p.window_frames!;
+  const context = p.context_frames!;
+  const length = p.window_frames! / (1 + p.twins!);
+  const clean = context + length; // noisy twins of the last ones follow
   const start = (frame: number) =>
-    Math.min(frame, p.context_frames!) * p.context_tokens! +
-    Math.max(0, frame - p.context_frames!) * p.window_tokens!;
-  const end = p.first_frame! === 0 && p.context_frames! > 0 ? p.context_frames! : all;
-  let pairs = 0;
-  for (let frame = p.first_frame!; frame < end; frame++) {
-    pairs += p.tokens! * (byKey ? start(all) - start(frame) : start(frame + 1));
-  }
-  return pairs;
+    Math.min(frame, context) * p.context_tokens! + Math.max(0, frame - context) * p.window_tokens!;
+  const keys = (frame: number) =>
+    frame < clean ? start(frame + 1) : start(frame - length) + p.tokens!;
+  const queries = (frame: number) => {
+    if (frame >= clean) return p.tokens!;
+    const later = start(clean) - start(Math.max(frame + 1, context));
+    return start(clean) - start(frame) + p.twins! * later;
+  };
+  const frames = Array.from({ length: p.frames! }, (_, i) => p.first_frame! + i);
+  return frames.reduce((sum, at) => sum + p.tokens! * (byKey ? queries(at) : keys(at)), 0);
 }
 
 const COUNTS = ["batch", "frames", "accumulate", "height", "width", "steps"] as const;
