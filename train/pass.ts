@@ -115,7 +115,7 @@ function matrix({ tensor, first, column = 0 }: Rows): Matrix {
 const LEAST_PACKED = 64;
 const LEAST_WIDTH = 384;
 
-function packs({ program, sizes: { d } }: Pass, rows: number): boolean {
+function packsOperands({ program, sizes: { d } }: Pass, rows: number): boolean {
   return usesImages(program) && d >= LEAST_WIDTH && rows >= LEAST_PACKED;
 }
 
@@ -132,7 +132,7 @@ function packed(
 ): Matrix {
   const { program: p, workspace, layout, sizes: { d } } = pass;
   if (rows.packed?.packed === packing) return rows.packed;
-  if (!packs(pass, rows.count)) return matrix(rows);
+  if (!packsOperands(pass, rows.count)) return matrix(rows);
   const sizes = [[countRows(layout), 4 * d], [rows.count, columns]] as const;
   const floats = sizes.flatMap(([m, n]) => [packedFloats(m, n), packedFloats(m, n, "columns")]);
   const image = workspace.exact(name, [Math.max(...floats)]);
@@ -259,7 +259,7 @@ function packedAcross(
   count: number,
 ): Matrix {
   const { program: p, workspace, sizes: { d } } = pass;
-  if (!packs(pass, count)) return weight;
+  if (!packsOperands(pass, count)) return weight;
   const floats = Math.max(packedFloats(4 * d, d, "columns"), packedFloats(n, k, "columns"));
   const image = workspace.exact(`weight across of ${floats}`, [floats]);
   return packMatrix(p, weight, [n, k], image, "columns");
