@@ -16,6 +16,10 @@ export interface MaskedMse {
   readonly expected: Tensor;
   /** [frames + 1]: 2 (1 - clean) / (b noisy c h w) of each frame, last the scale of the gradient. */
   readonly weights: Tensor;
+  /**
+   * [frames]: 1 / c^2, where a frame's gradient is that of c sqrt(mse + c^2) instead of mse / 2, or 0.
+   */
+  readonly limits?: Tensor | undefined;
   /** Scratch, [R]. */
   readonly partial: Tensor;
 }
@@ -26,13 +30,14 @@ export interface MaskedMse {
  */
 export function maskedMse(
   p: Program,
-  { v, dv, expected, weights, partial }: MaskedMse,
+  { v, dv, expected, weights, limits, partial }: MaskedMse,
   { rows, tokens, slot }: { readonly rows: number; readonly tokens: number; readonly slot: number },
   results: Tensor,
 ): void {
   eachLane(p, MASKED_MSE, rows, {
     params: { tokens, width: v.shape[1]! / 4 },
-    buffers: { v, dv, expected, weights, partial },
+    constants: { ROBUST: Number(limits !== undefined) },
+    buffers: { v, dv, expected, weights, limits: limits ?? weights, partial },
   });
   total(p, partial, rows, { results, slot });
 }

@@ -36,7 +36,10 @@ export interface Division {
 /** What is recorded for the first part of a step, for others, or for a loss without one. */
 export type PassKind = "train" | "train more" | "validate";
 
-const INPUTS = ["window", "context", "expected", "timesteps", "classes", "weights"] as const;
+const INPUTS = [
+  ...["window", "context", "expected", "timesteps", "classes"] as const,
+  ...["weights", "limits"] as const,
+];
 
 /** What a step of so many clips runs. */
 function kindsOfStep(settings: TrainerSettings, { microBatch }: Division): PassKind[] {
@@ -151,7 +154,8 @@ export class Engine implements PassRecorder {
       adapters: store === this.store ? this.parameters.adapters : undefined,
     };
     const rope = { rope: this.#rope, ropeTime: this.#spaceFloats() / 4 };
-    const tensors = passTensors(pass, { ...rope, results: this.results });
+    const robust = settings.distill !== undefined;
+    const tensors = passTensors(pass, { ...rope, results: this.results }, { robust });
     body(pass, tensors);
     program.finish();
     const recorded = { program, pass, tensors };

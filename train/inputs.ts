@@ -14,9 +14,17 @@ export interface PassInputs {
   readonly timesteps: Float32Array;
   readonly classes: Uint32Array;
   readonly weights: Float32Array;
+  readonly limits: Float32Array;
 }
 
 const { fround } = Math;
+
+/**
+ * The error of a taught frame's velocity, its root mean square, from which on it counts less than its
+ * square. Without it, the few frames where a clip leaves several futures open make most of the
+ * gradient (pseudo-Huber loss, arXiv 2310.14189).
+ */
+const ERROR_SCALE = 0.05;
 
 /** Splits the frames of a step into long-term context and window. */
 export function splitFrames(
@@ -100,6 +108,7 @@ export function arrangeInputs(
     timesteps: new Float32Array(frames * TIMESTEP_WIDTH),
     classes: new Uint32Array(frames),
     weights: new Float32Array(count * windowFrames + 1).fill(lossScale),
+    limits: new Float32Array(count * windowFrames),
   };
   for (let video = 0; video < count; video++) {
     const weights = frameWeights(settings, draws, first + video, batch.videos);
@@ -113,6 +122,7 @@ export function arrangeInputs(
       const noised = noiseFrame(settings, batch, draws, { video: first + video, frame }, numbers);
       if (inWindow) {
         inputs.weights[at] = numbers.weight;
+        inputs.limits[at] = numbers.taught ? 1 / ERROR_SCALE ** 2 : 0;
         patchify(settings, config.patch, noised.x, inputs.window, at * frameSize);
         patchify(settings, config.patch, noised.target, inputs.expected, at * frameSize);
       } else {

@@ -45,6 +45,8 @@ export interface PassTensors {
   readonly classes: Tensor;
   /** Weight of each window frame's loss, and last the scale of gradients. */
   readonly weights: Tensor;
+  /** How soon a window frame's errors count less (`MaskedMse`), if a model is distilled. */
+  readonly limits: Tensor | undefined;
   readonly rope: Tensor;
   readonly ropeTime: number;
   /** Loss, squares of gradients, loss of validation. */
@@ -87,6 +89,7 @@ export const RESULTS = { loss: 0, squares: 1, validation: 2 } as const;
 export function passTensors(
   pass: Pass,
   shared: Pick<PassTensors, "rope" | "ropeTime" | "results">,
+  { robust }: { readonly robust: boolean },
 ): PassTensors {
   const { workspace, layout, sizes: { channels, patch, contextPatch } } = pass;
   const rows = windowRows(layout);
@@ -102,6 +105,9 @@ export function passTensors(
     timesteps: workspace.buffer("timesteps", [frames, TIMESTEP_WIDTH]),
     classes: workspace.buffer("classes", [frames], "u32"),
     weights: workspace.buffer("loss weights", [layout.videos * layout.windowFrames + 1]),
+    limits: robust
+      ? workspace.buffer("limits of errors", [layout.videos * layout.windowFrames])
+      : undefined,
     ...shared,
   };
 }
@@ -142,9 +148,9 @@ export function recordForward(pass: Pass, tensors: PassTensors, slot: number): v
   const { program: p, layout: { windowTokens: tokens } } = pass;
   const { dv, partial } = headMemory(pass);
   const v = recordVelocity(pass, tensors);
-  const { expected, weights, results } = tensors;
+  const { expected, weights, limits, results } = tensors;
   const rows = v.shape[0]!;
-  maskedMse(p, { v, dv, expected, weights, partial }, { rows, tokens, slot }, results);
+  maskedMse(p, { v, dv, expected, weights, limits, partial }, { rows, tokens, slot }, results);
 }
 
 /** The forward pass up to the velocity of the windows [rows, C p p], which it returns. */

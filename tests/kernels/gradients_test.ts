@@ -30,6 +30,7 @@ import {
   linearTwin,
   maskedMseTwin,
   normTwin,
+  robustTwin,
   rotationTwin,
 } from "../reference/training.ts";
 import { assertClose } from "../support/close.ts";
@@ -262,6 +263,30 @@ for (const clean of CLEAN) {
     assertClose(floats(dv, rows * width), gradient, 1e-5);
   });
 }
+
+Deno.test(
+  { name: "maskedMse() counts large errors less where it is told to", ...GPU_TEST },
+  async () => {
+    const [tokens, width, weights, limits] = [3, 8, [0.5, 0, 2, 1], [400, 400, 4, 0]];
+    const rows = weights.length * tokens;
+    const [v, expected] = [randomFloats(rows * width, 1), randomFloats(rows * width, 2)];
+    const [loss, dv] = await runAll((p, input) => {
+      const make = own(p, input);
+      const [tv, dv] = [make([rows, width], v), make([rows, width])];
+      const results = input([4], new Float32Array(4));
+      const weigh = input([5], Float32Array.of(...weights, 8));
+      const limit = input([4], Float32Array.of(...limits));
+      const all = { v: tv, dv, expected: input([rows, width], expected), weights: weigh };
+      const partial = p.scratch([rows]);
+      maskedMse(p, { ...all, limits: limit, partial }, { rows, tokens, slot: 1 }, results);
+      return [results, dv];
+    });
+    // the loss itself stays the mean of squares
+    assertClose([floats(loss, 4)[1]!], [robustTwin(v, expected, weights, [0, 0, 0, 0])], 1e-6);
+    const gradient = differences(v, (v) => robustTwin(v, expected, weights, limits));
+    assertClose(floats(dv, rows * width), gradient.map((value) => 8 * value), 1e-5);
+  },
+);
 
 Deno.test(
   { name: "qkRotation() and its gradients, of more rows than one lane sums", ...GPU_TEST },

@@ -52,6 +52,25 @@ export function maskedMseTwin(
   return loss;
 }
 
+/**
+ * The loss whose gradient frames with limits have: for each weight n / limit (sqrt(1 + limit mse) - 1)
+ * instead of weight n / 2 mse, n numbers per frame.
+ */
+export function robustTwin(
+  v: Numbers,
+  expected: Numbers,
+  weights: readonly number[],
+  limits: readonly number[],
+): number {
+  const n = v.length / weights.length;
+  return weights.reduce((loss, weight, frame) => {
+    let sum = 0;
+    for (let i = frame * n; i < (frame + 1) * n; i++) sum += (v[i]! - expected[i]!) ** 2;
+    const [mse, limit] = [sum / n, limits[frame]!];
+    return loss + weight * n * (limit ? (Math.sqrt(1 + limit * mse) - 1) / limit : mse / 2);
+  }, 0);
+}
+
 /** residual + gate x, with a gate [d] for each frame and the frame of each row. */
 export function gateTwin(
   x: Numbers,

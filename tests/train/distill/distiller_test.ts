@@ -7,7 +7,8 @@ import {
   distillSettings,
 } from "../../../train/distill/settings.ts";
 import { StepRandom } from "../../../train/draws.ts";
-import { layoutOf } from "../../../train/inputs.ts";
+import { distillDraws } from "../../../train/distill/draws.ts";
+import { arrangeInputs, layoutOf } from "../../../train/inputs.ts";
 import { listParameters } from "../../../train/parameters.ts";
 import {
   type ParameterSource,
@@ -236,6 +237,21 @@ for (const { title, config, distill } of TARGETS) {
     assert.ok(Math.abs(loss - expected) < 2e-4 * expected, `${loss} is not ${expected}`);
   });
 }
+
+Deno.test("errors of frames that are taught are limited, and no others", () => {
+  const settings = settingsOf(LONG, { steps: 2, flowShare: 0.5, ownContext: 0 });
+  const [batch, distill] = [batchOf(settings, 1), settings.distill!];
+  const drawn = new StepRandom(3).draw(settings, batch.videos, batch.frames);
+  const draws = distillDraws({ ...settings, distill }, 1, drawn, batch.videos);
+  const part = { first: 0, count: batch.videos, lossScale: 1 };
+  const { limits, weights } = arrangeInputs(settings, batch, draws, part);
+  const perVideo = limits.length / batch.videos; // three clean frames, then these noisy
+  for (const [i, limit] of limits.entries()) {
+    const isNoisy = i % perVideo >= 3;
+    assert.equal(weights[i]! > 0, isNoisy);
+    assert.equal(limit > 0, isNoisy && i < 2 * perVideo, `${i}`);
+  }
+});
 
 /** Takes steps, and returns all that is left. */
 async function train(trainer: Trainer, batches: readonly TrainBatch[]) {
