@@ -1,7 +1,6 @@
 import type { DataSet } from "./data/data_set.ts";
 import { Sampler } from "./data/sampler.ts";
-import { checkCheckpoint } from "./folder/checkpoint.ts";
-import { openTraining, type RunKind, type RunTypes } from "./run.ts";
+import { findStart, openTraining, type RunKind, type RunTypes } from "./run.ts";
 import type { TrainOptions } from "./run_options.ts";
 import type { StepTrainer } from "./run_loop.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -39,7 +38,7 @@ export async function preview<R extends RunTypes>(
 ): Promise<TrainPreview> {
   await using opened = new AsyncDisposableStack();
   const origin = await kind.readOrigin(options);
-  if (options.from !== undefined) await checkCheckpoint(options.from, origin.shapes);
+  await findStart(options, origin);
   const { data: { train }, settings, trainer } = await openTraining(kind, options, origin, opened);
   const { batch, seed, accumulate, steps } = settings;
   const sampler = new Sampler({ starts: train.starts, batch, seed, shuffle: true });

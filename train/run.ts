@@ -9,8 +9,8 @@ import { Sampler, spreadPicks } from "./data/sampler.ts";
 import {
   checkCheckpoint,
   checkpointPath,
-  checkpointSteps,
   loadCheckpoint,
+  newestCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
 } from "./folder/checkpoint.ts";
@@ -115,9 +115,7 @@ export async function openParts<R extends RunTypes>(
   const origin = await kind.readOrigin(options);
   const folder = await RunFolder.open(options.output);
   opened.defer(() => folder.close());
-  const newest = (await checkpointSteps(folder.path)).at(-1);
-  const from = newest === undefined ? options.from : checkpointPath(folder.path, newest);
-  if (from !== undefined) await checkCheckpoint(from, origin.shapes); // reading clips may take hours
+  const from = await findStart(options, origin);
   const training = await openTraining(kind, options, origin, opened);
   const { settings, trainer, data: { train } } = training;
   const { shuffle = true, interval = 1 } = options;
@@ -137,6 +135,19 @@ export async function openParts<R extends RunTypes>(
   const report = await RunReport.open(folder.path, { options, ...kind.report(training) });
   const all = opened.move();
   return { ...training, folder, sampler, log, report, close: () => all.disposeAsync() };
+}
+
+/**
+ * The checkpoint to continue from, if there is one: the newest of the folder, or the one given. It is
+ * checked before clips are read, which may take hours.
+ */
+export async function findStart(
+  { output, from }: RunOptions,
+  { shapes }: RunOrigin,
+): Promise<string | undefined> {
+  const path = await newestCheckpoint(output) ?? from;
+  if (path !== undefined) await checkCheckpoint(path, shapes);
+  return path;
 }
 
 /** Restores a checkpoint. */

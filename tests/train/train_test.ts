@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { train, type TrainedStep, type TrainEvent, type TrainOptions } from "../../train/train.ts";
+import { previewTraining } from "../../train/preview.ts";
 import { Gpu } from "../../gpu/gpu.ts";
 import { NpzFile } from "../../media/npz.ts";
 import { openFrameWriter } from "../../media/video_writer.ts";
@@ -299,8 +300,13 @@ Deno.test({
         await assert.rejects(collect({ ...options, ...more }), pattern, String(pattern));
         assert.equal(read, 0, String(pattern));
       }
-      await collect({ ...options, steps: 1 });
+      const begun = { ...options, steps: 1 };
+      await collect(begun);
       assert.ok(read > 0);
+      // a run goes on from its own checkpoint, wherever it once began
+      const gone = { ...begun, from: join(folder, "step-7") };
+      assert.deepEqual(await collect(gone), []);
+      assert.ok((await previewTraining(gone)).clips > 0);
     }),
 });
 

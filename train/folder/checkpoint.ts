@@ -341,14 +341,26 @@ async function readMoments(
 
 /** Steps of the checkpoints in a run's folder, ascending. Leftovers of a killed run are removed. */
 export async function checkpointSteps(run: string): Promise<number[]> {
-  const parent = join(run, CHECKPOINTS);
-  const steps: number[] = [];
-  const entries = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
-  for (const { name } of entries) {
-    const step = OURS.exec(name)?.[1];
-    if (step !== undefined) steps.push(Number(step));
-    else if (name.endsWith(".partial")) await Deno.remove(join(parent, name), { recursive: true });
+  const names = await checkpointNames(run);
+  for (const name of names.filter((name) => name.endsWith(".partial"))) {
+    await Deno.remove(join(run, CHECKPOINTS, name), { recursive: true });
   }
+  return stepsOf(names);
+}
+
+/** The newest checkpoint in a run's folder, in which another process may be training. */
+export async function newestCheckpoint(run: string): Promise<string | undefined> {
+  const step = stepsOf(await checkpointNames(run)).at(-1);
+  return step === undefined ? undefined : checkpointPath(run, step);
+}
+
+async function checkpointNames(run: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(join(run, CHECKPOINTS))).catch(() => []);
+  return entries.map(({ name }) => name);
+}
+
+function stepsOf(names: readonly string[]): number[] {
+  const steps = names.flatMap((name) => OURS.exec(name)?.[1] ?? []).map(Number);
   return steps.sort((a, b) => a - b);
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   checkpointSteps,
   loadCheckpoint,
+  newestCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
 } from "../../../train/folder/checkpoint.ts";
@@ -103,6 +104,8 @@ Deno.test("pruneCheckpoints() keeps the newest; leftovers of a killed run are re
     ) {
       await Deno.mkdir(join(folder, "checkpoints", name), { recursive: true });
     }
+    assert.equal(await newestCheckpoint(folder), join(folder, "checkpoints", "step-10"));
+    assert.equal((await Array.fromAsync(Deno.readDir(join(folder, "checkpoints")))).length, 5);
     assert.deepEqual(await checkpointSteps(folder), [2, 9, 10]);
     await pruneCheckpoints(folder, 2);
     const names = await Array.fromAsync(Deno.readDir(join(folder, "checkpoints")));
