@@ -21,6 +21,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> dv: array<vec4<f32>>;       // [R, width]
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;        // [R]
 
+// Of a whole frame, found by each of its rows anew, so that no other dispatch is needed.
 fn mean_square(frame: u32) -> f32 {
   let size = params.tokens * params.width;
   var sum = 0.0;

@@ -37,9 +37,14 @@ export interface Division {
 export type PassKind = "train" | "train more" | "validate";
 
 const INPUTS = [
-  ...["window", "context", "expected", "timesteps", "classes"] as const,
-  ...["weights", "limits"] as const,
-];
+  "window",
+  "context",
+  "expected",
+  "timesteps",
+  "classes",
+  "weights",
+  "limits",
+] as const;
 
 /** What a step of so many clips runs. */
 function kindsOfStep(settings: TrainerSettings, { microBatch }: Division): PassKind[] {

@@ -2,6 +2,7 @@ import { countFrames, type TokenLayout, windowLength } from "../kernels/modulate
 import { rounded, TIMESTEP_WIDTH, timestepProjection } from "../model/embeddings.ts";
 import { CLEAN, CONTEXT } from "../model/modulation.ts";
 import { trainedSigma } from "../model/scheduler.ts";
+import { ERROR_SCALE } from "./distill/settings.ts";
 import { NOISE_LEVELS, type StepDraws } from "./draws.ts";
 import type { TrainBatch, TrainerSettings } from "./settings.ts";
 
@@ -18,13 +19,6 @@ export interface PassInputs {
 }
 
 const { fround } = Math;
-
-/**
- * The error of a taught frame's velocity, its root mean square, from which on it counts less than its
- * square. Without it, the few frames where a clip leaves several futures open make most of the
- * gradient (pseudo-Huber loss, arXiv 2310.14189).
- */
-const ERROR_SCALE = 0.05;
 
 /** Splits the frames of a step into long-term context and window. */
 export function splitFrames(
